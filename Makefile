@@ -1,0 +1,76 @@
+# Needs Python 3.11 or newer and GNU make; `make test` and `make demo` set up by themselves.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PEERS_READY := $(VENV)/.peers-ready
+PACKAGES := engine handlers projections sql
+UV := $(shell command -v uv 2>/dev/null)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+ifdef UV
+CREATE = $(UV) venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV)
+INSTALL = $(UV) pip install --quiet --python $(BIN)/python -c constraints.txt
+else
+CREATE = $(PYTHON) -m venv $(VENV)
+INSTALL = $(BIN)/python -m pip install --quiet -c constraints.txt
+endif
+
+# Dependency groups as a requirements file: a fresh machine's pip may be older than `--group`.
+GROUPS = $(BIN)/python -c 'import sys, tomllib; \
+	groups = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; \
+	print(*[line for name in sys.argv[1:] for line in groups[name]], sep="\n")'
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with all that running, testing and checking needs
+
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "flowledger needs Python 3.11 or newer, and there is no $(PYTHON): try PYTHON=python3.12 make setup" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "flowledger needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -V 2>&1): try PYTHON=python3.12 make setup" >&2; exit 1; }
+	@echo "installing into $(VENV) with $(if $(UV),uv,pip)"
+	@$(CREATE)
+	@$(GROUPS) test lint > $(VENV)/tools.txt
+	@$(INSTALL) -e '.[embedded,cli]' -r $(VENV)/tools.txt
+	@touch $@
+
+.PHONY: view
+view: ## Link the folders under build/view/flowledger, for the type checkers
+	@mkdir -p build/view/flowledger
+	@for p in $(PACKAGES); do ln -sfn ../../../$$p build/view/flowledger/$$p; done
+
+.PHONY: demo
+demo: $(READY) ## Run an order workflow on an embedded Postgres and look at its history
+	@$(BIN)/python docs/examples/demo.py
+
+.PHONY: test
+test: $(READY) view ## Run the tests
+	$(BIN)/pytest
+
+.PHONY: lint
+lint: $(READY) ## Check style and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+.PHONY: types
+types: $(READY) view ## Check types
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+.PHONY: bench
+bench: $(READY) ## Measure throughput and latency
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/latency.py
+
+.PHONY: bench-setup
+bench-setup: $(PEERS_READY) ## Install the engines to compare with (--peer)
+
+$(PEERS_READY): $(READY)
+	@$(GROUPS) peers > $(VENV)/peers.txt
+	@$(INSTALL) -r $(VENV)/peers.txt
+	@touch $@

@@ -1,0 +1,116 @@
+"""flowledger on the same shapes: a coordinator process, worker processes, and one that submits.
+
+The clock runs from the first submission, with all processes up and idle, until the log holds the
+end of every task. The latency of a task runs from its `task.created` to its end, both as the log
+has recorded them: with all tasks submitted at once, it is mostly the time spent waiting in line.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import harness
+import psycopg
+import shapes
+from shapes import Load
+
+from flowledger.engine import Engine
+from flowledger.engine.store.migrate import migrate
+from flowledger.handlers import Workflow
+
+Roles = Sequence[Sequence[str]]
+Submit = Callable[[list[dict[str, Any]]], object]
+CHUNK = 250
+"""Tasks submitted in one transaction."""
+
+ENDED = """
+select count(*), max(notification_id) from flowledger.event
+where notification_id > %s and topic = any('{task.completed,task.failed}')
+"""
+LATENCIES = """
+select extract(epoch from ended.recorded_at - created.recorded_at)::float8
+from flowledger.event created
+join flowledger.event ended on ended.originator_id = created.originator_id
+where created.topic = 'task.created' and ended.topic = 'task.completed'
+"""
+COMPLETED_STEPS = """
+select count(*), count(distinct originator_id) from flowledger.event where topic = 'step.completed'
+"""
+
+
+def workflow(shape: shapes.Shape) -> Workflow[dict[str, Any]]:
+    """The shape as a workflow whose steps do nothing."""
+    made = Workflow(shapes.NAMESPACE, shape.name, version="1")
+    for name in (name for wave in shape.waves() for name in wave):
+        made.step(after=shape.parents[name], name=name)(shapes.no_operation)
+    return made
+
+
+def submit_all(child: harness.Child, submit: Submit, load: Load, url: str, open_tasks: int) -> None:
+    """Submit in chunks, never more than `open_tasks` ahead of the ends in the log; see all end."""
+    waiting = [{"number": number} for number in range(load.tasks)]
+    submitted = ended = 0
+    with psycopg.connect(url) as connection:
+        for more in follow_ends(connection):
+            child.end(more)
+            ended += more
+            if ended == load.tasks:
+                return
+            while submitted < load.tasks and submitted - ended < open_tasks:
+                size = min(CHUNK, open_tasks - (submitted - ended))
+                submit(waiting[submitted : submitted + size])
+                submitted += size
+
+
+def follow_ends(connection: psycopg.Connection) -> Iterator[int]:
+    """How many more tasks have ended, again and again.
+
+    In one read-committed transaction, so that looking adds nothing to the commits that are counted.
+    """
+    position = 0
+    while True:
+        row = connection.execute(ENDED, [position]).fetchone()
+        assert row is not None  # noqa: S101 - an aggregate has a row
+        position = row[1] or position
+        yield row[0]
+        if not row[0]:
+            time.sleep(harness.POLL_SECONDS)
+
+
+def _process(child: harness.Child, url: str, load: Load, open_tasks: int, roles: Roles) -> None:
+    os.environ["FLOWLEDGER_DATABASE__URL"] = url
+    flow = workflow(load.dag)
+    with Engine.open(workflows=[flow], roles=roles[child.index]) as engine:
+        child.stand_by()
+        if child.index + 1 == child.count:
+            submit_all(child, partial(engine.submit_many, flow), load, url, open_tasks)
+        child.halt.wait()
+    child.report(harness.peak_rss_mb())
+
+
+def _latencies(connection: psycopg.Connection, steps: int) -> list[float]:
+    """Seconds that each task took. Raises RuntimeError where the log does not hold all of them."""
+    completed = connection.execute(COMPLETED_STEPS).fetchone()
+    if completed != (steps, steps):
+        raise RuntimeError(f"{completed} steps are complete (all, distinct), not {steps}")
+    return [seconds for (seconds,) in connection.execute(LATENCIES)]
+
+
+def run(server_url: str, load: Load, open_tasks: int | None = None) -> harness.Figures:
+    """Run the load; with no worker processes, the coordinator's process does all the work.
+
+    The reports are the peaks of resident memory: coordinator, workers, submitter.
+    """
+    one_process = [["coordinator", "worker"], []]
+    roles = [["coordinator"], *[["worker"]] * load.workers, []] if load.workers else one_process
+    with harness.database(server_url, "flowledger_bench_ours") as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            migrate(connection)
+        crew = harness.Crew(_process, len(roles), (url, load, open_tasks or load.tasks, roles))
+        return harness.measure(
+            url, crew, load, lambda connection, _: _latencies(connection, load.steps)
+        )

@@ -1,0 +1,90 @@
+"""PgQueuer on chains: each job does nothing and enqueues the next, until the chain has its length.
+
+PgQueuer has no joins, so a diamond or a fan-out has no like here. Each process runs one queue
+manager, on a connection of its own beside a pool through which jobs enqueue. The latency of a task
+runs from the moment at which its first job was enqueued; all first jobs are enqueued at the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import timedelta
+
+import asyncpg
+import harness
+import shapes
+from pgqueuer import AsyncpgDriver, AsyncpgPoolDriver, Job, PgQueuer, Queries
+from shapes import Load
+
+BATCH = 128
+POOL = 8
+ENTRYPOINT = "step"
+CHUNK = 1_000
+PADDING = shapes.RESULT["r"]
+
+
+def _payload(step: int, began: float) -> bytes:
+    return json.dumps({"step": step, "began": began, "r": PADDING}).encode()
+
+
+async def install(url: str) -> None:
+    """PgQueuer's tables and triggers."""
+    connection = await asyncpg.connect(url)
+    try:
+        await Queries(AsyncpgDriver(connection)).install()
+    finally:
+        await connection.close()
+
+
+async def submit(queries: Queries, tasks: int) -> None:
+    """Enqueue the first job of each task, many at a time."""
+    for start in range(0, tasks, CHUNK):
+        count = min(CHUNK, tasks - start)
+        payloads: list[bytes | None] = [_payload(0, time.time())] * count
+        await queries.enqueue([ENTRYPOINT] * count, payloads, [0] * count)
+
+
+async def run_jobs(child: harness.Child, url: str, load: Load, batch: int) -> list[float]:
+    """Take jobs until told to stop; latencies, in seconds, of the tasks that ended here."""
+    latencies, steps = [], load.dag.steps
+    connection = await asyncpg.connect(url)
+    async with asyncpg.create_pool(url, min_size=POOL, max_size=POOL) as pool:
+        queries = Queries(AsyncpgPoolDriver(pool))
+        manager = PgQueuer.from_asyncpg_connection(connection)
+
+        @manager.entrypoint(ENTRYPOINT)
+        async def step(job: Job) -> None:
+            assert job.payload is not None  # noqa: S101 - each job here is enqueued with one
+            told = json.loads(job.payload)
+            if (following := told["step"] + 1) < steps:
+                await queries.enqueue(ENTRYPOINT, _payload(following, told["began"]))
+            else:
+                latencies.append(time.time() - told["began"])
+                child.end()
+
+        await asyncio.to_thread(child.stand_by)
+        await submit(queries, child.share(load.tasks))
+        work = asyncio.create_task(
+            manager.run(batch_size=batch, dequeue_timeout=timedelta(seconds=1))
+        )
+        await asyncio.to_thread(child.halt.wait)
+        manager.shutdown.set()
+        await work
+    await connection.close()
+    return latencies
+
+
+def _process(child: harness.Child, url: str, load: Load, batch: int) -> None:
+    child.report(asyncio.run(run_jobs(child, url, load, batch)))
+
+
+def run(server_url: str, load: Load, batch: int = BATCH) -> harness.Figures | None:
+    """Run the load as chains of jobs, on a database of their own; None: the shape is no chain."""
+    if not load.dag.is_chain:
+        return None
+    with harness.database(server_url, "flowledger_bench_pgqueuer") as url:
+        asyncio.run(install(url))
+        crew = harness.Crew(_process, load.workers, (url, load, batch))
+        return harness.measure(url, crew, load)

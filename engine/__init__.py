@@ -1,0 +1,51 @@
+"""flowledger: an event-sourced workflow engine on Postgres. `Engine.open` is the door."""
+
+from __future__ import annotations
+
+from flowledger.engine.aio import AsyncEngine, AsyncTaskHandle
+from flowledger.engine.api import Engine
+from flowledger.engine.config import Settings, load_settings
+from flowledger.engine.domain.states import StepState, TaskState
+from flowledger.engine.errors import (
+    DatabaseUnavailable,
+    DefinitionChanged,
+    DuplicateTask,
+    EngineError,
+    InvalidConfiguration,
+    InvalidContext,
+    InvalidResult,
+    InvalidTemplate,
+    MissingIdempotencyKey,
+    TaskFailed,
+    TaskUnfinished,
+    UnknownHandler,
+    UnknownTask,
+)
+from flowledger.engine.handle import StepStatus, TaskHandle
+from flowledger.engine.ports import Recorded
+
+__all__ = [
+    "AsyncEngine",
+    "AsyncTaskHandle",
+    "DatabaseUnavailable",
+    "DefinitionChanged",
+    "DuplicateTask",
+    "Engine",
+    "EngineError",
+    "InvalidConfiguration",
+    "InvalidContext",
+    "InvalidResult",
+    "InvalidTemplate",
+    "MissingIdempotencyKey",
+    "Recorded",
+    "Settings",
+    "StepState",
+    "StepStatus",
+    "TaskFailed",
+    "TaskHandle",
+    "TaskState",
+    "TaskUnfinished",
+    "UnknownHandler",
+    "UnknownTask",
+    "load_settings",
+]

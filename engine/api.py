@@ -1,0 +1,234 @@
+"""The engine, as an application sees it: open it, submit tasks, ask about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self, TypeVar
+from uuid import UUID
+
+from flowledger.engine.config import Settings
+from flowledger.engine.domain.events import TaskCreated
+from flowledger.engine.domain.identity import identity_of
+from flowledger.engine.domain.template import Template
+from flowledger.engine.domain.work import WorkflowLike
+from flowledger.engine.errors import DuplicateTask, InvalidContext
+from flowledger.engine.handle import TaskHandle
+from flowledger.engine.ports import Clock, Tasks
+from flowledger.engine.runtime.endings import Endings
+from flowledger.engine.runtime.service import Service
+from flowledger.engine.telemetry import Signal, logger
+
+C = TypeVar("C")
+
+Role = Literal["coordinator", "worker"]
+ALL_ROLES: tuple[Role, ...] = ("coordinator", "worker")
+OnDuplicate = Literal["return", "raise"]
+
+
+class Closable(Protocol):
+    """What the engine closes at its own end."""
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+class Engine:
+    """Tasks on one database, and the roles that this process plays.
+
+    Made by `Engine.open`; a context manager. Every method may be called from any thread.
+    """
+
+    def __init__(  # noqa: PLR0913 - its parts, put together by the composition root
+        self,
+        *,
+        settings: Settings,
+        tasks: Tasks,
+        clock: Clock,
+        new_id: Callable[[], UUID],
+        ring: Callable[[str], None],
+        endings: Endings,
+        service: Service,
+        resources: Sequence[Closable],
+    ) -> None:
+        self.settings = settings
+        self._tasks = tasks
+        self._clock = clock
+        self._new_id = new_id
+        self._ring = ring
+        self._endings = endings
+        self._service = service
+        self._resources = resources
+        self._templates: dict[UUID, Template] = {}
+        self._registered: set[str] = set()
+        self._log = logger("engine")
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        workflows: Iterable[WorkflowLike[Any]] = (),
+        roles: Iterable[Role] = ALL_ROLES,
+        settings: Settings | None = None,
+    ) -> Engine:
+        """Open the database, bring its schema up to date, and start the roles in this process.
+
+        The embedded Postgres is started where no database is configured. `roles=()` only submits
+        and reads. The workflows are registered, and their steps are what a worker here runs.
+        Raises DatabaseUnavailable, InvalidConfiguration, DefinitionChanged, UnknownHandler.
+        """
+        from flowledger.engine.bootstrap import open_engine  # noqa: PLC0415 - it imports all of us
+
+        return open_engine(tuple(workflows), tuple(roles), settings)
+
+    def submit(  # noqa: PLR0913 - all but the first two have a default that fits
+        self,
+        workflow: WorkflowLike[C],
+        context: C,
+        *,
+        idempotency_key: str | None = None,
+        on_duplicate: OnDuplicate = "return",
+        priority: int = 0,
+        correlation_id: str | None = None,
+        actor: str | None = None,
+        connection: object | None = None,
+    ) -> TaskHandle:
+        """Store a task; a coordinator takes it on.
+
+        With a psycopg `connection` the task is part of the transaction that is open there: it
+        exists when that commits, and never if it does not. A task with the same identity (see
+        `Workflow(identity=…)` and `idempotency_key`) is returned, or DuplicateTask is raised.
+        Higher priorities go first. Raises InvalidContext, MissingIdempotencyKey,
+        DefinitionChanged, DatabaseUnavailable; then nothing is stored.
+        """
+        return self.submit_many(
+            workflow,
+            (context,),
+            idempotency_keys=(idempotency_key,),
+            on_duplicate=on_duplicate,
+            priority=priority,
+            correlation_id=correlation_id,
+            actor=actor,
+            connection=connection,
+        )[0]
+
+    def submit_many(  # noqa: PLR0913 - all but the first two have a default that fits
+        self,
+        workflow: WorkflowLike[C],
+        contexts: Sequence[C],
+        *,
+        idempotency_keys: Sequence[str | None] | None = None,
+        on_duplicate: OnDuplicate = "return",
+        priority: int = 0,
+        correlation_id: str | None = None,
+        actor: str | None = None,
+        connection: object | None = None,
+    ) -> list[TaskHandle]:
+        """Store many tasks of one workflow in one transaction: all of them or none.
+
+        As `submit`; `idempotency_keys` has one key for each context. Raises ValueError where the
+        two differ in length.
+        """
+        template = workflow.template
+        keys = idempotency_keys or (None,) * len(contexts)
+        created = [
+            self._created(template, self._encoded(workflow, context), key, priority,
+                          correlation_id, actor)
+            for context, key in zip(contexts, keys, strict=True)
+        ]  # fmt: skip
+        self.register(workflow)
+        if not created:
+            return []
+        owners = self._tasks.submit(created, connection)
+        if on_duplicate == "raise":
+            for event, owner in zip(created, owners, strict=True):
+                if event.task_id != owner:
+                    raise DuplicateTask(owner)
+        if connection is None:
+            self._ring("log")
+        return [self._handle(owner) for owner in owners]
+
+    def task(self, task_id: UUID | str) -> TaskHandle:
+        """A handle on a task, which need not exist. Raises ValueError for what is no UUID."""
+        return self._handle(task_id if isinstance(task_id, UUID) else UUID(task_id))
+
+    def register(self, workflow: WorkflowLike[Any]) -> None:
+        """Record the workflow's definition, once. Raises DefinitionChanged."""
+        template = workflow.template
+        if template.definition_hash not in self._registered:
+            self._tasks.register(template)
+            self._registered.add(template.definition_hash)
+            self._log.emit(Signal.TEMPLATE_REGISTERED, template=template.key)
+
+    def start(self) -> None:
+        """Start the roles. `open` has done that."""
+        self._service.start()
+        self._log.emit(Signal.ENGINE_OPENED)
+
+    def close(self) -> None:
+        """Stop the roles within their grace and close every connection."""
+        self._service.stop()
+        self._endings.stop()
+        for resource in self._resources:
+            resource.close()
+        self._log.emit(Signal.ENGINE_CLOSED)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _encoded(self, workflow: WorkflowLike[C], context: C) -> Any:
+        value = workflow.encode_context(context)
+        limit = self.settings.submit.max_context_bytes
+        size = len(json.dumps(value, separators=(",", ":")).encode())
+        if size > limit:
+            raise InvalidContext(
+                f"the context for {workflow.template.key} has {size} bytes as JSON;"
+                f" submit.max_context_bytes is {limit}"
+            )
+        return value
+
+    def _created(  # noqa: PLR0913, PLR0917 - the fields of the event
+        self,
+        template: Template,
+        context: Any,
+        key: str | None,
+        priority: int,
+        correlation_id: str | None,
+        actor: str | None,
+    ) -> TaskCreated:
+        task_id = self._new_id()
+        return TaskCreated(
+            originator_id=task_id,
+            originator_version=1,
+            event_id=self._new_id(),
+            occurred_at=self._clock.now(),
+            correlation_id=correlation_id or str(task_id),
+            actor=actor,
+            task_id=task_id,
+            namespace=template.namespace,
+            template=template.name,
+            version=template.version,
+            definition_hash=template.definition_hash,
+            template_id=template.template_id,
+            context=context,
+            identity=identity_of(template, context, key),
+            priority=priority,
+        )
+
+    def _handle(self, task_id: UUID) -> TaskHandle:
+        return TaskHandle(task_id, self._tasks, self._endings, self._template_of)
+
+    def _template_of(self, template_id: UUID) -> Template:
+        if template_id not in self._templates:
+            self._templates[template_id] = self._tasks.template(template_id)
+        return self._templates[template_id]

@@ -1,0 +1,160 @@
+"""The composition root: settings in, a started engine out. Nothing else knows all the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from flowledger.engine.api import Engine, Role
+from flowledger.engine.config import Settings, load_settings
+from flowledger.engine.domain.work import WorkflowLike
+from flowledger.engine.ports import NO_FAULTS, FaultPoints
+from flowledger.engine.runtime.catalogue import Catalogue
+from flowledger.engine.runtime.coordinator import Coordinator
+from flowledger.engine.runtime.endings import Endings
+from flowledger.engine.runtime.service import Service
+from flowledger.engine.runtime.worker import Worker
+from flowledger.engine.store import embedded
+from flowledger.engine.store.clock import DatabaseClock
+from flowledger.engine.store.identifiers import Identifiers
+from flowledger.engine.store.ledger import PostgresLedger
+from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.store.migrate import migrate
+from flowledger.engine.store.pool import Pool, connect, open_pool
+from flowledger.engine.store.tasks import PostgresTasks
+from flowledger.engine.store.wakeups import ProcessBell, Wakeups
+from flowledger.engine.store.workboard import PostgresWorkboard
+from flowledger.engine.telemetry import Signal, logger
+
+
+def open_engine(
+    workflows: Sequence[WorkflowLike[Any]],
+    roles: Sequence[Role],
+    settings: Settings | None = None,
+    faults: FaultPoints = NO_FAULTS,
+) -> Engine:
+    """An engine with its roles started. Raises what `Engine.open` says."""
+    settings = settings or load_settings()
+    catalogue = Catalogue(workflows)
+    url = database_url(settings)
+    bring_up_to_date(url)
+    with ExitStack() as opened:
+        pool = opened.enter_context(engine_pool(url, settings))
+        parts = Parts(pool, url, settings, faults)
+        opened.callback(parts.close)
+        engine = parts.engine(catalogue, roles)
+        for workflow in workflows:
+            engine.register(workflow)
+        engine.start()
+        opened.pop_all()
+    return engine
+
+
+def database_url(settings: Settings) -> str:
+    """The configured database, or the embedded one, started where it is not running.
+
+    Raises DatabaseUnavailable.
+    """
+    configured = settings.database.url
+    if configured is not None:
+        return configured.get_secret_value()
+    server = embedded.start(
+        embedded.home_of(settings.embedded.home),
+        fsync=settings.embedded.fsync,
+        timeout_seconds=settings.embedded.start_timeout_seconds,
+    )
+    signal = Signal.EMBEDDED_STARTED if server.started else Signal.EMBEDDED_FOUND
+    logger("embedded").emit(signal, data=str(server.data))
+    return server.url
+
+
+def bring_up_to_date(url: str) -> None:
+    """Migrate the database. Raises DatabaseUnavailable, MigrationEdited, SchemaTooNew."""
+    with connect(url) as connection:
+        for name in migrate(connection):
+            logger("migrate").emit(Signal.MIGRATION_APPLIED, name=name)
+
+
+def engine_pool(url: str, settings: Settings) -> Pool:
+    """The pool of this process. Raises DatabaseUnavailable."""
+    database = settings.database
+    return open_pool(
+        url,
+        min_size=database.pool_min_size,
+        max_size=database.pool_max_size,
+        timeout_seconds=database.connect_timeout_seconds,
+        application_name=database.application_name,
+        connect_timeout_seconds=database.connect_timeout_seconds,
+        statement_timeout_seconds=database.statement_timeout_seconds,
+    )
+
+
+class Parts:
+    """The adapters of one process, and the roles made of them."""
+
+    def __init__(self, pool: Pool, url: str, settings: Settings, faults: FaultPoints) -> None:
+        database = settings.database
+        self.settings = settings
+        self.faults = faults
+        self.pool = pool
+        self.mapper = LedgerMapper()
+        self.clock = DatabaseClock()
+        self.identifiers = Identifiers()
+        self.tasks = PostgresTasks(pool, self.mapper, self.clock, self.identifiers)
+        self.wakeups = Wakeups(
+            url,
+            application_name=database.application_name,
+            reconnect_initial_seconds=database.reconnect_initial_seconds,
+            reconnect_cap_seconds=database.reconnect_cap_seconds,
+        )
+        self.wakeups.start()
+
+    def engine(self, catalogue: Catalogue, roles: Sequence[Role]) -> Engine:
+        """The facade, with the roles not yet started."""
+        poll = self.settings.submit.wait_poll_seconds
+        return Engine(
+            settings=self.settings,
+            tasks=self.tasks,
+            clock=self.clock,
+            new_id=self.identifiers.new,
+            ring=self.wakeups.ring,
+            endings=Endings(self.tasks, self.wakeups.bell("ended"), poll),
+            service=Service(
+                self.settings,
+                self._coordinator() if "coordinator" in roles else None,
+                self._worker(catalogue) if "worker" in roles else None,
+                ProcessBell,
+            ),
+            resources=(self, self.pool),
+        )
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.wakeups.stop()
+
+    def _coordinator(self) -> tuple[Coordinator, ProcessBell]:
+        settings = self.settings.coordinator
+        coordinator = Coordinator(
+            ledger=PostgresLedger(self.pool, self.mapper, self.clock, settings.lease_seconds),
+            clock=self.clock,
+            ring=self.wakeups.ring,
+            identity=self.identifiers.new(),
+            settings=settings,
+            faults=self.faults,
+        )
+        return coordinator, self.wakeups.bell("log", "submission", "clock", "shard")
+
+    def _worker(self, catalogue: Catalogue) -> tuple[Worker, ProcessBell]:
+        bell = self.wakeups.bell("queue")
+        worker = Worker(
+            board=PostgresWorkboard(self.pool, self.mapper, self.clock),
+            catalogue=catalogue,
+            clock=self.clock,
+            new_id=self.identifiers.new,
+            bell=bell,
+            ring=self.wakeups.ring,
+            settings=self.settings.worker,
+            faults=self.faults,
+        )
+        return worker, bell

@@ -1,0 +1,128 @@
+"""`flowledger db`: the database that the engine uses, and the embedded one's start and stop."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from pydantic import JsonValue
+
+from flowledger.engine.config import Settings, load_settings
+from flowledger.engine.errors import InvalidConfiguration
+from flowledger.engine.redaction import redact
+from flowledger.engine.store import embedded
+from flowledger.engine.store.embedded import EmbeddedServer
+from flowledger.engine.store.migrate import migrate, script
+from flowledger.engine.store.pool import connect
+
+
+@click.group()
+def db() -> None:
+    """Prepare the database, start and stop the embedded one.
+
+    \b
+    Example: flowledger db migrate
+    """
+
+
+@db.command("url")
+@click.option("--show-password", is_flag=True, help="Print the password, not ***.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def print_url(*, show_password: bool, as_json: bool) -> None:
+    """Print the address of the database; the embedded one is started where none is configured.
+
+    \b
+    Example: psql "$(flowledger db url --show-password)"
+    """
+    url = _url(load_settings())
+    shown = url if show_password else redact(url)
+    _print({"url": shown}, shown, as_json=as_json)
+
+
+@db.command("migrate")
+@click.option("--print", "as_script", is_flag=True, help="Print the SQL and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def migrate_database(*, as_script: bool, as_json: bool) -> None:
+    """Bring the database to the schema of this release; a second run changes nothing.
+
+    With --print nothing is connected to: the output builds the schema in an empty database.
+
+    \b
+    Example: flowledger db migrate --print > flowledger.sql
+    """
+    if as_script:
+        sql = script()
+        _print({"sql": sql}, sql.rstrip(), as_json=as_json)
+        return
+    settings = load_settings()
+    with connect(
+        _url(settings),
+        application_name=settings.database.application_name,
+        connect_timeout_seconds=settings.database.connect_timeout_seconds,
+    ) as connection:
+        applied = migrate(connection)
+    lines = [f"applied {path}" for path in applied] or ["the schema is up to date"]
+    _print({"applied": [*applied]}, "\n".join(lines), as_json=as_json)
+
+
+@db.command("start")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def start_server(*, as_json: bool) -> None:
+    """Start the embedded database, or say where it runs already.
+
+    \b
+    Example: flowledger db start --json
+    """
+    server = _start(_embedded_only(load_settings()))
+    said = "started" if server.started else "is running already"
+    facts: dict[str, JsonValue] = {
+        "url": server.url,
+        "pid": server.pid,
+        "data": str(server.data),
+        "started": server.started,
+    }
+    text = f"the embedded database {said}: {server.url} (process {server.pid}, {server.data})"
+    _print(facts, text, as_json=as_json)
+
+
+@db.command("stop")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def stop_server(*, as_json: bool) -> None:
+    """Stop the embedded database; whoever is connected is cut off, and nothing stored is lost.
+
+    \b
+    Example: flowledger db stop
+    """
+    settings = _embedded_only(load_settings()).embedded
+    home = embedded.home_of(settings.home)
+    stopped = embedded.stop(home, timeout_seconds=settings.start_timeout_seconds)
+    text = (
+        "the embedded database was stopped" if stopped else "the embedded database was not running"
+    )
+    _print({"stopped": stopped}, text, as_json=as_json)
+
+
+def _url(settings: Settings) -> str:
+    configured = settings.database.url
+    return _start(settings).url if configured is None else configured.get_secret_value()
+
+
+def _start(settings: Settings) -> EmbeddedServer:
+    return embedded.start(
+        embedded.home_of(settings.embedded.home),
+        fsync=settings.embedded.fsync,
+        timeout_seconds=settings.embedded.start_timeout_seconds,
+    )
+
+
+def _embedded_only(settings: Settings) -> Settings:
+    if settings.database.url is not None:
+        raise InvalidConfiguration(
+            "database.url is set, so the embedded database is not in use:"
+            " start and stop the configured one where it runs"
+        )
+    return settings
+
+
+def _print(facts: dict[str, JsonValue], text: str, *, as_json: bool) -> None:
+    click.echo(json.dumps(facts, ensure_ascii=False) if as_json else text)

@@ -1,0 +1,216 @@
+"""The sections of the configuration: every key with type, default, meaning and unit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+
+
+def _no_truth_value(value: object) -> object:
+    """YAML reads `yes` as true, and Python counts true as 1: neither is meant as a number."""
+    if isinstance(value, bool):
+        raise ValueError("a truth value is not a number")  # noqa: TRY004  # pydantic's protocol
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth_value)]
+Count = Annotated[Whole, Field(ge=1)]
+CountOrNone = Annotated[Whole, Field(ge=0)]
+Seconds = Annotated[float, BeforeValidator(_no_truth_value), Field(gt=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """Base of the sections."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=False
+    )
+
+
+class Database(Section):
+    """The Postgres that holds the log."""
+
+    url: SecretStr | None = Field(
+        default=None,
+        description="The database to use. Without it, the embedded Postgres is started.",
+    )
+    pool_min_size: CountOrNone = Field(
+        default=1, description="Connections kept open in each process."
+    )
+    pool_max_size: Count = Field(default=8, description="Most connections of each process's pool.")
+    connect_timeout_seconds: Seconds = Field(
+        default=10.0, description="Seconds to wait for a new or a free connection."
+    )
+    reconnect_initial_seconds: Seconds = Field(
+        default=0.1,
+        description="Seconds before the first attempt to reconnect; doubles with each failure.",
+    )
+    reconnect_cap_seconds: Seconds = Field(
+        default=5.0, description="Most seconds between two attempts to reconnect."
+    )
+    statement_timeout_seconds: Seconds = Field(
+        default=60.0,
+        description="Seconds after which Postgres cancels one of the engine's statements.",
+    )
+    application_name: str = Field(
+        default="flowledger",
+        min_length=1,
+        max_length=63,
+        description="Name of the engine's sessions in pg_stat_activity.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_connection_string(cls, url: SecretStr | None) -> SecretStr | None:
+        text = url.get_secret_value() if url else ""
+        if url is None or text.startswith(("postgresql://", "postgres://")):
+            return url
+        if "=" in text and "://" not in text:  # libpq's other form: host=… dbname=…
+            return url
+        raise ValueError("not a Postgres URL")
+
+
+class Embedded(Section):
+    """The Postgres that the engine starts for itself where no database is configured."""
+
+    home: Path | None = Field(
+        default=None,
+        description="Folder of its data; FLOWLEDGER_HOME for short. Without it, the platform's"
+        " folder for user data.",
+    )
+    fsync: bool = Field(
+        default=True,
+        description="Whether a commit waits for the disk. Off, a power cut may destroy the data.",
+    )
+    start_timeout_seconds: Seconds = Field(
+        default=30.0, description="Seconds that starting it may take, its first creation included."
+    )
+
+    @field_validator("home")
+    @classmethod
+    def _expand_user(cls, home: Path | None) -> Path | None:
+        return home.expanduser() if home else None
+
+
+class Coordinator(Section):
+    """The one that follows the log and decides what runs next."""
+
+    batch_size: Count = Field(
+        default=512, description="Most events read and decided on in one commit."
+    )
+    poll_seconds: Seconds = Field(
+        default=1.0, description="Seconds after which it looks at the log although nobody woke it."
+    )
+    lease_seconds: Seconds = Field(
+        default=10.0,
+        description="Seconds after which another coordinator takes over from a silent one.",
+    )
+    timer_batch_size: Count = Field(
+        default=500, description="Most due timers handled in one commit."
+    )
+    submission_batch_size: Count = Field(
+        default=200, description="Most submissions turned into tasks in one commit."
+    )
+    cache_tasks: Count = Field(default=20_000, description="Most open tasks kept in memory.")
+    reconcile_seconds: Seconds = Field(
+        default=30.0,
+        description="Seconds between two searches for steps that should be queued and are not.",
+    )
+    lost_lease_limit: Count = Field(
+        default=3,
+        description="Workers that a step may lose before it counts as the step's own error.",
+    )
+
+
+class Worker(Section):
+    """The one that claims steps and runs their handlers."""
+
+    concurrency: Count = Field(
+        default=64, description="Most handlers running at once in each process."
+    )
+    claim_size: Count = Field(default=128, description="Most steps claimed in one commit.")
+    poll_seconds: Seconds = Field(
+        default=1.0,
+        description="Seconds after which it looks at the queue although nobody woke it.",
+    )
+    lease_seconds: Seconds = Field(
+        default=15.0,
+        description="Seconds after which the steps of a silent worker are given to others.",
+    )
+    lease_margin_seconds: Seconds = Field(
+        default=3.0,
+        description="Seconds before a lease's end from which the worker no longer trusts it.",
+    )
+    grace_seconds: Seconds = Field(
+        default=10.0,
+        description="Seconds that running handlers get to finish when the worker stops.",
+    )
+    result_cache_size: Count = Field(
+        default=4096, description="Most results kept in memory for the steps that depend on them."
+    )
+    max_result_bytes: Count = Field(
+        default=1_000_000, description="Most bytes of one step's result, as JSON."
+    )
+    traceback_limit_bytes: CountOrNone = Field(
+        default=8000,
+        description="Most bytes of a traceback that are kept with a failure; 0 keeps none.",
+    )
+
+
+class Follower(Section):
+    """The readers of the log."""
+
+    batch_size: Count = Field(default=512, description="Most events read at once.")
+    wait_initial_seconds: Seconds = Field(
+        default=0.05,
+        description="Seconds to wait for a notification; doubles while nothing happens.",
+    )
+    wait_cap_seconds: Seconds = Field(
+        default=5.0, description="Most seconds to wait for a notification."
+    )
+
+
+class Templates(Section):
+    """Limits of a workflow's definition."""
+
+    max_steps: Count = Field(default=10_000, description="Most steps of a template.")
+    max_depth: Count = Field(
+        default=2_000, description="Most steps on one path through a template."
+    )
+
+
+class Submit(Section):
+    """Submitting tasks and waiting for them."""
+
+    max_context_bytes: Count = Field(
+        default=1_000_000, description="Most bytes of a task's context, as JSON."
+    )
+    wait_poll_seconds: Seconds = Field(
+        default=1.0,
+        description="Seconds after which a waiting caller looks although nobody woke it.",
+    )
+
+
+class Logging(Section):
+    """Log lines of the command; an application that embeds the engine configures its own."""
+
+    level: Literal["debug", "info", "warning", "error", "critical"] = Field(
+        default="info", description="The least level that is written."
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="Form of a line; auto is console on a terminal, else json."
+    )
+
+
+class Cli(Section):
+    """The command `flowledger`."""
+
+    refresh_per_second: Annotated[Count, Field(le=60)] = Field(
+        default=8, description="Repaints of the live progress a second."
+    )
+    drain_seconds: Seconds = Field(
+        default=10.0,
+        description="Seconds that an interrupted command takes at most to stop its processes.",
+    )

@@ -1,0 +1,226 @@
+"""Where settings come from: file, environment, caller. Every value knows the place it stands at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings, EnvSettingsSource
+
+from flowledger.engine.errors import InvalidConfiguration
+
+if TYPE_CHECKING:
+    import yaml
+
+PREFIX = "FLOWLEDGER_"
+TEST_PREFIX = "FLOWLEDGER_TEST_"
+ENVIRONMENT = "FLOWLEDGER_ENV"
+FILE = "FLOWLEDGER_CONFIG"
+HOME = "FLOWLEDGER_HOME"
+DEFAULT_FILE = "flowledger.yaml"
+HOME_PATH = "embedded.home"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value as its source wrote it, and the place where it stands."""
+
+    value: object
+    place: str
+
+
+Layer = Mapping[str, Given]  # what one source says, by dotted path: worker.concurrency
+Known = Mapping[str, frozenset[str]]  # the keys of each section
+Place = Callable[[str], str]  # where a dotted path stands in a source
+
+
+def variable(path: str) -> str:
+    """The environment variable of a setting or section, from its dotted path."""
+    return PREFIX + path.replace(".", "__").upper()
+
+
+def paths(known: Known) -> list[str]:
+    """The dotted path of every setting."""
+    return [f"{section}.{key}" for section, keys in known.items() for key in sorted(keys)]
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """The candidate that looks most like the name, however little that is."""
+    return get_close_matches(name, list(candidates), n=1, cutoff=0.0)[0]
+
+
+def option_layer(overrides: Mapping[str, object], known: Known) -> Layer:
+    """What the caller says: nested mappings, or section models with the fields that were set."""
+    plain = {
+        section: body.model_dump(exclude_unset=True) if isinstance(body, BaseModel) else body
+        for section, body in overrides.items()
+    }
+    return dict(_leaves(plain, lambda path: f"option {path}", known))
+
+
+def environment_layer(settings: type[BaseSettings], known: Known) -> Layer:
+    """What FLOWLEDGER_SECTION__KEY variables say; an empty one counts as not set.
+
+    Raises InvalidConfiguration for a variable with the prefix that is no setting.
+    """
+    _refuse_unknown_variables(known)
+    layer = dict(_leaves(EnvSettingsSource(settings)(), _variable_place, known))
+    home = os.environ.get(HOME)
+    if not home:
+        return layer
+    if HOME_PATH in layer and layer[HOME_PATH].value != home:
+        raise InvalidConfiguration(
+            f"{HOME} and {variable(HOME_PATH)} name different folders: set one of them"
+        )
+    return {**layer, HOME_PATH: Given(home, f"environment variable {HOME}")}
+
+
+def file_layers(directory: Path, known: Known) -> list[Layer]:
+    """What the file says, then what its chosen environment says.
+
+    Raises InvalidConfiguration for a file that cannot be read, is not what it should be, or lacks
+    the environment that FLOWLEDGER_ENV names.
+    """
+    file, chosen = _file(directory), os.environ.get(ENVIRONMENT)
+    if file is None:
+        if chosen:
+            raise InvalidConfiguration(
+                f"{ENVIRONMENT} is {chosen!r}, but there is no {DEFAULT_FILE} in {directory}:"
+                f" expected one with environments.{chosen}"
+            )
+        return []
+    tree = dict(_mapping(_parse(file), str(file)))
+    environments = _environments(tree.pop("environments", None), str(file), known)
+    base = dict(_leaves(tree, _file_place(file), known, extra=("environments",)))
+    return [base] if not chosen else [base, _chosen(environments, chosen, file)]
+
+
+def _refuse_unknown_variables(known: Known) -> None:
+    accepted = {variable(path) for path in paths(known)} | {ENVIRONMENT, FILE, HOME}
+    for name in sorted(os.environ):
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or upper.startswith(TEST_PREFIX) or upper in accepted:
+            continue
+        raise InvalidConfiguration(
+            f"environment variable {name} is not a setting:"
+            f" the nearest one is {nearest(upper, sorted(accepted))}"
+        )
+
+
+def _variable_place(path: str) -> str:
+    return f"environment variable {variable(path)}"
+
+
+def _file_place(file: Path, prefix: str = "") -> Place:
+    return lambda path: f"{file}: {prefix}{path}"
+
+
+def _leaves(
+    tree: Mapping[str, object], place: Place, known: Known, extra: tuple[str, ...] = ()
+) -> Iterator[tuple[str, Given]]:
+    """The tree's values by dotted path. Values are never shown here: they may be secrets."""
+    for section, body in tree.items():
+        if section not in known:
+            raise _unknown(place(section), section, [*known, *paths(known), *extra])
+        for key, value in _mapping(body, place(section)).items():
+            path = f"{section}.{key}"
+            if key not in known[section]:
+                raise _unknown(place(path), path, paths(known))
+            yield path, Given(value, place(path))
+
+
+def _unknown(place: str, name: str, candidates: Iterable[str]) -> InvalidConfiguration:
+    return InvalidConfiguration(
+        f"{place} is not a setting: the nearest one is {nearest(name, candidates)}"
+    )
+
+
+def _mapping(value: object, place: str) -> Mapping[str, object]:
+    """The value as a mapping; nothing at all (a section whose keys are commented out) is empty."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidConfiguration(f"{place} is a single value or a list: expected keys below it")
+    return {str(key): item for key, item in cast("Mapping[object, object]", value).items()}
+
+
+def _environments(value: object, file: str, known: Known) -> Mapping[str, Layer]:
+    """Every environment's layer: one that is not chosen today is checked for its keys as well."""
+    trees = _mapping(value, f"{file}: environments")
+    layers: dict[str, Layer] = {}
+    for name, tree in trees.items():
+        place = _file_place(Path(file), f"environments.{name}.")
+        layers[name] = dict(_leaves(_mapping(tree, place("")[:-1]), place, known))
+    return layers
+
+
+def _chosen(environments: Mapping[str, Layer], chosen: str, file: Path) -> Layer:
+    if chosen in environments:
+        return environments[chosen]
+    named = f"the nearest one is {nearest(chosen, environments)}" if environments else "it has none"
+    raise InvalidConfiguration(
+        f"{ENVIRONMENT} is {chosen!r}, which is not under environments in {file}: {named}"
+    )
+
+
+def _file(directory: Path) -> Path | None:
+    named = os.environ.get(FILE)
+    if named:
+        return Path(named)
+    # Shown in messages as the user knows it: by name where it lies in the working directory.
+    here = Path(DEFAULT_FILE) if directory == Path.cwd() else directory / DEFAULT_FILE
+    return here if here.exists() else None
+
+
+def _parse(file: Path) -> object:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidConfiguration(
+            f"{file} cannot be read ({error.strerror}): expected a YAML file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InvalidConfiguration(f"{file} is not UTF-8: expected a YAML file") from error
+    return _parse_yaml(text, file)
+
+
+def _parse_yaml(text: str, file: Path) -> object:
+    try:
+        import yaml  # noqa: PLC0415  # an extra: only those who have a file need it
+    except ImportError as error:
+        raise InvalidConfiguration(
+            f"{file} is YAML, which needs PyYAML: install flowledger[yaml]"
+        ) from error
+    try:
+        _refuse_duplicates(yaml.compose(text, yaml.SafeLoader), file)
+        return cast("object", yaml.safe_load(text))
+    except yaml.MarkedYAMLError as error:
+        raise InvalidConfiguration(_broken_yaml(error, file)) from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-13-45
+        raise InvalidConfiguration(f"{file} is not YAML: {str(error).splitlines()[0]}") from error
+
+
+def _broken_yaml(error: yaml.MarkedYAMLError, file: Path) -> str:
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
+    return f"{file}, {where}: broken YAML: {error.problem or error.context}"
+
+
+def _refuse_duplicates(node: Any, file: Path, prefix: str = "", depth: int = 4) -> None:
+    """YAML would keep the last of two equal keys silently. Depth 4: environments.E.section.key."""
+    if depth == 0 or getattr(node, "id", None) != "mapping":
+        return
+    seen: set[str] = set()
+    for key, value in node.value:
+        if key.value in seen:
+            raise InvalidConfiguration(
+                f"{file}, line {key.start_mark.line + 1}: {prefix}{key.value} stands there twice:"
+                " expected it once"
+            )
+        seen.add(key.value)
+        _refuse_duplicates(value, file, f"{prefix}{key.value}.", depth - 1)

@@ -1,0 +1,1 @@
+"""The rules: events, states, decisions. Pure: time, identity and chance come in as values."""

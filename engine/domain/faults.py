@@ -1,0 +1,72 @@
+"""What pydantic found wrong, as one sentence that names the place."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Sequence
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+Known = Callable[[tuple[str, ...]], Collection[str]]
+"""The keys that a mapping may have, given the names on the way to it."""
+
+
+def first_fault(
+    error: ValidationError, root: str, *, known: Known | None = None, values: bool = False
+) -> str:
+    """The first fault as `place: what was expected`, and how many more there are.
+
+    `root` is the place of a fault in the whole. `values` shows what was found there: for
+    definitions, never for contexts and results, which may hold secrets.
+    """
+    first, *more = error.errors(include_url=False)
+    rest = f" (and {len(more)} more)" if more else ""
+    where = place(first["loc"], root)
+    return f"{where}{': ' if where else ''}{_expected(first, known, values=values)}{rest}"
+
+
+def place(location: Sequence[int | str], root: str = "") -> str:
+    """A path in a document as one writes it: `steps[2].retry`."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return root + path if root else path.removeprefix(".")
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """`; did you mean 'x'?` for an error about an unknown word, or nothing."""
+    matches = difflib.get_close_matches(word, sorted(known), n=1)
+    return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+def listed(names: Collection[str], limit: int = 20) -> str:
+    """Names for an error, in order; `nothing` where there are none."""
+    first = ", ".join(sorted(names)[:limit])
+    more = len(names) - limit
+    return f"{first} and {more} more" if more > 0 else first or "nothing"
+
+
+def _expected(fault: ErrorDetails, known: Known | None, *, values: bool) -> str:
+    match fault["type"]:
+        case "extra_forbidden":
+            *parents, last = fault["loc"]
+            names = known(tuple(part for part in parents if isinstance(part, str))) if known else ()
+            return f"unknown key{nearest(str(last), names) or f', expected {listed(names)}'}"
+        case "missing":
+            return "is missing"
+        case "model_type" | "dict_type":
+            return f"should be a mapping, got {_shown(fault['input'], values=values)}"
+        case _:
+            return f"{_message(fault)}, got {_shown(fault['input'], values=values)}"
+
+
+def _message(fault: ErrorDetails) -> str:
+    text = fault["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    return text[:1].lower() + text[1:]
+
+
+def _shown(value: object, *, values: bool) -> str:
+    kind = type(value).__name__
+    if not values:
+        return kind
+    text = repr(value)
+    return f"{text if len(text) <= 60 else f'{text[:57]}...'} ({kind})"

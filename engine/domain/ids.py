@@ -1,0 +1,57 @@
+"""How identifiers are derived: steps from their task, templates from their name, events from causes.
+
+A task's id is a UUIDv7. Its steps' ids are UUIDv8: the same 48 bits of time and 12 bits behind them,
+then the task's random bits xor a hash of the step's name. Two tasks never share a step id, and the
+rows of one task lie together in every index over ids (RFC 9562 leaves these bits to us).
+
+A decision's event id is a UUIDv7 whose random bits are a hash of the event that caused it, so that a
+batch which is decided again after a crash carries the ids that it had the first time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+from uuid import UUID
+
+LOW_62 = (1 << 62) - 1
+HIGH_60 = ((1 << 128) - 1) ^ ((1 << 80) - 1) | (0xFFF << 64)
+VARIANT = 0b10 << 62
+VERSION_7 = 7 << 76
+VERSION_8 = 8 << 76
+
+
+@lru_cache(maxsize=65_536)
+def name_bits(name: str) -> int:
+    """62 bits that stand for a step's name."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) & LOW_62
+
+
+def step_id(task_id: UUID, name: str) -> UUID:
+    """The id of a task's step: the id of its stream, its queue row and its idempotency key."""
+    task = task_id.int
+    return UUID(int=(task & HIGH_60) | VERSION_8 | VARIANT | ((task & LOW_62) ^ name_bits(name)))
+
+
+def uuid7(milliseconds: int, random: int) -> UUID:
+    """A UUIDv7 of that time (since 1970, UTC) and 74 random bits."""
+    high = (milliseconds & ((1 << 48) - 1)) << 80 | VERSION_7 | ((random >> 62) & 0xFFF) << 64
+    return UUID(int=high | VARIANT | (random & LOW_62))
+
+
+def milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since 1970, UTC."""
+    return int(moment.timestamp() * 1000)
+
+
+def caused_id(cause: UUID, stream: UUID, version: int, now: datetime) -> UUID:
+    """The id of the event at that version of a stream, led to by that cause: always the same."""
+    seed = cause.bytes + stream.bytes + version.to_bytes(8)
+    return uuid7(milliseconds(now), int.from_bytes(blake2b(seed, digest_size=10).digest()) >> 6)
+
+
+def chance(cause: UUID) -> float:
+    """A number in [0, 1) that belongs to the cause, so that jitter is the same in every replay."""
+    digest = blake2b(cause.bytes, digest_size=8, person=b"jitter").digest()
+    return (int.from_bytes(digest) >> 11) / (1 << 53)

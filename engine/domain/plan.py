@@ -1,0 +1,54 @@
+"""A template made ready for deciding: names become numbers, edges become lists of children."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from uuid import UUID
+
+from flowledger.engine.domain.template import StepTemplate, Template
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The DAG of one template. Steps are numbered as the template lists them."""
+
+    template: Template
+    template_id: UUID
+    steps: tuple[StepTemplate, ...]
+    numbers: Mapping[str, int]
+    children: tuple[tuple[int, ...], ...]
+    parents: tuple[tuple[int, ...], ...]
+
+
+def compile_plan(template: Template) -> Plan:
+    """The plan of a validated template."""
+    numbers = {step.name: number for number, step in enumerate(template.steps)}
+    parents = tuple(
+        tuple(numbers[name] for name in dict.fromkeys(step.dependencies)) for step in template.steps
+    )
+    children: list[list[int]] = [[] for _ in template.steps]
+    for child, its_parents in enumerate(parents):
+        for parent in its_parents:
+            children[parent].append(child)
+    return Plan(
+        template,
+        template.template_id,
+        template.steps,
+        MappingProxyType(numbers),
+        tuple(map(tuple, children)),
+        parents,
+    )
+
+
+def ancestors(plan: Plan, step: str) -> frozenset[str]:
+    """The names of all steps that the step depends on, directly or not."""
+    found: set[int] = set()
+    waiting = list(plan.parents[plan.numbers[step]])
+    while waiting:
+        number = waiting.pop()
+        if number not in found:
+            found.add(number)
+            waiting.extend(plan.parents[number])
+    return frozenset(plan.steps[number].name for number in found)

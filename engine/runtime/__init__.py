@@ -1,0 +1,1 @@
+"""The loops: who decides, who works, who starts and stops them."""

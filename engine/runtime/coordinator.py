@@ -1,0 +1,240 @@
+"""The coordinator: follows the log, decides, and commits decisions with its position.
+
+Who owns what. One coordinator leads; the shard row says which, with an epoch and a lease. The leader
+alone appends decisions. It owns the shard's position: every fact up to it has been folded and
+answered, and the answers are in the log. Everybody else may append facts at any time.
+
+One step. Read the facts behind the position; fold each into its task and decide what follows; see
+what the clock asks for; then commit events, queue rows, readiness, timers and the new position in
+one transaction, which compares the position and the epoch with the stored ones.
+
+What is authoritative. The log and the shard row. Runs in memory are a cache of folds: facts up to
+the position, and all decisions. Whenever a commit does not succeed, what it touched is dropped from
+memory and folded again.
+
+What can go wrong.
+- Another coordinator leads: the commit is refused (LeadershipLost), nothing is stored, this one
+  stands by and asks for the lease again.
+- Someone appended to a stream that a decision was for (StreamMoved), say a completion that raced a
+  timeout: nothing is stored; the fact is behind the position and is read first the next time.
+- The answer to a commit is lost (DatabaseUnavailable): this one forgets everything, asks for the
+  lease and goes on from the stored position, which says whether the commit happened.
+- It is killed anywhere: the same, by the next leader.
+- A wake-up is lost: it looks at the log at least once a poll interval.
+- A queue row is lost: it looks for such steps once a reconcile interval, and queues them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from flowledger.engine.config import Coordinator as CoordinatorSettings
+from flowledger.engine.domain.decisions import (
+    Rules,
+    decide,
+    lease_expired,
+    retry_due,
+    timeout_due,
+)
+from flowledger.engine.domain.events import TaskCreated, TaskEvent
+from flowledger.engine.domain.run import Run
+from flowledger.engine.domain.states import StepState
+from flowledger.engine.errors import LeadershipLost, StreamMoved
+from flowledger.engine.ports import NO_FAULTS, Clock, FaultPoints, Leadership, Ledger
+from flowledger.engine.runtime.batch import Batch
+from flowledger.engine.runtime.runs import Runs
+from flowledger.engine.telemetry import Signal, logger
+
+DECIDE_ON_TIMER = {"retry": retry_due, "timeout": timeout_due}
+
+
+class Coordinator:
+    """A loop cut into steps: `step` does one and says how long to wait for the next."""
+
+    def __init__(  # noqa: PLR0913 - what a loop needs, each a port
+        self,
+        *,
+        ledger: Ledger,
+        clock: Clock,
+        ring: Callable[[str], None],
+        identity: UUID,
+        settings: CoordinatorSettings,
+        faults: FaultPoints = NO_FAULTS,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._ring = ring
+        self._identity = identity
+        self._settings = settings
+        self._faults = faults
+        self._rules = Rules(lost_leases=settings.lost_lease_limit)
+        self._runs = Runs(ledger, settings.cache_tasks)
+        self._leadership: Leadership | None = None
+        self._position = 0
+        self._renew_at = self._ask_clock_at = self._reconcile_at = clock.now()
+        self._log = logger("coordinator")
+
+    @property
+    def leads(self) -> bool:
+        """Whether it believes to lead."""
+        return self._leadership is not None
+
+    def step(self, rung: frozenset[str] = frozenset()) -> float:
+        """Do what there is to do; `rung` says what woke it.
+
+        Returns the seconds that it may wait: 0 where more may be waiting already. Raises
+        DatabaseUnavailable; the next step then starts from what is stored.
+        """
+        try:
+            leadership = self._lead()
+            if leadership is None:
+                return self._settings.poll_seconds
+            return self._work(leadership, rung)
+        except LeadershipLost:
+            self._log.emit(Signal.COORDINATOR_LOST)
+            self.forget()
+            return self._settings.poll_seconds
+        except BaseException:
+            self.forget()
+            raise
+
+    def forget(self) -> None:
+        """Stop believing anything that is not stored."""
+        self._leadership = None
+        self._runs.forget_all()
+
+    def resign(self) -> None:
+        """Let another lead at once."""
+        if self._leadership is not None:
+            self._ledger.resign(self._leadership.epoch)
+            self._log.emit(Signal.COORDINATOR_RESIGNED)
+        self.forget()
+
+    def _lead(self) -> Leadership | None:
+        now = self._clock.now()
+        if self._leadership is None or now >= self._renew_at:
+            found = self._ledger.lead(self._identity, self._settings.lease_seconds)
+            if found is None:
+                self.forget()
+                return None
+            if self._leadership is None or found.epoch != self._leadership.epoch:
+                self._elected(found)
+            self._renewed(self._clock.now())
+        return self._leadership
+
+    def _elected(self, leadership: Leadership) -> None:
+        self._log.emit(Signal.COORDINATOR_ELECTED, epoch=leadership.epoch)
+        self._runs.forget_all()
+        self._leadership = leadership
+        self._position = leadership.position
+        self._ask_clock_at = self._reconcile_at = self._clock.now()
+
+    def _renewed(self, now: datetime) -> None:
+        self._renew_at = now + timedelta(seconds=self._settings.lease_seconds / 3)
+
+    def _work(self, leadership: Leadership, rung: frozenset[str]) -> float:
+        batch = Batch()
+        facts = self._ledger.facts(self._position, self._settings.batch_size)
+        now = self._clock.now()
+        for fact in facts:
+            if isinstance(fact.event, TaskEvent):
+                self._take(batch, fact.event, now)
+        asked = self._ask_clock(batch, rung)
+        position = facts[-1].position if facts else self._position
+        if batch or position != self._position:
+            if not self._commit(leadership, batch, position):
+                return 0.0
+            return 0.0 if len(facts) == self._settings.batch_size else self._pause()
+        return self._pause() if asked or not facts else 0.0
+
+    def _take(self, batch: Batch, event: TaskEvent, now: datetime) -> None:
+        if not isinstance(event, TaskCreated):
+            run = self._runs.at(event.task_id, self._position)
+            run.apply(event)
+        elif event.submission is None:
+            run = self._runs.create(event)
+        else:
+            # It was appended here, with decisions about it, and is now met again in the log.
+            run = self._runs.at(event.task_id, self._position)
+        batch.saw(run, event)
+        batch.decided(run, decide(run, event.event_id, now, self._rules))
+
+    def _ask_clock(self, batch: Batch, rung: frozenset[str]) -> bool:
+        now = self._clock.now()
+        if now < self._ask_clock_at and not rung & {"clock", "submission"}:
+            return False
+        self._take_submissions(batch, now)
+        due = self._ledger.due(self._settings.timer_batch_size)
+        now = self._clock.now()
+        for task_id, step, kind in due.timers:
+            run = self._runs.at(task_id, self._position)
+            number = run.plan.numbers[step]
+            self._answer(batch, run, DECIDE_ON_TIMER[kind](run, number, now), now)
+            batch.untime(run, number)
+        for task_id, step, worker in due.lost:
+            run = self._runs.at(task_id, self._position)
+            number = run.plan.numbers[step]
+            self._answer(batch, run, lease_expired(run, number, worker, now), now)
+        if now >= self._reconcile_at:
+            self._reconcile(batch, now)
+        poll = now + timedelta(seconds=self._settings.poll_seconds)
+        self._ask_clock_at = poll if due.next_at is None else min(poll, due.next_at)
+        return True
+
+    def _answer(
+        self, batch: Batch, run: Run, events: tuple[TaskEvent, ...], now: datetime
+    ) -> None:
+        batch.decided(run, events)
+        if events:
+            batch.decided(run, decide(run, events[-1].event_id, now, self._rules))
+
+    def _take_submissions(self, batch: Batch, now: datetime) -> None:
+        for created in self._ledger.submissions(self._settings.submission_batch_size):
+            run = self._runs.create(created)
+            batch.decided(run, (created,))
+            batch.decided(run, decide(run, created.event_id, now, self._rules))
+            batch.submissions.append(created.submission or 0)
+
+    def _reconcile(self, batch: Batch, now: datetime) -> None:
+        found = 0
+        for task_id, step in self._ledger.unqueued(self._settings.timer_batch_size):
+            run = self._runs.at(task_id, self._position)
+            number = run.plan.numbers[step]
+            if run.steps[number].state is StepState.ENQUEUED:
+                batch.requeue(run, number)
+                found += 1
+        if found:
+            self._log.emit(Signal.COORDINATOR_RECONCILED, steps=found)
+        self._reconcile_at = now + timedelta(seconds=self._settings.reconcile_seconds)
+
+    def _commit(self, leadership: Leadership, batch: Batch, position: int) -> bool:
+        now = self._clock.now()
+        commit = batch.commit(leadership.epoch, self._position, position, now)
+        self._faults.reached("decided")
+        try:
+            self._ledger.commit(commit)
+        except StreamMoved as moved:
+            self._log.emit(Signal.COORDINATOR_CONFLICT, reason=str(moved))
+            self._runs.forget(batch.runs)
+            self._ask_clock_at = now
+            return False
+        self._faults.reached("committed")
+        self._position = position
+        self._renewed(now)
+        self._runs.forget(task for task, run in batch.runs.items() if run.ended)
+        self._runs.shrink()
+        if commit.queued:
+            self._ring("queue")
+        if any(row["ended_at"] for row in commit.tasks):
+            self._ring("ended")
+        self._ask_clock_at = min([self._ask_clock_at, *(row["due_at"] for row in commit.timers)])
+        self._log.emit(
+            Signal.COORDINATOR_BATCH_COMMITTED, position=position, events=len(commit.events)
+        )
+        return True
+
+    def _pause(self) -> float:
+        next_at = min(self._ask_clock_at, self._renew_at)
+        return max(0.0, (next_at - self._clock.now()).total_seconds())

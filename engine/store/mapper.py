@@ -1,0 +1,112 @@
+"""Events to bytes and back: the `eventsourcing` mapper for this project's pydantic events.
+
+The payload is the event's fields as JSON, without what is a column of the log and without what is
+null. The library's compressor and cipher may be put behind it; the log then says so beside the row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from eventsourcing.persistence import Cipher, Compressor, Mapper, StoredEvent, Transcoder
+from pydantic import BaseModel, ValidationError
+
+from flowledger.engine.domain.events import EVENTS, Event, TaskEvent
+from flowledger.engine.domain.upcasts import upcast
+from flowledger.engine.errors import LogCorrupt
+
+PLAIN, ENCODED = 0, 1
+COLUMNS = frozenset({"originator_id", "originator_version"})
+
+
+@dataclass(frozen=True)
+class LedgerEvent(StoredEvent):
+    """A stored event with the columns that this log has beside the library's."""
+
+    task_id: UUID | None = None
+    encoding: int = PLAIN
+
+
+class JsonTranscoder(Transcoder):
+    """JSON by orjson: datetimes, UUIDs and pydantic models as they are."""
+
+    def encode(self, obj: Any) -> bytes:
+        """The value as UTF-8 JSON. Raises TypeError where it is none."""
+        return orjson.dumps(obj, default=_model_fields)
+
+    def decode(self, data: bytes) -> Any:
+        """The value of UTF-8 JSON. Raises ValueError where it is none."""
+        return orjson.loads(data)
+
+
+def _model_fields(value: object) -> dict[str, Any]:
+    if isinstance(value, BaseModel):
+        return value.__dict__
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+class LedgerMapper(Mapper[UUID]):
+    """Between domain events and stored events; topics are names, old shapes are upgraded."""
+
+    def __init__(self, compressor: Compressor | None = None, cipher: Cipher | None = None) -> None:
+        super().__init__(JsonTranscoder(), compressor, cipher)
+        self._encoding = PLAIN if compressor is None and cipher is None else ENCODED
+
+    def to_stored_event(self, domain_event: Any) -> LedgerEvent:
+        """The event as a row of the log. Raises TypeError for what is no event of the engine."""
+        if not isinstance(domain_event, Event):
+            raise TypeError(f"{type(domain_event).__name__} is not an event of the engine")
+        fields = domain_event.__dict__
+        state = self.transcoder.encode(
+            {k: v for k, v in fields.items() if v is not None and k not in COLUMNS}
+        )
+        if self._encoding == ENCODED:
+            state = self._hide(state)
+        return LedgerEvent(
+            domain_event.originator_id,
+            domain_event.originator_version,
+            domain_event.topic,
+            state,
+            domain_event.task_id if isinstance(domain_event, TaskEvent) else None,
+            self._encoding,
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Event:
+        """The event of a row. Raises LogCorrupt for an unknown topic or a payload that is no event."""
+        try:
+            kind = EVENTS[stored_event.topic]
+            state = stored_event.state
+            if self._encoding == ENCODED:
+                state = self._reveal(state)
+            fields = self.transcoder.decode(state)
+            if fields["schema_version"] != kind.current_version:
+                fields = upcast(stored_event.topic, fields)
+            fields["originator_id"] = stored_event.originator_id
+            fields["originator_version"] = stored_event.originator_version
+            return kind.model_validate(fields)
+        except KeyError as error:
+            raise LogCorrupt(f"{_place(stored_event)}: unknown {error}") from error
+        except (ValueError, TypeError, ValidationError) as error:
+            raise LogCorrupt(f"{_place(stored_event)} cannot be read: {error}") from error
+
+    def _hide(self, state: bytes) -> bytes:
+        if self.compressor:
+            state = self.compressor.compress(state)
+        return self.cipher.encrypt(state) if self.cipher else state
+
+    def _reveal(self, state: bytes) -> bytes:
+        if self.cipher:
+            state = self.cipher.decrypt(state)
+        return self.compressor.decompress(state) if self.compressor else state
+
+
+def _place(stored: StoredEvent) -> str:
+    position = getattr(stored, "id", None)
+    where = f"position {position}, " if position is not None else ""
+    return (
+        f"the event at {where}version {stored.originator_version} of stream"
+        f" {stored.originator_id} (topic {stored.topic!r})"
+    )

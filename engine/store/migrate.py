@@ -1,0 +1,206 @@
+"""Bring a database to the schema of this code.
+
+The rules that the files of `flowledger.sql` follow:
+
+- `migrations/0001_name.sql` runs once, in the order of the numbers, and is never edited after
+  that: an edited one is refused. Tables, types, indexes and removals live here.
+- `functions/*.sql` and then `views/*.sql` are applied, in the order of their names, whenever the
+  content of the file differs from what was applied last. So they say `create or replace`.
+- What `create or replace` refuses (another signature, another column in the middle of a view)
+  is dropped first: a line `-- drop: function flowledger.f(uuid, integer)` anywhere in the file
+  runs as `drop function if exists flowledger.f(uuid, integer)` before the file does. What leaves
+  the package is dropped by a migration.
+- Every name is qualified: the search path is empty but for `pg_catalog`. Bodies of functions
+  are not checked while they are applied, so that functions may call each other in any order.
+
+All of it is one transaction under one advisory lock: of several processes that start together
+one migrates and the others find nothing to do. Nothing to do costs one query.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import TypeAlias
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from flowledger.engine.errors import DatabaseUnavailable, MigrationEdited, SchemaTooNew
+
+Connection: TypeAlias = psycopg.Connection[TupleRow]
+
+LOCK = 0x666C6F776C6564
+"""The key of the advisory lock: `flowled` in ASCII."""
+
+_NUMBERED = re.compile(r"migrations/(\d{4})_[a-z0-9_]+\.sql")
+_DROP = re.compile(rb"^-- drop: (.+?);?\s*$", re.MULTILINE)
+_KIND = re.compile(rb"(function|procedure|view|trigger) (.+)")
+
+_STATE = b"""
+select 'migrations/' || name, sha256 from flowledger.migration
+union all
+select path, sha256 from flowledger.applied_file
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFile:
+    """A file of `flowledger.sql`: its `path` is `folder/name.sql`."""
+
+    path: str
+    text: bytes
+
+    @property
+    def sha256(self) -> bytes:
+        return hashlib.sha256(self.text).digest()
+
+    @property
+    def number(self) -> int | None:
+        """The number of a migration; None: a function or a view."""
+        match = _NUMBERED.fullmatch(self.path)
+        return int(match[1]) if match else None
+
+    @property
+    def statements(self) -> bytes:
+        """What is sent to the server: the drops that the file asks for, and the file."""
+        drops = [_drop(match[1], self.path) for match in _DROP.finditer(self.text)]
+        return b"".join(drops) + self.text
+
+
+def packaged() -> tuple[SqlFile, ...]:
+    """The files of this release, in the order in which they are applied."""
+    return tuple(
+        file for folder in ("migrations", "functions", "views") for file in _folder(folder)
+    )
+
+
+def pending(connection: Connection, files: Sequence[SqlFile] | None = None) -> list[str]:
+    """The paths of the files that `migrate` would apply; empty: the schema is up to date.
+
+    Raises MigrationEdited and SchemaTooNew as `migrate` does.
+    """
+    return [file.path for file in _differing(packaged() if files is None else files, connection)]
+
+
+def migrate(connection: Connection, files: Sequence[SqlFile] | None = None) -> list[str]:
+    """Apply what is pending, all or nothing; the paths of the files that were applied.
+
+    The connection is one in autocommit mode. Another process that migrates is waited for.
+    Raises MigrationEdited, SchemaTooNew, and DatabaseUnavailable naming the file whose SQL the
+    server refused.
+    """
+    files = packaged() if files is None else files
+    if not _differing(files, connection):
+        return []
+    with connection.transaction():
+        connection.execute(_preamble(), prepare=False)
+        todo = _differing(files, connection)
+        for file in todo:
+            _apply(file, connection)
+    return [file.path for file in todo]
+
+
+def script(files: Sequence[SqlFile] | None = None) -> str:
+    """The SQL that builds the schema in an empty database, for those who run it by hand."""
+    files = packaged() if files is None else files
+    applied = b"\n".join(
+        b"-- %s\n%s\n%s\n" % (file.path.encode(), _record(file), file.statements.strip())
+        for file in files
+    )
+    return (b"begin;\n%s\n%s\ncommit;\n" % (_preamble(), applied)).decode()
+
+
+def _folder(name: str) -> Iterable[SqlFile]:
+    folder = resources.files("flowledger.sql").joinpath(name)
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    for entry in names:
+        file = SqlFile(f"{name}/{entry}", _text(f"{name}/{entry}"))
+        if name == "migrations" and file.number is None:
+            raise ValueError(f"{file.path}: a migration is named 0001_what_it_does.sql")
+        yield file
+
+
+def _text(path: str) -> bytes:
+    # A checkout may end lines in its own way, and the checksum must not notice.
+    return resources.files("flowledger.sql").joinpath(path).read_bytes().replace(b"\r\n", b"\n")
+
+
+def _drop(what: bytes, path: str) -> bytes:
+    match = _KIND.fullmatch(what)
+    if match is None:
+        raise ValueError(
+            f"{path}: `-- drop: {what.decode()}` is none of function, procedure, view, trigger"
+        )
+    return b"drop %s if exists %s;\n" % (match[1], match[2])
+
+
+def _preamble() -> bytes:
+    return b"".join(
+        (
+            b"set local transaction isolation level read committed;\n",
+            b"select pg_catalog.pg_advisory_xact_lock(%d);\n" % LOCK,
+            b"set local statement_timeout = 0;\n",
+            b"set local check_function_bodies = off;\n",
+            b"set local client_min_messages = warning;\n",
+            b"set local search_path = pg_catalog;\n",
+            _text("bookkeeping.sql"),
+        )
+    )
+
+
+def _applied(connection: Connection) -> dict[str, bytes]:
+    try:
+        with connection.cursor(binary=True) as cursor:
+            return dict(cursor.execute(_STATE, prepare=False).fetchall())
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        return {}
+
+
+def _differing(files: Sequence[SqlFile], connection: Connection) -> list[SqlFile]:
+    applied = _applied(connection)
+    _refuse_unknown(files, applied)
+    todo = [file for file in files if applied.get(file.path) != file.sha256]
+    for file in todo:
+        if file.number is not None and file.path in applied:
+            raise MigrationEdited(file.path)
+    return todo
+
+
+def _refuse_unknown(files: Sequence[SqlFile], applied: Mapping[str, bytes]) -> None:
+    """A migration that ran and is not in the package came with a newer release, or was renamed."""
+    known = sorted(file.path for file in files if file.number is not None)
+    for path in sorted(applied):
+        if _NUMBERED.fullmatch(path) and path not in known:
+            newest = known[-1] if known else ""
+            raise SchemaTooNew(path, newest) if path > newest else MigrationEdited(path)
+
+
+def _apply(file: SqlFile, connection: Connection) -> None:
+    try:
+        connection.execute(file.statements, prepare=False)
+    except psycopg.Error as error:
+        raise DatabaseUnavailable(
+            f"{file.path} was refused by the database, nothing was applied: {_reason(error)}"
+        ) from error
+    connection.execute(_record(file), prepare=False)
+
+
+def _reason(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
+
+
+def _record(file: SqlFile) -> bytes:
+    digest = file.sha256.hex().encode()
+    if file.number is not None:
+        name = file.path.removeprefix("migrations/").encode()
+        return (
+            b"insert into flowledger.migration (number, name, sha256) values (%d, '%s', '\\x%s');"
+        ) % (file.number, name, digest)
+    return (
+        b"insert into flowledger.applied_file (path, sha256) values ('%s', '\\x%s')"
+        b" on conflict (path) do update set sha256 = excluded.sha256, applied_at = now();"
+    ) % (file.path.encode(), digest)

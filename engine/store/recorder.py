@@ -1,0 +1,201 @@
+"""The `eventsourcing` library's recorders, on this project's tables, lock and pool.
+
+What differs from the library's own, and why, is in docs/adr: the order is kept by an advisory lock
+instead of a table lock; lock, notification and insert are one round trip; nothing here retries,
+because an insert that is run again after its answer was lost would be taken for a conflict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.persistence import Notification, StoredEvent
+from eventsourcing.postgres import (
+    PostgresApplicationRecorder,
+    PostgresDatastore,
+    PostgresTrackingRecorder,
+)
+from psycopg import Cursor
+
+from flowledger.engine.store.arrays import (
+    BigintArray,
+    ByteaArray,
+    TextArray,
+    UuidArray,
+    register_arrays,
+)
+from flowledger.engine.store.mapper import LedgerEvent
+from flowledger.engine.store.pool import Pool
+
+SCHEMA = "flowledger"
+
+EventArrays = tuple[UuidArray, BigintArray, TextArray, ByteaArray, UuidArray, BigintArray]
+
+COLUMNS = "notification_id, originator_id, originator_version, topic, state, task_id, recorded_at"
+
+
+@dataclass(frozen=True)
+class LedgerNotification(Notification):
+    """An event of the log with this project's columns."""
+
+    task_id: UUID | None
+    recorded_at: datetime
+
+
+def event_arrays(events: Sequence[StoredEvent]) -> EventArrays:
+    """The columns of the events, for the functions that append."""
+    return (
+        UuidArray([_uuid(event.originator_id) for event in events]),
+        BigintArray([event.originator_version for event in events]),
+        TextArray([event.topic for event in events]),
+        ByteaArray([event.state for event in events]),
+        UuidArray([getattr(event, "task_id", None) for event in events]),
+        BigintArray([getattr(event, "encoding", 0) for event in events]),
+    )
+
+
+def _uuid(value: UUID | str) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+class LedgerDatastore(PostgresDatastore):
+    """The library's datastore on the engine's pool. Opens nothing, creates nothing."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool  # type: ignore[assignment]  # the library's subclass adds nothing we use
+        self.schema = SCHEMA
+        self.originator_id_type = "uuid"
+        self.single_row_tracking = True
+        self.enable_db_functions = False
+        self.lock_timeout = 0
+        self.pool_open_timeout = None
+        self.db_type_names = set()
+        self.psycopg_type_adapters = {}
+        self.psycopg_python_types = {}
+
+    def register_type_adapters(self) -> None:
+        """There are none: events travel as arrays."""
+
+    def close(self) -> None:
+        """The pool belongs to whoever opened it."""
+
+
+class LedgerRecorder(PostgresApplicationRecorder):
+    """Appends to the log and reads it. Raises the library's errors."""
+
+    datastore: LedgerDatastore
+
+    def __init__(self, datastore: LedgerDatastore) -> None:
+        super().__init__(datastore, events_table_name="event")
+        self.channel_name = "flowledger.log"
+
+    def create_table(self) -> None:
+        """The tables come with the migrations."""
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        """Append all events or none, in one transaction with what the library's hook writes."""
+        with self.datastore.get_connection() as connection, connection.transaction():
+            with connection.cursor() as cursor:
+                self._insert_events(cursor, stored_events, **kwargs)
+                return self._append(cursor, stored_events)
+
+    def _append(self, cursor: Cursor[Any], stored_events: Sequence[StoredEvent]) -> list[int]:
+        if not stored_events:
+            return []
+        cursor.execute(
+            "select flowledger.append_events(%b, %b, %b, %b, %b, %b)", event_arrays(stored_events)
+        )
+        return [row[0] for row in cursor]
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """One stream's events between two versions."""
+        order = "desc" if desc else "asc"
+        with self.datastore.get_connection() as connection:
+            cursor = connection.cursor(binary=True)
+            cursor.execute(STREAM[order], (originator_id, gt, gt, lte, lte, limit))
+            return [StoredEvent(*row) for row in cursor]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[LedgerNotification]:
+        """The log's events between two positions, in order, of these topics or of all."""
+        after = -1 if start is None else start - inclusive_of_start
+        last = 2**63 - 1 if stop is None else stop
+        chosen = list(topics) or None
+        with self.datastore.get_connection() as connection:
+            cursor = connection.cursor(binary=True)
+            cursor.execute(LOG, (after, last, chosen, chosen, limit))
+            return [notification(*row) for row in cursor]
+
+    def max_notification_id(self) -> int | None:
+        """The last position; None where nothing has happened."""
+        with self.datastore.get_connection() as connection:
+            row = connection.execute("select max(notification_id) from flowledger.event").fetchone()
+            return tuple(row)[0] if row else None
+
+
+STREAM = {
+    order: f"""
+        select originator_id, originator_version, topic, state from flowledger.event
+        where originator_id = %s
+            and (%s::bigint is null or originator_version > %s)
+            and (%s::bigint is null or originator_version <= %s)
+        order by originator_version {order} limit %s
+    """.encode()
+    for order in ("asc", "desc")
+}
+
+LOG = f"""
+    select {COLUMNS} from flowledger.event
+    where notification_id > %s and notification_id <= %s
+        and (%s::text[] is null or topic = any(%s))
+    order by notification_id limit %s
+""".encode()
+
+
+def notification(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order
+    position: int,
+    stream: UUID,
+    version: int,
+    topic: str,
+    state: bytes,
+    task_id: UUID | None,
+    recorded_at: datetime,
+) -> LedgerNotification:
+    """A row of the log."""
+    return LedgerNotification(stream, version, topic, state, position, task_id, recorded_at)
+
+
+class LedgerTrackingRecorder(PostgresTrackingRecorder):
+    """Positions of followers; a position only ever grows."""
+
+    def __init__(self, datastore: LedgerDatastore) -> None:
+        super().__init__(datastore, tracking_table_name="tracking")
+
+    def create_table(self) -> None:
+        """The tables come with the migrations."""
+
+    def _max_tracking_id(self, application_name: str, curs: Cursor[Any]) -> int | None:
+        curs.execute(self.max_tracking_id_statement, (application_name,))
+        row = curs.fetchone()
+        return row[0] if row else None

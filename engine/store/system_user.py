@@ -1,0 +1,121 @@
+"""Whose server it is: Postgres refuses root, so root runs it as an account of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowledger.engine.errors import DatabaseUnavailable
+
+ACCOUNT = "pgserver"
+"""The system account that root starts the server as; created on first use."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemUser:
+    """A system account, and whether this process must change to it to run the server."""
+
+    name: str
+    uid: int
+    gid: int
+    changed: bool
+
+    def run(self, command: list[str], *, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Run a program of the server as this user; its output is in `stdout`, errors too."""
+        # PGDATA, PGOPTIONS and their like belong to the caller's other databases.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_"))}
+        return subprocess.run(  # noqa: S603 - the command is built by this package
+            command,
+            cwd=cwd,
+            env={**environment, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            user=self.uid if self.changed else None,
+            group=self.gid if self.changed else None,
+            extra_groups=[] if self.changed else None,
+        )
+
+
+def server_user(data: Path) -> SystemUser:
+    """The account that owns `data`, or that will own it.
+
+    Root runs the server of whoever owns the data, or the folder it will lie in, so that it stays
+    usable without root. Anyone else can only run their own.
+    Raises DatabaseUnavailable when the data belongs to another user.
+    """
+    me = os.geteuid()
+    if me == 0:
+        return _owner(data) or _owner(data.parent, known=True) or _account()
+    owner = data.stat().st_uid if data.exists() else me
+    if owner != me:
+        raise DatabaseUnavailable(
+            f"the embedded database in {data} belongs to user {_of(owner, changed=True).name},"
+            f" and this process runs as {_of(me, changed=False).name}:"
+            " run as that user, or set FLOWLEDGER_HOME to a folder of your own"
+        )
+    return _of(me, changed=False)
+
+
+def grant_search(path: Path) -> None:
+    """Let other users pass through the folders above `path`: the search bit, nothing more."""
+    for folder in path.parents:
+        mode = folder.stat().st_mode
+        if not mode & 0o001:
+            folder.chmod(mode & 0o7777 | 0o001)
+
+
+def grant_read(tree: Path) -> None:
+    """Let other users read and run what the owner can, below `tree`."""
+    for path in (tree, *tree.rglob("*")):
+        mode = path.stat().st_mode & 0o7777
+        wanted = mode | 0o004 | (0o001 if mode & 0o100 else 0)
+        if mode != wanted:
+            path.chmod(wanted)
+
+
+def _owner(folder: Path, *, known: bool = False) -> SystemUser | None:
+    """Who owns the folder, unless that is root, or `known` is asked for and nobody knows them."""
+    uid = folder.stat().st_uid if folder.exists() else 0
+    user = _of(uid, changed=True)
+    return None if uid == 0 or (known and user.name == str(uid)) else user
+
+
+def _of(uid: int, *, changed: bool) -> SystemUser:
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return SystemUser(str(uid), uid, os.getegid(), changed)
+    return SystemUser(entry.pw_name, uid, entry.pw_gid, changed)
+
+
+def _account() -> SystemUser:
+    try:
+        entry = pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        _create_account()
+        entry = pwd.getpwnam(ACCOUNT)
+    return SystemUser(entry.pw_name, entry.pw_uid, entry.pw_gid, changed=True)
+
+
+def _create_account() -> None:
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/bin/false", ACCOUNT]
+    try:
+        done = subprocess.run(  # noqa: S603 - a constant command
+            command, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        reason = "there is no useradd command"
+    else:
+        if done.returncode in (0, 9):  # 9: another process has just created it
+            return
+        reason = done.stderr.strip()
+    raise DatabaseUnavailable(
+        f"Postgres does not run as root, and the system user {ACCOUNT} cannot be created:"
+        f" {reason}; create it, run as another user, or set FLOWLEDGER_DATABASE__URL"
+    )

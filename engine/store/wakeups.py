@@ -1,0 +1,124 @@
+"""Who waits for what: LISTEN in one thread, bells for everybody in the process.
+
+Protocol: the thread listens first and rings every bell after that, so that whatever was committed
+before it listened is looked for once more. A bell remembers that it rang; a wait that starts later
+ends at once. When the connection is lost the thread connects again, with growing pauses, and rings
+all bells again. A lost notification costs at most one poll interval, because nobody waits without
+a limit.
+"""
+
+from __future__ import annotations
+
+from random import uniform
+from threading import Event, Lock, Thread
+
+import psycopg
+
+from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.store.pool import Connection, connect
+from flowledger.engine.telemetry import Signal, logger
+
+CHANNELS = ("log", "queue", "ended", "submission", "clock", "shard")
+PREFIX = "flowledger."
+LOOK_UP_SECONDS = 0.5
+QUIET = frozenset({"decision", "start"})
+
+
+class ProcessBell:
+    """One waiter's bell."""
+
+    def __init__(self) -> None:
+        self._event = Event()
+        self._lock = Lock()
+        self._rung: set[str] = set()
+
+    def ring(self, channel: str) -> None:
+        """Let the waiter go on."""
+        with self._lock:
+            self._rung.add(channel)
+        self._event.set()
+
+    def wait(self, seconds: float) -> frozenset[str]:
+        """The channels that rang since the last wait; empty when the time is up."""
+        self._event.wait(max(0.0, seconds))
+        with self._lock:
+            self._event.clear()
+            rung, self._rung = frozenset(self._rung), set()
+        return rung
+
+
+class Wakeups:
+    """Carries notifications of the database, and of this process, to bells."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        application_name: str,
+        reconnect_initial_seconds: float,
+        reconnect_cap_seconds: float,
+    ) -> None:
+        self._url = url
+        self._name = application_name
+        self._initial = reconnect_initial_seconds
+        self._cap = reconnect_cap_seconds
+        self._bells: dict[str, list[ProcessBell]] = {channel: [] for channel in CHANNELS}
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="flowledger-wakeups", daemon=True)
+        self._log = logger("wakeups")
+
+    def bell(self, *channels: str) -> ProcessBell:
+        """A new bell that rings for these channels."""
+        bell = ProcessBell()
+        for channel in channels:
+            self._bells[channel].append(bell)
+        return bell
+
+    def drop(self, bell: ProcessBell) -> None:
+        """Ring this one no more."""
+        for bells in self._bells.values():
+            if bell in bells:
+                bells.remove(bell)
+
+    def ring(self, channel: str) -> None:
+        """Ring within this process, ahead of the database's notification."""
+        for bell in tuple(self._bells[channel]):
+            bell.ring(channel)
+
+    def start(self) -> None:
+        """Listen, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening, and let every waiter go on."""
+        self._stopping.set()
+        self._ring_all()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        pause = self._initial
+        while not self._stopping.is_set():
+            try:
+                with connect(self._url, application_name=self._name) as connection:
+                    pause = self._initial
+                    self._listen(connection)
+            except (psycopg.Error, DatabaseUnavailable) as error:
+                self._log.emit(Signal.DATABASE_LOST, error=str(error))
+                self._stopping.wait(uniform(pause / 2, pause))  # noqa: S311 - spreads reconnects
+                pause = min(pause * 2, self._cap)
+
+    def _listen(self, connection: Connection) -> None:
+        for channel in CHANNELS:
+            connection.execute(f'listen "{PREFIX}{channel}"'.encode())
+        self._log.emit(Signal.FOLLOWER_RECONNECTED)
+        self._ring_all()
+        while not self._stopping.is_set():
+            for notify in connection.notifies(timeout=LOOK_UP_SECONDS, stop_after=1):
+                channel = notify.channel.removeprefix(PREFIX)
+                if notify.payload not in QUIET:
+                    self.ring(channel)
+
+    def _ring_all(self) -> None:
+        for channel in CHANNELS:
+            self.ring(channel)

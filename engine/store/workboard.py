@@ -1,0 +1,136 @@
+"""The worker's store: claims, facts, leases, and the inputs of handlers."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from eventsourcing.persistence import StoredEvent
+from pydantic import JsonValue
+
+from flowledger.engine.domain.events import StepCompleted, StepEvent, TaskCreated
+from flowledger.engine.ports import Claim, Exchange
+from flowledger.engine.store.arrays import UuidArray
+from flowledger.engine.store.clock import DatabaseClock
+from flowledger.engine.store.failures import translated
+from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.store.pool import Connection, Pool
+from flowledger.engine.store.recorder import event_arrays
+
+CLAIM = "select * from flowledger.claim_steps(%s, %s, %s)"
+REPORT = "select flowledger.report_facts(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+HELD = (
+    "select step_id, task_id, template_id, stream_version + 1, attempt, step, correlation_id"
+    " from flowledger.queue where worker_id = %s"
+)
+CREATED = (
+    "select originator_id, originator_version, topic, state from flowledger.event"
+    " where originator_id = any(%s) and originator_version = 1"
+)
+COMPLETED = (
+    "select originator_id, originator_version, topic, state from flowledger.event"
+    " where originator_id = any(%s) and topic = 'step.completed'"
+)
+
+
+class PostgresWorkboard:
+    """The board in Postgres."""
+
+    def __init__(self, pool: Pool, mapper: LedgerMapper, clock: DatabaseClock) -> None:
+        self._pool = pool
+        self._mapper = mapper
+        self._clock = clock
+
+    def renew(self, worker: UUID, lease_seconds: float) -> None:
+        """Register the worker, or renew its lease."""
+        row = self._all(
+            "select flowledger.renew_worker(%s, %s, %s, %s)",
+            (worker, socket.gethostname(), os.getpid(), lease_seconds),
+        )[0]
+        self._clock.observe(cast("datetime", row[0]))
+
+    def retire(self, worker: UUID) -> None:
+        """Forget the worker; what it still holds counts as lost."""
+        with translated(), self._pool.connection() as connection:
+            connection.execute("delete from flowledger.worker where worker_id = %s", (worker,))
+
+    def exchange(
+        self,
+        worker: UUID,
+        facts: Sequence[StepEvent],
+        templates: Sequence[UUID],
+        limit: int,
+        started: Callable[[Claim], StepEvent],
+        *,
+        quiet: bool,
+    ) -> Exchange:
+        """Append facts and release their steps; claim up to `limit` steps and append their starts.
+
+        One transaction. Where nothing is reported it need not wait for the disk: a start that a
+        crash of the server loses is claimed again, and what builds on it is refused.
+        """
+        with translated(), self._pool.connection() as connection:
+            if not limit:
+                return Exchange((), self._report(connection, worker, facts, "fact"))
+            with connection.transaction():
+                if not facts:
+                    connection.execute("set local synchronous_commit = off")
+                claims = self._claim(connection, worker, templates, limit)
+                events = (*facts, *(started(claim) for claim in claims))
+                kind = "start" if quiet else "fact"
+                refused = self._report(connection, worker, events, kind, released=len(facts))
+        return Exchange([claim for claim in claims if claim.step_id not in refused], refused)
+
+    def held(self, worker: UUID) -> Sequence[Claim]:
+        """The steps that the board believes this worker to run."""
+        return [Claim(*row) for row in self._all(HELD, (worker,))]
+
+    def contexts(self, tasks: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
+        """The contexts of tasks."""
+        events = self._events(CREATED, tasks)
+        return {e.task_id: e.context for e in events if isinstance(e, TaskCreated)}
+
+    def results(self, steps: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
+        """The results of completed steps; the others are left out."""
+        events = self._events(COMPLETED, steps)
+        return {e.originator_id: e.result for e in events if isinstance(e, StepCompleted)}
+
+    def _events(self, query: str, streams: Sequence[UUID]) -> list[Any]:
+        rows = self._all(query, (list(streams),))
+        return [self._mapper.to_domain_event(StoredEvent(*row)) for row in rows]
+
+    def _claim(
+        self, connection: Connection, worker: UUID, templates: Sequence[UUID], limit: int
+    ) -> list[Claim]:
+        cursor = connection.cursor(binary=True)
+        cursor.execute(CLAIM, (worker, list(templates), limit))
+        return [
+            Claim(step_id, task_id, template_id, version + 1, attempt, step, correlation)
+            for step_id, task_id, template_id, version, attempt, step, correlation in cursor
+        ]
+
+    def _report(
+        self,
+        connection: Connection,
+        worker: UUID,
+        events: Sequence[StepEvent],
+        kind: str,
+        released: int | None = None,
+    ) -> frozenset[UUID]:
+        """Append the events; the first `released` of them (all, for None) end their steps."""
+        if not events:
+            return frozenset()
+        stored = [self._mapper.to_stored_event(event) for event in events]
+        ended = [event.originator_id for event in events[:released]]
+        cursor = connection.cursor(binary=True)
+        cursor.execute(REPORT, (worker, UuidArray(ended), *event_arrays(stored), kind))
+        row = cursor.fetchone()
+        return frozenset(row[0]) if row else frozenset()
+
+    def _all(self, query: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with translated(), self._pool.connection() as connection:
+            return connection.execute(query, parameters, binary=True).fetchall()

@@ -1,0 +1,264 @@
+"""Log lines of the engine: the catalogue of their names, what each carries, and where it goes.
+
+An application that embeds the engine stays master of its logs. Importing this module configures
+nothing. A line goes through structlog where the application has configured structlog, else to the
+standard library's logger `flowledger.<component>`, so that by default nothing is printed below
+warning. Only the program itself (the command) calls `configure_program_logging`.
+
+Every line carries what is known where it is written: `bound(correlation_id=…, task_id=…, step=…,
+attempt=…)` puts these into context variables, which a coroutine keeps by itself and a function that
+is handed to a thread keeps when it is wrapped in `with_context`. Another process binds them again
+from the step that it was given.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from contextvars import copy_context
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import wraps
+from types import MappingProxyType
+from typing import Any, Literal, ParamSpec, TypeVar, cast
+from uuid import UUID
+
+import structlog
+from structlog.contextvars import bind_contextvars, merge_contextvars, reset_contextvars
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from flowledger.engine.redaction import redact
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Level = Literal["debug", "info", "warning", "error"]
+
+ROOT = "flowledger"
+FIRST_FIELDS = ("timestamp", "level", "event", "correlation_id", "task_id", "step", "attempt")
+
+
+class Signal(StrEnum):
+    """The name of every log event of the engine."""
+
+    COORDINATOR_BATCH_COMMITTED = "coordinator.batch_committed"
+    COORDINATOR_CONFLICT = "coordinator.conflict"
+    COORDINATOR_ELECTED = "coordinator.elected"
+    COORDINATOR_LOST = "coordinator.lost"
+    COORDINATOR_RECONCILED = "coordinator.reconciled"
+    COORDINATOR_RESIGNED = "coordinator.resigned"
+    DATABASE_BACK = "database.back"
+    DATABASE_LOST = "database.lost"
+    EMBEDDED_FOUND = "embedded.found"
+    EMBEDDED_STARTED = "embedded.started"
+    EMBEDDED_STOPPED = "embedded.stopped"
+    ENGINE_CLOSED = "engine.closed"
+    ENGINE_OPENED = "engine.opened"
+    FOLLOWER_RECONNECTED = "follower.reconnected"
+    LOOP_FAILED = "loop.failed"
+    MIGRATION_APPLIED = "migration.applied"
+    TEMPLATE_REGISTERED = "template.registered"
+    WORKER_CLAIMED = "worker.claimed"
+    WORKER_LEASE_LOST = "worker.lease_lost"
+    WORKER_REGISTERED = "worker.registered"
+    WORKER_RELEASED = "worker.released"
+    WORKER_STEP_COMPLETED = "worker.step_completed"
+    WORKER_STEP_FAILED = "worker.step_failed"
+    WORKER_STEP_LOST = "worker.step_lost"
+    WORKER_STEP_TIMED_OUT = "worker.step_timed_out"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a signal says, and how loud."""
+
+    level: Level
+    text: str
+
+
+CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
+    {
+        Signal.COORDINATOR_BATCH_COMMITTED: Meaning(
+            "debug", "Decisions on a batch of events were committed."
+        ),
+        Signal.COORDINATOR_CONFLICT: Meaning(
+            "info", "A step or task moved while it was decided on; it is read and decided again."
+        ),
+        Signal.COORDINATOR_ELECTED: Meaning("info", "This process leads the shard from now on."),
+        Signal.COORDINATOR_LOST: Meaning(
+            "warning", "Another process leads the shard; what was decided here was not stored."
+        ),
+        Signal.COORDINATOR_RECONCILED: Meaning(
+            "warning", "Steps that should have been queued were not, and are now."
+        ),
+        Signal.COORDINATOR_RESIGNED: Meaning("info", "This process gave up the shard to stop."),
+        Signal.DATABASE_BACK: Meaning("info", "The database can be reached again."),
+        Signal.DATABASE_LOST: Meaning(
+            "warning", "The database cannot be reached; the loop tries again by itself."
+        ),
+        Signal.EMBEDDED_FOUND: Meaning("debug", "The embedded Postgres was running already."),
+        Signal.EMBEDDED_STARTED: Meaning("info", "The embedded Postgres was started."),
+        Signal.EMBEDDED_STOPPED: Meaning("info", "The embedded Postgres was stopped."),
+        Signal.ENGINE_CLOSED: Meaning("info", "The engine stopped its roles and connections."),
+        Signal.ENGINE_OPENED: Meaning("info", "The engine is ready, with the roles it names."),
+        Signal.FOLLOWER_RECONNECTED: Meaning(
+            "info", "A reader of the log lost its connection and has a new one; it missed nothing."
+        ),
+        Signal.LOOP_FAILED: Meaning(
+            "error", "A loop met an error that it did not expect, and tries again by itself."
+        ),
+        Signal.LOOP_FAILED: Meaning(
+            "error", "A loop met an error it does not know; it tries again after a pause."
+        ),
+        Signal.MIGRATION_APPLIED: Meaning("info", "A migration changed the database's schema."),
+        Signal.TEMPLATE_REGISTERED: Meaning("debug", "A workflow's definition stands in the log."),
+        Signal.WORKER_CLAIMED: Meaning("debug", "Steps were claimed and recorded as started."),
+        Signal.WORKER_LEASE_LOST: Meaning(
+            "warning", "The worker was silent for too long; its steps may be run by others."
+        ),
+        Signal.WORKER_REGISTERED: Meaning("info", "A worker announced what it can run."),
+        Signal.WORKER_RELEASED: Meaning("info", "A stopping worker handed back unfinished steps."),
+        Signal.WORKER_STEP_COMPLETED: Meaning("debug", "A handler returned its result."),
+        Signal.WORKER_STEP_FAILED: Meaning(
+            "warning", "A handler raised, or its result was refused."
+        ),
+        Signal.WORKER_STEP_LOST: Meaning(
+            "warning", "A step was taken from the worker while it ran; its result is not recorded."
+        ),
+        Signal.WORKER_STEP_TIMED_OUT: Meaning("warning", "A handler ran longer than its limit."),
+    }
+)
+
+
+class Log(structlog.stdlib.BoundLogger):
+    """A structlog logger that knows the catalogue."""
+
+    def emit(self, signal: Signal, /, **fields: Any) -> None:
+        """Write a line of the catalogue at its level."""
+        self._proxy_to_logger(CATALOGUE[signal].level, signal.value, **fields)
+
+    def _proxy_to_logger(
+        self, method_name: str, event: str | None = None, *event_args: str, **event_kw: Any
+    ) -> Any:
+        """Skip the work for a line that nobody hears: the loops write many."""
+        if self._is_heard(method_name):
+            return super()._proxy_to_logger(method_name, event, *event_args, **event_kw)
+        return None
+
+    def _is_heard(self, level: str) -> bool:
+        """Standard levels rule, unless the application's structlog writes past them."""
+        if structlog.is_configured():
+            factory = structlog.get_config()["logger_factory"]
+            if not isinstance(factory, structlog.stdlib.LoggerFactory):
+                return True
+        return bool(self._logger.isEnabledFor(getattr(logging, level.upper())))
+
+
+def logger(component: str, **fields: Any) -> Log:
+    """The logger of a part of the engine; `fields` stand on each of its lines."""
+    return Log(logging.getLogger(f"{ROOT}.{component}"), LINE, {"component": component, **fields})
+
+
+class _Bound:
+    """Set on entry, reset on exit: structlog's own context manager costs half as much again."""
+
+    __slots__ = ("_fields", "_tokens")
+
+    def __init__(self, fields: dict[str, str | int]) -> None:
+        self._fields = fields
+
+    def __enter__(self) -> None:
+        self._tokens = bind_contextvars(**self._fields)
+
+    def __exit__(self, *_: object) -> None:
+        reset_contextvars(**self._tokens)
+
+
+def bound(
+    *,
+    correlation_id: UUID | str | None = None,
+    task_id: UUID | str | None = None,
+    step: str | None = None,
+    attempt: int | None = None,
+) -> AbstractContextManager[None]:
+    """Put what is known on every line written inside; what is None stays as it was outside."""
+    fields: dict[str, str | int] = {}
+    if correlation_id is not None:
+        fields["correlation_id"] = str(correlation_id)
+    if task_id is not None:
+        fields["task_id"] = str(task_id)
+    if step is not None:
+        fields["step"] = step
+    if attempt is not None:
+        fields["attempt"] = attempt
+    return _Bound(fields)
+
+
+def with_context(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, running with today's context variables in whatever thread calls it.
+
+    It may be called many times, also at once: each call has a copy of its own.
+    """
+    context = copy_context()
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        return context.copy().run(function, *args, **kwargs)
+
+    return run
+
+
+def reference() -> str:
+    """The catalogue as a Markdown table, for docs/telemetry.md."""
+    rows = [
+        f"| `{signal}` | {meaning.level} | {meaning.text} |"
+        for signal, meaning in CATALOGUE.items()
+    ]
+    return "\n".join(["| name | level | meaning |", "| --- | --- | --- |", *rows, ""])
+
+
+def without_secrets(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """A structlog processor: passwords leave every text of the line."""
+    return {name: _plain(value) for name, value in line.items()}
+
+
+def in_order(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """A structlog processor: what identifies the line first, then the rest as written."""
+    first = {name: line[name] for name in FIRST_FIELDS if name in line}
+    return {**first, **line}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case str():
+            return redact(value)
+        case BaseException() | UUID():
+            return redact(str(value))
+        case dict():
+            return {key: _plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
+        case list() | tuple():
+            return [_plain(item) for item in cast("Sequence[Any]", value)]
+        case _:
+            return value
+
+
+def _deliver(_: WrappedLogger, method: str, line: EventDict) -> Any:
+    """The last step: to the application's structlog, or as arguments to the standard logger."""
+    event = line.pop("event")
+    if structlog.is_configured():
+        getattr(structlog.get_logger(), method)(event, **line)
+        raise structlog.DropEvent
+    trace = line.pop("exception", None)
+    said = " ".join([event, *(f"{name}={value}" for name, value in line.items())])
+    message = f"{said}\n{trace}" if trace else said
+    return ("%s", message), {"extra": {ROOT: line}}
+
+
+LINE: tuple[Processor, ...] = (
+    merge_contextvars,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.format_exc_info,
+    without_secrets,
+    in_order,
+    _deliver,
+)

@@ -1,0 +1,28 @@
+"""Steps in plain Python: workflows, their decorators, and handlers of templates in files."""
+
+from __future__ import annotations
+
+from flowledger.engine.domain.retry import Retry
+from flowledger.handlers.context import StepContext
+from flowledger.handlers.files import dump_template, load_template, load_workflow_file
+from flowledger.handlers.locate import import_workflow
+from flowledger.handlers.registry import Registry
+from flowledger.handlers.signature import From
+from flowledger.handlers.template_workflow import TemplateWorkflow, workflow_from_template
+from flowledger.handlers.wfformat import load_wfformat
+from flowledger.handlers.workflow import Workflow
+
+__all__ = [
+    "From",
+    "Registry",
+    "Retry",
+    "StepContext",
+    "TemplateWorkflow",
+    "Workflow",
+    "dump_template",
+    "import_workflow",
+    "load_template",
+    "load_wfformat",
+    "load_workflow_file",
+    "workflow_from_template",
+]

@@ -1,0 +1,120 @@
+"""A step's function bound to its inputs: the only code between a worker and a user's function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from pydantic import JsonValue
+
+from flowledger.engine.domain.template import CONTEXT
+from flowledger.engine.domain.work import StepCall
+from flowledger.engine.errors import InvalidContext, InvalidResult, InvalidTemplate
+from flowledger.handlers.context import StepContext
+from flowledger.handlers.signature import Handler, Place, Signature, read_signature
+from flowledger.handlers.values import Reader, Writer, described, reader, writer
+
+T = TypeVar("T")
+
+
+class BoundStep:
+    """A function that takes a StepCall apart into its parameters and returns JSON."""
+
+    __slots__ = (
+        "_context",
+        "_function",
+        "_inputs",
+        "_step_context",
+        "_where",
+        "_write",
+        "is_async",
+        "needs_context",
+        "needs_results",
+    )
+
+    def __init__(self, function: Handler, place: Place) -> None:
+        """Read and check the function's signature; raises InvalidTemplate."""
+        signature = read_signature(function, place)
+        self._function = function
+        self._where = place.where
+        self._context = _context_reader(signature, place)
+        self._step_context = signature.step_context
+        self._inputs = _input_readers(signature, place)
+        self._write = _result_writer(signature, place)
+        self.is_async = _is_async(function)
+        self.needs_context = self._context is not None
+        self.needs_results = frozenset(step for _, step, _ in self._inputs)
+
+    def __call__(self, call: StepCall) -> JsonValue | Coroutine[Any, Any, JsonValue]:
+        """Run the step. Raises what the function raises, InvalidResult or InvalidContext."""
+        if self.is_async:
+            return self._run(call)
+        return self._result(self._function(**self._arguments(call)))
+
+    async def _run(self, call: StepCall) -> JsonValue:
+        return self._result(await self._function(**self._arguments(call)))
+
+    def _arguments(self, call: StepCall) -> dict[str, Any]:
+        arguments: dict[str, Any] = {}
+        if self._context is not None:
+            arguments[CONTEXT] = self._read_context(self._context, call.context)
+        if self._step_context is not None:
+            arguments[self._step_context] = StepContext.of(call)
+        for parameter, step, read in self._inputs:
+            value = call.results[step]
+            try:
+                arguments[parameter] = read(value)
+            except ValueError as error:
+                raise InvalidResult(
+                    f"{self._where}: parameter {parameter!r}: the result of step {step!r} is not"
+                    f" what is annotated: {described(error, 'result')}"
+                ) from error
+        return arguments
+
+    def _read_context(self, read: Reader, value: JsonValue) -> Any:
+        try:
+            return read(value)
+        except ValueError as error:
+            raise InvalidContext(f"{self._where}: {described(error, CONTEXT)}") from error
+
+    def _result(self, value: Any) -> JsonValue:
+        try:
+            return self._write(value)
+        except ValueError as error:
+            raise InvalidResult(f"{self._where}: {described(error, 'result')}") from error
+
+
+def _is_async(function: Handler) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - its kind is asked, not whether it is there
+    )
+
+
+def _context_reader(signature: Signature, place: Place) -> Reader | None:
+    if signature.context is None:
+        return None
+    (annotation,) = signature.context
+    return _of_type(reader, annotation, f"{place.where}: parameter {CONTEXT!r}")
+
+
+def _input_readers(signature: Signature, place: Place) -> tuple[tuple[str, str, Reader], ...]:
+    return tuple(
+        (
+            name := wanted.parameter,
+            wanted.step,
+            _of_type(reader, wanted.annotation, f"{place.where}: parameter {name!r}"),
+        )
+        for wanted in signature.dependencies
+    )
+
+
+def _result_writer(signature: Signature, place: Place) -> Writer:
+    return _of_type(writer, signature.result, f"{place.where}: its result")
+
+
+def _of_type(make: Callable[[Any], T], annotation: Any, subject: str) -> T:
+    try:
+        return make(annotation)
+    except TypeError as error:
+        raise InvalidTemplate(f"{subject} is annotated with no type of data: {error}") from error

@@ -1,0 +1,74 @@
+"""Handlers by name, for templates that are not written in Python."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from flowledger.engine.domain.faults import listed, nearest
+from flowledger.engine.domain.template import StepTemplate
+from flowledger.engine.errors import UnknownHandler
+from flowledger.handlers.locate import import_attribute
+
+Handler = Callable[..., Any]
+
+
+class Registry:
+    """Functions under the names by which templates call them; passed to whoever resolves them."""
+
+    def __init__(self, handlers: Mapping[str, Handler] | None = None) -> None:
+        self._handlers: dict[str, Handler] = {}
+        for name, handler in (handlers or {}).items():
+            self.register(name, handler)
+
+    @classmethod
+    def of_module(cls, module_name: str) -> Registry:
+        """All public functions that a module defines, by name. Raises UnknownHandler."""
+        try:
+            module = importlib.import_module(module_name)
+        except Exception as error:
+            fault = f"{type(error).__name__}: {error}"
+            raise UnknownHandler(
+                f"handlers of {module_name!r}: the module cannot be imported: {fault}"
+            ) from error
+        return cls(
+            {
+                name: value
+                for name, value in vars(module).items()
+                if inspect.isfunction(value)
+                and value.__module__ == module.__name__
+                and not name.startswith("_")
+            }
+        )
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The registered names."""
+        return frozenset(self._handlers)
+
+    def register(self, name: str, handler: Handler) -> None:
+        """Add a handler. Raises ValueError where the name is taken, TypeError for no callable."""
+        if self._handlers.get(name, handler) is not handler:
+            raise ValueError(f"handler {name!r} is already registered")
+        if not callable(handler):
+            raise TypeError(f"handler {name!r} is a {type(handler).__name__}, not a callable")
+        self._handlers[name] = handler
+
+    def resolve(self, template: str, step: StepTemplate) -> Handler:
+        """The code of a step: registered, or at `module:attribute`. Raises UnknownHandler."""
+        name = step.handler.callable
+        where = f"template {template}, step {step.name!r}: handler {name!r}"
+        if name in self._handlers:
+            return self._handlers[name]
+        if ":" not in name:
+            hint = nearest(name, self.names) or f"; registered are {listed(self.names)}"
+            raise UnknownHandler(f"{where} is not registered{hint}")
+        try:
+            found = import_attribute(name)
+        except LookupError as error:
+            raise UnknownHandler(f"{where}: {error}") from error
+        if not callable(found):
+            raise UnknownHandler(f"{where} is a {type(found).__name__}, not a callable")
+        return cast("Handler", found)

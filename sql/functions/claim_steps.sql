@@ -1,0 +1,31 @@
+-- Give a worker at most p_limit queued steps of the templates it knows, by priority and then age.
+-- Rows that another worker is claiming are passed over. Locks: the claimed queue rows.
+--
+-- The candidates come from the partial index on claimable rows, in a materialized step of their
+-- own, so that rows which are leased or dead never slow the claim.
+
+create or replace function flowledger.claim_steps(
+    p_worker uuid, p_templates uuid[], p_limit integer
+)
+returns table (
+    step_id uuid, task_id uuid, template_id uuid, stream_version bigint, attempt integer, step text,
+    correlation_id text
+)
+language sql
+volatile
+as $$
+    with candidates as materialized (
+        select c.step_id
+        from flowledger.queue as c
+        where c.worker_id is null and c.template_id = any (p_templates)
+        order by c.priority desc, c.queued
+        limit p_limit
+        for update skip locked
+    )
+
+    update flowledger.queue as q
+    set worker_id = p_worker
+    where q.step_id = any (array(select candidates.step_id from candidates))
+    returning
+        q.step_id, q.task_id, q.template_id, q.stream_version, q.attempt, q.step, q.correlation_id;
+$$;

@@ -1,0 +1,49 @@
+-- One transaction of the coordinator, in one round trip: its position, what it consumed and what
+-- followed from it. All or nothing.
+--
+-- Lock order: shard row, queue rows, readiness rows, log. Raises FL002 where the caller no longer
+-- leads and 23505 where a stream moved; then nothing is stored. A null argument: nothing of the kind.
+
+create or replace function flowledger.commit_decisions(
+    p_shard integer, p_epoch bigint, p_old bigint, p_new bigint, p_lease double precision,
+    p_streams uuid[], p_versions bigint[], p_topics text[], p_states bytea[], p_tasks uuid[],
+    p_encodings bigint[],
+    p_dropped uuid[], p_queued json, p_steps json, p_task_rows json, p_untimed uuid[],
+    p_timers json, p_submissions bigint[]
+)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+    perform flowledger.advance_shard(p_shard, p_epoch, p_old, p_new, p_lease);
+
+    if p_submissions is not null then
+        delete from flowledger.submission where submission = any (p_submissions);
+    end if;
+    if p_dropped is not null then
+        delete from flowledger.queue where step_id = any (p_dropped);
+    end if;
+    if p_queued is not null then
+        perform flowledger.enqueue_steps(p_queued);
+    end if;
+    if p_steps is not null then
+        perform flowledger.store_steps(p_steps);
+    end if;
+    if p_task_rows is not null then
+        perform flowledger.store_tasks(p_task_rows);
+    end if;
+    if p_untimed is not null then
+        delete from flowledger.timer where step_id = any (p_untimed);
+    end if;
+    if p_timers is not null then
+        perform flowledger.store_timers(p_timers);
+    end if;
+    if p_streams is not null then
+        perform flowledger.lock_log();
+        perform flowledger.insert_events(
+            p_streams, p_versions, p_topics, p_states, p_tasks, p_encodings, 'decision'
+        );
+    end if;
+end
+$$;

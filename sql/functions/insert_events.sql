@@ -1,0 +1,24 @@
+-- Insert events as they are, in their order, and wake the followers. The caller holds the log lock.
+-- Returns their positions. Raises 23505 where one of the versions is taken, and stores nothing.
+
+create or replace function flowledger.insert_events(
+    p_streams uuid[],
+    p_versions bigint[],
+    p_topics text[],
+    p_states bytea[],
+    p_tasks uuid[],
+    p_encodings bigint[],
+    p_kind text
+)
+returns setof bigint
+language sql
+volatile
+as $$
+    select pg_notify('flowledger.log', p_kind);
+
+    insert into flowledger.event (originator_id, originator_version, topic, state, task_id, encoding)
+    select stream, version, topic, state, task, encoding
+    from unnest(p_streams, p_versions, p_topics, p_states, p_tasks, p_encodings)
+        as i (stream, version, topic, state, task, encoding)
+    returning notification_id;
+$$;

@@ -1,0 +1,13 @@
+-- Give a shard up, so that another can lead at once. Nothing happens where the epoch is another.
+-- Locks: the shard row.
+
+create or replace function flowledger.resign_shard(p_shard integer, p_epoch bigint)
+returns void
+language sql
+volatile
+as $$
+    update flowledger.shard set leader = null, lease_until = null
+    where shard = p_shard and epoch = p_epoch;
+
+    select pg_notify('flowledger.shard', p_shard::text);
+$$;

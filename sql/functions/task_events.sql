@@ -1,0 +1,21 @@
+-- The whole history of a task, in log order: its own stream and its steps' streams.
+--
+-- A step's id is its task's with another version digit and other low bits, so both lie in two
+-- narrow ranges of the primary key; task_id tells apart what shares the time and the bits behind.
+
+create or replace function flowledger.task_events(p_task uuid)
+returns setof flowledger.event
+language sql
+stable
+as $$
+    select e.*
+    from flowledger.event as e
+    where (
+        e.originator_id = p_task
+        or e.originator_id between
+            (overlay(left(p_task::text, 19) placing '8' from 15) || '0000-000000000000')::uuid
+            and (overlay(left(p_task::text, 19) placing '8' from 15) || 'ffff-ffffffffffff')::uuid
+    )
+    and e.task_id = p_task
+    order by e.notification_id;
+$$;

@@ -1,0 +1,111 @@
+"""A Postgres for the whole run, and a database of its own for each test that asks for one.
+
+`FLOWLEDGER_TEST_DATABASE_URL` names another server, whose user may create databases.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from hypothesis import settings as hypothesis_settings
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from flowledger.engine.store import embedded
+from flowledger.engine.store.migrate import migrate
+
+Connection = psycopg.Connection[TupleRow]
+
+SERVER_VARIABLE = "FLOWLEDGER_TEST_DATABASE_URL"
+
+hypothesis_settings.register_profile("local", deadline=None)
+hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """No test reads the settings, or touches the database, of whoever runs the suite."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith("FLOWLEDGER_") and name != SERVER_VARIABLE:
+                patch.delenv(name)
+        patch.setenv("FLOWLEDGER_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def server() -> Generator[str]:
+    """The URL of a server on which databases may be created."""
+    given = os.environ.get(SERVER_VARIABLE)
+    if given:
+        yield given
+        return
+    home = Path(tempfile.mkdtemp(prefix="flowledger-test-"))
+    try:
+        yield embedded.start(home, fsync=False, timeout_seconds=60).url
+    finally:
+        embedded.stop(home, timeout_seconds=60)
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> Generator[str]:
+    """The name of a migrated database to copy, which nobody is connected to."""
+    with _database(server, f"flowledger_template_{os.getpid()}") as name:
+        with psycopg.connect(_url(server, name), autocommit=True) as connection:
+            migrate(connection)
+        yield name
+
+
+@pytest.fixture
+def database(server: str, template: str) -> Generator[str]:
+    """The URL of a migrated database that is this test's alone."""
+    name = f"flowledger_test_{os.getpid()}_{next(_numbers)}"
+    with _database(server, name, template=template):
+        yield _url(server, name)
+
+
+@pytest.fixture
+def empty_database(server: str) -> Generator[str]:
+    """The URL of a database that was never migrated."""
+    name = f"flowledger_test_{os.getpid()}_{next(_numbers)}"
+    with _database(server, name):
+        yield _url(server, name)
+
+
+@pytest.fixture
+def connection(database: str) -> Generator[Connection]:
+    """An autocommit connection to this test's database."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield connection
+
+
+@contextmanager
+def _database(server: str, name: str, template: str = "template0") -> Generator[str]:
+    create = sql.SQL("create database {} template {} strategy file_copy")
+    drop = sql.SQL("drop database {} with (force)")
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+    try:
+        yield name
+    finally:
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(drop.format(sql.Identifier(name)))
+
+
+def _url(server: str, name: str) -> str:
+    """The server's URL with another database; a URL too, since users' settings are URLs."""
+    parts = urlsplit(server)
+    return urlunsplit(parts._replace(path=f"/{name}"))

@@ -1,0 +1,115 @@
+"""`flowledger db`: what a user types to see, prepare, start and stop the database."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from flowledger.engine.cli.db import db
+from flowledger.engine.errors import InvalidConfiguration
+from flowledger.engine.store import embedded
+from flowledger.engine.store.migrate import packaged, script
+
+Flowledger = Callable[..., str]
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
+    """The user's folder for the embedded database, which is stopped and removed after the test."""
+    home = Path(tempfile.mkdtemp(prefix="flowledger-test-")).resolve()
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("FLOWLEDGER_HOME", str(home))
+    monkeypatch.setenv("FLOWLEDGER_EMBEDDED__FSYNC", "false")
+    monkeypatch.delenv("FLOWLEDGER_DATABASE__URL", raising=False)
+    yield home
+    embedded.stop(home, timeout_seconds=60)
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+def flowledger() -> Flowledger:
+    """Runs `flowledger db` with these arguments; what it printed."""
+
+    def run(*arguments: str) -> str:
+        result = CliRunner().invoke(db, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return run
+
+
+def test_the_embedded_database_is_started_found_and_stopped(
+    home: Path, flowledger: Flowledger
+) -> None:
+    first = json.loads(flowledger("start", "--json"))
+    second = json.loads(flowledger("start", "--json"))
+
+    assert first == {**second, "started": True}
+    assert (second["started"], second["data"]) == (False, str(home / "postgres"))
+    assert f"is running already: {first['url']}" in flowledger("start")
+    assert flowledger("url").strip() == first["url"]
+    assert json.loads(flowledger("stop", "--json")) == {"stopped": True}
+    assert json.loads(flowledger("stop", "--json")) == {"stopped": False}
+    assert flowledger("stop") == "the embedded database was not running\n"
+
+
+def test_the_url_of_the_embedded_database_is_one_that_answers(
+    home: Path, flowledger: Flowledger
+) -> None:
+    assert embedded.running(home) is None
+    url = json.loads(flowledger("url", "--json"))["url"]
+
+    with psycopg.connect(url) as connection:
+        assert connection.info.dbname == "flowledger"
+
+
+def test_a_migration_says_what_it_applied_and_then_that_nothing_is_left(
+    empty_database: str, flowledger: Flowledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", empty_database)
+
+    applied = json.loads(flowledger("migrate", "--json"))["applied"]
+
+    assert applied == [file.path for file in packaged()]
+    assert json.loads(flowledger("migrate", "--json")) == {"applied": []}
+    assert flowledger("migrate") == "the schema is up to date\n"
+
+
+def test_printing_the_migrations_needs_no_database(
+    flowledger: Flowledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", "postgresql://127.0.0.1:1/nowhere")
+
+    assert flowledger("migrate", "--print") == script()
+    assert json.loads(flowledger("migrate", "--print", "--json")) == {"sql": script()}
+
+
+def test_the_password_is_shown_only_when_asked_for(
+    flowledger: Flowledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", "postgresql://ada:s3cr3t@db/flow")
+
+    assert flowledger("url") == "postgresql://ada:***@db/flow\n"
+    assert flowledger("url", "--show-password") == "postgresql://ada:s3cr3t@db/flow\n"
+
+
+@pytest.mark.parametrize("command", ["start", "stop"])
+def test_a_configured_database_is_not_ours_to_start_or_stop(
+    flowledger: Flowledger, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", "postgresql://db/flow")
+
+    with pytest.raises(InvalidConfiguration, match=r"database\.url is set"):
+        flowledger(command)
+
+
+@pytest.mark.parametrize("command", ["url", "migrate", "start", "stop"])
+def test_every_command_has_help_with_an_example(flowledger: Flowledger, command: str) -> None:
+    assert "Example: " in flowledger(command, "--help")

@@ -1,0 +1,111 @@
+"""Connections: set up as the settings say, and errors that name the place but no password."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Generator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import conninfo
+
+from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.store.pool import connect, open_pool
+
+
+def open_one(url: str, **settings: Any) -> Any:
+    return open_pool(url, min_size=1, max_size=1, timeout_seconds=10, **settings)
+
+
+def test_a_pooled_connection_is_what_the_settings_say(database: str) -> None:
+    with (
+        open_one(database, application_name="tests", statement_timeout_seconds=1.5) as pool,
+        pool.connection() as connection,
+    ):
+        shown = [
+            connection.execute(f"show {name}".encode()).fetchone()
+            for name in ("application_name", "statement_timeout")
+        ]
+
+        assert shown == [("tests",), ("1500ms",)]
+        assert connection.autocommit
+        assert connection.prepare_threshold == 0
+
+
+def test_a_statement_that_takes_too_long_is_cancelled_and_the_pool_goes_on(database: str) -> None:
+    with open_one(database, statement_timeout_seconds=0.05) as pool:
+        with pool.connection() as connection, pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute("select pg_sleep(30)")
+
+        with pool.connection() as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+
+
+def test_a_connection_that_listens_has_no_limit_of_time(database: str) -> None:
+    with connect(database) as connection:
+        assert connection.execute("show statement_timeout").fetchone() == ("0",)
+        assert connection.autocommit
+
+
+def test_a_connection_that_was_cut_is_replaced(database: str, connection: Any) -> None:
+    with open_one(database) as pool:
+        with pool.connection() as borrowed:
+            connection.execute("select pg_terminate_backend(%s)", (borrowed.info.backend_pid,))
+            with pytest.raises(psycopg.OperationalError):
+                borrowed.execute("select 1")
+
+        with pool.connection() as borrowed:
+            assert borrowed.execute("select 1").fetchone() == (1,)
+
+
+@pytest.fixture
+def nobody_listens() -> str:
+    """An address at which no server answers."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    return f"postgresql://ada:s3cr3t@127.0.0.1:{port}/flow"
+
+
+@pytest.mark.parametrize("open_it", [connect, open_one])
+def test_a_database_that_is_away_is_named_without_its_password(
+    nobody_listens: str, open_it: Callable[[str], Any]
+) -> None:
+    with pytest.raises(DatabaseUnavailable, match=r"ada:\*\*\*@127\.0\.0\.1.*refused") as caught:
+        open_it(nobody_listens)
+
+    assert "s3cr3t" not in str(caught.value) + str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("open_it", [connect, open_one])
+@pytest.mark.parametrize(
+    "text", ["s3cr3t", "postgresql://ada:s3cr3t@host/x?s3cr3t", "host=x s3cr3t"]
+)
+def test_what_is_no_connection_string_is_refused_and_not_repeated(
+    open_it: Callable[[str], Any], text: str
+) -> None:
+    with pytest.raises(DatabaseUnavailable, match="not a connection string") as caught:
+        open_it(text)
+
+    assert "s3cr3t" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.fixture
+def guest(database: str, connection: psycopg.Connection[Any]) -> Generator[str]:
+    """The address as someone who is no superuser, and so is bound by the limits that are set."""
+    name = f"guest_{connection.info.dbname}"
+    connection.execute(f"create role {name} login password 'guest'".encode())
+    yield conninfo.make_conninfo(database, user=name, password="guest")  # noqa: S106
+    connection.execute(f"drop role {name}".encode())
+
+
+def test_too_few_connections_are_an_error_and_not_an_endless_wait(
+    guest: str, connection: psycopg.Connection[Any]
+) -> None:
+    limit = f"alter database {connection.info.dbname} connection limit 2"  # one is ours
+    connection.execute(limit.encode())
+
+    with pytest.raises(DatabaseUnavailable, match=r"fewer than 3 connections within 0\.5 s"):
+        open_pool(guest, min_size=3, max_size=3, timeout_seconds=0.5)
