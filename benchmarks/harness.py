@@ -286,7 +286,7 @@ def peak_rss_mb() -> float | None:
 
 
 def surroundings(url: str, packages: Sequence[str]) -> dict[str, Any]:
-    """Where the figures come from: versions, durability, cores."""
+    """Where the figures come from: versions, durability, cores, and how busy the machine was."""
     with psycopg.connect(url) as connection:
         rows = connection.execute(
             "select name, setting from pg_settings"
@@ -299,4 +299,5 @@ def surroundings(url: str, packages: Sequence[str]) -> dict[str, Any]:
         "fsync": settings["fsync"],
         "synchronous_commit": settings["synchronous_commit"],
         "cores": os.cpu_count(),
+        "load_average": round(os.getloadavg()[0], 2),
     }

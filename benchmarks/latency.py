@@ -47,7 +47,7 @@ def _process(child: harness.Child, url: str, tasks: int, roles: list[list[str]])
             latencies.append(time.perf_counter() - began)
             child.end()
         child.halt.wait()
-    child.report(latencies[WARM_UP:])
+    child.report({"latencies": latencies[WARM_UP:], "peak_rss_mb": harness.peak_rss_mb()})
 
 
 def ours(server_url: str, tasks: int, roles: list[list[str]]) -> harness.Figures:
@@ -56,7 +56,8 @@ def ours(server_url: str, tasks: int, roles: list[list[str]]) -> harness.Figures
         with psycopg.connect(url, autocommit=True) as connection:
             migrate(connection)
         crew = harness.Crew(_process, len(roles), (url, tasks, roles))
-        return harness.measure(url, crew, Load(SHAPE, tasks + WARM_UP, len(roles)))
+        load = Load(SHAPE, tasks + WARM_UP, len(roles))
+        return harness.measure(url, crew, load, lambda _, reports: reports[0]["latencies"])
 
 
 def dbos(server_url: str, tasks: int) -> harness.Figures:
@@ -73,19 +74,25 @@ def per_step(figures: harness.Figures) -> dict[str, Any]:
     return {**line, **{key: round(line[key] / steps, 3) for key in ("p50_ms", "p95_ms")}}
 
 
+def ours_line(server_url: str, tasks: int, roles: list[list[str]]) -> dict[str, Any]:
+    """flowledger's figures, in that many processes."""
+    figures = ours(server_url, tasks, roles)
+    peaks = [report["peak_rss_mb"] for report in figures.reports]
+    return {**per_step(figures), "peak_rss_mb": max(peaks)}
+
+
 def run(url: str, args: argparse.Namespace) -> dict[str, Any]:
     """Everything, as one object."""
     tasks = QUICK_TASKS if args.quick else args.tasks
     peers = [dbos(url, tasks)] if args.peer else []
-    one = per_step(ours(url, tasks, ONE_PROCESS))
-    two = per_step(ours(url, tasks, TWO_PROCESSES))
+    one, two = (ours_line(url, tasks, roles) for roles in (ONE_PROCESS, TWO_PROCESSES))
     if args.peer and not args.quick:
         peers.append(dbos(url, tasks))
     lines = [per_step(peer) for peer in peers]
     mean = sum(line["p50_ms"] for line in lines) / len(lines) if lines else None
     ratio = round(mean / one["p50_ms"], 3) if mean else None
     shown = {"shape": SHAPE, "tasks": tasks, **one, "two_processes": two, "ratio_to_dbos": ratio}
-    return {**shown, "dbos": lines, **harness.surroundings(url, args.peer)}
+    return {**shown, "dbos": lines}
 
 
 def main() -> None:
@@ -99,7 +106,8 @@ def main() -> None:
     parser.add_argument("--database-url", help="default: an embedded Postgres, fsync on")
     args = parser.parse_args()
     with harness.postgres(args.database_url) as url:
-        print(json.dumps(run(url, args)))
+        surroundings = harness.surroundings(url, args.peer)
+        print(json.dumps({**run(url, args), **surroundings}))
 
 
 if __name__ == "__main__":

@@ -10,19 +10,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import harness
 import psycopg
 import shapes
+from sampling import sampled
 from shapes import Load
 
 from flowledger.engine import Engine
 from flowledger.engine.store.migrate import migrate
 from flowledger.handlers import Workflow
 
-Roles = Sequence[Sequence[str]]
 Submit = Callable[[list[dict[str, Any]]], object]
 CHUNK = 250
 """Tasks submitted in one transaction."""
@@ -40,6 +41,15 @@ where created.topic = 'task.created' and ended.topic = 'task.completed'
 COMPLETED_STEPS = """
 select count(*), count(distinct originator_id) from flowledger.event where topic = 'step.completed'
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The roles of each process (the last one submits), and what else can be varied."""
+
+    roles: Sequence[Sequence[Any]]
+    open_tasks: int
+    profile: bool
 
 
 def workflow(shape: shapes.Shape) -> Workflow[dict[str, Any]]:
@@ -81,15 +91,18 @@ def follow_ends(connection: psycopg.Connection) -> Iterator[int]:
             time.sleep(harness.POLL_SECONDS)
 
 
-def _process(child: harness.Child, url: str, load: Load, open_tasks: int, roles: Roles) -> None:
+def _process(child: harness.Child, url: str, load: Load, options: Options) -> None:
     os.environ["FLOWLEDGER_DATABASE__URL"] = url
     flow = workflow(load.dag)
-    with Engine.open(workflows=[flow], roles=roles[child.index]) as engine:
+    with Engine.open(workflows=[flow], roles=options.roles[child.index]) as engine:
         child.stand_by()
-        if child.index + 1 == child.count:
-            submit_all(child, partial(engine.submit_many, flow), load, url, open_tasks)
-        child.halt.wait()
-    child.report(harness.peak_rss_mb())
+        with sampled(wanted=options.profile) as samples:
+            if child.index + 1 == child.count:
+                submit = partial(engine.submit_many, flow)
+                submit_all(child, submit, load, url, options.open_tasks)
+            child.halt.wait()
+    shares = {"shares": samples.shares()} if options.profile else {}
+    child.report({"peak_rss_mb": harness.peak_rss_mb(), **shares})
 
 
 def _latencies(connection: psycopg.Connection, steps: int) -> list[float]:
@@ -100,17 +113,21 @@ def _latencies(connection: psycopg.Connection, steps: int) -> list[float]:
     return [seconds for (seconds,) in connection.execute(LATENCIES)]
 
 
-def run(server_url: str, load: Load, open_tasks: int | None = None) -> harness.Figures:
+def run(
+    server_url: str, load: Load, *, open_tasks: int | None = None, profile: bool = False
+) -> harness.Figures:
     """Run the load; with no worker processes, the coordinator's process does all the work.
 
-    The reports are the peaks of resident memory: coordinator, workers, submitter.
+    The reports are objects with `peak_rss_mb`, and `shares` of time where a profile is asked for:
+    of the coordinator, of each worker, of the submitter.
     """
     one_process = [["coordinator", "worker"], []]
     roles = [["coordinator"], *[["worker"]] * load.workers, []] if load.workers else one_process
     with harness.database(server_url, "flowledger_bench_ours") as url:
         with psycopg.connect(url, autocommit=True) as connection:
             migrate(connection)
-        crew = harness.Crew(_process, len(roles), (url, load, open_tasks or load.tasks, roles))
+        options = Options(roles, open_tasks or load.tasks, profile)
+        crew = harness.Crew(_process, len(roles), (url, load, options))
         return harness.measure(
             url, crew, load, lambda connection, _: _latencies(connection, load.steps)
         )

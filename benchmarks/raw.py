@@ -214,8 +214,9 @@ def main() -> None:
     args = parser.parse_args()
     load = Load(args.shape, args.tasks, args.workers)
     with harness.postgres(args.database_url) as url:
+        surroundings = harness.surroundings(url, ["psycopg"])
         found = {method: run(url, load, method, args.batch).line() for method in METHODS}
-        print(json.dumps({**vars(args), **found, **harness.surroundings(url, ["psycopg"])}))
+        print(json.dumps({**vars(args), **found, **surroundings}))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import raw
 import shapes
 from shapes import Load
 
+OURS = "flowledger"
 PEERS = ("dbos", "pgqueuer")
 STEPS = 20_000
 PEER_STEPS = 2_000
@@ -40,31 +41,38 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peer", choices=PEERS, action="append", default=[])
     parser.add_argument("--peer-tasks", type=int, help=f"default: {PEER_STEPS} steps' worth")
     parser.add_argument("--quick", action="store_true", help="a few seconds: does it run at all")
+    parser.add_argument("--rounds", type=int, default=1, help="the median of so many runs is shown")
+    parser.add_argument("--profile", action="store_true", help="also where our processes wait")
     parser.add_argument("--only-others", action="store_true", help="raw limit and peers only")
     parser.add_argument("--database-url", help="default: an embedded Postgres, fsync on")
     return parser.parse_args()
 
 
-class Round:
-    """The contestants, each measured when asked, with what they showed."""
+class Contest:
+    """The contestants, each measured when its turn comes, with all that they showed."""
 
     def __init__(self, url: str, args: argparse.Namespace) -> None:
-        self.url = url
+        self.url, self.args = url, args
         per_task = shapes.named(args.shape).steps
-        most = QUICK_STEPS if args.quick else STEPS
-        peer_most = QUICK_STEPS if args.quick else PEER_STEPS
+        most, peer_most = (QUICK_STEPS,) * 2 if args.quick else (STEPS, PEER_STEPS)
         tasks = args.tasks or max(1, most // per_task)
         peer_tasks = min(tasks, args.peer_tasks or max(1, peer_most // per_task))
+        processes = max(1, args.workers)
         self.load = Load(args.shape, tasks, args.workers)
-        self.raw_load = Load(args.shape, tasks, max(1, args.workers))
-        self.peer_load = Load(args.shape, peer_tasks, max(1, args.workers))
+        self.raw_load = Load(args.shape, tasks, processes)
+        self.peer_load = Load(args.shape, peer_tasks, processes)
         self.shown: dict[str, list[harness.Figures]] = {}
 
-    def others(self, names: list[str]) -> None:
-        """Measure the raw limit and peers, in that order."""
-        for name in names:
-            figures = self._raw() if name == "raw" else self._peer(name)
-            if figures:
+    def turns(self) -> list[str]:
+        """Who runs when: the others before us in each round, and once more after the last."""
+        others = ["raw", *self.args.peer]
+        turns = [*others, *([] if self.args.only_others else [OURS])] * self.args.rounds
+        return turns if self.args.quick else turns + others[::-1]
+
+    def run(self) -> None:
+        """Measure everyone."""
+        for name in self.turns():
+            if figures := self._measure(name):
                 self.shown.setdefault(name, []).append(figures)
 
     def mean(self, name: str) -> float | None:
@@ -72,57 +80,63 @@ class Round:
         runs = self.shown.get(name)
         return fmean(figures.steps_per_s for figures in runs) if runs else None
 
-    def _raw(self) -> harness.Figures:
-        return raw.run(self.url, self.raw_load)
-
-    def _peer(self, name: str) -> harness.Figures | None:
+    def _measure(self, name: str) -> harness.Figures | None:
+        if name == "raw":
+            return raw.run(self.url, self.raw_load)
+        if name == OURS:
+            ours = import_module("ours")
+            return ours.run(
+                self.url, self.load, open_tasks=self.args.open_tasks, profile=self.args.profile
+            )  # type: ignore[no-any-return]
         peer = import_module(f"peers.{name}_peer")
-        found: harness.Figures | None = peer.run(self.url, self.peer_load)
-        return found
+        return peer.run(self.url, self.peer_load)  # type: ignore[no-any-return]
 
 
-def ours_line(url: str, load: Load, open_tasks: int | None) -> tuple[harness.Figures, Line]:
-    """flowledger's figures."""
-    ours = import_module("ours")
-    figures = ours.run(url, load, open_tasks)
+def ours_line(contest: Contest) -> Line:
+    """flowledger's figures: of its median run, and how it compares with the means of the others."""
+    runs = sorted(contest.shown[OURS], key=lambda figures: figures.steps_per_s)
+    figures = runs[len(runs) // 2]
     coordinator, *workers, _ = figures.reports
-    memory = {"coordinator": coordinator, "worker": max(workers, default=coordinator)}
-    return figures, {**figures.line(), "peak_rss_mb": memory}
-
-
-def ratios(ours: float, contest: Round) -> Line:
-    """Ours divided by each mean; None where the other was not asked or cannot run the shape."""
-    names = ("raw", *PEERS)
-    means = {name: contest.mean(name) for name in names}
+    worker = max(workers, default=coordinator, key=lambda report: report["peak_rss_mb"])
+    roles = {"coordinator": coordinator, "worker": worker}
     return {
-        f"ratio_to_{name}": round(ours / mean, 3) if mean else None for name, mean in means.items()
+        **figures.line(),
+        "runs": [round(run.steps_per_s) for run in contest.shown[OURS]],
+        "peak_rss_mb": {role: report["peak_rss_mb"] for role, report in roles.items()},
+        **{f"ratio_to_{name}": _ratio(contest, name) for name in ("raw", *PEERS)},
+        **({"profile": roles} if contest.args.profile else {}),
     }
 
 
-def run(url: str, args: argparse.Namespace) -> Line:
+def _ratio(contest: Contest, name: str) -> float | None:
+    """None where the other was not asked, or cannot run the shape."""
+    ours, other = contest.mean(OURS), contest.mean(name)
+    return round(ours / other, 3) if ours and other else None
+
+
+def line(contest: Contest) -> Line:
     """Everything, as one object."""
-    contest, names = Round(url, args), ["raw", *args.peer]
     load = contest.load
-    line: Line = {"shape": load.dag.name, "tasks": load.tasks, "steps": load.steps}
-    line["workers"] = load.workers
-    contest.others(names)
-    if not args.only_others:
-        figures, shown = ours_line(url, contest.load, args.open_tasks)
-        line |= shown
-    if not args.quick:
-        contest.others(names[::-1])
-    if not args.only_others:
-        line |= ratios(figures.steps_per_s, contest)
-    line["raw_steps_per_s"] = round(contest.mean("raw") or 0)
-    line["others"] = {name: [one.line() for one in runs] for name, runs in contest.shown.items()}
-    return line | harness.surroundings(url, args.peer)
+    shown = contest.shown
+    return {
+        "shape": load.dag.name,
+        "tasks": load.tasks,
+        "steps": load.steps,
+        "workers": load.workers,
+        **(ours_line(contest) if OURS in shown else {}),
+        "raw_steps_per_s": round(contest.mean("raw") or 0),
+        "others": {name: [one.line() for one in shown[name]] for name in shown if name != OURS},
+    }
 
 
 def main() -> None:
     """One line of JSON."""
     args = arguments()
     with harness.postgres(args.database_url) as url:
-        print(json.dumps(run(url, args)))
+        surroundings = harness.surroundings(url, args.peer)
+        contest = Contest(url, args)
+        contest.run()
+        print(json.dumps({**line(contest), **surroundings}))
 
 
 if __name__ == "__main__":

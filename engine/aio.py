@@ -82,17 +82,20 @@ class AsyncEngine:
             )
         )
 
-    async def submit(self, workflow: WorkflowLike[C], context: C, **options: Any) -> AsyncTaskHandle:
+    async def submit(
+        self, workflow: WorkflowLike[C], context: C, **options: Any
+    ) -> AsyncTaskHandle:
         """Store a task; the options are those of `Engine.submit`."""
-        handle = await asyncio.to_thread(self._engine.submit, workflow, context, **options)
-        return AsyncTaskHandle(handle)
+        return AsyncTaskHandle(
+            await asyncio.to_thread(lambda: self._engine.submit(workflow, context, **options))
+        )
 
     async def submit_many(
         self, workflow: WorkflowLike[C], contexts: Sequence[C], **options: Any
     ) -> list[AsyncTaskHandle]:
         """Store many tasks in one transaction; the options are those of `Engine.submit_many`."""
         handles = await asyncio.to_thread(
-            self._engine.submit_many, workflow, contexts, **options
+            lambda: self._engine.submit_many(workflow, contexts, **options)
         )
         return [AsyncTaskHandle(handle) for handle in handles]
 

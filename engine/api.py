@@ -11,7 +11,7 @@ from uuid import UUID
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.events import TaskCreated
 from flowledger.engine.domain.identity import identity_of
-from flowledger.engine.domain.template import Template
+from flowledger.engine.domain.template import Limits, Template, validate_template
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.errors import DuplicateTask, InvalidContext
 from flowledger.engine.handle import TaskHandle
@@ -155,9 +155,11 @@ class Engine:
         return self._handle(task_id if isinstance(task_id, UUID) else UUID(task_id))
 
     def register(self, workflow: WorkflowLike[Any]) -> None:
-        """Record the workflow's definition, once. Raises DefinitionChanged."""
+        """Record the workflow's definition, once. Raises InvalidTemplate, DefinitionChanged."""
         template = workflow.template
         if template.definition_hash not in self._registered:
+            limits = self.settings.templates
+            validate_template(template, Limits(limits.max_steps, limits.max_depth))
             self._tasks.register(template)
             self._registered.add(template.definition_hash)
             self._log.emit(Signal.TEMPLATE_REGISTERED, template=template.key)

@@ -13,7 +13,7 @@ from flowledger.engine.domain.events import StepCompleted, StepErrored
 from flowledger.engine.domain.states import TASK_ENDS, StepState, TaskState
 from flowledger.engine.domain.template import Template
 from flowledger.engine.errors import TaskFailed, TaskUnfinished, UnknownTask
-from flowledger.engine.ports import Recorded, StepRow, TaskRow, Tasks
+from flowledger.engine.ports import Progress, Recorded, StepRow, TaskRow, Tasks
 from flowledger.engine.runtime.endings import Endings
 
 TemplateOf = Callable[[UUID], Template]
@@ -100,6 +100,13 @@ class TaskHandle:
             for step in self._template_of(row.template_id).steps
         }
 
+    def progress(self, names: int = 0) -> Progress:
+        """Steps by state, and the names of at most so many that run; cheap however large the task.
+
+        Steps that are pending are not counted: they have no rows.
+        """
+        return self._tasks.progress(self.id, names)
+
     def _row(self) -> TaskRow | None:
         row = self._tasks.task(self.id)
         if row is None and not self._tasks.known(self.id):
@@ -108,8 +115,8 @@ class TaskHandle:
 
 
 def _status(row: StepRow | None) -> StepStatus:
-    return StepStatus(StepState(row.state), row.attempt) if row else StepStatus(
-        StepState.PENDING, 0
+    return (
+        StepStatus(StepState(row.state), row.attempt) if row else StepStatus(StepState.PENDING, 0)
     )
 
 

@@ -61,7 +61,7 @@ class Commit:
 
 
 class Ledger(Protocol):
-    """The coordinator's side of the store. Every method raises DatabaseUnavailable when it is cut off."""
+    """The coordinator's side. Every method raises DatabaseUnavailable when it is cut off."""
 
     def lead(self, leader: UUID, lease_seconds: float) -> Leadership | None:
         """Become or stay the leader; None while another is."""
@@ -122,7 +122,7 @@ class Exchange:
 
 
 class Workboard(Protocol):
-    """The worker's side of the store. Every method raises DatabaseUnavailable when it is cut off."""
+    """The worker's side. Every method raises DatabaseUnavailable when it is cut off."""
 
     def renew(self, worker: UUID, lease_seconds: float) -> None:
         """Register the worker, or renew its lease."""
@@ -132,7 +132,7 @@ class Workboard(Protocol):
         """Forget the worker; what it still holds counts as lost."""
         ...
 
-    def exchange(
+    def exchange(  # noqa: PLR0913 - one transaction, so one call
         self,
         worker: UUID,
         facts: Sequence[StepEvent],
@@ -188,6 +188,24 @@ class StepRow:
     due_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many steps of a task are in which state, pending ones left out, and some that run."""
+
+    steps: Mapping[str, int]
+    running: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A task at one moment: what the rows say, its history, the position of the coordinator."""
+
+    position: int
+    task: TaskRow | None
+    steps: Sequence[StepRow]
+    history: Sequence[Recorded]
+
+
 class Tasks(Protocol):
     """The application's side of the store: submit, look, wait."""
 
@@ -214,12 +232,24 @@ class Tasks(Protocol):
         """The rows of the task's steps."""
         ...
 
+    def templates(self) -> Sequence[tuple[str, str, str, str]]:
+        """Namespace, name, version and hash of every registered template."""
+        ...
+
     def known(self, task_id: UUID) -> bool:
         """Whether the task was submitted, be it seen by the coordinator or not."""
         ...
 
     def history(self, task_id: UUID) -> Sequence[Recorded]:
         """Every event of the task, in log order."""
+        ...
+
+    def progress(self, task_id: UUID, names: int) -> Progress:
+        """How far the task is, with the names of at most so many running steps."""
+        ...
+
+    def snapshot(self, task_id: UUID) -> Snapshot:
+        """Rows, history and position as they stood together."""
         ...
 
     def ended(self, tasks: Sequence[UUID]) -> Sequence[UUID]:

@@ -51,7 +51,6 @@ class Signal(StrEnum):
     DATABASE_LOST = "database.lost"
     EMBEDDED_FOUND = "embedded.found"
     EMBEDDED_STARTED = "embedded.started"
-    EMBEDDED_STOPPED = "embedded.stopped"
     ENGINE_CLOSED = "engine.closed"
     ENGINE_OPENED = "engine.opened"
     FOLLOWER_RECONNECTED = "follower.reconnected"
@@ -62,7 +61,6 @@ class Signal(StrEnum):
     WORKER_LEASE_LOST = "worker.lease_lost"
     WORKER_REGISTERED = "worker.registered"
     WORKER_RELEASED = "worker.released"
-    WORKER_STEP_COMPLETED = "worker.step_completed"
     WORKER_STEP_FAILED = "worker.step_failed"
     WORKER_STEP_LOST = "worker.step_lost"
     WORKER_STEP_TIMED_OUT = "worker.step_timed_out"
@@ -98,7 +96,6 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         ),
         Signal.EMBEDDED_FOUND: Meaning("debug", "The embedded Postgres was running already."),
         Signal.EMBEDDED_STARTED: Meaning("info", "The embedded Postgres was started."),
-        Signal.EMBEDDED_STOPPED: Meaning("info", "The embedded Postgres was stopped."),
         Signal.ENGINE_CLOSED: Meaning("info", "The engine stopped its roles and connections."),
         Signal.ENGINE_OPENED: Meaning("info", "The engine is ready, with the roles it names."),
         Signal.FOLLOWER_RECONNECTED: Meaning(
@@ -118,7 +115,6 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         ),
         Signal.WORKER_REGISTERED: Meaning("info", "A worker announced what it can run."),
         Signal.WORKER_RELEASED: Meaning("info", "A stopping worker handed back unfinished steps."),
-        Signal.WORKER_STEP_COMPLETED: Meaning("debug", "A handler returned its result."),
         Signal.WORKER_STEP_FAILED: Meaning(
             "warning", "A handler raised, or its result was refused."
         ),
@@ -251,7 +247,7 @@ def _deliver(_: WrappedLogger, method: str, line: EventDict) -> Any:
     trace = line.pop("exception", None)
     said = " ".join([event, *(f"{name}={value}" for name, value in line.items())])
     message = f"{said}\n{trace}" if trace else said
-    return ("%s", message), {"extra": {ROOT: line}}
+    return (message,), {"extra": {ROOT: line}}
 
 
 LINE: tuple[Processor, ...] = (

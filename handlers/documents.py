@@ -76,8 +76,8 @@ def _parse_yaml(text: str, source: str) -> object:
         import yaml  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise MissingExtra(f"{source}: YAML needs PyYAML: install flowledger[yaml]") from error
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             raise InvalidTemplate(f"{source}: is empty, expected a template")
@@ -91,8 +91,6 @@ def _parse_yaml(text: str, source: str) -> object:
     except (yaml.YAMLError, ValueError) as error:
         fault = str(error).partition("\n")[0]
         raise InvalidTemplate(f"{source}: broken YAML: {fault}") from None
-    finally:
-        loader.dispose()
 
 
 def _check_node(root: yaml.Node, source: str) -> None:
@@ -123,8 +121,12 @@ def _check_node(root: yaml.Node, source: str) -> None:
 
 
 def _check_keys(node: yaml.MappingNode, source: str) -> None:
+    import yaml  # noqa: PLC0415 - an extra
+
     seen: set[object] = set()
     for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _at(key, source, "a key should be a word")
         if key.value in seen:
             raise _at(key, source, f"duplicate key {key.value!r}")
         seen.add(key.value)

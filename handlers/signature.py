@@ -7,7 +7,7 @@ A parameter is one of four: `context`; annotated `StepContext`; named as a depen
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -66,20 +66,29 @@ def read_signature(function: Handler, place: Place) -> Signature:
     """Raises InvalidTemplate, naming the parameter and what was expected."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidTemplate(f"{place.where}: a generator has no result; return one value")
-    signature = inspect.signature(function)
+    try:
+        signature = inspect.signature(function)
+    except (NameError, TypeError, ValueError) as error:
+        raise InvalidTemplate(f"{place.where}: its parameters cannot be read: {error}") from error
+    result = _resolve("return", signature.return_annotation, function, place)
+    return _sorted_out(signature.parameters.values(), function, place, result)
+
+
+def _sorted_out(
+    parameters: Iterable[inspect.Parameter], function: Handler, place: Place, result: Any
+) -> Signature:
     context: tuple[Any] | None = None
     step_context: str | None = None
     dependencies: list[Dependency] = []
-    for name, parameter in signature.parameters.items():
+    for parameter in parameters:
         _check_kind(parameter, place)
-        annotation = _resolve(name, parameter.annotation, function, place)
-        if name == CONTEXT:
+        annotation = _resolve(parameter.name, parameter.annotation, function, place)
+        if parameter.name == CONTEXT:
             context = (_context_annotation(annotation, place),)
         elif annotation is StepContext:
-            step_context = _only_one(name, step_context, place)
+            step_context = _only_one(parameter.name, step_context, place)
         else:
-            dependencies.append(_dependency(name, annotation, place))
-    result = _resolve("return", signature.return_annotation, function, place)
+            dependencies.append(_dependency(parameter.name, annotation, place))
     return Signature(context, step_context, tuple(dependencies), result)
 
 

@@ -87,7 +87,8 @@ class Workflow(Generic[C]):
         self._context = self._context_adapter(context)
         self._steps: dict[str, StepTemplate] = {}
         self._bound: dict[str, BoundStep] = {}
-        self._functions: list[tuple[Callable[..., Any], str]] = []
+        # By identity, as callables need not be hashable; each is kept, so that its id stays.
+        self._functions: dict[int, tuple[Callable[..., Any], list[str]]] = {}
         self._module = _caller_module(inspect.currentframe())
 
     @overload
@@ -125,10 +126,12 @@ class Workflow(Generic[C]):
         to the handler as `StepContext.configuration`. Raises InvalidTemplate.
         """
 
+        dependencies = self._dependencies(after)
+
         def declare(declared: F) -> F:
             step = self._step_template(
-                name=name or declared.__name__,
-                dependencies=tuple(self._dependency(item) for item in after),
+                name=name or self._name_of(declared),
+                dependencies=dependencies,
                 retry=retry or Retry(),
                 timeout_seconds=_seconds(timeout),
                 handler={"initialization": dict(config or {})},
@@ -204,13 +207,29 @@ class Workflow(Generic[C]):
             ),
         )
         self._steps[step.name] = step
-        self._functions.append((function, step.name))
+        self._functions.setdefault(id(function), (function, []))[1].append(step.name)
         self.__dict__.pop("_checked_template", None)
+
+    def _name_of(self, function: object) -> str:
+        name = getattr(function, "__name__", None)
+        if not (callable(function) and isinstance(name, str)):
+            raise InvalidTemplate(
+                f"workflow {self.key}: a step is a function, or a callable with a `name`;"
+                f" got {type(function).__name__}"
+            )
+        return name
+
+    def _dependencies(self, after: Iterable[Dependency]) -> tuple[str, ...]:
+        if isinstance(after, str):
+            raise InvalidTemplate(
+                f"workflow {self.key}: `after` is a list of steps, got the string {after!r}"
+            )
+        return tuple(self._dependency(item) for item in after)
 
     def _dependency(self, item: Dependency) -> str:
         if isinstance(item, str):
             return item
-        names = [name for function, name in self._functions if function is item]
+        _, names = self._functions.get(id(item), (item, list[str]()))
         label = getattr(item, "__name__", repr(item))
         if not names:
             raise InvalidTemplate(f"workflow {self.key}: `after` has {label}, no step of it")

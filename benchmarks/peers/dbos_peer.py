@@ -19,7 +19,7 @@ import shapes
 from dbos import DBOS, DBOSConfig, run_dbos_database_migrations
 from shapes import Load
 
-CONCURRENCY = 16
+CONCURRENCY = 8
 WAVES: list[list[str]] = []
 """What a workflow runs. A process runs one shape only, so it is no argument of each workflow."""
 

@@ -18,8 +18,8 @@ import shapes
 from pgqueuer import AsyncpgDriver, AsyncpgPoolDriver, Job, PgQueuer, Queries
 from shapes import Load
 
-BATCH = 128
-POOL = 8
+BATCH = 10
+POOL = 16
 ENTRYPOINT = "step"
 CHUNK = 1_000
 PADDING = shapes.RESULT["r"]

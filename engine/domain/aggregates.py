@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import reduce
+from typing import NamedTuple
 
 from flowledger.engine.domain.events import (
     StepEvent,
@@ -22,16 +22,14 @@ from flowledger.engine.domain.states import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """A task's own stream: its state, and the version that the next event must follow."""
 
     state: TaskState = TaskState.SUBMITTED
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A step's stream. `attempt` counts starts, `failures` what counts against the retry policy."""
 
     state: StepState = StepState.PENDING

@@ -83,7 +83,7 @@ class Round:
 
 def decide(run: Run, cause: UUID, now: datetime, rules: Rules) -> Decisions:
     """Everything that the state of the run asks for, caused by the event of that id."""
-    if run.ended:
+    if run.ended or not run.asks:
         return ()
     this = Round(run, cause, now)
     if run.task.state is TaskState.PENDING:

@@ -1,8 +1,8 @@
 """Everything that can happen. Frozen, past tense; topics are names and never import paths.
 
 An event knows its place: `originator_id` and `originator_version` are the stream and the version in
-it, which is also where the `eventsourcing` library looks for them. They are columns in the log and
-not part of the payload; everything else is.
+it, which is also where the `eventsourcing` library looks for them. These and `task_id` are columns
+of the log; everything else is in the payload.
 """
 
 from __future__ import annotations
@@ -199,7 +199,8 @@ DECISIONS: tuple[type[TaskEvent], ...] = (
     StepErrored,
 )
 EVENTS: MappingProxyType[str, type[Event]] = MappingProxyType(
-    {event.topic: event for event in (TemplateRegistered, *FACTS, *DECISIONS)}
+    {event.topic: event for event in (*FACTS, *DECISIONS)}
+    | {TemplateRegistered.topic: TemplateRegistered}
 )
 FACT_TOPICS = tuple(sorted(event.topic for event in FACTS))
 DECISION_TOPICS = tuple(sorted(event.topic for event in DECISIONS))

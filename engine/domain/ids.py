@@ -1,16 +1,16 @@
-"""How identifiers are derived: steps from their task, templates from their name, events from causes.
+"""How identifiers are derived: steps from their task, events from what caused them.
 
-A task's id is a UUIDv7. Its steps' ids are UUIDv8: the same 48 bits of time and 12 bits behind them,
-then the task's random bits xor a hash of the step's name. Two tasks never share a step id, and the
-rows of one task lie together in every index over ids (RFC 9562 leaves these bits to us).
+A task's id is a UUIDv7. Its steps' ids are UUIDv8: the same 48 bits of time and 12 bits behind
+them, then the task's random bits xor a hash of the step's name. Two tasks never share a step id,
+and the rows of one task lie together in every index over ids (RFC 9562 leaves these bits to us).
 
-A decision's event id is a UUIDv7 whose random bits are a hash of the event that caused it, so that a
-batch which is decided again after a crash carries the ids that it had the first time.
+A decision's event id is a UUIDv7 whose random bits are a hash of the event that caused it, so that
+a batch which is decided again after a crash carries the ids that it had the first time.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID
@@ -20,6 +20,8 @@ HIGH_60 = ((1 << 128) - 1) ^ ((1 << 80) - 1) | (0xFFF << 64)
 VARIANT = 0b10 << 62
 VERSION_7 = 7 << 76
 VERSION_8 = 8 << 76
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
 
 
 @lru_cache(maxsize=65_536)
@@ -42,7 +44,7 @@ def uuid7(milliseconds: int, random: int) -> UUID:
 
 def milliseconds(moment: datetime) -> int:
     """Whole milliseconds since 1970, UTC."""
-    return int(moment.timestamp() * 1000)
+    return (moment - EPOCH) // MILLISECOND
 
 
 def caused_id(cause: UUID, stream: UUID, version: int, now: datetime) -> UUID:

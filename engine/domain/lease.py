@@ -1,7 +1,7 @@
 """How long a worker may believe that its steps are its own. Arithmetic only: callers pass the time.
 
-The deadline counts from when the renewal was *asked for*, so a slow reply can shorten the trust in a
-lease but never stretch it; and it ends a margin before the database would give the steps away.
+The deadline counts from when the renewal was *asked for*, so a slow reply can shorten the trust in
+a lease but never stretch it; and it ends a margin before the database would give the steps away.
 """
 
 from __future__ import annotations

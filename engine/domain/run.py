@@ -24,7 +24,7 @@ from flowledger.engine.domain.events import (
     TaskEvent,
 )
 from flowledger.engine.domain.plan import Plan
-from flowledger.engine.domain.states import TASK_ENDS, StepState
+from flowledger.engine.domain.states import TASK_ENDS, StepState, TaskState
 
 ACTIVE = frozenset({StepState.ENQUEUED, StepState.IN_PROGRESS, StepState.WAITING_FOR_RETRY})
 
@@ -78,6 +78,13 @@ class Run:
     def ended(self) -> bool:
         """Whether nothing more can happen to the task."""
         return self.task.state in TASK_ENDS
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything to decide; most events ask for nothing."""
+        return bool(
+            self.undecided or self.ready or not self.active or self.task.state is TaskState.PENDING
+        )
 
     def step(self, name: str) -> Step:
         """The step of that name. Raises KeyError where the template has none."""

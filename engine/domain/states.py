@@ -34,6 +34,9 @@ from flowledger.engine.errors import IllegalTransition
 class TaskState(StrEnum):
     """Where a task stands."""
 
+    # Enum hashes in Python what str hashes in C, and every transition is a look-up.
+    __hash__ = str.__hash__
+
     SUBMITTED = "submitted"
     PENDING = "pending"
     IN_PROGRESS = "in_progress"
@@ -43,6 +46,8 @@ class TaskState(StrEnum):
 
 class StepState(StrEnum):
     """Where a step stands."""
+
+    __hash__ = str.__hash__
 
     PENDING = "pending"
     ENQUEUED = "enqueued"

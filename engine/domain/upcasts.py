@@ -18,7 +18,9 @@ Upcast = Callable[[Fields], Fields]
 UPCASTS: Mapping[tuple[str, int], Upcast] = MappingProxyType({})
 
 
-def upcast(topic: str, fields: Fields, upcasts: Mapping[tuple[str, int], Upcast] = UPCASTS) -> Fields:
+def upcast(
+    topic: str, fields: Fields, upcasts: Mapping[tuple[str, int], Upcast] = UPCASTS
+) -> Fields:
     """The fields in today's shape. Raises ValueError for a version that this code does not know."""
     current = EVENTS[topic].current_version
     version = fields.get("schema_version", 1)

@@ -55,7 +55,7 @@ class StepHandler(Protocol):
         ...
 
     def __call__(self, call: StepCall) -> JsonValue | Awaitable[JsonValue]:
-        """Run the step; the result is JSON. Raises what the user's code raises, or InvalidResult."""
+        """Run the step; the result is JSON. Raises what user code raises, or InvalidResult."""
         ...
 
 

@@ -1,11 +1,13 @@
 """What one transaction of the coordinator will store: events, and the rows that follow from them.
 
 Rows are made once, at the end, from the state that each touched step has then: a step that started
-and completed within one batch is written once.
+and completed within one batch is written once. Runs are told apart as objects, since a batch
+touches each of them often and comparing ids would cost more than deciding.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
@@ -21,6 +23,8 @@ from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.run import Run
 from flowledger.engine.ports import Commit, Row
 
+Numbers = dict[Run, set[int]]
+
 
 class Batch:
     """Collects what was folded and decided; `commit` turns it into rows."""
@@ -28,23 +32,26 @@ class Batch:
     def __init__(self) -> None:
         self.events: list[TaskEvent] = []
         self.submissions: list[int] = []
-        self.runs: dict[UUID, Run] = {}
-        self._steps: dict[tuple[UUID, int], Run] = {}
-        self._tasks: dict[UUID, Run] = {}
+        self.steps: Numbers = defaultdict(set)
+        self._tasks: set[Run] = set()
         self._dropped: list[UUID] = []
-        self._queued: set[tuple[UUID, int]] = set()
-        self._untimed: set[tuple[UUID, int]] = set()
+        self._queued: Numbers = defaultdict(set)
+        self._untimed: Numbers = defaultdict(set)
 
     def __bool__(self) -> bool:
-        return bool(self.runs or self.events)
+        return bool(self.steps or self._tasks or self._queued or self._untimed)
+
+    @property
+    def runs(self) -> set[Run]:
+        """Every run that was touched."""
+        return self._tasks.union(self.steps, self._queued, self._untimed)
 
     def saw(self, run: Run, event: TaskEvent) -> None:
         """A fact was folded into the run."""
-        self.runs[run.task_id] = run
         if isinstance(event, StepEvent):
-            self._steps[run.task_id, run.plan.numbers[event.step]] = run
+            self.steps[run].add(run.plan.numbers[event.step])
         else:
-            self._tasks[run.task_id] = run
+            self._tasks.add(run)
 
     def decided(self, run: Run, events: Iterable[TaskEvent]) -> None:
         """Decisions were made about the run, and folded."""
@@ -52,50 +59,53 @@ class Batch:
             self.saw(run, event)
             self.events.append(event)
             if isinstance(event, StepEnqueued):
-                self.requeue(run, run.plan.numbers[event.step])
+                self._queued[run].add(run.plan.numbers[event.step])
             elif isinstance(event, (StepTimedOut, StepLeaseExpired)):
                 self._dropped.append(event.originator_id)
 
     def requeue(self, run: Run, number: int) -> None:
         """The step gets a row in the queue, whatever was there."""
-        self.runs[run.task_id] = run
-        self._queued.add((run.task_id, number))
+        self._queued[run].add(number)
 
     def untime(self, run: Run, number: int) -> None:
         """The timer of the step rang; its row goes, unless there is a new one."""
-        self.runs[run.task_id] = run
-        self._untimed.add((run.task_id, number))
+        self._untimed[run].add(number)
 
     def commit(self, epoch: int, old: int, new: int, now: datetime) -> Commit:
         """The transaction that moves the position from `old` to `new`."""
-        queued = sorted(self._queued)
-        touched = sorted(self._steps)
+        touched = in_order(self.steps)
         return Commit(
             epoch=epoch,
             old=old,
             new=new,
             events=self.events,
             dropped=sorted(self._dropped),
-            queued=[queue_row(self.runs[task], number) for task, number in queued],
-            steps=[step_row(self.runs[task], number) for task, number in touched],
-            tasks=[task_row(run, now) for _, run in sorted(self._tasks.items())],
-            untimed=[_id(self.runs[t], n) for t, n in self._without_timer(touched)],
-            timers=[timer_row(self.runs[t], n) for t, n in touched if n in self.runs[t].timers],
+            queued=[queue_row(run, number) for run, number in in_order(self._queued)],
+            steps=[step_row(run, number) for run, number in touched],
+            tasks=[task_row(run, now) for run in sorted(self._tasks, key=_by_id)],
+            untimed=self._without_timer(touched),
+            timers=[timer_row(run, number) for run, number in touched if number in run.timers],
             submissions=self.submissions,
         )
 
-    def _without_timer(self, touched: Iterable[tuple[UUID, int]]) -> list[tuple[UUID, int]]:
-        may_have_had = {
-            (task, number)
-            for task, number in touched
-            if self.runs[task].plan.steps[number].timeout_seconds is not None
-            or self.runs[task].steps[number].failures
-        }
-        return sorted(
-            (task, number)
-            for task, number in may_have_had | self._untimed
-            if number not in self.runs[task].timers
-        )
+    def _without_timer(self, touched: list[tuple[Run, int]]) -> list[UUID]:
+        rang = in_order(self._untimed)
+        may_have_had = [pair for pair in touched if _may_have_timer(*pair)]
+        ids = {_id(run, n) for run, n in rang + may_have_had if n not in run.timers}
+        return sorted(ids)
+
+
+def in_order(numbers: Numbers) -> list[tuple[Run, int]]:
+    """Rows in the order of their keys, in which everybody locks them."""
+    return [(run, n) for run in sorted(numbers, key=_by_id) for n in sorted(numbers[run])]
+
+
+def _by_id(run: Run) -> int:
+    return run.task_id.int
+
+
+def _may_have_timer(run: Run, number: int) -> bool:
+    return run.plan.steps[number].timeout_seconds is not None or run.steps[number].failures > 0
 
 
 def _id(run: Run, number: int) -> UUID:
@@ -113,14 +123,14 @@ def queue_row(run: Run, number: int) -> Row:
         "priority": run.priority,
         "attempt": step.attempt + 1,
         "step": run.plan.steps[number].name,
-        "correlation": run.correlation_id,
+        "correlation": None if run.correlation_id == str(run.task_id) else run.correlation_id,
     }
 
 
 def step_row(run: Run, number: int) -> Row:
     """A row of the step readiness."""
     step = run.steps[number]
-    timer = run.timers.get(number)
+    timer = run.timers.get(number) if run.timers else None
     return {
         "task_id": run.task_id,
         "step": run.plan.steps[number].name,
@@ -134,11 +144,10 @@ def step_row(run: Run, number: int) -> Row:
 def timer_row(run: Run, number: int) -> Row:
     """A row of the timers."""
     kind, due_at = run.timers[number]
-    name = run.plan.steps[number].name
     return {
         "step_id": _id(run, number),
         "task_id": run.task_id,
-        "step": name,
+        "step": run.plan.steps[number].name,
         "kind": kind,
         "due_at": due_at,
     }

@@ -117,9 +117,7 @@ class Inputs:
         results: Mapping[UUID, JsonValue],
     ) -> Job:
         plan = self._catalogue.plan(claim)
-        needed = {
-            name: results[step_id(claim.task_id, name)] for name in handler.needs_results
-        }
+        needed = {name: results[step_id(claim.task_id, name)] for name in handler.needs_results}
         template = plan.template
         call = StepCall(
             task_id=claim.task_id,

@@ -1,8 +1,8 @@
 """The coordinator: follows the log, decides, and commits decisions with its position.
 
-Who owns what. One coordinator leads; the shard row says which, with an epoch and a lease. The leader
-alone appends decisions. It owns the shard's position: every fact up to it has been folded and
-answered, and the answers are in the log. Everybody else may append facts at any time.
+Who owns what. One coordinator leads; the shard row says which, with an epoch and a lease. The
+leader alone appends decisions. It owns the shard's position: every fact up to it has been folded
+and answered, and the answers are in the log. Everybody else may append facts at any time.
 
 One step. Read the facts behind the position; fold each into its task and decide what follows; see
 what the clock asks for; then commit events, queue rows, readiness, timers and the new position in
@@ -183,9 +183,7 @@ class Coordinator:
         self._ask_clock_at = poll if due.next_at is None else min(poll, due.next_at)
         return True
 
-    def _answer(
-        self, batch: Batch, run: Run, events: tuple[TaskEvent, ...], now: datetime
-    ) -> None:
+    def _answer(self, batch: Batch, run: Run, events: tuple[TaskEvent, ...], now: datetime) -> None:
         batch.decided(run, events)
         if events:
             batch.decided(run, decide(run, events[-1].event_id, now, self._rules))
@@ -217,13 +215,13 @@ class Coordinator:
             self._ledger.commit(commit)
         except StreamMoved as moved:
             self._log.emit(Signal.COORDINATOR_CONFLICT, reason=str(moved))
-            self._runs.forget(batch.runs)
+            self._runs.forget(run.task_id for run in batch.runs)
             self._ask_clock_at = now
             return False
         self._faults.reached("committed")
         self._position = position
         self._renewed(now)
-        self._runs.forget(task for task, run in batch.runs.items() if run.ended)
+        self._runs.forget(run.task_id for run in batch.runs if run.ended)
         self._runs.shrink()
         if commit.queued:
             self._ring("queue")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import orjson
@@ -21,6 +20,7 @@ from flowledger.engine.domain.plan import Plan
 from flowledger.engine.domain.work import StepCall, StepHandler
 from flowledger.engine.errors import InvalidResult
 from flowledger.engine.ports import Claim, Clock
+from flowledger.engine.runtime.threads import Threads
 from flowledger.engine.telemetry import Signal, bound, logger
 
 S = TypeVar("S", bound=StepEvent)
@@ -103,13 +103,11 @@ class Facts:
 class Crew:
     """Threads for plain handlers, one event loop for coroutines. `done` is told of every end."""
 
-    def __init__(
-        self, facts: Facts, settings: WorkerSettings, done: Callable[[Job], None]
-    ) -> None:
+    def __init__(self, facts: Facts, settings: WorkerSettings, done: Callable[[Job], None]) -> None:
         self._facts = facts
         self._settings = settings
         self._done = done
-        self._threads = ThreadPoolExecutor(settings.concurrency, "flowledger-handler")
+        self._threads = Threads(self._run_plain, settings.concurrency, "flowledger-handler")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._log = logger("worker")
 
@@ -118,9 +116,7 @@ class Crew:
         coroutines = [job for job in jobs if job.handler.is_async]
         if coroutines:
             self._event_loop().call_soon_threadsafe(self._start_coroutines, coroutines)
-        for job in jobs:
-            if not job.handler.is_async:
-                self._threads.submit(self._run_plain, job)
+        self._threads.submit([job for job in jobs if not job.handler.is_async])
 
     def cancel(self, job: Job) -> None:
         """Cancel a coroutine; a thread cannot be stopped, and its outcome is refused by the log."""
@@ -129,7 +125,7 @@ class Crew:
 
     def close(self) -> None:
         """Start nothing any more; running threads are left to themselves."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
 
@@ -147,16 +143,18 @@ class Crew:
     def _run_plain(self, job: Job) -> None:
         with _named(job):
             try:
-                job.fact = self._completed(job, job.handler(job.call))
+                job.fact = self._completed(job, cast("JsonValue", job.handler(job.call)))
             except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
                 job.fact = self._failed(job, error)
         self._done(job)
 
     async def _run_coroutine(self, job: Job) -> None:
         with _named(job):
+            limit = asyncio.timeout(job.timeout_seconds)
             try:
-                async with asyncio.timeout(job.timeout_seconds) as limit:
-                    job.fact = self._completed(job, await _awaited(job.handler(job.call)))
+                async with limit:
+                    result = await cast("Awaitable[JsonValue]", job.handler(job.call))
+                    job.fact = self._completed(job, result)
             except asyncio.CancelledError:
                 self._log.emit(Signal.WORKER_STEP_LOST)
             except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
@@ -202,7 +200,3 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_forever()
     finally:
         loop.close()
-
-
-async def _awaited(value: Any) -> JsonValue:
-    return await value  # type: ignore[no-any-return]

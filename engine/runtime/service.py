@@ -71,7 +71,7 @@ class Loop:
         except DatabaseUnavailable as error:
             self._log.emit(Signal.DATABASE_LOST, error=str(error))
             return self._pause()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a loop that ended would stop everything silently
             self._log.emit(Signal.LOOP_FAILED, error=str(error), exc_info=error)
             return self._pause()
         if self._backoff.reset():
@@ -116,7 +116,7 @@ class Service:
     def stop(self) -> None:
         """Stop within the worker's grace: finish or hand back what runs, resign, leave."""
         if self._worker is not None:
-            worker, bell = self._worker
+            worker = self._worker[0]
             worker.stop_claiming()
             self._await_idle(worker)
         for loop in reversed(self._loops):

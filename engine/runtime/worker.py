@@ -113,7 +113,9 @@ class Worker:
         claims = self._exchange(limit)
         self._start(claims)
         more = limit and len(claims) == limit
-        return 0.0 if self._outcomes or (more and self._claimable()) else self._settings.poll_seconds
+        return (
+            0.0 if self._outcomes or (more and self._claimable()) else self._settings.poll_seconds
+        )
 
     def stop_claiming(self) -> None:
         """From now on only report."""
@@ -176,7 +178,8 @@ class Worker:
             if fact.originator_id in exchange.refused:
                 self._log.emit(
                     Signal.WORKER_STEP_LOST,
-                    **{"correlation_id": fact.correlation_id, "task_id": str(fact.task_id)},
+                    correlation_id=fact.correlation_id,
+                    task_id=str(fact.task_id),
                     step=fact.step,
                     attempt=fact.attempt,
                 )

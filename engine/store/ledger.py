@@ -17,12 +17,12 @@ from flowledger.engine.domain.events import (
     TaskEvent,
     TemplateRegistered,
 )
-from flowledger.engine.domain.template import Template, parse_template
+from flowledger.engine.domain.template import UNLIMITED, Template, parse_template
 from flowledger.engine.errors import UnknownTemplate
 from flowledger.engine.ports import Commit, Due, Leadership, Recorded
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.failures import translated
-from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Pool
 from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder, event_arrays
 
@@ -68,12 +68,10 @@ class PostgresLedger:
     def task_events(self, task_id: UUID, until: int) -> Sequence[TaskEvent]:
         """Its creation, its facts up to a position and all decisions about it, in order."""
         rows = self._all(
-            "select originator_id, originator_version, topic, state"
-            " from flowledger.task_events(%s)"
-            " where notification_id <= %s or topic = any(%s)",
+            "select * from flowledger.decided_events(%s, %s, %s)",
             (task_id, until, [TaskCreated.topic, *DECISION_TOPICS]),
         )
-        events = (self._mapper.to_domain_event(StoredEvent(*row)) for row in rows)
+        events = (self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows)
         return [event for event in events if isinstance(event, TaskEvent)]
 
     def template(self, template_id: UUID) -> Template:
@@ -86,7 +84,7 @@ class PostgresLedger:
         """What the engine's clock asks for."""
         timers = self._all("select * from flowledger.due_timers(%s)", (limit,))
         lost = self._all("select * from flowledger.lost_steps(%s)", (limit,))
-        row = self._one("select flowledger.clock(), (select min(due_at) from flowledger.timer)", ())
+        row = self._one("select * from flowledger.next_due()", ())
         now, next_at = cast("tuple[datetime, datetime | None]", row)
         self._clock.observe(now)
         return Due(
@@ -103,14 +101,10 @@ class PostgresLedger:
 
     def submissions(self, limit: int) -> Sequence[TaskCreated]:
         """Tasks left by applications in transactions of their own, oldest first."""
-        rows = self._all(
-            "select submission, task_id, 1, topic, state from flowledger.submission"
-            " order by submission limit %s",
-            (limit,),
-        )
+        rows = self._all("select * from flowledger.left_submissions(%s)", (limit,))
         left: list[TaskCreated] = []
-        for number, *stored in rows:
-            event = self._mapper.to_domain_event(StoredEvent(*stored))
+        for number, task_id, topic, state in rows:
+            event = self._mapper.to_domain_event(LedgerEvent(task_id, 1, topic, state, task_id))
             if isinstance(event, TaskCreated):
                 left.append(event.model_copy(update={"submission": number}))
         return left
@@ -159,7 +153,5 @@ def registered(stored: Sequence[StoredEvent], template_id: UUID, mapper: LedgerM
     for row in stored:
         event = mapper.to_domain_event(row)
         if isinstance(event, TemplateRegistered):
-            return parse_template(event.definition, f"the log's template {template_id}")
+            return parse_template(event.definition, f"the log's template {template_id}", UNLIMITED)
     raise UnknownTemplate(f"no template {template_id} is registered")
-
-

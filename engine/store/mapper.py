@@ -1,7 +1,10 @@
 """Events to bytes and back: the `eventsourcing` mapper for this project's pydantic events.
 
-The payload is the event's fields as JSON, without what is a column of the log and without what is
-null. The library's compressor and cipher may be put behind it; the log then says so beside the row.
+The payload is the event's fields as JSON, without what is a column of the log, without nulls, and
+without the two fields that nearly always say what the reader knows: a first schema version, and a
+correlation id that is the task's id. Three events a step make every byte here a tenth of a percent
+of all that is written. The library's compressor and cipher may be put behind it; the log then says
+so beside the row.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from flowledger.engine.domain.upcasts import upcast
 from flowledger.engine.errors import LogCorrupt
 
 PLAIN, ENCODED = 0, 1
-COLUMNS = frozenset({"originator_id", "originator_version"})
+COLUMNS = frozenset({"originator_id", "originator_version", "task_id"})
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class JsonTranscoder(Transcoder):
 
     def encode(self, obj: Any) -> bytes:
         """The value as UTF-8 JSON. Raises TypeError where it is none."""
-        return orjson.dumps(obj, default=_model_fields)
+        return orjson.dumps(obj, default=_model_fields, option=orjson.OPT_UTC_Z)
 
     def decode(self, data: bytes) -> Any:
         """The value of UTF-8 JSON. Raises ValueError where it is none."""
@@ -59,10 +62,17 @@ class LedgerMapper(Mapper[UUID]):
         """The event as a row of the log. Raises TypeError for what is no event of the engine."""
         if not isinstance(domain_event, Event):
             raise TypeError(f"{type(domain_event).__name__} is not an event of the engine")
-        fields = domain_event.__dict__
-        state = self.transcoder.encode(
-            {k: v for k, v in fields.items() if v is not None and k not in COLUMNS}
-        )
+        fields = {
+            key: value
+            for key, value in domain_event.__dict__.items()
+            if value is not None and key not in COLUMNS
+        }
+        task_id = domain_event.task_id if isinstance(domain_event, TaskEvent) else None
+        if fields["schema_version"] == 1:
+            del fields["schema_version"]
+        if fields["correlation_id"] == str(task_id):
+            del fields["correlation_id"]
+        state = self.transcoder.encode(fields)
         if self._encoding == ENCODED:
             state = self._hide(state)
         return LedgerEvent(
@@ -70,22 +80,26 @@ class LedgerMapper(Mapper[UUID]):
             domain_event.originator_version,
             domain_event.topic,
             state,
-            domain_event.task_id if isinstance(domain_event, TaskEvent) else None,
+            task_id,
             self._encoding,
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> Event:
-        """The event of a row. Raises LogCorrupt for an unknown topic or a payload that is no event."""
+        """The event of a row. Raises LogCorrupt for an unknown topic or a payload of no event."""
         try:
             kind = EVENTS[stored_event.topic]
             state = stored_event.state
             if self._encoding == ENCODED:
                 state = self._reveal(state)
             fields = self.transcoder.decode(state)
-            if fields["schema_version"] != kind.current_version:
+            if fields.get("schema_version", 1) != kind.current_version:
                 fields = upcast(stored_event.topic, fields)
             fields["originator_id"] = stored_event.originator_id
             fields["originator_version"] = stored_event.originator_version
+            task_id = getattr(stored_event, "task_id", None)
+            if task_id is not None:
+                fields["task_id"] = task_id
+                fields.setdefault("correlation_id", str(task_id))
             return kind.model_validate(fields)
         except KeyError as error:
             raise LogCorrupt(f"{_place(stored_event)}: unknown {error}") from error

@@ -20,13 +20,13 @@ from eventsourcing.postgres import (
     PostgresTrackingRecorder,
 )
 from psycopg import Cursor
+from psycopg.rows import tuple_row
 
 from flowledger.engine.store.arrays import (
     BigintArray,
     ByteaArray,
     TextArray,
     UuidArray,
-    register_arrays,
 )
 from flowledger.engine.store.mapper import LedgerEvent
 from flowledger.engine.store.pool import Pool
@@ -34,8 +34,6 @@ from flowledger.engine.store.pool import Pool
 SCHEMA = "flowledger"
 
 EventArrays = tuple[UuidArray, BigintArray, TextArray, ByteaArray, UuidArray, BigintArray]
-
-COLUMNS = "notification_id, originator_id, originator_version, topic, state, task_id, recorded_at"
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class LedgerDatastore(PostgresDatastore):
         self.enable_db_functions = False
         self.lock_timeout = 0
         self.pool_open_timeout = None
-        self.db_type_names = set()
+        self.db_type_names = set[str]()
         self.psycopg_type_adapters = {}
         self.psycopg_python_types = {}
 
@@ -100,10 +98,13 @@ class LedgerRecorder(PostgresApplicationRecorder):
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
         """Append all events or none, in one transaction with what the library's hook writes."""
-        with self.datastore.get_connection() as connection, connection.transaction():
-            with connection.cursor() as cursor:
-                self._insert_events(cursor, stored_events, **kwargs)
-                return self._append(cursor, stored_events)
+        with (
+            self.datastore.get_connection() as connection,
+            connection.transaction(),
+            connection.cursor() as cursor,
+        ):
+            self._insert_events(cursor, stored_events, **kwargs)
+            return self._append(cursor, stored_events)
 
     def _append(self, cursor: Cursor[Any], stored_events: Sequence[StoredEvent]) -> list[int]:
         if not stored_events:
@@ -111,7 +112,7 @@ class LedgerRecorder(PostgresApplicationRecorder):
         cursor.execute(
             "select flowledger.append_events(%b, %b, %b, %b, %b, %b)", event_arrays(stored_events)
         )
-        return [row[0] for row in cursor]
+        return [tuple(row)[0] for row in cursor]
 
     def select_events(
         self,
@@ -125,9 +126,9 @@ class LedgerRecorder(PostgresApplicationRecorder):
         """One stream's events between two versions."""
         order = "desc" if desc else "asc"
         with self.datastore.get_connection() as connection:
-            cursor = connection.cursor(binary=True)
+            cursor = connection.cursor(binary=True, row_factory=tuple_row)
             cursor.execute(STREAM[order], (originator_id, gt, gt, lte, lte, limit))
-            return [StoredEvent(*row) for row in cursor]
+            return [LedgerEvent(*row) for row in cursor]
 
     def select_notifications(
         self,
@@ -143,34 +144,43 @@ class LedgerRecorder(PostgresApplicationRecorder):
         last = 2**63 - 1 if stop is None else stop
         chosen = list(topics) or None
         with self.datastore.get_connection() as connection:
-            cursor = connection.cursor(binary=True)
+            cursor = connection.cursor(binary=True, row_factory=tuple_row)
             cursor.execute(LOG, (after, last, chosen, chosen, limit))
             return [notification(*row) for row in cursor]
 
     def max_notification_id(self) -> int | None:
         """The last position; None where nothing has happened."""
         with self.datastore.get_connection() as connection:
-            row = connection.execute("select max(notification_id) from flowledger.event").fetchone()
-            return tuple(row)[0] if row else None
+            cursor = connection.cursor(row_factory=tuple_row)
+            cursor.execute("select max(notification_id) from flowledger.event")
+            row = cursor.fetchone()
+            return row[0] if row else None
 
 
 STREAM = {
-    order: f"""
-        select originator_id, originator_version, topic, state from flowledger.event
+    "asc": """
+        select originator_id, originator_version, topic, state, task_id from flowledger.event
         where originator_id = %s
             and (%s::bigint is null or originator_version > %s)
             and (%s::bigint is null or originator_version <= %s)
-        order by originator_version {order} limit %s
-    """.encode()
-    for order in ("asc", "desc")
+        order by originator_version limit %s
+    """,
+    "desc": """
+        select originator_id, originator_version, topic, state, task_id from flowledger.event
+        where originator_id = %s
+            and (%s::bigint is null or originator_version > %s)
+            and (%s::bigint is null or originator_version <= %s)
+        order by originator_version desc limit %s
+    """,
 }
 
-LOG = f"""
-    select {COLUMNS} from flowledger.event
+LOG = """
+    select notification_id, originator_id, originator_version, topic, state, task_id, recorded_at
+    from flowledger.event
     where notification_id > %s and notification_id <= %s
         and (%s::text[] is null or topic = any(%s))
     order by notification_id limit %s
-""".encode()
+"""
 
 
 def notification(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order

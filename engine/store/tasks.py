@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
 import psycopg
-from eventsourcing.persistence import StoredEvent
+from psycopg.rows import tuple_row
 from pydantic import JsonValue
 
 from flowledger.engine.domain.events import TaskCreated, TemplateRegistered
 from flowledger.engine.domain.template import Template, difference
 from flowledger.engine.errors import DefinitionChanged, StreamMoved
-from flowledger.engine.ports import Clock, Recorded, StepRow, TaskRow
+from flowledger.engine.ports import Clock, Progress, Recorded, Snapshot, StepRow, TaskRow
 from flowledger.engine.store.arrays import (
     BigintArray,
     ByteaArray,
@@ -24,23 +24,15 @@ from flowledger.engine.store.arrays import (
 from flowledger.engine.store.failures import translated
 from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.ledger import registered
-from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Connection, Pool
 from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
 
-TASK = (
-    "select task_id, template_id, namespace, template, version, state, stream_version,"
-    " correlation_id, created_at, ended_at from flowledger.task where task_id = %s"
-)
-STEPS = (
-    "select step, state, attempt, stream_version, due_at from flowledger.step where task_id = %s"
-)
-KNOWN = (
-    "select exists (select from flowledger.event where originator_id = %(task)s)"
-    " or exists (select from flowledger.submission where task_id = %(task)s)"
-)
+TASK = "select * from flowledger.find_task(%s)"
+STEPS = "select * from flowledger.find_steps(%s)"
 HISTORY = (
-    "select notification_id, recorded_at, originator_id, originator_version, topic, state"
+    "select notification_id, recorded_at,"
+    " originator_id, originator_version, topic, state, task_id"
     " from flowledger.task_events(%s)"
 )
 
@@ -90,7 +82,7 @@ class PostgresTasks:
             return self._submit(created)
         if not isinstance(connection, psycopg.Connection):
             raise TypeError(f"expected a psycopg connection, not {type(connection).__name__}")
-        cursor = cast("Connection", connection).cursor(row_factory=psycopg.rows.tuple_row)
+        cursor = cast("Connection", connection).cursor(row_factory=tuple_row)
         register_arrays(cursor.adapters)
         cursor.execute(
             "select * from flowledger.submit_later(%b, %b, %b, %b, %b)", self._arrays(created)
@@ -108,33 +100,48 @@ class PostgresTasks:
 
     def known(self, task_id: UUID) -> bool:
         """Whether the task was submitted, be it seen by the coordinator or not."""
-        with translated(), self._pool.connection() as connection:
-            row = connection.execute(KNOWN, {"task": task_id}).fetchone()
-        return bool(row and row[0])
+        rows = self._all("select flowledger.is_known_task(%s)", (task_id,))
+        return bool(rows[0][0])
 
     def history(self, task_id: UUID) -> Sequence[Recorded]:
         """Every event of the task, in log order."""
-        read = self._mapper.to_domain_event
-        return [
-            Recorded(position, recorded_at, read(StoredEvent(*stored)))
-            for position, recorded_at, *stored in self._all(HISTORY, (task_id,))
-        ]
+        return [self._recorded(row) for row in self._all(HISTORY, (task_id,))]
+
+    def progress(self, task_id: UUID, names: int) -> Progress:
+        """How far the task is, with the names of at most so many running steps."""
+        rows = self._all("select * from flowledger.task_progress(%s, %s)", (task_id, names))
+        running = [name for state, _, some in rows if state == "in_progress" for name in some]
+        return Progress({state: count for state, count, _ in rows}, running)
+
+    def snapshot(self, task_id: UUID) -> Snapshot:
+        """Rows, history and position as they stood together."""
+        with translated(), self._pool.connection() as connection, connection.transaction():
+            connection.execute("set transaction isolation level repeatable read, read only")
+            tasks = _rows(connection, TASK, task_id)
+            steps = _rows(connection, STEPS, task_id)
+            history = _rows(connection, HISTORY, task_id)
+            ((position,),) = connection.execute("select flowledger.shard_position()").fetchall()
+        return Snapshot(
+            position,
+            TaskRow(*tasks[0]) if tasks else None,
+            [StepRow(*row) for row in steps],
+            [self._recorded(row) for row in history],
+        )
 
     def ended(self, tasks: Sequence[UUID]) -> Sequence[UUID]:
         """Those of the tasks that have ended."""
-        rows = self._all(
-            "select task_id from flowledger.task where task_id = any(%s) and ended_at is not null",
-            (list(tasks),),
-        )
+        rows = self._all("select flowledger.ended_tasks(%b)", (UuidArray(tasks),))
         return [row[0] for row in rows]
 
     def templates(self) -> Sequence[tuple[str, str, str, str]]:
         """Namespace, name, version and hash of every registered template."""
-        rows = self._all(
-            "select namespace, name, version, definition_hash from flowledger.template order by 1, 2, 3",
-            (),
-        )
+        rows = self._all("select * from flowledger.list_templates()", ())
         return cast("list[tuple[str, str, str, str]]", rows)
+
+    def _recorded(self, row: tuple[Any, ...]) -> Recorded:
+        position, recorded_at, *stored = row
+        event = self._mapper.to_domain_event(LedgerEvent(*stored))
+        return Recorded(position, recorded_at, event)
 
     def _submit(self, created: Sequence[TaskCreated]) -> Sequence[UUID]:
         query = "select * from flowledger.submit_tasks(%b, %b, %b, %b, %b)"
@@ -173,6 +180,12 @@ class PostgresTasks:
             definition=definition,
         )
 
-    def _all(self, query: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _all(
+        self, query: Any, parameters: Sequence[Any] | Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
         with translated(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
+
+
+def _rows(connection: Connection, query: Any, task_id: UUID) -> list[tuple[Any, ...]]:
+    return connection.execute(query, (task_id,), binary=True).fetchall()

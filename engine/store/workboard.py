@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from eventsourcing.persistence import StoredEvent
 from pydantic import JsonValue
 
 from flowledger.engine.domain.events import StepCompleted, StepEvent, TaskCreated
@@ -17,24 +16,14 @@ from flowledger.engine.ports import Claim, Exchange
 from flowledger.engine.store.arrays import UuidArray
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.failures import translated
-from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Connection, Pool
 from flowledger.engine.store.recorder import event_arrays
 
 CLAIM = "select * from flowledger.claim_steps(%s, %s, %s)"
 REPORT = "select flowledger.report_facts(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-HELD = (
-    "select step_id, task_id, template_id, stream_version + 1, attempt, step, correlation_id"
-    " from flowledger.queue where worker_id = %s"
-)
-CREATED = (
-    "select originator_id, originator_version, topic, state from flowledger.event"
-    " where originator_id = any(%s) and originator_version = 1"
-)
-COMPLETED = (
-    "select originator_id, originator_version, topic, state from flowledger.event"
-    " where originator_id = any(%s) and topic = 'step.completed'"
-)
+CREATED = "select * from flowledger.created_tasks(%b)"
+COMPLETED = "select * from flowledger.completed_steps(%b)"
 
 
 class PostgresWorkboard:
@@ -55,10 +44,9 @@ class PostgresWorkboard:
 
     def retire(self, worker: UUID) -> None:
         """Forget the worker; what it still holds counts as lost."""
-        with translated(), self._pool.connection() as connection:
-            connection.execute("delete from flowledger.worker where worker_id = %s", (worker,))
+        self._all("select flowledger.retire_worker(%s)", (worker,))
 
-    def exchange(
+    def exchange(  # noqa: PLR0913 - one transaction, so one call
         self,
         worker: UUID,
         facts: Sequence[StepEvent],
@@ -87,7 +75,8 @@ class PostgresWorkboard:
 
     def held(self, worker: UUID) -> Sequence[Claim]:
         """The steps that the board believes this worker to run."""
-        return [Claim(*row) for row in self._all(HELD, (worker,))]
+        rows = self._all("select * from flowledger.held_steps(%s)", (worker,))
+        return [claimed(*row) for row in rows]
 
     def contexts(self, tasks: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
         """The contexts of tasks."""
@@ -100,18 +89,15 @@ class PostgresWorkboard:
         return {e.originator_id: e.result for e in events if isinstance(e, StepCompleted)}
 
     def _events(self, query: str, streams: Sequence[UUID]) -> list[Any]:
-        rows = self._all(query, (list(streams),))
-        return [self._mapper.to_domain_event(StoredEvent(*row)) for row in rows]
+        rows = self._all(query, (UuidArray(streams),))
+        return [self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows]
 
     def _claim(
         self, connection: Connection, worker: UUID, templates: Sequence[UUID], limit: int
     ) -> list[Claim]:
         cursor = connection.cursor(binary=True)
         cursor.execute(CLAIM, (worker, list(templates), limit))
-        return [
-            Claim(step_id, task_id, template_id, version + 1, attempt, step, correlation)
-            for step_id, task_id, template_id, version, attempt, step, correlation in cursor
-        ]
+        return [claimed(*row) for row in cursor]
 
     def _report(
         self,
@@ -134,3 +120,16 @@ class PostgresWorkboard:
     def _all(self, query: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         with translated(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
+
+
+def claimed(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order
+    step_id: UUID,
+    task_id: UUID,
+    template_id: UUID,
+    version: int,
+    attempt: int,
+    step: str,
+    correlation_id: str,
+) -> Claim:
+    """A row of the queue, whose stream the start has moved on by one."""
+    return Claim(step_id, task_id, template_id, version + 1, attempt, step, correlation_id)

@@ -27,5 +27,6 @@ as $$
     set worker_id = p_worker
     where q.step_id = any (array(select candidates.step_id from candidates))
     returning
-        q.step_id, q.task_id, q.template_id, q.stream_version, q.attempt, q.step, q.correlation_id;
+        q.step_id, q.task_id, q.template_id, q.stream_version, q.attempt, q.step,
+        coalesce(q.correlation_id, q.task_id::text);
 $$;

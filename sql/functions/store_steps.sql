@@ -4,15 +4,17 @@ create or replace function flowledger.store_steps(p_rows json)
 returns void
 language sql
 volatile
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
-    insert into flowledger.step as s (task_id, step, state, attempt, stream_version, due_at)
-    select r.task_id, r.step, r.state, r.attempt, r.version, r.due_at
-    from json_to_recordset(p_rows) as r (
+    merge into flowledger.step as s
+    using json_to_recordset(p_rows) as r (
         task_id uuid, step text, state text, attempt integer, version bigint, due_at timestamptz
     )
-    on conflict (task_id, step) do update
-    set state = excluded.state,
-        attempt = excluded.attempt,
-        stream_version = excluded.stream_version,
-        due_at = excluded.due_at;
+    on s.task_id = r.task_id and s.step = r.step
+    when matched then update
+    set state = r.state, attempt = r.attempt, stream_version = r.version, due_at = r.due_at
+    when not matched then insert (task_id, step, state, attempt, stream_version, due_at)
+    values (r.task_id, r.step, r.state, r.attempt, r.version, r.due_at);
 $$;

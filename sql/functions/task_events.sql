@@ -12,9 +12,8 @@ as $$
     from flowledger.event as e
     where (
         e.originator_id = p_task
-        or e.originator_id between
-            (overlay(left(p_task::text, 19) placing '8' from 15) || '0000-000000000000')::uuid
-            and (overlay(left(p_task::text, 19) placing '8' from 15) || 'ffff-ffffffffffff')::uuid
+        or e.originator_id
+            between flowledger.least_step_id(p_task) and flowledger.greatest_step_id(p_task)
     )
     and e.task_id = p_task
     order by e.notification_id;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, TypedDict, assert_type
@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypedDict, assert_type
 from pydantic import BaseModel
 
 from flowledger.engine.domain.work import WorkflowLike
-from flowledger.handlers import From, Retry, StepContext, Workflow
+from flowledger.handlers import From, Registry, Retry, StepContext, Workflow, load_workflow_file
 
 
 class Order(BaseModel):
@@ -54,7 +54,6 @@ async def notify(me: StepContext, paid: Annotated[dict[str, Any], From("charge")
 validated: Callable[[Order], dict[str, Any]] = validate
 reserved: Callable[[Order], Coroutine[Any, Any, dict[str, Any]]] = reserve
 assert_type(charge(Order(id=1, cents=2), {"valid": True}), dict[str, Any])
-awaited: Awaitable[int]
 
 
 @dataclass
@@ -76,6 +75,7 @@ assert_type(plain, Workflow[dict[str, Any]])
 assert_type(mapping, Workflow[dict[str, Any]])
 
 runnable: WorkflowLike[Order] = orders
+from_file: WorkflowLike[Any] = load_workflow_file("orders.yaml", Registry({"ship": ship}))
 orders.encode_context(Order(id=1, cents=2))
 plain.encode_context({"x": 1})
 

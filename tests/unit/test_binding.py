@@ -122,8 +122,11 @@ def test_a_callable_object_and_a_partial_may_be_handlers() -> None:
         run(functools.partial(scaled, factor=3), call(charge=4))
 
 
-def _times_two(charge: int) -> int:
+def _times_two(charge: Doubled) -> int:
     return charge * 2
+
+
+Doubled = int  # known in this module only, where a partial's annotations are to be looked up
 
 
 def test_a_step_whose_name_is_no_identifier_comes_by_from() -> None:

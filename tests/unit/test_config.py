@@ -163,8 +163,8 @@ def test_settings_cannot_be_changed() -> None:
             "flowledger.yaml: worker.concurrency is True: expected a whole number, at least 1",
         ),
         (
-            "worker: {lease_seconds: .nan}",
-            "flowledger.yaml: worker.lease_seconds is nan: expected a number, more than 0",
+            "worker: {lease_seconds: .inf}",
+            "flowledger.yaml: worker.lease_seconds is inf: expected a number, more than 0",
         ),
         (
             "logging: {level: loud}",

@@ -64,7 +64,11 @@ def workflow_of(kind: Any) -> Workflow[Any]:
 def read_by(workflow: Workflow[Any], context: Any) -> Any:
     """The context as a handler without annotation gets it."""
     seen: list[Any] = []
-    workflow.step(name="look")(lambda context: seen.append(context))
+
+    @workflow.step
+    def look(context) -> None:  # type: ignore[no-untyped-def]
+        seen.append(context)
+
     workflow.handlers["look"](
         StepCall(
             task_id=UUID(int=1),

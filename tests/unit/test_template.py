@@ -108,6 +108,14 @@ REFUSED: list[tuple[object, str]] = [
         ),
         "f.yaml: steps: dependencies form a cycle: a -> c -> b -> a",
     ),
+    (
+        document(
+            {"name": "after", "dependencies": ["z"]},
+            {"name": "z", "dependencies": ["y"]},
+            {"name": "y", "dependencies": ["z"]},
+        ),
+        "f.yaml: steps: dependencies form a cycle: y -> z -> y",
+    ),
 ]
 
 

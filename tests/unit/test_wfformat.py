@@ -112,13 +112,13 @@ def test_a_step_waits_its_runtime_times_the_scale(
     [
         ({"top": {"workflow": {}}}, "workflow.specification: is missing"),
         ({"top": {"name": 3}}, "name: should be a valid string, got 3 (int)"),
-        ({"tasks": []}, "steps: expected at least one step"),
+        ({"tasks": [], "runs": []}, "steps: expected at least one step"),
         (
-            {"tasks": [{"id": "a", "parents": ["z"], "children": []}]},
+            {"tasks": [{"id": "a", "parents": ["z"], "children": []}], "runs": []},
             "workflow.specification.tasks[0].parents[0]: unknown task 'z'",
         ),
         (
-            {"tasks": [{"id": "a", "parents": [], "children": ["z"]}]},
+            {"tasks": [{"id": "a", "parents": [], "children": ["z"]}], "runs": []},
             "workflow.specification.tasks[0].children[0]: unknown task 'z'",
         ),
         (

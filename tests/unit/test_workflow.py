@@ -201,6 +201,26 @@ def test_an_annotation_that_is_no_type_of_data_is_refused() -> None:
     assert "its result is annotated with no type of data" in refused(result)
 
 
+def test_a_callable_without_readable_parameters_is_refused() -> None:
+    assert "its parameters cannot be read" in refused(dict)
+
+
+def test_what_is_no_function_or_has_no_name_is_refused() -> None:
+    class Adder:
+        def __call__(self) -> int:
+            return 1
+
+    for wrong in (3, "charge", Adder()):
+        with pytest.raises(InvalidTemplate, match="a step is a function"):
+            step_of(orders())(wrong)
+    orders().step(name="adder")(Adder())
+
+
+def test_a_string_for_the_list_of_dependencies_is_refused() -> None:
+    with pytest.raises(InvalidTemplate, match="`after` is a list of steps, got the string 'ship'"):
+        orders().step(name="a", after="ship")(lambda: None)
+
+
 def test_a_generator_is_refused() -> None:
     def second() -> Any:
         yield 1
@@ -301,13 +321,15 @@ def test_the_origin_is_the_module_and_the_name_that_holds_the_workflow(
     assert import_workflow("shop_flows:flow") is module.flow
 
 
-def test_a_workflow_inside_a_function_or_in_main_has_no_origin() -> None:
+def test_a_workflow_inside_a_function_or_in_main_has_no_origin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert orders().origin is None
-    scope: dict[str, Any] = {"__name__": "__main__"}
-    exec(  # noqa: S102 - a script as a user would write it
-        "from flowledger.handlers import Workflow\nflow = Workflow('a', 'b', version='1')", scope
-    )
-    assert scope["flow"].origin is None
+    script = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    code = "from flowledger.handlers import Workflow\nflow = Workflow('a', 'b', version='1')\n"
+    exec(code, vars(script))  # noqa: S102 - a script as a user would write it
+    assert script.flow.origin is None
 
 
 @pytest.mark.parametrize(

@@ -195,14 +195,21 @@ def test_a_context_is_checked_against_the_schema(context: Any, message: str) -> 
     assert "hunter2" not in str(error.value)
 
 
-def test_a_schema_that_is_none_or_points_outside_is_refused() -> None:
+def test_a_schema_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidTemplate, match=r"context\.type: 'objct' is not valid"):
         workflow_of(ONE.replace("steps", "context: {type: objct}, steps") % ("a", "a"))
-    outside = workflow_of(
-        ONE.replace("steps", "context: {$ref: 'http://127.0.0.1:1/x'}, steps") % ("a", "a")
-    )
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_schema_that_points_outside_is_refused_and_nothing_is_fetched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fetched: list[object] = []
+    monkeypatch.setattr("urllib.request.urlopen", lambda *args, **_: fetched.append(args))
+    outside = ONE.replace("steps", "context: {$ref: 'http://127.0.0.1:1/x'}, steps") % ("a", "a")
     with pytest.raises(InvalidContext, match="the context's schema cannot be followed"):
-        outside.encode_context({})
+        workflow_of(outside).encode_context({})
+    assert fetched == []
 
 
 BAD_FILES: list[tuple[str, str, str]] = [
@@ -219,6 +226,8 @@ BAD_FILES: list[tuple[str, str, str]] = [
     ("t.yaml", "--- {}\n--- {}\n", "line 2, column 1: broken YAML: but found another document"),
     ("t.yaml", "a: \x07", "broken YAML: unacceptable character"),
     ("t.yaml", "name: a\nname: b\n", "line 2, column 1: duplicate key 'name'"),
+    ("t.yaml", "{[1]: 2}", "line 1, column 2: a key should be a word"),
+    ("t.yaml", "a: 2024-13-45", "broken YAML: month must be in 1..12"),
     ("t.yaml", "a: &x [*x]\n", "line 1, column 4: an alias contains itself"),
     ("t.yaml", "[" * 5000, "is nested too deeply"),
     ("t.json", '{"name": "a",}', "line 1, column 14: broken JSON: "),

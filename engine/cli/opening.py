@@ -1,0 +1,44 @@
+"""How commands come to their settings, their log lines and the database."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
+from flowledger.engine.config import Settings, read_settings
+from flowledger.engine.config_sections import Logging
+from flowledger.engine.program_logging import configure_program_logging
+from flowledger.engine.store.clock import DatabaseClock
+from flowledger.engine.store.identifiers import Identifiers
+from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.store.tasks import PostgresTasks
+
+LEVEL = "logging.level"
+
+
+def program_settings(*, quiet: bool) -> Settings:
+    """The settings; log lines go to standard error from now on.
+
+    A quiet command writes only errors, unless a level is configured: what it prints says the rest.
+    Raises InvalidConfiguration.
+    """
+    loaded = read_settings()
+    settings = loaded.settings
+    if quiet and LEVEL not in loaded.places:
+        section = Logging(level="error", format=settings.logging.format)
+        settings = settings.model_copy(update={"logging": section})
+    configure_program_logging(settings.logging)
+    return settings
+
+
+@contextmanager
+def stored_tasks(settings: Settings) -> Generator[PostgresTasks]:
+    """What is stored, for reading: no role runs, nothing is listened to.
+
+    Raises DatabaseUnavailable.
+    """
+    url = database_url(settings)
+    bring_up_to_date(url)
+    with engine_pool(url, settings) as pool:
+        yield PostgresTasks(pool, LedgerMapper(), DatabaseClock(), Identifiers())

@@ -1,0 +1,93 @@
+"""Options and arguments that several commands share, and how their texts become values."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def task_argument(command: F) -> F:
+    """The task that a command is about."""
+    return click.argument("task_id", metavar="TASK", callback=_task_id)(command)
+
+
+def json_option(help_text: str) -> Callable[[F], F]:
+    """Output for programs."""
+    return click.option("--json", "as_json", is_flag=True, help=help_text)
+
+
+def context_option(command: F) -> F:
+    """The context of a task."""
+    return click.option(
+        "--context",
+        callback=_context,
+        metavar="JSON|@FILE",
+        default="{}",
+        help="The task's context, as JSON or in a file. Default: {}.",
+    )(command)
+
+
+def handlers_option(command: F) -> F:
+    """Where steps of templates in files find their code."""
+    return click.option(
+        "--handlers",
+        metavar="MODULE",
+        help="Module whose functions are the handlers that files name without one.",
+    )(command)
+
+
+def time_scale_option(command: F) -> F:
+    """How fast recorded runs are replayed."""
+    return click.option(
+        "--time-scale",
+        callback=_time_scale,
+        metavar="FACTOR",
+        default="0",
+        help="Steps of a WfFormat file sleep their recorded seconds times this. Default: 0.",
+    )(command)
+
+
+def _task_id(context: click.Context, option: click.Parameter, value: str) -> UUID:
+    try:
+        return UUID(value)
+    except ValueError:
+        fault = f"{value!r} is not the id of a task, which is a UUID"
+        raise click.BadParameter(fault, context, option) from None
+
+
+def _time_scale(context: click.Context, option: click.Parameter, value: str) -> float:
+    try:
+        factor = float(value)
+    except ValueError:
+        factor = math.nan
+    if not (math.isfinite(factor) and factor >= 0):
+        raise click.BadParameter(f"{value!r} is not a number of 0 or more", context, option)
+    return factor
+
+
+def _context(context: click.Context, option: click.Parameter, value: str) -> Any:
+    source = f"{value[1:]}: " if value.startswith("@") else ""
+    try:
+        text = Path(value[1:]).read_text("utf-8") if source else value
+        return json.loads(text, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        fault = f"line {error.lineno}, column {error.colno}: broken JSON: {error.msg}"
+    except OSError as error:
+        fault = str(error.strerror)
+    except ValueError as error:
+        fault = str(error)
+    except RecursionError:
+        fault = "is nested too deeply"
+    raise click.BadParameter(f"{source}{fault}", context, option)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"broken JSON: {name} is no JSON number")

@@ -1,0 +1,105 @@
+"""The list of commands, and what becomes of errors: one line on standard error, and exit code 2.
+
+Exit codes: 0 done; 1 a task failed, or a replay found differences; 2 bad input or usage, or a
+database that cannot be reached; 130 and 143 stopped by a signal. A traceback is always a defect.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import NoReturn
+
+import click
+
+from flowledger.engine.domain.faults import nearest
+from flowledger.engine.errors import EngineError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "run": ("run:run", "Run one workflow to its end."),
+        "submit": ("submit:submit", "Submit a task, and leave it to the engine's processes."),
+        "start": ("roles:start", "Play all roles in this process, until it is stopped."),
+        "coordinator": ("roles:coordinator", "Follow the log and decide, until it is stopped."),
+        "worker": ("roles:worker", "Run steps of workflows, until it is stopped."),
+        "status": ("tasks:status", "Show where a task and its steps stand."),
+        "history": ("tasks:history", "Show every event of a task."),
+        "replay": ("replay:replay", "Fold a task's events again, and compare with its rows."),
+        "templates": ("templates:templates", "List, show and validate definitions."),
+        "db": ("db:db", "Prepare the database, start and stop the embedded one."),
+        "config": ("config:config", "Show the settings and what they mean."),
+    }
+)
+
+
+class Program(click.Group):
+    """A group whose commands are imported when they are used: each needs other libraries."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, those used most first."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by its name."""
+        if cmd_name not in COMMANDS:
+            ctx.fail(f"there is no command {cmd_name!r}{nearest(cmd_name, COMMANDS)}")
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        found: click.Command = getattr(import_module(f"{__package__}.{module}"), attribute)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in the help, which imports none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=Program)
+@click.version_option(package_name="flowledger", message="%(package)s %(version)s")
+def program() -> None:
+    """Event-sourced workflows on Postgres.
+
+    Where no database is configured, an embedded one is started. Exit codes: 0 done, 1 a task
+    failed, 2 bad input.
+
+    \b
+    Example: flowledger run workflow.yaml --context '{"id": 7}'
+    """
+
+
+def run_program() -> NoReturn:
+    """Run the command with the arguments of this process, and exit."""
+    try:
+        code = program.main(prog_name="flowledger", standalone_mode=False)
+    except click.ClickException as error:
+        sys.exit(_refused(_sentence(error)))
+    except BrokenPipeError:
+        sys.exit(_reader_left())
+    except (EngineError, OSError) as error:
+        sys.exit(_refused(str(error)))
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refused(message: str) -> int:
+    click.echo(f"error: {message}", err=True)
+    return BAD_INPUT
+
+
+def _sentence(error: click.ClickException) -> str:
+    text = error.format_message()
+    text = f"{text[:1].lower()}{text[1:]}".rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{text} (see {context.command_path} --help)" if context else text
+
+
+def _reader_left() -> int:
+    # As `| head` does: nobody reads on, and the interpreter must not complain when it flushes.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,162 @@
+"""`flowledger replay`: fold the log of a task again, and hold the result against its rows."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+import click
+from rich.text import Text
+
+from flowledger.engine.cli.opening import program_settings, stored_tasks
+from flowledger.engine.cli.options import json_option, task_argument
+from flowledger.engine.cli.progress import WORDS
+from flowledger.engine.cli.tasks import say
+from flowledger.engine.cli.timeline import task_events
+from flowledger.engine.cli.words import stream_of, what_happened
+from flowledger.engine.domain.events import TaskCreated
+from flowledger.engine.domain.plan import Plan, compile_plan
+from flowledger.engine.domain.replay import Difference, Frame, Replay, Row, decided, differences
+from flowledger.engine.domain.states import StepState
+from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTask
+from flowledger.engine.ports import Snapshot, Tasks
+
+DIFFERS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a replay found: `waiting` counts the facts that no row can know of yet."""
+
+    task_id: UUID
+    position: int
+    frames: Sequence[Frame]
+    waiting: int
+    differences: Sequence[Difference]
+
+
+@click.command("replay")
+@task_argument
+@json_option("Print one JSON object.")
+def replay(task_id: UUID, *, as_json: bool) -> None:
+    """Fold a task's events one by one, show the state after each, and compare with its rows.
+
+    Exit code 1 where the rows of flowledger.task and flowledger.step are not the fold of the log,
+    with each difference named.
+
+    \b
+    Example: flowledger replay 019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071
+    """
+    with stored_tasks(program_settings(quiet=True)) as tasks:
+        told = replayed(tasks, task_id)
+    if as_json:
+        click.echo(json.dumps(_facts(told), ensure_ascii=False, default=str))
+    else:
+        say(told_lines(told))
+    if told.differences:
+        sys.exit(DIFFERS)
+
+
+def replayed(tasks: Tasks, task_id: UUID) -> Told:
+    """Fold and compare. Raises UnknownTask, LogCorrupt."""
+    snapshot = tasks.snapshot(task_id)
+    if not snapshot.history:
+        if snapshot.task is None and not tasks.known(task_id):
+            raise UnknownTask(task_id)
+        return Told(task_id, snapshot.position, (), 0, _compared(None, snapshot))
+    created = snapshot.history[0].event
+    if not isinstance(created, TaskCreated):
+        raise LogCorrupt(f"the history of task {task_id} does not begin with its creation")
+    plan = compile_plan(tasks.template(created.template_id))
+    frames, fault = _folded(snapshot, plan)
+    seen = decided(task_events(snapshot.history), snapshot.position)
+    waiting = len(snapshot.history) - len(seen)
+    found = [fault] if fault else _compared(_at_position(seen, plan), snapshot)
+    return Told(task_id, snapshot.position, frames, waiting, found)
+
+
+def told_lines(told: Told) -> Iterable[Text]:
+    """A replay for people."""
+    wide = max((len(stream_of(frame.event)) for frame in told.frames), default=0)
+    for frame in told.frames:
+        yield _frame_line(frame, wide)
+    if told.waiting:
+        yield Text(
+            f"{told.waiting} events are behind the coordinator's position {told.position}:"
+            " no row can know of them yet",
+            "yellow",
+        )
+    for difference in told.differences:
+        yield Text(str(difference), "red")
+    events = len(told.frames)
+    if told.differences:
+        yield Text(f"{events} events folded: {len(told.differences)} differences", "bold red")
+    else:
+        yield Text(f"{events} events folded: the rows say the same", "bold green")
+
+
+def _frame_line(frame: Frame, wide: int) -> Text:
+    counts = ", ".join(f"{frame.steps[state]} {WORDS[state]}" for state in WORDS
+                       if frame.steps[state])  # fmt: skip
+    event = frame.event
+    return Text.assemble(
+        (f"{frame.position:>8}  ", "dim"),
+        f"{stream_of(event):<{wide}}  {event.originator_version:>3}  ",
+        (f"{frame.state:<17}  ", "bold"),
+        f"{what_happened(event)}  ",
+        (f"[{counts}]", "dim"),
+    )
+
+
+def _folded(snapshot: Snapshot, plan: Plan) -> tuple[list[Frame], Difference | None]:
+    frames: list[Frame] = []
+    history = task_events(snapshot.history)
+    try:
+        frames.extend(Replay(plan).frames(history))
+    except (IllegalTransition, LookupError) as error:
+        position, event = history[len(frames)]
+        subject = f"position {position}"
+        return frames, Difference(subject, type(event).__name__, str(error), "stored")
+    return frames, None
+
+
+def _at_position(seen: Sequence[Any], plan: Plan) -> Any:
+    replay = Replay(plan)
+    for _ in replay.frames(seen):
+        pass
+    return replay.run
+
+
+def _compared(run: Any, snapshot: Snapshot) -> Sequence[Difference]:
+    task = snapshot.task
+    row: Row | None = None
+    if task is not None:
+        row = {**asdict(task), "ended": task.ended_at is not None}
+    return differences(run, row, {step.step: asdict(step) for step in snapshot.steps})
+
+
+def _facts(told: Told) -> dict[str, Any]:
+    last = told.frames[-1] if told.frames else None
+    return {
+        "task": told.task_id,
+        "position": told.position,
+        "waiting": told.waiting,
+        "events": len(told.frames),
+        "steps": {state: last.steps[state] for state in StepState} if last else {},
+        "frames": [_frame_facts(frame) for frame in told.frames],
+        "differences": [asdict(difference) for difference in told.differences],
+    }
+
+
+def _frame_facts(frame: Frame) -> dict[str, Any]:
+    return {
+        "position": frame.position,
+        "type": type(frame.event).__name__,
+        "stream": stream_of(frame.event),
+        "version": frame.event.originator_version,
+        "state": frame.state,
+    }

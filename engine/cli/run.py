@@ -1,0 +1,211 @@
+"""`flowledger run`: one workflow, from its file to its end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from threading import Event
+from time import monotonic
+from typing import Any
+
+import click
+from rich.console import Console
+
+from flowledger.engine.api import ALL_ROLES, Engine
+from flowledger.engine.cli.opening import program_settings
+from flowledger.engine.cli.options import (
+    context_option,
+    handlers_option,
+    json_option,
+    time_scale_option,
+)
+from flowledger.engine.cli.processes import WorkerProcesses
+from flowledger.engine.cli.progress import NAMES_SHOWN, Look, View, view_for
+from flowledger.engine.cli.stopping import unwinding
+from flowledger.engine.cli.targets import workflows_of
+from flowledger.engine.config import Settings
+from flowledger.engine.domain.states import StepState, TaskState
+from flowledger.engine.domain.work import WorkflowLike
+from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.handle import StepStatus, TaskHandle, errors_in
+from flowledger.engine.program_logging import configure_program_logging
+
+TASK_FAILED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task ended."""
+
+    task: str
+    state: TaskState
+    seconds: float
+    events: int
+    steps: Mapping[str, StepStatus]
+    errors: Mapping[str, str]
+
+    def as_json(self) -> str:
+        """One JSON object on one line."""
+        steps = {
+            name: {"state": step.state, "attempts": step.attempts}
+            for name, step in self.steps.items()
+        }
+        found = {"task": self.task, "state": self.state, "seconds": round(self.seconds, 3)}
+        return json.dumps({**found, "events": self.events, "steps": steps}, ensure_ascii=False)
+
+    def as_text(self) -> str:
+        """For people: what failed, and how it ended."""
+        failed = [f"step {name!r}: {message}" for name, message in self.errors.items()]
+        ended = f"task {self.task}: {self.state} after {self.seconds:.2f} s, {self.events} events"
+        return "\n".join([*failed, ended])
+
+
+@click.command("run")
+@click.argument("target", metavar="FILE")
+@context_option
+@handlers_option
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Run the steps in N worker processes beside this one. Default: in this process.",
+)
+@time_scale_option
+@json_option("Print one JSON object at the end, and nothing before.")
+def run(  # noqa: PLR0913 - one parameter for each option
+    target: str,
+    context: Any,
+    handlers: str | None,
+    processes: int | None,
+    time_scale: float,
+    *,
+    as_json: bool,
+) -> None:
+    """Run one workflow to its end: exit code 0 where it completes, 1 where it fails.
+
+    FILE is a task template in YAML or JSON, a recorded run in WfFormat 1.5 JSON, or a workflow in
+    Python as `module:attribute`.
+
+    \b
+    Example: flowledger run orders.yaml --handlers shop.handlers --context '{"id": 7}'
+    """
+    settings = program_settings(quiet=True)
+    (workflow,) = workflows_of([target], settings, handlers, time_scale)
+    _refuse_early(workflow, context)
+    options = ["--handlers", handlers] if handlers else []
+    workers = WorkerProcesses(
+        processes or 0,
+        [*options, "--time-scale", str(time_scale), "--", target],
+        log_level=settings.logging.level,
+        drain_seconds=settings.cli.drain_seconds,
+    )
+    view = view_for(Console(), settings.cli.refresh_per_second, as_json=as_json)
+    with unwinding(), _answer_alone(as_json=as_json):
+        outcome = run_to_end(workflow, context, settings, workers if processes else None, view)
+    click.echo(outcome.as_json() if as_json else outcome.as_text())
+    if outcome.state is not TaskState.COMPLETE:
+        sys.exit(TASK_FAILED)
+
+
+def run_to_end(
+    workflow: WorkflowLike[Any],
+    context: Any,
+    settings: Settings,
+    workers: WorkerProcesses | None,
+    view: View,
+) -> Outcome:
+    """Submit a task, show its progress until it ends, and say how it ended.
+
+    All roles run in this process; with workers, the coordinator only. Raises what `Engine.open`
+    and `Engine.submit` raise.
+    """
+    roles = ALL_ROLES if workers is None else ("coordinator",)
+    with Engine.open(workflows=[workflow], roles=roles, settings=settings) as engine:
+        if workers is None:
+            return _submit_and_watch(engine, workflow, context, None, view)
+        with workers:
+            return _submit_and_watch(engine, workflow, context, workers, view)
+
+
+def _submit_and_watch(
+    engine: Engine,
+    workflow: WorkflowLike[Any],
+    context: Any,
+    workers: WorkerProcesses | None,
+    view: View,
+) -> Outcome:
+    began = monotonic()
+    task = engine.submit(workflow, context)
+    try:
+        with view, _lines_above(engine.settings):
+            _watch(task, workflow, workers, view, engine.settings.cli.refresh_per_second)
+    except (KeyboardInterrupt, SystemExit):
+        click.echo(f"stopped; task {task.id} goes on when its workflow is run again", err=True)
+        raise
+    return _outcome(task, monotonic() - began)
+
+
+def _watch(
+    task: TaskHandle,
+    workflow: WorkflowLike[Any],
+    workers: WorkerProcesses | None,
+    view: View,
+    looks_per_second: int,
+) -> None:
+    began = monotonic()
+    ended = Event()
+    with task.told(ended.set):
+        while not ended.wait(1 / looks_per_second):
+            _look(task, workflow, view, monotonic() - began)
+            if workers is not None and workers.gone is not None:
+                raise click.ClickException(f"the worker processes ended with code {workers.gone}")
+    _look(task, workflow, view, monotonic() - began)
+
+
+def _look(task: TaskHandle, workflow: WorkflowLike[Any], view: View, seconds: float) -> None:
+    try:
+        progress = task.progress(NAMES_SHOWN)
+    except DatabaseUnavailable:
+        return  # the roles go on when it is back, and so does this
+    template = workflow.template
+    counts = Counter({StepState(state): count for state, count in progress.steps.items()})
+    counts[StepState.PENDING] += len(template.steps) - counts.total()
+    running = tuple(progress.running)
+    view.show(Look(template.key, task.id, len(template.steps), dict(counts), running, seconds))
+
+
+def _outcome(task: TaskHandle, seconds: float) -> Outcome:
+    history = task.history()
+    return Outcome(
+        str(task.id), task.state, seconds, len(history), task.steps(), errors_in(history)
+    )
+
+
+def _refuse_early(workflow: WorkflowLike[Any], context: Any) -> Sequence[str]:
+    """Everything that can be refused is, before a database is started or a row is stored."""
+    workflow.encode_context(context)
+    return list(workflow.handlers)
+
+
+@contextmanager
+def _answer_alone(*, as_json: bool) -> Generator[None]:
+    """With a JSON answer on standard output, what handlers print goes to standard error."""
+    if not as_json:
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+@contextmanager
+def _lines_above(settings: Settings) -> Generator[None]:
+    """Log lines appear above the live progress: rich has replaced standard error by now."""
+    configure_program_logging(settings.logging)
+    try:
+        yield
+    finally:
+        configure_program_logging(settings.logging, sys.__stderr__)

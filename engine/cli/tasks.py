@@ -1,0 +1,121 @@
+"""`flowledger status` and `flowledger history`: what became of a task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from flowledger.engine.cli.opening import program_settings, stored_tasks
+from flowledger.engine.cli.options import json_option, task_argument
+from flowledger.engine.cli.progress import COLOURS
+from flowledger.engine.cli.timeline import json_line, table, timeline
+from flowledger.engine.domain.events import TaskCreated
+from flowledger.engine.domain.plan import compile_plan
+from flowledger.engine.domain.states import StepState, TaskState
+from flowledger.engine.errors import UnknownTask
+from flowledger.engine.ports import Recorded, TaskRow, Tasks
+
+
+@click.command("status")
+@task_argument
+@json_option("Print one JSON object.")
+def status(task_id: UUID, *, as_json: bool) -> None:
+    """Show where a task and each of its steps stand.
+
+    \b
+    Example: flowledger status 019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071
+    """
+    with stored_tasks(program_settings(quiet=True)) as tasks:
+        found = _status(tasks, task_id)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        say(_status_lines(found))
+
+
+@click.command("history")
+@task_argument
+@click.option("--timeline", "as_timeline", is_flag=True, help="Show steps indented by depth.")
+@json_option("Print one JSON object a line.")
+def history(task_id: UUID, *, as_timeline: bool, as_json: bool) -> None:
+    """Show every event of a task: position, time, stream, version, what happened, who wrote it.
+
+    \b
+    Example: flowledger history 019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071 --json
+    """
+    with stored_tasks(program_settings(quiet=True)) as tasks:
+        events = tasks.history(task_id)
+        if not events and not tasks.known(task_id):
+            raise UnknownTask(task_id)
+        lines = _timeline(tasks, events) if as_timeline else table(events)
+    if as_json:
+        for recorded in events:
+            click.echo(json_line(recorded))
+    else:
+        say(lines)
+
+
+def say(lines: Iterable[Text]) -> None:
+    """Print lines as they are: in colour on a terminal, never wrapped."""
+    console = Console(highlight=False)
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+def _timeline(tasks: Tasks, events: Iterable[Recorded]) -> Iterable[Text]:
+    history = list(events)
+    created = history[0].event if history else None
+    if not isinstance(created, TaskCreated):
+        return ()
+    return timeline(history, compile_plan(tasks.template(created.template_id)))
+
+
+def _status(tasks: Tasks, task_id: UUID) -> dict[str, Any]:
+    row = tasks.task(task_id)
+    if row is None:
+        if not tasks.known(task_id):
+            raise UnknownTask(task_id)
+        return {"task": str(task_id), "state": TaskState.SUBMITTED, "steps": {}}
+    return {
+        "task": str(task_id),
+        "state": row.state,
+        "template": f"{row.namespace}/{row.template}@{row.version}",
+        "correlation_id": row.correlation_id,
+        "created_at": row.created_at.isoformat(),
+        "ended_at": row.ended_at.isoformat() if row.ended_at else None,
+        "steps": _steps(tasks, row),
+    }
+
+
+def _steps(tasks: Tasks, task: TaskRow) -> dict[str, Any]:
+    rows = {row.step: row for row in tasks.steps(task.task_id)}
+    found: dict[str, Any] = {}
+    for step in tasks.template(task.template_id).steps:
+        row = rows.get(step.name)
+        found[step.name] = {
+            "state": row.state if row else StepState.PENDING,
+            "attempts": row.attempt if row else 0,
+            "due_at": row.due_at.isoformat() if row and row.due_at else None,
+        }
+    return found
+
+
+def _status_lines(found: dict[str, Any]) -> Iterable[Text]:
+    for key, value in found.items():
+        if key != "steps":
+            yield Text(f"{key.replace('_', ' '):<15} {value if value is not None else '-'}")
+    wide = max(map(len, found["steps"]), default=0)
+    for name, step in found["steps"].items():
+        state = StepState(step["state"])
+        due = f", due at {step['due_at']}" if step["due_at"] else ""
+        yield Text.assemble(
+            f"  {name:<{wide}}  ",
+            (f"{state:<17}", COLOURS[state]),
+            f"  attempts {step['attempts']}{due}",
+        )

@@ -1,0 +1,100 @@
+"""A task's history as text: a table with every event, or a timeline indented by step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.text import Text
+
+from flowledger.engine.cli.words import stream_of, what_happened, who
+from flowledger.engine.domain.events import Event, StepEvent, TaskEvent
+from flowledger.engine.domain.plan import Plan
+from flowledger.engine.ports import Recorded
+
+SHOWN_BESIDE = frozenset({"originator_id", "originator_version", "task_id", "step", "actor"})
+STYLES: Mapping[str, str] = {
+    "TaskCompleted": "bold green",
+    "TaskFailed": "bold red",
+    "StepEnqueued": "bright_black",
+    "StepStarted": "cyan",
+    "StepCompleted": "green",
+    "StepFailed": "red",
+    "StepTimedOut": "red",
+    "StepLeaseExpired": "red",
+    "StepRetryScheduled": "yellow",
+    "StepHandedBack": "yellow",
+    "StepErrored": "bold red",
+}
+
+
+def json_line(recorded: Recorded) -> str:
+    """One event as one JSON object; `data` holds what has no place beside it."""
+    event = recorded.event
+    fields = event.model_dump(mode="json")
+    step = {"step": event.step} if isinstance(event, StepEvent) else {}
+    return json.dumps(
+        {
+            "position": recorded.position,
+            "recorded_at": recorded.recorded_at.isoformat(),
+            "type": type(event).__name__,
+            "task": fields.get("task_id"),
+            **step,
+            "version": event.originator_version,
+            "actor": event.actor,
+            "data": {key: value for key, value in fields.items() if key not in SHOWN_BESIDE},
+        },
+        ensure_ascii=False,
+    )
+
+
+def table(history: Sequence[Recorded]) -> Iterator[Text]:
+    """Position, time, stream, version, what happened and who wrote it, a line for each event."""
+    streams = [stream_of(recorded.event) for recorded in history]
+    wide = max(map(len, ["stream", *streams]))
+    yield Text(f"{'position':>8}  {'time (UTC)':<23}  {'stream':<{wide}}  version  event", "bold")
+    for recorded, stream in zip(history, streams, strict=True):
+        at = recorded.recorded_at.replace(tzinfo=None).isoformat(" ", "milliseconds")
+        version = recorded.event.originator_version
+        start = f"{recorded.position:>8}  {at}  {stream:<{wide}}  {version:>7}  "
+        yield Text.assemble(start, _said(recorded.event), (f"  [{who(recorded.event)}]", "dim"))
+
+
+def timeline(history: Sequence[Recorded], plan: Plan) -> Iterator[Text]:
+    """Milliseconds since the first event, and steps indented by how deep in the DAG they are."""
+    began = history[0].recorded_at
+    indents = {name: "  " * depth for name, depth in depths(plan).items()}
+    wide = max(len(indents[name]) + len(name) for name in indents)
+    for recorded in history:
+        event = recorded.event
+        stream = stream_of(event)
+        indent = indents[event.step] if isinstance(event, StepEvent) else ""
+        milliseconds = (recorded.recorded_at - began).total_seconds() * 1000
+        yield Text.assemble(
+            (f"{milliseconds:>9.1f} ms  ", "dim"),
+            (f"{indent + stream:<{wide}}  ", "bold" if isinstance(event, StepEvent) else ""),
+            _said(event),
+        )
+
+
+def depths(plan: Plan) -> dict[str, int]:
+    """How many steps lie on the longest way to each step, itself included."""
+    found = [1] * len(plan.steps)
+    waiting = [len(parents) for parents in plan.parents]
+    ready = [number for number, count in enumerate(waiting) if not count]
+    for number in ready:  # grows while it is walked: each step once, after all its parents
+        for child in plan.children[number]:
+            found[child] = max(found[child], found[number] + 1)
+            waiting[child] -= 1
+            if not waiting[child]:
+                ready.append(child)
+    return {step.name: depth for step, depth in zip(plan.steps, found, strict=True)}
+
+
+def task_events(history: Sequence[Recorded]) -> list[tuple[int, TaskEvent]]:
+    """The events with their positions, for folding."""
+    return [(one.position, one.event) for one in history if isinstance(one.event, TaskEvent)]
+
+
+def _said(event: Event) -> tuple[str, str]:
+    return what_happened(event), STYLES.get(type(event).__name__, "")

@@ -1,0 +1,50 @@
+"""Threads for plain handlers. Unlike a pool of the standard library they never hold up the exit.
+
+A handler that is abandoned, after a timeout say, keeps its thread for as long as it pleases; the
+process must be able to end all the same, so the threads are daemons and nobody joins them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Generic, TypeVar
+
+J = TypeVar("J")
+
+
+class Threads(Generic[J]):
+    """Runs jobs, each in one of at most `limit` threads, which start when they are needed."""
+
+    def __init__(self, run: Callable[[J], None], limit: int, name: str) -> None:
+        self._run = run
+        self._limit = limit
+        self._name = name
+        self._jobs: SimpleQueue[J | None] = SimpleQueue()
+        self._lock = Lock()
+        self._unfinished = 0
+        self._started = 0
+
+    def submit(self, jobs: list[J]) -> None:
+        """Run the jobs, as many at once as there may be threads. To be called by one thread."""
+        with self._lock:
+            self._unfinished += len(jobs)
+            missing = min(self._limit, self._unfinished) - self._started
+        for job in jobs:
+            self._jobs.put(job)
+        for _ in range(missing):
+            self._started += 1
+            name = f"{self._name}-{self._started}"
+            Thread(target=self._work, name=name, daemon=True).start()
+
+    def close(self) -> None:
+        """Let idle threads end; those that run a job end after it."""
+        for _ in range(self._started):
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._run(job)
+            with self._lock:
+                self._unfinished -= 1

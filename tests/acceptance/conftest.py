@@ -1,0 +1,7 @@
+"""Fixtures of the running engine."""
+
+from __future__ import annotations
+
+from lab import lab, shared_lab
+
+__all__ = ["lab", "shared_lab"]

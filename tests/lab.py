@@ -1,0 +1,169 @@
+"""What the tests of the running engine share: engines on a database, its clock, its log."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from flowledger.engine import Engine
+from flowledger.engine.api import ALL_ROLES, Role
+from flowledger.engine.bootstrap import open_engine
+from flowledger.engine.config import Settings
+from flowledger.engine.domain.events import (
+    StepCompleted,
+    StepEnqueued,
+    StepEvent,
+    TaskCompleted,
+    TaskCreated,
+)
+from flowledger.engine.domain.template import Template
+from flowledger.engine.ports import NO_FAULTS, FaultPoints, Recorded
+
+PATIENCE = 30.0
+"""Seconds that a test waits at most for what must happen; far more than it takes."""
+
+# Clocks are moved by minutes here, and nobody's lease is to run out by that.
+SECTIONS: Mapping[str, Mapping[str, Any]] = {
+    "worker": {"concurrency": 16, "lease_seconds": 36_000.0, "grace_seconds": 1.0},
+    "coordinator": {"poll_seconds": 0.5},
+    "database": {"pool_max_size": 4},
+    "submit": {"wait_poll_seconds": 0.5},
+}
+# For tests in which someone dies: the others take over after a second.
+SHORT_LEASES: Mapping[str, Mapping[str, Any]] = {
+    "worker": {"lease_seconds": 1.0, "lease_margin_seconds": 0.2, "poll_seconds": 0.2},
+    "coordinator": {"lease_seconds": 1.0, "poll_seconds": 0.2, "reconcile_seconds": 0.5},
+}
+
+
+class Lab:
+    """A database with everything that a test does to it; engines are closed at the end."""
+
+    def __init__(self, url: str, opened: ExitStack) -> None:
+        self.url = url
+        self._opened = opened
+        self._admin = opened.enter_context(psycopg.connect(url, autocommit=True))
+
+    def settings(self, **sections: Mapping[str, Any]) -> Settings:
+        """Settings for this database: `SECTIONS`, and over them what is given."""
+        given = {name: {**SECTIONS.get(name, {}), **keys} for name, keys in sections.items()}
+        merged = {**SECTIONS, **given}
+        database = {**merged["database"], "url": self.url}
+        return Settings.load(**{**merged, "database": database})
+
+    def open(
+        self,
+        *workflows: Any,
+        roles: Iterable[Role] = ALL_ROLES,
+        faults: FaultPoints = NO_FAULTS,
+        **sections: Mapping[str, Any],
+    ) -> Engine:
+        """An engine with roles in this process."""
+        engine = open_engine(workflows, tuple(roles), self.settings(**sections), faults)
+        return self._opened.enter_context(engine)
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """What a statement returns, on a connection that is not the engine's."""
+        cursor = self._admin.execute(query.encode(), parameters)
+        return cursor.fetchall() if cursor.description else []
+
+    def value(self, query: str, *parameters: Any) -> Any:
+        """The one value that a statement returns."""
+        ((value,),) = self.rows(query, *parameters)
+        return value
+
+    def move_clock(self, by: str) -> None:
+        """Move the engine's time in all processes."""
+        self.rows("select flowledger.move_clock(%s::interval)", by)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A connection of the test's own, not in autocommit mode."""
+        return self._opened.enter_context(psycopg.connect(self.url))
+
+    def counts(self) -> dict[str, int]:
+        """Rows of every table of the engine."""
+        tables = self.rows("select tablename from pg_tables where schemaname = 'flowledger'")
+        return {
+            name: self.value(f"select count(*) from flowledger.{name}")  # noqa: S608
+            for (name,) in sorted(tables)
+        }
+
+
+@contextmanager
+def lab_on(url: str) -> Generator[Lab]:
+    """A lab on a database."""
+    with ExitStack() as opened:
+        yield Lab(url, opened)
+
+
+@pytest.fixture
+def lab(database: str) -> Generator[Lab]:
+    """A lab on a database that is this test's alone."""
+    with lab_on(database) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shared_lab(server: str, template: str) -> Generator[Lab]:
+    """A lab that the tests of one file share."""
+    name = sql.Identifier(f"flowledger_shared_{uuid4().hex}")
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("create database {} template {}").format(name, sql.Identifier(template))
+        )
+        path = f"/{name.as_string(None).strip(chr(34))}"
+        with lab_on(urlunsplit(urlsplit(server)._replace(path=path))) as found:
+            yield found
+        admin.execute(sql.SQL("drop database {} with (force)").format(name))
+
+
+def kinds(history: Sequence[Recorded], step: str | None = None) -> list[str]:
+    """The names of the events, of one step or of all streams."""
+    events = [recorded.event for recorded in history]
+    if step is not None:
+        events = [event for event in events if isinstance(event, StepEvent) and event.step == step]
+    return [type(event).__name__ for event in events]
+
+
+def of_kind(history: Sequence[Recorded], kind: type[Any], step: str | None = None) -> list[Any]:
+    """The events of one kind, of one step or of all."""
+    return [
+        recorded.event
+        for recorded in history
+        if isinstance(recorded.event, kind) and step in (None, getattr(recorded.event, "step", ""))
+    ]
+
+
+def assert_legal_order(history: Sequence[Recorded], template: Template) -> None:
+    """Every step completed once, and none was enqueued before its dependencies completed."""
+    first, last = history[0].event, history[-1].event
+    assert isinstance(first, TaskCreated)
+    assert isinstance(last, TaskCompleted)
+    completed: set[str] = set()
+    dependencies = {step.name: set(step.dependencies) for step in template.steps}
+    for recorded in history:
+        event = recorded.event
+        if isinstance(event, StepEnqueued):
+            missing = dependencies[event.step] - completed
+            assert not missing, f"{event.step} was enqueued before {sorted(missing)}"
+        elif isinstance(event, StepCompleted):
+            assert event.step not in completed, f"{event.step} completed twice"
+            completed.add(event.step)
+    assert completed == set(dependencies)
+
+
+def completions(lab: Lab) -> dict[UUID, int]:
+    """How often each step of the whole log completed."""
+    return dict(
+        lab.rows(
+            "select originator_id, count(*) from flowledger.event"
+            " where topic = 'step.completed' group by originator_id"
+        )
+    )

@@ -1,0 +1,135 @@
+"""What is put into the log comes out of it: every event, plain, compressed and encrypted."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta, timezone
+from typing import Any, get_args
+from uuid import UUID
+
+import pytest
+from eventsourcing.cipher import AESCipher
+from eventsourcing.compressor import ZlibCompressor
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.utils import Environment
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowledger.engine.domain.events import EVENTS, Category, Event, StepError, TaskEvent
+from flowledger.engine.errors import LogCorrupt
+from flowledger.engine.store.mapper import ENCODED, PLAIN, LedgerMapper
+
+CIPHER = AESCipher(Environment(env={"CIPHER_KEY": AESCipher.create_key(32)}))
+MAPPERS = {
+    "plain": LedgerMapper(),
+    "compressed": LedgerMapper(compressor=ZlibCompressor()),
+    "encrypted": LedgerMapper(cipher=CIPHER),
+    "compressed and encrypted": LedgerMapper(compressor=ZlibCompressor(), cipher=CIPHER),
+}
+STREAM = UUID(int=7)
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(TEXT, JSON, max_size=4)
+ZONES = st.just(UTC) | st.integers(-12 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
+TIMES = st.datetimes(timezones=ZONES)
+VERSIONS = st.integers(1, 2**63 - 1)
+ERRORS = st.builds(
+    StepError,
+    error_class=TEXT,
+    message=TEXT,
+    category=st.sampled_from(get_args(Category)),
+    retryable=st.booleans(),
+    traceback=st.none() | TEXT,
+)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "originator_id": st.uuids(),
+    "originator_version": VERSIONS,
+    "event_id": st.uuids(),
+    "occurred_at": TIMES,
+    "correlation_id": TEXT,
+    "causation_id": st.none() | st.uuids(),
+    "actor": st.none() | TEXT,
+    "schema_version": st.just(1),
+    "namespace": TEXT,
+    "template": TEXT,
+    "version": TEXT,
+    "definition_hash": TEXT,
+    "definition": OBJECTS,
+    "task_id": st.uuids(),
+    "template_id": st.uuids(),
+    "context": JSON,
+    "identity": st.none() | TEXT,
+    "priority": st.integers(-(2**31), 2**31 - 1),
+    "submission": st.none() | VERSIONS,
+    "failed_steps": st.lists(TEXT, max_size=3).map(tuple),
+    "step": TEXT,
+    "attempt": st.integers(0, 2**31 - 1),
+    "worker": st.uuids(),
+    "result": JSON,
+    "error": ERRORS,
+    "timeout_seconds": st.floats(0, 1e9),
+    "due_at": TIMES,
+    "reason": st.sampled_from(["permanent", "exhausted", "never", "lost_leases"]),
+    "message": TEXT,
+}
+
+
+def events(kind: type[Event]) -> st.SearchStrategy[Event]:
+    """Any event of the class; a field without values here is a KeyError."""
+    return st.builds(kind, **{name: VALUES[name] for name in kind.model_fields})
+
+
+@pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
+@given(data=st.data())
+def test_an_event_comes_back_as_it_was(kind: type[Event], data: st.DataObject) -> None:
+    event = data.draw(events(kind))
+    mapper = MAPPERS["plain"]
+
+    assert mapper.to_domain_event(mapper.to_stored_event(event)) == event
+
+
+@pytest.mark.parametrize("name", [name for name in MAPPERS if name != "plain"])
+@given(event=st.sampled_from(list(EVENTS.values())).flatmap(events))
+def test_an_encoded_event_comes_back_as_it_was(name: str, event: Event) -> None:
+    mapper = MAPPERS[name]
+
+    stored = mapper.to_stored_event(event)
+
+    assert stored.encoding == ENCODED
+    assert mapper.to_domain_event(stored) == event
+
+
+@given(event=st.sampled_from(list(EVENTS.values())).flatmap(events))
+def test_what_is_a_column_of_the_log_is_no_part_of_the_payload(event: Event) -> None:
+    stored = MAPPERS["plain"].to_stored_event(event)
+
+    fields = MAPPERS["plain"].transcoder.decode(stored.state)
+
+    assert not {"originator_id", "originator_version", "topic"} & fields.keys()
+    assert None not in fields.values()
+    assert (stored.originator_id, stored.originator_version, stored.topic, stored.encoding) == (
+        event.originator_id,
+        event.originator_version,
+        event.topic,
+        PLAIN,
+    )
+    assert stored.task_id == (event.task_id if isinstance(event, TaskEvent) else None)
+
+
+@given(
+    topic=st.sampled_from(list(EVENTS)) | TEXT,
+    state=st.binary(max_size=40) | JSON.map(LedgerMapper().transcoder.encode),
+    name=st.sampled_from(list(MAPPERS)),
+)
+def test_whatever_lies_in_the_log_is_an_event_or_named_as_corrupt(
+    topic: str, state: bytes, name: str
+) -> None:
+    stored = StoredEvent(STREAM, 1, topic, state)
+
+    with pytest.raises(LogCorrupt, match=str(STREAM)):
+        MAPPERS[name].to_domain_event(stored)

@@ -1,0 +1,95 @@
+"""Events: frozen, named by topic, complete."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from given import event
+from pydantic import ValidationError
+
+from flowledger.engine.domain import events
+from flowledger.engine.domain.events import (
+    DECISION_TOPICS,
+    DECISIONS,
+    EVENTS,
+    FACT_TOPICS,
+    FACTS,
+    Event,
+    StepEnqueued,
+    StepEvent,
+    StepStarted,
+    TaskEvent,
+    TaskStarted,
+    TemplateRegistered,
+)
+
+ABSTRACT = {Event, TaskEvent, StepEvent}
+
+
+def descendants(kind: type[Event]) -> set[type[Event]]:
+    return {kind}.union(*(descendants(child) for child in kind.__subclasses__()))
+
+
+def test_every_event_class_is_known_by_its_topic() -> None:
+    defined = {
+        kind for kind in descendants(Event) - ABSTRACT if kind.__module__ == events.__name__
+    }
+
+    assert set(EVENTS.values()) == defined
+
+
+@pytest.mark.parametrize(("topic", "kind"), EVENTS.items(), ids=EVENTS)
+def test_a_topic_is_the_name_of_the_event_and_no_import_path(
+    topic: str, kind: type[Event]
+) -> None:
+    words = re.findall("[A-Z][a-z]+", kind.__name__)
+
+    assert topic == f"{words[0]}.{'_'.join(words[1:])}".lower()
+
+
+def test_a_task_event_is_either_a_fact_or_a_decision() -> None:
+    assert not set(FACTS) & set(DECISIONS)
+    assert {*FACTS, *DECISIONS, TemplateRegistered} == set(EVENTS.values())
+    assert set(FACT_TOPICS) == {kind.topic for kind in FACTS}
+    assert set(DECISION_TOPICS) == {kind.topic for kind in DECISIONS}
+
+
+def test_an_event_cannot_be_changed() -> None:
+    started = event(TaskStarted)
+
+    with pytest.raises(ValidationError, match="frozen"):
+        started.actor = "someone"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        pytest.param({"note": "x"}, "note", id="a field that is not known"),
+        pytest.param({"originator_version": 0}, "originator_version", id="a version below 1"),
+        pytest.param({"event_id": "x"}, "event_id", id="an id that is no UUID"),
+        pytest.param({"attempt": -1}, "attempt", id="an attempt below 0"),
+        pytest.param({"step": None}, "step", id="no step"),
+    ],
+)
+def test_an_event_refuses(data: dict[str, Any], place: str) -> None:
+    fields = {**event(StepEnqueued, step="a").model_dump(), **data}
+
+    with pytest.raises(ValidationError, match=place):
+        StepEnqueued.model_validate(fields)
+
+
+@pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
+def test_every_event_says_when_why_and_of_what_it_tells(kind: type[Event]) -> None:
+    carried = {"event_id", "occurred_at", "correlation_id", "causation_id", "actor"}
+    of_a_task = {"task_id", "namespace", "template"}
+
+    assert carried | {"schema_version"} <= kind.model_fields.keys()
+    assert not issubclass(kind, TaskEvent) or of_a_task <= kind.model_fields.keys()
+    assert not issubclass(kind, StepEvent) or {"step", "attempt"} <= kind.model_fields.keys()
+
+
+def test_a_start_names_the_worker() -> None:
+    with pytest.raises(ValidationError, match="worker"):
+        event(StepStarted, step="a")
