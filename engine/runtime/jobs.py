@@ -177,7 +177,7 @@ class Crew:
     def _failed(self, job: Job, error: BaseException) -> StepFailed:
         limit = self._settings.traceback_limit_bytes
         text = "".join(traceback.format_exception(error))[-limit:] if limit else None
-        stored = failure(error, text.replace("\0", "\ufffd") if text else None)
+        stored = failure(error, text)
         self._log.emit(
             Signal.WORKER_STEP_FAILED, error=stored.message, error_class=stored.error_class
         )

@@ -47,7 +47,7 @@ class JsonTranscoder(Transcoder):
 
 def _model_fields(value: object) -> dict[str, Any]:
     if isinstance(value, BaseModel):
-        return value.__dict__
+        return dict(value.__dict__)
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 

@@ -57,11 +57,9 @@ def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
 ) -> Pool:
     """A pool of autocommit connections, `min_size` of them open when it returns.
 
-    `timeout_seconds` is how long a borrower waits for a free connection, and how long the first
-    ones may take. A statement that runs longer than `statement_timeout_seconds` is cancelled by
-    the server (None: no limit). `prepare_threshold` is how often a statement runs before the
-    server keeps its plan: the engine has few statements and runs each thousands of times, so 0;
-    None where a pooler stands between that cannot keep them.
+    `timeout_seconds` is how long a borrower waits, and how long the first ones may take. A statement that runs longer than `statement_timeout_seconds` is cancelled by
+    the server (None: no limit). `prepare_threshold`: how often a statement runs before its plan is
+    kept; the engine has few and runs each thousands of times, so 0; None behind a pooler.
     Raises DatabaseUnavailable, whose sentence never holds the password.
     """
     check(url)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from eventsourcing.persistence import Notification, StoredEvent
@@ -112,7 +112,7 @@ class LedgerRecorder(PostgresApplicationRecorder):
         cursor.execute(
             "select flowledger.append_events(%b, %b, %b, %b, %b, %b)", event_arrays(stored_events)
         )
-        return [tuple(row)[0] for row in cursor]
+        return [position for (position,) in map(tuple, cursor)]
 
     def select_events(
         self,
@@ -124,10 +124,9 @@ class LedgerRecorder(PostgresApplicationRecorder):
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
         """One stream's events between two versions."""
-        order = "desc" if desc else "asc"
         with self.datastore.get_connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=tuple_row)
-            cursor.execute(STREAM[order], (originator_id, gt, gt, lte, lte, limit))
+            cursor.execute(BACKWARD if desc else FORWARD, (originator_id, gt, gt, lte, lte, limit))
             return [LedgerEvent(*row) for row in cursor]
 
     def select_notifications(
@@ -157,22 +156,17 @@ class LedgerRecorder(PostgresApplicationRecorder):
             return row[0] if row else None
 
 
-STREAM = {
-    "asc": """
-        select originator_id, originator_version, topic, state, task_id from flowledger.event
-        where originator_id = %s
-            and (%s::bigint is null or originator_version > %s)
-            and (%s::bigint is null or originator_version <= %s)
-        order by originator_version limit %s
-    """,
-    "desc": """
-        select originator_id, originator_version, topic, state, task_id from flowledger.event
-        where originator_id = %s
-            and (%s::bigint is null or originator_version > %s)
-            and (%s::bigint is null or originator_version <= %s)
-        order by originator_version desc limit %s
-    """,
-}
+FORWARD: LiteralString = """
+    select originator_id, originator_version, topic, state, task_id from flowledger.event
+    where originator_id = %s
+        and (%s::bigint is null or originator_version > %s)
+        and (%s::bigint is null or originator_version <= %s)
+    order by originator_version limit %s
+"""
+
+BACKWARD: LiteralString = FORWARD.replace(
+    "originator_version limit", "originator_version desc limit"
+)
 
 LOG = """
     select notification_id, originator_id, originator_version, topic, state, task_id, recorded_at

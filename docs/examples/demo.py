@@ -1,0 +1,72 @@
+"""`make demo`: run an order, then read its history, then fold the history again.
+
+It calls what the commands call; each heading is the command that does the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from uuid import UUID
+
+from orders import orders
+from rich.console import Console
+from rich.text import Text
+
+from flowledger.engine.cli.opening import program_settings, stored_tasks
+from flowledger.engine.cli.progress import view_for
+from flowledger.engine.cli.replay import replayed, told_lines
+from flowledger.engine.cli.run import run_to_end
+from flowledger.engine.cli.tasks import say
+from flowledger.engine.cli.timeline import timeline
+from flowledger.engine.domain.events import TaskCreated
+from flowledger.engine.domain.plan import compile_plan
+from flowledger.engine.domain.states import TaskState
+
+ORDER = json.loads(Path(__file__).with_name("order.json").read_text("utf-8"))
+INTRODUCTION = """\
+An order is validated; then its pieces are reserved and the card is charged at the same time;
+then it is shipped, and the customer is told. The bank will not answer the first two times.
+All of it is written in docs/examples/orders.py, and runs on {database}.
+"""
+
+
+def main() -> int:
+    """Run, tell, replay. Returns 0 where the order arrived and the replay found no difference."""
+    os.chdir(Path(__file__).parent)
+    console = Console(highlight=False)
+    settings = program_settings(quiet=True)
+    database = (
+        "an embedded Postgres" if settings.database.url is None else "the configured database"
+    )
+    console.print(INTRODUCTION.format(database=database))
+
+    heading(console, "flowledger run orders:orders --context @order.json")
+    view = view_for(console, settings.cli.refresh_per_second, as_json=False)
+    outcome = run_to_end(orders, ORDER, settings, None, view)
+    console.print(outcome.as_text())
+
+    task_id = UUID(outcome.task)
+    with stored_tasks(settings) as tasks:
+        heading(console, f"flowledger history {task_id} --timeline")
+        history = tasks.history(task_id)
+        created = history[0].event
+        assert isinstance(created, TaskCreated)
+        say(timeline(history, compile_plan(tasks.template(created.template_id))))
+
+        heading(console, f"flowledger replay {task_id}")
+        told = replayed(tasks, task_id)
+        say(told_lines(told))
+    return int(outcome.state is not TaskState.COMPLETE or bool(told.differences))
+
+
+def heading(console: Console, command: str) -> None:
+    """The command that does what follows."""
+    console.print()
+    console.print(Text.assemble(("$ ", "dim"), (command, "bold")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
