@@ -21,15 +21,15 @@ from flowledger.engine.cli.replay import replayed, told_lines
 from flowledger.engine.cli.run import run_to_end
 from flowledger.engine.cli.tasks import say
 from flowledger.engine.cli.timeline import timeline
-from flowledger.engine.domain.events import TaskCreated
 from flowledger.engine.domain.plan import compile_plan
 from flowledger.engine.domain.states import TaskState
+from flowledger.engine.errors import EngineError
 
 ORDER = json.loads(Path(__file__).with_name("order.json").read_text("utf-8"))
 INTRODUCTION = """\
-An order is validated; then its pieces are reserved and the card is charged at the same time;
-then it is shipped, and the customer is told. The bank will not answer the first two times.
-All of it is written in docs/examples/orders.py, and runs on {database}.
+An order is validated; then its pieces are reserved while the card is charged;
+then it is shipped, and the customer is told. The bank will not answer twice.
+All of it is in docs/examples/orders.py, and runs on {database}.
 """
 
 
@@ -52,9 +52,7 @@ def main() -> int:
     with stored_tasks(settings) as tasks:
         heading(console, f"flowledger history {task_id} --timeline")
         history = tasks.history(task_id)
-        created = history[0].event
-        assert isinstance(created, TaskCreated)
-        say(timeline(history, compile_plan(tasks.template(created.template_id))))
+        say(timeline(history, compile_plan(orders.template)))
 
         heading(console, f"flowledger replay {task_id}")
         told = replayed(tasks, task_id)
@@ -69,4 +67,7 @@ def heading(console: Console, command: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except EngineError as error:
+        sys.exit(f"error: {error}")

@@ -76,8 +76,10 @@ def run_program() -> NoReturn:
     """Run the command with the arguments of this process, and exit."""
     try:
         code = program.main(prog_name="flowledger", standalone_mode=False)
+    except click.UsageError as error:
+        sys.exit(_misused(error))
     except click.ClickException as error:
-        sys.exit(_refused(_sentence(error)))
+        sys.exit(_refused(_lower(error)))
     except BrokenPipeError:
         sys.exit(_reader_left())
     except (EngineError, OSError) as error:
@@ -92,11 +94,17 @@ def _refused(message: str) -> int:
     return BAD_INPUT
 
 
-def _sentence(error: click.ClickException) -> str:
+def _misused(error: click.UsageError) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2; the message is the help
+        click.echo(error.format_message(), err=True)
+        return BAD_INPUT
+    where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+    return _refused(f"{_lower(error)}{where}")
+
+
+def _lower(error: click.ClickException) -> str:
     text = error.format_message()
-    text = f"{text[:1].lower()}{text[1:]}".rstrip(".")
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"{text} (see {context.command_path} --help)" if context else text
+    return f"{text[:1].lower()}{text[1:]}".rstrip(".")
 
 
 def _reader_left() -> int:

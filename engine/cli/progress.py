@@ -145,8 +145,11 @@ def painted(look: Look) -> RenderableType:
         Text.assemble((f"{count}", f"bold {COLOURS[state]}"), f" {WORDS[state]}")
         for state, count in _shown(look)
     )
-    running = Text(f"running: {_names(look) or '-'}", "cyan", overflow="ellipsis", no_wrap=True)
-    return Group(head, bar, counts, running)
+    parts: list[RenderableType] = [head, bar, counts]
+    if look.complete < look.total:
+        names = _names(look) or "-"
+        parts.append(Text(f"running: {names}", "cyan", overflow="ellipsis", no_wrap=True))
+    return Group(*parts)
 
 
 def _shown(look: Look) -> list[tuple[StepState, int]]:

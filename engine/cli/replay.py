@@ -14,13 +14,21 @@ from rich.text import Text
 
 from flowledger.engine.cli.opening import program_settings, stored_tasks
 from flowledger.engine.cli.options import json_option, task_argument
-from flowledger.engine.cli.progress import WORDS
 from flowledger.engine.cli.tasks import say
 from flowledger.engine.cli.timeline import task_events
 from flowledger.engine.cli.words import stream_of, what_happened
 from flowledger.engine.domain.events import TaskCreated
 from flowledger.engine.domain.plan import Plan, compile_plan
-from flowledger.engine.domain.replay import Difference, Frame, Replay, Row, decided, differences
+from flowledger.engine.domain.replay import (
+    Difference,
+    Frame,
+    Placed,
+    Replay,
+    Row,
+    decided,
+    differences,
+)
+from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState
 from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTask
 from flowledger.engine.ports import Snapshot, Tasks
@@ -100,15 +108,13 @@ def told_lines(told: Told) -> Iterable[Text]:
 
 
 def _frame_line(frame: Frame, wide: int) -> Text:
-    counts = ", ".join(f"{frame.steps[state]} {WORDS[state]}" for state in WORDS
-                       if frame.steps[state])  # fmt: skip
     event = frame.event
+    done = f"{frame.steps[StepState.COMPLETE]}/{sum(frame.steps.values())}"
     return Text.assemble(
         (f"{frame.position:>8}  ", "dim"),
         f"{stream_of(event):<{wide}}  {event.originator_version:>3}  ",
-        (f"{frame.state:<17}  ", "bold"),
-        f"{what_happened(event)}  ",
-        (f"[{counts}]", "dim"),
+        (f"{frame.state:<17}  {done:>5}  ", "bold"),
+        what_happened(event),
     )
 
 
@@ -124,14 +130,14 @@ def _folded(snapshot: Snapshot, plan: Plan) -> tuple[list[Frame], Difference | N
     return frames, None
 
 
-def _at_position(seen: Sequence[Any], plan: Plan) -> Any:
+def _at_position(seen: Sequence[Placed], plan: Plan) -> Run | None:
     replay = Replay(plan)
     for _ in replay.frames(seen):
         pass
     return replay.run
 
 
-def _compared(run: Any, snapshot: Snapshot) -> Sequence[Difference]:
+def _compared(run: Run | None, snapshot: Snapshot) -> Sequence[Difference]:
     task = snapshot.task
     row: Row | None = None
     if task is not None:

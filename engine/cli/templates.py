@@ -86,7 +86,7 @@ def validate_templates(targets: tuple[str, ...], handlers: str | None, *, as_jso
 def _checked(workflow: WorkflowLike[Any], *, with_handlers: bool) -> dict[str, Any]:
     template = workflow.template
     if with_handlers:
-        len(workflow.handlers)
+        dict(workflow.handlers)  # they are found, or refused, when they are asked for
     return {
         "template": template.key,
         "steps": len(template.steps),

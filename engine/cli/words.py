@@ -24,7 +24,7 @@ from flowledger.engine.domain.events import (
     TaskStarted,
 )
 
-LONGEST = 100
+LONGEST = 60
 
 
 def stream_of(event: Event) -> str:

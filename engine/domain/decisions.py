@@ -26,7 +26,7 @@ from flowledger.engine.domain.events import (
     TaskFailed,
     TaskStarted,
 )
-from flowledger.engine.domain.ids import caused_id, chance, step_id
+from flowledger.engine.domain.ids import caused_id, chance, milliseconds, step_id
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState, TaskState
 
@@ -50,6 +50,10 @@ class Round:
     cause: UUID
     now: datetime
     made: list[TaskEvent] = field(default_factory=list[TaskEvent])
+    time: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.time = milliseconds(self.now)
 
     def task(self, kind: type[T], **data: Any) -> None:
         """Add an event to the task's stream."""
@@ -65,10 +69,10 @@ class Round:
 
     def _add(self, kind: type[TaskEvent], stream: UUID, version: int, data: dict[str, Any]) -> None:
         template = self.run.plan.template
-        event = kind(
+        event = kind.of(
             originator_id=stream,
             originator_version=version + 1,
-            event_id=caused_id(self.cause, stream, version + 1, self.now),
+            event_id=caused_id(self.cause, stream, version + 1, self.time),
             occurred_at=self.now,
             correlation_id=self.run.correlation_id,
             causation_id=self.cause,

@@ -47,10 +47,13 @@ def milliseconds(moment: datetime) -> int:
     return (moment - EPOCH) // MILLISECOND
 
 
-def caused_id(cause: UUID, stream: UUID, version: int, now: datetime) -> UUID:
-    """The id of the event at that version of a stream, led to by that cause: always the same."""
+def caused_id(cause: UUID, stream: UUID, version: int, time: int) -> UUID:
+    """The id of the event at that version of a stream, led to by that cause: always the same.
+
+    `time` is in milliseconds since 1970, UTC.
+    """
     seed = cause.bytes + stream.bytes + version.to_bytes(8)
-    return uuid7(milliseconds(now), int.from_bytes(blake2b(seed, digest_size=10).digest()) >> 6)
+    return uuid7(time, int.from_bytes(blake2b(seed, digest_size=10).digest()) >> 6)
 
 
 def chance(cause: UUID) -> float:

@@ -6,7 +6,9 @@ and answered, and the answers are in the log. Everybody else may append facts at
 
 One step. Read the facts behind the position; fold each into its task and decide what follows; see
 what the clock asks for; then commit events, queue rows, readiness, timers and the new position in
-one transaction, which compares the position and the epoch with the stored ones.
+one transaction, which compares the position and the epoch with the stored ones. Where a whole batch
+was read, more is waiting, and the commit is sent beside the loop while the next batch is decided
+on; that one is only sent when this one is stored. The clock is asked between commits.
 
 What is authoritative. The log and the shard row. Runs in memory are a cache of folds: facts up to
 the position, and all decisions. Whenever a commit does not succeed, what it touched is dropped from
@@ -42,8 +44,9 @@ from flowledger.engine.domain.events import TaskCreated, TaskEvent
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState
 from flowledger.engine.errors import LeadershipLost, StreamMoved
-from flowledger.engine.ports import NO_FAULTS, Clock, FaultPoints, Leadership, Ledger
+from flowledger.engine.ports import NO_FAULTS, Clock, Commit, FaultPoints, Leadership, Ledger
 from flowledger.engine.runtime.batch import Batch
+from flowledger.engine.runtime.committer import Committer, UnderWay
 from flowledger.engine.runtime.runs import Runs
 from flowledger.engine.telemetry import Signal, logger
 
@@ -72,7 +75,10 @@ class Coordinator:
         self._rules = Rules(lost_leases=settings.lost_lease_limit)
         self._runs = Runs(ledger, settings.cache_tasks)
         self._leadership: Leadership | None = None
-        self._position = 0
+        self._committer = Committer(self._send)
+        self._under_way: UnderWay | None = None
+        self._position = 0  # stored
+        self._read = 0  # folded; ahead of what is stored while a commit is under way
         self._renew_at = self._ask_clock_at = self._reconcile_at = clock.now()
         self._log = logger("coordinator")
 
@@ -102,12 +108,15 @@ class Coordinator:
 
     def forget(self) -> None:
         """Stop believing anything that is not stored."""
+        if self._under_way is not None:
+            self._under_way.outcome.exception()
+            self._under_way = None
         self._leadership = None
         self._runs.forget_all()
 
     def resign(self) -> None:
         """Let another lead at once."""
-        if self._leadership is not None:
+        if self._leadership is not None and self._settle():
             self._ledger.resign(self._leadership.epoch)
             self._log.emit(Signal.COORDINATOR_RESIGNED)
         self.forget()
@@ -128,60 +137,64 @@ class Coordinator:
         self._log.emit(Signal.COORDINATOR_ELECTED, epoch=leadership.epoch)
         self._runs.forget_all()
         self._leadership = leadership
-        self._position = leadership.position
+        self._position = self._read = leadership.position
         self._ask_clock_at = self._reconcile_at = self._clock.now()
 
     def _renewed(self, now: datetime) -> None:
         self._renew_at = now + timedelta(seconds=self._settings.lease_seconds / 3)
 
     def _work(self, leadership: Leadership, rung: frozenset[str]) -> float:
+        if self._under_way is None:
+            self._runs.shrink()
         batch = Batch()
-        facts = self._ledger.facts(self._position, self._settings.batch_size)
+        facts = self._ledger.facts(self._read, self._settings.batch_size)
         now = self._clock.now()
         for fact in facts:
             if isinstance(fact.event, TaskEvent):
                 self._take(batch, fact.event, now)
-        asked = self._ask_clock(batch, rung)
-        position = facts[-1].position if facts else self._position
-        if batch or position != self._position:
-            if not self._commit(leadership, batch, position):
-                return 0.0
-            return 0.0 if len(facts) == self._settings.batch_size else self._pause()
-        return self._pause() if asked or not facts else 0.0
+        if not self._settle():
+            return 0.0
+        if facts:
+            self._read = facts[-1].position
+        self._ask_clock(batch, rung)
+        if not batch and self._read == self._position:
+            return self._pause()
+        more = len(facts) == self._settings.batch_size
+        self._commit(leadership, batch, beside=more)
+        return 0.0 if more or not self._settle() else self._pause()
 
     def _take(self, batch: Batch, event: TaskEvent, now: datetime) -> None:
         if not isinstance(event, TaskCreated):
-            run = self._runs.at(event.task_id, self._position)
+            run = self._runs.at(event.task_id, self._read)
             run.apply(event)
         elif event.submission is None:
             run = self._runs.create(event)
         else:
             # It was appended here, with decisions about it, and is now met again in the log.
-            run = self._runs.at(event.task_id, self._position)
+            run = self._runs.at(event.task_id, self._read)
         batch.saw(run, event)
         batch.decided(run, decide(run, event.event_id, now, self._rules))
 
-    def _ask_clock(self, batch: Batch, rung: frozenset[str]) -> bool:
+    def _ask_clock(self, batch: Batch, rung: frozenset[str]) -> None:
         now = self._clock.now()
         if now < self._ask_clock_at and not rung & {"clock", "submission"}:
-            return False
+            return
         self._take_submissions(batch, now)
         due = self._ledger.due(self._settings.timer_batch_size)
         now = self._clock.now()
         for task_id, step, kind in due.timers:
-            run = self._runs.at(task_id, self._position)
+            run = self._runs.at(task_id, self._read)
             number = run.plan.numbers[step]
             self._answer(batch, run, DECIDE_ON_TIMER[kind](run, number, now), now)
             batch.untime(run, number)
         for task_id, step, worker in due.lost:
-            run = self._runs.at(task_id, self._position)
+            run = self._runs.at(task_id, self._read)
             number = run.plan.numbers[step]
             self._answer(batch, run, lease_expired(run, number, worker, now), now)
         if now >= self._reconcile_at:
             self._reconcile(batch, now)
         poll = now + timedelta(seconds=self._settings.poll_seconds)
         self._ask_clock_at = poll if due.next_at is None else min(poll, due.next_at)
-        return True
 
     def _answer(self, batch: Batch, run: Run, events: tuple[TaskEvent, ...], now: datetime) -> None:
         batch.decided(run, events)
@@ -198,7 +211,7 @@ class Coordinator:
     def _reconcile(self, batch: Batch, now: datetime) -> None:
         found = 0
         for task_id, step in self._ledger.unqueued(self._settings.timer_batch_size):
-            run = self._runs.at(task_id, self._position)
+            run = self._runs.at(task_id, self._read)
             number = run.plan.numbers[step]
             if run.steps[number].state is StepState.ENQUEUED:
                 batch.requeue(run, number)
@@ -207,31 +220,45 @@ class Coordinator:
             self._log.emit(Signal.COORDINATOR_RECONCILED, steps=found)
         self._reconcile_at = now + timedelta(seconds=self._settings.reconcile_seconds)
 
-    def _commit(self, leadership: Leadership, batch: Batch, position: int) -> bool:
+    def _commit(self, leadership: Leadership, batch: Batch, *, beside: bool) -> None:
         now = self._clock.now()
-        commit = batch.commit(leadership.epoch, self._position, position, now)
+        commit = batch.commit(leadership.epoch, self._position, self._read, now)
         self._faults.reached("decided")
-        try:
-            self._ledger.commit(commit)
-        except StreamMoved as moved:
-            self._log.emit(Signal.COORDINATOR_CONFLICT, reason=str(moved))
-            self._runs.forget(run.task_id for run in batch.runs)
-            self._ask_clock_at = now
-            return False
-        self._faults.reached("committed")
-        self._position = position
-        self._renewed(now)
-        self._runs.forget(run.task_id for run in batch.runs if run.ended)
-        self._runs.shrink()
+        send = self._committer.beside if beside else self._committer.here
+        self._under_way = send(batch, commit)
+
+    def _send(self, commit: Commit) -> None:
+        self._ledger.commit(commit)
         if commit.queued:
             self._ring("queue")
         if any(row["ended_at"] for row in commit.tasks):
             self._ring("ended")
+
+    def _settle(self) -> bool:
+        """Wait for the commit that is under way. False: it was refused, and all is read again."""
+        if self._under_way is None:
+            return True
+        under_way, self._under_way = self._under_way, None
+        try:
+            under_way.outcome.result()
+        except StreamMoved as moved:
+            self._log.emit(Signal.COORDINATOR_CONFLICT, reason=str(moved))
+            self._runs.forget_all()
+            self._read = self._position
+            self._ask_clock_at = self._clock.now()
+            return False
+        self._faults.reached("committed")
+        self._stored(under_way.batch, under_way.commit)
+        return True
+
+    def _stored(self, batch: Batch, commit: Commit) -> None:
+        self._position = commit.new
+        self._renewed(self._clock.now())
+        self._runs.forget(run.task_id for run in batch.runs if run.ended)
         self._ask_clock_at = min([self._ask_clock_at, *(row["due_at"] for row in commit.timers)])
         self._log.emit(
-            Signal.COORDINATOR_BATCH_COMMITTED, position=position, events=len(commit.events)
+            Signal.COORDINATOR_BATCH_COMMITTED, position=commit.new, events=len(commit.events)
         )
-        return True
 
     def _pause(self) -> float:
         next_at = min(self._ask_clock_at, self._renew_at)

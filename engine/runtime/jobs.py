@@ -81,7 +81,7 @@ class Facts:
 
     def make(self, kind: type[S], claim: Claim, plan: Plan, version: int, **data: Any) -> S:
         """An event at that version of the claimed step's stream."""
-        return kind(
+        return kind.of(
             originator_id=claim.step_id,
             originator_version=version,
             event_id=self._new_id(),

@@ -10,6 +10,7 @@ so beside the row.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from flowledger.engine.errors import LogCorrupt
 
 PLAIN, ENCODED = 0, 1
 COLUMNS = frozenset({"originator_id", "originator_version", "task_id"})
+KNOWN = frozenset({"schema_version", "correlation_id"})
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ def _model_fields(value: object) -> dict[str, Any]:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
+@cache
+def payload_of(kind: type[Event]) -> tuple[str, ...]:
+    """The fields that are in every payload, where they have a value."""
+    return tuple(name for name in kind.model_fields if name not in COLUMNS | KNOWN)
+
+
 class LedgerMapper(Mapper[UUID]):
     """Between domain events and stored events; topics are names, old shapes are upgraded."""
 
@@ -62,16 +70,17 @@ class LedgerMapper(Mapper[UUID]):
         """The event as a row of the log. Raises TypeError for what is no event of the engine."""
         if not isinstance(domain_event, Event):
             raise TypeError(f"{type(domain_event).__name__} is not an event of the engine")
-        fields = {
-            key: value
-            for key, value in domain_event.__dict__.items()
-            if value is not None and key not in COLUMNS
-        }
+        values = domain_event.__dict__
         task_id = domain_event.task_id if isinstance(domain_event, TaskEvent) else None
-        if fields["schema_version"] == 1:
-            del fields["schema_version"]
-        if fields["correlation_id"] == str(task_id):
-            del fields["correlation_id"]
+        fields = {
+            name: value
+            for name in payload_of(type(domain_event))
+            if (value := values[name]) is not None
+        }
+        if domain_event.schema_version != 1:
+            fields["schema_version"] = domain_event.schema_version
+        if domain_event.correlation_id != str(task_id):
+            fields["correlation_id"] = domain_event.correlation_id
         state = self.transcoder.encode(fields)
         if self._encoding == ENCODED:
             state = self._hide(state)

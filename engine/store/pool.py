@@ -57,9 +57,10 @@ def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
 ) -> Pool:
     """A pool of autocommit connections, `min_size` of them open when it returns.
 
-    `timeout_seconds` is how long a borrower waits, and how long the first ones may take. A statement that runs longer than `statement_timeout_seconds` is cancelled by
-    the server (None: no limit). `prepare_threshold`: how often a statement runs before its plan is
-    kept; the engine has few and runs each thousands of times, so 0; None behind a pooler.
+    `timeout_seconds` is how long a borrower waits, and how long the first ones may take. A
+    statement that runs longer than `statement_timeout_seconds` is cancelled by the server (None: no
+    limit). `prepare_threshold`: how often a statement runs before its plan is kept; the engine has
+    few and runs each thousands of times, so 0; None behind a pooler.
     Raises DatabaseUnavailable, whose sentence never holds the password.
     """
     check(url)

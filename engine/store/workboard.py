@@ -20,7 +20,7 @@ from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Connection, Pool
 from flowledger.engine.store.recorder import event_arrays
 
-CLAIM = "select * from flowledger.claim_steps(%s, %s, %s)"
+CLAIM = "select * from flowledger.claim_steps(%s, %b, %s::int, %s)"
 REPORT = "select flowledger.report_facts(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 CREATED = "select * from flowledger.created_tasks(%b)"
 COMPLETED = "select * from flowledger.completed_steps(%b)"
@@ -65,9 +65,7 @@ class PostgresWorkboard:
             if not limit:
                 return Exchange((), self._report(connection, worker, facts, "fact"))
             with connection.transaction():
-                if not facts:
-                    connection.execute("set local synchronous_commit = off")
-                claims = self._claim(connection, worker, templates, limit)
+                claims = self._claim(connection, worker, templates, limit, lazy=not facts)
                 events = (*facts, *(started(claim) for claim in claims))
                 kind = "start" if quiet else "fact"
                 refused = self._report(connection, worker, events, kind, released=len(facts))
@@ -93,10 +91,16 @@ class PostgresWorkboard:
         return [self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows]
 
     def _claim(
-        self, connection: Connection, worker: UUID, templates: Sequence[UUID], limit: int
+        self,
+        connection: Connection,
+        worker: UUID,
+        templates: Sequence[UUID],
+        limit: int,
+        *,
+        lazy: bool,
     ) -> list[Claim]:
         cursor = connection.cursor(binary=True)
-        cursor.execute(CLAIM, (worker, list(templates), limit))
+        cursor.execute(CLAIM, (worker, UuidArray(templates), limit, lazy))
         return [claimed(*row) for row in cursor]
 
     def _report(

@@ -1,11 +1,13 @@
 -- Give a worker at most p_limit queued steps of the templates it knows, by priority and then age.
 -- Rows that another worker is claiming are passed over. Locks: the claimed queue rows.
 --
+-- p_lazy: the transaction need not wait for the disk, because nothing but claims is in it.
+--
 -- The candidates come from the partial index on claimable rows, in a materialized step of their
 -- own, so that rows which are leased or dead never slow the claim.
 
 create or replace function flowledger.claim_steps(
-    p_worker uuid, p_templates uuid[], p_limit integer
+    p_worker uuid, p_templates uuid[], p_limit integer, p_lazy boolean default false
 )
 returns table (
     step_id uuid, task_id uuid, template_id uuid, stream_version bigint, attempt integer, step text,
@@ -14,6 +16,8 @@ returns table (
 language sql
 volatile
 as $$
+    select set_config('synchronous_commit', 'off', true) where p_lazy;
+
     with candidates as materialized (
         select c.step_id
         from flowledger.queue as c

@@ -9,14 +9,13 @@ from uuid import UUID
 import pytest
 from eventsourcing.cipher import AESCipher
 from eventsourcing.compressor import ZlibCompressor
-from eventsourcing.persistence import StoredEvent
 from eventsourcing.utils import Environment
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flowledger.engine.domain.events import EVENTS, Category, Event, StepError, TaskEvent
 from flowledger.engine.errors import LogCorrupt
-from flowledger.engine.store.mapper import ENCODED, PLAIN, LedgerMapper
+from flowledger.engine.store.mapper import ENCODED, PLAIN, LedgerEvent, LedgerMapper
 
 CIPHER = AESCipher(Environment(env={"CIPHER_KEY": AESCipher.create_key(32)}))
 MAPPERS = {
@@ -110,7 +109,7 @@ def test_what_is_a_column_of_the_log_is_no_part_of_the_payload(event: Event) -> 
 
     fields = MAPPERS["plain"].transcoder.decode(stored.state)
 
-    assert not {"originator_id", "originator_version", "topic"} & fields.keys()
+    assert not {"originator_id", "originator_version", "task_id", "topic"} & fields.keys()
     assert None not in fields.values()
     assert (stored.originator_id, stored.originator_version, stored.topic, stored.encoding) == (
         event.originator_id,
@@ -129,7 +128,7 @@ def test_what_is_a_column_of_the_log_is_no_part_of_the_payload(event: Event) -> 
 def test_whatever_lies_in_the_log_is_an_event_or_named_as_corrupt(
     topic: str, state: bytes, name: str
 ) -> None:
-    stored = StoredEvent(STREAM, 1, topic, state)
+    stored = LedgerEvent(STREAM, 1, topic, state, STREAM)
 
     with pytest.raises(LogCorrupt, match=str(STREAM)):
         MAPPERS[name].to_domain_event(stored)

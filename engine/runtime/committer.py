@@ -1,0 +1,44 @@
+"""Commits beside the loop: while one is under way, the next batch is read and decided on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from flowledger.engine.ports import Commit
+from flowledger.engine.runtime.batch import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A commit whose outcome is not known yet."""
+
+    batch: Batch
+    commit: Commit
+    outcome: Future[None]
+
+
+class Committer:
+    """Sends commits, one at a time. Its thread starts with the first that is sent beside."""
+
+    def __init__(self, send: Callable[[Commit], None]) -> None:
+        self._send = send
+        self._thread: ThreadPoolExecutor | None = None
+
+    def here(self, batch: Batch, commit: Commit) -> UnderWay:
+        """Send it and wait: nothing else is to be done."""
+        outcome: Future[None] = Future()
+        try:
+            self._send(commit)
+        except BaseException as error:  # noqa: BLE001 - raised again where the outcome is asked for
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+        return UnderWay(batch, commit, outcome)
+
+    def beside(self, batch: Batch, commit: Commit) -> UnderWay:
+        """Send it and go on."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "flowledger-committer")
+        return UnderWay(batch, commit, self._thread.submit(self._send, commit))

@@ -1,0 +1,243 @@
+"""`flowledger run`: what it prints, how it exits, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+from pathlib import Path
+
+import psycopg
+from command import PROGRAM, Command
+
+ORDER = """namespace: shop
+name: order
+version: "1"
+steps:
+- name: validate
+- name: charge
+  dependencies: [validate]
+  retry: {max_attempts: 3, base_seconds: 0.01}
+- name: ship
+  dependencies: [charge]
+"""
+HANDLERS = """from flowledger.handlers import StepContext
+
+
+def validate(context: dict) -> bool:
+    print("validating")
+    return context["cents"] > 0
+
+
+def charge(context: dict, me: StepContext) -> int:
+    if me.attempt < context.get("works_at", 1):
+        raise ConnectionError("the bank does not answer")
+    return context["cents"]
+
+
+def ship(charge: int) -> str:
+    return f"shipped for {charge}"
+"""
+
+
+def write_order(command: Command) -> list[str]:
+    """The arguments that run it."""
+    command.write("hands.py", HANDLERS)
+    return [command.write("order.yaml", ORDER), "--handlers", "hands"]
+
+
+def test_a_complete_task_is_told_as_one_json_object_and_exit_code_0(command: Command) -> None:
+    arguments = write_order(command)
+
+    done = command("run", *arguments, "--context", '{"cents": 5, "works_at": 3}', "--json")
+
+    assert done.code == 0, done.error
+    told = done.value
+    assert told["state"] == "complete"
+    assert told["steps"] == {
+        "validate": {"state": "complete", "attempts": 1},
+        "charge": {"state": "complete", "attempts": 3},
+        "ship": {"state": "complete", "attempts": 1},
+    }
+    assert told["events"] == len(command("history", told["task"], "--json").lines)
+    assert 0 < told["seconds"] < 60
+
+
+def test_what_handlers_print_does_not_disturb_the_json(command: Command) -> None:
+    arguments = write_order(command)
+
+    for processes in ([], ["--processes", "1"]):
+        done = command("run", *arguments, *processes, "--context", '{"cents": 5}', "--json")
+
+        assert done.value["state"] == "complete"
+        assert done.error == "validating\n"
+
+
+def test_a_failed_task_is_exit_code_1_and_says_which_step_failed_why(command: Command) -> None:
+    arguments = write_order(command)
+    command.write("context.json", '{"cents": 5, "works_at": 9}')
+
+    done = command("run", *arguments, "--context", "@context.json")
+    as_json = command("run", *arguments, "--context", "@context.json", "--json")
+
+    assert (done.code, as_json.code, done.error) == (1, 1, "")
+    assert "step 'charge': failed 3 of 3 times: ConnectionError: the bank does not" in done.out
+    assert ": error after " in done.out
+    assert as_json.value["state"] == "error"
+    assert as_json.value["steps"]["charge"] == {"state": "error", "attempts": 3}
+    assert as_json.value["steps"]["ship"] == {"state": "pending", "attempts": 0}
+
+
+def test_without_a_terminal_progress_is_plain_lines(command: Command) -> None:
+    done = command("run", *write_order(command), "--context", '{"cents": 5}')
+
+    assert done.code == 0
+    assert "3/3: 3 complete" in done.out
+    assert "\x1b" not in done.out
+
+
+def test_on_a_terminal_progress_is_repainted(command: Command) -> None:
+    arguments = write_order(command)
+    ours, theirs = pty.openpty()
+    environment = {**command.environment, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(  # noqa: S603 - the program under test
+        [*PROGRAM, "run", *arguments, "--context", '{"cents": 5}'],
+        cwd=command.folder,
+        env=environment,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = read_all(ours)
+
+    assert process.returncode == 0, shown
+    assert "shop/order@1" in shown
+    assert "3/3 steps" in shown
+    assert "\x1b[2K" in shown  # a line was erased to be painted again
+
+
+def read_all(terminal: int) -> str:
+    found = b""
+    try:
+        while more := os.read(terminal, 65536):
+            found += more
+    except OSError:  # Linux says so when the other side is closed
+        pass
+    finally:
+        os.close(terminal)
+    return found.decode()
+
+
+def test_steps_run_in_worker_processes_and_none_is_left(command: Command) -> None:
+    command.write("hands.py", "import os\n\n\ndef a() -> int:\n    return os.getpid()\n")
+    steps = "".join(f"- {{name: s{n}, handler: {{callable: a}}}}\n" for n in range(20))
+    path = command.write("many.yaml", 'namespace: n\nname: m\nversion: "1"\nsteps:\n' + steps)
+
+    done = command("run", path, "--handlers", "hands", "--processes", "2", "--json")
+
+    assert done.value["state"] == "complete"
+    history = command("history", done.value["task"], "--json").lines
+    pids = {line["data"]["result"] for line in history if line["type"] == "StepCompleted"}
+    assert len(pids) in {1, 2}
+    assert [pid for pid in pids if is_alive(pid)] == []
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+WAITING = """import os
+import time
+from pathlib import Path
+
+
+def wait() -> None:
+    Path("pid").write_text(str(os.getpid()))
+    os.rename("pid", "running")
+    while Path("running").exists():
+        time.sleep(0.01)
+"""
+
+
+def start_waiting(command: Command) -> tuple[subprocess.Popen[str], int]:
+    """A run whose only step waits in a worker process: the run, and the worker's pid."""
+    command.write("hands.py", WAITING)
+    path = command.write("w.yaml", 'namespace: n\nname: w\nversion: "1"\nsteps: [{name: wait}]\n')
+    command.environment["FLOWLEDGER_WORKER__GRACE_SECONDS"] = "0.1"
+    process = command.start("run", path, "--handlers", "hands", "--processes", "1")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "running (wait)" in line:
+            break
+    return process, int((command.folder / "running").read_text())
+
+
+def test_ctrl_c_stops_the_workers_and_says_that_the_task_goes_on(command: Command) -> None:
+    process, worker = start_waiting(command)
+
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "goes on when its workflow is run again" in error
+    assert "Traceback" not in error
+    assert not is_alive(worker)
+    assert "step.handed_back" in recorded(command)
+
+
+def test_sigterm_does_the_same_with_its_own_exit_code(command: Command) -> None:
+    process, worker = start_waiting(command)
+
+    process.terminate()
+    process.communicate(timeout=60)
+
+    assert process.returncode == 143
+    assert not is_alive(worker)
+
+
+def test_a_worker_ends_by_itself_when_its_run_is_killed(command: Command) -> None:
+    process, worker = start_waiting(command)
+    ended = os.pidfd_open(worker)
+
+    process.kill()
+    process.communicate(timeout=60)
+
+    assert wait_readable(ended, 60)
+    os.close(ended)
+
+
+def wait_readable(descriptor: int, seconds: float) -> bool:
+    return bool(select.select([descriptor], [], [], seconds)[0])
+
+
+def recorded(command: Command) -> list[str]:
+    with psycopg.connect(command.environment["FLOWLEDGER_DATABASE__URL"]) as connection:
+        rows = connection.execute("select topic from flowledger.event order by notification_id")
+        return [row[0] for row in rows]
+
+
+def test_workers_that_all_end_are_told(command: Command) -> None:
+    path = command.write("d.yaml", 'namespace: n\nname: d\nversion: "1"\nsteps: [{name: die}]\n')
+    command.write("hands.py", "import os\n\n\ndef die() -> None:\n    os._exit(7)\n")
+
+    done = command("run", path, "--handlers", "hands", "--processes", "1")
+
+    assert (done.code, done.error) == (2, "error: the worker processes ended with code 7\n")
+
+
+def test_a_python_workflow_is_run_by_its_module(command: Command) -> None:
+    example = (Path(__file__).parents[2] / "docs/examples/orders.py").read_text("utf-8")
+    command.write("orders.py", example.replace("time.sleep", "abs").replace("0.9", "0"))
+    order = {"id": 7, "customer": "Ada", "items": {"tea": 2}, "cents": 1999}
+
+    done = command("run", "orders:orders", "--context", json.dumps(order), "--json")
+
+    assert done.code == 0, done.error
+    assert done.value["steps"]["payment"] == {"state": "complete", "attempts": 3}

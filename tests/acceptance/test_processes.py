@@ -1,0 +1,197 @@
+"""Coordinator and worker in processes of their own, one of which is killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from lab import PATIENCE, SHORT_LEASES, Lab, assert_legal_order, completions
+
+from flowledger.engine import Engine, TaskState
+from flowledger.handlers import Workflow
+
+TASKS = 200
+
+PROGRAM = """
+import sys
+from killed_flow import flow, settings
+from flowledger.engine import Engine
+
+with Engine.open(workflows=[flow], roles=sys.argv[1:], settings=settings):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+MODULE = """
+import os
+from typing import Any
+from flowledger.engine import Settings
+from flowledger.handlers import Workflow
+
+settings = Settings.load(**{settings})
+flow = Workflow("processes", "diamond", version="1")
+
+@flow.step
+def start(context: dict[str, Any]) -> int:
+    return context["number"]
+
+@flow.step(after=[start])
+def left(start: int) -> int:
+    return start + 1
+
+@flow.step(after=[start])
+async def right(start: int) -> int:
+    return start + 2
+
+@flow.step(after=[left, right])
+def join(left: int, right: int) -> int:
+    return left * right
+"""
+
+
+class Processes:
+    """Processes of this test, each of which plays some roles."""
+
+    def __init__(self, folder: Path, opened: ExitStack) -> None:
+        self._folder = folder
+        self._opened = opened
+
+    def start(self, *roles: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, str(self._folder / "program.py"), *roles],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(self._folder)},
+        )
+        self._opened.callback(self._end, process)
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    @staticmethod
+    def kill(process: subprocess.Popen[str]) -> None:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    @staticmethod
+    def _end(process: subprocess.Popen[str]) -> None:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def processes(lab: Lab, tmp_path: Path) -> Generator[Processes]:
+    sections = {**SHORT_LEASES, "database": {"url": lab.url, "pool_max_size": 4}}
+    sections["worker"] = {**SHORT_LEASES["worker"], "concurrency": 8}
+    (tmp_path / "killed_flow.py").write_text(MODULE.replace("{settings}", repr(sections)))
+    (tmp_path / "program.py").write_text(PROGRAM)
+    with ExitStack() as opened:
+        yield Processes(tmp_path, opened)
+
+
+@pytest.fixture
+def flow(processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workflow[Any]:
+    """The workflow that the processes run, as they have it."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("killed_flow", None)
+    from killed_flow import flow  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    return flow
+
+
+@pytest.fixture
+def client(lab: Lab) -> Engine:
+    return lab.open(roles=())
+
+
+def until_completed(lab: Lab, steps: int) -> None:
+    """Until so many steps of the log are complete."""
+    with psycopg.connect(lab.url, autocommit=True) as listening:
+        listening.execute('listen "flowledger.log"')
+        while len(completions(lab)) < steps:
+            assert list(listening.notifies(timeout=PATIENCE, stop_after=1))
+
+
+def assert_all_complete_once(lab: Lab, client: Engine, flow: Any, tasks: list[Any]) -> None:
+    for number, task in enumerate(tasks):
+        assert task.wait(PATIENCE) is TaskState.COMPLETE
+        assert task.result()["join"] == (number + 1) * (number + 2)
+    for task in tasks[::20]:
+        assert_legal_order(task.history(), flow.template)
+    counts = completions(lab)
+    assert len(counts) == TASKS * 4
+    assert set(counts.values()) == {1}
+
+
+def submit_all(client: Engine, flow: Any) -> list[Any]:
+    return client.submit_many(flow, [{"number": number} for number in range(TASKS)])
+
+
+def test_tasks_run_in_processes_of_their_own(
+    lab: Lab, client: Engine, flow: Any, processes: Processes
+) -> None:
+    processes.start("coordinator")
+    processes.start("worker")
+    processes.start("worker")
+
+    assert_all_complete_once(lab, client, flow, submit_all(client, flow))
+
+
+@pytest.mark.parametrize(
+    "roles", [("worker",), ("coordinator",), ("coordinator", "worker")], ids="+".join
+)
+def test_after_a_process_is_killed_everything_completes_once(
+    lab: Lab, client: Engine, flow: Any, processes: Processes, roles: tuple[str, ...]
+) -> None:
+    others = {"coordinator", "worker"} - set(roles)
+    for role in others:
+        processes.start(role)
+    victim = processes.start(*roles)
+
+    tasks = submit_all(client, flow)
+    until_completed(lab, 100)
+    processes.kill(victim)
+    assert len(completions(lab)) < TASKS * 4, "it was killed too late to tell anything"
+    processes.start(*roles)
+
+    assert_all_complete_once(lab, client, flow, tasks)
+
+
+def test_a_killed_workers_steps_are_recorded_as_lost_and_given_to_another(
+    lab: Lab, client: Engine, flow: Any, processes: Processes
+) -> None:
+    """It is stopped while it holds steps: its own hands are in the queue, and nobody reports."""
+    processes.start("coordinator")
+    victim = processes.start("worker")
+    tasks = submit_all(client, flow)
+    until_completed(lab, 20)
+    held = stop_while_it_holds_steps(lab, victim)
+    processes.kill(victim)
+    processes.start("worker")
+
+    assert_all_complete_once(lab, client, flow, tasks)
+    lost = lab.value(
+        "select count(*) from flowledger.event where topic = 'step.lease_expired'"
+    )
+    assert 0 < lost <= held
+
+
+def stop_while_it_holds_steps(lab: Lab, worker: subprocess.Popen[str]) -> int:
+    """SIGSTOP until a moment at which the worker has claimed steps and not reported them."""
+    query = "select count(*) from flowledger.queue where worker_id is not null"
+    while True:
+        worker.send_signal(signal.SIGSTOP)
+        held: int = lab.value(query)
+        if held:
+            return held
+        worker.send_signal(signal.SIGCONT)
+

@@ -1,0 +1,210 @@
+"""What is refused leaves nothing behind, and says which place is wrong."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import Lab
+from pydantic import BaseModel
+
+from flowledger.engine import (
+    DefinitionChanged,
+    Engine,
+    InvalidContext,
+    InvalidTemplate,
+    MissingIdempotencyKey,
+    UnknownHandler,
+)
+from flowledger.handlers import Registry, Retry, Workflow, load_workflow_file
+
+TEMPLATE = """
+namespace: refusals
+name: from_file
+version: "1"
+context:
+  type: object
+  required: [id]
+  properties: {id: {type: integer}}
+steps:
+  - name: first
+    handler: {callable: known}
+  - name: second
+    handler: {callable: HANDLER}
+    dependencies: [first]
+"""
+
+
+class Order(BaseModel):
+    id: int
+    cents: int
+
+
+def step() -> None:
+    """Nothing."""
+
+
+def orders(version: str = "1", **policy: Any) -> Workflow[Order]:
+    workflow = Workflow("refusals", "order", version=version, context=Order)
+    workflow.step(name="charge", **policy)(step)
+    return workflow
+
+
+@pytest.fixture
+def client(lab: Lab) -> Engine:
+    """An engine that knows version 1 of the orders."""
+    return lab.open(orders(), roles=())
+
+
+def test_a_changed_definition_under_the_same_version_is_refused(client: Engine, lab: Lab) -> None:
+    before = lab.counts()
+    changed = orders(retry=Retry(max_attempts=7))
+
+    with pytest.raises(DefinitionChanged, match="refusals/order@1") as caught:
+        client.submit(changed, Order(id=1, cents=1))
+
+    assert lab.counts() == before
+    assert '-' in caught.value.difference
+    assert any(
+        line.startswith("+") and "max_attempts" in line and "7" in line
+        for line in caught.value.difference.splitlines()
+    )
+
+
+def test_a_changed_definition_is_refused_when_the_engine_is_opened(
+    client: Engine, lab: Lab
+) -> None:
+    before = lab.counts()
+
+    with pytest.raises(DefinitionChanged, match="give the change a new version"):
+        lab.open(orders(timeout=5))
+
+    assert lab.counts() == before
+
+
+def test_a_changed_definition_with_a_new_version_is_another_template(
+    client: Engine, lab: Lab
+) -> None:
+    client.register(orders(version="2", retry=Retry(max_attempts=7)))
+
+    assert lab.value("select count(*) from flowledger.template") == 2
+
+
+def test_the_same_definition_is_registered_once(client: Engine, lab: Lab) -> None:
+    before = lab.counts()
+
+    lab.open(orders(), roles=())
+    client.register(orders())
+
+    assert lab.counts() == before
+
+
+@pytest.mark.parametrize(
+    ("context", "place"),
+    [
+        ({"id": "seven", "cents": 1}, r"context\.id"),
+        ({"id": 7}, r"context\.cents"),
+        (7, "context"),
+        (None, "context"),
+        (object(), "context"),
+    ],
+    ids=["wrong-type", "missing-field", "number", "nothing", "object"],
+)
+def test_a_wrong_context_is_refused_with_its_place(
+    client: Engine, lab: Lab, context: Any, place: str
+) -> None:
+    before = lab.counts()
+
+    with pytest.raises(InvalidContext, match=place):
+        client.submit(orders(), context)
+
+    assert lab.counts() == before
+
+
+@pytest.mark.parametrize("value", [math.nan, [math.inf], "\ud800"])
+def test_a_context_that_is_not_json_is_refused(client: Engine, lab: Lab, value: Any) -> None:
+    anything = Workflow("refusals", "anything", version="1")
+    anything.step(name="only")(step)
+    client.register(anything)
+    before = lab.counts()
+
+    with pytest.raises(InvalidContext, match=r"context\.value"):
+        client.submit(anything, {"value": value})
+
+    assert lab.counts() == before
+
+
+def test_a_context_that_is_too_large_is_refused_before_anything_is_stored(lab: Lab) -> None:
+    client = lab.open(roles=(), submit={"max_context_bytes": 100})
+    before = lab.counts()
+    large = Workflow("refusals", "large", version="1")
+    large.step(name="only")(step)
+
+    with pytest.raises(InvalidContext, match=r"has 1\d\d bytes.*submit\.max_context_bytes is 100"):
+        client.submit(large, {"text": "x" * 99})
+
+    assert lab.counts() == before
+
+
+def test_a_missing_key_is_refused_before_anything_is_stored(lab: Lab) -> None:
+    client = lab.open(roles=())
+    before = lab.counts()
+    by_key = Workflow("refusals", "by_key", version="1", identity="caller_provided")
+    by_key.step(name="only")(step)
+
+    with pytest.raises(MissingIdempotencyKey, match="refusals/by_key@1"):
+        client.submit(by_key, {})
+
+    assert lab.counts() == before
+
+
+def test_a_refused_submission_in_a_transaction_leaves_it_usable(client: Engine, lab: Lab) -> None:
+    before = lab.counts()
+    wrong: Any = {"id": "seven"}
+    with lab.connect() as connection:
+        with pytest.raises(InvalidContext):
+            client.submit(orders(), wrong, connection=connection)
+        assert connection.execute("select 1").fetchone() == (1,)
+
+    assert lab.counts() == before
+
+
+def test_an_unknown_handler_is_told_when_the_engine_is_opened(lab: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "flow.yaml"
+    file.write_text(TEMPLATE.replace("HANDLER", "knwon"))
+    workflow = load_workflow_file(file, Registry({"known": step}))
+    before = lab.counts()
+
+    with pytest.raises(UnknownHandler, match=r"step 'second': handler 'knwon'.*'known'"):
+        lab.open(workflow)
+
+    assert lab.counts() == before
+
+
+def test_a_context_is_checked_by_the_schema_of_a_template(lab: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "flow.yaml"
+    file.write_text(TEMPLATE.replace("HANDLER", "known"))
+    workflow = load_workflow_file(file, Registry({"known": step}))
+    client = lab.open(workflow, roles=())
+    before = lab.counts()
+
+    with pytest.raises(InvalidContext, match="context: 'id' is a required property"):
+        client.submit(workflow, {})
+    with pytest.raises(InvalidContext, match=r"context\.id: should be of type integer"):
+        client.submit(workflow, {"id": "seven"})
+
+    assert lab.counts() == before
+
+
+def test_a_cycle_is_refused_by_name_when_the_engine_is_opened(lab: Lab) -> None:
+    workflow = Workflow("refusals", "cycle", version="1")
+    workflow.step(name="a", after=["b"])(step)
+    workflow.step(name="b", after=["a"])(step)
+    before = lab.counts()
+
+    with pytest.raises(InvalidTemplate, match="a -> b -> a|b -> a -> b"):
+        lab.open(workflow)
+
+    assert lab.counts() == before

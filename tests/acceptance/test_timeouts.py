@@ -1,0 +1,147 @@
+"""Attempts that run longer than the template allows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from threading import Event
+
+import pytest
+from lab import PATIENCE, Lab, kinds, of_kind
+
+from flowledger.engine import Engine, TaskFailed, TaskHandle, TaskState
+from flowledger.engine.domain.events import StepErrored, StepTimedOut
+from flowledger.handlers import Retry, StepContext, Workflow
+
+Gate = dict[tuple[str, int], Event]
+
+sync = Workflow("timeouts", "sync", version="1")
+entered: Gate = defaultdict(Event)
+released: Gate = defaultdict(Event)
+
+
+@sync.step(timeout=60, retry=Retry(max_attempts=2, backoff="none"))
+def blocked(context: dict[str, str], step: StepContext) -> int:
+    place = context["name"], step.attempt
+    entered[place].set()
+    assert released[place].wait(PATIENCE)
+    return step.attempt
+
+
+coroutines = Workflow("timeouts", "async", version="1")
+cancelled = Event()
+
+
+@coroutines.step(timeout=0.05, retry=Retry(max_attempts=1))
+async def patient() -> None:
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        cancelled.set()
+        raise
+
+
+@pytest.fixture(scope="module")
+def engine(shared_lab: Lab) -> Engine:
+    return shared_lab.open(sync, coroutines)
+
+
+def until(lab: Lab, task: TaskHandle, kind: str, times: int = 1) -> None:
+    """Until the log has the event that often."""
+    with lab.connect() as listening:
+        listening.autocommit = True
+        listening.execute('listen "flowledger.log"')
+        while kinds(task.history()).count(kind) < times:
+            assert list(listening.notifies(timeout=PATIENCE, stop_after=1)), kind
+
+
+def running(engine: Engine, lab: Lab, name: str) -> TaskHandle:
+    """A task whose first attempt runs and is known to, so that its timer is set."""
+    task = engine.submit(sync, {"name": name})
+    assert entered[name, 1].wait(PATIENCE)
+    with lab.connect() as listening:
+        listening.autocommit = True
+        listening.execute('listen "flowledger.log"')
+        query = "select count(*) from flowledger.timer where task_id = %s"
+        while not lab.value(query, task.id):
+            list(listening.notifies(timeout=0.2, stop_after=1))
+    return task
+
+
+def test_an_attempt_that_takes_too_long_is_given_up_and_tried_again(
+    engine: Engine, shared_lab: Lab
+) -> None:
+    task = running(engine, shared_lab, "again")
+
+    shared_lab.move_clock("61 seconds")
+    assert entered["again", 2].wait(PATIENCE)
+    released["again", 2].set()
+
+    assert task.result(PATIENCE) == {"blocked": 2}
+    assert kinds(task.history(), "blocked") == [
+        "StepEnqueued", "StepStarted", "StepTimedOut",
+        "StepEnqueued", "StepStarted", "StepCompleted",
+    ]  # fmt: skip
+    assert of_kind(task.history(), StepTimedOut)[0].timeout_seconds == 60
+    released["again", 1].set()
+
+
+def test_the_report_of_an_attempt_that_was_given_up_is_refused(
+    engine: Engine, shared_lab: Lab
+) -> None:
+    """Also where the same worker runs the next attempt meanwhile, and is not confused by it."""
+    task = running(engine, shared_lab, "late")
+    shared_lab.move_clock("61 seconds")
+    assert entered["late", 2].wait(PATIENCE)
+
+    released["late", 1].set()
+    # What is reported after the late report is also handled after it.
+    other = engine.submit(sync, {"name": "other"})
+    released["other", 1].set()
+    other.result(PATIENCE)
+    assert task.state is TaskState.IN_PROGRESS
+    held = shared_lab.value("select count(*) from flowledger.queue where task_id = %s", task.id)
+    assert held == 1, "the second attempt's place in the queue is gone with the first's report"
+
+    released["late", 2].set()
+    assert task.wait(PATIENCE / 6) is TaskState.COMPLETE
+    assert task.result() == {"blocked": 2}
+    assert kinds(task.history(), "blocked").count("StepCompleted") == 1
+
+
+def test_a_step_that_times_out_too_often_is_in_error(engine: Engine, shared_lab: Lab) -> None:
+    task = running(engine, shared_lab, "exhausted")
+    shared_lab.move_clock("61 seconds")
+    assert entered["exhausted", 2].wait(PATIENCE)
+    until(shared_lab, task, "StepStarted", 2)
+    shared_lab.move_clock("61 seconds")
+
+    with pytest.raises(TaskFailed, match="ran longer than 60 s"):
+        task.result(PATIENCE)
+
+    assert of_kind(task.history(), StepErrored)[0].reason == "exhausted"
+    for attempt in (1, 2):
+        released["exhausted", attempt].set()
+
+
+def test_an_attempt_that_ends_in_time_leaves_no_timer(engine: Engine, shared_lab: Lab) -> None:
+    task = running(engine, shared_lab, "in time")
+    released["in time", 1].set()
+    assert task.result(PATIENCE) == {"blocked": 1}
+
+    query = "select count(*) from flowledger.timer where task_id = %s"
+    assert shared_lab.value(query, task.id) == 0
+    shared_lab.move_clock("2 minutes")
+    engine.submit(coroutines, {}).wait(PATIENCE)
+    assert kinds(task.history())[-1] == "TaskCompleted"
+
+
+def test_a_coroutine_that_takes_too_long_is_cancelled(engine: Engine) -> None:
+    task = engine.submit(coroutines, {})
+
+    assert cancelled.wait(PATIENCE)
+    assert task.wait(PATIENCE) is TaskState.ERROR
+    assert kinds(task.history(), "patient") == [
+        "StepEnqueued", "StepStarted", "StepTimedOut", "StepErrored",
+    ]  # fmt: skip
+

@@ -1,0 +1,101 @@
+"""The command as its users have it: a program in a process of its own, with a database."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PATIENCE = 120
+"""Seconds that a test waits at most for a program; far more than it takes."""
+
+PROGRAM = (sys.executable, "-m", "flowledger.engine.cli")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a program printed, and how it ended."""
+
+    code: int
+    out: str
+    error: str
+
+    @property
+    def lines(self) -> list[Any]:
+        """Its output, one JSON value a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def value(self) -> Any:
+        """Its output, which is one JSON value on one line."""
+        (value,) = self.lines
+        return value
+
+
+class Command:
+    """`flowledger` in a folder, on a database; what is still running at the end is killed."""
+
+    def __init__(self, url: str, folder: Path, opened: ExitStack) -> None:
+        self.folder = folder
+        self._opened = opened
+        self.environment = {**os.environ, "FLOWLEDGER_DATABASE__URL": url}
+
+    def __call__(self, *arguments: str) -> Finished:
+        """Run it to its end."""
+        done = subprocess.run(  # noqa: S603 - the program under test
+            [*PROGRAM, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start it; its log lines can be read from `stderr`."""
+        process = subprocess.Popen(  # noqa: S603 - the program under test
+            [*PROGRAM, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._opened.callback(_end, process)
+        return process
+
+    def write(self, name: str, text: str) -> str:
+        """A file in the folder; returns its name."""
+        (self.folder / name).write_text(text, "utf-8")
+        return name
+
+
+def read_until(process: subprocess.Popen[str], word: str) -> str:
+    """The first log line with the word; fails where the program ends before."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if word in line:
+            return line
+    raise AssertionError(f"{process.args} ended with {process.wait()} and never said {word!r}")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture
+def command(database: str, tmp_path: Path) -> Generator[Command]:
+    """The command, on a database and in a folder that are this test's alone."""
+    with ExitStack() as opened:
+        yield Command(database, tmp_path, opened)

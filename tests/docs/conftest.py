@@ -1,0 +1,7 @@
+"""Fixtures of the running program."""
+
+from __future__ import annotations
+
+from command import command
+
+__all__ = ["command"]

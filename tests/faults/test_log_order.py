@@ -1,0 +1,177 @@
+"""Position order is commit order: a follower of the log misses nothing, and the lock is why."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from eventsourcing.persistence import StoredEvent
+from lab import PATIENCE, Lab
+
+from flowledger.engine.store.pool import open_pool
+from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
+
+WRITERS = 4
+EVENTS = 5_000
+
+WRITER = """
+import sys
+from uuid import uuid4
+from eventsourcing.persistence import StoredEvent
+from flowledger.engine.store.pool import open_pool
+from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
+
+url, events, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+with open_pool(url, min_size=1, max_size=1, timeout_seconds=30) as pool:
+    recorder = LedgerRecorder(LedgerDatastore(pool))
+    stream = uuid4()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for first in range(1, events + 1, batch):
+        recorder.insert_events(
+            [StoredEvent(stream, version, "test", b"{}") for version in range(first, first + batch)]
+        )
+"""
+
+NO_LOCK = """
+create or replace function flowledger.lock_log() returns void language sql volatile as 'select'
+"""
+
+Place = tuple[UUID | str, int]
+
+
+@pytest.fixture
+def recorder(lab: Lab) -> Generator[LedgerRecorder]:
+    with open_pool(lab.url, min_size=1, max_size=2, timeout_seconds=30) as pool:
+        yield LedgerRecorder(LedgerDatastore(pool))
+
+
+class Follower:
+    """Reads the log from where it stands, as the engine's followers do."""
+
+    def __init__(self, recorder: LedgerRecorder) -> None:
+        self._recorder = recorder
+        self.position = 0
+        self.seen: list[Place] = []
+
+    def read(self) -> int:
+        found = self._recorder.select_notifications(self.position, 500, inclusive_of_start=False)
+        self.seen += [(event.originator_id, event.originator_version) for event in found]
+        self.position = found[-1].id if found else self.position
+        return len(found)
+
+
+def whole_log(lab: Lab) -> list[Place]:
+    return [
+        (stream, version)
+        for stream, version in lab.rows(
+            "select originator_id, originator_version from flowledger.event"
+            " order by notification_id"
+        )
+    ]
+
+
+@pytest.mark.parametrize("batch", [1, 50])
+def test_of_racing_writers_a_follower_sees_every_event_once_and_in_order(
+    lab: Lab, recorder: LedgerRecorder, batch: int, tmp_path: Path
+) -> None:
+    events = EVENTS if batch > 1 else EVENTS // 10
+    script = tmp_path / "writer.py"
+    script.write_text(WRITER)
+    writers = [start_writer(script, lab.url, events, batch) for _ in range(WRITERS)]
+    follower = Follower(recorder)
+    with psycopg.connect(lab.url, autocommit=True) as listening:
+        listening.execute('listen "flowledger.log"')
+        for writer in writers:
+            assert writer.stdin
+            writer.stdin.write("go\n")
+            writer.stdin.close()
+        while len(follower.seen) < WRITERS * events:
+            if not follower.read():
+                assert list(listening.notifies(timeout=PATIENCE, stop_after=1))
+    for writer in writers:
+        assert writer.wait(PATIENCE) == 0
+        assert writer.stdout
+        writer.stdout.close()
+
+    assert follower.seen == whole_log(lab)
+    assert len(set(follower.seen)) == WRITERS * events
+    versions: dict[UUID | str, int] = {}
+    for stream, version in follower.seen:
+        assert version == versions.get(stream, 0) + 1
+        versions[stream] = version
+    switches = sum(first[0] != second[0] for first, second in pairwise(follower.seen))
+    assert switches > WRITERS, "the writers took turns as a whole: nothing was raced"
+
+
+def start_writer(script: Path, url: str, events: int, batch: int) -> subprocess.Popen[str]:
+    writer = subprocess.Popen(  # noqa: S603 - our own script
+        [sys.executable, str(script), url, str(events), str(batch)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert writer.stdout
+    assert writer.stdout.readline() == "ready\n"
+    return writer
+
+
+APPEND = "select flowledger.append_events(array[%s], array[1::bigint], array['test'], array[''::bytea], array[null::uuid], array[0::bigint])"
+
+
+def follow_two_writers(lab: Lab, recorder: LedgerRecorder) -> tuple[list[Place], list[Place]]:
+    """One writer appends and stays open, the other appends and commits, the follower reads.
+
+    Returns what the follower saw, and the log. Nothing here depends on who is faster: the second
+    writer either ends, or waits for the first, before anybody goes on.
+    """
+    follower = Follower(recorder)
+    with lab.connect() as slow, ThreadPoolExecutor(1) as thread:
+        slow.execute(APPEND.encode(), (uuid4(),))
+        quick = thread.submit(
+            recorder.insert_events, [StoredEvent(uuid4(), 1, "test", b"{}")]
+        )
+        while not (quick.done() or waits_for_a_lock(lab)):
+            follower.read()
+        follower.read()
+        slow.commit()
+        quick.result(PATIENCE)
+    follower.read()
+    return follower.seen, whole_log(lab)
+
+
+def waits_for_a_lock(lab: Lab) -> bool:
+    return bool(
+        lab.value(
+            "select count(*) from pg_stat_activity"
+            " where datname = current_database() and wait_event_type = 'Lock'"
+        )
+    )
+
+
+def test_a_writer_that_is_slow_to_commit_is_waited_for(
+    lab: Lab, recorder: LedgerRecorder
+) -> None:
+    seen, log = follow_two_writers(lab, recorder)
+
+    assert seen == log
+    assert len(log) == 2
+
+
+def test_without_the_lock_the_follower_would_miss_an_event(
+    lab: Lab, recorder: LedgerRecorder
+) -> None:
+    """The check above can fail: it does as soon as the lock does nothing."""
+    lab.rows(NO_LOCK)
+
+    seen, log = follow_two_writers(lab, recorder)
+
+    assert len(log) == 2
+    assert seen == log[1:]

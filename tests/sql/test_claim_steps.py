@@ -1,0 +1,104 @@
+"""claim_steps: by priority and then age, each step to one worker."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from board import Connection, Others, call, new_id, queue, queue_row, table
+
+MINE, FOREIGN = new_id(), new_id()
+
+
+def claimed(connection: Connection, limit: int, worker: UUID | None = None) -> list[UUID]:
+    rows = call(connection, "claim_steps", worker or new_id(), [MINE], limit)
+    return [row[1] for row in rows]
+
+
+def queued(connection: Connection, *priorities: int) -> list[UUID]:
+    """Tasks with a step in the queue, oldest first."""
+    tasks = [new_id() for _ in priorities]
+    for task, priority in zip(tasks, priorities, strict=True):
+        queue(connection, queue_row(task, MINE, priority=priority))
+    return tasks
+
+
+def test_a_claim_says_what_is_to_run_and_whose_it_is(connection: Connection) -> None:
+    worker, task = new_id(), new_id()
+    row = queue_row(task, MINE, "pack", version=5, attempt=3, correlation="order 7")
+    queue(connection, row)
+
+    (found,) = call(connection, "claim_steps", worker, [MINE], 10)
+
+    assert found == (row["step_id"], task, MINE, 5, 3, "pack", "order 7")
+    assert table(connection, "queue", "worker_id") == [worker]
+
+
+def test_the_task_is_its_own_correlation_where_none_was_given(connection: Connection) -> None:
+    (task,) = queued(connection, 0)
+
+    assert call(connection, "claim_steps", new_id(), [MINE], 10)[0][6] == str(task)
+
+
+def test_priority_goes_before_age_and_age_decides_among_equals(connection: Connection) -> None:
+    low, old, new, high = queued(connection, -1, 0, 0, 9)
+
+    assert [claimed(connection, 1)[0] for _ in range(4)] == [high, old, new, low]
+
+
+def test_no_more_than_the_limit_is_claimed(connection: Connection) -> None:
+    queued(connection, 0, 0, 0)
+
+    assert len(claimed(connection, 2)) == 2
+    assert len(claimed(connection, 2)) == 1
+    assert claimed(connection, 2) == []
+
+
+def test_steps_of_unknown_templates_stay(connection: Connection) -> None:
+    task = new_id()
+    queue(connection, queue_row(task, FOREIGN))
+
+    assert claimed(connection, 10) == []
+    assert [r[1] for r in call(connection, "claim_steps", new_id(), [MINE, FOREIGN], 1)] == [task]
+
+
+def test_a_worker_without_templates_claims_nothing(connection: Connection) -> None:
+    queued(connection, 0)
+
+    assert call(connection, "claim_steps", new_id(), [], 10) == []
+
+
+def test_two_claimers_at_once_never_get_the_same_step(
+    connection: Connection, others: Others
+) -> None:
+    tasks = queued(connection, *[0] * 10)
+    with others.begin() as first:
+        mine = claimed(first, 4)
+        theirs = claimed(connection, 100)
+
+    assert set(mine) == set(tasks[:4])
+    assert set(theirs) == set(tasks[4:])
+    assert claimed(connection, 100) == []
+
+
+def test_many_claimers_share_the_queue_without_overlap(
+    connection: Connection, others: Others
+) -> None:
+    tasks = queued(connection, *[0] * 60)
+
+    rounds = [others.later("claim_steps", new_id(), [MINE], 7) for _ in range(12)]
+    found = [row[1] for claim in rounds for row in claim.result(timeout=30)]
+    found += claimed(connection, 100)
+
+    assert sorted(found) == sorted(tasks)
+
+
+def test_a_claim_that_is_rolled_back_leaves_the_step_to_others(
+    connection: Connection, others: Others
+) -> None:
+    tasks = queued(connection, 0)
+    first = others.begin()
+    assert claimed(first, 1) == tasks
+    first.rollback()
+
+    assert claimed(connection, 1) == tasks
+    first.close()

@@ -1,0 +1,21 @@
+"""created_tasks: the creation of each task."""
+
+from __future__ import annotations
+
+from board import Connection, Row, append, call, new_id
+
+from flowledger.engine.store.arrays import UuidArray
+
+
+def test_each_task_gives_its_first_event(connection: Connection) -> None:
+    one, two, other = new_id(), new_id(), new_id()
+    for task in (one, two, other):
+        append(connection, Row(task, 1, "task.created", b"c", task), Row(task, 2, task=task))
+
+    found = call(connection, "created_tasks", UuidArray([one, two, new_id()]))
+
+    assert sorted(found) == [(task, 1, "task.created", b"c", task) for task in sorted((one, two))]
+
+
+def test_no_tasks_have_no_creation(connection: Connection) -> None:
+    assert call(connection, "created_tasks", UuidArray([])) == []
