@@ -147,7 +147,7 @@ class Engine:
                 if event.task_id != owner:
                     raise DuplicateTask(owner)
         if connection is None:
-            self._ring("log")
+            self._ring("fact")
         return [self._handle(owner) for owner in owners]
 
     def task(self, task_id: UUID | str) -> TaskHandle:

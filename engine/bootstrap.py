@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -40,10 +40,12 @@ def open_engine(
     url = database_url(settings)
     bring_up_to_date(url)
     with ExitStack() as opened:
-        pool = opened.enter_context(engine_pool(url, settings))
-        parts = Parts(pool, url, settings, faults)
+        wakeups = engine_wakeups(url, settings)
+        pool = opened.enter_context(engine_pool(url, settings, wakeups.own.add))
+        parts = Parts(pool, wakeups, settings, faults)
         opened.callback(parts.close)
         engine = parts.engine(catalogue, roles)
+        parts.wakeups.start()
         for workflow in workflows:
             engine.register(workflow)
         engine.start()
@@ -76,7 +78,20 @@ def bring_up_to_date(url: str) -> None:
             logger("migrate").emit(Signal.MIGRATION_APPLIED, name=name)
 
 
-def engine_pool(url: str, settings: Settings) -> Pool:
+def engine_wakeups(url: str, settings: Settings) -> Wakeups:
+    """What listens for this process; it does not listen yet."""
+    database = settings.database
+    return Wakeups(
+        url,
+        application_name=database.application_name,
+        reconnect_initial_seconds=database.reconnect_initial_seconds,
+        reconnect_cap_seconds=database.reconnect_cap_seconds,
+    )
+
+
+def engine_pool(
+    url: str, settings: Settings, connected: Callable[[int], None] = lambda _: None
+) -> Pool:
     """The pool of this process. Raises DatabaseUnavailable."""
     database = settings.database
     return open_pool(
@@ -87,14 +102,16 @@ def engine_pool(url: str, settings: Settings) -> Pool:
         application_name=database.application_name,
         connect_timeout_seconds=database.connect_timeout_seconds,
         statement_timeout_seconds=database.statement_timeout_seconds,
+        connected=connected,
     )
 
 
 class Parts:
     """The adapters of one process, and the roles made of them."""
 
-    def __init__(self, pool: Pool, url: str, settings: Settings, faults: FaultPoints) -> None:
-        database = settings.database
+    def __init__(
+        self, pool: Pool, wakeups: Wakeups, settings: Settings, faults: FaultPoints
+    ) -> None:
         self.settings = settings
         self.faults = faults
         self.pool = pool
@@ -102,13 +119,7 @@ class Parts:
         self.clock = DatabaseClock()
         self.identifiers = Identifiers()
         self.tasks = PostgresTasks(pool, self.mapper, self.clock, self.identifiers)
-        self.wakeups = Wakeups(
-            url,
-            application_name=database.application_name,
-            reconnect_initial_seconds=database.reconnect_initial_seconds,
-            reconnect_cap_seconds=database.reconnect_cap_seconds,
-        )
-        self.wakeups.start()
+        self.wakeups = wakeups
 
     def engine(self, catalogue: Catalogue, roles: Sequence[Role]) -> Engine:
         """The facade, with the roles not yet started."""
@@ -143,7 +154,7 @@ class Parts:
             settings=settings,
             faults=self.faults,
         )
-        return coordinator, self.wakeups.bell("log", "submission", "clock", "shard")
+        return coordinator, self.wakeups.bell("fact", "submission", "clock", "shard")
 
     def _worker(self, catalogue: Catalogue) -> tuple[Worker, ProcessBell]:
         bell = self.wakeups.bell("queue")

@@ -118,6 +118,10 @@ class Coordinator(Section):
         default=30.0,
         description="Seconds between two searches for steps that should be queued and are not.",
     )
+    vacuum_steps: Count = Field(
+        default=20_000,
+        description="Steps queued between two vacuums of the queue, whose dead rows slow claims.",
+    )
     lost_lease_limit: Count = Field(
         default=3,
         description="Workers that a step may lose before it counts as the step's own error.",

@@ -95,6 +95,10 @@ class Ledger(Protocol):
         """Tasks left by applications in transactions of their own, oldest first."""
         ...
 
+    def tidy(self) -> None:
+        """Clear away what many queued steps left behind."""
+        ...
+
     def commit(self, commit: Commit) -> None:
         """Store all of it or nothing. Raises LeadershipLost, or StreamMoved."""
         ...

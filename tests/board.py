@@ -92,7 +92,7 @@ def rows_of(rows: Iterable[dict[str, Any]]) -> str:
     return orjson.dumps(list(rows)).decode()
 
 
-def queue_row(task: UUID, template: UUID, name: str = "a", **changed: Any) -> dict[str, Any]:
+def queue_row(task: UUID, template: UUID, name: str = "a", /, **changed: Any) -> dict[str, Any]:
     """A row for the queue."""
     row = {
         "step_id": step_id(task, name),
@@ -112,13 +112,18 @@ def queue(connection: Connection, *rows: dict[str, Any]) -> None:
     call(connection, "enqueue_steps", rows_of(rows))
 
 
+def drop(connection: Connection, step: UUID) -> None:
+    """Take a step out of the queue."""
+    connection.execute("delete from flowledger.queue where step_id = %s", (step,))
+
+
 def step_row(task: UUID, name: str = "a", **changed: Any) -> dict[str, Any]:
     """A row of the step readiness."""
     row = {"task_id": task, "step": name, "state": "enqueued", "attempt": 0, "version": 1}
     return {**row, "due_at": None, **changed}
 
 
-def task_row(task: UUID, template: UUID, **changed: Any) -> dict[str, Any]:
+def task_row(task: UUID, template: UUID, /, **changed: Any) -> dict[str, Any]:
     """A row of the tasks."""
     row = {
         "task_id": task,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
@@ -25,6 +26,7 @@ from flowledger.engine.domain.events import (
 )
 from flowledger.engine.domain.template import Template
 from flowledger.engine.ports import NO_FAULTS, FaultPoints, Recorded
+from flowledger.engine.store.wakeups import CHANNELS
 
 PATIENCE = 30.0
 """Seconds that a test waits at most for what must happen; far more than it takes."""
@@ -49,7 +51,12 @@ class Lab:
     def __init__(self, url: str, opened: ExitStack) -> None:
         self.url = url
         self._opened = opened
-        self._admin = opened.enter_context(psycopg.connect(url, autocommit=True))
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        """Connect anew, after the server was gone."""
+        connection = psycopg.connect(self.url, autocommit=True)
+        self._admin = self._opened.enter_context(connection)
 
     def settings(self, **sections: Mapping[str, Any]) -> Settings:
         """Settings for this database: `SECTIONS`, and over them what is given."""
@@ -86,6 +93,16 @@ class Lab:
     def connect(self) -> psycopg.Connection[Any]:
         """A connection of the test's own, not in autocommit mode."""
         return self._opened.enter_context(psycopg.connect(self.url))
+
+    def until(self, holds: Callable[[], object]) -> None:
+        """Wait until it holds, asking whenever the database says that something happened."""
+        deadline = monotonic() + PATIENCE
+        with psycopg.connect(self.url, autocommit=True) as listening:
+            for channel in CHANNELS:
+                listening.execute(f'listen "flowledger.{channel}"'.encode())
+            while not holds():
+                assert monotonic() < deadline, "it did not come to hold"
+                list(listening.notifies(timeout=0.1, stop_after=1))
 
     def counts(self) -> dict[str, int]:
         """Rows of every table of the engine."""

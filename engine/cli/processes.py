@@ -14,6 +14,8 @@ from typing import IO, Self
 
 import click
 
+from flowledger.engine.config import Settings
+
 
 class WorkerProcesses:
     """`count` processes of `flowledger worker`, each in a process group of its own.
@@ -22,16 +24,20 @@ class WorkerProcesses:
     their standard input ends, so none is left where this process is killed.
     """
 
-    def __init__(
-        self, count: int, arguments: Sequence[str], *, log_level: str, drain_seconds: float
-    ) -> None:
+    def __init__(self, count: int, arguments: Sequence[str], settings: Settings) -> None:
         self._count = count
         self._command = [
             *(sys.executable, "-m", "flowledger.engine.cli", "worker", "--while-input"),
             *arguments,
         ]
-        self._environment = {**os.environ, "FLOWLEDGER_LOGGING__LEVEL": log_level}
-        self._drain = drain_seconds
+        self._drain = settings.cli.drain_seconds
+        # Half of the time is for handlers to finish, the rest for handing back what did not.
+        grace = min(settings.worker.grace_seconds, self._drain / 2)
+        self._environment = {
+            **os.environ,
+            "FLOWLEDGER_LOGGING__LEVEL": settings.logging.level,
+            "FLOWLEDGER_WORKER__GRACE_SECONDS": str(grace),
+        }
         self._processes: list[subprocess.Popen[bytes]] = []
         self._relays: list[Thread] = []
 

@@ -1,7 +1,8 @@
 """The list of commands, and what becomes of errors: one line on standard error, and exit code 2.
 
 Exit codes: 0 done; 1 a task failed, or a replay found differences; 2 bad input or usage, or a
-database that cannot be reached; 130 and 143 stopped by a signal. A traceback is always a defect.
+database that cannot be reached; 130 and 143 stopped by a signal, 141 left by who read the output.
+A traceback is always a defect.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from flowledger.engine.errors import EngineError
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+READER_LEFT = 141
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -110,4 +112,4 @@ def _lower(error: click.ClickException) -> str:
 def _reader_left() -> int:
     # As `| head` does: nobody reads on, and the interpreter must not complain when it flushes.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return READER_LEFT

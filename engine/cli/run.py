@@ -100,8 +100,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
     workers = WorkerProcesses(
         processes or 0,
         [*options, "--time-scale", str(time_scale), "--", target],
-        log_level=settings.logging.level,
-        drain_seconds=settings.cli.drain_seconds,
+        settings,
     )
     view = view_for(Console(), settings.cli.refresh_per_second, as_json=as_json)
     with unwinding(), _answer_alone(as_json=as_json):
@@ -144,7 +143,7 @@ def _submit_and_watch(
         with view, _lines_above(engine.settings):
             _watch(task, workflow, workers, view, engine.settings.cli.refresh_per_second)
     except (KeyboardInterrupt, SystemExit):
-        click.echo(f"stopped; task {task.id} goes on when its workflow is run again", err=True)
+        click.echo(f"stopping; task {task.id} goes on when a worker runs its workflow", err=True)
         raise
     return _outcome(task, monotonic() - began)
 

@@ -66,6 +66,7 @@ class Batch:
     def requeue(self, run: Run, number: int) -> None:
         """The step gets a row in the queue, whatever was there."""
         self._queued[run].add(number)
+        self._dropped.append(_id(run, number))
 
     def untime(self, run: Run, number: int) -> None:
         """The timer of the step rang; its row goes, unless there is a new one."""

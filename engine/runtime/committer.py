@@ -39,6 +39,13 @@ class Committer:
 
     def beside(self, batch: Batch, commit: Commit) -> UnderWay:
         """Send it and go on."""
+        return UnderWay(batch, commit, self._its_thread().submit(self._send, commit))
+
+    def after(self, work: Callable[[], None]) -> None:
+        """Do something else when nothing is being sent; nobody asks what came of it."""
+        self._its_thread().submit(work)
+
+    def _its_thread(self) -> ThreadPoolExecutor:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "flowledger-committer")
-        return UnderWay(batch, commit, self._thread.submit(self._send, commit))
+        return self._thread

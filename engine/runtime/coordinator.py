@@ -77,6 +77,7 @@ class Coordinator:
         self._leadership: Leadership | None = None
         self._committer = Committer(self._send)
         self._under_way: UnderWay | None = None
+        self._queued = 0  # since the last tidying
         self._position = 0  # stored
         self._read = 0  # folded; ahead of what is stored while a commit is under way
         self._renew_at = self._ask_clock_at = self._reconcile_at = clock.now()
@@ -255,6 +256,10 @@ class Coordinator:
         self._position = commit.new
         self._renewed(self._clock.now())
         self._runs.forget(run.task_id for run in batch.runs if run.ended)
+        self._queued += len(commit.queued)
+        if self._queued >= self._settings.vacuum_steps:
+            self._queued = 0
+            self._committer.after(self._ledger.tidy)
         self._ask_clock_at = min([self._ask_clock_at, *(row["due_at"] for row in commit.timers)])
         self._log.emit(
             Signal.COORDINATOR_BATCH_COMMITTED, position=commit.new, events=len(commit.events)

@@ -37,6 +37,7 @@ class Job:
     call: StepCall
     fact: StepEvent | None = None
     task: asyncio.Task[None] | None = field(default=None)
+    given_up: bool = False
 
     @property
     def timeout_seconds(self) -> float | None:
@@ -120,6 +121,7 @@ class Crew:
 
     def cancel(self, job: Job) -> None:
         """Cancel a coroutine; a thread cannot be stopped, and its outcome is refused by the log."""
+        job.given_up = True
         if job.task is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(job.task.cancel)
 
@@ -155,10 +157,10 @@ class Crew:
                 async with limit:
                     result = await cast("Awaitable[JsonValue]", job.handler(job.call))
                     job.fact = self._completed(job, result)
-            except asyncio.CancelledError:
-                self._log.emit(Signal.WORKER_STEP_LOST)
             except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
-                if limit.expired():
+                if job.given_up:
+                    self._log.emit(Signal.WORKER_STEP_LOST)
+                elif limit.expired():
                     self._log.emit(Signal.WORKER_STEP_TIMED_OUT)
                 else:
                     job.fact = self._failed(job, error)

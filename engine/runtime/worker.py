@@ -31,7 +31,6 @@ from uuid import UUID
 from flowledger.engine.config import Worker as WorkerSettings
 from flowledger.engine.domain.events import StepCompleted, StepEvent, StepHandedBack, StepStarted
 from flowledger.engine.domain.lease import Lease
-from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.ports import NO_FAULTS, Bell, Claim, Clock, FaultPoints, Workboard
 from flowledger.engine.runtime.catalogue import Catalogue, Inputs
 from flowledger.engine.runtime.jobs import Crew, Facts, Job
@@ -67,10 +66,12 @@ class Worker:
         self._quiet = not catalogue.has_timeouts
         self._crew = Crew(self._facts, settings, self._ended)
         self._running: dict[UUID, Job] = {}
+        self._superseded: dict[int, Job] = {}
         self._outcomes: deque[Job] = deque()
         self._unreported: list[StepEvent] = []
         self._lease: Lease | None = None
         self._may_claim = True
+        self._paused = False
         self._ask_board = False
         self._stopping = False
         self._log = logger("worker")
@@ -102,8 +103,13 @@ class Worker:
 
         Returns the seconds to wait for a bell. Raises DatabaseUnavailable; outcomes are kept then.
         """
-        if "queue" in rung or not rung:
+        if "queue" in rung or (self._paused and not rung):
             self._may_claim = True
+        wait = self._work()
+        self._paused = wait > 0
+        return wait
+
+    def _work(self) -> float:
         self._collect()
         if self._ask_board:
             self._adopt()
@@ -112,10 +118,8 @@ class Worker:
             return self._settings.poll_seconds
         claims = self._exchange(limit)
         self._start(claims)
-        more = limit and len(claims) == limit
-        return (
-            0.0 if self._outcomes or (more and self._claimable()) else self._settings.poll_seconds
-        )
+        more = len(claims) == limit and self._claimable()
+        return 0.0 if self._outcomes or more else self._settings.poll_seconds
 
     def stop_claiming(self) -> None:
         """From now on only report."""
@@ -144,8 +148,10 @@ class Worker:
     def _collect(self) -> None:
         while self._outcomes:
             job = self._outcomes.popleft()
-            if self._running.pop(job.claim.step_id, None) is None:
-                continue
+            self._superseded.pop(id(job), None)
+            if self._running.get(job.claim.step_id) is not job:
+                continue  # the step was taken away meanwhile, and may be running here anew
+            del self._running[job.claim.step_id]
             if isinstance(job.fact, StepCompleted):
                 self._inputs.completed(job.claim.step_id, job.fact.result)
             if job.fact is not None:
@@ -155,7 +161,8 @@ class Worker:
         trusted = self._lease is not None and self._lease.is_trusted(self._clock.now())
         if self._stopping or not trusted or not self._may_claim:
             return 0
-        return min(self._settings.claim_size, self._settings.concurrency - len(self._running))
+        at_work = len(self._running) + len(self._superseded)
+        return max(0, min(self._settings.claim_size, self._settings.concurrency - at_work))
 
     def _exchange(self, limit: int) -> list[Claim]:
         facts = self._unreported
@@ -169,10 +176,11 @@ class Worker:
                 self._started,
                 quiet=self._quiet and not facts,
             )
-        except DatabaseUnavailable:
+            self._faults.reached("exchanged")
+        except Exception:
             self._ask_board = True
+            self._ring("fact")  # it may have been stored all the same
             raise
-        self._faults.reached("exchanged")
         self._unreported = []
         for fact in facts:
             if fact.originator_id in exchange.refused:
@@ -184,7 +192,7 @@ class Worker:
                     attempt=fact.attempt,
                 )
         if facts or not self._quiet:
-            self._ring("log")
+            self._ring("fact")
         if limit:
             self._may_claim = len(exchange.claims) + len(exchange.refused) >= limit
         return list(exchange.claims)
@@ -198,13 +206,20 @@ class Worker:
             return
         try:
             jobs = self._inputs.jobs(claims)
-        except DatabaseUnavailable:
+        except Exception:
             self._ask_board = True
             raise
         for job in jobs:
+            self._supersede(self._running.get(job.claim.step_id))
             self._running[job.claim.step_id] = job
         self._crew.run(jobs)
         self._log.emit(Signal.WORKER_CLAIMED, steps=len(claims))
+
+    def _supersede(self, job: Job | None) -> None:
+        """An attempt that was given up still takes a place here until its handler ends."""
+        if job is not None:
+            self._superseded[id(job)] = job
+            self._crew.cancel(job)
 
     def _adopt(self) -> None:
         """Run what an exchange claimed whose answer was lost."""

@@ -11,6 +11,7 @@ from psycopg_pool import PoolTimeout
 
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost, StreamMoved
 
+OUR_CODES = "FL"
 NOT_THE_LEADER = "FL002"
 CUT_OFF = (
     psycopg.OperationalError,
@@ -32,8 +33,10 @@ def translated() -> Generator[None]:
     except psycopg.errors.UniqueViolation as error:
         raise StreamMoved(str(error.diag.message_detail)) from error
     except CUT_OFF as error:
+        # To psycopg a code that it does not know, as ours, is an operational error too.
+        state = getattr(error, "sqlstate", None) or ""
+        if state == NOT_THE_LEADER:
+            raise LeadershipLost(str(error)) from error
+        if state.startswith(OUR_CODES):
+            raise
         raise DatabaseUnavailable(" ".join(str(error).split()) or type(error).__name__) from error
-    except psycopg.DatabaseError as error:
-        if error.sqlstate == NOT_THE_LEADER:
-            raise LeadershipLost(str(error.diag.message_primary)) from error
-        raise

@@ -109,6 +109,11 @@ class PostgresLedger:
                 left.append(event.model_copy(update={"submission": number}))
         return left
 
+    def tidy(self) -> None:
+        """Vacuum the queue. A role that may not is only warned by the server."""
+        with translated(), self._pool.connection() as connection:
+            connection.execute("vacuum (truncate false, skip_locked true) flowledger.queue")
+
     def commit(self, commit: Commit) -> None:
         """Store all of it or nothing. Raises LeadershipLost, or StreamMoved."""
         stored = [self._mapper.to_stored_event(event) for event in commit.events]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -97,10 +97,7 @@ class LedgerMapper(Mapper[UUID]):
         """The event of a row. Raises LogCorrupt for an unknown topic or a payload of no event."""
         try:
             kind = EVENTS[stored_event.topic]
-            state = stored_event.state
-            if self._encoding == ENCODED:
-                state = self._reveal(state)
-            fields = self.transcoder.decode(state)
+            fields = self._fields(stored_event.state)
             if fields.get("schema_version", 1) != kind.current_version:
                 fields = upcast(stored_event.topic, fields)
             fields["originator_id"] = stored_event.originator_id
@@ -114,6 +111,17 @@ class LedgerMapper(Mapper[UUID]):
             raise LogCorrupt(f"{_place(stored_event)}: unknown {error}") from error
         except (ValueError, TypeError, ValidationError) as error:
             raise LogCorrupt(f"{_place(stored_event)} cannot be read: {error}") from error
+
+    def _fields(self, state: bytes) -> dict[str, Any]:
+        if self._encoding == ENCODED:
+            try:
+                state = self._reveal(state)
+            except Exception as error:  # compressors and ciphers raise what they please
+                raise ValueError(str(error)) from error
+        fields = self.transcoder.decode(state)
+        if not isinstance(fields, dict):
+            raise TypeError(f"expected an object, got {type(fields).__name__}")
+        return cast("dict[str, Any]", fields)
 
     def _hide(self, state: bytes) -> bytes:
         if self.compressor:

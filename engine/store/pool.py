@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import psycopg
@@ -14,6 +15,8 @@ from flowledger.engine.redaction import redact
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 Pool: TypeAlias = ConnectionPool[Connection]
+
+PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 
 
 def connect(
@@ -54,18 +57,22 @@ def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
     connect_timeout_seconds: float = 10.0,
     statement_timeout_seconds: float | None = None,
     prepare_threshold: int | None = 0,
+    connected: Callable[[int], None] = lambda _: None,
 ) -> Pool:
     """A pool of autocommit connections, `min_size` of them open when it returns.
 
     `timeout_seconds` is how long a borrower waits, and how long the first ones may take. A
     statement that runs longer than `statement_timeout_seconds` is cancelled by the server (None: no
     limit). `prepare_threshold`: how often a statement runs before its plan is kept; the engine has
-    few and runs each thousands of times, so 0; None behind a pooler.
+    few and runs each thousands of times, so 0; None behind a pooler. `connected` is told the
+    process id of each connection's backend.
     Raises DatabaseUnavailable, whose sentence never holds the password.
     """
     check(url)
 
     def configure(connection: Connection) -> None:
+        settle(connection)
+        connected(connection.info.backend_pid)
         _limit(connection, statement_timeout_seconds)
 
     # The first connection is made here: the pool would retry until its time is up, and then
@@ -116,6 +123,15 @@ def unavailable(url: str, error: psycopg.Error) -> DatabaseUnavailable:
     """The error to raise when the database at `url` refused or went away."""
     reason = " ".join(str(error).split()) or type(error).__name__
     return DatabaseUnavailable(f"{redact(url)} cannot be reached: {reason}")
+
+
+def settle(connection: Connection) -> None:
+    """Plans that are made once and go by index, whatever the tables look like at that moment.
+
+    Every statement of the engine is written for an index; docs/adr/0008 says what was measured.
+    """
+    for name, value in PLANS.items():
+        connection.execute("select set_config(%s, %s, false)", (name, value), prepare=False)
 
 
 def _limit(connection: Connection, seconds: float | None) -> None:

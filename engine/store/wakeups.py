@@ -5,23 +5,27 @@ before it listened is looked for once more. A bell remembers that it rang; a wai
 ends at once. When the connection is lost the thread connects again, with growing pauses, and rings
 all bells again. A lost notification costs at most one poll interval, because nobody waits without
 a limit.
+
+What this process commits it rings itself, ahead of the database; `own` holds the backends that it
+commits with, so that it is not woken twice.
 """
 
 from __future__ import annotations
 
 from random import uniform
+from select import select
 from threading import Event, Lock, Thread
 
 import psycopg
+from psycopg.pq.abc import PGconn
 
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.store.pool import Connection, connect
 from flowledger.engine.telemetry import Signal, logger
 
-CHANNELS = ("log", "queue", "ended", "submission", "clock", "shard")
+CHANNELS = ("fact", "queue", "ended", "submission", "clock", "shard")
 PREFIX = "flowledger."
-LOOK_UP_SECONDS = 0.5
-QUIET = frozenset({"decision", "start"})
+LOOK_UP_SECONDS = 0.1
 
 
 class ProcessBell:
@@ -63,26 +67,21 @@ class Wakeups:
         self._initial = reconnect_initial_seconds
         self._cap = reconnect_cap_seconds
         self._bells: dict[str, list[ProcessBell]] = {channel: [] for channel in CHANNELS}
+        self.own: set[int] = set()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="flowledger-wakeups", daemon=True)
         self._log = logger("wakeups")
 
     def bell(self, *channels: str) -> ProcessBell:
-        """A new bell that rings for these channels."""
+        """A new bell that rings for these channels. To be asked before `start`."""
         bell = ProcessBell()
         for channel in channels:
             self._bells[channel].append(bell)
         return bell
 
-    def drop(self, bell: ProcessBell) -> None:
-        """Ring this one no more."""
-        for bells in self._bells.values():
-            if bell in bells:
-                bells.remove(bell)
-
     def ring(self, channel: str) -> None:
         """Ring within this process, ahead of the database's notification."""
-        for bell in tuple(self._bells[channel]):
+        for bell in self._bells[channel]:
             bell.ring(channel)
 
     def start(self) -> None:
@@ -105,19 +104,28 @@ class Wakeups:
                     self._listen(connection)
             except (psycopg.Error, DatabaseUnavailable) as error:
                 self._log.emit(Signal.DATABASE_LOST, error=str(error))
+                # Where the server was restarted, its process ids begin anew.
+                self.own.clear()
                 self._stopping.wait(uniform(pause / 2, pause))  # noqa: S311 - spreads reconnects
                 pause = min(pause * 2, self._cap)
 
     def _listen(self, connection: Connection) -> None:
         for channel in CHANNELS:
-            connection.execute(f'listen "{PREFIX}{channel}"'.encode())
+            if self._bells[channel]:
+                connection.execute(f'listen "{PREFIX}{channel}"'.encode())
         self._log.emit(Signal.FOLLOWER_RECONNECTED)
         self._ring_all()
         while not self._stopping.is_set():
-            for notify in connection.notifies(timeout=LOOK_UP_SECONDS, stop_after=1):
-                channel = notify.channel.removeprefix(PREFIX)
-                if notify.payload not in QUIET:
-                    self.ring(channel)
+            if select([connection], (), (), LOOK_UP_SECONDS)[0]:
+                self._ring_notified(connection.pgconn)
+
+    def _ring_notified(self, server: PGconn) -> None:
+        # Straight from libpq: psycopg's generator takes ten times as long, and it would take it
+        # from the loops of this process, which share the interpreter with this thread.
+        server.consume_input()
+        while (notify := server.notifies()) is not None:
+            if notify.be_pid not in self.own:
+                self.ring(notify.relname.decode().removeprefix(PREFIX))
 
     def _ring_all(self) -> None:
         for channel in CHANNELS:

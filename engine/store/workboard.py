@@ -59,13 +59,16 @@ class PostgresWorkboard:
         """Append facts and release their steps; claim up to `limit` steps and append their starts.
 
         One transaction. Where nothing is reported it need not wait for the disk: a start that a
-        crash of the server loses is claimed again, and what builds on it is refused.
+        crash of the server loses is claimed again, and what builds on it is refused. A fact about
+        a step that is claimed anew here is of an attempt that no longer counts, and is left out.
         """
         with translated(), self._pool.connection() as connection:
             if not limit:
                 return Exchange((), self._report(connection, worker, facts, "fact"))
             with connection.transaction():
                 claims = self._claim(connection, worker, templates, limit, lazy=not facts)
+                anew = {claim.step_id for claim in claims}
+                facts = [fact for fact in facts if fact.originator_id not in anew]
                 events = (*facts, *(started(claim) for claim in claims))
                 kind = "start" if quiet else "fact"
                 refused = self._report(connection, worker, events, kind, released=len(facts))

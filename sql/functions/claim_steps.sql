@@ -13,11 +13,16 @@ returns table (
     step_id uuid, task_id uuid, template_id uuid, stream_version bigint, attempt integer, step text,
     correlation_id text
 )
-language sql
+language plpgsql
 volatile
 as $$
-    select set_config('synchronous_commit', 'off', true) where p_lazy;
+#variable_conflict use_column
+begin
+    if p_lazy then
+        perform set_config('synchronous_commit', 'off', true);
+    end if;
 
+    return query
     with candidates as materialized (
         select c.step_id
         from flowledger.queue as c
@@ -33,4 +38,5 @@ as $$
     returning
         q.step_id, q.task_id, q.template_id, q.stream_version, q.attempt, q.step,
         coalesce(q.correlation_id, q.task_id::text);
+end
 $$;

@@ -1,4 +1,6 @@
 -- Insert events as they are, in their order, and wake the followers. The caller holds the log lock.
+-- Whoever follows everything listens to flowledger.log; coordinators to flowledger.fact, so that
+-- their own decisions, and starts that nobody waits for, do not wake them.
 -- Returns their positions. Raises 23505 where one of the versions is taken, and stores nothing.
 
 create or replace function flowledger.insert_events(
@@ -11,14 +13,21 @@ create or replace function flowledger.insert_events(
     p_kind text
 )
 returns setof bigint
-language sql
+language plpgsql
 volatile
 as $$
-    select pg_notify('flowledger.log', p_kind);
+begin
+    perform pg_notify('flowledger.log', p_kind);
 
+    if p_kind = 'fact' then
+        perform pg_notify('flowledger.fact', '');
+    end if;
+
+    return query
     insert into flowledger.event (originator_id, originator_version, topic, state, task_id, encoding)
     select stream, version, topic, state, task, encoding
     from unnest(p_streams, p_versions, p_topics, p_states, p_tasks, p_encodings)
         as i (stream, version, topic, state, task, encoding)
     returning notification_id;
+end
 $$;

@@ -2,18 +2,26 @@
 
 create or replace function flowledger.store_timers(p_rows json)
 returns void
-language sql
+language plpgsql
 volatile
-set enable_seqscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
 as $$
-    merge into flowledger.timer as t
-    using json_to_recordset(p_rows) as r (
-        step_id uuid, task_id uuid, step text, kind text, due_at timestamptz
-    )
-    on t.step_id = r.step_id
-    when matched then update set kind = r.kind, due_at = r.due_at
-    when not matched then insert (step_id, task_id, step, kind, due_at)
-    values (r.step_id, r.task_id, r.step, r.kind, r.due_at);
+declare
+    r record;
+begin
+    for r in
+        select *
+        from json_to_recordset(p_rows) as x (
+            step_id uuid, task_id uuid, step text, kind text, due_at timestamptz
+        )
+    loop
+        update flowledger.timer as t
+        set kind = r.kind, due_at = r.due_at
+        where t.step_id = r.step_id;
+
+        if not found then
+            insert into flowledger.timer (step_id, task_id, step, kind, due_at)
+            values (r.step_id, r.task_id, r.step, r.kind, r.due_at);
+        end if;
+    end loop;
+end
 $$;

@@ -115,9 +115,7 @@ def test_of_many_tasks_a_refused_duplicate_stores_none(engine: Engine, shared_la
     before = created(shared_lab)
 
     with pytest.raises(DuplicateTask):
-        engine.submit_many(
-            strict, [{"many": 1}, {"many": 2}, {"many": 3}], on_duplicate="raise"
-        )
+        engine.submit_many(strict, [{"many": 1}, {"many": 2}, {"many": 3}], on_duplicate="raise")
 
     assert created(shared_lab) == before
 

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from lab import PATIENCE, SHORT_LEASES, Lab, assert_legal_order, completions
 
@@ -115,10 +114,7 @@ def client(lab: Lab) -> Engine:
 
 def until_completed(lab: Lab, steps: int) -> None:
     """Until so many steps of the log are complete."""
-    with psycopg.connect(lab.url, autocommit=True) as listening:
-        listening.execute('listen "flowledger.log"')
-        while len(completions(lab)) < steps:
-            assert list(listening.notifies(timeout=PATIENCE, stop_after=1))
+    lab.until(lambda: len(completions(lab)) >= steps)
 
 
 def assert_all_complete_once(lab: Lab, client: Engine, flow: Any, tasks: list[Any]) -> None:
@@ -179,9 +175,7 @@ def test_a_killed_workers_steps_are_recorded_as_lost_and_given_to_another(
     processes.start("worker")
 
     assert_all_complete_once(lab, client, flow, tasks)
-    lost = lab.value(
-        "select count(*) from flowledger.event where topic = 'step.lease_expired'"
-    )
+    lost = lab.value("select count(*) from flowledger.event where topic = 'step.lease_expired'")
     assert 0 < lost <= held
 
 
@@ -194,4 +188,3 @@ def stop_while_it_holds_steps(lab: Lab, worker: subprocess.Popen[str]) -> int:
         if held:
             return held
         worker.send_signal(signal.SIGCONT)
-

@@ -17,8 +17,6 @@ FILES = sorted(FOLDER.glob("*.json"))
 pytestmark = pytest.mark.skipif(not FILES, reason=f"the recorded workflows are not in {FOLDER}")
 
 
-
-
 @cache
 def workflow_of(path: Path) -> TemplateWorkflow:
     return load_workflow_file(path, Registry())

@@ -66,7 +66,7 @@ def test_a_changed_definition_under_the_same_version_is_refused(client: Engine, 
         client.submit(changed, Order(id=1, cents=1))
 
     assert lab.counts() == before
-    assert '-' in caught.value.difference
+    assert "-" in caught.value.difference
     assert any(
         line.startswith("+") and "max_attempts" in line and "7" in line
         for line in caught.value.difference.splitlines()

@@ -85,11 +85,7 @@ def engine(shared_lab: Lab) -> Engine:
 
 def until_scheduled(lab: Lab, task: TaskHandle, times: int) -> None:
     """Until the retry is scheduled for the n-th time."""
-    with lab.connect() as listening:
-        listening.autocommit = True
-        listening.execute('listen "flowledger.log"')
-        while len(of_kind(task.history(), StepRetryScheduled)) < times:
-            assert list(listening.notifies(timeout=PATIENCE, stop_after=1))
+    lab.until(lambda: len(of_kind(task.history(), StepRetryScheduled)) >= times)
 
 
 @pytest.mark.parametrize("failures", [0, 1, 2])
@@ -200,4 +196,3 @@ def test_backoffs_are_kept_by_whoever_leads_next(lab: Lab) -> None:
     lab.move_clock("2 minutes")
 
     assert second.task(task.id).result(PATIENCE) == {"much_later": 2}
-

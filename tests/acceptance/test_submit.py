@@ -170,21 +170,12 @@ def test_steps_of_higher_priority_are_claimed_first(lab: Lab) -> None:
         coordinator.submit(workflow, Order(id=priority, cents=0), priority=priority)
         for priority in (1, 3, 2)
     ]
-    queued(lab, 3)
+    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 3)
     lab.open(workflow, roles=["worker"], worker={"concurrency": 1, "claim_size": 1})
     for task in tasks:
         task.wait(PATIENCE)
 
     assert ran == [3, 2, 1]
-
-
-def queued(lab: Lab, steps: int) -> None:
-    """Wait for rows in the queue, by the notification that comes with them."""
-    with lab.connect() as listening:
-        listening.autocommit = True
-        listening.execute('listen "flowledger.queue"')
-        while lab.value("select count(*) from flowledger.queue") < steps:
-            assert list(listening.notifies(timeout=PATIENCE, stop_after=1))
 
 
 def test_ids_of_tasks_are_ordered_by_time(client: Engine) -> None:

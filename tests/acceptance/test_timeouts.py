@@ -46,25 +46,12 @@ def engine(shared_lab: Lab) -> Engine:
     return shared_lab.open(sync, coroutines)
 
 
-def until(lab: Lab, task: TaskHandle, kind: str, times: int = 1) -> None:
-    """Until the log has the event that often."""
-    with lab.connect() as listening:
-        listening.autocommit = True
-        listening.execute('listen "flowledger.log"')
-        while kinds(task.history()).count(kind) < times:
-            assert list(listening.notifies(timeout=PATIENCE, stop_after=1)), kind
-
-
 def running(engine: Engine, lab: Lab, name: str) -> TaskHandle:
     """A task whose first attempt runs and is known to, so that its timer is set."""
     task = engine.submit(sync, {"name": name})
     assert entered[name, 1].wait(PATIENCE)
-    with lab.connect() as listening:
-        listening.autocommit = True
-        listening.execute('listen "flowledger.log"')
-        query = "select count(*) from flowledger.timer where task_id = %s"
-        while not lab.value(query, task.id):
-            list(listening.notifies(timeout=0.2, stop_after=1))
+    query = "select count(*) from flowledger.timer where task_id = %s"
+    lab.until(lambda: lab.value(query, task.id))
     return task
 
 
@@ -113,10 +100,11 @@ def test_a_step_that_times_out_too_often_is_in_error(engine: Engine, shared_lab:
     task = running(engine, shared_lab, "exhausted")
     shared_lab.move_clock("61 seconds")
     assert entered["exhausted", 2].wait(PATIENCE)
-    until(shared_lab, task, "StepStarted", 2)
+    timer = "select count(*) from flowledger.timer where task_id = %s"
+    shared_lab.until(lambda: shared_lab.value(timer, task.id))
     shared_lab.move_clock("61 seconds")
 
-    with pytest.raises(TaskFailed, match="ran longer than 60 s"):
+    with pytest.raises(TaskFailed, match="failed 2 of 2 times: ran longer than 60 s"):
         task.result(PATIENCE)
 
     assert of_kind(task.history(), StepErrored)[0].reason == "exhausted"
@@ -144,4 +132,3 @@ def test_a_coroutine_that_takes_too_long_is_cancelled(engine: Engine) -> None:
     assert kinds(task.history(), "patient") == [
         "StepEnqueued", "StepStarted", "StepTimedOut", "StepErrored",
     ]  # fmt: skip
-

@@ -30,7 +30,9 @@ def engine(shared_lab: Lab) -> Engine:
     return shared_lab.open(invoices)
 
 
-def write(connection: psycopg.Connection[Any], engine: Engine, number: int, **more: Any) -> TaskHandle:
+def write(
+    connection: psycopg.Connection[Any], engine: Engine, number: int, **more: Any
+) -> TaskHandle:
     """The application's row and the task, as an application writes them."""
     connection.execute("insert into public.invoice (number) values (%s)", (number,))
     return engine.submit(invoices, {"number": number}, connection=connection, **more)

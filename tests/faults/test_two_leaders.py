@@ -101,9 +101,7 @@ def test_a_coordinator_stands_by_while_another_leads(
     assert kinds(task.history()) == ["TaskCreated"]
 
 
-def test_after_one_resigns_another_leads_at_once(
-    lab: Lab, office: Office, client: Engine
-) -> None:
+def test_after_one_resigns_another_leads_at_once(lab: Lab, office: Office, client: Engine) -> None:
     first, second = office.coordinator(), office.coordinator()
     first.step()
     first.resign()

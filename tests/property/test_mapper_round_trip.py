@@ -92,6 +92,23 @@ def test_an_event_comes_back_as_it_was(kind: type[Event], data: st.DataObject) -
     assert mapper.to_domain_event(mapper.to_stored_event(event)) == event
 
 
+@pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
+@given(data=st.data())
+def test_an_event_made_without_checks_is_the_checked_one(
+    kind: type[Event], data: st.DataObject
+) -> None:
+    event = data.draw(events(kind))
+    given = {name: getattr(event, name) for name in kind.model_fields if name in event.__dict__}
+    needed = {
+        name: value
+        for name, value in given.items()
+        if kind.model_fields[name].is_required() or value != kind.model_fields[name].default
+    }
+
+    assert kind.of(**needed) == event
+    assert kind.of(**needed).model_dump() == event.model_dump()
+
+
 @pytest.mark.parametrize("name", [name for name in MAPPERS if name != "plain"])
 @given(event=st.sampled_from(list(EVENTS.values())).flatmap(events))
 def test_an_encoded_event_comes_back_as_it_was(name: str, event: Event) -> None:

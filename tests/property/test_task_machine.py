@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -52,10 +51,14 @@ def templates(draw: st.DrawFn) -> Template:
 class TaskMachine(RuleBasedStateMachine):
     """Facts may pile up before the coordinator looks; timers ring early, late and in vain."""
 
-    @initialize(template=templates(), lost_leases=st.integers(0, 2))
-    def submitted(self, template: Template, lost_leases: int) -> None:
+    @initialize(
+        template=templates(),
+        lost_leases=st.integers(0, 2),
+        finally_=st.sampled_from(["complete", "fail", "lose"]),
+    )
+    def submitted(self, template: Template, lost_leases: int, finally_: str) -> None:
         self.story = Story(template, lost_leases=lost_leases)
-        self.decided_at = 0
+        self.finally_ = finally_
 
     # -- what happens
 
@@ -99,6 +102,7 @@ class TaskMachine(RuleBasedStateMachine):
         folded = fold_run(self.story.log, self.story.plan)
 
         assert slots(folded) == slots(self.run)
+        assert all(type(event).model_validate(vars(event)) == event for event in self.log)
         self.story.run = folded
 
     @rule(data=st.data())
@@ -157,10 +161,10 @@ class TaskMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_step_fails_more_often_than_its_policy_allows(self) -> None:
-        for template, known in zip(self.run.plan.steps, self.run.steps, strict=True):
-            assert known.failures <= template.retry.max_attempts
+        for planned, known in zip(self.run.plan.steps, self.run.steps, strict=True):
+            assert known.failures <= planned.retry.max_attempts
             assert known.lost <= self.story.rules.lost_leases + 1
-            assert template.retry.max_attempts or not known.attempt
+            assert planned.retry.max_attempts or not known.attempt
 
     @invariant()
     def every_stream_counts_from_one_and_every_event_has_its_own_id(self) -> None:
@@ -178,20 +182,36 @@ class TaskMachine(RuleBasedStateMachine):
             assert self.run.steps[number].state is waiting[kind]
 
     def teardown(self) -> None:
-        """Whatever happened, everything goes on to an end when workers do their work."""
+        """Whatever happened, it comes to an end, be it that from now on everything goes wrong."""
         if not hasattr(self, "story"):
             return
-        for _ in range(4 * len(self.run.steps) + 4):
+        for _ in range(8 * len(self.run.steps) + 8):
             self.story.decided()
             for name in self.steps_in(StepState.WAITING_FOR_RETRY):
                 self.story.ring(name, after=1e6)
             for name in self.steps_in(StepState.ENQUEUED):
                 self.story.begin(name)
             for name in self.steps_in(StepState.IN_PROGRESS):
-                self.story.complete(name)
+                getattr(self.story, self.finally_)(name)
         self.story.decided()
 
         assert self.run.ended
+        self.no_step_fails_more_often_than_its_policy_allows()
+        self.a_task_is_complete_only_when_all_its_steps_are()
+        for given_up in (event for event in self.log if isinstance(event, StepErrored)):
+            self.was_given_up_for_a_reason(given_up)
+
+    def was_given_up_for_a_reason(self, event: StepErrored) -> None:
+        known = self.run.step(event.step)
+        allowed = self.run.plan.steps[self.run.plan.numbers[event.step]].retry.max_attempts
+        expected = {
+            "never": (allowed, 0),
+            "exhausted": (known.failures, allowed),
+            "permanent": (known.failures > 0, True),
+            "lost_leases": (known.lost, self.story.rules.lost_leases + 1),
+        }
+        found, should_be = expected[event.reason]
+        assert found == should_be, event.reason
 
     # -- how it is seen
 
@@ -208,8 +228,8 @@ class TaskMachine(RuleBasedStateMachine):
 
     def steps_in(self, *states: StepState) -> list[str]:
         return [
-            template.name
-            for template, known in zip(self.run.plan.steps, self.run.steps, strict=True)
+            planned.name
+            for planned, known in zip(self.run.plan.steps, self.run.steps, strict=True)
             if known.state in states
         ]
 

@@ -5,8 +5,18 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from board import Connection, Others, Row, append, call, columns, heard, log, new_id
-from board import wait_until_blocked
+from board import (
+    Connection,
+    Others,
+    Row,
+    append,
+    call,
+    columns,
+    heard,
+    log,
+    new_id,
+    wait_until_blocked,
+)
 
 
 def facts(connection: Connection, *rows: Row) -> set[UUID]:

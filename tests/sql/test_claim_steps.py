@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import pytest
 from board import Connection, Others, call, new_id, queue, queue_row, table
 
 MINE, FOREIGN = new_id(), new_id()
@@ -102,3 +103,16 @@ def test_a_claim_that_is_rolled_back_leaves_the_step_to_others(
 
     assert claimed(connection, 1) == tasks
     first.close()
+
+
+@pytest.mark.parametrize(("lazy", "waits"), [(False, "on"), (True, "off")])
+def test_only_a_lazy_claim_does_not_wait_for_the_disk(
+    connection: Connection, lazy: bool, waits: str
+) -> None:
+    queued(connection, 0)
+
+    with connection.transaction():
+        assert len(call(connection, "claim_steps", new_id(), [MINE], 1, lazy)) == 1
+        assert connection.execute("show synchronous_commit").fetchone() == (waits,)
+
+    assert connection.execute("show synchronous_commit").fetchone() == ("on",)

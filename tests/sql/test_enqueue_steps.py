@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from board import Connection, call, heard, new_id, queue, queue_row, rows_of, table
+import psycopg
+import pytest
+from board import Connection, call, drop, heard, new_id, queue, queue_row, rows_of, table
 
 TEMPLATE = new_id()
 
@@ -20,25 +22,32 @@ def test_rows_are_stored_as_given(connection: Connection) -> None:
     ]
 
 
-def test_a_step_that_is_queued_already_is_queued_anew(connection: Connection) -> None:
+def test_a_step_that_is_queued_already_is_refused_with_its_neighbours(
+    connection: Connection,
+) -> None:
+    there = queue_row(new_id(), TEMPLATE)
+    queue(connection, there)
+    call(connection, "claim_steps", new_id(), [TEMPLATE], 10)
+    before = table(connection, "queue", "step_id", "worker_id", "stream_version")
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        queue(connection, queue_row(new_id(), TEMPLATE), {**there, "version": 9})
+
+    assert table(connection, "queue", "step_id", "worker_id", "stream_version") == before
+
+
+def test_a_step_that_was_dropped_and_queued_anew_goes_behind_the_others(
+    connection: Connection,
+) -> None:
     again, behind = queue_row(new_id(), TEMPLATE), queue_row(new_id(), TEMPLATE)
     queue(connection, again, behind)
-    call(connection, "claim_steps", new_id(), [TEMPLATE], 10)
 
+    drop(connection, again["step_id"])
     queue(connection, {**again, "version": 9, "attempt": 2})
 
-    (found,) = call(connection, "claim_steps", new_id(), [TEMPLATE], 10)
-    assert (found[0], found[3], found[4]) == (again["step_id"], 9, 2)
-    assert len(table(connection, "queue", "step_id")) == 2
-
-
-def test_a_step_queued_anew_goes_behind_the_others(connection: Connection) -> None:
-    again, behind = queue_row(new_id(), TEMPLATE), queue_row(new_id(), TEMPLATE)
-    queue(connection, again, behind)
-
-    queue(connection, again)
-
-    assert call(connection, "claim_steps", new_id(), [TEMPLATE], 1)[0][0] == behind["step_id"]
+    found = [call(connection, "claim_steps", new_id(), [TEMPLATE], 1)[0] for _ in range(2)]
+    assert [row[0] for row in found] == [behind["step_id"], again["step_id"]]
+    assert found[1][3:5] == (9, 2)
 
 
 def test_workers_are_woken(connection: Connection, other: Connection) -> None:

@@ -30,3 +30,15 @@ def test_followers_hear_the_kind(connection: Connection, other: Connection, kind
     arguments = (*columns([Row(new_id())]), kind)
 
     assert heard(other, "log", connection, "insert_events", *arguments) == [kind]
+
+
+@pytest.mark.parametrize("kind", ["start", "decision"])
+def test_coordinators_are_woken_by_facts_alone(
+    connection: Connection, other: Connection, kind: str
+) -> None:
+    other.execute('listen "flowledger.fact"')
+    call(connection, "insert_events", *columns([Row(new_id())]), kind)
+    fact = (*columns([Row(new_id())]), "fact")
+
+    assert heard(other, "fact", connection, "insert_events", *fact) == [""]
+    assert list(other.notifies(timeout=0, stop_after=1)) == []

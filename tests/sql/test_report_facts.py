@@ -12,6 +12,7 @@ from board import (
     append,
     call,
     columns,
+    drop,
     heard,
     log,
     new_id,
@@ -158,4 +159,5 @@ def expired_and_queued_anew(connection: Connection, task: UUID, late: Row) -> No
         late.at(late.version, topic="step.lease_expired", state=b"x"),
         late.at(late.version + 1, topic="step.enqueued", state=b"x"),
     )
+    drop(connection, late.stream)
     queue(connection, queue_row(task, TEMPLATE, version=late.version + 1, attempt=2))

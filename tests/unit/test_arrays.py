@@ -51,9 +51,7 @@ def returned(connection: Connection, value: Array) -> tuple[Any, str]:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_what_goes_in_comes_out(
-    shared: Connection, kind: Any, data: st.DataObject
-) -> None:
+def test_what_goes_in_comes_out(shared: Connection, kind: Any, data: st.DataObject) -> None:
     name, elements = KINDS[kind]
     values = data.draw(st.lists(elements, max_size=20))
 

@@ -33,17 +33,13 @@ def descendants(kind: type[Event]) -> set[type[Event]]:
 
 
 def test_every_event_class_is_known_by_its_topic() -> None:
-    defined = {
-        kind for kind in descendants(Event) - ABSTRACT if kind.__module__ == events.__name__
-    }
+    defined = {kind for kind in descendants(Event) - ABSTRACT if kind.__module__ == events.__name__}
 
     assert set(EVENTS.values()) == defined
 
 
 @pytest.mark.parametrize(("topic", "kind"), EVENTS.items(), ids=EVENTS)
-def test_a_topic_is_the_name_of_the_event_and_no_import_path(
-    topic: str, kind: type[Event]
-) -> None:
+def test_a_topic_is_the_name_of_the_event_and_no_import_path(topic: str, kind: type[Event]) -> None:
     words = re.findall("[A-Z][a-z]+", kind.__name__)
 
     assert topic == f"{words[0]}.{'_'.join(words[1:])}".lower()

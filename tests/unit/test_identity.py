@@ -79,7 +79,7 @@ def test_a_key_belongs_to_its_template_in_all_its_versions() -> None:
 
 
 def test_a_strategy_that_needs_a_key_says_so() -> None:
-    with pytest.raises(MissingIdempotencyKey, match="shop/order@1 .* needs an idempotency_key"):
+    with pytest.raises(MissingIdempotencyKey, match=r"shop/order@1 .* needs an idempotency_key"):
         identity("caller_provided", {"id": 1})
 
 

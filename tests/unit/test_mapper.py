@@ -49,9 +49,7 @@ def row(state: bytes, topic: str = "task.started") -> LedgerEvent:
         pytest.param(stored("task.exploded"), "unknown 'task.exploded'", id="an unknown topic"),
         pytest.param(stored(schema_version=2), "version 2 of task.started", id="a future version"),
         pytest.param(stored(schema_version="x"), "cannot be read", id="a version of words"),
-        pytest.param(
-            LedgerEvent(TASK, 2, "task.started", stored().state), "task_id", id="no task"
-        ),
+        pytest.param(LedgerEvent(TASK, 2, "task.started", stored().state), "task_id", id="no task"),
         pytest.param(stored(namespace=...), "namespace", id="a missing field"),
         pytest.param(stored(colour="red"), "colour", id="a field that is not known"),
         pytest.param(stored(occurred_at="noon"), "occurred_at", id="a broken value"),

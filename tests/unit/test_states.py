@@ -124,8 +124,8 @@ def test_every_event_can_happen_in_some_state() -> None:
 
 
 def test_ends_are_the_states_that_nothing_leaves() -> None:
-    assert STEP_ENDS == {StepState.COMPLETE, StepState.ERROR}
-    assert TASK_ENDS == {TaskState.COMPLETE, TaskState.ERROR}
+    assert {StepState.COMPLETE, StepState.ERROR} == STEP_ENDS
+    assert {TaskState.COMPLETE, TaskState.ERROR} == TASK_ENDS
     assert not STEP_ENDS & {source for source, _ in STEP_TRANSITIONS}
     assert not TASK_ENDS & {source for source, _ in TASK_TRANSITIONS}
 

@@ -1,0 +1,58 @@
+"""What the page on architecture names exists, and nothing that appends is left out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from flowledger.engine.domain.events import DECISIONS, FACTS, TaskCreated
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+
+
+def rows(writer: str) -> str:
+    return "\n".join(line for line in ARCHITECTURE.splitlines() if line.startswith(f"| {writer} |"))
+
+
+def test_the_table_of_writers_names_every_event_once() -> None:
+    named = {
+        writer: re.findall(r"`([A-Z]\w+)`", rows(writer))
+        for writer in ("engine API", "worker", "coordinator")
+    }
+
+    assert named["engine API"] == [TaskCreated.__name__]
+    assert sorted(named["worker"]) == sorted(
+        kind.__name__ for kind in FACTS if kind is not TaskCreated
+    )
+    assert sorted(named["coordinator"]) == sorted(kind.__name__ for kind in DECISIONS)
+
+
+def test_every_file_that_is_named_exists() -> None:
+    named = re.findall(r"`((?:engine|handlers|sql|projections|docs)/[\w./]*)`", ARCHITECTURE)
+
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text("utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_table_that_is_named_exists(connection: psycopg.Connection) -> None:
+    text = ARCHITECTURE + (ROOT / "README.md").read_text("utf-8").partition("```text")[2]
+    named = set(re.findall(r"flowledger\.([a-z]+)\b", text)) - {"engine", "handlers", "yaml"}
+
+    found = connection.execute(
+        "select tablename from pg_tables where schemaname = 'flowledger'"
+    ).fetchall()
+
+    assert {"event", "queue", "task", "step", "timer", "submission", "worker"} <= named
+    assert named - {name for (name,) in found} == set()

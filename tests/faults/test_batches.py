@@ -1,0 +1,149 @@
+"""What a worker and its store exchange: a batch of which one step is refused, answers that are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hand import Hand
+from lab import Lab, completions, kinds
+
+from flowledger.engine import Engine
+from flowledger.engine.domain.events import StepCompleted, StepHandedBack
+from flowledger.engine.ports import Claim
+from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.handlers import Workflow
+
+flow = Workflow("batches", "flow", version="1")
+
+
+@flow.step
+def only() -> None:
+    """Run by hand here."""
+
+
+@pytest.fixture
+def hands(lab: Lab) -> Generator[Callable[[], Hand]]:
+    with ExitStack() as opened:
+        yield lambda: Hand(lab, opened, flow)
+
+
+@pytest.fixture
+def coordinator(lab: Lab) -> Engine:
+    return lab.open(flow, roles=["coordinator"])
+
+
+def queued(lab: Lab, coordinator: Engine, count: int) -> list[Any]:
+    tasks = coordinator.submit_many(flow, [{}] * count)
+    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == count)
+    return tasks
+
+
+def states(lab: Lab) -> dict[str, int]:
+    return dict(
+        lab.rows(
+            "select topic, count(*) from flowledger.event where topic like 'step.%%' group by topic"
+        )
+    )
+
+
+def test_one_refused_step_does_not_reject_the_ninety_nine_beside_it(
+    lab: Lab, coordinator: Engine, hands: Callable[[], Hand]
+) -> None:
+    tasks = queued(lab, coordinator, 100)
+    worker = hands()
+    claims = worker.exchange(limit=100).claims
+    assert len(claims) == 100
+    taken = claims[50]
+    someone_else = worker.fact(StepHandedBack, taken)
+    LedgerRecorder(LedgerDatastore(worker.pool)).insert_events(
+        [worker.mapper.to_stored_event(someone_else)]
+    )
+
+    exchange = worker.exchange([worker.fact(StepCompleted, claim) for claim in claims])
+
+    assert exchange.refused == {taken.step_id}
+    counts = completions(lab)
+    assert len(counts) == 99
+    assert taken.step_id not in counts
+    others = [task for task in tasks if task.id != taken.task_id]
+    assert {task.wait(30) for task in others} == {"complete"}
+
+
+def test_facts_that_are_reported_again_are_recognised_and_stored_once(
+    lab: Lab, coordinator: Engine, hands: Callable[[], Hand]
+) -> None:
+    """The answer to the first report was lost."""
+    queued(lab, coordinator, 3)
+    worker = hands()
+    claims = worker.exchange(limit=3).claims
+    facts = [worker.fact(StepCompleted, claim) for claim in claims]
+    assert worker.exchange(facts).refused == frozenset()
+
+    assert worker.exchange(facts).refused == frozenset()
+    assert set(completions(lab).values()) == {1}
+    assert len(completions(lab)) == 3
+
+
+def test_claims_whose_answer_was_lost_are_found_on_the_board(
+    lab: Lab, coordinator: Engine, hands: Callable[[], Hand]
+) -> None:
+    queued(lab, coordinator, 3)
+    worker = hands()
+    claims = worker.exchange(limit=3).claims
+
+    assert sorted(worker.board.held(worker.identity), key=step) == sorted(claims, key=step)
+
+
+def step(claim: Claim) -> UUID:
+    return claim.step_id
+
+
+def test_what_builds_on_a_start_that_was_lost_is_refused(
+    lab: Lab, coordinator: Engine, hands: Callable[[], Hand]
+) -> None:
+    (task,) = queued(lab, coordinator, 1)
+    worker = hands()
+    (claim,) = worker.exchange(limit=1).claims
+    lose(lab, claim)
+
+    assert worker.exchange([worker.fact(StepCompleted, claim)]).refused == {claim.step_id}
+    assert kinds(task.history(), "only") == ["StepEnqueued"]
+    assert lab.value("select count(*) from flowledger.queue where worker_id is null") == 1
+
+
+def test_a_step_that_is_claimed_anew_is_not_completed_by_its_earlier_attempt(
+    lab: Lab, coordinator: Engine, hands: Callable[[], Hand]
+) -> None:
+    """In one exchange: the outcome of a start that was lost, and the claim of the same step.
+
+    The log would have the completion before the start, which no coordinator could ever fold.
+    """
+    (task,) = queued(lab, coordinator, 1)
+    worker = hands()
+    (claim,) = worker.exchange(limit=1).claims
+    lose(lab, claim)
+
+    exchange = worker.exchange([worker.fact(StepCompleted, claim)], limit=1)
+
+    assert exchange.claims == [claim]
+    assert exchange.refused == frozenset()
+    assert kinds(task.history(), "only") == ["StepEnqueued", "StepStarted"]
+    assert worker.board.held(worker.identity) == [claim]
+    worker.exchange([worker.fact(StepCompleted, claim)])
+    assert task.wait(30) == "complete"
+
+
+def lose(lab: Lab, claim: Claim) -> None:
+    """What a crash of the server does to a claim that was not yet on the disk."""
+    lab.rows("set session_replication_role = replica")
+    lab.rows(
+        "delete from flowledger.event where originator_id = %s and originator_version = %s",
+        claim.step_id,
+        claim.version,
+    )
+    lab.rows("update flowledger.queue set worker_id = null where step_id = %s", claim.step_id)
+    lab.rows("set session_replication_role = origin")

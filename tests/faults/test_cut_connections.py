@@ -1,0 +1,236 @@
+"""Connections that are cut: in the middle of a run, of a listener, and after a commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, suppress
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from lab import PATIENCE, Lab, assert_legal_order, completions, kinds
+
+from flowledger.engine import DatabaseUnavailable, Engine, TaskState
+from flowledger.engine.bootstrap import engine_pool
+from flowledger.engine.domain.events import StepEvent
+from flowledger.engine.ports import Claim, Commit, Exchange
+from flowledger.engine.runtime.catalogue import Catalogue
+from flowledger.engine.runtime.coordinator import Coordinator
+from flowledger.engine.runtime.worker import Worker
+from flowledger.engine.store.clock import DatabaseClock
+from flowledger.engine.store.identifiers import Identifiers
+from flowledger.engine.store.ledger import PostgresLedger
+from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.store.wakeups import ProcessBell
+from flowledger.engine.store.workboard import PostgresWorkboard
+from flowledger.handlers import Workflow
+
+QUICK = {"reconnect_initial_seconds": 0.01, "reconnect_cap_seconds": 0.05}
+CUT = (
+    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+    " where datname = current_database() and application_name = 'flowledger'"
+)
+
+flow = Workflow("cut", "flow", version="1")
+
+
+@flow.step
+def first(context: dict[str, Any]) -> int:
+    return context["number"]
+
+
+@flow.step(after=[first])
+def second(first: int) -> int:
+    return first + 1
+
+
+def test_whenever_connections_are_cut_everything_completes_once(lab: Lab) -> None:
+    engine = lab.open(flow, database=QUICK, worker={"concurrency": 2})
+    client = lab.open(roles=(), database={"application_name": "client"})
+    tasks = client.submit_many(flow, [{"number": number} for number in range(100)])
+
+    for enough in range(10, 200, 45):
+        lab.until(lambda enough=enough: len(completions(lab)) >= enough)  # type: ignore[misc]
+        assert lab.value(CUT) > 0
+
+    for number, task in enumerate(tasks):
+        assert task.wait(PATIENCE) is TaskState.COMPLETE
+        assert task.result()["second"] == number + 1
+    assert set(completions(lab).values()) == {1}
+    assert engine.submit(flow, {"number": 7}).result(PATIENCE)["second"] == 8
+
+
+@pytest.fixture
+def refuse_connections(lab: Lab, server: str) -> Generator[Callable[[bool], None]]:
+    """Lets nobody connect to this test's database any more; whoever is connected stays."""
+    name = lab.value("select current_database()")
+
+    def refuse(yes: bool) -> None:
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(f"alter database {name} allow_connections {not yes}".encode())
+
+    yield refuse
+    refuse(False)
+
+
+def test_what_was_committed_while_nobody_could_listen_is_found_on_reconnecting(
+    lab: Lab, refuse_connections: Callable[[bool], None]
+) -> None:
+    """The poll is ten minutes: only the reconnected listener can have rung."""
+    lab.open(
+        flow,
+        coordinator={"poll_seconds": 600.0, "lease_seconds": 36_000.0},
+        worker={"poll_seconds": 600.0},
+        database=QUICK,
+    )
+    client = lab.open(roles=(), database={"application_name": "client"})
+    client.submit(flow, {"number": 1}).result(PATIENCE)
+    refuse_connections(True)
+    listeners = (
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+        " where datname = current_database() and application_name = 'flowledger'"
+        " and query like 'listen%%'"
+    )
+    assert lab.value(listeners) > 0
+    gone = listeners.replace("pg_terminate_backend(pid)", "*")
+    while lab.value(gone):
+        pass
+    task = client.submit(flow, {"number": 2})
+    assert kinds(task.history()) == ["TaskCreated"]
+
+    refuse_connections(False)
+
+    assert task.result(PATIENCE)["second"] == 3
+
+
+def test_without_any_listener_no_task_waits_longer_than_the_poll(
+    lab: Lab, refuse_connections: Callable[[bool], None]
+) -> None:
+    lab.open(flow, coordinator={"poll_seconds": 0.1}, worker={"poll_seconds": 0.1})
+    client = lab.open(roles=(), database={"application_name": "client"})
+    client.submit(flow, {"number": 1}).result(PATIENCE)
+    refuse_connections(True)
+    lab.rows(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where datname = current_database() and query like 'listen%%'"
+    )
+
+    task = client.submit(flow, {"number": 2})
+
+    assert task.result(PATIENCE)["second"] == 3
+
+
+class Answers:
+    """While it loses answers, what was asked for is done and the caller hears that it was cut off."""
+
+    def __init__(self) -> None:
+        self.victim = ""
+        self.losses = 0
+        self._lost_last = False
+
+    def lost(self, victim: str) -> bool:
+        """Every other answer, so that the attempt after a lost one gets through."""
+        self._lost_last = victim == self.victim and not self._lost_last
+        self.losses += self._lost_last
+        return self._lost_last
+
+
+class ForgetfulLedger(PostgresLedger):
+    """Commits, and says that it was cut off."""
+
+    answers: Answers
+
+    def commit(self, commit: Commit) -> None:
+        super().commit(commit)
+        if self.answers.lost("coordinator"):
+            raise DatabaseUnavailable("cut off after the commit")
+
+
+class ForgetfulBoard(PostgresWorkboard):
+    """Exchanges, and says that it was cut off."""
+
+    answers: Answers
+
+    def exchange(
+        self,
+        worker: Any,
+        facts: Sequence[StepEvent],
+        templates: Any,
+        limit: int,
+        started: Callable[[Claim], StepEvent],
+        *,
+        quiet: bool,
+    ) -> Exchange:
+        found = super().exchange(worker, facts, templates, limit, started, quiet=quiet)
+        if (facts or found.claims) and self.answers.lost("worker"):
+            raise DatabaseUnavailable("cut off after the commit")
+        return found
+
+
+class Loops:
+    """A coordinator and a worker, stepped by hand, whose store loses answers."""
+
+    def __init__(self, lab: Lab, opened: ExitStack) -> None:
+        settings = lab.settings()
+        pool = opened.enter_context(engine_pool(lab.url, settings))
+        mapper, clock = LedgerMapper(), DatabaseClock()
+        self.answers = Answers()
+        ledger = ForgetfulLedger(pool, mapper, clock, 60)
+        board = ForgetfulBoard(pool, mapper, clock)
+        ledger.answers = board.answers = self.answers
+        self.bell = ProcessBell()
+        self.coordinator = Coordinator(
+            ledger=ledger,
+            clock=clock,
+            ring=lambda _: None,
+            identity=uuid4(),
+            settings=settings.coordinator,
+        )
+        self.worker = Worker(
+            board=board,
+            catalogue=Catalogue([flow]),
+            clock=clock,
+            new_id=Identifiers().new,
+            bell=self.bell,
+            ring=lambda _: None,
+            settings=settings.worker,
+        )
+        opened.callback(self.worker.close)
+
+    def run(self, ended: Callable[[], bool]) -> None:
+        self.worker.renew()
+        while not ended():
+            for loop in (self.coordinator, self.worker):
+                with suppress(DatabaseUnavailable):
+                    loop.step()
+            if self.worker.busy:
+                self.bell.wait(0.1)
+
+
+@pytest.fixture
+def loops(lab: Lab) -> Generator[Loops]:
+    with ExitStack() as opened:
+        yield Loops(lab, opened)
+
+
+@pytest.fixture
+def client(lab: Lab) -> Engine:
+    return lab.open(flow, roles=())
+
+
+@pytest.mark.parametrize("victim", ["coordinator", "worker"])
+def test_what_was_committed_before_the_connection_was_cut_is_not_done_twice(
+    lab: Lab, client: Engine, loops: Loops, victim: str
+) -> None:
+    """Every other answer is lost; each loss is found out, and nothing is doubled."""
+    loops.answers.victim = victim
+    tasks = client.submit_many(flow, [{"number": number} for number in range(5)])
+
+    loops.run(lambda: all(task.state is TaskState.COMPLETE for task in tasks))
+
+    assert loops.answers.losses >= 2
+    assert set(completions(lab).values()) == {1}
+    for task in tasks:
+        assert_legal_order(task.history(), flow.template)
+        assert kinds(task.history(), "second") == ["StepEnqueued", "StepStarted", "StepCompleted"]

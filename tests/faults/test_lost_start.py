@@ -1,0 +1,106 @@
+"""Starts are committed without waiting for the disk: what a crash of the server loses is run again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+from hand import Hand
+from lab import PATIENCE, Lab, assert_legal_order, completions, lab_on
+
+from flowledger.engine import DatabaseUnavailable, TaskState
+from flowledger.engine.domain.events import StepCompleted
+from flowledger.engine.store import embedded
+from flowledger.engine.store.migrate import migrate
+from flowledger.handlers import Workflow
+
+QUEUED = "select count(*) from flowledger.queue"
+TOPICS = "select topic from flowledger.event where task_id = %s order by notification_id"
+
+flow = Workflow("lost", "start", version="1")
+
+
+@flow.step
+def only() -> None:
+    """Claimed by hand here."""
+
+
+@pytest.fixture
+def home() -> Generator[Path]:
+    """A folder for a server of its own, short enough to hold its socket."""
+    folder = Path(tempfile.mkdtemp(prefix="flowledger-crash-"))
+    try:
+        yield folder
+    finally:
+        embedded.stop(folder, timeout_seconds=PATIENCE)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def crashing(home: Path) -> Generator[Lab]:
+    """A lab on a server with fsync, whose log writer does not flush by itself for ten seconds."""
+    url = start(home)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("alter system set wal_writer_delay = '10s'")
+        connection.execute("select pg_reload_conf()")
+        migrate(connection)
+    with lab_on(url) as lab:
+        yield lab
+
+
+def start(home: Path) -> str:
+    return embedded.start(home, fsync=True, timeout_seconds=PATIENCE).url
+
+
+def crash(home: Path) -> None:
+    """What `pg_ctl stop -m immediate` does: nothing is written any more."""
+    server = embedded.running(home)
+    assert server
+    process = psutil.Process(server.pid)
+    os.kill(server.pid, signal.SIGQUIT)
+    process.wait(PATIENCE)
+
+
+def test_a_start_that_a_crash_loses_is_made_again_and_completes_once(
+    crashing: Lab, home: Path
+) -> None:
+    """Nobody else commits after the claim: that would bring the start to the disk as well."""
+    with crashing.open(flow, roles=["coordinator"]) as coordinator:
+        task = coordinator.submit(flow, {})
+        crashing.until(lambda: crashing.value(QUEUED))
+    with ExitStack() as opened:
+        worker = Hand(crashing, opened, flow)
+        (claim,) = worker.exchange(limit=1, quiet=True).claims
+        assert crashing.rows(TOPICS, task.id)[-1] == ("step.started",)
+
+        crash(home)
+        start(home)
+        crashing.reconnect()
+
+        assert crashing.rows(TOPICS, task.id)[-1] == ("step.enqueued",)
+        done = worker.fact(StepCompleted, claim)
+        assert insist(lambda: worker.exchange([done])).refused == {claim.step_id}
+        assert worker.board.held(worker.identity) == []
+        assert worker.exchange(limit=1).claims == [claim]
+        assert worker.exchange([worker.fact(StepCompleted, claim)]).refused == frozenset()
+
+    with crashing.open(flow) as engine:
+        assert engine.task(task.id).wait(PATIENCE) is TaskState.COMPLETE
+        assert_legal_order(engine.task(task.id).history(), flow.template)
+    assert completions(crashing) == {claim.step_id: 1}
+
+
+def insist(ask: Callable[[], Any]) -> Any:
+    """Ask again while the pool still finds connections to the server that is gone."""
+    while True:
+        with suppress(DatabaseUnavailable):
+            return ask()

@@ -1,0 +1,108 @@
+"""The coordinator's loop, beside what the acceptance tests show of it."""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import Any
+
+import pytest
+from lab import PATIENCE, Lab, assert_legal_order, completions, kinds
+
+from flowledger.engine import TaskState
+from flowledger.handlers import Workflow
+
+flow = Workflow("coordinator", "flow", version="1")
+
+
+@flow.step
+def first(context: dict[str, Any]) -> int:
+    return context["number"]
+
+
+@flow.step(after=[first])
+def second(first: int) -> int:
+    return first + 1
+
+
+slow = Workflow("coordinator", "slow", version="1")
+entered, released = Event(), Event()
+
+
+@slow.step
+def blocked() -> str:
+    entered.set()
+    assert released.wait(PATIENCE)
+    return "done"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"batch_size": 1},
+        {"cache_tasks": 1},
+        {"submission_batch_size": 1, "timer_batch_size": 1},
+    ],
+    ids=str,
+)
+def test_small_batches_and_a_small_memory_change_nothing(
+    lab: Lab, settings: dict[str, int]
+) -> None:
+    engine = lab.open(flow, coordinator=settings)
+    contexts = [{"number": number} for number in range(20)]
+    with lab.connect() as connection:
+        tasks = engine.submit_many(flow, contexts, connection=connection)
+        connection.commit()
+    tasks += engine.submit_many(flow, contexts)
+
+    for task, context in zip(tasks, contexts * 2, strict=True):
+        assert task.result(PATIENCE)["second"] == context["number"] + 1
+        assert_legal_order(task.history(), flow.template)
+
+
+def test_a_queue_row_that_was_lost_is_found_and_made_again(lab: Lab) -> None:
+    engine = lab.open(flow, roles=["coordinator"], coordinator={"reconcile_seconds": 60.0})
+    task = engine.submit(flow, {"number": 1})
+    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 1)
+    lab.rows("delete from flowledger.queue")
+    lab.open(flow, roles=["worker"])
+
+    lab.move_clock("2 minutes")
+
+    assert task.result(PATIENCE)["second"] == 2
+    assert kinds(task.history(), "first") == ["StepEnqueued", "StepStarted", "StepCompleted"]
+
+
+def test_steps_of_a_worker_that_is_silent_past_its_lease_are_given_to_another(lab: Lab) -> None:
+    """The silent one reports in the end, and is refused."""
+    first_worker = lab.open(slow, roles=["worker"])
+    client = lab.open(slow, roles=["coordinator"])
+    task = client.submit(slow, {})
+    assert entered.wait(PATIENCE)
+    lab.rows("update flowledger.worker set lease_until = flowledger.clock() - interval '1 second'")
+
+    second_worker = lab.open(slow, roles=["worker"])
+    lab.move_clock("1 second")
+    lab.until(lambda: kinds(task.history()).count("StepStarted") == 2)
+    released.set()
+
+    assert task.result(PATIENCE) == {"blocked": "done"}
+    assert kinds(task.history(), "blocked") == [
+        "StepEnqueued", "StepStarted", "StepLeaseExpired",
+        "StepEnqueued", "StepStarted", "StepCompleted",
+    ]  # fmt: skip
+    for engine in (first_worker, second_worker):
+        engine.close()
+    assert set(completions(lab).values()) == {1}
+
+
+def test_a_completion_that_raced_a_decision_wins_where_it_was_first(lab: Lab) -> None:
+    """The coordinator's batch is refused as a whole; it reads the fact and decides again."""
+    engine = lab.open(flow, worker={"concurrency": 1}, coordinator={"batch_size": 1})
+    tasks = engine.submit_many(flow, [{"number": number} for number in range(10)])
+    for _ in range(5):
+        lab.rows("update flowledger.worker set lease_until = flowledger.clock() - interval '1 s'")
+        lab.move_clock("1 second")
+
+    for task in tasks:
+        assert task.wait(PATIENCE) is TaskState.COMPLETE
+    assert set(completions(lab).values()) == {1}

@@ -1,0 +1,115 @@
+"""Waiting for tasks to end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from threading import Barrier, Event, Thread
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from lab import PATIENCE
+
+from flowledger.engine import DatabaseUnavailable
+from flowledger.engine.runtime.endings import Endings
+from flowledger.engine.store.wakeups import ProcessBell
+
+
+class Ended:
+    """Says which tasks have ended; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.tasks: set[UUID] = set()
+        self.asked: list[frozenset[UUID]] = []
+        self.away = False
+        self.heard = Event()
+
+    def ended(self, tasks: Sequence[UUID]) -> Sequence[UUID]:
+        self.asked.append(frozenset(tasks))
+        self.heard.set()
+        if self.away:
+            raise DatabaseUnavailable("away")
+        return [task for task in tasks if task in self.tasks]
+
+
+@pytest.fixture
+def tasks() -> Ended:
+    return Ended()
+
+
+@pytest.fixture
+def bell() -> ProcessBell:
+    return ProcessBell()
+
+
+@pytest.fixture
+def endings(tasks: Any, bell: ProcessBell) -> Generator[Endings]:
+    made = Endings(tasks, bell, PATIENCE)
+    yield made
+    made.stop()
+
+
+def test_a_waiter_is_told_when_its_task_has_ended(
+    tasks: Ended, bell: ProcessBell, endings: Endings
+) -> None:
+    first, second, told, other = uuid4(), uuid4(), Event(), Event()
+    endings.tell(first, told.set)
+    endings.tell(second, other.set)
+
+    tasks.tasks.add(first)
+    bell.ring("ended")
+
+    assert told.wait(PATIENCE)
+    assert not other.is_set()
+
+
+def test_all_waiters_for_one_task_are_told(
+    tasks: Ended, bell: ProcessBell, endings: Endings
+) -> None:
+    task, everybody = uuid4(), Barrier(4)
+    for _ in range(3):
+        endings.tell(task, Thread(target=everybody.wait, args=(PATIENCE,), daemon=True).start)
+
+    tasks.tasks.add(task)
+    bell.ring("ended")
+
+    everybody.wait(PATIENCE)
+
+
+def test_a_task_that_ended_before_anybody_waited_is_found(tasks: Ended, endings: Endings) -> None:
+    task, told = uuid4(), Event()
+    tasks.tasks.add(task)
+
+    endings.tell(task, told.set)
+
+    assert told.wait(PATIENCE)
+
+
+def test_who_has_gone_is_not_told_nor_asked_about(
+    tasks: Ended, bell: ProcessBell, endings: Endings
+) -> None:
+    gone, stays, told, other = uuid4(), uuid4(), Event(), Event()
+    endings.tell(gone, told.set)
+    endings.forget(gone, told.set)
+    tasks.tasks |= {gone, stays}
+    endings.tell(stays, other.set)
+
+    assert other.wait(PATIENCE)
+    assert tasks.asked[-1] == {stays}
+    assert not told.is_set()
+
+
+def test_while_the_database_is_away_waiters_wait_on(
+    tasks: Ended, bell: ProcessBell, endings: Endings
+) -> None:
+    task, told = uuid4(), Event()
+    tasks.away = True
+    tasks.tasks.add(task)
+    endings.tell(task, told.set)
+    assert tasks.heard.wait(PATIENCE)
+    assert not told.is_set()
+
+    tasks.away = False
+    bell.ring("ended")
+
+    assert told.wait(PATIENCE)

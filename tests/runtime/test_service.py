@@ -1,0 +1,153 @@
+"""Stopping the roles of a process: what runs is finished or handed back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from lab import PATIENCE, Lab, assert_legal_order, completions, kinds
+
+from flowledger.engine import Engine, TaskHandle, TaskState
+from flowledger.engine.config import Settings
+from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.runtime.service import Backoff, Loop
+from flowledger.engine.store.wakeups import ProcessBell
+from flowledger.handlers import StepContext, Workflow
+
+flow = Workflow("service", "flow", version="1")
+entered: dict[tuple[str, int], Event] = defaultdict(Event)
+released: dict[tuple[str, int], Event] = defaultdict(Event)
+
+
+@flow.step
+def slow(context: dict[str, str], step: StepContext) -> int:
+    entered[context["name"], step.attempt].set()
+    assert released[context["name"], step.attempt].wait(PATIENCE)
+    return step.attempt
+
+
+@flow.step(after=[slow])
+async def after_slow(slow: int) -> int:
+    return slow
+
+
+def running(engine: Engine, name: str) -> TaskHandle:
+    task = engine.submit(flow, {"name": name})
+    assert entered[name, 1].wait(PATIENCE)
+    return task
+
+
+def test_what_runs_is_finished_within_the_grace(lab: Lab) -> None:
+    worker = lab.open(flow, worker={"grace_seconds": PATIENCE})
+    task = running(worker, "in grace")
+    closing = Thread(target=worker.close)
+    closing.start()
+    released["in grace", 1].set()
+    closing.join(PATIENCE)
+    assert not closing.is_alive()
+
+    client = lab.open(flow)
+
+    assert client.task(task.id).result(PATIENCE) == {"slow": 1, "after_slow": 1}
+    assert "StepHandedBack" not in kinds(client.task(task.id).history())
+
+
+def test_what_outlasts_the_grace_is_handed_back_and_run_by_the_next_worker(lab: Lab) -> None:
+    first = lab.open(flow, worker={"grace_seconds": 0.1})
+    task = running(first, "handed back")
+    first.close()
+    assert lab.value("select count(*) from flowledger.worker") == 0
+    assert lab.value("select count(*) from flowledger.queue where worker_id is not null") == 0
+
+    second = lab.open(flow)
+    assert entered["handed back", 2].wait(PATIENCE)
+    released["handed back", 2].set()
+
+    found = second.task(task.id)
+    assert found.result(PATIENCE) == {"slow": 2, "after_slow": 2}
+    released["handed back", 1].set()
+    assert kinds(found.history(), "slow") == [
+        "StepEnqueued", "StepStarted", "StepHandedBack",
+        "StepEnqueued", "StepStarted", "StepCompleted",
+    ]  # fmt: skip
+    assert_legal_order(found.history(), flow.template)
+    assert set(completions(lab).values()) == {1}
+
+
+def test_a_step_that_is_handed_back_costs_no_attempt_of_its_policy(lab: Lab) -> None:
+    """Three workers stop on it, and the policy allows three attempts."""
+    client = lab.open(flow, roles=["coordinator"])
+    task = client.submit(flow, {"name": "often"})
+    for attempt in (1, 2, 3):
+        worker = lab.open(flow, roles=["worker"], worker={"grace_seconds": 0.01})
+        assert entered["often", attempt].wait(PATIENCE)
+        worker.close()
+    lab.open(flow, roles=["worker"])
+    released["often", 4].set()
+
+    assert task.result(PATIENCE)["slow"] == 4
+    for attempt in (1, 2, 3):
+        released["often", attempt].set()
+
+
+def test_closing_twice_and_closing_without_a_database_do_no_harm(lab: Lab) -> None:
+    engine = lab.open(flow)
+    engine.submit(flow, {"name": "x"})
+    released["x", 1].set()
+    lab.rows(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where datname = current_database() and application_name = 'flowledger'"
+    )
+
+    engine.close()
+    engine.close()
+
+
+def test_a_coordinator_that_stops_lets_the_next_lead_at_once(lab: Lab) -> None:
+    lab.open(flow, coordinator={"lease_seconds": 36_000.0}).close()
+    second = lab.open(flow, coordinator={"lease_seconds": 36_000.0})
+    task = second.submit(flow, {"name": "next"})
+    released["next", 1].set()
+
+    assert task.wait(PATIENCE) is TaskState.COMPLETE
+
+
+def test_an_engine_cannot_be_opened_where_no_database_answers(tmp_path: Any) -> None:
+    url = f"postgresql://nobody@/nothing?host={tmp_path}"
+
+    with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
+        Engine.open(settings=Settings.load(database={"url": url}))
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable("away"), ValueError("odd")])
+def test_a_loop_outlives_whatever_its_step_raises(error: Exception) -> None:
+    again, bell = Event(), ProcessBell()
+    visits: list[frozenset[str]] = []
+
+    def step(rung: frozenset[str]) -> float:
+        visits.append(rung)
+        if len(visits) <= 3:
+            raise error
+        again.set()
+        return PATIENCE
+
+    loop = Loop("test", step, bell, Backoff(0.001, 0.002))
+    loop.start()
+
+    assert again.wait(PATIENCE)
+    loop.stop()
+    assert len(visits) == 4
+
+
+def test_pauses_double_up_to_their_cap_and_begin_anew() -> None:
+    backoff = Backoff(1, 5)
+
+    pauses = [backoff.pause() for _ in range(5)]
+
+    for pause, longest in zip(pauses, (1, 2, 4, 5, 5), strict=True):
+        assert longest / 2 <= pause <= longest
+    assert backoff.reset()
+    assert not backoff.reset()
+    assert backoff.pause() <= 1

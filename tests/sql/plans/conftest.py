@@ -1,0 +1,41 @@
+"""A database with a long log, and the ways in which a server may plan for it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from itertools import islice
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from board import Connection, append
+from plans import history, tasks
+from psycopg import sql
+
+
+@pytest.fixture(scope="module")
+def long_log(server: str, template: str) -> Generator[Connection]:
+    """A connection to a database whose log has 100 000 events, analyzed. For reading."""
+    name = f"{template}_long_log"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("create database {} template {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        parts = urlsplit(server)
+        with psycopg.connect(
+            urlunsplit(parts._replace(path=f"/{name}")), autocommit=True
+        ) as connection:
+            rows = (row for task in tasks() for row in history(task))
+            while batch := list(islice(rows, 10_000)):
+                append(connection, *batch)
+            connection.execute("analyze")
+            yield connection
+        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(params=["auto", "force_generic_plan", "force_custom_plan"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """How the server plans prepared statements."""
+    return request.param  # type: ignore[no-any-return]

@@ -1,0 +1,56 @@
+"""Claiming costs what is claimed, however much is leased or waits for others."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from board import Connection, call, new_id, queue, queue_row
+from plans import plan_of
+
+TEMPLATE, FOREIGN = new_id(), new_id()
+LEASED, FREE = 50_000, 40
+
+
+@pytest.fixture
+def crowded(connection: Connection, mode: str) -> Connection:
+    """A queue with 50 000 leased rows and a few that are free, some of an unknown template."""
+    worker = new_id()
+    for _ in range(LEASED // 10_000):
+        queue(connection, *(queue_row(new_id(), TEMPLATE) for _ in range(10_000)))
+        call(connection, "claim_steps", worker, [TEMPLATE], 10_000)
+    queue(connection, *(queue_row(new_id(), TEMPLATE) for _ in range(FREE)))
+    queue(connection, *(queue_row(new_id(), FOREIGN) for _ in range(FREE)))
+    connection.execute("vacuum analyze flowledger.queue")
+    connection.execute(f"set plan_cache_mode = {mode}".encode())
+    return connection
+
+
+def claim_plan(connection: Connection, worker: UUID) -> str:
+    # A limit of 0 claims nothing while the plan is made often enough to become generic.
+    return plan_of(connection, "claim_steps", worker, [TEMPLATE, FOREIGN], 0, False, times=8)
+
+
+def test_a_claim_reads_the_index_of_what_is_claimable(crowded: Connection) -> None:
+    plan = claim_plan(crowded, new_id())
+
+    assert "queue_claimable" in plan
+    assert "queue_pkey" in plan
+    assert "Seq Scan on queue" not in plan
+    assert len(call(crowded, "claim_steps", new_id(), [TEMPLATE], 100)) == FREE
+
+
+def test_what_a_report_releases_is_found_by_its_key(crowded: Connection) -> None:
+    steps = [row[0] for row in call(crowded, "claim_steps", new_id(), [TEMPLATE], 10)]
+    crowded.execute("select pg_stat_force_next_flush()")
+    crowded.execute("select pg_stat_reset()")
+
+    for step in steps:
+        arguments = ([step], [2], ["step.started"], [b"{}"], [None], [0])
+        call(crowded, "report_facts", new_id(), [step], *arguments, "fact")
+    crowded.execute("select pg_stat_force_next_flush()")
+
+    scans = crowded.execute(
+        "select seq_scan from pg_stat_user_tables where relname = 'queue'"
+    ).fetchone()
+    assert scans == (0,)

@@ -1,0 +1,33 @@
+"""due_timers: what has come due by the engine's clock."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from board import Connection, call, new_id, now, rows_of, timer_row
+
+HOUR = timedelta(hours=1)
+
+
+def test_the_longest_due_come_first_and_the_future_waits(connection: Connection) -> None:
+    at, task = now(connection), new_id()
+    timers = [
+        timer_row(task, at - HOUR, "late"),
+        timer_row(task, at + HOUR, "soon", "timeout"),
+        timer_row(task, at - 2 * HOUR, "later"),
+    ]
+    call(connection, "store_timers", rows_of(timers))
+
+    due = [(task, "later", "retry"), (task, "late", "retry")]
+    assert call(connection, "due_timers", 10) == due
+    assert call(connection, "due_timers", 1) == due[:1]
+
+    call(connection, "move_clock", 2 * HOUR)
+
+    assert call(connection, "due_timers", 10) == [*due, (task, "soon", "timeout")]
+
+
+def test_asking_takes_nothing_away(connection: Connection) -> None:
+    call(connection, "store_timers", rows_of([timer_row(new_id(), now(connection))]))
+
+    assert call(connection, "due_timers", 10) == call(connection, "due_timers", 10) != []

@@ -1,0 +1,19 @@
+"""find_task: a task's row, where the coordinator has seen it."""
+
+from __future__ import annotations
+
+from board import NOON, Connection, call, new_id, rows_of, task_row
+
+
+def test_a_known_task_is_found_as_it_was_stored(connection: Connection) -> None:
+    task, template = new_id(), new_id()
+    rows = [task_row(task, template, correlation="c", ended_at=NOON), task_row(new_id(), template)]
+    call(connection, "store_tasks", rows_of(rows))
+
+    assert call(connection, "find_task", task) == [
+        (task, template, "shop", "order", "1", "in_progress", 2, "c", NOON, NOON)
+    ]
+
+
+def test_an_unknown_task_has_no_row(connection: Connection) -> None:
+    assert call(connection, "find_task", new_id()) == []

@@ -1,0 +1,24 @@
+"""is_known_task: submitted, be it seen by the coordinator or not."""
+
+from __future__ import annotations
+
+import pytest
+from board import Connection, call, new_id
+
+from flowledger.engine.store.arrays import BigintArray, ByteaArray, TextArray, UuidArray
+
+
+@pytest.mark.parametrize("function", ["submit_tasks", "submit_later"])
+def test_a_submitted_task_is_known_and_another_is_not(
+    connection: Connection, function: str
+) -> None:
+    task = new_id()
+    call(
+        connection,
+        function,
+        *(TextArray([None]), UuidArray([task]), TextArray(["task.created"])),
+        *(ByteaArray([b"x"]), BigintArray([0])),
+    )
+
+    assert call(connection, "is_known_task", task) == [True]
+    assert call(connection, "is_known_task", new_id()) == [False]

@@ -1,0 +1,24 @@
+"""left_submissions: what applications left, oldest first."""
+
+from __future__ import annotations
+
+from board import Connection, call, new_id
+
+from flowledger.engine.store.arrays import BigintArray, ByteaArray, TextArray, UuidArray
+
+
+def test_the_oldest_come_first_and_stay_until_they_are_taken(connection: Connection) -> None:
+    tasks = [new_id() for _ in range(3)][::-1]
+    for task in tasks:
+        call(
+            connection,
+            "submit_later",
+            *(TextArray([None]), UuidArray([task]), TextArray(["task.created"])),
+            *(ByteaArray([b"x"]), BigintArray([0])),
+        )
+
+    found = call(connection, "left_submissions", 2)
+
+    assert [row[1:] for row in found] == [(task, "task.created", b"x") for task in tasks[:2]]
+    assert [row[0] for row in found] == sorted(row[0] for row in found)
+    assert call(connection, "left_submissions", 2) == found

@@ -1,0 +1,26 @@
+"""next_due: the time, and when to ask again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from board import NOON, Connection, call, new_id, now, rows_of, timer_row
+
+
+def test_the_first_timer_is_told_whether_it_is_due_or_not(connection: Connection) -> None:
+    timers = [timer_row(new_id(), NOON + timedelta(hours=n)) for n in (3, 1, 2)]
+    call(connection, "store_timers", rows_of(timers))
+
+    ((told, due_at),) = call(connection, "next_due")
+
+    assert due_at == NOON + timedelta(hours=1)
+    assert timedelta() <= now(connection) - told < timedelta(minutes=5)
+
+
+def test_without_a_timer_there_is_only_the_time(connection: Connection) -> None:
+    call(connection, "move_clock", timedelta(days=9))
+
+    ((told, due_at),) = call(connection, "next_due")
+
+    assert due_at is None
+    assert timedelta() <= now(connection) - told < timedelta(minutes=5)

@@ -1,0 +1,33 @@
+"""renew_worker: a worker is known for as long as it renews its lease."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from board import Connection, call, new_id, now, table
+
+FIELDS = ("worker_id", "host", "pid")
+
+
+def test_a_worker_registers_with_where_it_runs(connection: Connection) -> None:
+    worker = new_id()
+
+    (told,) = call(connection, "renew_worker", worker, "here", 71, 30.0)
+
+    assert table(connection, "worker", *FIELDS) == [(worker, "here", 71)]
+    ((started_at, lease_until),) = table(connection, "worker", "started_at", "lease_until")
+    assert abs(lease_until - started_at - timedelta(seconds=30)) < timedelta(seconds=1)
+    assert timedelta() <= now(connection) - told < timedelta(minutes=5)
+
+
+def test_a_renewal_counts_from_now_and_keeps_the_start(connection: Connection) -> None:
+    worker = new_id()
+    call(connection, "renew_worker", worker, "here", 71, 30.0)
+    (started_at,) = table(connection, "worker", "started_at")
+    call(connection, "move_clock", timedelta(minutes=10))
+
+    (told,) = call(connection, "renew_worker", worker, "here", 71, 30.0)
+
+    ((again, lease_until),) = table(connection, "worker", "started_at", "lease_until")
+    assert again == started_at
+    assert abs(lease_until - told - timedelta(seconds=30)) < timedelta(seconds=1)

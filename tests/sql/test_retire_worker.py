@@ -1,0 +1,26 @@
+"""retire_worker: what it still holds counts as lost."""
+
+from __future__ import annotations
+
+from board import Connection, call, new_id, queue, queue_row, renew, table
+
+TEMPLATE = new_id()
+
+
+def test_a_worker_is_forgotten_and_its_steps_are_lost(connection: Connection) -> None:
+    worker, task, other = new_id(), new_id(), new_id()
+    renew(connection, worker, 60.0)
+    renew(connection, other, 60.0)
+    queue(connection, queue_row(task, TEMPLATE))
+    call(connection, "claim_steps", worker, [TEMPLATE], 1)
+
+    call(connection, "retire_worker", worker)
+
+    assert table(connection, "worker", "worker_id") == [other]
+    assert call(connection, "lost_steps", 10) == [(task, "a", worker)]
+
+
+def test_an_unknown_worker_is_no_error(connection: Connection) -> None:
+    call(connection, "retire_worker", new_id())
+
+    assert table(connection, "worker", "worker_id") == []

@@ -1,0 +1,45 @@
+"""store_tasks: the state of tasks, and a word to those who wait for an end."""
+
+from __future__ import annotations
+
+from board import NOON, Connection, call, heard, new_id, rows_of, table, task_row
+
+TEMPLATE = new_id()
+
+
+def test_a_task_is_stored_as_it_is(connection: Connection) -> None:
+    task = new_id()
+    row = task_row(task, TEMPLATE, priority=3, correlation="c", ended_at=NOON)
+
+    call(connection, "store_tasks", rows_of([row]))
+
+    fields = {"correlation_id" if name == "correlation" else name: row[name] for name in row}
+    assert table(connection, "task", *fields) == [tuple(fields.values())]
+
+
+def test_only_what_can_change_is_replaced(connection: Connection) -> None:
+    task = new_id()
+    call(connection, "store_tasks", rows_of([task_row(task, TEMPLATE)]))
+
+    changed = {"state": "complete", "stream_version": 3, "ended_at": NOON}
+    other = {"namespace": "x", "template": "x", "version": "x", "priority": 9, "correlation": "x"}
+    call(connection, "store_tasks", rows_of([task_row(task, new_id(), **changed, **other)]))
+
+    fields = ("template_id", "namespace", "priority", "state", "stream_version", "ended_at")
+    assert table(connection, "task", *fields) == [(TEMPLATE, "shop", 0, "complete", 3, NOON)]
+
+
+def test_who_waits_for_an_end_is_woken_once(connection: Connection, other: Connection) -> None:
+    ended = rows_of([task_row(new_id(), TEMPLATE, ended_at=NOON) for _ in range(3)])
+
+    assert heard(other, "ended", connection, "store_tasks", ended) == [""]
+    assert list(other.notifies(timeout=0, stop_after=1)) == []
+
+
+def test_nobody_is_woken_by_a_task_that_goes_on(connection: Connection, other: Connection) -> None:
+    other.execute('listen "flowledger.ended"')
+    call(connection, "store_tasks", rows_of([task_row(new_id(), TEMPLATE)]))
+    ended = rows_of([task_row(new_id(), TEMPLATE, ended_at=NOON)])
+
+    assert len(heard(other, "ended", connection, "store_tasks", ended)) == 1
+    assert list(other.notifies(timeout=0, stop_after=1)) == []
