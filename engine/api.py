@@ -13,7 +13,7 @@ from flowledger.engine.domain.events import TaskCreated
 from flowledger.engine.domain.identity import identity_of
 from flowledger.engine.domain.template import Limits, Template, validate_template
 from flowledger.engine.domain.work import WorkflowLike
-from flowledger.engine.errors import DuplicateTask, InvalidContext
+from flowledger.engine.errors import InvalidContext
 from flowledger.engine.handle import TaskHandle
 from flowledger.engine.ports import Clock, Tasks
 from flowledger.engine.runtime.endings import Endings
@@ -141,11 +141,7 @@ class Engine:
         self.register(workflow)
         if not created:
             return []
-        owners = self._tasks.submit(created, connection)
-        if on_duplicate == "raise":
-            for event, owner in zip(created, owners, strict=True):
-                if event.task_id != owner:
-                    raise DuplicateTask(owner)
+        owners = self._tasks.submit(created, connection, only_new=on_duplicate == "raise")
         if connection is None:
             self._ring("fact")
         return [self._handle(owner) for owner in owners]

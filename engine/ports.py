@@ -221,10 +221,13 @@ class Tasks(Protocol):
         """A registered definition. Raises UnknownTemplate."""
         ...
 
-    def submit(self, created: Sequence[TaskCreated], connection: object | None) -> Sequence[UUID]:
+    def submit(
+        self, created: Sequence[TaskCreated], connection: object | None, *, only_new: bool
+    ) -> Sequence[UUID]:
         """Store tasks in one transaction, or on the caller's connection in the caller's.
 
-        Returns for each the task that has its identity.
+        Returns for each the task that has its identity; with `only_new` raises DuplicateTask
+        where that is another one, and stores none.
         """
         ...
 

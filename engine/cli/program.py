@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -55,6 +55,13 @@ class Program(click.Group):
         found: click.Command = getattr(import_module(f"{__package__}.{module}"), attribute)
         return found
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; click itself would exit with 1 when the reader of the output left."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            sys.exit(_reader_left())
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in the help, which imports none of them."""
         with formatter.section("Commands"):
@@ -82,8 +89,6 @@ def run_program() -> NoReturn:
         sys.exit(_misused(error))
     except click.ClickException as error:
         sys.exit(_refused(_lower(error)))
-    except BrokenPipeError:
-        sys.exit(_reader_left())
     except (EngineError, OSError) as error:
         sys.exit(_refused(str(error)))
     except (KeyboardInterrupt, click.Abort):

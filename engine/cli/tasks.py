@@ -65,7 +65,10 @@ def say(lines: Iterable[Text]) -> None:
     """Print lines as they are: in colour on a terminal, never wrapped."""
     console = Console(highlight=False)
     for line in lines:
-        console.print(line, soft_wrap=True)
+        if console.is_terminal:
+            console.print(line, soft_wrap=True)
+        else:
+            click.echo(line.plain)
 
 
 def _timeline(tasks: Tasks, events: Iterable[Recorded]) -> Iterable[Text]:

@@ -180,7 +180,7 @@ class Coordinator:
         now = self._clock.now()
         if now < self._ask_clock_at and not rung & {"clock", "submission"}:
             return
-        self._take_submissions(batch, now)
+        more = self._take_submissions(batch, now)
         due = self._ledger.due(self._settings.timer_batch_size)
         now = self._clock.now()
         for task_id, step, kind in due.timers:
@@ -195,19 +195,20 @@ class Coordinator:
         if now >= self._reconcile_at:
             self._reconcile(batch, now)
         poll = now + timedelta(seconds=self._settings.poll_seconds)
-        self._ask_clock_at = poll if due.next_at is None else min(poll, due.next_at)
+        self._ask_clock_at = now if more else min(poll, due.next_at or poll)
 
     def _answer(self, batch: Batch, run: Run, events: tuple[TaskEvent, ...], now: datetime) -> None:
         batch.decided(run, events)
         if events:
             batch.decided(run, decide(run, events[-1].event_id, now, self._rules))
 
-    def _take_submissions(self, batch: Batch, now: datetime) -> None:
+    def _take_submissions(self, batch: Batch, now: datetime) -> bool:
         for created in self._ledger.submissions(self._settings.submission_batch_size):
             run = self._runs.create(created)
             batch.decided(run, (created,))
             batch.decided(run, decide(run, created.event_id, now, self._rules))
             batch.submissions.append(created.submission or 0)
+        return len(batch.submissions) == self._settings.submission_batch_size
 
     def _reconcile(self, batch: Batch, now: datetime) -> None:
         found = 0

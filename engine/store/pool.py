@@ -94,14 +94,18 @@ def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
         name=application_name,
         open=False,
     )
+    _fill(pool, url, timeout_seconds)
+    return pool
+
+
+def _fill(pool: Pool, url: str, seconds: float) -> None:
     try:
-        pool.open(wait=True, timeout=timeout_seconds)
+        pool.open(wait=True, timeout=seconds)
     except PoolTimeout as error:
         pool.close()
         raise DatabaseUnavailable(
-            f"{redact(url)} gave fewer than {min_size} connections within {timeout_seconds:g} s"
+            f"{redact(url)} gave fewer than {pool.min_size} connections within {seconds:g} s"
         ) from error
-    return pool
 
 
 def check(url: str) -> None:

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from flowledger.engine.domain.events import TaskCreated, TemplateRegistered
 from flowledger.engine.domain.template import Template, difference
-from flowledger.engine.errors import DefinitionChanged, StreamMoved
+from flowledger.engine.errors import DefinitionChanged, DuplicateTask, StreamMoved
 from flowledger.engine.ports import Clock, Progress, Recorded, Snapshot, StepRow, TaskRow
 from flowledger.engine.store.arrays import (
     BigintArray,
@@ -35,6 +35,10 @@ HISTORY = (
     " originator_id, originator_version, topic, state, task_id"
     " from flowledger.task_events(%s)"
 )
+
+
+SUBMIT = "select * from flowledger.submit_tasks(%b, %b, %b, %b, %b)"
+SUBMIT_LATER = "select * from flowledger.submit_later(%b, %b, %b, %b, %b)"
 
 
 class PostgresTasks:
@@ -72,22 +76,27 @@ class PostgresTasks:
             stored = self._recorder.select_events(template_id, limit=1)
         return registered(stored, template_id, self._mapper)
 
-    def submit(self, created: Sequence[TaskCreated], connection: object | None) -> Sequence[UUID]:
+    def submit(
+        self, created: Sequence[TaskCreated], connection: object | None, *, only_new: bool
+    ) -> Sequence[UUID]:
         """Store tasks in one transaction, or on the caller's connection in the caller's.
 
-        Returns for each the task that has its identity. Raises TypeError for what is no psycopg
+        Returns for each the task that has its identity; with `only_new` raises DuplicateTask
+        where that is another one, and stores none. Raises TypeError for what is no psycopg
         connection.
         """
         if connection is None:
-            return self._submit(created)
+            return self._submit(created, only_new=only_new)
         if not isinstance(connection, psycopg.Connection):
             raise TypeError(f"expected a psycopg connection, not {type(connection).__name__}")
         cursor = cast("Connection", connection).cursor(row_factory=tuple_row)
         register_arrays(cursor.adapters)
-        cursor.execute(
-            "select * from flowledger.submit_later(%b, %b, %b, %b, %b)", self._arrays(created)
-        )
-        return [row[0] for row in cursor]
+        if only_new:
+            # It opens the caller's transaction, so that the block is a savepoint and no commit.
+            cursor.execute("select")
+        with connection.transaction() if only_new else nullcontext():
+            cursor.execute(SUBMIT_LATER, self._arrays(created))
+            return _owners(created, cursor.fetchall(), only_new=only_new)
 
     def task(self, task_id: UUID) -> TaskRow | None:
         """The task's row; None where the coordinator has not seen it."""
@@ -143,10 +152,13 @@ class PostgresTasks:
         event = self._mapper.to_domain_event(LedgerEvent(*stored))
         return Recorded(position, recorded_at, event)
 
-    def _submit(self, created: Sequence[TaskCreated]) -> Sequence[UUID]:
-        query = "select * from flowledger.submit_tasks(%b, %b, %b, %b, %b)"
+    def _submit(self, created: Sequence[TaskCreated], *, only_new: bool) -> Sequence[UUID]:
+        arrays = self._arrays(created)
         try:
-            return [row[0] for row in self._all(query, self._arrays(created))]
+            with translated(), self._pool.connection() as connection:
+                with connection.transaction() if only_new else nullcontext():
+                    rows = connection.execute(SUBMIT, arrays, binary=True).fetchall()
+                    return _owners(created, rows, only_new=only_new)
         except StreamMoved:
             # The ids are this call's own: where they are taken, the answer to an earlier attempt
             # was lost after it was stored.
@@ -189,3 +201,13 @@ class PostgresTasks:
 
 def _rows(connection: Connection, query: Any, task_id: UUID) -> list[tuple[Any, ...]]:
     return connection.execute(query, (task_id,), binary=True).fetchall()
+
+
+def _owners(
+    created: Sequence[TaskCreated], rows: Sequence[tuple[Any, ...]], *, only_new: bool
+) -> Sequence[UUID]:
+    owners = [row[0] for row in rows]
+    for event, owner in zip(created, owners, strict=True):
+        if only_new and event.task_id != owner:
+            raise DuplicateTask(owner)
+    return owners

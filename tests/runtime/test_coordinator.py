@@ -74,7 +74,7 @@ def test_a_queue_row_that_was_lost_is_found_and_made_again(lab: Lab) -> None:
 
 def test_steps_of_a_worker_that_is_silent_past_its_lease_are_given_to_another(lab: Lab) -> None:
     """The silent one reports in the end, and is refused."""
-    first_worker = lab.open(slow, roles=["worker"])
+    first_worker = lab.open(slow, roles=["worker"], worker={"concurrency": 1})
     client = lab.open(slow, roles=["coordinator"])
     task = client.submit(slow, {})
     assert entered.wait(PATIENCE)
