@@ -38,11 +38,11 @@ class Hand:
         return self._facts.make(kind, claim, self._plan, claim.version + 1, **data)
 
     def started(self, claim: Claim) -> StepEvent:
-        return self._facts.make(
-            StepStarted, claim, self._plan, claim.version, worker=self.identity
-        )
+        return self._facts.make(StepStarted, claim, self._plan, claim.version, worker=self.identity)
 
-    def exchange(self, facts: Sequence[StepEvent] = (), limit: int = 0, *, quiet: bool = False) -> Any:
+    def exchange(
+        self, facts: Sequence[StepEvent] = (), limit: int = 0, *, quiet: bool = False
+    ) -> Any:
         return self.board.exchange(
             self.identity, facts, self._templates, limit, self.started, quiet=quiet
         )

@@ -4,7 +4,8 @@
 -- p_lazy: the transaction need not wait for the disk, because nothing but claims is in it.
 --
 -- The candidates come from the partial index on claimable rows, in a materialized step of their
--- own, so that rows which are leased or dead never slow the claim.
+-- own, so that rows which are leased or dead never slow the claim. They are locked there, so their
+-- places stay true until they are updated.
 
 create or replace function flowledger.claim_steps(
     p_worker uuid, p_templates uuid[], p_limit integer, p_lazy boolean default false
@@ -24,7 +25,7 @@ begin
 
     return query
     with candidates as materialized (
-        select c.step_id
+        select c.ctid as place
         from flowledger.queue as c
         where c.worker_id is null and c.template_id = any (p_templates)
         order by c.priority desc, c.queued
@@ -34,7 +35,7 @@ begin
 
     update flowledger.queue as q
     set worker_id = p_worker
-    where q.step_id = any (array(select candidates.step_id from candidates))
+    where q.ctid = any (array(select candidates.place from candidates))
     returning
         q.step_id, q.task_id, q.template_id, q.stream_version, q.attempt, q.step,
         coalesce(q.correlation_id, q.task_id::text);

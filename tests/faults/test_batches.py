@@ -1,4 +1,4 @@
-"""What a worker and its store exchange: a batch of which one step is refused, answers that are lost."""
+"""What a worker and its store exchange: one refused step in a batch, answers that are lost."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_without_any_listener_no_task_waits_longer_than_the_poll(
 
 
 class Answers:
-    """While it loses answers, what was asked for is done and the caller hears that it was cut off."""
+    """Loses answers: what was asked for is done, and the caller hears that it was cut off."""
 
     def __init__(self) -> None:
         self.victim = ""
@@ -152,7 +152,7 @@ class ForgetfulBoard(PostgresWorkboard):
 
     answers: Answers
 
-    def exchange(
+    def exchange(  # noqa: PLR0913 - as the one it replaces
         self,
         worker: Any,
         facts: Sequence[StepEvent],

@@ -120,7 +120,11 @@ def start_writer(script: Path, url: str, events: int, batch: int) -> subprocess.
     return writer
 
 
-APPEND = "select flowledger.append_events(array[%s], array[1::bigint], array['test'], array[''::bytea], array[null::uuid], array[0::bigint])"
+APPEND = """
+select flowledger.append_events(
+    array[%s], array[1::bigint], array['test'], array[''::bytea], array[null::uuid], array[0::bigint]
+)
+"""
 
 
 def follow_two_writers(lab: Lab, recorder: LedgerRecorder) -> tuple[list[Place], list[Place]]:

@@ -1,4 +1,4 @@
-"""Starts are committed without waiting for the disk: what a crash of the server loses is run again."""
+"""Starts do not wait for the disk: what a crash of the server loses is claimed again."""
 
 from __future__ import annotations
 
