@@ -163,7 +163,7 @@ class Engine:
     def start(self) -> None:
         """Start the roles. `open` has done that."""
         self._service.start()
-        self._log.emit(Signal.ENGINE_OPENED)
+        self._log.emit(Signal.ENGINE_OPENED, roles=self._service.roles)
 
     def close(self) -> None:
         """Stop the roles within their grace and close every connection."""
@@ -187,11 +187,15 @@ class Engine:
     def _encoded(self, workflow: WorkflowLike[C], context: C) -> Any:
         value = workflow.encode_context(context)
         limit = self.settings.submit.max_context_bytes
-        size = len(json.dumps(value, separators=(",", ":")).encode())
+        place = f"the context for {workflow.template.key}"
+        try:
+            text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+            size = len(text.encode())
+        except (TypeError, ValueError) as error:
+            raise InvalidContext(f"{place} is not JSON: {error}") from error
         if size > limit:
             raise InvalidContext(
-                f"the context for {workflow.template.key} has {size} bytes as JSON;"
-                f" submit.max_context_bytes is {limit}"
+                f"{place} has {size} bytes as JSON; submit.max_context_bytes is {limit}"
             )
         return value
 

@@ -83,8 +83,8 @@ class Ledger(Protocol):
         """A registered definition. Raises UnknownTemplate."""
         ...
 
-    def due(self, limit: int) -> Due:
-        """What the engine's clock asks for."""
+    def due(self, limit: int, *, orphans: bool) -> Due:
+        """What the clock asks for; with `orphans`, steps of unknown workers are lost too."""
         ...
 
     def unqueued(self, limit: int) -> Sequence[tuple[UUID, str]]:

@@ -4,8 +4,8 @@ A task's id is a UUIDv7. Its steps' ids are UUIDv8: the same 48 bits of time and
 them, then the task's random bits xor a hash of the step's name. Two tasks never share a step id,
 and the rows of one task lie together in every index over ids (RFC 9562 leaves these bits to us).
 
-A decision's event id is a UUIDv7 whose random bits are a hash of the event that caused it, so that
-a batch which is decided again after a crash carries the ids that it had the first time.
+A decision's event id is a UUIDv7 of the time of deciding whose other bits are a hash of its cause
+and its place, so that nothing is drawn by lot when a batch is decided again after a crash.
 """
 
 from __future__ import annotations

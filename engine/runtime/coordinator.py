@@ -78,6 +78,7 @@ class Coordinator:
         self._committer = Committer(self._send)
         self._under_way: UnderWay | None = None
         self._queued = 0  # since the last tidying
+        self._careful = False  # after a conflict: a row that lingers in the queue may have been it
         self._position = 0  # stored
         self._read = 0  # folded; ahead of what is stored while a commit is under way
         self._renew_at = self._ask_clock_at = self._reconcile_at = clock.now()
@@ -181,7 +182,8 @@ class Coordinator:
         if now < self._ask_clock_at and not rung & {"clock", "submission"}:
             return
         more = self._take_submissions(batch, now)
-        due = self._ledger.due(self._settings.timer_batch_size)
+        reconcile = now >= self._reconcile_at
+        due = self._ledger.due(self._settings.timer_batch_size, orphans=reconcile)
         now = self._clock.now()
         for task_id, step, kind in due.timers:
             run = self._runs.at(task_id, self._read)
@@ -192,7 +194,7 @@ class Coordinator:
             run = self._runs.at(task_id, self._read)
             number = run.plan.numbers[step]
             self._answer(batch, run, lease_expired(run, number, worker, now), now)
-        if now >= self._reconcile_at:
+        if reconcile:
             self._reconcile(batch, now)
         poll = now + timedelta(seconds=self._settings.poll_seconds)
         self._ask_clock_at = now if more else min(poll, due.next_at or poll)
@@ -225,6 +227,8 @@ class Coordinator:
     def _commit(self, leadership: Leadership, batch: Batch, *, beside: bool) -> None:
         now = self._clock.now()
         commit = batch.commit(leadership.epoch, self._position, self._read, now)
+        if self._careful:
+            commit.dropped.extend(row["step_id"] for row in commit.queued)
         self._faults.reached("decided")
         send = self._committer.beside if beside else self._committer.here
         self._under_way = send(batch, commit)
@@ -247,6 +251,7 @@ class Coordinator:
             self._log.emit(Signal.COORDINATOR_CONFLICT, reason=str(moved))
             self._runs.forget_all()
             self._read = self._position
+            self._careful = True
             self._ask_clock_at = self._clock.now()
             return False
         self._faults.reached("committed")
@@ -255,6 +260,7 @@ class Coordinator:
 
     def _stored(self, batch: Batch, commit: Commit) -> None:
         self._position = commit.new
+        self._careful = False
         self._renewed(self._clock.now())
         self._runs.forget(run.task_id for run in batch.runs if run.ended)
         self._queued += len(commit.queued)

@@ -100,6 +100,12 @@ class Service:
         self._loops: list[Loop] = []
         self._new_bell = new_bell
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What this process does."""
+        played = {"coordinator": self._coordinator, "worker": self._worker}
+        return tuple(role for role, part in played.items() if part is not None)
+
     def start(self) -> None:
         """Start the loops. Raises DatabaseUnavailable where the worker cannot be registered."""
         if self._worker is not None:

@@ -80,10 +80,10 @@ class PostgresLedger:
             stored = self._recorder.select_events(template_id, limit=1)
         return registered(stored, template_id, self._mapper)
 
-    def due(self, limit: int) -> Due:
-        """What the engine's clock asks for."""
+    def due(self, limit: int, *, orphans: bool) -> Due:
+        """What the clock asks for; with `orphans`, steps of unknown workers are lost too."""
         timers = self._all("select * from flowledger.due_timers(%s)", (limit,))
-        lost = self._all("select * from flowledger.lost_steps(%s)", (limit,))
+        lost = self._all("select * from flowledger.lost_steps(%s, %s)", (limit, orphans))
         row = self._one("select * from flowledger.next_due()", ())
         now, next_at = cast("tuple[datetime, datetime | None]", row)
         self._clock.observe(now)

@@ -156,10 +156,13 @@ class PostgresTasks:
     def _submit(self, created: Sequence[TaskCreated], *, only_new: bool) -> Sequence[UUID]:
         arrays = self._arrays(created)
         try:
-            with translated(), self._pool.connection() as connection:
-                with connection.transaction() if only_new else nullcontext():
-                    rows = connection.execute(SUBMIT, arrays, binary=True).fetchall()
-                    return _owners(created, rows, only_new=only_new)
+            with (
+                translated(),
+                self._pool.connection() as connection,
+                connection.transaction() if only_new else nullcontext(),
+            ):
+                rows = connection.execute(SUBMIT, arrays, binary=True).fetchall()
+                return _owners(created, rows, only_new=only_new)
         except StreamMoved:
             # The ids are this call's own: where they are taken, the answer to an earlier attempt
             # was lost after it was stored.

@@ -1,14 +1,21 @@
--- Steps claimed by workers whose lease has run out, or who have none.
+-- Steps claimed by workers whose lease has run out; with p_orphans also by workers that nobody
+-- knows, which reads the whole queue and is not for every second.
 
-create or replace function flowledger.lost_steps(p_limit integer)
+create or replace function flowledger.lost_steps(p_limit integer, p_orphans boolean default true)
 returns table (task_id uuid, step text, worker_id uuid)
-language sql
+language plpgsql
 stable
 as $$
-    select q.task_id, q.step, q.worker_id
-    from flowledger.queue as q
-    left join flowledger.worker as w on w.worker_id = q.worker_id
-    where q.worker_id is not null
-        and (w.worker_id is null or w.lease_until < flowledger.clock())
-    limit p_limit;
+#variable_conflict use_column
+begin
+    if p_orphans or exists (select from flowledger.worker where lease_until < flowledger.clock()) then
+        return query
+        select q.task_id, q.step, q.worker_id
+        from flowledger.queue as q
+        left join flowledger.worker as w on w.worker_id = q.worker_id
+        where q.worker_id is not null
+            and (w.worker_id is null or w.lease_until < flowledger.clock())
+        limit p_limit;
+    end if;
+end
 $$;

@@ -1,4 +1,4 @@
-"""Any graph without a cycle runs to its end in a legal order, also where steps fail and are retried."""
+"""Any graph without a cycle runs to its end in a legal order, also where steps are retried."""
 
 from __future__ import annotations
 

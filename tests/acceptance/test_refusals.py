@@ -204,7 +204,7 @@ def test_a_cycle_is_refused_by_name_when_the_engine_is_opened(lab: Lab) -> None:
     workflow.step(name="b", after=["a"])(step)
     before = lab.counts()
 
-    with pytest.raises(InvalidTemplate, match="a -> b -> a|b -> a -> b"):
+    with pytest.raises(InvalidTemplate, match=r"a -> b -> a|b -> a -> b"):
         lab.open(workflow)
 
     assert lab.counts() == before

@@ -16,11 +16,12 @@ def test_steps_are_lost_when_the_lease_of_their_worker_has_run_out(connection: C
     queue(connection, *(queue_row(task, TEMPLATE) for task in tasks))
     lost = call(connection, "claim_steps", silent, [TEMPLATE], 1)
     call(connection, "claim_steps", lively, [TEMPLATE], 1)
-    assert call(connection, "lost_steps", 10) == []
+    assert call(connection, "lost_steps", 10) == call(connection, "lost_steps", 10, False) == []
 
     call(connection, "move_clock", timedelta(seconds=31))
 
     assert call(connection, "lost_steps", 10) == [(lost[0][1], "a", silent)]
+    assert call(connection, "lost_steps", 10, False) == [(lost[0][1], "a", silent)]
 
 
 def test_steps_of_a_worker_that_nobody_knows_are_lost(connection: Connection) -> None:
@@ -29,6 +30,7 @@ def test_steps_of_a_worker_that_nobody_knows_are_lost(connection: Connection) ->
     call(connection, "claim_steps", worker, [TEMPLATE], 1)
 
     assert call(connection, "lost_steps", 10) == [(task, "a", worker)]
+    assert call(connection, "lost_steps", 10, False) == []
 
 
 def test_no_more_than_the_limit_is_told(connection: Connection) -> None:
