@@ -40,12 +40,13 @@ def blocked() -> str:
     [
         {"batch_size": 1},
         {"cache_tasks": 1},
-        {"submission_batch_size": 1, "timer_batch_size": 1},
+        # With a poll of ten minutes: what one commit leaves over must not wait for it.
+        {"submission_batch_size": 1, "poll_seconds": 600.0, "lease_seconds": 36_000.0},
     ],
-    ids=str,
+    ids=["events", "memory", "submissions"],
 )
 def test_small_batches_and_a_small_memory_change_nothing(
-    lab: Lab, settings: dict[str, int]
+    lab: Lab, settings: dict[str, float]
 ) -> None:
     engine = lab.open(flow, coordinator=settings)
     contexts = [{"number": number} for number in range(20)]
