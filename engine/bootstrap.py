@@ -45,7 +45,8 @@ def open_engine(
         parts = Parts(pool, wakeups, settings, faults)
         opened.callback(parts.close)
         engine = parts.engine(catalogue, roles)
-        parts.wakeups.start()
+        if roles:
+            wakeups.start()
         for workflow in workflows:
             engine.register(workflow)
         engine.start()
@@ -130,7 +131,7 @@ class Parts:
             clock=self.clock,
             new_id=self.identifiers.new,
             ring=self.wakeups.ring,
-            endings=Endings(self.tasks, self.wakeups.bell("ended"), poll),
+            endings=Endings(self.tasks, self.wakeups.bell("ended"), poll, self.wakeups.start),
             service=Service(
                 self.settings,
                 self._coordinator() if "coordinator" in roles else None,

@@ -100,6 +100,11 @@ class Coordinator(Section):
     batch_size: Count = Field(
         default=512, description="Most events read and decided on in one commit."
     )
+    hurry_events: Count = Field(
+        default=32,
+        description="Events in a batch from which it hurries: the commit goes on beside the next"
+        " batch, and starts are noted later.",
+    )
     poll_seconds: Seconds = Field(
         default=1.0, description="Seconds after which it looks at the log although nobody woke it."
     )

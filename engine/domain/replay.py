@@ -101,13 +101,24 @@ def differences(
 ) -> Sequence[Difference]:
     """Where the rows of a task and its steps differ from the fold; rows are named like columns.
 
+    A busy coordinator notes late that a step has started: its row may still say that it is queued.
     `run` is None where the coordinator has not met the task: then there are no rows.
     """
     expected = {} if run is None else _step_rows(run)
     found = _compared("task", None if run is None else _task_row(run), task)
     for name in dict.fromkeys((*expected, *steps)):
-        found += _compared(f"step {name!r}", expected.get(name), steps.get(name))
+        log, row = expected.get(name), steps.get(name)
+        if log is None or row is None or not _start_not_noted(log, row):
+            found += _compared(f"step {name!r}", log, row)
     return found
+
+
+def _start_not_noted(log: Row, row: Row) -> bool:
+    started = StepState.IN_PROGRESS.value, row["attempt"] + 1, row["stream_version"] + 1
+    return (
+        row["state"] == StepState.ENQUEUED.value
+        and (log["state"], log["attempt"], log["stream_version"]) == started
+    )
 
 
 def _compared(subject: str, log: Row | None, row: Row | None) -> list[Difference]:

@@ -8,8 +8,9 @@ touches each of them often and comparing ids would cost more than deciding.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from flowledger.engine.domain.events import (
@@ -21,22 +22,24 @@ from flowledger.engine.domain.events import (
 )
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.run import Run
+from flowledger.engine.domain.states import StepState
 from flowledger.engine.ports import Commit, Row
 
-Numbers = dict[Run, set[int]]
+Numbers = Mapping[Run, set[int]]
+NOTHING: Numbers = MappingProxyType({})
 
 
 class Batch:
     """Collects what was folded and decided; `commit` turns it into rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, put_off: Numbers = NOTHING) -> None:
         self.events: list[TaskEvent] = []
         self.submissions: list[int] = []
-        self.steps: Numbers = defaultdict(set)
+        self.steps: defaultdict[Run, set[int]] = defaultdict(set, put_off)
         self._tasks: set[Run] = set()
         self._dropped: list[UUID] = []
-        self._queued: Numbers = defaultdict(set)
-        self._untimed: Numbers = defaultdict(set)
+        self._queued: defaultdict[Run, set[int]] = defaultdict(set)
+        self._untimed: defaultdict[Run, set[int]] = defaultdict(set)
 
     def __bool__(self) -> bool:
         return bool(self.steps or self._tasks or self._queued or self._untimed)
@@ -71,6 +74,22 @@ class Batch:
     def untime(self, run: Run, number: int) -> None:
         """The timer of the step rang; its row goes, unless there is a new one."""
         self._untimed[run].add(number)
+
+    def put_off_starts(self) -> Numbers:
+        """Leave out the rows of steps that have only started, and return which they are.
+
+        The queue says already that they run, and most will have ended by the next batch.
+        """
+        started = {
+            run: {n for n in numbers if run.steps[n].state is StepState.IN_PROGRESS}
+            for run, numbers in self.steps.items()
+        }
+        put_off = {
+            run: {n for n in numbers if n not in run.timers} for run, numbers in started.items()
+        }
+        for run, numbers in put_off.items():
+            self.steps[run] -= numbers
+        return {run: numbers for run, numbers in put_off.items() if numbers}
 
     def commit(self, epoch: int, old: int, new: int, now: datetime) -> Commit:
         """The transaction that moves the position from `old` to `new`."""

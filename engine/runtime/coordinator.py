@@ -6,9 +6,10 @@ and answered, and the answers are in the log. Everybody else may append facts at
 
 One step. Read the facts behind the position; fold each into its task and decide what follows; see
 what the clock asks for; then commit events, queue rows, readiness, timers and the new position in
-one transaction, which compares the position and the epoch with the stored ones. Where a whole batch
-was read, more is waiting, and the commit is sent beside the loop while the next batch is decided
-on; that one is only sent when this one is stored. The clock is asked between commits.
+one transaction, which compares the position and the epoch with the stored ones. Where many facts
+were read, it hurries: the commit is sent beside the loop while the next batch is decided on, which
+is only sent when this one is stored; and that a step has started is noted in its row when there is
+time, which is often never, because it has ended by then. The clock is asked between commits.
 
 What is authoritative. The log and the shard row. Runs in memory are a cache of folds: facts up to
 the position, and all decisions. Whenever a commit does not succeed, what it touched is dropped from
@@ -45,7 +46,7 @@ from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState
 from flowledger.engine.errors import LeadershipLost, StreamMoved
 from flowledger.engine.ports import NO_FAULTS, Clock, Commit, FaultPoints, Leadership, Ledger
-from flowledger.engine.runtime.batch import Batch
+from flowledger.engine.runtime.batch import Batch, Numbers
 from flowledger.engine.runtime.committer import Committer, UnderWay
 from flowledger.engine.runtime.runs import Runs
 from flowledger.engine.telemetry import Signal, logger
@@ -77,6 +78,7 @@ class Coordinator:
         self._leadership: Leadership | None = None
         self._committer = Committer(self._send)
         self._under_way: UnderWay | None = None
+        self._put_off: Numbers = {}  # starts whose rows are still to be stored
         self._queued = 0  # since the last tidying
         self._careful = False  # after a conflict: a row that lingers in the queue may have been it
         self._position = 0  # stored
@@ -114,6 +116,7 @@ class Coordinator:
             self._under_way.outcome.exception()
             self._under_way = None
         self._leadership = None
+        self._put_off = {}
         self._runs.forget_all()
 
     def resign(self) -> None:
@@ -148,7 +151,7 @@ class Coordinator:
     def _work(self, leadership: Leadership, rung: frozenset[str]) -> float:
         if self._under_way is None:
             self._runs.shrink()
-        batch = Batch()
+        batch = Batch(self._put_off)
         facts = self._ledger.facts(self._read, self._settings.batch_size)
         now = self._clock.now()
         for fact in facts:
@@ -161,9 +164,10 @@ class Coordinator:
         self._ask_clock(batch, rung)
         if not batch and self._read == self._position:
             return self._pause()
-        more = len(facts) == self._settings.batch_size
-        self._commit(leadership, batch, beside=more)
-        return 0.0 if more or not self._settle() else self._pause()
+        hurry = len(facts) >= self._settings.hurry_events
+        self._put_off = batch.put_off_starts() if hurry else {}
+        self._commit(leadership, batch, beside=hurry)
+        return 0.0 if hurry or not self._settle() else self._pause()
 
     def _take(self, batch: Batch, event: TaskEvent, now: datetime) -> None:
         if not isinstance(event, TaskCreated):
@@ -250,6 +254,7 @@ class Coordinator:
         except StreamMoved as moved:
             self._log.emit(Signal.COORDINATOR_CONFLICT, reason=str(moved))
             self._runs.forget_all()
+            self._put_off = {}
             self._read = self._position
             self._careful = True
             self._ask_clock_at = self._clock.now()

@@ -14,12 +14,19 @@ Told = Callable[[], object]
 
 
 class Endings:
-    """Tells waiters when their task has ended. Its thread starts with the first waiter."""
+    """Tells waiters when their task has ended.
 
-    def __init__(self, tasks: Tasks, bell: Bell, poll_seconds: float) -> None:
+    Its thread starts with the first waiter, and so does `listen`: every process that listens is
+    woken by the server at each commit, so one that only submits does not.
+    """
+
+    def __init__(
+        self, tasks: Tasks, bell: Bell, poll_seconds: float, listen: Callable[[], None]
+    ) -> None:
         self._tasks = tasks
         self._bell = bell
         self._poll = poll_seconds
+        self._listen = listen
         self._lock = Lock()
         self._waiting: dict[UUID, list[Told]] = defaultdict(list)
         self._thread: Thread | None = None
@@ -30,6 +37,7 @@ class Endings:
         with self._lock:
             self._waiting[task_id].append(told)
             if self._thread is None:
+                self._listen()
                 self._thread = Thread(target=self._run, name="flowledger-endings", daemon=True)
                 self._thread.start()
         self._bell.ring("ended")

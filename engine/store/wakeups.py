@@ -85,8 +85,9 @@ class Wakeups:
             bell.ring(channel)
 
     def start(self) -> None:
-        """Listen, in a thread of its own."""
-        self._thread.start()
+        """Listen, in a thread of its own. Once; again it does nothing."""
+        if not self._thread.is_alive() and not self._stopping.is_set():
+            self._thread.start()
 
     def stop(self) -> None:
         """Stop listening, and let every waiter go on."""

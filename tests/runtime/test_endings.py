@@ -44,7 +44,7 @@ def bell() -> ProcessBell:
 
 @pytest.fixture
 def endings(tasks: Any, bell: ProcessBell) -> Generator[Endings]:
-    made = Endings(tasks, bell, PATIENCE)
+    made = Endings(tasks, bell, PATIENCE, lambda: None)
     yield made
     made.stop()
 
