@@ -167,7 +167,9 @@ class Coordinator:
         hurry = len(facts) >= self._settings.hurry_events
         self._put_off = batch.put_off_starts() if hurry else {}
         self._commit(leadership, batch, beside=hurry)
-        return 0.0 if hurry or not self._settle() else self._pause()
+        stored = not hurry and self._settle()
+        more = len(facts) == self._settings.batch_size
+        return self._pause() if stored and not more else 0.0
 
     def _take(self, batch: Batch, event: TaskEvent, now: datetime) -> None:
         if not isinstance(event, TaskCreated):

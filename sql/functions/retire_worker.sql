@@ -5,5 +5,9 @@ returns void
 language sql
 volatile
 as $$
+    delete from flowledger.worker as w
+    where w.worker_id = p_worker
+        and not exists (select from flowledger.queue as q where q.worker_id = p_worker);
+
     update flowledger.worker set lease_until = '-infinity' where worker_id = p_worker;
 $$;
