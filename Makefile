@@ -60,7 +60,7 @@ lint: $(READY) ## Check style and the import rules
 .PHONY: types
 types: $(READY) view ## Check types
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 .PHONY: bench
 bench: $(READY) ## Measure throughput and latency
