@@ -1,5 +1,6 @@
 -- Which of the streams in a batch do not stand where the batch believes: someone else appended
--- first, or what the batch builds on was never stored. The caller holds the log lock.
+-- first, or what the batch builds on was never stored, or is missing in the batch itself.
+-- The caller holds the log lock.
 --
 -- A stream whose events are in the log already, byte for byte, is not refused: it is the same batch
 -- again, after a commit whose answer was lost.
@@ -20,8 +21,12 @@ as $$
 
     moved as (
         select first.stream
-        from (select b.stream, min(b.version) as version from batch as b group by b.stream) as first
-        where first.version - 1 <> coalesce(
+        from (
+            select b.stream, min(b.version) as version, max(b.version) as last, count(*) as events
+            from batch as b
+            group by b.stream
+        ) as first
+        where first.last - first.version + 1 <> first.events or first.version - 1 <> coalesce(
             (
                 select e.originator_version
                 from flowledger.event as e

@@ -34,6 +34,12 @@ def test_events_may_come_in_any_order_within_the_batch(connection: Connection) -
     assert refused(connection, row.at(2), row.at(1)) == {}
 
 
+def test_a_gap_within_the_batch_is_refused(connection: Connection) -> None:
+    row = Row(new_id())
+
+    assert refused(connection, row.at(1), row.at(3)) == {row.stream: False}
+
+
 def test_what_is_stored_byte_for_byte_is_known_as_such(connection: Connection) -> None:
     same, differs, partly = Row(new_id(), state=b"1"), Row(new_id()), Row(new_id(), state=b"1")
     append(connection, same, differs.at(1, state=b"x"), partly)
