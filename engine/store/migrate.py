@@ -116,6 +116,8 @@ def script(files: Sequence[SqlFile] | None = None) -> str:
 
 def _folder(name: str) -> Iterable[SqlFile]:
     folder = resources.files("flowledger.sql").joinpath(name)
+    if not folder.is_dir():
+        return  # a folder without files is in no checkout and no wheel
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     for entry in names:
         file = SqlFile(f"{name}/{entry}", _text(f"{name}/{entry}"))
