@@ -1,0 +1,77 @@
+-- A worker's whole exchange in one round trip: claim steps, append their starts and the worker's
+-- facts, release what ended. Returns the refused streams, and the claimed rows as arrays, refused
+-- ones among them.
+--
+-- A fact about a step that is claimed anew here is of an attempt that no longer counts, and is left
+-- out. With no facts the transaction need not wait for the disk. p_ids: an event id for each start
+-- that there may be. Lock order: queue rows, log.
+
+create or replace function flowledger.exchange_steps(
+    p_worker uuid,
+    p_templates uuid[],
+    p_limit integer,
+    p_ids uuid[],
+    p_now text,
+    p_streams uuid[],
+    p_versions bigint[],
+    p_topics text[],
+    p_states bytea[],
+    p_tasks uuid[],
+    p_encodings bigint[],
+    p_kind text,
+    out refused uuid[],
+    out step_ids uuid[],
+    out task_ids uuid[],
+    out template_ids uuid[],
+    out stream_versions bigint[],
+    out attempts integer[],
+    out steps text[],
+    out correlation_ids text[]
+)
+language plpgsql
+volatile
+as $$
+declare
+    v_states bytea[];
+    v_claimed integer;
+begin
+    select
+        array_agg(c.step_id), array_agg(c.task_id), array_agg(c.template_id),
+        array_agg(c.stream_version + 1), array_agg(c.attempt), array_agg(c.step),
+        array_agg(c.correlation_id), count(*),
+        array_agg(flowledger.started_state(
+            p_ids[c.n], p_now, c.task_id, c.correlation_id, c.template_id, c.step, c.attempt, p_worker
+        ))
+    into
+        step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids,
+        v_claimed, v_states
+    from flowledger.claim_steps(p_worker, p_templates, p_limit, p_streams = '{}')
+        with ordinality as c (
+            step_id, task_id, template_id, stream_version, attempt, step, correlation_id, n
+        );
+
+    if p_streams && step_ids then
+        select
+            array_agg(i.stream), array_agg(i.version), array_agg(i.topic), array_agg(i.state),
+            array_agg(i.task), array_agg(i.encoding)
+        into p_streams, p_versions, p_topics, p_states, p_tasks, p_encodings
+        from unnest(p_streams, p_versions, p_topics, p_states, p_tasks, p_encodings)
+            as i (stream, version, topic, state, task, encoding)
+        where i.stream <> all (step_ids);
+    end if;
+
+    if v_claimed > 0 or p_streams <> '{}' then
+        refused := flowledger.report_facts(
+            p_worker,
+            p_streams,
+            p_streams || step_ids,
+            p_versions || stream_versions,
+            p_topics || array_fill('step.started'::text, array[v_claimed]),
+            p_states || v_states,
+            p_tasks || task_ids,
+            p_encodings || array_fill(0::bigint, array[v_claimed]),
+            p_kind
+        );
+    end if;
+end
+$$;
