@@ -45,7 +45,7 @@ class AsyncTaskHandle:
                 await asyncio.wait_for(ended.wait(), timeout)
             except TimeoutError:
                 raise TaskUnfinished(self.id, timeout or 0.0) from None
-        return await self.state()
+        return await asyncio.to_thread(self._handle.end)
 
     async def result(self, timeout: float | None = None) -> Mapping[str, Any]:  # noqa: ASYNC109
         """The result of every step, once the task is complete."""

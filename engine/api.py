@@ -11,6 +11,7 @@ from uuid import UUID
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.events import TaskCreated
 from flowledger.engine.domain.identity import identity_of
+from flowledger.engine.domain.submission import check_submission
 from flowledger.engine.domain.template import Limits, Template, validate_template
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.errors import InvalidContext
@@ -77,7 +78,8 @@ class Engine:
 
         The embedded Postgres is started where no database is configured. `roles=()` only submits
         and reads. The workflows are registered, and their steps are what a worker here runs.
-        Raises DatabaseUnavailable, InvalidConfiguration, DefinitionChanged, UnknownHandler.
+        Raises DatabaseUnavailable, InvalidConfiguration, DefinitionChanged, UnknownHandler, and
+        ValueError for a role that there is not.
         """
         from flowledger.engine.bootstrap import open_engine  # noqa: PLC0415 - it imports all of us
 
@@ -100,8 +102,8 @@ class Engine:
         With a psycopg `connection` the task is part of the transaction that is open there: it
         exists when that commits, and never if it does not. A task with the same identity (see
         `Workflow(identity=…)` and `idempotency_key`) is returned, or DuplicateTask is raised.
-        Higher priorities go first. Raises InvalidContext, MissingIdempotencyKey,
-        DefinitionChanged, DatabaseUnavailable; then nothing is stored.
+        Higher priorities go first. Raises InvalidContext, InvalidSubmission,
+        MissingIdempotencyKey, DefinitionChanged, DatabaseUnavailable; then nothing is stored.
         """
         return self.submit_many(
             workflow,
@@ -132,7 +134,10 @@ class Engine:
         two differ in length.
         """
         template = workflow.template
-        keys = idempotency_keys or (None,) * len(contexts)
+        keys = (None,) * len(contexts) if idempotency_keys is None else idempotency_keys
+        for key in keys:
+            texts = {"correlation_id": correlation_id, "actor": actor, "idempotency_key": key}
+            check_submission(template.key, priority, on_duplicate, texts)
         created = [
             self._created(template, self._encoded(workflow, context), key, priority,
                           correlation_id, actor)

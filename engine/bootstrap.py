@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from flowledger.engine.api import Engine, Role
+from flowledger.engine.api import ALL_ROLES, Engine, Role
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.ports import NO_FAULTS, FaultPoints
@@ -35,10 +35,13 @@ def open_engine(
     faults: FaultPoints = NO_FAULTS,
 ) -> Engine:
     """An engine with its roles started. Raises what `Engine.open` says."""
+    unknown = [role for role in roles if role not in ALL_ROLES]
+    if unknown:
+        raise ValueError(f"there is no role {unknown[0]!r}: expected {' or '.join(ALL_ROLES)}")
     settings = settings or load_settings()
     catalogue = Catalogue(workflows)
     url = database_url(settings)
-    bring_up_to_date(url)
+    bring_up_to_date(url, settings)
     with ExitStack() as opened:
         wakeups = engine_wakeups(url, settings)
         pool = opened.enter_context(engine_pool(url, settings, wakeups.own.add))
@@ -72,9 +75,13 @@ def database_url(settings: Settings) -> str:
     return server.url
 
 
-def bring_up_to_date(url: str) -> None:
+def bring_up_to_date(url: str, settings: Settings) -> None:
     """Migrate the database. Raises DatabaseUnavailable, MigrationEdited, SchemaTooNew."""
-    with connect(url) as connection:
+    with connect(
+        url,
+        application_name=settings.database.application_name,
+        connect_timeout_seconds=settings.database.connect_timeout_seconds,
+    ) as connection:
         for name in migrate(connection):
             logger("migrate").emit(Signal.MIGRATION_APPLIED, name=name)
 
@@ -85,6 +92,7 @@ def engine_wakeups(url: str, settings: Settings) -> Wakeups:
     return Wakeups(
         url,
         application_name=database.application_name,
+        connect_timeout_seconds=database.connect_timeout_seconds,
         reconnect_initial_seconds=database.reconnect_initial_seconds,
         reconnect_cap_seconds=database.reconnect_cap_seconds,
     )

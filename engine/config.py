@@ -25,7 +25,6 @@ from flowledger.engine.config_sections import (
     Coordinator,
     Database,
     Embedded,
-    Follower,
     Logging,
     Submit,
     Templates,
@@ -47,7 +46,6 @@ __all__ = [
     "Coordinator",
     "Database",
     "Embedded",
-    "Follower",
     "Loaded",
     "Logging",
     "Settings",
@@ -92,7 +90,6 @@ RULES = (
     Rule("database.reconnect_initial_seconds", "database.reconnect_cap_seconds"),
     Rule("coordinator.poll_seconds", "coordinator.lease_seconds", "half of", strict=True),
     Rule("worker.lease_margin_seconds", "worker.lease_seconds", "half of", strict=True),
-    Rule("follower.wait_initial_seconds", "follower.wait_cap_seconds"),
 )
 
 
@@ -120,7 +117,6 @@ class Settings(BaseSettings):
     embedded: Embedded = Embedded()
     coordinator: Coordinator = Coordinator()
     worker: Worker = Worker()
-    follower: Follower = Follower()
     templates: Templates = Templates()
     submit: Submit = Submit()
     logging: Logging = Logging()

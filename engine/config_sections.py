@@ -168,19 +168,6 @@ class Worker(Section):
     )
 
 
-class Follower(Section):
-    """The readers of the log."""
-
-    batch_size: Count = Field(default=512, description="Most events read at once.")
-    wait_initial_seconds: Seconds = Field(
-        default=0.05,
-        description="Seconds to wait for a notification; doubles while nothing happens.",
-    )
-    wait_cap_seconds: Seconds = Field(
-        default=5.0, description="Most seconds to wait for a notification."
-    )
-
-
 class Templates(Section):
     """Limits of a workflow's definition."""
 

@@ -33,6 +33,14 @@ class DuplicateTask(EngineError):
         self.task_id = task_id
 
 
+class EngineClosed(EngineError):
+    """The engine was closed by another thread while it was asked to wait."""
+
+    def __init__(self, task_id: UUID) -> None:
+        super().__init__(f"the engine was closed before task {task_id} had ended")
+        self.task_id = task_id
+
+
 class IllegalTransition(EngineError):
     """An event met a task or step in a state that does not allow it."""
 
@@ -55,6 +63,10 @@ class InvalidContext(EngineError):
 
 class InvalidResult(EngineError):
     """A handler's result is not JSON, too large, or of another type than annotated."""
+
+
+class InvalidSubmission(EngineError, ValueError):
+    """A priority, key, actor or correlation id cannot be stored; nothing was."""
 
 
 class InvalidTemplate(EngineError):

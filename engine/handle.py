@@ -12,7 +12,7 @@ from uuid import UUID
 from flowledger.engine.domain.events import StepCompleted, StepErrored
 from flowledger.engine.domain.states import TASK_ENDS, StepState, TaskState
 from flowledger.engine.domain.template import Template
-from flowledger.engine.errors import TaskFailed, TaskUnfinished, UnknownTask
+from flowledger.engine.errors import EngineClosed, TaskFailed, TaskUnfinished, UnknownTask
 from flowledger.engine.ports import Progress, Recorded, StepRow, TaskRow, Tasks
 from flowledger.engine.runtime.endings import Endings
 
@@ -50,7 +50,8 @@ class TaskHandle:
     def wait(self, timeout: float | None = None) -> TaskState:
         """Wait until the task has ended, at most `timeout` seconds.
 
-        Returns its state. Raises TaskUnfinished when the time is up, UnknownTask.
+        Returns its state. Raises TaskUnfinished when the time is up, EngineClosed when another
+        thread closes the engine, UnknownTask.
         """
         state = self.state
         if state in TASK_ENDS:
@@ -59,11 +60,17 @@ class TaskHandle:
         with self.told(ended.set):
             if not ended.wait(timeout):
                 raise TaskUnfinished(self.id, timeout or 0.0)
+        return self.end()
+
+    def end(self) -> TaskState:
+        """The state that the task has ended in, once `told` has called. Raises EngineClosed."""
+        if self._endings.stopped:
+            raise EngineClosed(self.id)
         return self.state
 
     @contextmanager
     def told(self, ended: Callable[[], object]) -> Generator[None]:
-        """Within the block, call `ended` from another thread once the task has ended."""
+        """Within the block, call `ended` from another thread once the task or the engine ended."""
         self._endings.tell(self.id, ended)
         try:
             yield

@@ -53,7 +53,7 @@ class Signal(StrEnum):
     EMBEDDED_STARTED = "embedded.started"
     ENGINE_CLOSED = "engine.closed"
     ENGINE_OPENED = "engine.opened"
-    FOLLOWER_RECONNECTED = "follower.reconnected"
+    LISTENER_RECONNECTED = "listener.reconnected"
     LOOP_FAILED = "loop.failed"
     MIGRATION_APPLIED = "migration.applied"
     TEMPLATE_REGISTERED = "template.registered"
@@ -98,11 +98,9 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.EMBEDDED_STARTED: Meaning("info", "The embedded Postgres was started."),
         Signal.ENGINE_CLOSED: Meaning("info", "The engine stopped its roles and connections."),
         Signal.ENGINE_OPENED: Meaning("info", "The engine is ready, with the roles it names."),
-        Signal.FOLLOWER_RECONNECTED: Meaning(
-            "info", "A reader of the log lost its connection and has a new one; it missed nothing."
-        ),
-        Signal.LOOP_FAILED: Meaning(
-            "error", "A loop met an error that it did not expect, and tries again by itself."
+        Signal.LISTENER_RECONNECTED: Meaning(
+            "info",
+            "The connection for wake-ups was lost, and there is a new one; all is looked at.",
         ),
         Signal.LOOP_FAILED: Meaning(
             "error", "A loop met an error it does not know; it tries again after a pause."
@@ -113,7 +111,7 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.WORKER_LEASE_LOST: Meaning(
             "warning", "The worker was silent for too long; its steps may be run by others."
         ),
-        Signal.WORKER_REGISTERED: Meaning("info", "A worker announced what it can run."),
+        Signal.WORKER_REGISTERED: Meaning("info", "A worker announced itself, and has a lease."),
         Signal.WORKER_RELEASED: Meaning("info", "A stopping worker handed back unfinished steps."),
         Signal.WORKER_STEP_FAILED: Meaning(
             "warning", "A handler raised, or its result was refused."

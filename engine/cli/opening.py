@@ -39,6 +39,6 @@ def stored_tasks(settings: Settings) -> Generator[PostgresTasks]:
     Raises DatabaseUnavailable.
     """
     url = database_url(settings)
-    bring_up_to_date(url)
+    bring_up_to_date(url, settings)
     with engine_pool(url, settings) as pool:
         yield PostgresTasks(pool, LedgerMapper(), DatabaseClock(), Identifiers())

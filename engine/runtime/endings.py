@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock, Thread
 from uuid import UUID
 
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.ports import Bell, Tasks
+from flowledger.engine.telemetry import Signal, logger
 
 Told = Callable[[], object]
 
@@ -31,10 +32,19 @@ class Endings:
         self._waiting: dict[UUID, list[Told]] = defaultdict(list)
         self._thread: Thread | None = None
         self._stopping = False
+        self._log = logger("endings")
+
+    @property
+    def stopped(self) -> bool:
+        """Whether waiters were let go although their tasks go on."""
+        return self._stopping
 
     def tell(self, task_id: UUID, told: Told) -> None:
-        """Call `told`, from another thread, once the task has ended."""
+        """Call `told`, from another thread, once the task has ended, or waiting has."""
         with self._lock:
+            if self._stopping:
+                told()
+                return
             self._waiting[task_id].append(told)
             if self._thread is None:
                 self._listen()
@@ -52,11 +62,13 @@ class Endings:
                 self._waiting.pop(task_id, None)
 
     def stop(self) -> None:
-        """Tell nobody any more."""
-        self._stopping = True
+        """Let every waiter go, now and from now on."""
+        with self._lock:
+            self._stopping = True
         self._bell.ring("ended")
         if self._thread is not None:
             self._thread.join()
+        self._tell(list(self._waiting))
 
     def _run(self) -> None:
         while not self._stopping:
@@ -71,7 +83,13 @@ class Endings:
             ended = self._tasks.ended(waiting)
         except DatabaseUnavailable:
             return  # the next poll asks again
+        self._tell(ended)
+
+    def _tell(self, tasks: Iterable[UUID]) -> None:
         with self._lock:
-            told = [waiter for task in ended for waiter in self._waiting.pop(task, [])]
+            told = [waiter for task in tasks for waiter in self._waiting.pop(task, [])]
         for waiter in told:
-            waiter()
+            try:
+                waiter()
+            except Exception as error:  # noqa: BLE001 - the others must be told all the same
+                self._log.emit(Signal.LOOP_FAILED, error=str(error), exc_info=error)

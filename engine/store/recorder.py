@@ -141,10 +141,12 @@ class LedgerRecorder(PostgresApplicationRecorder):
         """The log's events between two positions, in order, of these topics or of all."""
         after = -1 if start is None else start - inclusive_of_start
         last = 2**63 - 1 if stop is None else stop
-        chosen = list(topics) or None
         with self.datastore.get_connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=tuple_row)
-            cursor.execute(LOG, (after, last, chosen, chosen, limit))
+            if topics:
+                cursor.execute(LOG_OF_TOPICS, (after, last, TextArray(topics), limit))
+            else:
+                cursor.execute(LOG, (after, last, limit))
             return [notification(*row) for row in cursor]
 
     def max_notification_id(self) -> int | None:
@@ -168,13 +170,14 @@ BACKWARD: LiteralString = FORWARD.replace(
     "originator_version limit", "originator_version desc limit"
 )
 
-LOG = """
+LOG: LiteralString = """
     select notification_id, originator_id, originator_version, topic, state, task_id, recorded_at
     from flowledger.event
     where notification_id > %s and notification_id <= %s
-        and (%s::text[] is null or topic = any(%s))
     order by notification_id limit %s
 """
+
+LOG_OF_TOPICS: LiteralString = LOG.replace("order by", "and topic = any(%b) order by")
 
 
 def notification(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order

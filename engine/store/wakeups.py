@@ -13,7 +13,7 @@ commits with, so that it is not woken twice.
 from __future__ import annotations
 
 from random import uniform
-from select import select
+from selectors import EVENT_READ, DefaultSelector
 from threading import Event, Lock, Thread
 
 import psycopg
@@ -59,15 +59,18 @@ class Wakeups:
         url: str,
         *,
         application_name: str,
+        connect_timeout_seconds: float,
         reconnect_initial_seconds: float,
         reconnect_cap_seconds: float,
     ) -> None:
         self._url = url
         self._name = application_name
+        self._connect_timeout = connect_timeout_seconds
         self._initial = reconnect_initial_seconds
         self._cap = reconnect_cap_seconds
         self._bells: dict[str, list[ProcessBell]] = {channel: [] for channel in CHANNELS}
         self.own: set[int] = set()
+        self._was_lost = False
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="flowledger-wakeups", daemon=True)
         self._log = logger("wakeups")
@@ -100,25 +103,37 @@ class Wakeups:
         pause = self._initial
         while not self._stopping.is_set():
             try:
-                with connect(self._url, application_name=self._name) as connection:
+                with self._connect() as connection:
                     pause = self._initial
                     self._listen(connection)
             except (psycopg.Error, DatabaseUnavailable) as error:
                 self._log.emit(Signal.DATABASE_LOST, error=str(error))
+                self._was_lost = True
                 # Where the server was restarted, its process ids begin anew.
                 self.own.clear()
                 self._stopping.wait(uniform(pause / 2, pause))  # noqa: S311 - spreads reconnects
                 pause = min(pause * 2, self._cap)
 
+    def _connect(self) -> Connection:
+        return connect(
+            self._url,
+            application_name=self._name,
+            connect_timeout_seconds=self._connect_timeout,
+        )
+
     def _listen(self, connection: Connection) -> None:
         for channel in CHANNELS:
             if self._bells[channel]:
                 connection.execute(f'listen "{PREFIX}{channel}"'.encode())
-        self._log.emit(Signal.FOLLOWER_RECONNECTED)
+        if self._was_lost:
+            self._log.emit(Signal.LISTENER_RECONNECTED)
+            self._was_lost = False
         self._ring_all()
-        while not self._stopping.is_set():
-            if select([connection], (), (), LOOK_UP_SECONDS)[0]:
-                self._ring_notified(connection.pgconn)
+        with DefaultSelector() as readable:
+            readable.register(connection, EVENT_READ)
+            while not self._stopping.is_set():
+                if readable.select(LOOK_UP_SECONDS):
+                    self._ring_notified(connection.pgconn)
 
     def _ring_notified(self, server: PGconn) -> None:
         # Straight from libpq: psycopg's generator takes ten times as long, and it would take it

@@ -14,6 +14,7 @@ from flowledger.engine import (
     DefinitionChanged,
     Engine,
     InvalidContext,
+    InvalidSubmission,
     InvalidTemplate,
     MissingIdempotencyKey,
     UnknownHandler,
@@ -158,6 +159,41 @@ def test_a_missing_key_is_refused_before_anything_is_stored(lab: Lab) -> None:
         client.submit(by_key, {})
 
     assert lab.counts() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"priority": 2**31}, "priority"),
+        ({"priority": -(2**31) - 1}, "priority"),
+        ({"priority": 1.5}, "priority"),
+        ({"priority": True}, "priority"),
+        ({"correlation_id": "a\0b"}, "correlation_id"),
+        ({"correlation_id": "\ud800"}, "correlation_id"),
+        ({"correlation_id": "x" * 1_001}, "correlation_id"),
+        ({"correlation_id": 5}, "correlation_id"),
+        ({"actor": "a\0b"}, "actor"),
+        ({"idempotency_key": "\ud800"}, "idempotency_key"),
+        ({"idempotency_key": ""}, "idempotency_key"),
+        ({"on_duplicate": "ignore"}, "on_duplicate"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else ascii(value)[:40],
+)
+def test_what_the_rows_of_a_task_cannot_hold_is_refused_before_anything_is_stored(
+    client: Engine, lab: Lab, options: dict[str, Any], place: str
+) -> None:
+    before = lab.counts()
+
+    with pytest.raises(InvalidSubmission, match=f"^refusals/order@1: {place} "):
+        client.submit(orders(), Order(id=1, cents=1), **options)
+
+    assert lab.counts() == before
+
+
+@pytest.mark.parametrize("roles", [["wroker"], "worker"], ids=["misspelt", "text"])
+def test_an_unknown_role_is_refused(lab: Lab, roles: Any) -> None:
+    with pytest.raises(ValueError, match="expected coordinator or worker"):
+        lab.open(orders(), roles=roles)
 
 
 def test_a_refused_submission_in_a_transaction_leaves_it_usable(client: Engine, lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 from flowledger.engine import (
     Engine,
+    EngineClosed,
     InvalidContext,
     StepState,
     TaskState,
@@ -183,3 +185,17 @@ def test_ids_of_tasks_are_ordered_by_time(client: Engine) -> None:
 
     assert all(task.version == 7 for task in ids)
     assert ids == sorted(ids, key=lambda task: UUID(int=task.int >> 80))
+
+
+def test_who_waits_for_a_task_is_told_when_the_engine_is_closed(lab: Lab) -> None:
+    engine = lab.open(orders, roles=())
+    task = engine.submit(orders, Order(id=7, cents=1))
+    with ThreadPoolExecutor(1) as waiting:
+        outcome = waiting.submit(task.wait)
+        waited = engine._endings._waiting
+        lab.until(lambda: task.id in waited)
+
+        engine.close()
+
+        with pytest.raises(EngineClosed, match=str(task.id)):
+            outcome.result(PATIENCE)

@@ -113,3 +113,30 @@ def test_while_the_database_is_away_waiters_wait_on(
     bell.ring("ended")
 
     assert told.wait(PATIENCE)
+
+
+def test_a_failing_waiter_does_not_keep_the_others_waiting(
+    tasks: Ended, bell: ProcessBell, endings: Endings
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("the waiter's loop is closed")
+
+    task, told = uuid4(), Event()
+    endings.tell(task, fail)
+    endings.tell(task, told.set)
+
+    tasks.tasks.add(task)
+    bell.ring("ended")
+
+    assert told.wait(PATIENCE)
+
+
+def test_waiters_are_told_at_the_end_and_after_it(endings: Endings) -> None:
+    told, late = Event(), Event()
+    endings.tell(uuid4(), told.set)
+
+    endings.stop()
+    endings.tell(uuid4(), late.set)
+
+    assert told.is_set()
+    assert late.is_set()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -22,6 +25,7 @@ def wakeups(lab: Lab) -> Generator[Wakeups]:
     made = Wakeups(
         lab.url,
         application_name="listener",
+        connect_timeout_seconds=PATIENCE,
         reconnect_initial_seconds=0.01,
         reconnect_cap_seconds=0.05,
     )
@@ -107,3 +111,31 @@ def test_whoever_waits_goes_on_when_listening_stops(lab: Lab, wakeups: Wakeups) 
 
     assert bell.wait(PATIENCE) == {"queue"}
     lab.until(lambda: lab.value(LISTENERS) == 0)
+
+
+def test_a_process_with_many_open_files_hears_too(lab: Lab, wakeups: Wakeups) -> None:
+    bell = wakeups.bell("queue")
+    with ExitStack() as opened:
+        for _ in range(1_024):
+            opened.enter_context(Path("/dev/null").open("rb"))  # noqa: SIM115 - closed with the stack
+        wakeups.start()
+        bell.wait(PATIENCE)
+
+        notify(lab, "queue")
+
+        assert bell.wait(PATIENCE) == {"queue"}
+
+
+def test_only_a_listener_that_was_cut_off_says_that_it_is_back(
+    lab: Lab, wakeups: Wakeups, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "flowledger")
+    bell = wakeups.bell("queue")
+    wakeups.start()
+    bell.wait(PATIENCE)
+    assert "listener.reconnected" not in caplog.text
+
+    lab.value(CUT)
+    bell.wait(PATIENCE)
+
+    assert "listener.reconnected" in caplog.text

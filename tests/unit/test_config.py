@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -357,3 +358,20 @@ def test_show_prints_one_json_object_on_one_line(monkeypatch: pytest.MonkeyPatch
         "value": 8,
         "source": "environment variable FLOWLEDGER_WORKER__CONCURRENCY",
     }
+
+
+def test_every_key_is_read_by_the_engine() -> None:
+    """A key that nothing reads promises what does not happen."""
+    engine = Path(__file__).parents[2] / "engine"
+    code = "".join(
+        path.read_text("utf-8")
+        for path in engine.rglob("*.py")
+        if not path.name.startswith("config_") and path != engine / "config.py"
+    )
+    unread = [
+        f"{name}.{key}"
+        for name, field in Settings.model_fields.items()
+        for key in getattr(field.annotation, "model_fields", {})
+        if not all(re.search(rf"\.{word}\b", code) for word in (name, key))
+    ]
+    assert unread == []
