@@ -100,7 +100,7 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.ENGINE_OPENED: Meaning("info", "The engine is ready, with the roles it names."),
         Signal.LISTENER_RECONNECTED: Meaning(
             "info",
-            "The connection for wake-ups was lost, and there is a new one; all is looked at.",
+            "The connection for wake-ups was lost, and is back; all is looked at.",
         ),
         Signal.LOOP_FAILED: Meaning(
             "error", "A loop met an error it does not know; it tries again after a pause."

@@ -117,7 +117,7 @@ def test_a_process_with_many_open_files_hears_too(lab: Lab, wakeups: Wakeups) ->
     bell = wakeups.bell("queue")
     with ExitStack() as opened:
         for _ in range(1_024):
-            opened.enter_context(Path("/dev/null").open("rb"))  # noqa: SIM115 - closed with the stack
+            opened.enter_context(Path("/dev/null").open("rb"))
         wakeups.start()
         bell.wait(PATIENCE)
 
