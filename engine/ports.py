@@ -176,6 +176,7 @@ class TaskRow:
     version: str
     state: str
     stream_version: int
+    priority: int
     correlation_id: str
     created_at: datetime
     ended_at: datetime | None

@@ -141,6 +141,7 @@ def _task_row(run: Run) -> Row:
         "namespace": template.namespace,
         "template": template.name,
         "version": template.version,
+        "priority": run.priority,
         "correlation_id": run.correlation_id,
         "created_at": run.created_at,
         "ended": run.ended,

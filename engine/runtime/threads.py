@@ -6,6 +6,8 @@ process must be able to end all the same, so the threads are daemons and nobody 
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -45,6 +47,11 @@ class Threads(Generic[J]):
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            self._run(job)
-            with self._lock:
-                self._unfinished -= 1
+            try:
+                self._run(job)
+            except BaseException:  # noqa: BLE001 - told of, and the thread goes on to the next job
+                told = threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
+                threading.excepthook(told)
+            finally:
+                with self._lock:
+                    self._unfinished -= 1

@@ -135,9 +135,11 @@ def test_a_replay_agrees_with_the_rows(command: Command, order: str) -> None:
 
 
 PLANTED = {
-    "update flowledger.task set state = 'error', stream_version = 9, ended_at = null": [
+    "update flowledger.task set state = 'error', stream_version = 9, priority = 5,"
+    " ended_at = null": [
         "task: state is error in the row, and complete by the log",
         "task: stream_version is 9 in the row, and 3 by the log",
+        "task: priority is 5 in the row, and 0 by the log",
         "task: ended is False in the row, and True by the log",
     ],
     "update flowledger.step set state = 'enqueued', attempt = 4 where step = 'ship'": [
@@ -167,7 +169,7 @@ def test_a_replay_finds_every_planted_difference(command: Command, order: str) -
 
     assert done.code == 1, done.out
     assert set(chain(*PLANTED.values())) == set(done.out.splitlines()[12:-1])
-    assert done.out.endswith("12 events folded: 9 differences\n")
+    assert done.out.endswith("12 events folded: 10 differences\n")
 
 
 def test_a_replay_finds_that_the_row_of_a_task_is_gone(command: Command, order: str) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from lab import PATIENCE, Lab, assert_legal_order, kinds, of_kind
+from stepped import row_differences
 
 from flowledger.engine import Engine
+from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.events import StepCompleted, StepStarted
 from flowledger.handlers import StepContext, Workflow
 
@@ -162,3 +164,18 @@ def test_many_tasks_of_all_shapes_run_beside_each_other(engine: Engine) -> None:
     for name, task in submitted:
         task.result(PATIENCE)
         assert_legal_order(task.history(), WORKFLOWS[name].template)
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_every_shape_ends_as_the_log_says_where_the_coordinator_always_hurries(
+    lab: Lab, size: int
+) -> None:
+    engine = lab.open(*WORKFLOWS.values(), coordinator={"hurry_events": 1, "batch_size": size})
+    submitted = [(workflow, engine.submit(workflow, {})) for workflow in WORKFLOWS.values()]
+
+    for workflow, task in submitted:
+        task.result(PATIENCE)
+        assert_legal_order(task.history(), workflow.template)
+    with engine_pool(lab.url, lab.settings()) as pool:
+        for workflow, task in submitted:
+            assert row_differences(pool, task.id, workflow) == []

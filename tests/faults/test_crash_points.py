@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from lab import PATIENCE, Lab, assert_legal_order, completions
+from stepped import row_differences
 
 from flowledger.engine import TaskState
+from flowledger.engine.bootstrap import engine_pool
 from flowledger.handlers import Retry, Workflow
 
 TASKS = 20
@@ -81,3 +83,25 @@ def test_a_loop_that_crashes_goes_on_and_every_step_completes_once(
         assert_legal_order(task.history(), flow.template)
     assert faults.crashes
     assert set(completions(lab).values()) == {1}
+
+
+@pytest.mark.parametrize("point", ["decided", "committed"])
+@pytest.mark.parametrize("when", [lambda n: n <= 3, lambda n: n % 2 == 0], ids=["first", "often"])
+def test_a_coordinator_that_crashes_while_it_hurries_loses_nothing(
+    lab: Lab, point: str, when: Callable[[int], bool]
+) -> None:
+    faults = CrashAt(point, when)
+    engine = lab.open(
+        flow, faults=faults, database={"reconnect_initial_seconds": 0.001},
+        coordinator={"hurry_events": 1, "batch_size": 5},
+    )  # fmt: skip
+
+    tasks = engine.submit_many(flow, [{"number": number} for number in range(TASKS)])
+
+    for number, task in enumerate(tasks):
+        assert task.result(PATIENCE)["join"] == (number + 1) * (number + 2)
+        assert_legal_order(task.history(), flow.template)
+    assert faults.crashes
+    assert set(completions(lab).values()) == {1}
+    with engine_pool(lab.url, lab.settings()) as pool:
+        assert [row_differences(pool, task.id, flow) for task in tasks] == [[]] * TASKS

@@ -139,3 +139,55 @@ def test_only_a_listener_that_was_cut_off_says_that_it_is_back(
     bell.wait(PATIENCE)
 
     assert "listener.reconnected" in caplog.text
+
+
+def test_what_this_process_says_does_not_wake_it_twice_and_what_others_say_does(
+    lab: Lab, wakeups: Wakeups
+) -> None:
+    """Notifications come in the order of the commits: the own one was passed over by then."""
+    queue, clock = wakeups.bell("queue"), wakeups.bell("clock")
+    with lab.connect() as own:
+        wakeups.own.add(own.info.backend_pid)
+        wakeups.start()
+        for bell in (queue, clock):
+            bell.wait(PATIENCE)
+
+        own.execute("select pg_notify('flowledger.queue', '')")
+        own.commit()
+        notify(lab, "clock")
+
+        assert clock.wait(PATIENCE) == {"clock"}
+        assert queue.wait(0) == frozenset()
+        notify(lab, "queue")
+        assert queue.wait(PATIENCE) == {"queue"}
+
+
+def test_after_a_reconnect_everybody_wakes_it(lab: Lab, wakeups: Wakeups) -> None:
+    """Where the server was restarted, the number of an own backend may be someone else's."""
+    bell = wakeups.bell("queue")
+    wakeups.own.add(lab.value("select pg_backend_pid()"))
+    wakeups.start()
+    bell.wait(PATIENCE)
+    assert lab.value(CUT) == 1
+    assert bell.wait(PATIENCE) == {"queue"}
+
+    notify(lab, "queue")
+
+    assert bell.wait(PATIENCE) == {"queue"}
+
+
+def test_it_listens_once_however_often_it_is_started_and_never_after_it_stopped(
+    lab: Lab, wakeups: Wakeups
+) -> None:
+    bell = wakeups.bell("queue")
+    wakeups.start()
+    bell.wait(PATIENCE)
+    wakeups.start()
+    assert lab.value(LISTENERS) == 1
+
+    wakeups.stop()
+    lab.until(lambda: lab.value(LISTENERS) == 0)
+    wakeups.start()
+
+    bell.wait(0)
+    assert bell.wait(0) == frozenset()

@@ -11,7 +11,7 @@ def test_a_known_task_is_found_as_it_was_stored(connection: Connection) -> None:
     call(connection, "store_tasks", rows_of(rows))
 
     assert call(connection, "find_task", task) == [
-        (task, template, "shop", "order", "1", "in_progress", 2, "c", NOON, NOON)
+        (task, template, "shop", "order", "1", "in_progress", 2, 0, "c", NOON, NOON)
     ]
 
 

@@ -164,6 +164,29 @@ def test_every_field_that_differs_is_named() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("late", "same"),
+    [
+        ({"state": "enqueued", "attempt": 0, "stream_version": 1}, True),
+        ({"state": "enqueued", "attempt": 0, "stream_version": 0}, False),
+        ({"state": "enqueued", "attempt": 1, "stream_version": 1}, False),
+        ({"state": "pending", "attempt": 0, "stream_version": 1}, False),
+    ],
+    ids=["not noted", "another version", "another attempt", "another state"],
+)
+def test_a_start_that_is_not_noted_yet_is_no_difference(
+    late: dict[str, object], *, same: bool
+) -> None:
+    story = plain()
+    story.decided()
+    story.begin("start")
+    task, steps = rows_of(story)
+
+    found = differences(folded(story).run, task, {"start": {**steps["start"], **late}})
+
+    assert (found == []) is same
+
+
 def test_a_difference_reads_as_a_sentence() -> None:
     text = str(Difference("step 'ship'", "attempt", 1, 4))
 

@@ -11,7 +11,7 @@ import pytest
 from psycopg import conninfo
 
 from flowledger.engine.errors import DatabaseUnavailable
-from flowledger.engine.store.pool import connect, open_pool
+from flowledger.engine.store.pool import PLANS, connect, open_pool
 
 
 def open_one(url: str, **settings: Any) -> Any:
@@ -31,6 +31,18 @@ def test_a_pooled_connection_is_what_the_settings_say(database: str) -> None:
         assert shown == [("tests",), ("1500ms",)]
         assert connection.autocommit
         assert connection.prepare_threshold == 0
+
+
+def test_a_pooled_connection_keeps_its_plans_and_its_backend_is_told(database: str) -> None:
+    told: list[int] = []
+    with open_one(database, connected=told.append) as pool, pool.connection() as connection:
+        shown = {
+            name: connection.execute(f"show {name}".encode()).fetchone() == (value,)
+            for name, value in PLANS.items()
+        }
+
+        assert shown == dict.fromkeys(PLANS, True)
+        assert told == [connection.info.backend_pid]
 
 
 def test_a_statement_that_takes_too_long_is_cancelled_and_the_pool_goes_on(database: str) -> None:
