@@ -47,6 +47,7 @@ class Signal(StrEnum):
     COORDINATOR_LOST = "coordinator.lost"
     COORDINATOR_RECONCILED = "coordinator.reconciled"
     COORDINATOR_RESIGNED = "coordinator.resigned"
+    COORDINATOR_TASK_PARKED = "coordinator.task_parked"
     DATABASE_BACK = "database.back"
     DATABASE_LOST = "database.lost"
     EMBEDDED_FOUND = "embedded.found"
@@ -90,6 +91,9 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
             "warning", "Steps that should have been queued were not, and are now."
         ),
         Signal.COORDINATOR_RESIGNED: Meaning("info", "This process gave up the shard to stop."),
+        Signal.COORDINATOR_TASK_PARKED: Meaning(
+            "error", "The history of a task cannot be folded; it is left alone, the others go on."
+        ),
         Signal.DATABASE_BACK: Meaning("info", "The database can be reached again."),
         Signal.DATABASE_LOST: Meaning(
             "warning", "The database cannot be reached; the loop tries again by itself."

@@ -41,7 +41,7 @@ def json_line(recorded: Recorded) -> str:
             "task": fields.get("task_id"),
             **step,
             "version": event.originator_version,
-            "actor": event.actor,
+            "actor": who(event),
             "data": {key: value for key, value in fields.items() if key not in SHOWN_BESIDE},
         },
         ensure_ascii=False,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from flowledger.engine.ports import Commit
 from flowledger.engine.runtime.batch import Batch
+from flowledger.engine.telemetry import Signal, logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Committer:
 
     def __init__(self, send: Callable[[Commit], None]) -> None:
         self._send = send
+        self._log = logger("coordinator")
         self._thread: ThreadPoolExecutor | None = None
 
     def here(self, batch: Batch, commit: Commit) -> UnderWay:
@@ -42,8 +44,14 @@ class Committer:
         return UnderWay(batch, commit, self._its_thread().submit(self._send, commit))
 
     def after(self, work: Callable[[], None]) -> None:
-        """Do something else when nothing is being sent; nobody asks what came of it."""
-        self._its_thread().submit(work)
+        """Do something else when nothing is being sent; what fails is logged."""
+        self._its_thread().submit(self._tried, work)
+
+    def _tried(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - nobody asks what came of it
+            self._log.emit(Signal.LOOP_FAILED, error=str(error), exc_info=error)
 
     def _its_thread(self) -> ThreadPoolExecutor:
         if self._thread is None:

@@ -24,12 +24,14 @@ What can go wrong.
   lease and goes on from the stored position, which says whether the commit happened.
 - It is killed anywhere: the same, by the next leader.
 - A wake-up is lost: it looks at the log at least once a poll interval.
+- The history of a task cannot be folded, because the log was tampered with or a bug wrote it: that
+  task is parked, with a line in the logs, and the others go on.
 - A queue row is lost: it looks for such steps once a reconcile interval, and queues them again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -48,6 +50,7 @@ from flowledger.engine.errors import LeadershipLost, StreamMoved
 from flowledger.engine.ports import NO_FAULTS, Clock, Commit, FaultPoints, Leadership, Ledger
 from flowledger.engine.runtime.batch import Batch, Numbers
 from flowledger.engine.runtime.committer import Committer, UnderWay
+from flowledger.engine.runtime.parking import Parking
 from flowledger.engine.runtime.runs import Runs
 from flowledger.engine.telemetry import Signal, logger
 
@@ -77,6 +80,7 @@ class Coordinator:
         self._runs = Runs(ledger, settings.cache_tasks)
         self._leadership: Leadership | None = None
         self._committer = Committer(self._send)
+        self._parking = Parking()
         self._under_way: UnderWay | None = None
         self._put_off: Numbers = {}  # starts whose rows are still to be stored
         self._queued = 0  # since the last tidying
@@ -172,16 +176,19 @@ class Coordinator:
         return self._pause() if stored and not more else 0.0
 
     def _take(self, batch: Batch, event: TaskEvent, now: datetime) -> None:
-        if not isinstance(event, TaskCreated):
-            run = self._runs.at(event.task_id, self._read)
-            run.apply(event)
-        elif event.submission is None:
-            run = self._runs.create(event)
-        else:
-            # It was appended here, with decisions about it, and is now met again in the log.
-            run = self._runs.at(event.task_id, self._read)
-        batch.saw(run, event)
-        batch.decided(run, decide(run, event.event_id, now, self._rules))
+        with self._parking.of(event.task_id) as accepted:
+            if not accepted:
+                return
+            if not isinstance(event, TaskCreated):
+                run = self._runs.at(event.task_id, self._read)
+                run.apply(event)
+            elif event.submission is None:
+                run = self._runs.create(event)
+            else:
+                # It was appended here, with decisions about it, and is now met again in the log.
+                run = self._runs.at(event.task_id, self._read)
+            batch.saw(run, event)
+            batch.decided(run, decide(run, event.event_id, now, self._rules))
 
     def _ask_clock(self, batch: Batch, rung: frozenset[str]) -> None:
         now = self._clock.now()
@@ -192,18 +199,23 @@ class Coordinator:
         due = self._ledger.due(self._settings.timer_batch_size, orphans=reconcile)
         now = self._clock.now()
         for task_id, step, kind in due.timers:
-            run = self._runs.at(task_id, self._read)
-            number = run.plan.numbers[step]
-            self._answer(batch, run, DECIDE_ON_TIMER[kind](run, number, now), now)
-            batch.untime(run, number)
+            for run, number in self._found(task_id, step):
+                self._answer(batch, run, DECIDE_ON_TIMER[kind](run, number, now), now)
+                batch.untime(run, number)
         for task_id, step, worker in due.lost:
-            run = self._runs.at(task_id, self._read)
-            number = run.plan.numbers[step]
-            self._answer(batch, run, lease_expired(run, number, worker, now), now)
+            for run, number in self._found(task_id, step):
+                self._answer(batch, run, lease_expired(run, number, worker, now), now)
         if reconcile:
             self._reconcile(batch, now)
         poll = now + timedelta(seconds=self._settings.poll_seconds)
         self._ask_clock_at = now if more else min(poll, due.next_at or poll)
+
+    def _found(self, task_id: UUID, step: str) -> Iterator[tuple[Run, int]]:
+        """The run and the step's number; nothing where the task is parked."""
+        with self._parking.of(task_id) as accepted:
+            if accepted:
+                run = self._runs.at(task_id, self._read)
+                yield run, run.plan.numbers[step]
 
     def _answer(self, batch: Batch, run: Run, events: tuple[TaskEvent, ...], now: datetime) -> None:
         batch.decided(run, events)
@@ -221,11 +233,10 @@ class Coordinator:
     def _reconcile(self, batch: Batch, now: datetime) -> None:
         found = 0
         for task_id, step in self._ledger.unqueued(self._settings.timer_batch_size):
-            run = self._runs.at(task_id, self._read)
-            number = run.plan.numbers[step]
-            if run.steps[number].state is StepState.ENQUEUED:
-                batch.requeue(run, number)
-                found += 1
+            for run, number in self._found(task_id, step):
+                if run.steps[number].state is StepState.ENQUEUED:
+                    batch.requeue(run, number)
+                    found += 1
         if found:
             self._log.emit(Signal.COORDINATOR_RECONCILED, steps=found)
         self._reconcile_at = now + timedelta(seconds=self._settings.reconcile_seconds)

@@ -140,6 +140,9 @@ class Crew:
 
     def _start_coroutines(self, jobs: list[Job]) -> None:
         for job in jobs:
+            if job.given_up:
+                self._done(job)
+                continue
             job.task = asyncio.get_running_loop().create_task(self._run_coroutine(job))
 
     def _run_plain(self, job: Job) -> None:

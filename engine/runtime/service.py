@@ -25,10 +25,9 @@ class Backoff:
         self._cap = cap_seconds
         self._next = initial_seconds
 
-    def reset(self) -> bool:
-        """The attempt succeeded. Returns whether one had failed before."""
-        failed, self._next = self._next != self._initial, self._initial
-        return failed
+    def reset(self) -> None:
+        """The attempt succeeded."""
+        self._next = self._initial
 
     def pause(self) -> float:
         """Seconds until the next attempt."""
@@ -45,6 +44,7 @@ class Loop:
         self._step = step
         self._bell = bell
         self._backoff = backoff
+        self._cut_off = False
         self._stopping = Event()
         self._thread = Thread(target=self._run, name=f"flowledger-{name}", daemon=True)
         self._log = logger(name)
@@ -69,12 +69,15 @@ class Loop:
         try:
             wait = self._step(rung)
         except DatabaseUnavailable as error:
+            self._cut_off = True
             self._log.emit(Signal.DATABASE_LOST, error=str(error))
             return self._pause()
         except Exception as error:  # noqa: BLE001 - a loop that ended would stop everything silently
             self._log.emit(Signal.LOOP_FAILED, error=str(error), exc_info=error)
             return self._pause()
-        if self._backoff.reset():
+        self._backoff.reset()
+        if self._cut_off:
+            self._cut_off = False
             self._log.emit(Signal.DATABASE_BACK)
         return wait
 
