@@ -25,7 +25,7 @@ def words_of(error: BaseException) -> str:
     """What the exception says; its name where it says nothing or fails in saying it."""
     try:
         return str(error) or type(error).__name__
-    except Exception:  # noqa: BLE001 - the words are user code too
+    except BaseException:  # noqa: BLE001 - the words are user code too
         return type(error).__name__
 
 

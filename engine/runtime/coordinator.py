@@ -31,7 +31,7 @@ What can go wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -47,10 +47,18 @@ from flowledger.engine.domain.events import TaskCreated, TaskEvent
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState
 from flowledger.engine.errors import LeadershipLost, StreamMoved
-from flowledger.engine.ports import NO_FAULTS, Clock, Commit, FaultPoints, Leadership, Ledger
+from flowledger.engine.ports import (
+    NO_FAULTS,
+    Clock,
+    Commit,
+    FaultPoints,
+    Leadership,
+    Ledger,
+    Recorded,
+)
 from flowledger.engine.runtime.batch import Batch, Numbers
 from flowledger.engine.runtime.committer import Committer, UnderWay
-from flowledger.engine.runtime.parking import Parking
+from flowledger.engine.runtime.parking import UNFOLDABLE, Parking
 from flowledger.engine.runtime.runs import Runs
 from flowledger.engine.telemetry import Signal, logger
 
@@ -138,13 +146,13 @@ class Coordinator:
                 self.forget()
                 return None
             if self._leadership is None or found.epoch != self._leadership.epoch:
+                self.forget()  # what is still to be noted is of an epoch in which it led
                 self._elected(found)
             self._renewed(self._clock.now())
         return self._leadership
 
     def _elected(self, leadership: Leadership) -> None:
         self._log.emit(Signal.COORDINATOR_ELECTED, epoch=leadership.epoch)
-        self._runs.forget_all()
         self._leadership = leadership
         self._position = self._read = leadership.position
         self._ask_clock_at = self._reconcile_at = self._clock.now()
@@ -157,26 +165,38 @@ class Coordinator:
             self._runs.shrink()
         batch = Batch(self._put_off)
         facts = self._ledger.facts(self._read, self._settings.batch_size)
-        now = self._clock.now()
-        for fact in facts:
-            if isinstance(fact.event, TaskEvent):
-                self._take(batch, fact.event, now)
-        if not self._settle():
+        if not self._take_all(batch, facts):
             return 0.0
         if facts:
             self._read = facts[-1].position
         self._ask_clock(batch, rung)
         if not batch and self._read == self._position:
             return self._pause()
-        hurry = len(facts) >= self._settings.hurry_events
+        crowded = len(self._runs) > self._settings.cache_tasks  # shrunk between commits only
+        hurry = len(facts) >= self._settings.hurry_events and not crowded
         self._put_off = batch.put_off_starts() if hurry else {}
         self._commit(leadership, batch, beside=hurry)
         stored = not hurry and self._settle()
         more = len(facts) == self._settings.batch_size
         return self._pause() if stored and not more else 0.0
 
+    def _take_all(self, batch: Batch, facts: Sequence[Recorded]) -> bool:
+        """False: the commit that is under way was refused, and all is read again."""
+        now = self._clock.now()
+        try:
+            for fact in facts:
+                if isinstance(fact.event, TaskEvent):
+                    self._take(batch, fact.event, now)
+        except UNFOLDABLE:
+            # It may contradict decisions under way, which the log then refuses because of it.
+            if self._settle():
+                raise
+            return False
+        return self._settle()
+
     def _take(self, batch: Batch, event: TaskEvent, now: datetime) -> None:
-        with self._parking.of(event.task_id) as accepted:
+        certain = self._under_way is None
+        with self._parking.of(event.task_id, certain=certain) as accepted:
             if not accepted:
                 return
             if not isinstance(event, TaskCreated):
@@ -212,7 +232,7 @@ class Coordinator:
 
     def _found(self, task_id: UUID, step: str) -> Iterator[tuple[Run, int]]:
         """The run and the step's number; nothing where the task is parked."""
-        with self._parking.of(task_id) as accepted:
+        with self._parking.of(task_id, certain=True) as accepted:
             if accepted:
                 run = self._runs.at(task_id, self._read)
                 yield run, run.plan.numbers[step]
@@ -251,11 +271,13 @@ class Coordinator:
         self._under_way = send(batch, commit)
 
     def _send(self, commit: Commit) -> None:
-        self._ledger.commit(commit)
-        if commit.queued:
-            self._ring("queue")
-        if any(row["ended_at"] for row in commit.tasks):
-            self._ring("ended")
+        try:
+            self._ledger.commit(commit)
+        finally:  # where the answer is lost, it may have been stored all the same
+            if commit.queued:
+                self._ring("queue")
+            if any(row["ended_at"] for row in commit.tasks):
+                self._ring("ended")
 
     def _settle(self) -> bool:
         """Wait for the commit that is under way. False: it was refused, and all is read again."""

@@ -128,8 +128,9 @@ class Crew:
     def close(self) -> None:
         """Start nothing any more; running threads are left to themselves."""
         self._threads.close()
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.call_soon_threadsafe(loop.stop)
 
     def _event_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

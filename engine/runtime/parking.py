@@ -26,10 +26,10 @@ class Parking:
         self._log = logger("coordinator")
 
     @contextmanager
-    def of(self, task_id: UUID) -> Generator[bool]:
+    def of(self, task_id: UUID, *, certain: bool) -> Generator[bool]:
         """Whether the task may be handled; within the block, what cannot be folded parks it.
 
-        Raises what was raised, the first time.
+        Raises what was raised, the first time and whenever memory is not `certain` to be stored.
         """
         if task_id in self._parked:
             yield False
@@ -37,6 +37,8 @@ class Parking:
         try:
             yield True
         except UNFOLDABLE as error:
+            if not certain:
+                raise
             if task_id not in self._suspected:
                 self._suspected.add(task_id)
                 raise

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from lab import PATIENCE, Lab, completions
-from stepped import Stage
+from stepped import CLOCK, Stage
 
 from flowledger.engine.domain.events import StepCompleted, StepError, StepFailed
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
@@ -19,6 +19,7 @@ from flowledger.handlers import Retry, Workflow
 flow = Workflow("hurry", "flow", version="1")
 timed = Workflow("hurry", "timed", version="1")
 NO = StepError(error_class="ValueError", message="no", category="unknown", retryable=True)
+ENQUEUED_ANEW = ["enqueued", "started", "lease_expired", "enqueued"]
 
 
 @flow.step(retry=Retry(backoff="none"))
@@ -130,6 +131,32 @@ def test_the_next_batch_is_read_while_a_commit_is_under_way_and_sent_after_it(st
     assert set(completions(stage.lab).values()) == {1}
 
 
+def test_a_refused_commit_takes_the_batch_behind_it_along_and_both_are_decided_anew(
+    stage: Stage,
+) -> None:
+    """The lease of one step runs out while it completes; the other batch is innocent."""
+    lost, other = claimed(stage, 2)
+    stage.coordinator.step()
+    stage.settle()
+    stage.client.submit(flow, {})  # a fact, so that it hurries
+    stage.silence()
+    may_go = held_back(stage)
+    assert stage.coordinator.step(CLOCK) == 0
+    stage.ledger.read = lambda _: may_go.set()
+    stage.worker.board.renew(stage.worker.identity, 36_000)
+    complete(stage, lost, other)
+    before = len(stage.ledger.stored)
+
+    assert stage.coordinator.step() == 0
+
+    assert len(stage.ledger.stored) == before
+    stage.settle()
+    for claim in (lost, other):
+        assert stage.topics(claim.task_id) == ["enqueued", "started", "completed"]
+        assert stage.differences(claim.task_id) == []
+    assert stage.lab.value("select count(*) from flowledger.task where ended_at is null") == 1
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_lost_answer_to_a_commit_beside_is_raised_and_nothing_is_decided_twice(
     stage: Stage, when: str
@@ -190,6 +217,26 @@ def test_one_that_resigns_waits_for_what_is_under_way(stage: Stage) -> None:
     assert stored == [2]
     assert stage.lab.value("select state from flowledger.task") == "complete"
     assert stage.lab.value("select leader from flowledger.shard") is None
+
+
+def test_one_that_lost_its_lead_and_has_it_again_writes_nothing_of_before(stage: Stage) -> None:
+    """A start was still to be noted when another led and gave the step to others."""
+    (claim,) = claimed(stage)
+    stage.coordinator.step()
+    stage.lab.until(lambda: len(stage.ledger.stored) == 2)
+    stage.lab.move_clock("1 day")
+    second = stage.another()
+    while not second.step(CLOCK):
+        pass
+    assert stage.topics(claim.task_id) == ENQUEUED_ANEW
+    second.resign()
+    stage.clock.observe(stage.lab.value("select flowledger.clock()"))
+
+    stage.settle()
+
+    assert stage.coordinator.leads
+    assert stage.row(claim.task_id) == ("enqueued", 4)
+    assert stage.differences(claim.task_id) == []
 
 
 @pytest.mark.parametrize("hurry", [1, 1_000])
