@@ -142,7 +142,7 @@ def sample(kind: type) -> object:
         "timeout_seconds": 2.0,
         "reason": "never",
         "message": "no",
-        "actor": None,
+        "actor": "worker",
         "error": type("E", (), {"error_class": "E", "message": "no"}),
     }
     return kind.model_construct(**values)  # type: ignore[attr-defined]
@@ -167,7 +167,7 @@ def test_a_line_of_history_keeps_all_that_the_event_has() -> None:
         "task": str(completed.task_id),
         "step": "a",
         "version": 3,
-        "actor": None,
+        "actor": "worker",
         "data": {
             "event_id": str(completed.event_id),
             "occurred_at": "2026-01-01T12:00:00Z",
