@@ -98,10 +98,10 @@ def migrate(connection: Connection, files: Sequence[SqlFile] | None = None) -> l
         return []
     with connection.transaction():
         connection.execute(_preamble(), prepare=False)
-        todo = _differing(files, connection)
-        for file in todo:
+        wanted = _differing(files, connection)
+        for file in wanted:
             _apply(file, connection)
-    return [file.path for file in todo]
+    return [file.path for file in wanted]
 
 
 def script(files: Sequence[SqlFile] | None = None) -> str:
@@ -165,11 +165,11 @@ def _applied(connection: Connection) -> dict[str, bytes]:
 def _differing(files: Sequence[SqlFile], connection: Connection) -> list[SqlFile]:
     applied = _applied(connection)
     _refuse_unknown(files, applied)
-    todo = [file for file in files if applied.get(file.path) != file.sha256]
-    for file in todo:
+    wanted = [file for file in files if applied.get(file.path) != file.sha256]
+    for file in wanted:
         if file.number is not None and file.path in applied:
             raise MigrationEdited(file.path)
-    return todo
+    return wanted
 
 
 def _refuse_unknown(files: Sequence[SqlFile], applied: Mapping[str, bytes]) -> None:
