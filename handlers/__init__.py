@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from flowledger.engine.domain.classification import (
+    Classification,
+    Classifier,
+    StepFault,
+    by_type,
+    classify,
+)
+from flowledger.engine.domain.policies import Concurrency, Rate
 from flowledger.engine.domain.retry import Retry
 from flowledger.handlers.context import StepContext
+from flowledger.handlers.errors import PermanentFault, RetryableFault
 from flowledger.handlers.files import dump_template, load_template, load_workflow_file
 from flowledger.handlers.locate import import_workflow
 from flowledger.handlers.registry import Registry
@@ -13,12 +22,21 @@ from flowledger.handlers.wfformat import load_wfformat
 from flowledger.handlers.workflow import Workflow
 
 __all__ = [
+    "Classification",
+    "Classifier",
+    "Concurrency",
     "From",
+    "PermanentFault",
+    "Rate",
     "Registry",
     "Retry",
+    "RetryableFault",
     "StepContext",
+    "StepFault",
     "TemplateWorkflow",
     "Workflow",
+    "by_type",
+    "classify",
     "dump_template",
     "import_workflow",
     "load_template",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
 from flowledger.engine.domain.template import CONTEXT
-from flowledger.engine.domain.work import StepCall
+from flowledger.engine.domain.work import RetryIf, StepCall
 from flowledger.engine.errors import InvalidContext, InvalidResult, InvalidTemplate
 from flowledger.handlers.context import StepContext
-from flowledger.handlers.signature import Handler, Place, Signature, read_signature
+from flowledger.handlers.signature import Handler, Place, Signature, is_async, read_signature
 from flowledger.handlers.values import Reader, Writer, described, reader, writer
 
 T = TypeVar("T")
@@ -23,6 +22,7 @@ class BoundStep:
 
     __slots__ = (
         "_context",
+        "_cursor",
         "_function",
         "_inputs",
         "_step_context",
@@ -31,20 +31,23 @@ class BoundStep:
         "is_async",
         "needs_context",
         "needs_results",
+        "retry_if",
     )
 
-    def __init__(self, function: Handler, place: Place) -> None:
+    def __init__(self, function: Handler, place: Place, retry_if: RetryIf | None = None) -> None:
         """Read and check the function's signature; raises InvalidTemplate."""
         signature = read_signature(function, place)
         self._function = function
         self._where = place.where
         self._context = _context_reader(signature, place)
         self._step_context = signature.step_context
+        self._cursor = signature.cursor
         self._inputs = _input_readers(signature, place)
         self._write = _result_writer(signature, place)
-        self.is_async = _is_async(function)
+        self.is_async = is_async(function)
         self.needs_context = self._context is not None
         self.needs_results = frozenset(step for _, step, _ in self._inputs)
+        self.retry_if = retry_if
 
     def __call__(self, call: StepCall) -> JsonValue | Coroutine[Any, Any, JsonValue]:
         """Run the step. Raises what the function raises, InvalidResult or InvalidContext."""
@@ -61,6 +64,8 @@ class BoundStep:
             arguments[CONTEXT] = self._read_context(self._context, call.context)
         if self._step_context is not None:
             arguments[self._step_context] = StepContext.of(call)
+        if self._cursor is not None:
+            arguments[self._cursor] = call.cursor
         for parameter, step, read in self._inputs:
             value = call.results[step]
             try:
@@ -83,12 +88,6 @@ class BoundStep:
             return self._write(value)
         except ValueError as error:
             raise InvalidResult(f"{self._where}: {described(error, 'result')}") from error
-
-
-def _is_async(function: Handler) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - its kind is asked, not whether it is there
-    )
 
 
 def _context_reader(signature: Signature, place: Place) -> Reader | None:

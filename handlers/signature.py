@@ -1,7 +1,8 @@
 """What a handler asks for, read from its parameters when it is declared.
 
-A parameter is one of four: `context`; annotated `StepContext`; named as a dependency; annotated
-`Annotated[T, From("its-name")]` for a dependency whose name is no identifier.
+A parameter is one of five: `context`; annotated `StepContext`; annotated `psycopg.Cursor`, in a
+transactional step; named as a dependency; annotated `Annotated[T, From("its-name")]` for a
+dependency whose name is no identifier.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from psycopg import Cursor
 
 from flowledger.engine.domain.faults import listed, nearest
 from flowledger.engine.domain.template import CONTEXT
@@ -37,6 +40,7 @@ class Place:
     other_steps: Collection[str] = ()
     context_type: Any = UNANNOTATED
     local_names: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    transactional: bool = False
 
     def refuse(self, parameter: str, fault: str) -> InvalidTemplate:
         """The error for a parameter."""
@@ -58,6 +62,7 @@ class Signature:
 
     context: tuple[Any] | None
     step_context: str | None
+    cursor: str | None
     dependencies: tuple[Dependency, ...]
     result: Any
 
@@ -79,6 +84,7 @@ def _sorted_out(
 ) -> Signature:
     context: tuple[Any] | None = None
     step_context: str | None = None
+    cursor: str | None = None
     dependencies: list[Dependency] = []
     for parameter in parameters:
         _check_kind(parameter, place)
@@ -86,15 +92,39 @@ def _sorted_out(
         if parameter.name == CONTEXT:
             context = (_context_annotation(annotation, place),)
         elif annotation is StepContext:
-            step_context = _only_one(parameter.name, step_context, place)
+            step_context = _only_one(parameter.name, step_context, "StepContext", place)
+        elif Cursor in {annotation, get_origin(annotation)}:
+            cursor = _only_one(parameter.name, cursor, "Cursor", place)
         else:
             dependencies.append(_dependency(parameter.name, annotation, place))
-    return Signature(context, step_context, tuple(dependencies), result)
+    _check_transaction(cursor, function, place)
+    return Signature(context, step_context, cursor, tuple(dependencies), result)
 
 
-def _only_one(name: str, earlier: str | None, place: Place) -> str:
+def is_async(function: Handler) -> bool:
+    """Whether calling it returns a coroutine."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - its kind is asked, not whether it is there
+    )
+
+
+def _check_transaction(cursor: str | None, function: Handler, place: Place) -> None:
+    if cursor is not None and not place.transactional:
+        raise place.refuse(cursor, "is a Cursor; declare the step with transactional=True")
+    if not place.transactional:
+        return
+    if is_async(function):
+        raise InvalidTemplate(f"{place.where}: a transactional step is a plain function, not async")
+    if cursor is None:
+        raise InvalidTemplate(
+            f"{place.where}: a transactional step takes its cursor by a parameter annotated"
+            " psycopg.Cursor"
+        )
+
+
+def _only_one(name: str, earlier: str | None, kind: str, place: Place) -> str:
     if earlier is not None:
-        raise place.refuse(name, f"is a second StepContext beside {earlier!r}")
+        raise place.refuse(name, f"is a second {kind} beside {earlier!r}")
     return name
 
 

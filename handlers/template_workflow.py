@@ -86,6 +86,7 @@ def workflow_from_template(template: Template, registry: Registry) -> TemplateWo
                 where=f"template {template.key}, step {step.name!r}",
                 dependencies=step.dependencies,
                 other_steps=names,
+                transactional=step.transactional,
             ),
         )
 

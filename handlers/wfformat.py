@@ -78,6 +78,7 @@ class RecordedStep:
     is_async = True
     needs_context = False
     needs_results: frozenset[str] = frozenset()
+    retry_if = None
 
     def __init__(self, seconds: float, time_scale: float) -> None:
         self._seconds = seconds

@@ -6,25 +6,37 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import cached_property
-from types import FrameType, MappingProxyType
-from typing import Any, Generic, TypeVar, cast, overload
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar, overload
 
 import orjson
 from pydantic import JsonValue, PydanticUserError, TypeAdapter, ValidationError
 
 from flowledger.engine.domain.faults import first_fault
+from flowledger.engine.domain.policies import Concurrency, Rate
 from flowledger.engine.domain.retry import Retry
 from flowledger.engine.domain.template import (
     CONTEXT,
     UNLIMITED,
     Identity,
+    OnFailure,
     StepTemplate,
     Template,
+    WhenSkipped,
     validate_template,
 )
+from flowledger.engine.domain.work import RetryIf
 from flowledger.engine.errors import InvalidContext, InvalidTemplate
 from flowledger.handlers.binding import BoundStep
-from flowledger.handlers.locate import MAIN, origin_of
+from flowledger.handlers.declaring import (
+    Limit,
+    caller_module,
+    local_names,
+    plain,
+    seconds,
+    summary_of,
+)
+from flowledger.handlers.locate import origin_of
 from flowledger.handlers.signature import Place
 from flowledger.handlers.values import ONLY_JSON, adapter, described, dumped
 
@@ -37,8 +49,11 @@ class Workflow(Generic[C]):
     """A named, versioned DAG of steps, each a plain function.
 
     `context` is the type of a task's input: a pydantic model, a dataclass, a TypedDict,
-    `dict[str, Any]` or whatever else pydantic validates. Give every change of steps, edges or
-    policies a new `version`. Raises InvalidTemplate where a name or the type cannot be used.
+    `dict[str, Any]` or whatever else pydantic validates. With `on_failure="block"` a task that
+    cannot go on waits for an operator; it ends in error when it has not ended `deadline` (a
+    duration, or seconds) after it was to start. `concurrency` and `rate` bound the steps of all
+    tasks, as in `{"key": "customer_id", "limit": 2}`. Give every change of steps, edges or policies
+    a new `version`. Raises InvalidTemplate where a name, the type or a policy cannot be used.
     """
 
     @overload
@@ -50,6 +65,10 @@ class Workflow(Generic[C]):
         version: str,
         description: str = "",
         identity: Identity = "always_unique",
+        on_failure: OnFailure = "fail",
+        deadline: timedelta | float | None = None,
+        concurrency: Concurrency | Limit | None = None,
+        rate: Rate | Limit | None = None,
     ) -> None: ...
 
     @overload
@@ -62,6 +81,10 @@ class Workflow(Generic[C]):
         context: type[C],
         description: str = "",
         identity: Identity = "always_unique",
+        on_failure: OnFailure = "fail",
+        deadline: timedelta | float | None = None,
+        concurrency: Concurrency | Limit | None = None,
+        rate: Rate | Limit | None = None,
     ) -> None: ...
 
     def __init__(  # noqa: PLR0913 - one keyword for each thing a workflow says of itself
@@ -73,6 +96,10 @@ class Workflow(Generic[C]):
         context: Any = dict[str, Any],
         description: str = "",
         identity: Identity = "always_unique",
+        on_failure: OnFailure = "fail",
+        deadline: timedelta | float | None = None,
+        concurrency: Concurrency | Limit | None = None,
+        rate: Rate | Limit | None = None,
     ) -> None:
         self.key = f"{namespace}/{name}@{version}"
         self._head: dict[str, Any] = {
@@ -81,6 +108,10 @@ class Workflow(Generic[C]):
             "version": version,
             "description": description,
             "identity": identity,
+            "on_failure": on_failure,
+            "deadline_seconds": seconds(deadline),
+            "concurrency": plain(concurrency),
+            "rate": plain(rate),
         }
         self._template({"steps": ()})
         self._context_type = context
@@ -89,7 +120,7 @@ class Workflow(Generic[C]):
         self._bound: dict[str, BoundStep] = {}
         # By identity, as callables need not be hashable; each is kept, so that its id stays.
         self._functions: dict[int, tuple[Callable[..., Any], list[str]]] = {}
-        self._module = _caller_module(inspect.currentframe())
+        self._module = caller_module(inspect.currentframe())
 
     @overload
     def step(self, function: F, /) -> F: ...
@@ -102,7 +133,14 @@ class Workflow(Generic[C]):
         after: Iterable[Dependency] = (),
         name: str | None = None,
         retry: Retry | None = None,
+        retry_if: RetryIf | None = None,
         timeout: timedelta | float | None = None,
+        start_timeout: timedelta | float | None = None,
+        when_skipped: WhenSkipped = "continue",
+        system: str | None = None,
+        concurrency: Concurrency | Limit | None = None,
+        rate: Rate | Limit | None = None,
+        transactional: bool = False,
         config: Mapping[str, Any] | None = None,
         description: str | None = None,
     ) -> Callable[[F], F]: ...
@@ -115,17 +153,27 @@ class Workflow(Generic[C]):
         after: Iterable[Dependency] = (),
         name: str | None = None,
         retry: Retry | None = None,
+        retry_if: RetryIf | None = None,
         timeout: timedelta | float | None = None,
+        start_timeout: timedelta | float | None = None,
+        when_skipped: WhenSkipped = "continue",
+        system: str | None = None,
+        concurrency: Concurrency | Limit | None = None,
+        rate: Rate | Limit | None = None,
+        transactional: bool = False,
         config: Mapping[str, Any] | None = None,
         description: str | None = None,
     ) -> F | Callable[[F], F]:
         """Declare a function, sync or async, as a step; the function itself stays as it is.
 
         `after` lists the steps it depends on, as functions of this workflow or as names; `name`
-        is the function's own by default; `timeout` is a duration or seconds; `config` is handed
-        to the handler as `StepContext.configuration`. Raises InvalidTemplate.
+        is the function's own by default; `retry_if` has the last word on whether an exception may
+        be tried again; `timeout` bounds an attempt and `start_timeout` the time in the queue, as a
+        duration or in seconds; with `when_skipped="stop"` nothing that depends on a skipped step
+        runs; steps that name the same outside `system` share a circuit breaker; `concurrency` and
+        `rate` are limits such as `{"limit": 10, "per_seconds": 60}`; rows of a `transactional` step
+        are committed with it; `config` is its `StepContext.configuration`. Raises InvalidTemplate.
         """
-
         dependencies = self._dependencies(after)
 
         def declare(declared: F) -> F:
@@ -133,11 +181,17 @@ class Workflow(Generic[C]):
                 name=name or self._name_of(declared),
                 dependencies=dependencies,
                 retry=retry or Retry(),
-                timeout_seconds=_seconds(timeout),
+                timeout_seconds=seconds(timeout),
+                start_timeout_seconds=seconds(start_timeout),
+                when_skipped=when_skipped,
+                system=system,
+                concurrency=plain(concurrency),
+                rate=plain(rate),
+                transactional=transactional,
                 handler={"initialization": dict(config or {})},
-                description=_description(declared) if description is None else description,
+                description=summary_of(declared) if description is None else description,
             )
-            self._add(step, declared, _local_names(inspect.currentframe(), declared))
+            self._add(step, declared, local_names(inspect.currentframe(), declared), retry_if)
             return declared
 
         return declare if function is None else declare(function)
@@ -191,7 +245,11 @@ class Workflow(Generic[C]):
             raise InvalidTemplate(f"{self._where(name)}: {fault}") from None
 
     def _add(
-        self, step: StepTemplate, function: Callable[..., Any], local_names: Mapping[str, Any]
+        self,
+        step: StepTemplate,
+        function: Callable[..., Any],
+        local_names: Mapping[str, Any],
+        retry_if: RetryIf | None,
     ) -> None:
         where = self._where(step.name)
         if step.name in self._steps:
@@ -204,7 +262,9 @@ class Workflow(Generic[C]):
                 other_steps=self._steps.keys(),
                 context_type=self._context_type,
                 local_names=local_names,
+                transactional=step.transactional,
             ),
+            retry_if,
         )
         self._steps[step.name] = step
         self._functions.setdefault(id(function), (function, []))[1].append(step.name)
@@ -267,28 +327,3 @@ class Workflow(Generic[C]):
         if b"null" in data:
             return self._context.validate_python(context)
         return self._context.validate_json(data)
-
-
-def _seconds(timeout: timedelta | float | None) -> float | None:
-    return timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-
-
-def _description(function: Callable[..., Any]) -> str:
-    text = inspect.getdoc(function) if inspect.isroutine(function) else None
-    return (text or "").partition("\n")[0]
-
-
-def _caller_module(frame: FrameType | None) -> str:
-    caller = frame.f_back if frame else None
-    return cast("str", caller.f_globals.get("__name__", MAIN)) if caller else MAIN
-
-
-def _local_names(frame: FrameType | None, function: Callable[..., Any]) -> dict[str, Any]:
-    """Names of the functions around the declared one: annotations may use their local types."""
-    module_names = getattr(inspect.unwrap(function), "__globals__", None)
-    scopes: list[Mapping[str, Any]] = []
-    while frame is not None:
-        if frame.f_globals is module_names and frame.f_locals is not module_names:
-            scopes.append(frame.f_locals)
-        frame = frame.f_back
-    return {name: value for scope in reversed(scopes) for name, value in scope.items()}
