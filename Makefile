@@ -51,6 +51,10 @@ demo: $(READY) ## Run an order workflow on an embedded Postgres and look at its 
 test: $(READY) view ## Run the tests
 	$(BIN)/pytest
 
+.PHONY: chaos
+chaos: $(READY) ## Kill and stop processes and the database under load; everything must end once
+	$(BIN)/python tests/chaos/run.py $(CHAOS)
+
 .PHONY: lint
 lint: $(READY) ## Check style and the import rules
 	$(BIN)/ruff check .

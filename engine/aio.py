@@ -7,17 +7,21 @@ for a task holds no thread at all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
 
 from flowledger.engine.api import ALL_ROLES, Engine, Role
 from flowledger.engine.config import Settings
+from flowledger.engine.domain.classification import Classifier, classify
 from flowledger.engine.domain.states import TASK_ENDS, TaskState
 from flowledger.engine.domain.work import WorkflowLike
-from flowledger.engine.errors import TaskUnfinished
-from flowledger.engine.handle import StepStatus, TaskHandle
+from flowledger.engine.errors import TaskNotCreated, TaskUnfinished
+from flowledger.engine.handle import StepHandle, StepStatus, TaskHandle
+from flowledger.engine.operations import Asking, Request
 from flowledger.engine.ports import Recorded
 
 C = TypeVar("C")
@@ -60,6 +64,88 @@ class AsyncTaskHandle:
         """Every step of the task."""
         return await asyncio.to_thread(self._handle.steps)
 
+    async def paused(self) -> bool:
+        """Whether nothing of the task starts until it is resumed."""
+        return await asyncio.to_thread(lambda: self._handle.paused)
+
+    def step(self, name: str) -> AsyncStepHandle:
+        """A handle on a step, which need not exist."""
+        return AsyncStepHandle(self._handle.step(name))
+
+    async def cancel(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the task and all its steps end."""
+        return await _asked(self._handle.cancel, asking)
+
+    async def pause(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that nothing of the task starts until it is resumed."""
+        return await _asked(self._handle.pause, asking)
+
+    async def resume(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that a paused task goes on."""
+        return await _asked(self._handle.resume, asking)
+
+    async def resolve(self, **asking: Unpack[Asking]) -> Request:
+        """Say that the task was settled elsewhere."""
+        return await _asked(self._handle.resolve, asking)
+
+    async def reset(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that what did not succeed of the task is tried anew."""
+        return await _asked(self._handle.reset, asking)
+
+    async def fail(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that a blocked task ends in error."""
+        return await _asked(self._handle.fail, asking)
+
+
+class AsyncStepHandle:
+    """A step, for awaiting. Means and errors are those of StepHandle."""
+
+    def __init__(self, handle: StepHandle) -> None:
+        self.name = handle.name
+        self._handle = handle
+
+    async def status(self) -> StepStatus:
+        """Where the step stands."""
+        return await asyncio.to_thread(lambda: self._handle.status)
+
+    async def cancel(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the step is not done, nor what depends on it."""
+        return await _asked(self._handle.cancel, asking)
+
+    async def reset(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the step is tried anew."""
+        return await _asked(self._handle.reset, asking)
+
+    async def resolve(self, **asking: Unpack[Asking]) -> Request:
+        """Say that the step was settled elsewhere, without a result."""
+        return await _asked(self._handle.resolve, asking)
+
+    async def complete(self, result: object = None, **asking: Unpack[Asking]) -> Request:
+        """Say that the step was done elsewhere, with this result."""
+        return await _asked(partial(self._handle.complete, result), asking)
+
+    async def skip(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the task does without the step."""
+        return await _asked(self._handle.skip, asking)
+
+
+async def _asked(verb: Callable[..., Request], asking: Asking) -> Request:
+    """Ask in a thread, and wait for the answer without one."""
+    wait = asking.get("wait")
+    try:
+        request = await asyncio.to_thread(verb, **{**asking, "wait": 0.0})
+    except TaskNotCreated:
+        if wait == 0:
+            raise
+        return await asyncio.to_thread(verb, **asking)
+    if wait == 0:
+        return request
+    loop, answered, seconds = asyncio.get_running_loop(), asyncio.Event(), request.seconds(wait)
+    with suppress(TimeoutError), request.told(lambda: loop.call_soon_threadsafe(answered.set)):
+        await asyncio.wait_for(answered.wait(), seconds)
+    await asyncio.to_thread(request.settle, seconds)
+    return request
+
 
 class AsyncEngine:
     """`Engine` for `async with`. Means and errors are those of Engine."""
@@ -74,11 +160,16 @@ class AsyncEngine:
         workflows: Iterable[WorkflowLike[Any]] = (),
         roles: Iterable[Role] = ALL_ROLES,
         settings: Settings | None = None,
+        classifier: Classifier = classify,
     ) -> AsyncEngine:
-        """Open the engine and start the roles in this process."""
+        """Open the engine and start the roles in this process, as `Engine.open` does."""
         return cls(
             await asyncio.to_thread(
-                Engine.open, workflows=workflows, roles=roles, settings=settings
+                Engine.open,
+                workflows=workflows,
+                roles=roles,
+                settings=settings,
+                classifier=classifier,
             )
         )
 
@@ -102,6 +193,28 @@ class AsyncEngine:
     def task(self, task_id: UUID | str) -> AsyncTaskHandle:
         """A handle on a task, which need not exist."""
         return AsyncTaskHandle(self._engine.task(task_id))
+
+    async def cancel_many(
+        self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]
+    ) -> list[Request]:
+        """Ask of all these tasks that they end."""
+        return await asyncio.to_thread(lambda: self._engine.cancel_many(tasks, **asking))
+
+    async def reset_many(
+        self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]
+    ) -> list[Request]:
+        """Ask of all these tasks that what failed is tried anew."""
+        return await asyncio.to_thread(lambda: self._engine.reset_many(tasks, **asking))
+
+    async def pause_template(self, key: str, *, reason: str, actor: str) -> bool:
+        """Queue no step of any task of the template until it is resumed."""
+        return await asyncio.to_thread(self._engine.pause_template, key, reason=reason, actor=actor)
+
+    async def resume_template(self, key: str, *, reason: str, actor: str) -> bool:
+        """Let the tasks of a paused template go on."""
+        return await asyncio.to_thread(
+            self._engine.resume_template, key, reason=reason, actor=actor
+        )
 
     async def close(self) -> None:
         """Stop the roles and close every connection."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar, Unpack
 from uuid import UUID
 
 from flowledger.engine.config import Settings
-from flowledger.engine.domain.events import TaskCreated
+from flowledger.engine.domain.classification import Classifier, classify
+from flowledger.engine.domain.events import TaskCreated, TemplatePaused, TemplateResumed
 from flowledger.engine.domain.identity import identity_of
-from flowledger.engine.domain.submission import check_submission
+from flowledger.engine.domain.requests import TaskCancelRequested, TaskResetRequested
+from flowledger.engine.domain.submission import check_submission, check_times
 from flowledger.engine.domain.template import Limits, Template, validate_template
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.errors import InvalidContext
 from flowledger.engine.handle import TaskHandle
+from flowledger.engine.operations import Asking, Operations, Request
+from flowledger.engine.outages import Health
 from flowledger.engine.ports import Clock, Tasks
 from flowledger.engine.runtime.endings import Endings
 from flowledger.engine.runtime.service import Service
@@ -60,6 +65,15 @@ class Engine:
         self._new_id = new_id
         self._ring = ring
         self._endings = endings
+        self._operations = Operations(
+            tasks=tasks,
+            clock=clock,
+            new_id=new_id,
+            ring=ring,
+            endings=endings,
+            wait_seconds=settings.submit.answer_wait_seconds,
+            max_result_bytes=settings.worker.max_result_bytes,
+        )
         self._service = service
         self._resources = resources
         self._templates: dict[UUID, Template] = {}
@@ -73,17 +87,19 @@ class Engine:
         workflows: Iterable[WorkflowLike[Any]] = (),
         roles: Iterable[Role] = ALL_ROLES,
         settings: Settings | None = None,
+        classifier: Classifier = classify,
     ) -> Engine:
         """Open the database, bring its schema up to date, and start the roles in this process.
 
         The embedded Postgres is started where no database is configured. `roles=()` only submits
-        and reads. The workflows are registered, and their steps are what a worker here runs.
-        Raises DatabaseUnavailable, InvalidConfiguration, DefinitionChanged, UnknownHandler, and
-        ValueError for a role that there is not.
+        and reads. The workflows are registered, and their steps are what a worker here runs;
+        `classifier` sorts the exceptions of their handlers. Raises DatabaseUnavailable,
+        InvalidConfiguration, DefinitionChanged, UnknownHandler, and ValueError for a role that
+        there is not.
         """
         from flowledger.engine.bootstrap import open_engine  # noqa: PLC0415 - it imports all of us
 
-        return open_engine(tuple(workflows), tuple(roles), settings)
+        return open_engine(tuple(workflows), tuple(roles), settings, classifier=classifier)
 
     def submit(  # noqa: PLR0913 - all but the first two have a default that fits
         self,
@@ -95,6 +111,8 @@ class Engine:
         priority: int = 0,
         correlation_id: str | None = None,
         actor: str | None = None,
+        start_at: datetime | None = None,
+        deadline_at: datetime | None = None,
         connection: object | None = None,
     ) -> TaskHandle:
         """Store a task; a coordinator takes it on.
@@ -102,8 +120,10 @@ class Engine:
         With a psycopg `connection` the task is part of the transaction that is open there: it
         exists when that commits, and never if it does not. A task with the same identity (see
         `Workflow(identity=…)` and `idempotency_key`) is returned, or DuplicateTask is raised.
-        Higher priorities go first. Raises InvalidContext, InvalidSubmission,
-        MissingIdempotencyKey, DefinitionChanged, DatabaseUnavailable; then nothing is stored.
+        Higher priorities go first. Nothing is queued before `start_at`; a task that has not ended
+        by `deadline_at` is stopped, and without one the template's deadline counts. Raises
+        InvalidContext, InvalidSubmission, MissingIdempotencyKey, DefinitionChanged,
+        DatabaseUnavailable; then nothing is stored.
         """
         return self.submit_many(
             workflow,
@@ -113,6 +133,8 @@ class Engine:
             priority=priority,
             correlation_id=correlation_id,
             actor=actor,
+            start_at=start_at,
+            deadline_at=deadline_at,
             connection=connection,
         )[0]
 
@@ -126,6 +148,8 @@ class Engine:
         priority: int = 0,
         correlation_id: str | None = None,
         actor: str | None = None,
+        start_at: datetime | None = None,
+        deadline_at: datetime | None = None,
         connection: object | None = None,
     ) -> list[TaskHandle]:
         """Store many tasks of one workflow in one transaction: all of them or none.
@@ -138,11 +162,20 @@ class Engine:
         for key in keys:
             texts = {"correlation_id": correlation_id, "actor": actor, "idempotency_key": key}
             check_submission(template.key, priority, on_duplicate, texts)
+        check_times(template.key, start_at, deadline_at)
         created = [
-            self._created(template, self._encoded(workflow, context), key, priority,
-                          correlation_id, actor)
+            self._created(
+                template,
+                self._encoded(workflow, context),
+                key,
+                priority=priority,
+                correlation_id=correlation_id,
+                actor=actor,
+                start_at=start_at,
+                deadline_at=deadline_at,
+            )
             for context, key in zip(contexts, keys, strict=True)
-        ]  # fmt: skip
+        ]
         self.register(workflow)
         if not created:
             return []
@@ -153,7 +186,31 @@ class Engine:
 
     def task(self, task_id: UUID | str) -> TaskHandle:
         """A handle on a task, which need not exist. Raises ValueError for what is no UUID."""
-        return self._handle(task_id if isinstance(task_id, UUID) else UUID(task_id))
+        return self._handle(_id(task_id))
+
+    def cancel_many(self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]) -> list[Request]:
+        """Ask of all these tasks that they end: all requests are stored, or none.
+
+        Waits for all answers; each is an answer by itself, and may be a refusal
+        (`Request.refusal`). Raises what `TaskHandle.cancel` raises, but RequestRefused.
+        """
+        return self._operations.ask(TaskCancelRequested, _ids(tasks), **asking)
+
+    def reset_many(self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]) -> list[Request]:
+        """Ask of all these tasks that what failed is tried anew; as `cancel_many`."""
+        return self._operations.ask(TaskResetRequested, _ids(tasks), **asking)
+
+    def pause_template(self, key: str, *, reason: str, actor: str) -> bool:
+        """Queue no step of any task of the template `namespace/name@version` until it is resumed.
+
+        Steps that run go on. Returns whether it was not paused before. Raises UnknownTemplate,
+        InvalidRequest, DatabaseUnavailable.
+        """
+        return self._operations.mark_template(TemplatePaused, key, reason=reason, actor=actor)
+
+    def resume_template(self, key: str, *, reason: str, actor: str) -> bool:
+        """Let the tasks of a paused template go on. Returns whether it was paused."""
+        return self._operations.mark_template(TemplateResumed, key, reason=reason, actor=actor)
 
     def register(self, workflow: WorkflowLike[Any]) -> None:
         """Record the workflow's definition, once. Raises InvalidTemplate, DefinitionChanged."""
@@ -165,15 +222,32 @@ class Engine:
             self._registered.add(template.definition_hash)
             self._log.emit(Signal.TEMPLATE_REGISTERED, template=template.key)
 
+    def when_worn_out(self, tell: Callable[[], None]) -> None:
+        """Call `tell`, in the worker's thread and perhaps more than once, when it is worn out.
+
+        That is: handlers that were abandoned after a timeout and never ended take half of
+        `worker.concurrency`, and everything else that ran here has ended. Nothing is claimed from
+        then on, and `health["handlers"]` says so. Only a new process gets rid of such handlers.
+        """
+        self._service.when_worn_out(tell)
+
     def start(self) -> None:
         """Start the roles. `open` has done that."""
         self._service.start()
         self._log.emit(Signal.ENGINE_OPENED, roles=self._service.roles)
 
+    @property
+    def health(self) -> Mapping[str, Health]:
+        """How each loop of this process fares with the database, by its name; asks nobody."""
+        return self._service.health
+
     def close(self) -> None:
-        """Stop the roles within their grace and close every connection."""
+        """Stop the roles within their grace and close every connection.
+
+        From then on whatever asks the database raises EngineClosed. Again it does nothing.
+        """
         self._service.stop()
-        self._endings.stop()
+        self._endings.stop(self.settings.database.farewell_seconds)
         for resource in self._resources:
             resource.close()
         self._log.emit(Signal.ENGINE_CLOSED)
@@ -204,23 +278,20 @@ class Engine:
             )
         return value
 
-    def _created(  # noqa: PLR0913, PLR0917 - the fields of the event
-        self,
-        template: Template,
-        context: Any,
-        key: str | None,
-        priority: int,
-        correlation_id: str | None,
-        actor: str | None,
+    def _created(
+        self, template: Template, context: Any, key: str | None, **fields: Any
     ) -> TaskCreated:
-        task_id = self._new_id()
+        task_id, now = self._new_id(), self._clock.now()
+        correlation_id = fields.pop("correlation_id") or str(task_id)
+        deadline_at = fields.pop("deadline_at")
+        if deadline_at is None and template.deadline_seconds is not None:
+            deadline_at = (fields["start_at"] or now) + timedelta(seconds=template.deadline_seconds)
         return TaskCreated(
             originator_id=task_id,
             originator_version=1,
             event_id=self._new_id(),
-            occurred_at=self._clock.now(),
-            correlation_id=correlation_id or str(task_id),
-            actor=actor,
+            occurred_at=now,
+            correlation_id=correlation_id,
             task_id=task_id,
             namespace=template.namespace,
             template=template.name,
@@ -229,13 +300,22 @@ class Engine:
             template_id=template.template_id,
             context=context,
             identity=identity_of(template, context, key),
-            priority=priority,
+            deadline_at=deadline_at,
+            **fields,
         )
 
     def _handle(self, task_id: UUID) -> TaskHandle:
-        return TaskHandle(task_id, self._tasks, self._endings, self._template_of)
+        return TaskHandle(task_id, self._tasks, self._endings, self._template_of, self._operations)
 
     def _template_of(self, template_id: UUID) -> Template:
         if template_id not in self._templates:
             self._templates[template_id] = self._tasks.template(template_id)
         return self._templates[template_id]
+
+
+def _id(task_id: UUID | str) -> UUID:
+    return task_id if isinstance(task_id, UUID) else UUID(task_id)
+
+
+def _ids(tasks: Iterable[UUID | str]) -> list[UUID]:
+    return [_id(task) for task in tasks]

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from flowledger.engine.api import ALL_ROLES, Engine, Role
 from flowledger.engine.config import Settings, load_settings
+from flowledger.engine.domain.classification import Classifier, classify
 from flowledger.engine.domain.work import WorkflowLike
-from flowledger.engine.ports import NO_FAULTS, FaultPoints
+from flowledger.engine.outages import Backoff
+from flowledger.engine.ports import NO_FAULTS, Bell, FaultPoints
 from flowledger.engine.runtime.catalogue import Catalogue
 from flowledger.engine.runtime.coordinator import Coordinator
+from flowledger.engine.runtime.crew import HandlerCrew
 from flowledger.engine.runtime.endings import Endings
-from flowledger.engine.runtime.service import Service
+from flowledger.engine.runtime.seat import Seat
+from flowledger.engine.runtime.service import Loop, Service
+from flowledger.engine.runtime.shards import Shards
 from flowledger.engine.runtime.worker import Worker
 from flowledger.engine.store import embedded
 from flowledger.engine.store.clock import DatabaseClock
@@ -22,7 +29,9 @@ from flowledger.engine.store.ledger import PostgresLedger
 from flowledger.engine.store.mapper import LedgerMapper
 from flowledger.engine.store.migrate import migrate
 from flowledger.engine.store.pool import Pool, connect, open_pool
+from flowledger.engine.store.roster import PostgresRoster
 from flowledger.engine.store.tasks import PostgresTasks
+from flowledger.engine.store.transactions import PostgresTransactions
 from flowledger.engine.store.wakeups import ProcessBell, Wakeups
 from flowledger.engine.store.workboard import PostgresWorkboard
 from flowledger.engine.telemetry import Signal, logger
@@ -33,19 +42,22 @@ def open_engine(
     roles: Sequence[Role],
     settings: Settings | None = None,
     faults: FaultPoints = NO_FAULTS,
+    classifier: Classifier = classify,
 ) -> Engine:
     """An engine with its roles started. Raises what `Engine.open` says."""
     unknown = [role for role in roles if role not in ALL_ROLES]
     if unknown:
         raise ValueError(f"there is no role {unknown[0]!r}: expected {' or '.join(ALL_ROLES)}")
     settings = settings or load_settings()
-    catalogue = Catalogue(workflows)
+    catalogue = Catalogue(workflows, classifier)
+    if "worker" in roles:
+        catalogue = catalogue.within(settings.worker.namespaces)
     url = database_url(settings)
     bring_up_to_date(url, settings)
     with ExitStack() as opened:
         wakeups = engine_wakeups(url, settings)
         pool = opened.enter_context(engine_pool(url, settings, wakeups.own.add))
-        parts = Parts(pool, wakeups, settings, faults)
+        parts = Parts(url, pool, wakeups, settings, faults)
         opened.callback(parts.close)
         engine = parts.engine(catalogue, roles)
         if roles:
@@ -95,6 +107,7 @@ def engine_wakeups(url: str, settings: Settings) -> Wakeups:
         connect_timeout_seconds=database.connect_timeout_seconds,
         reconnect_initial_seconds=database.reconnect_initial_seconds,
         reconnect_cap_seconds=database.reconnect_cap_seconds,
+        silence_seconds=database.silence_seconds,
     )
 
 
@@ -111,6 +124,9 @@ def engine_pool(
         application_name=database.application_name,
         connect_timeout_seconds=database.connect_timeout_seconds,
         statement_timeout_seconds=database.statement_timeout_seconds,
+        lock_timeout_seconds=database.lock_timeout_seconds,
+        idle_transaction_timeout_seconds=database.idle_transaction_timeout_seconds,
+        silence_seconds=database.silence_seconds,
         connected=connected,
     )
 
@@ -119,8 +135,9 @@ class Parts:
     """The adapters of one process, and the roles made of them."""
 
     def __init__(
-        self, pool: Pool, wakeups: Wakeups, settings: Settings, faults: FaultPoints
+        self, url: str, pool: Pool, wakeups: Wakeups, settings: Settings, faults: FaultPoints
     ) -> None:
+        self.url = url
         self.settings = settings
         self.faults = faults
         self.pool = pool
@@ -129,52 +146,95 @@ class Parts:
         self.identifiers = Identifiers()
         self.tasks = PostgresTasks(pool, self.mapper, self.clock, self.identifiers)
         self.wakeups = wakeups
+        self.transactions: PostgresTransactions | None = None
 
     def engine(self, catalogue: Catalogue, roles: Sequence[Role]) -> Engine:
         """The facade, with the roles not yet started."""
         poll = self.settings.submit.wait_poll_seconds
+        endings = Endings(self.wakeups.bell("ended"), poll, self.wakeups.start)
         return Engine(
             settings=self.settings,
             tasks=self.tasks,
             clock=self.clock,
             new_id=self.identifiers.new,
             ring=self.wakeups.ring,
-            endings=Endings(self.tasks, self.wakeups.bell("ended"), poll, self.wakeups.start),
+            endings=endings,
             service=Service(
                 self.settings,
-                self._coordinator() if "coordinator" in roles else None,
+                self._shards() if "coordinator" in roles else None,
                 self._worker(catalogue) if "worker" in roles else None,
                 ProcessBell,
+                {"wakeups": self.wakeups.outages, "endings": endings.outages},
             ),
             resources=(self, self.pool),
         )
 
     def close(self) -> None:
-        """Stop listening."""
-        self.wakeups.stop()
+        """Stop listening, and roll back what handlers still have open."""
+        self.wakeups.stop(self.settings.database.farewell_seconds)
+        if self.transactions is not None:
+            self.transactions.close()
 
-    def _coordinator(self) -> tuple[Coordinator, ProcessBell]:
+    def _shards(self) -> tuple[Shards, ProcessBell]:
+        """What leads shards in this process. Raises ShardsDiffer."""
+        roster = PostgresRoster(self.pool, self.clock)
+        roster.expect(self.settings.coordinator.shards)
+        identity = self.identifiers.new()
+        channels = ("fact", "submission", "clock", "shard", "room")
+        # One for the first shard at once: what no bell is for when it starts is not listened to.
+        bells = {0: self.wakeups.bell(*channels)}
+
+        def coordinator_of(seat: Seat, shards: int) -> tuple[Coordinator, ProcessBell]:
+            if seat.shard not in bells:
+                bells[seat.shard] = self.wakeups.bell(*channels)
+            return self._coordinator(identity, seat, shards), bells[seat.shard]
+
+        shards = Shards(
+            roster=roster,
+            identity=identity,
+            settings=self.settings.coordinator,
+            new=coordinator_of,
+            new_loop=self._new_loop,
+        )
+        return shards, self.wakeups.bell("shard", "clock")
+
+    def _coordinator(self, identity: UUID, seat: Seat, shards: int) -> Coordinator:
         settings = self.settings.coordinator
-        coordinator = Coordinator(
-            ledger=PostgresLedger(self.pool, self.mapper, self.clock, settings.lease_seconds),
+        ledger = PostgresLedger(
+            self.pool, self.mapper, self.clock, settings.lease_seconds, seat.shard, shards
+        )
+        return Coordinator(
+            ledger=ledger,
             clock=self.clock,
             ring=self.wakeups.ring,
-            identity=self.identifiers.new(),
+            identity=identity,
             settings=settings,
+            limits=self.settings.limits,
             faults=self.faults,
+            seat=seat,
         )
-        return coordinator, self.wakeups.bell("fact", "submission", "clock", "shard")
+
+    def _new_loop(self, name: str, step: Callable[[frozenset[str]], float], bell: Bell) -> Loop:
+        database = self.settings.database
+        backoff = Backoff(database.reconnect_initial_seconds, database.reconnect_cap_seconds)
+        return Loop(name, step, bell, backoff)
 
     def _worker(self, catalogue: Catalogue) -> tuple[Worker, ProcessBell]:
-        bell = self.wakeups.bell("queue")
+        bell = self.wakeups.bell("queue", "cancel")
+        transactions = PostgresTransactions(
+            self.url, self.pool, self.mapper, self.settings, self.faults
+        )
+        self.transactions = transactions
         worker = Worker(
             board=PostgresWorkboard(self.pool, self.mapper, self.clock),
             catalogue=catalogue,
+            crew=partial(HandlerCrew, transactions=transactions),
             clock=self.clock,
             new_id=self.identifiers.new,
             bell=bell,
             ring=self.wakeups.ring,
             settings=self.settings.worker,
             faults=self.faults,
+            limbo_seconds=self.settings.database.statement_timeout_seconds,
         )
         return worker, bell

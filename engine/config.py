@@ -25,6 +25,7 @@ from flowledger.engine.config_sections import (
     Coordinator,
     Database,
     Embedded,
+    Limits,
     Logging,
     Submit,
     Templates,
@@ -46,6 +47,7 @@ __all__ = [
     "Coordinator",
     "Database",
     "Embedded",
+    "Limits",
     "Loaded",
     "Logging",
     "Settings",
@@ -88,6 +90,7 @@ class Rule:
 RULES = (
     Rule("database.pool_min_size", "database.pool_max_size"),
     Rule("database.reconnect_initial_seconds", "database.reconnect_cap_seconds"),
+    Rule("limits.circuit_open_seconds", "limits.circuit_open_cap_seconds"),
     Rule("coordinator.poll_seconds", "coordinator.lease_seconds", "half of", strict=True),
     Rule("worker.lease_margin_seconds", "worker.lease_seconds", "half of", strict=True),
 )
@@ -118,6 +121,7 @@ class Settings(BaseSettings):
     coordinator: Coordinator = Coordinator()
     worker: Worker = Worker()
     templates: Templates = Templates()
+    limits: Limits = Limits()
     submit: Submit = Submit()
     logging: Logging = Logging()
     cli: Cli = Cli()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import BaseModel, SecretStr
@@ -21,6 +21,8 @@ NOUNS: Mapping[Any, str] = types.MappingProxyType(
         Path: "a folder",
         SecretStr: "a Postgres URL (postgresql://…)",
         str: "a text",
+        tuple[str, ...]: "texts between commas, or a list",
+        dict[str, int]: "name=number between commas, or a mapping",
     }
 )
 
@@ -92,20 +94,32 @@ def _row(section: str, key: str, field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is None:
+    if field.default is None or field.default in ((), {}):
         return "none"
-    return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
+    default: object = field.default
+    if isinstance(default, tuple):
+        return f"`{', '.join(cast('tuple[str, ...]', default))}`"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
 def _kind(field: FieldInfo) -> Any:
     """The field's type, without the `None` that stands for not set."""
+    kind = _declared(field)
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def _declared(field: FieldInfo) -> Any:
     if get_origin(field.annotation) in {Union, types.UnionType}:
         return next(kind for kind in get_args(field.annotation) if kind is not types.NoneType)
     return field.annotation
 
 
 def _bounds(field: FieldInfo) -> list[str]:
-    return [text for constraint in field.metadata if (text := _bound(constraint))]
+    """Those of the type where it may be not set, then the field's own."""
+    declared = _declared(field)
+    inner = get_args(declared)[1:] if get_origin(declared) is Annotated else ()
+    of_type = [bound for one in inner if isinstance(one, FieldInfo) for bound in one.metadata]
+    return [text for constraint in [*of_type, *field.metadata] if (text := _bound(constraint))]
 
 
 def _bound(constraint: object) -> str:

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+)
+from pydantic_settings import NoDecode
+
+from flowledger.engine.domain.events import Category
 
 
 def _no_truth_value(value: object) -> object:
@@ -15,10 +26,40 @@ def _no_truth_value(value: object) -> object:
     return value
 
 
+def _split(value: object) -> object:
+    """An environment variable holds a list as words between commas."""
+    if isinstance(value, str):
+        return tuple(word for part in value.split(",") if (word := part.strip()))
+    return value
+
+
+def _pairs(value: object) -> object:
+    """An environment variable holds a mapping as `name=number` between commas."""
+    if isinstance(value, str):
+        parts = [part.partition("=") for part in value.split(",") if part.strip()]
+        return {name.strip(): number.strip() for name, _, number in parts}
+    if isinstance(value, dict):
+        numbers = cast("dict[object, object]", value)
+        return {name: _no_truth_value(number) for name, number in numbers.items()}
+    return value
+
+
+def _at_least_one(value: dict[str, int]) -> dict[str, int]:
+    if any(number < 1 for number in value.values()):
+        raise ValueError("a limit is at least 1")
+    return value
+
+
 Whole = Annotated[int, BeforeValidator(_no_truth_value)]
 Count = Annotated[Whole, Field(ge=1)]
 CountOrNone = Annotated[Whole, Field(ge=0)]
 Seconds = Annotated[float, BeforeValidator(_no_truth_value), Field(gt=0, allow_inf_nan=False)]
+MOST_SHARDS = 1024
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Allotments = Annotated[
+    dict[str, int], NoDecode, BeforeValidator(_pairs), AfterValidator(_at_least_one)
+]
 
 
 class Section(BaseModel):
@@ -52,7 +93,28 @@ class Database(Section):
     )
     statement_timeout_seconds: Seconds = Field(
         default=60.0,
-        description="Seconds after which Postgres cancels one of the engine's statements.",
+        description="Seconds after which Postgres cancels one of the engine's statements;"
+        " migrations and an application's own connections have no such limit.",
+    )
+    lock_timeout_seconds: Seconds = Field(
+        default=10.0,
+        description="Seconds that one of these statements waits for one lock, that of the log"
+        " included.",
+    )
+    idle_transaction_timeout_seconds: Seconds = Field(
+        default=10.0,
+        description="Seconds after which Postgres ends a session of the engine whose process was"
+        " stopped in the middle of a transaction, and frees its locks.",
+    )
+    silence_seconds: Seconds = Field(
+        default=10.0,
+        description="Seconds of silence after which a TCP connection is probed; after twice as many"
+        " it counts as lost.",
+    )
+    farewell_seconds: Seconds = Field(
+        default=2.0,
+        description="Most seconds that a stopping process takes, beyond worker.grace_seconds, to"
+        " hand back what runs and to resign, whatever the database does.",
     )
     application_name: str = Field(
         default="flowledger",
@@ -109,8 +171,14 @@ class Coordinator(Section):
         default=1.0, description="Seconds after which it looks at the log although nobody woke it."
     )
     lease_seconds: Seconds = Field(
-        default=10.0,
+        default=3.0,
         description="Seconds after which another coordinator takes over from a silent one.",
+    )
+    shards: Annotated[Count | None, Field(le=MOST_SHARDS)] = Field(
+        default=None,
+        description="Shards into which tasks are spread, made so many where no coordinator has ever"
+        " led; a database with another number is refused. Without it, what the database has, which"
+        " is 1 where nobody changed it.",
     )
     timer_batch_size: Count = Field(
         default=500, description="Most due timers handled in one commit."
@@ -118,7 +186,14 @@ class Coordinator(Section):
     submission_batch_size: Count = Field(
         default=200, description="Most submissions turned into tasks in one commit."
     )
-    cache_tasks: Count = Field(default=20_000, description="Most open tasks kept in memory.")
+    ageing_seconds: Seconds = Field(
+        default=60.0,
+        description="Seconds in the queue that weigh as much as one point of priority, so that"
+        " nothing starves.",
+    )
+    cache_tasks: Count = Field(
+        default=20_000, description="Most open tasks of each shard kept in memory."
+    )
     reconcile_seconds: Seconds = Field(
         default=30.0,
         description="Seconds between two searches for steps that should be queued and are not.",
@@ -159,6 +234,28 @@ class Worker(Section):
     result_cache_size: Count = Field(
         default=4096, description="Most results kept in memory for the steps that depend on them."
     )
+    heartbeat_seconds: Seconds = Field(
+        default=5.0,
+        description="Seconds between two looks at the steps that run: heartbeats are noted then,"
+        " and what was cancelled or taken away is learned at the latest.",
+    )
+    namespaces: Names = Field(
+        default=(), description="Namespaces whose steps it claims; none named means all."
+    )
+    transactional_connections: Count = Field(
+        default=4, description="Most transactional steps with an open transaction in each process."
+    )
+    transaction_lock_seconds: Seconds = Field(
+        default=10.0,
+        description="Seconds that a statement of a transactional step waits for a lock.",
+    )
+    transaction_statement_seconds: Seconds = Field(
+        default=60.0,
+        description="Seconds after which Postgres cancels a statement of a transactional step.",
+    )
+    max_checkpoint_bytes: Count = Field(
+        default=100_000, description="Most bytes of a checkpoint or a heartbeat, as JSON."
+    )
     max_result_bytes: Count = Field(
         default=1_000_000, description="Most bytes of one step's result, as JSON."
     )
@@ -177,6 +274,41 @@ class Templates(Section):
     )
 
 
+class Limits(Section):
+    """How much may happen at once beside what templates say, and when a system is left alone."""
+
+    namespaces: Allotments = Field(
+        default={}, description="Most steps of a namespace queued or running at once."
+    )
+    circuit_failure_threshold: Count = Field(
+        default=5,
+        description="Failures in a row after which no step of a system is queued for a while.",
+    )
+    circuit_open_seconds: Seconds = Field(
+        default=30.0,
+        description="Seconds until it is tried whether the system works again; twice as many after"
+        " each trial in vain.",
+    )
+    circuit_open_cap_seconds: Seconds = Field(
+        default=600.0, description="Most seconds between two such trials."
+    )
+    circuit_half_open_probes: Count = Field(
+        default=1, description="Steps of the system queued at once for such a trial."
+    )
+    circuit_categories: Names = Field(
+        default=("timeout", "network", "unavailable", "rate_limit", "transient"),
+        description="Categories of errors that count as the system's failures, as a step's"
+        " timeout does.",
+    )
+
+    @field_validator("circuit_categories")
+    @classmethod
+    def _are_categories(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(names) <= set(get_args(Category)):
+            raise ValueError("not a category of errors")
+        return names
+
+
 class Submit(Section):
     """Submitting tasks and waiting for them."""
 
@@ -186,6 +318,10 @@ class Submit(Section):
     wait_poll_seconds: Seconds = Field(
         default=1.0,
         description="Seconds after which a waiting caller looks although nobody woke it.",
+    )
+    answer_wait_seconds: Seconds = Field(
+        default=30.0,
+        description="Seconds that a caller who asks something of a task waits for the answer.",
     )
 
 

@@ -10,7 +10,22 @@ class EngineError(Exception):
 
 
 class DatabaseUnavailable(EngineError):
-    """The database cannot be reached or prepared; the sentence says where and why."""
+    """The database cannot be reached or prepared; the sentence says where and why.
+
+    `sqlstate` is the server's code where it gave one.
+    """
+
+    def __init__(self, sentence: str, sqlstate: str | None = None) -> None:
+        super().__init__(sentence)
+        self.sqlstate = sqlstate
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """The database answers, and refuses this for now; nothing was stored.
+
+    It is out of space or memory, read-only, or a limit of time or another transaction stood in the
+    way. The same may be asked again.
+    """
 
 
 class DefinitionChanged(EngineError):
@@ -34,10 +49,11 @@ class DuplicateTask(EngineError):
 
 
 class EngineClosed(EngineError):
-    """The engine was closed by another thread while it was asked to wait."""
+    """The engine was closed, before it was asked or while it was asked to wait for `task_id`."""
 
-    def __init__(self, task_id: UUID) -> None:
-        super().__init__(f"the engine was closed before task {task_id} had ended")
+    def __init__(self, task_id: UUID | None = None) -> None:
+        before = "" if task_id is None else f" before task {task_id} had ended"
+        super().__init__(f"the engine was closed{before}")
         self.task_id = task_id
 
 
@@ -59,6 +75,10 @@ class InvalidConfiguration(EngineError):
 
 class InvalidContext(EngineError):
     """A task's context is not what its template declares; nothing was stored."""
+
+
+class InvalidRequest(EngineError, ValueError):
+    """What was asked of a task cannot be stored, or the key stands for something else."""
 
 
 class InvalidResult(EngineError):
@@ -103,6 +123,29 @@ class MissingIdempotencyKey(EngineError):
         self.template = template
 
 
+class RequestRefused(EngineError):
+    """The coordinator could not do what was asked; `message` says why and what could be asked."""
+
+    def __init__(self, task_id: UUID, request_id: UUID, message: str) -> None:
+        super().__init__(f"task {task_id}: {message}")
+        self.task_id = task_id
+        self.request_id = request_id
+        self.message = message
+
+
+class RequestUnanswered(EngineError, TimeoutError):
+    """The request is stored, and no coordinator had answered it within the time given."""
+
+    def __init__(self, task_id: UUID, request_id: UUID, seconds: float) -> None:
+        super().__init__(
+            f"no coordinator has answered within {seconds:g} s what was asked of task {task_id};"
+            " the request stands, and is answered when one runs"
+        )
+        self.task_id = task_id
+        self.request_id = request_id
+        self.seconds = seconds
+
+
 class SchemaTooNew(EngineError):
     """The database was migrated by a newer release; this one does not touch it."""
 
@@ -119,6 +162,57 @@ class MissingExtra(EngineError):
     """An optional dependency is not installed; the sentence names the extra that brings it."""
 
 
+class ShardsBehind(EngineError):
+    """The number of shards cannot be changed while facts are left that are not decided on."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"{reason}: let a coordinator run, stop what submits and works, and try again"
+        )
+        self.reason = reason
+
+
+class ShardsDiffer(EngineError):
+    """The database has another number of shards than coordinator.shards says."""
+
+    def __init__(self, found: int, wanted: int) -> None:
+        super().__init__(
+            f"the database has {found} shard(s), and coordinator.shards says {wanted}:"
+            " leave the setting out to take what is there,"
+            f" or change the database with `flowledger db shards {wanted}`"
+        )
+        self.found = found
+        self.wanted = wanted
+
+
+class StepCancelled(EngineError):
+    """The step was cancelled while its handler ran, which is asked to stop."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(f"step {step!r} was cancelled")
+        self.step = step
+
+
+class StepLost(EngineError):
+    """The step is not this worker's any more; what its handler still does is not recorded."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(f"step {step!r} was taken from this worker")
+        self.step = step
+
+
+class StatementRefused(EngineError):
+    """The database refused a statement of the engine's for a reason that waiting does not cure.
+
+    A right is missing, an object of the schema was changed by hand, a trigger or constraint that is
+    not the engine's objects, or the engine has a bug. Nothing was stored.
+    """
+
+    def __init__(self, sentence: str, sqlstate: str) -> None:
+        super().__init__(sentence)
+        self.sqlstate = sqlstate
+
+
 class StreamMoved(EngineError):
     """Someone else appended first, and nothing was stored. Reload, decide again, retry."""
 
@@ -128,14 +222,32 @@ class StreamMoved(EngineError):
 
 
 class TaskFailed(EngineError):
-    """The task ended in error; `errors` maps each failed step to its last message."""
+    """The task ended without being done: in error, cancelled, or past its deadline.
 
-    def __init__(self, task_id: UUID, state: str, errors: dict[str, str]) -> None:
-        detail = "; ".join(f"{step}: {message}" for step, message in errors.items())
-        super().__init__(f"task {task_id} ended as {state}: {detail}")
+    `errors` maps each failed step to its last message; `why` says what ended the task beside them.
+    """
+
+    def __init__(
+        self, task_id: UUID, state: str, errors: dict[str, str], why: str | None = None
+    ) -> None:
+        failed = (f"{step}: {message}" for step, message in errors.items())
+        detail = "; ".join([why, *failed] if why else failed)
+        super().__init__(f"task {task_id} ended as {state}{': ' if detail else ''}{detail}")
         self.task_id = task_id
         self.state = state
         self.errors = errors
+        self.why = why
+
+
+class TaskNotCreated(EngineError):
+    """The task was submitted, but no coordinator has seen it; nothing can be asked of it yet."""
+
+    def __init__(self, task_id: UUID) -> None:
+        super().__init__(
+            f"task {task_id} is only submitted: no coordinator has taken it on yet;"
+            " ask again when one runs"
+        )
+        self.task_id = task_id
 
 
 class TaskUnfinished(EngineError, TimeoutError):
@@ -145,6 +257,17 @@ class TaskUnfinished(EngineError, TimeoutError):
         super().__init__(f"task {task_id} has not ended within {seconds:g} s")
         self.task_id = task_id
         self.seconds = seconds
+
+
+class TransactionEnded(EngineError):
+    """The handler of a transactional step committed or rolled back by itself."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(
+            f"the handler of step {step!r} ended the transaction that it was given;"
+            " the engine commits it, with the step's completion"
+        )
+        self.step = step
 
 
 class UnknownHandler(EngineError):

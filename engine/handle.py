@@ -1,4 +1,4 @@
-"""What an application can ask of one task."""
+"""What an application can ask of one task, and of one step."""
 
 from __future__ import annotations
 
@@ -6,16 +6,44 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event as ThreadEvent
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
-from flowledger.engine.domain.events import StepCompleted, StepErrored
+from flowledger.engine.domain import events as happened
+from flowledger.engine.domain.event import StepEvent
+from flowledger.engine.domain.events import (
+    StepCancelled,
+    StepCompleted,
+    StepCompletedManually,
+    StepErrored,
+    TaskCancelled,
+    TaskReopened,
+    TaskTimedOut,
+)
+from flowledger.engine.domain.requests import (
+    StepCancelRequested,
+    StepCompleteRequested,
+    StepRequest,
+    StepResetRequested,
+    StepResolveRequested,
+    StepSkipRequested,
+    TaskCancelRequested,
+    TaskFailRequested,
+    TaskPauseRequested,
+    TaskRequest,
+    TaskResetRequested,
+    TaskResolveRequested,
+    TaskResumeRequested,
+)
 from flowledger.engine.domain.states import TASK_ENDS, StepState, TaskState
 from flowledger.engine.domain.template import Template
 from flowledger.engine.errors import EngineClosed, TaskFailed, TaskUnfinished, UnknownTask
+from flowledger.engine.operations import Asking, Operations, Request
 from flowledger.engine.ports import Progress, Recorded, StepRow, TaskRow, Tasks
 from flowledger.engine.runtime.endings import Endings
 
+COMPLETIONS = (StepCompleted, StepCompletedManually)
+TASKS_DONE = frozenset({TaskState.COMPLETE, TaskState.RESOLVED_MANUALLY})
 TemplateOf = Callable[[UUID], Template]
 
 
@@ -31,12 +59,18 @@ class TaskHandle:
     """A task, by its id. Every question is answered by the database, at the time of asking."""
 
     def __init__(
-        self, task_id: UUID, tasks: Tasks, endings: Endings, template_of: TemplateOf
+        self,
+        task_id: UUID,
+        tasks: Tasks,
+        endings: Endings,
+        template_of: TemplateOf,
+        operations: Operations,
     ) -> None:
         self.id = task_id
         self._tasks = tasks
         self._endings = endings
         self._template_of = template_of
+        self._operations = operations
 
     def __repr__(self) -> str:
         return f"TaskHandle({self.id})"
@@ -47,8 +81,16 @@ class TaskHandle:
         row = self._row()
         return TaskState(row.state) if row else TaskState.SUBMITTED
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing of the task starts until it is resumed. Raises UnknownTask."""
+        row = self._row()
+        return row is not None and row.paused
+
     def wait(self, timeout: float | None = None) -> TaskState:
         """Wait until the task has ended, at most `timeout` seconds.
+
+        A task that is blocked has not: it waits for an operator.
 
         Returns its state. Raises TaskUnfinished when the time is up, EngineClosed when another
         thread closes the engine, UnknownTask.
@@ -71,23 +113,57 @@ class TaskHandle:
     @contextmanager
     def told(self, ended: Callable[[], object]) -> Generator[None]:
         """Within the block, call `ended` from another thread once the task or the engine ended."""
-        self._endings.tell(self.id, ended)
+        self._endings.tell(self._tasks.ended, self.id, ended)
         try:
             yield
         finally:
-            self._endings.forget(self.id, ended)
+            self._endings.forget(self._tasks.ended, self.id, ended)
 
     def result(self, timeout: float | None = None) -> Mapping[str, Any]:
-        """The result of every step, by the step's name, once the task is complete.
+        """The result of every step that has one, by the step's name, once the task is done.
 
-        Waits for that, at most `timeout` seconds. Raises TaskFailed where the task ended in
-        error, TaskUnfinished when the time is up, UnknownTask.
+        A task is done that is complete, or that an operator resolved. Waits for that, at most
+        `timeout` seconds. Raises TaskFailed where the task ended in error, was cancelled or ran
+        past its deadline, TaskUnfinished when the time is up, UnknownTask.
         """
         state = self.wait(timeout)
         history = self.history()
-        if state is not TaskState.COMPLETE:
-            raise TaskFailed(self.id, state, errors_in(history))
+        if state not in TASKS_DONE:
+            raise TaskFailed(self.id, state, errors_in(history), cause_in(history))
         return results_in(history)
+
+    def step(self, name: str) -> StepHandle:
+        """A handle on a step, which need not exist."""
+        return StepHandle(self, name, self._operations)
+
+    def cancel(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the task and all its steps end.
+
+        Steps that run are told to stop. This and the other requests raise RequestRefused where
+        the task is not in a state for it, RequestUnanswered when the time is up, UnknownTask,
+        TaskNotCreated, InvalidRequest, DatabaseUnavailable.
+        """
+        return self._ask(TaskCancelRequested, asking)
+
+    def pause(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that nothing of the task starts until it is resumed; what runs goes on."""
+        return self._ask(TaskPauseRequested, asking)
+
+    def resume(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that a paused task goes on."""
+        return self._ask(TaskResumeRequested, asking)
+
+    def resolve(self, **asking: Unpack[Asking]) -> Request:
+        """Say that the task was settled elsewhere; nothing of it is done any more."""
+        return self._ask(TaskResolveRequested, asking)
+
+    def reset(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the steps of a failed or blocked task that did not succeed are tried anew."""
+        return self._ask(TaskResetRequested, asking)
+
+    def fail(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that a blocked task ends in error."""
+        return self._ask(TaskFailRequested, asking)
 
     def history(self) -> Sequence[Recorded]:
         """Every event of the task and its steps, in the order of the log. Raises UnknownTask."""
@@ -114,11 +190,64 @@ class TaskHandle:
         """
         return self._tasks.progress(self.id, names)
 
+    def _ask(self, kind: type[TaskRequest], asking: Asking) -> Request:
+        (request,) = self._operations.ask(kind, [self.id], **asking)
+        return granted(request, asking)
+
     def _row(self) -> TaskRow | None:
         row = self._tasks.task(self.id)
         if row is None and not self._tasks.known(self.id):
             raise UnknownTask(self.id)
         return row
+
+
+class StepHandle:
+    """A step of a task, by its name. Its requests raise what those of a task do."""
+
+    def __init__(self, task: TaskHandle, name: str, operations: Operations) -> None:
+        self.task = task
+        self.name = name
+        self._operations = operations
+
+    def __repr__(self) -> str:
+        return f"StepHandle({self.name!r}, task {self.task.id})"
+
+    @property
+    def status(self) -> StepStatus:
+        """Where the step stands. Raises KeyError where the task has no such step, UnknownTask."""
+        return self.task.steps()[self.name]
+
+    def cancel(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the step is not done, nor what depends on it; told to stop where it runs."""
+        return self._ask(StepCancelRequested, asking)
+
+    def reset(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the step is tried anew, with all its attempts and a new idempotency key."""
+        return self._ask(StepResetRequested, asking)
+
+    def resolve(self, **asking: Unpack[Asking]) -> Request:
+        """Say that the step was settled elsewhere: what depends on it goes on, without a result."""
+        return self._ask(StepResolveRequested, asking)
+
+    def complete(self, result: object = None, **asking: Unpack[Asking]) -> Request:
+        """Say that the step was done elsewhere, with this result, a JSON value."""
+        return self._ask(StepCompleteRequested, asking, result=result)
+
+    def skip(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the task does without the step; what depends on it goes by the template."""
+        return self._ask(StepSkipRequested, asking)
+
+    def _ask(self, kind: type[StepRequest], asking: Asking, **data: object) -> Request:
+        tasks = [self.task.id]
+        (request,) = self._operations.ask(kind, tasks, step=self.name, **data, **asking)
+        return granted(request, asking)
+
+
+def granted(request: Request, asking: Asking) -> Request:
+    """The request, once it was waited for. Raises RequestRefused."""
+    if asking.get("wait") != 0:
+        request.settle(0.0)
+    return request
 
 
 def _status(row: StepRow | None) -> StepStatus:
@@ -130,10 +259,41 @@ def _status(row: StepRow | None) -> StepStatus:
 def results_in(history: Sequence[Recorded]) -> dict[str, Any]:
     """The results of the completed steps."""
     events = (recorded.event for recorded in history)
-    return {event.step: event.result for event in events if isinstance(event, StepCompleted)}
+    return {event.step: event.result for event in events if isinstance(event, COMPLETIONS)}
 
 
 def errors_in(history: Sequence[Recorded]) -> dict[str, str]:
-    """Why the steps that ended in error did so."""
-    events = (recorded.event for recorded in history)
-    return {event.step: event.message for event in events if isinstance(event, StepErrored)}
+    """Why the steps that stand in error do so."""
+    errors: dict[str, str] = {}
+    for recorded in history:
+        match recorded.event:
+            case StepErrored() as event:
+                errors[event.step] = event.message
+            case StepEvent() as event:
+                errors.pop(event.step, None)
+            case _:
+                pass
+    return errors
+
+
+def cause_in(history: Sequence[Recorded]) -> str | None:
+    """What ended the task where that was no step's error: in words."""
+    for recorded in reversed(history):
+        match recorded.event:
+            case TaskTimedOut() as event:
+                return f"it had not ended by its deadline {event.deadline_at.isoformat()}"
+            case TaskCancelled(actor=str()) as event:
+                return f"cancelled by {event.actor}: {event.reason}"
+            case TaskCancelled():
+                cancelled = ", ".join(_cancelled_steps(history))
+                return f"these steps were cancelled: {cancelled}"
+            case happened.TaskFailed() | TaskReopened():
+                return None
+            case _:
+                pass
+    return None
+
+
+def _cancelled_steps(history: Sequence[Recorded]) -> list[str]:
+    last = {one.event.step: one.event for one in history if isinstance(one.event, StepEvent)}
+    return [step for step, event in last.items() if isinstance(event, StepCancelled)]

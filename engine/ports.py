@@ -10,7 +10,19 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from flowledger.engine.domain.events import Event, StepEvent, TaskCreated, TaskEvent
+from flowledger.engine.domain.circuits import Kept
+from flowledger.engine.domain.events import (
+    Event,
+    StepCheckpointed,
+    StepCompleted,
+    StepEvent,
+    TaskCreated,
+    TaskEvent,
+    TemplatePaused,
+    TemplateResumed,
+)
+from flowledger.engine.domain.gate import GateChanges, GateState
+from flowledger.engine.domain.requests import RequestGranted, RequestRefused, TaskRequest
 from flowledger.engine.domain.template import Template
 
 
@@ -24,6 +36,15 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A place in the log whose event cannot be read, and why; `task_id` is whose it is."""
+
+    position: int
+    task_id: UUID | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Leadership:
     """The right to decide for a shard: valid while the epoch stands, from this position on."""
 
@@ -33,7 +54,10 @@ class Leadership:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What time asks for: timers that rang, steps whose worker went silent, when to ask again."""
+    """What time asks for: timers that rang, steps whose worker went silent, when to ask again.
+
+    A timer is a task, a step (empty where it is the task's own) and its kind.
+    """
 
     timers: Sequence[tuple[UUID, str, str]]
     lost: Sequence[tuple[UUID, str, UUID]]
@@ -45,19 +69,26 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Commit:
-    """One transaction of the coordinator. Rows are dictionaries named like the columns."""
+    """One transaction of the coordinator. Rows are dictionaries named like the columns.
+
+    `dropped` and `signalled` are steps whose queue rows go, or whose holders shall stop; `answers`
+    says that somebody may wait for one of the events. `limits` is None where none were touched.
+    """
 
     epoch: int
     old: int
     new: int
-    events: list[TaskEvent] = field(default_factory=list[TaskEvent])
+    events: list[Event] = field(default_factory=list[Event])
     dropped: list[UUID] = field(default_factory=list[UUID])
+    signalled: list[UUID] = field(default_factory=list[UUID])
     queued: list[Row] = field(default_factory=list[Row])
     steps: list[Row] = field(default_factory=list[Row])
     tasks: list[Row] = field(default_factory=list[Row])
     untimed: list[UUID] = field(default_factory=list[UUID])
     timers: list[Row] = field(default_factory=list[Row])
     submissions: list[int] = field(default_factory=list[int])
+    answers: bool = False
+    limits: GateChanges | None = None
 
 
 class Ledger(Protocol):
@@ -71,8 +102,12 @@ class Ledger(Protocol):
         """Let another lead at once."""
         ...
 
-    def facts(self, after: int, limit: int) -> Sequence[Recorded]:
+    def facts(self, after: int, limit: int) -> Sequence[Recorded | Unreadable]:
         """Facts behind a position, in order."""
+        ...
+
+    def passed(self, after: int) -> int:
+        """How far one may go on from a position without passing over a fact."""
         ...
 
     def task_events(self, task_id: UUID, until: int) -> Sequence[TaskEvent]:
@@ -88,11 +123,19 @@ class Ledger(Protocol):
         ...
 
     def unqueued(self, limit: int) -> Sequence[tuple[UUID, str]]:
-        """Steps that should be queued and may not be."""
+        """Steps that should be queued, or in a worker's hands, and may not be."""
         ...
 
     def submissions(self, limit: int) -> Sequence[TaskCreated]:
         """Tasks left by applications in transactions of their own, oldest first."""
+        ...
+
+    def limits(self) -> GateState:
+        """What is stored of limits, with the steps of the shard that wait."""
+        ...
+
+    def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[Kept]]:
+        """How many slots of these keys are in use, 0 included, and every circuit."""
         ...
 
     def tidy(self) -> None:
@@ -106,7 +149,10 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A step that this worker may run; its stream stands at `version`, the StepStarted."""
+    """A step that this worker may run; its stream stands at `version`, the StepStarted.
+
+    `resets` counts how often an operator had it begin anew.
+    """
 
     step_id: UUID
     task_id: UUID
@@ -115,6 +161,7 @@ class Claim:
     attempt: int
     step: str
     correlation_id: str
+    resets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +170,15 @@ class Exchange:
 
     claims: Sequence[Claim]
     refused: frozenset[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A running step as the board has it: its stream stands at `version`; it may have to stop."""
+
+    version: int
+    attempt: int
+    cancelling: bool
 
 
 class Workboard(Protocol):
@@ -156,12 +212,54 @@ class Workboard(Protocol):
         """The steps that the board believes this worker to run."""
         ...
 
+    def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, Held]:
+        """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
+        ...
+
+    def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> Held | None:
+        """Append it, at whatever version the board knows of; None where the step is another's."""
+        ...
+
+    def checkpoints(self, steps: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
+        """What was recorded last of each step; steps without a checkpoint are left out."""
+        ...
+
+    def isolate(self, worker: UUID, templates: Sequence[UUID]) -> bool:
+        """Whether the worker shall take only steps that are to run alone, one at a time."""
+        ...
+
+    def wear(self, worker: UUID, *, worn_out: bool) -> None:
+        """Note for people whether abandoned handlers keep the worker from claiming."""
+        ...
+
     def contexts(self, tasks: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
         """The contexts of tasks."""
         ...
 
     def results(self, steps: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
         """The results of completed steps; the others are left out."""
+        ...
+
+
+class Transactions(Protocol):
+    """Runs handlers whose rows commit with the completion of their step."""
+
+    def run(
+        self,
+        worker: UUID,
+        claim: Claim,
+        timeout_seconds: float | None,
+        work: Callable[[object], StepCompleted],
+    ) -> StepCompleted | None:
+        """Call `work` with a cursor; what it wrote and what it returns are stored together.
+
+        None where nothing is stored, or where nobody can say, by no fault of the handler. Raises
+        what `work` raises, StepLost and TransactionEnded; then nothing is stored.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close its connections."""
         ...
 
 
@@ -176,6 +274,7 @@ class TaskRow:
     version: str
     state: str
     stream_version: int
+    paused: bool
     priority: int
     correlation_id: str
     created_at: datetime
@@ -191,6 +290,17 @@ class StepRow:
     attempt: int
     stream_version: int
     due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """A step that is ready and was not admitted: by what kind of limit, and until when at least."""
+
+    step: str
+    kind: str
+    limit_key: str
+    since: datetime
+    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +321,9 @@ class Snapshot:
     history: Sequence[Recorded]
 
 
+Answer = RequestGranted | RequestRefused
+
+
 class Tasks(Protocol):
     """The application's side of the store: submit, look, wait."""
 
@@ -220,6 +333,14 @@ class Tasks(Protocol):
 
     def template(self, template_id: UUID) -> Template:
         """A registered definition. Raises UnknownTemplate."""
+        ...
+
+    def pause_template(self, template_id: UUID, event: TemplatePaused | TemplateResumed) -> bool:
+        """Append it to the template's stream, at whatever version is the next.
+
+        Returns whether anything changed: not where the template is paused, or not, already.
+        Raises UnknownTemplate.
+        """
         ...
 
     def submit(
@@ -262,6 +383,33 @@ class Tasks(Protocol):
 
     def ended(self, tasks: Sequence[UUID]) -> Sequence[UUID]:
         """Those of the tasks that have ended."""
+        ...
+
+    def held(self, task_id: UUID) -> Sequence[HeldRow]:
+        """The steps of the task that are ready and were not admitted to the queue."""
+        ...
+
+    def now(self) -> datetime:
+        """The engine's time, by the database."""
+        ...
+
+    def created(self, tasks: Sequence[UUID]) -> Mapping[UUID, TaskCreated]:
+        """The first event of those of the tasks that a coordinator can decide about."""
+        ...
+
+    def request(self, requests: Sequence[TaskRequest]) -> Sequence[UUID]:
+        """Append requests, in one transaction, each to a stream of its own.
+
+        Returns the streams of those that were left out, since another request began the stream.
+        """
+        ...
+
+    def requested(self, request: UUID) -> TaskRequest:
+        """The request in a stream. Raises LogCorrupt where there is none."""
+        ...
+
+    def answers(self, requests: Sequence[UUID]) -> Mapping[UUID, Answer]:
+        """What was answered to those of the requests that were."""
         ...
 
 

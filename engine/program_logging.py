@@ -13,6 +13,9 @@ from structlog.typing import Processor
 from flowledger.engine.config_sections import Logging
 from flowledger.engine.telemetry import ROOT, in_order, without_secrets
 
+# They tell whole URLs at level info, with whatever secrets stand in their queries.
+TALKATIVE = ("httpx", "httpcore")
+
 BEFORE: tuple[Processor, ...] = (
     merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -34,6 +37,8 @@ def configure_program_logging(settings: Logging, stream: TextIO | None = None) -
         root.removeHandler(earlier)
     root.addHandler(handler)
     root.setLevel(settings.level.upper())
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

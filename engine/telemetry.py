@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,29 +42,40 @@ class Signal(StrEnum):
     """The name of every log event of the engine."""
 
     COORDINATOR_BATCH_COMMITTED = "coordinator.batch_committed"
+    COORDINATOR_CIRCUIT_CLOSED = "coordinator.circuit_closed"
+    COORDINATOR_CIRCUIT_OPENED = "coordinator.circuit_opened"
     COORDINATOR_CONFLICT = "coordinator.conflict"
     COORDINATOR_ELECTED = "coordinator.elected"
     COORDINATOR_LOST = "coordinator.lost"
     COORDINATOR_RECONCILED = "coordinator.reconciled"
     COORDINATOR_RESIGNED = "coordinator.resigned"
+    COORDINATOR_SHARDS_CHANGED = "coordinator.shards_changed"
     COORDINATOR_TASK_PARKED = "coordinator.task_parked"
+    COORDINATOR_YIELDED = "coordinator.yielded"
     DATABASE_BACK = "database.back"
+    DATABASE_BUSY = "database.busy"
     DATABASE_LOST = "database.lost"
+    DATABASE_REFUSED = "database.refused"
     EMBEDDED_FOUND = "embedded.found"
     EMBEDDED_STARTED = "embedded.started"
     ENGINE_CLOSED = "engine.closed"
     ENGINE_OPENED = "engine.opened"
     LISTENER_RECONNECTED = "listener.reconnected"
     LOOP_FAILED = "loop.failed"
+    LOOP_LEFT = "loop.left"
     MIGRATION_APPLIED = "migration.applied"
+    PROGRAM_RESTARTED = "program.restarted"
     TEMPLATE_REGISTERED = "template.registered"
     WORKER_CLAIMED = "worker.claimed"
+    WORKER_ISOLATED = "worker.isolated"
     WORKER_LEASE_LOST = "worker.lease_lost"
+    WORKER_RECOVERED = "worker.recovered"
     WORKER_REGISTERED = "worker.registered"
     WORKER_RELEASED = "worker.released"
     WORKER_STEP_FAILED = "worker.step_failed"
     WORKER_STEP_LOST = "worker.step_lost"
     WORKER_STEP_TIMED_OUT = "worker.step_timed_out"
+    WORKER_WORN_OUT = "worker.worn_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,12 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.COORDINATOR_BATCH_COMMITTED: Meaning(
             "debug", "Decisions on a batch of events were committed."
         ),
+        Signal.COORDINATOR_CIRCUIT_CLOSED: Meaning(
+            "info", "An outside system works again; its steps are queued as they come."
+        ),
+        Signal.COORDINATOR_CIRCUIT_OPENED: Meaning(
+            "warning", "An outside system fails; its steps wait until it is tried again."
+        ),
         Signal.COORDINATOR_CONFLICT: Meaning(
             "info", "A step or task moved while it was decided on; it is read and decided again."
         ),
@@ -90,13 +107,34 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.COORDINATOR_RECONCILED: Meaning(
             "warning", "Steps that should have been queued were not, and are now."
         ),
-        Signal.COORDINATOR_RESIGNED: Meaning("info", "This process gave up the shard to stop."),
+        Signal.COORDINATOR_RESIGNED: Meaning(
+            "info", "This process gave up the shard: it stops, or another leads too few."
+        ),
+        Signal.COORDINATOR_SHARDS_CHANGED: Meaning(
+            "info", "There is another number of shards; they are shared out anew."
+        ),
         Signal.COORDINATOR_TASK_PARKED: Meaning(
             "error", "The history of a task cannot be folded; it is left alone, the others go on."
         ),
-        Signal.DATABASE_BACK: Meaning("info", "The database can be reached again."),
+        Signal.COORDINATOR_YIELDED: Meaning(
+            "info", "Another process leads fewer shards than its share, so it gets some of these."
+        ),
+        Signal.DATABASE_BACK: Meaning(
+            "info", "What the loop does succeeds again, after so many attempts and seconds."
+        ),
+        Signal.DATABASE_BUSY: Meaning(
+            "warning",
+            "The database refuses what the loop does for now (space, time, locks, read-only);"
+            " it tries again by itself. Once an outage.",
+        ),
         Signal.DATABASE_LOST: Meaning(
-            "warning", "The database cannot be reached; the loop tries again by itself."
+            "warning",
+            "The database cannot be reached; the loop tries again by itself. Once an outage.",
+        ),
+        Signal.DATABASE_REFUSED: Meaning(
+            "error",
+            "The database refuses what the loop does, and not for now: see the code; the loop"
+            " tries again, and says so once an outage.",
         ),
         Signal.EMBEDDED_FOUND: Meaning("debug", "The embedded Postgres was running already."),
         Signal.EMBEDDED_STARTED: Meaning("info", "The embedded Postgres was started."),
@@ -109,11 +147,23 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.LOOP_FAILED: Meaning(
             "error", "A loop met an error it does not know; it tries again after a pause."
         ),
+        Signal.LOOP_LEFT: Meaning(
+            "warning", "A stopping process did not wait any longer for a loop to end."
+        ),
         Signal.MIGRATION_APPLIED: Meaning("info", "A migration changed the database's schema."),
+        Signal.PROGRAM_RESTARTED: Meaning(
+            "warning", "The program starts itself anew, to be rid of handlers that never end."
+        ),
         Signal.TEMPLATE_REGISTERED: Meaning("debug", "A workflow's definition stands in the log."),
         Signal.WORKER_CLAIMED: Meaning("debug", "Steps were claimed and recorded as started."),
+        Signal.WORKER_ISOLATED: Meaning(
+            "warning", "The worker begins, or ends, to take only steps that are to run alone."
+        ),
         Signal.WORKER_LEASE_LOST: Meaning(
             "warning", "The worker was silent for too long; its steps may be run by others."
+        ),
+        Signal.WORKER_RECOVERED: Meaning(
+            "info", "Abandoned handlers have ended; the worker claims steps again."
         ),
         Signal.WORKER_REGISTERED: Meaning("info", "A worker announced itself, and has a lease."),
         Signal.WORKER_RELEASED: Meaning("info", "A stopping worker handed back unfinished steps."),
@@ -124,6 +174,11 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
             "warning", "A step was taken from the worker while it ran; its result is not recorded."
         ),
         Signal.WORKER_STEP_TIMED_OUT: Meaning("warning", "A handler ran longer than its limit."),
+        Signal.WORKER_WORN_OUT: Meaning(
+            "error",
+            "Abandoned handlers take half of the worker's places: it claims nothing until it is"
+            " started anew.",
+        ),
     }
 )
 
@@ -132,8 +187,13 @@ class Log(structlog.stdlib.BoundLogger):
     """A structlog logger that knows the catalogue."""
 
     def emit(self, signal: Signal, /, **fields: Any) -> None:
-        """Write a line of the catalogue at its level."""
-        self._proxy_to_logger(CATALOGUE[signal].level, signal.value, **fields)
+        """Write a line of the catalogue at its level.
+
+        A line that cannot be written is lost, and nothing else: user code may have closed the
+        stream, and what the line tells of goes on.
+        """
+        with suppress(Exception):
+            self._proxy_to_logger(CATALOGUE[signal].level, signal.value, **fields)
 
     def _proxy_to_logger(
         self, method_name: str, event: str | None = None, *event_args: str, **event_kw: Any

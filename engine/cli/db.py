@@ -7,6 +7,7 @@ import json
 import click
 from pydantic import JsonValue
 
+from flowledger.engine.cli.shards import shards
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.errors import InvalidConfiguration
 from flowledger.engine.redaction import redact
@@ -100,6 +101,9 @@ def stop_server(*, as_json: bool) -> None:
         "the embedded database was stopped" if stopped else "the embedded database was not running"
     )
     _print({"stopped": stopped}, text, as_json=as_json)
+
+
+db.add_command(shards)
 
 
 def _url(settings: Settings) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from flowledger.engine.api import Engine
 from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
 from flowledger.engine.config import Settings, read_settings
 from flowledger.engine.config_sections import Logging
@@ -30,6 +31,16 @@ def program_settings(*, quiet: bool) -> Settings:
         settings = settings.model_copy(update={"logging": section})
     configure_program_logging(settings.logging)
     return settings
+
+
+@contextmanager
+def client() -> Generator[Engine]:
+    """An engine that plays no role: it asks, and waits for answers.
+
+    Raises DatabaseUnavailable, InvalidConfiguration.
+    """
+    with Engine.open(roles=(), settings=program_settings(quiet=True)) as engine:
+        yield engine
 
 
 @contextmanager

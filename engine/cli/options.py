@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,11 +26,50 @@ def json_option(help_text: str) -> Callable[[F], F]:
     return click.option("--json", "as_json", is_flag=True, help=help_text)
 
 
+def template_argument(command: F) -> F:
+    """The template that a command is about."""
+    return click.argument("key", metavar="NAMESPACE/NAME@VERSION")(command)
+
+
+def word_options(command: F) -> F:
+    """Who asks and why."""
+    reason = click.option("--reason", metavar="TEXT", required=True, help="Why; it is recorded.")
+    actor = click.option(
+        "--actor",
+        metavar="NAME",
+        default=system_user,
+        help="Who asks; it is recorded. Default: the user of the system.",
+    )
+    return reason(actor(command))
+
+
+def asking_options(command: F) -> F:
+    """Who asks and why, and how long to wait for the answer."""
+    key = click.option(
+        "--key", metavar="TEXT", help="With the same key of a task, asking twice is asking once."
+    )
+    wait = click.option(
+        "--wait",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="Wait so long for the answer; 0: not at all. Default: submit.answer_wait_seconds.",
+    )
+    return word_options(key(wait(command)))
+
+
+def system_user() -> str:
+    """The name of the user who runs this process, or their number where they have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
 def context_option(command: F) -> F:
     """The context of a task."""
     return click.option(
         "--context",
-        callback=_context,
+        callback=json_value,
         metavar="JSON|@FILE",
         default="{}",
         help="The task's context, as JSON or in a file. Default: {}.",
@@ -73,7 +114,8 @@ def _time_scale(context: click.Context, option: click.Parameter, value: str) -> 
     return factor
 
 
-def _context(context: click.Context, option: click.Parameter, value: str) -> Any:
+def json_value(context: click.Context, option: click.Parameter, value: str) -> Any:
+    """A JSON value, given as such or as `@file`. Raises BadParameter."""
     source = f"{value[1:]}: " if value.startswith("@") else ""
     try:
         text = Path(value[1:]).read_text("utf-8") if source else value

@@ -1,7 +1,8 @@
 """The list of commands, and what becomes of errors: one line on standard error, and exit code 2.
 
-Exit codes: 0 done; 1 a task failed, or a replay found differences; 2 bad input or usage, or a
-database that cannot be reached; 130 and 143 stopped by a signal, 141 left by who read the output.
+Exit codes: 0 done; 1 a task failed, a replay found differences, or a request was refused or not
+answered in time; 2 bad input or usage, or a database that cannot be reached; 130 and 143 stopped by
+a signal, 141 left by who read the output.
 A traceback is always a defect.
 """
 
@@ -32,6 +33,13 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "worker": ("roles:worker", "Run steps of workflows, until it is stopped."),
         "status": ("tasks:status", "Show where a task and its steps stand."),
         "history": ("tasks:history", "Show every event of a task."),
+        "cancel": ("operate:cancel", "End a task and all its steps."),
+        "pause": ("operate:pause", "Start nothing of a task until it is resumed."),
+        "resume": ("operate:resume", "Let a paused task go on."),
+        "reset": ("operate:reset", "Try anew what failed of a task."),
+        "resolve": ("operate:resolve", "Say that a task was settled elsewhere."),
+        "fail": ("operate:fail", "Give up a task that waits for an operator."),
+        "step": ("operate:step", "Cancel, reset, resolve, complete or skip a step."),
         "replay": ("replay:replay", "Fold a task's events again, and compare with its rows."),
         "templates": ("templates:templates", "List, show and validate definitions."),
         "db": ("db:db", "Prepare the database, start and stop the embedded one."),
@@ -74,7 +82,7 @@ def program() -> None:
     """Event-sourced workflows on Postgres.
 
     Where no database is configured, an embedded one is started. Exit codes: 0 done, 1 a task
-    failed, 2 bad input.
+    failed or a request was refused, 2 bad input.
 
     \b
     Example: flowledger run workflow.yaml --context '{"id": 7}'

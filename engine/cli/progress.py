@@ -25,6 +25,9 @@ COLOURS: Mapping[StepState, str] = {
     StepState.WAITING_FOR_RETRY: "yellow",
     StepState.PENDING: "bright_black",
     StepState.ERROR: "red",
+    StepState.CANCELLED: "magenta",
+    StepState.SKIPPED: "magenta",
+    StepState.RESOLVED_MANUALLY: "magenta",
 }
 WORDS: Mapping[StepState, str] = {
     StepState.COMPLETE: "complete",
@@ -33,6 +36,9 @@ WORDS: Mapping[StepState, str] = {
     StepState.WAITING_FOR_RETRY: "waiting for retry",
     StepState.PENDING: "pending",
     StepState.ERROR: "in error",
+    StepState.CANCELLED: "cancelled",
+    StepState.SKIPPED: "skipped",
+    StepState.RESOLVED_MANUALLY: "resolved",
 }
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
+from threading import Event
 from typing import Any
 
 import click
@@ -14,6 +17,7 @@ from flowledger.engine.cli.stopping import StopRequest
 from flowledger.engine.cli.targets import workflows_of
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.work import WorkflowLike
+from flowledger.engine.telemetry import Signal, logger
 
 
 @click.command("start")
@@ -76,5 +80,21 @@ def _serve(
     stop = StopRequest()
     if while_input:
         stop.ask_at_end_of_input()
-    with Engine.open(workflows=workflows, roles=roles, settings=settings):
+    worn_out = Event()
+
+    def leave() -> None:
+        worn_out.set()
+        stop.ask()
+
+    with Engine.open(workflows=workflows, roles=roles, settings=settings) as engine:
+        engine.when_worn_out(leave)
         stop.wait()
+    if worn_out.is_set() and not stop.signalled:
+        _start_anew()
+
+
+def _start_anew() -> None:
+    """Become the same program again: only that gets rid of handlers that never end."""
+    logger("program").emit(Signal.PROGRAM_RESTARTED)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program

@@ -31,10 +31,12 @@ def unwinding() -> Generator[None]:
 class StopRequest:
     """Asked for by the first SIGTERM or SIGINT; a second one kills, as it does without us.
 
-    A pipe, as a signal's handler may run while this very thread holds any lock.
+    `signalled` says whether it was a signal. A pipe, as a signal's handler may run while this very
+    thread holds any lock.
     """
 
     def __init__(self) -> None:
+        self.signalled = False
         self._reader, self._writer = os.pipe()
         signal.signal(signal.SIGTERM, self._ask)
         signal.signal(signal.SIGINT, self._ask)
@@ -42,6 +44,10 @@ class StopRequest:
     def wait(self) -> None:
         """Wait until a stop is asked for."""
         os.read(self._reader, 1)
+
+    def ask(self) -> None:
+        """Ask for it from within the program, from any thread."""
+        os.write(self._writer, b".")
 
     def ask_at_end_of_input(self) -> None:
         """Stop when standard input ends, too: the process that started this one is gone.
@@ -56,6 +62,7 @@ class StopRequest:
         os.write(self._writer, b".")
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.signalled = True
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.write(self._writer, b".")

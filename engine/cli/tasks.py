@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -13,13 +14,17 @@ from rich.text import Text
 
 from flowledger.engine.cli.opening import program_settings, stored_tasks
 from flowledger.engine.cli.options import json_option, task_argument
+from flowledger.engine.cli.outlook import Outlook, marks
 from flowledger.engine.cli.progress import COLOURS
 from flowledger.engine.cli.timeline import json_line, table, timeline
-from flowledger.engine.domain.events import TaskCreated
+from flowledger.engine.domain.event import TaskEvent
+from flowledger.engine.domain.events import FACTS, TaskCreated
 from flowledger.engine.domain.plan import compile_plan
+from flowledger.engine.domain.run import Run, fold_run
 from flowledger.engine.domain.states import StepState, TaskState
-from flowledger.engine.errors import UnknownTask
-from flowledger.engine.ports import Recorded, TaskRow, Tasks
+from flowledger.engine.domain.summary import counts_of, summary_of
+from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTask
+from flowledger.engine.ports import Recorded, Snapshot, Tasks
 
 
 @click.command("status")
@@ -80,45 +85,72 @@ def _timeline(tasks: Tasks, events: Iterable[Recorded]) -> Iterable[Text]:
 
 
 def _status(tasks: Tasks, task_id: UUID) -> dict[str, Any]:
-    row = tasks.task(task_id)
-    if row is None:
-        if not tasks.known(task_id):
+    snapshot = tasks.snapshot(task_id)
+    history = [one.event for one in snapshot.history if isinstance(one.event, TaskEvent)]
+    row = snapshot.task
+    if row is None or not history:
+        if not history and not tasks.known(task_id):
             raise UnknownTask(task_id)
-        return {"task": str(task_id), "state": TaskState.SUBMITTED, "steps": {}}
+        return {
+            "task": str(task_id),
+            "state": TaskState.SUBMITTED,
+            "words": ["submitted; a coordinator must run to take it on"],
+            "steps": {},
+        }
+    plan = compile_plan(tasks.template(row.template_id))
+    try:
+        run = fold_run(history, plan)
+    except (IllegalTransition, LookupError) as error:
+        raise LogCorrupt(
+            f"the history of task {task_id} cannot be folded: {error}; see `flowledger replay`"
+        ) from error
+    held = {row.step: row for row in tasks.held(task_id)}
+    outlook = Outlook(run, marks(history), held, tasks.now())
     return {
         "task": str(task_id),
-        "state": row.state,
+        "state": run.task.state,
+        "paused": run.task.paused,
         "template": f"{row.namespace}/{row.template}@{row.version}",
         "correlation_id": row.correlation_id,
         "created_at": row.created_at.isoformat(),
-        "ended_at": row.ended_at.isoformat() if row.ended_at else None,
-        "steps": _steps(tasks, row),
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        **asdict(summary_of(counts_of(run))),
+        "words": [*outlook.task(), *_unread(snapshot)],
+        "steps": _steps(run, outlook),
     }
 
 
-def _steps(tasks: Tasks, task: TaskRow) -> dict[str, Any]:
-    rows = {row.step: row for row in tasks.steps(task.task_id)}
+def _unread(snapshot: Snapshot) -> list[str]:
+    """What the coordinator has not read yet: where it is much, or stays, none runs."""
+    unread = sum(
+        one.position > snapshot.position and isinstance(one.event, FACTS)
+        for one in snapshot.history
+    )
+    return [f"{unread} events wait for a coordinator to read them"] if unread else []
+
+
+def _steps(run: Run, outlook: Outlook) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for step in tasks.template(task.template_id).steps:
-        row = rows.get(step.name)
-        found[step.name] = {
-            "state": row.state if row else StepState.PENDING,
-            "attempts": row.attempt if row else 0,
-            "due_at": row.due_at.isoformat() if row and row.due_at else None,
+    for number, (template, step) in enumerate(zip(run.plan.steps, run.steps, strict=True)):
+        timer = run.timers.get(number)
+        found[template.name] = {
+            "state": step.state,
+            "attempts": step.attempt,
+            "due_at": timer[1].isoformat() if timer and timer[0] == "retry" else None,
+            "words": outlook.step(template.name),
         }
     return found
 
 
 def _status_lines(found: dict[str, Any]) -> Iterable[Text]:
     for key, value in found.items():
-        if key != "steps":
-            yield Text(f"{key.replace('_', ' '):<15} {value if value is not None else '-'}")
+        if key not in {"steps", "words", "paused"}:
+            yield Text(f"{key.replace('_', ' '):<21} {value if value is not None else '-'}")
+    for words in found["words"]:
+        yield Text(words, "bold")
     wide = max(map(len, found["steps"]), default=0)
     for name, step in found["steps"].items():
         state = StepState(step["state"])
-        due = f", due at {step['due_at']}" if step["due_at"] else ""
         yield Text.assemble(
-            f"  {name:<{wide}}  ",
-            (f"{state:<17}", COLOURS[state]),
-            f"  attempts {step['attempts']}{due}",
+            f"  {name:<{wide}}  ", (f"{state:<17}", COLOURS[state]), f"  {step['words']}"
         )

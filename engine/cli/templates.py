@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import click
 
-from flowledger.engine.cli.opening import program_settings, stored_tasks
-from flowledger.engine.cli.options import handlers_option, json_option
+from flowledger.engine.cli.opening import client, program_settings, stored_tasks
+from flowledger.engine.cli.options import (
+    handlers_option,
+    json_option,
+    template_argument,
+    word_options,
+)
 from flowledger.engine.cli.targets import workflows_of
-from flowledger.engine.domain.faults import nearest
-from flowledger.engine.domain.template import Template
 from flowledger.engine.domain.work import WorkflowLike
-from flowledger.engine.errors import UnknownTemplate
-from flowledger.engine.ports import Tasks
+from flowledger.engine.operations import template_named
 from flowledger.handlers import dump_template
-
-KEY = re.compile(r"([^/@]+)/([^/@]+)@([^/@]+)")
 
 
 @click.group()
 def templates() -> None:
-    """List, show and validate definitions of workflows.
+    """List, show, validate, pause and resume definitions of workflows.
 
     \b
     Example: flowledger templates validate orders.yaml
@@ -46,7 +45,7 @@ def list_templates(*, as_json: bool) -> None:
 
 
 @templates.command("show")
-@click.argument("key", metavar="NAMESPACE/NAME@VERSION")
+@template_argument
 @json_option("Print JSON, not YAML.")
 def show_template(key: str, *, as_json: bool) -> None:
     """Print a registered definition, as a file that can be run again.
@@ -56,7 +55,7 @@ def show_template(key: str, *, as_json: bool) -> None:
     """
     settings = program_settings(quiet=True)
     with stored_tasks(settings) as tasks:
-        template = _registered(tasks, key)
+        template = tasks.template(template_named(tasks, key))
     if as_json:
         click.echo(json.dumps(json.loads(dump_template(template, "json")), ensure_ascii=False))
     else:
@@ -83,6 +82,43 @@ def validate_templates(targets: tuple[str, ...], handlers: str | None, *, as_jso
         click.echo(json.dumps({"file": target, **found}) if as_json else said)
 
 
+@templates.command("pause")
+@template_argument
+@word_options
+@json_option("Print one JSON object.")
+def pause_template(key: str, *, as_json: bool, reason: str, actor: str) -> None:
+    """Queue no step of any task of a template until it is resumed. Steps that run go on.
+
+    \b
+    Example: flowledger templates pause fulfilment/process_order@1.0.0 --reason 'the bank is down'
+    """
+    with client() as engine:
+        changed = engine.pause_template(key, reason=reason, actor=actor)
+    _say(key, "paused", changed=changed, as_json=as_json)
+
+
+@templates.command("resume")
+@template_argument
+@word_options
+@json_option("Print one JSON object.")
+def resume_template(key: str, *, as_json: bool, reason: str, actor: str) -> None:
+    """Let the tasks of a paused template go on.
+
+    \b
+    Example: flowledger templates resume fulfilment/process_order@1.0.0 --reason 'the bank is back'
+    """
+    with client() as engine:
+        changed = engine.resume_template(key, reason=reason, actor=actor)
+    _say(key, "resumed", changed=changed, as_json=as_json)
+
+
+def _say(key: str, state: str, *, changed: bool, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"template": key, "state": state, "changed": changed}))
+    else:
+        click.echo(f"{key}: {state}{'' if changed else ', as it was before'}")
+
+
 def _checked(workflow: WorkflowLike[Any], *, with_handlers: bool) -> dict[str, Any]:
     template = workflow.template
     if with_handlers:
@@ -92,15 +128,3 @@ def _checked(workflow: WorkflowLike[Any], *, with_handlers: bool) -> dict[str, A
         "steps": len(template.steps),
         "hash": template.definition_hash,
     }
-
-
-def _registered(tasks: Tasks, key: str) -> Template:
-    match = KEY.fullmatch(key)
-    if match is None:
-        raise click.UsageError(f"{key!r} should be written as namespace/name@version")
-    namespace, name, version = match.groups()
-    known = {f"{row[0]}/{row[1]}@{row[2]}" for row in tasks.templates()}
-    if key not in known:
-        raise UnknownTemplate(f"there is no template {key}{nearest(key, known)}")
-    named = Template.model_construct(namespace=namespace, name=name, version=version)
-    return tasks.template(named.template_id)

@@ -10,12 +10,20 @@ from rich.text import Text
 from flowledger.engine.cli.words import stream_of, what_happened, who
 from flowledger.engine.domain.events import Event, StepEvent, TaskEvent
 from flowledger.engine.domain.plan import Plan
+from flowledger.engine.domain.requests import StepRequest
 from flowledger.engine.ports import Recorded
 
 SHOWN_BESIDE = frozenset({"originator_id", "originator_version", "task_id", "step", "actor"})
 STYLES: Mapping[str, str] = {
     "TaskCompleted": "bold green",
     "TaskFailed": "bold red",
+    "TaskBlocked": "bold red",
+    "TaskTimedOut": "bold red",
+    "TaskCancelled": "magenta",
+    "TaskResolvedManually": "magenta",
+    "TaskPaused": "yellow",
+    "TaskWaiting": "bright_black",
+    "TaskContinued": "bright_black",
     "StepEnqueued": "bright_black",
     "StepStarted": "cyan",
     "StepCompleted": "green",
@@ -25,6 +33,14 @@ STYLES: Mapping[str, str] = {
     "StepRetryScheduled": "yellow",
     "StepHandedBack": "yellow",
     "StepErrored": "bold red",
+    "StepCancelSignalled": "magenta",
+    "StepCancelled": "magenta",
+    "StepSkipped": "magenta",
+    "StepReset": "magenta",
+    "StepResolvedManually": "magenta",
+    "StepCompletedManually": "green",
+    "StepWithdrawn": "bright_black",
+    "RequestRefused": "yellow",
 }
 
 
@@ -32,7 +48,7 @@ def json_line(recorded: Recorded) -> str:
     """One event as one JSON object; `data` holds what has no place beside it."""
     event = recorded.event
     fields = event.model_dump(mode="json")
-    step = {"step": event.step} if isinstance(event, StepEvent) else {}
+    step = {"step": event.step} if isinstance(event, StepEvent | StepRequest) else {}
     return json.dumps(
         {
             "position": recorded.position,
@@ -68,11 +84,11 @@ def timeline(history: Sequence[Recorded], plan: Plan) -> Iterator[Text]:
     for recorded in history:
         event = recorded.event
         stream = stream_of(event)
-        indent = indents[event.step] if isinstance(event, StepEvent) else ""
+        indent = indents.get(stream, "")
         milliseconds = (recorded.recorded_at - began).total_seconds() * 1000
         yield Text.assemble(
             (f"{milliseconds:>9.1f} ms  ", "dim"),
-            (f"{indent + stream:<{wide}}  ", "bold" if isinstance(event, StepEvent) else ""),
+            (f"{indent + stream:<{wide}}  ", "bold" if stream in indents else ""),
             _said(event),
         )
 

@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import NamedTuple
 
+from flowledger.engine.domain.event import StepEvent, TaskEvent
 from flowledger.engine.domain.events import (
-    StepEvent,
+    StepCancelSignalled,
     StepFailed,
     StepLeaseExpired,
+    StepReset,
     StepStarted,
     StepTimedOut,
-    TaskEvent,
+    TaskPaused,
+    TaskResumed,
 )
 from flowledger.engine.domain.states import (
     StepState,
@@ -27,36 +30,67 @@ class Task(NamedTuple):
 
     state: TaskState = TaskState.SUBMITTED
     version: int = 0
+    paused: bool = False
 
 
 class Step(NamedTuple):
-    """A step's stream. `attempt` counts starts, `failures` what counts against the retry policy."""
+    """A step's stream. `attempt` counts starts, `failures` what counts against the retry policy.
+
+    An operator's reset begins both anew, and counts in `resets`. `cancelling`: it runs, and shall
+    stop.
+    """
 
     state: StepState = StepState.PENDING
     version: int = 0
     attempt: int = 0
     failures: int = 0
     lost: int = 0
+    resets: int = 0
+    cancelling: bool = False
 
 
 NEW_TASK = Task()
 NEW_STEP = Step()
+COUNTED = frozenset(
+    {StepStarted, StepFailed, StepTimedOut, StepLeaseExpired, StepCancelSignalled, StepReset}
+)
+"""Events that change more of a step than its state."""
 
 
 def evolve_task(task: Task, event: TaskEvent) -> Task:
     """The task after the event. Raises IllegalTransition."""
-    return Task(next_task_state(task.state, event), event.originator_version)
+    paused = isinstance(event, TaskPaused) or (task.paused and not isinstance(event, TaskResumed))
+    return Task(next_task_state(task.state, event), event.originator_version, paused)
 
 
 def evolve_step(step: Step, event: StepEvent) -> Step:
     """The step after the event. Raises IllegalTransition."""
+    state = next_step_state(step.state, event)
+    if type(event) in COUNTED:
+        step = _counted(step, event)
     return Step(
-        next_step_state(step.state, event),
+        state,
         event.originator_version,
-        event.attempt if isinstance(event, StepStarted) else step.attempt,
-        step.failures + isinstance(event, (StepFailed, StepTimedOut)),
-        step.lost + isinstance(event, StepLeaseExpired),
+        step.attempt,
+        step.failures,
+        step.lost,
+        step.resets,
+        step.cancelling,
     )
+
+
+def _counted(step: Step, event: StepEvent) -> Step:
+    match event:
+        case StepStarted():
+            return step._replace(attempt=event.attempt)
+        case StepFailed() | StepTimedOut():
+            return step._replace(failures=step.failures + 1)
+        case StepLeaseExpired():
+            return step._replace(lost=step.lost + 1)
+        case StepCancelSignalled():
+            return step._replace(cancelling=True)
+        case _:
+            return Step(resets=step.resets + 1)
 
 
 def fold_task(events: Iterable[TaskEvent], task: Task = NEW_TASK) -> Task:

@@ -1,124 +1,159 @@
 """What the coordinator decides. Pure: the state of a task, the event that came, and the time.
 
 `decide` looks at the state and not at the event, so it also finds what an earlier round left open:
-a ready step that is not queued, a failed attempt without an answer, a task that should have ended.
-Its events are applied to the run as they are made; an empty tuple says that there is nothing to do.
+a ready step that is not queued, a failed attempt without an answer, a request that nobody answered,
+a task that should have ended. Its events are applied to the run as they are made; an empty tuple
+says that there is nothing to do.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
 from uuid import UUID
 
+from flowledger.engine.domain.event import StepEvent, TaskEvent
 from flowledger.engine.domain.events import (
+    StepCancelled,
     StepEnqueued,
     StepErrored,
-    StepEvent,
     StepFailed,
     StepHandedBack,
     StepLeaseExpired,
     StepRetryScheduled,
     StepTimedOut,
+    TaskBlocked,
+    TaskCancelled,
     TaskCompleted,
-    TaskEvent,
+    TaskContinued,
     TaskFailed,
     TaskStarted,
+    TaskTimedOut,
+    TaskWaiting,
 )
-from flowledger.engine.domain.ids import caused_id, chance, milliseconds, step_id
-from flowledger.engine.domain.run import Run
+from flowledger.engine.domain.granting import answer_request, stop_steps
+from flowledger.engine.domain.ids import chance
+from flowledger.engine.domain.rounds import Round
+from flowledger.engine.domain.run import Hold, Run
 from flowledger.engine.domain.states import StepState, TaskState
 
 Decisions = tuple[TaskEvent, ...]
-T = TypeVar("T", bound=TaskEvent)
-S = TypeVar("S", bound=StepEvent)
+Admit = Callable[[Run, int, datetime], Hold | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What bounds the decisions beside the template. `lost_leases`: how many a step survives."""
+    """What bounds the decisions beside the template. `lost_leases`: how many a step survives.
+
+    `admit` is asked before a step is queued that a limit or a circuit breaker concerns, and takes
+    what the step needs where it does not hold it. Who is `patient` sees first whether room is made
+    for held steps, and decides once more without patience before the task is said to wait.
+    """
 
     lost_leases: int
-
-
-@dataclass(slots=True)
-class Round:
-    """One round of deciding about one run: makes events, applies them, keeps them."""
-
-    run: Run
-    cause: UUID
-    now: datetime
-    made: list[TaskEvent] = field(default_factory=list[TaskEvent])
-    time: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.time = milliseconds(self.now)
-
-    def task(self, kind: type[T], **data: Any) -> None:
-        """Add an event to the task's stream."""
-        stream, version = self.run.task_id, self.run.task.version
-        self._add(kind, stream, version, data)
-
-    def step(self, kind: type[S], number: int, **data: Any) -> None:
-        """Add an event to a step's stream."""
-        name = self.run.plan.steps[number].name
-        step = self.run.steps[number]
-        data = {"step": name, "attempt": step.attempt, **data}
-        self._add(kind, step_id(self.run.task_id, name), step.version, data)
-
-    def _add(self, kind: type[TaskEvent], stream: UUID, version: int, data: dict[str, Any]) -> None:
-        template = self.run.plan.template
-        event = kind.of(
-            originator_id=stream,
-            originator_version=version + 1,
-            event_id=caused_id(self.cause, stream, version + 1, self.time),
-            occurred_at=self.now,
-            correlation_id=self.run.correlation_id,
-            causation_id=self.cause,
-            task_id=self.run.task_id,
-            namespace=template.namespace,
-            template=template.name,
-            **data,
-        )
-        self.run.apply(event)
-        self.made.append(event)
+    admit: Admit | None = None
+    patient: bool = False
 
 
 def decide(run: Run, cause: UUID, now: datetime, rules: Rules) -> Decisions:
     """Everything that the state of the run asks for, caused by the event of that id."""
-    if run.ended or not run.asks:
+    if not run.asks:
         return ()
     this = Round(run, cause, now)
-    if run.task.state is TaskState.PENDING:
-        this.task(TaskStarted)
+    for request in tuple(run.requests.values()):
+        answer_request(this, request)
+    if not run.ended:
+        start(this)
     for number in tuple(run.undecided):
         answer(this, number, run.undecided[number], rules)
-    for number in sorted(run.ready):
-        enqueue(this, number)
-    if not run.active and not run.ready:
-        end(this)
+    if run.started and not run.ended:
+        go_on(this, rules)
     return tuple(this.made)
 
 
-def enqueue(this: Round, number: int) -> None:
-    """Let a step run, unless its policy says that it never does."""
-    if this.run.plan.steps[number].retry.max_attempts == 0:
+def start(this: Round) -> None:
+    """Take the task on, once its time has come."""
+    run = this.run
+    if run.started or run.task.paused:
+        return
+    if run.start_at is None or run.start_at <= this.now:
+        this.task(TaskStarted)
+    elif run.task.state is TaskState.PENDING:
+        this.task(TaskWaiting, until=run.start_at)
+
+
+def go_on(this: Round, rules: Rules) -> None:
+    """Queue what is ready, and say of the task what has become of it."""
+    run = this.run
+    if not run.task.paused:
+        for number in sorted(run.ready):
+            enqueue(this, number, rules)
+        if this.resumed:
+            wake(this, rules)
+    if not (run.active or run.ready or run.held):
+        end(this)
+    elif run.busy and run.task.state is TaskState.WAITING:
+        this.task(TaskContinued)
+    elif run.task.state is TaskState.IN_PROGRESS and rests(run, rules):
+        this.task(TaskWaiting, until=next_due(run))
+
+
+def rests(run: Run, rules: Rules) -> bool:
+    """Whether nothing of the task is queued or runs, nor will be before the transaction ends."""
+    return not (run.busy or run.ready or (run.held and rules.patient))
+
+
+def next_due(run: Run) -> datetime | None:
+    """When something of the task may go on by itself; None where something must happen first."""
+    due = [due for number, (_, due) in run.timers.items() if number not in run.held]
+    return min([*due, *(hold.until for hold in run.held.values() if hold.until)], default=None)
+
+
+def wake(this: Round, rules: Rules) -> None:
+    """Queue retries that fell due while the task was paused."""
+    for number, (kind, due) in tuple(this.run.timers.items()):
+        if kind == "retry" and due <= this.now and number not in this.run.held:
+            enqueue(this, number, rules)
+
+
+def enqueue(this: Round, number: int, rules: Rules) -> None:
+    """Let a step run, unless its policy says that it never does, or a limit that it must wait."""
+    run = this.run
+    if run.plan.steps[number].retry.max_attempts == 0:
         this.step(StepErrored, number, reason="never", message="the policy allows no attempt")
         return
-    this.step(StepEnqueued, number, attempt=this.run.steps[number].attempt + 1)
+    if rules.admit is not None:
+        hold = rules.admit(run, number, this.now)
+        if hold is not None:
+            if number in run.undecided:
+                this.step(StepRetryScheduled, number, due_at=this.now)
+            this.hold(number, hold)
+            return
+    this.step(StepEnqueued, number, attempt=run.steps[number].attempt + 1)
 
 
 def answer(this: Round, number: int, event: StepEvent, rules: Rules) -> None:
     """What follows when an attempt ended without a result."""
-    if isinstance(event, StepHandedBack):
-        enqueue(this, number)
+    if this.run.ended or this.run.steps[number].cancelling:
+        this.step(StepCancelled, number)
+    elif isinstance(event, StepHandedBack):
+        again(this, number, rules)
     elif isinstance(event, StepLeaseExpired):
         answer_lost_lease(this, number, rules)
-    elif isinstance(event, StepFailed) and not event.error.retryable:
-        this.step(StepErrored, number, reason="permanent", message=event.error.message)
+    elif is_permanent(this, number, event):
+        message = event.error.message if isinstance(event, StepFailed) else reason_of(event)
+        this.step(StepErrored, number, reason="permanent", message=message)
     else:
-        retry(this, number, event)
+        retry(this, number, event, rules)
+
+
+def again(this: Round, number: int, rules: Rules) -> None:
+    """Queue the step at once; where the task is paused, when it is resumed."""
+    if this.run.task.paused:
+        this.step(StepRetryScheduled, number, due_at=this.now)
+    else:
+        enqueue(this, number, rules)
 
 
 def answer_lost_lease(this: Round, number: int, rules: Rules) -> None:
@@ -128,10 +163,18 @@ def answer_lost_lease(this: Round, number: int, rules: Rules) -> None:
         message = f"{lost} workers went silent while they ran it"
         this.step(StepErrored, number, reason="lost_leases", message=message)
     else:
-        enqueue(this, number)
+        again(this, number, rules)
 
 
-def retry(this: Round, number: int, event: StepEvent) -> None:
+def is_permanent(this: Round, number: int, event: StepEvent) -> bool:
+    """Whether another attempt would be in vain, by the error or by the policy."""
+    policy = this.run.plan.steps[number].retry
+    if isinstance(event, StepFailed):
+        return not policy.retries(event.error.category, retryable=event.error.retryable)
+    return not policy.retries("timeout")
+
+
+def retry(this: Round, number: int, event: StepEvent, rules: Rules) -> None:
     """Schedule the next attempt by the template's policy, or give up."""
     policy = this.run.plan.steps[number].retry
     failures = this.run.steps[number].failures
@@ -139,9 +182,10 @@ def retry(this: Round, number: int, event: StepEvent) -> None:
         message = f"failed {failures} of {policy.max_attempts} times: {reason_of(event)}"
         this.step(StepErrored, number, reason="exhausted", message=message)
         return
-    seconds = policy.delay(failures, chance(event.event_id))
+    asked = event.error.retry_after_seconds if isinstance(event, StepFailed) else None
+    seconds = policy.delay(failures, chance(event.event_id), asked)
     if seconds <= 0:
-        enqueue(this, number)
+        again(this, number, rules)
     else:
         this.step(StepRetryScheduled, number, due_at=this.now + timedelta(seconds=seconds))
 
@@ -157,36 +201,88 @@ def reason_of(event: StepEvent) -> str:
 
 def end(this: Round) -> None:
     """The one finaliser: nothing runs, waits or can become ready."""
-    if this.run.complete == len(this.run.steps):
+    run = this.run
+    if run.task.state is TaskState.WAITING:
+        this.task(TaskContinued)
+    if run.errors:
+        fail(this)
+    elif run.cancelled:
+        this.task(TaskCancelled)
+    elif run.task.state is not TaskState.BLOCKED:
         this.task(TaskCompleted)
-    else:
-        this.task(TaskFailed, failed_steps=this.run.failed_steps())
 
 
-def retry_due(run: Run, number: int, now: datetime) -> Decisions:
-    """The retry timer of a step rang. Nothing, where the step has moved on."""
+def fail(this: Round) -> None:
+    """End the task in error, or have it wait for an operator where its template says so."""
+    run = this.run
+    if run.plan.template.on_failure == "fail":
+        this.task(TaskFailed, failed_steps=run.failed_steps())
+    elif run.task.state is not TaskState.BLOCKED:
+        this.task(TaskBlocked, failed_steps=run.failed_steps())
+
+
+def rung(run: Run, step: str, kind: str, now: datetime, rules: Rules) -> Decisions:
+    """What follows from a timer that rang. Nothing, where the task or step has moved on.
+
+    `step` is empty where the timer is the task's.
+    """
+    if not step:
+        return task_rung(run, kind, now, rules)
+    number = run.plan.numbers[step]
     timer = run.timers.get(number)
-    if timer is None or timer[0] != "retry" or timer[1] > now:
+    if timer is None or timer[0] != kind or timer[1] > now or number in run.held:
         return ()
     this = Round(run, run.causes[number], now)
-    enqueue(this, number)
+    if kind == "timeout":
+        seconds = run.plan.steps[number].timeout_seconds
+        this.step(StepTimedOut, number, timeout_seconds=seconds)
+    elif kind == "start_timeout":
+        seconds = run.plan.steps[number].start_timeout_seconds
+        message = f"no worker started it within {seconds:g} s"
+        this.step(StepErrored, number, reason="start_timeout", message=message)
+    elif not run.task.paused:
+        enqueue(this, number, rules)
+    return concluded(this, rules)
+
+
+def admitted(run: Run, number: int, now: datetime, rules: Rules) -> Decisions:
+    """What held the step is over. It is asked about again, where its task goes on."""
+    run.release(number)
+    this = Round(run, run.causes.get(number, run.last_event), now)
+    timer = run.timers.get(number)
+    if timer is not None and timer[0] == "retry" and not (run.ended or run.task.paused):
+        enqueue(this, number, rules)
+    return concluded(this, rules)
+
+
+def task_rung(run: Run, kind: str, now: datetime, rules: Rules) -> Decisions:
+    """What follows from a timer of the task as a whole."""
+    timer = run.timer
+    if timer is None or timer[0] != kind or timer[1] > now:
+        return ()
+    if kind == "start":
+        return decide(run, run.last_event, now, rules)
+    this = Round(run, run.last_event, now)
+    this.task(TaskTimedOut, deadline_at=timer[1])
+    stop_steps(this)
     return tuple(this.made)
 
 
-def timeout_due(run: Run, number: int, now: datetime) -> Decisions:
-    """The timeout of a step rang. Nothing, where the step has moved on."""
-    timer = run.timers.get(number)
-    if timer is None or timer[0] != "timeout" or timer[1] > now:
-        return ()
-    this = Round(run, run.causes[number], now)
-    this.step(StepTimedOut, number, timeout_seconds=run.plan.steps[number].timeout_seconds)
-    return tuple(this.made)
+def lease_expired(
+    run: Run, number: int, worker: UUID | None, now: datetime, rules: Rules
+) -> Decisions:
+    """The worker that held the step went silent. Nothing, where the step is not running.
 
-
-def lease_expired(run: Run, number: int, worker: UUID, now: datetime) -> Decisions:
-    """The worker that held the step went silent. Nothing, where the step is not running."""
+    Without a worker, nobody holds it: its row in the queue is gone.
+    """
     if run.steps[number].state is not StepState.IN_PROGRESS:
         return ()
     this = Round(run, run.causes[number], now)
     this.step(StepLeaseExpired, number, worker=worker)
-    return tuple(this.made)
+    return concluded(this, rules)
+
+
+def concluded(this: Round, rules: Rules) -> Decisions:
+    """The events of the round, and what follows from them."""
+    cause = this.made[-1].event_id if this.made else this.cause
+    return (*this.made, *decide(this.run, cause, this.now, rules))

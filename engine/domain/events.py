@@ -1,61 +1,32 @@
-"""Everything that can happen. Frozen, past tense; topics are names and never import paths.
-
-An event knows its place: `originator_id` and `originator_version` are the stream and the version in
-it, which is also where the `eventsourcing` library looks for them. These and `task_id` are columns
-of the log; everything else is in the payload.
-"""
+"""Everything that can happen. Frozen, past tense; topics are names and never import paths."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-Category = Literal["permanent", "transient", "timeout", "network", "validation", "unknown"]
+from flowledger.engine.domain.circuit_events import CIRCUITS
+from flowledger.engine.domain.event import Event as Event
+from flowledger.engine.domain.event import StepEvent as StepEvent
+from flowledger.engine.domain.event import TaskEvent as TaskEvent
+from flowledger.engine.domain.requests import ANSWERS, REQUESTS
 
-
-class Event(BaseModel):
-    """What every event carries. Times are UTC; ids of events are UUIDv7."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    topic: ClassVar[str]
-    current_version: ClassVar[int] = 1
-
-    originator_id: UUID
-    originator_version: int = Field(ge=1)
-    event_id: UUID
-    occurred_at: datetime
-    correlation_id: str
-    causation_id: UUID | None = None
-    actor: str | None = None
-    schema_version: int = 1
-
-    @classmethod
-    def of(cls, **fields: Any) -> Self:
-        """An event from fields that need no check, since the engine itself made them.
-
-        Equal to the checked one, in a sixth of the time; what comes from outside is validated.
-        """
-        event = cls.__new__(cls)
-        object.__setattr__(event, "__dict__", defaults_of(cls) | fields)
-        object.__setattr__(event, "__pydantic_fields_set__", set(fields))
-        object.__setattr__(event, "__pydantic_extra__", None)
-        object.__setattr__(event, "__pydantic_private__", None)
-        return event
-
-
-@cache
-def defaults_of(kind: type[Event]) -> dict[str, Any]:
-    """Every field of an event in its order, with the default of those that have one."""
-    return {
-        name: None if field.is_required() else field.default
-        for name, field in kind.model_fields.items()
-    }
+Category = Literal[
+    "permanent",
+    "transient",
+    "timeout",
+    "network",
+    "rate_limit",
+    "unavailable",
+    "validation",
+    "configuration",
+    "business",
+    "unknown",
+]
 
 
 class TemplateRegistered(Event):
@@ -70,19 +41,28 @@ class TemplateRegistered(Event):
     definition: dict[str, JsonValue]
 
 
-class TaskEvent(Event):
-    """Something happened to a task or to one of its steps."""
+class TemplatePaused(Event):
+    """No step of any task of the template is queued until it is resumed."""
 
-    task_id: UUID
-    namespace: str
-    template: str
+    topic = "template.paused"
+
+    reason: str
+
+
+class TemplateResumed(Event):
+    """Tasks of the template go on."""
+
+    topic = "template.resumed"
+
+    reason: str
 
 
 class TaskCreated(TaskEvent):
     """A task was submitted: this run of this definition with this context.
 
     `submission` is its number where an application left it in a transaction of its own; the
-    coordinator appends the event then.
+    coordinator appends the event then. The task is taken on at `start_at`, at once where there is
+    none, and must have ended by `deadline_at`.
     """
 
     topic = "task.created"
@@ -94,6 +74,8 @@ class TaskCreated(TaskEvent):
     identity: str | None = None
     priority: int = 0
     submission: int | None = None
+    start_at: datetime | None = None
+    deadline_at: datetime | None = None
 
 
 class TaskStarted(TaskEvent):
@@ -102,8 +84,22 @@ class TaskStarted(TaskEvent):
     topic = "task.started"
 
 
+class TaskWaiting(TaskEvent):
+    """Nothing of the task is queued or runs: time must pass or room be made, until `until`."""
+
+    topic = "task.waiting"
+
+    until: datetime | None = None
+
+
+class TaskContinued(TaskEvent):
+    """What the task waited for has come."""
+
+    topic = "task.continued"
+
+
 class TaskCompleted(TaskEvent):
-    """Every step is complete."""
+    """Nothing is left to do, and no step ended in error."""
 
     topic = "task.completed"
 
@@ -114,13 +110,63 @@ class TaskFailed(TaskEvent):
     topic = "task.failed"
 
     failed_steps: tuple[str, ...]
+    reason: str | None = None
 
 
-class StepEvent(TaskEvent):
-    """Something happened to a step. `attempt` counts its starts, from 1."""
+class TaskBlocked(TaskEvent):
+    """As failed, but the template says that an operator shall decide."""
 
-    step: str
-    attempt: int = Field(ge=0)
+    topic = "task.blocked"
+
+    failed_steps: tuple[str, ...]
+
+
+class TaskReopened(TaskEvent):
+    """An operator's word gave the task something to do again."""
+
+    topic = "task.reopened"
+
+    reason: str | None = None
+
+
+class TaskTimedOut(TaskEvent):
+    """The task had not ended by its deadline."""
+
+    topic = "task.timed_out"
+
+    deadline_at: datetime
+
+
+class TaskPaused(TaskEvent):
+    """Nothing of the task starts until it is resumed."""
+
+    topic = "task.paused"
+
+    reason: str | None = None
+
+
+class TaskResumed(TaskEvent):
+    """The task goes on."""
+
+    topic = "task.resumed"
+
+    reason: str | None = None
+
+
+class TaskCancelled(TaskEvent):
+    """The task was called off, or a step was that it cannot do without."""
+
+    topic = "task.cancelled"
+
+    reason: str | None = None
+
+
+class TaskResolvedManually(TaskEvent):
+    """An operator settled the task elsewhere."""
+
+    topic = "task.resolved_manually"
+
+    reason: str | None = None
 
 
 class StepEnqueued(StepEvent):
@@ -129,12 +175,26 @@ class StepEnqueued(StepEvent):
     topic = "step.enqueued"
 
 
+class StepWithdrawn(StepEvent):
+    """The step was taken out of the queue, since the task was paused."""
+
+    topic = "step.withdrawn"
+
+
 class StepStarted(StepEvent):
     """A worker claimed the step and is about to run its handler."""
 
     topic = "step.started"
 
     worker: UUID
+
+
+class StepCheckpointed(StepEvent):
+    """The handler noted how far it is; the next attempt is given `state`, a JSON value."""
+
+    topic = "step.checkpointed"
+
+    state: Any = None
 
 
 class StepCompleted(StepEvent):
@@ -146,7 +206,10 @@ class StepCompleted(StepEvent):
 
 
 class StepError(BaseModel):
-    """What went wrong in one attempt. `traceback` is bounded by the worker's configuration."""
+    """What went wrong in one attempt. `traceback` is bounded by the worker's configuration.
+
+    `retry_after_seconds` is what a service asked for.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -155,6 +218,7 @@ class StepError(BaseModel):
     category: Category
     retryable: bool
     traceback: str | None = None
+    retry_after_seconds: float | None = Field(default=None, ge=0)
 
 
 class StepFailed(StepEvent):
@@ -180,11 +244,11 @@ class StepTimedOut(StepEvent):
 
 
 class StepLeaseExpired(StepEvent):
-    """The worker that held the step went silent."""
+    """The worker that held the step went silent; without one, nobody held it any more."""
 
     topic = "step.lease_expired"
 
-    worker: UUID
+    worker: UUID | None = None
 
 
 class StepRetryScheduled(StepEvent):
@@ -200,29 +264,99 @@ class StepErrored(StepEvent):
 
     topic = "step.errored"
 
-    reason: Literal["permanent", "exhausted", "never", "lost_leases"]
+    reason: Literal["permanent", "exhausted", "never", "lost_leases", "start_timeout"]
     message: str
 
 
-FACTS: tuple[type[TaskEvent], ...] = (
+class StepCancelSignalled(StepEvent):
+    """The step runs and shall stop; what comes of it is recorded all the same."""
+
+    topic = "step.cancel_signalled"
+
+    reason: str | None = None
+
+
+class StepCancelled(StepEvent):
+    """The step will not be done, nor what depends on it."""
+
+    topic = "step.cancelled"
+
+    reason: str | None = None
+
+
+class StepSkipped(StepEvent):
+    """The task does without the step."""
+
+    topic = "step.skipped"
+
+    reason: str | None = None
+
+
+class StepReset(StepEvent):
+    """The step is as if it had never been tried."""
+
+    topic = "step.reset"
+
+    reason: str | None = None
+
+
+class StepResolvedManually(StepEvent):
+    """An operator settled the step elsewhere."""
+
+    topic = "step.resolved_manually"
+
+    reason: str | None = None
+
+
+class StepCompletedManually(StepEvent):
+    """An operator had the step done elsewhere, with this result."""
+
+    topic = "step.completed_manually"
+
+    reason: str | None = None
+    result: Any = None
+
+
+FACTS: tuple[type[Event], ...] = (
     TaskCreated,
     StepStarted,
+    StepCheckpointed,
     StepCompleted,
     StepFailed,
     StepHandedBack,
+    TemplatePaused,
+    TemplateResumed,
+    *REQUESTS,
 )
 DECISIONS: tuple[type[TaskEvent], ...] = (
     TaskStarted,
+    TaskWaiting,
+    TaskContinued,
     TaskCompleted,
     TaskFailed,
+    TaskBlocked,
+    TaskReopened,
+    TaskTimedOut,
+    TaskPaused,
+    TaskResumed,
+    TaskCancelled,
+    TaskResolvedManually,
     StepEnqueued,
+    StepWithdrawn,
     StepTimedOut,
     StepLeaseExpired,
     StepRetryScheduled,
     StepErrored,
+    StepCancelSignalled,
+    StepCancelled,
+    StepSkipped,
+    StepReset,
+    StepResolvedManually,
+    StepCompletedManually,
+    *ANSWERS,
 )
 EVENTS: MappingProxyType[str, type[Event]] = MappingProxyType(
-    {event.topic: event for event in (*FACTS, *DECISIONS)}
+    {event.topic: event for event in (*FACTS, *DECISIONS, *CIRCUITS)}
     | {TemplateRegistered.topic: TemplateRegistered}
 )
 FACT_TOPICS = tuple(sorted(event.topic for event in FACTS))

@@ -1,23 +1,48 @@
-"""What a handler's exception means: whether another attempt may help, in which words it is kept."""
+"""The stored form of what a handler raised."""
 
 from __future__ import annotations
 
-from flowledger.engine.domain.events import Category, StepError
-from flowledger.engine.errors import InvalidContext, InvalidResult, UnknownHandler
+from collections.abc import Callable
+from typing import TypeVar, cast
 
-PERMANENT: tuple[type[BaseException], ...] = (InvalidContext, InvalidResult, UnknownHandler)
+from flowledger.engine.domain.classification import (
+    UNKNOWN,
+    Classification,
+    Classifier,
+    asked_seconds,
+    classify,
+)
+from flowledger.engine.domain.events import StepError
+from flowledger.engine.domain.work import RetryIf
+
 MESSAGE_CHARACTERS = 2_000
+NOTE_CHARACTERS = 200
+
+T = TypeVar("T")
 
 
-def failure(error: BaseException, traceback: str | None) -> StepError:
-    """The stored form of an exception; everything but a broken promise of types may be retried."""
-    permanent = isinstance(error, PERMANENT)
+def failure(
+    error: BaseException,
+    traceback: str | None,
+    classifier: Classifier = classify,
+    retry_if: RetryIf | None = None,
+) -> StepError:
+    """What is kept of an exception; a step's `retry_if` has the last word on `retryable`.
+
+    Both are user code. Where one fails, the default classifier's answer holds instead, and the
+    message says so.
+    """
+    notes: list[str] = []
+    found = _classification(error, classifier, notes)
+    retryable = _is_retryable(error, found, retry_if, notes)
+    asked = asked_seconds(found.retry_after_seconds)
     return StepError(
         error_class=storable(type(error).__qualname__),
-        message=storable(words_of(error)[:MESSAGE_CHARACTERS]),
-        category=category(error),
-        retryable=not permanent,
+        message=storable("; ".join([words_of(error)[:MESSAGE_CHARACTERS], *notes])),
+        category=found.category,
+        retryable=retryable,
         traceback=None if traceback is None else storable(traceback),
+        retry_after_seconds=asked if retryable else None,
     )
 
 
@@ -34,12 +59,33 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def category(error: BaseException) -> Category:
-    """The kind of an exception."""
-    if isinstance(error, PERMANENT):
-        return "validation"
-    if isinstance(error, TimeoutError):
-        return "timeout"
-    if isinstance(error, ConnectionError):
-        return "network"
-    return "unknown"
+def _classification(
+    error: BaseException, classifier: Classifier, notes: list[str]
+) -> Classification:
+    def ask() -> Classification:
+        found = cast("object", classifier(error))
+        if not isinstance(found, Classification):
+            raise TypeError(f"expected a Classification, got {type(found).__name__}")
+        return found
+
+    found = _answer(ask, "the classifier", notes)
+    return found or _answer(lambda: classify(error), "the default classifier", notes) or UNKNOWN
+
+
+def _is_retryable(
+    error: BaseException, found: Classification, retry_if: RetryIf | None, notes: list[str]
+) -> bool:
+    if retry_if is None or not isinstance(error, Exception):
+        return found.retryable
+    answer = _answer(lambda: bool(retry_if(error)), "retry_if", notes)
+    return found.retryable if answer is None else answer
+
+
+def _answer(ask: Callable[[], T], subject: str, notes: list[str]) -> T | None:
+    try:
+        return ask()
+    except BaseException as fault:  # noqa: BLE001 - a failure must be kept whatever sorts it
+        notes.append(
+            f"{subject} failed: {type(fault).__name__}: {words_of(fault)}"[:NOTE_CHARACTERS]
+        )
+        return None

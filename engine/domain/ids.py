@@ -36,6 +36,18 @@ def step_id(task_id: UUID, name: str) -> UUID:
     return UUID(int=(task & HIGH_60) | VERSION_8 | VARIANT | ((task & LOW_62) ^ name_bits(name)))
 
 
+def request_id(task_id: UUID, key: str) -> UUID:
+    """The id of the stream of what somebody asked of a task: one for each key, beside its steps."""
+    digest = blake2b(key.encode(), digest_size=8, person=b"request").digest()
+    low = (task_id.int ^ int.from_bytes(digest)) & LOW_62
+    return UUID(int=(task_id.int & HIGH_60) | VERSION_8 | VARIANT | low)
+
+
+def idempotency_key(step: UUID, resets: int) -> str:
+    """What outside systems know an effect by: one for all attempts, new after a reset."""
+    return f"{step}-{resets}" if resets else str(step)
+
+
 def uuid7(milliseconds: int, random: int) -> UUID:
     """A UUIDv7 of that time (since 1970, UTC) and 74 random bits."""
     high = (milliseconds & ((1 << 48) - 1)) << 80 | VERSION_7 | ((random >> 62) & 0xFFF) << 64

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from uuid import UUID
@@ -12,7 +12,11 @@ from flowledger.engine.domain.template import StepTemplate, Template
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The DAG of one template. Steps are numbered as the template lists them."""
+    """The DAG of one template. Steps are numbered as the template lists them.
+
+    `limited` has the steps that must be admitted before they are queued, because of a limit or a
+    circuit breaker.
+    """
 
     template: Template
     template_id: UUID
@@ -20,10 +24,12 @@ class Plan:
     numbers: Mapping[str, int]
     children: tuple[tuple[int, ...], ...]
     parents: tuple[tuple[int, ...], ...]
+    limited: frozenset[int]
 
 
-def compile_plan(template: Template) -> Plan:
-    """The plan of a validated template."""
+def compile_plan(template: Template, limited_namespaces: Container[str] = ()) -> Plan:
+    """The plan of a validated template; every step of one in those namespaces is limited."""
+    all_limited = template.namespace in limited_namespaces
     numbers = {step.name: number for number, step in enumerate(template.steps)}
     parents = tuple(
         tuple(numbers[name] for name in dict.fromkeys(step.dependencies)) for step in template.steps
@@ -39,7 +45,17 @@ def compile_plan(template: Template) -> Plan:
         MappingProxyType(numbers),
         tuple(map(tuple, children)),
         parents,
+        frozenset(
+            numbers[step.name]
+            for step in template.steps
+            if all_limited or _is_limited(template, step)
+        ),
     )
+
+
+def _is_limited(template: Template, step: StepTemplate) -> bool:
+    limits = (template.concurrency, template.rate, step.concurrency, step.rate, step.system)
+    return any(limit is not None for limit in limits)
 
 
 def ancestors(plan: Plan, step: str) -> frozenset[str]:

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowledger.engine.domain.events import DECISIONS, StepEvent, TaskCreated, TaskEvent
+from flowledger.engine.domain.event import StepEvent, TaskEvent
+from flowledger.engine.domain.events import DECISIONS, TaskCreated
 from flowledger.engine.domain.plan import Plan
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState, TaskState
@@ -141,6 +142,7 @@ def _task_row(run: Run) -> Row:
         "namespace": template.namespace,
         "template": template.name,
         "version": template.version,
+        "paused": run.task.paused,
         "priority": run.priority,
         "correlation_id": run.correlation_id,
         "created_at": run.created_at,

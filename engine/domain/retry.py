@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from flowledger.engine.domain.events import Category
 
 LONGEST_SECONDS = 10 * 366 * 86_400.0
 """Ten years: what the database's intervals and Python's durations hold without loss."""
@@ -12,11 +14,21 @@ LONGEST_SECONDS = 10 * 366 * 86_400.0
 Seconds = Annotated[float, Field(strict=True, ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)]
 
 
+def _in_one_order(categories: tuple[Category, ...] | None) -> tuple[Category, ...] | None:
+    """Sorted and once each, so that two spellings of one policy are one definition."""
+    return None if categories is None else tuple(sorted(set(categories)))
+
+
+Categories = Annotated[tuple[Category, ...], Field(min_length=1)]
+
+
 class Retry(BaseModel):
-    """How often a step is executed, and how long to wait after each failure.
+    """How often a step is executed, after which failures, and how long to wait after each.
 
     `max_attempts` counts all executions, the first included; with 0 the step never executes.
-    Delays are in seconds and never above `cap_seconds`.
+    `categories` names the failures that are tried again; without it, every retryable one is. The
+    policy's own delays are in seconds and never above `cap_seconds`; a longer one that a
+    service asked for is waited for up to `asked_cap_seconds`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,10 +39,22 @@ class Retry(BaseModel):
     factor: float = Field(default=2.0, strict=True, ge=1, le=1e6, allow_inf_nan=False)
     cap_seconds: Seconds = 60.0
     jitter: Literal["none", "equal", "full"] = "full"
+    categories: Annotated[Categories | None, AfterValidator(_in_one_order)] = None
+    asked_cap_seconds: Seconds = 3600.0
 
-    def delay(self, failures: int, random: float) -> float:
-        """Seconds to wait after the `failures`-th failure (from 1), given a random in [0, 1)."""
-        longest = self._longest(failures)
+    def retries(self, category: Category, *, retryable: bool = True) -> bool:
+        """Whether a failure of that kind is tried again, as long as attempts are left."""
+        return retryable and (self.categories is None or category in self.categories)
+
+    def delay(self, failures: int, random: float, asked: float | None = None) -> float:
+        """Seconds to wait after the `failures`-th failure (from 1), given a random in [0, 1).
+
+        `asked` is how many seconds a service asked for: never earlier than that, within the cap.
+        """
+        own = self._jittered(self._longest(failures), random)
+        return own if asked is None else max(own, min(asked, self.asked_cap_seconds))
+
+    def _jittered(self, longest: float, random: float) -> float:
         match self.jitter:
             case "none":
                 return longest

@@ -12,47 +12,83 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from flowledger.engine.domain.aggregates import NEW_STEP, NEW_TASK, Step, evolve_step, evolve_task
+from flowledger.engine.domain.event import StepEvent, TaskEvent
 from flowledger.engine.domain.events import (
-    StepEvent,
+    StepCancelSignalled,
+    StepCheckpointed,
+    StepEnqueued,
     StepRetryScheduled,
     StepStarted,
     TaskCreated,
-    TaskEvent,
+    TaskReopened,
+    TaskStarted,
 )
 from flowledger.engine.domain.plan import Plan
-from flowledger.engine.domain.states import TASK_ENDS, StepState, TaskState
+from flowledger.engine.domain.requests import RequestGranted, RequestRefused, TaskRequest
+from flowledger.engine.domain.states import DONE, TASK_ENDS, StepState, TaskState
 
-ACTIVE = frozenset({StepState.ENQUEUED, StepState.IN_PROGRESS, StepState.WAITING_FOR_RETRY})
+BUSY = frozenset({StepState.ENQUEUED, StepState.IN_PROGRESS})
+ACTIVE = BUSY | {StepState.WAITING_FOR_RETRY}
+KEEPS_TIMER: tuple[type[StepEvent], ...] = (StepCheckpointed, StepCancelSignalled)
 
-Timer = tuple[Literal["retry", "timeout"], datetime]
+StepTimer = Literal["retry", "timeout", "start_timeout"]
+TaskTimer = Literal["start", "deadline"]
+Timer = tuple[StepTimer, datetime]
+
+
+HoldKind = Literal["slot", "rate", "circuit", "template"]
+
+
+class Hold(NamedTuple):
+    """Why a step that is ready may not be queued yet: `kind` of limit, its key, and until when.
+
+    Without `until` something else must happen first: a step must leave, someone must resume.
+    """
+
+    kind: HoldKind
+    key: str
+    until: datetime | None = None
 
 
 class Run:
     """The state of a task and its steps.
 
-    `ready` holds the numbers of pending steps whose dependencies are all complete, `undecided` the
-    failed attempts that the coordinator has not answered yet, `timers` what falls due and when,
-    `causes` the last event of each active step.
+    `ready` holds the numbers of pending steps whose dependencies are all satisfied, `held` those of
+    them, and of the retries that are due, that were not admitted, `undecided` the failed attempts
+    that the coordinator has not answered yet, `requests` what operators asked for and were not
+    answered, by stream, `timers` what falls due and when, `timed` whether the task as a whole ever
+    waits for a time, `causes` the last event of each active step.
     """
 
     __slots__ = (
         "active",
+        "busy",
+        "cancelled",
         "causes",
-        "complete",
+        "context",
         "correlation_id",
         "created_at",
+        "deadline_at",
         "definition_hash",
+        "ended_at",
+        "errors",
+        "held",
+        "last_event",
         "open",
         "plan",
         "priority",
         "ready",
+        "requests",
+        "start_at",
+        "started",
         "steps",
         "task",
         "task_id",
+        "timed",
         "timers",
         "undecided",
     )
@@ -63,28 +99,56 @@ class Run:
         self.definition_hash = created.definition_hash
         self.priority = created.priority
         self.created_at = created.occurred_at
+        self.start_at = created.start_at
+        self.deadline_at = created.deadline_at
+        self.timed = created.start_at is not None or created.deadline_at is not None
+        self.context = created.context if plan.limited else None
         self.plan = plan
         self.task = evolve_task(NEW_TASK, created)
+        self.last_event = created.event_id
+        self.started = False
+        self.ended_at: datetime | None = None
         self.steps: list[Step] = [NEW_STEP] * len(plan.steps)
         self.open: list[int] = [len(parents) for parents in plan.parents]
         self.ready = {number for number, count in enumerate(self.open) if not count}
+        self.held: dict[int, Hold] = {}
         self.undecided: dict[int, StepEvent] = {}
+        self.requests: dict[UUID, TaskRequest] = {}
         self.timers: dict[int, Timer] = {}
         self.causes: dict[int, UUID] = {}
         self.active = 0
-        self.complete = 0
+        self.busy = 0
+        self.errors = 0
+        self.cancelled = 0
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can happen to the task."""
+        """Whether the task has ended. Its steps may still be running, and it may be reopened."""
         return self.task.state in TASK_ENDS
 
     @property
     def asks(self) -> bool:
         """Whether there is anything to decide; most events ask for nothing."""
-        return bool(
-            self.undecided or self.ready or not self.active or self.task.state is TaskState.PENDING
-        )
+        if self.undecided or self.requests:
+            return True
+        if self.ended:
+            return False
+        return bool(self.ready or not self.active or not self.started or self._changed_pace)
+
+    @property
+    def timer(self) -> tuple[TaskTimer, datetime] | None:
+        """What falls due for the task as a whole: its delayed start, or its deadline."""
+        if self.ended:
+            return None
+        due: list[tuple[datetime, TaskTimer]] = []
+        if self.start_at is not None and not self.started and not self.task.paused:
+            due.append((self.start_at, "start"))
+        if self.deadline_at is not None:
+            due.append((self.deadline_at, "deadline"))
+        if not due:
+            return None
+        moment, kind = min(due)
+        return kind, moment
 
     def step(self, name: str) -> Step:
         """The step of that name. Raises KeyError where the template has none."""
@@ -100,24 +164,85 @@ class Run:
 
     def apply(self, event: TaskEvent) -> None:
         """Fold one event in. Raises IllegalTransition, and then nothing has changed."""
-        if not isinstance(event, StepEvent):
-            self.task = evolve_task(self.task, event)
-            return
-        number = self.plan.numbers[event.step]
-        before = self.steps[number]
-        after = evolve_step(before, event)
-        self.steps[number] = after
-        self.active += (after.state in ACTIVE) - (before.state in ACTIVE)
-        self.ready.discard(number)
-        self._remember(number, after, event)
-        if after.state is StepState.COMPLETE:
-            self.complete += 1
-            self._release_children(number)
+        if isinstance(event, StepEvent):
+            self._apply_to_step(event)
+        elif isinstance(event, TaskRequest):
+            self.requests[event.originator_id] = event
+        elif isinstance(event, (RequestGranted, RequestRefused)):
+            self.requests.pop(event.request, None)
+        else:
+            self._apply_to_task(event)
 
     def apply_all(self, events: Iterable[TaskEvent]) -> None:
         """Fold events in, in their order."""
         for event in events:
             self.apply(event)
+
+    def hold(self, number: int, hold: Hold) -> None:
+        """A ready step was not admitted; it is not asked about again before `release`."""
+        self.ready.discard(number)
+        self.held[number] = hold
+
+    def may_be_held(self, number: int) -> bool:
+        """Whether the step stands where a hold would keep it."""
+        state = self.steps[number].state
+        if state is StepState.PENDING:
+            return not self.open[number]
+        return state is StepState.WAITING_FOR_RETRY
+
+    def release(self, number: int) -> None:
+        """What held the step may be over. A retry is due already."""
+        released = self.held.pop(number, None) is not None
+        if released and self.steps[number].state is StepState.PENDING:
+            self.ready.add(number)
+
+    @property
+    def _changed_pace(self) -> bool:
+        return (self.busy == 0) is (self.task.state is TaskState.IN_PROGRESS)
+
+    def _apply_to_task(self, event: TaskEvent) -> None:
+        self.task = evolve_task(self.task, event)
+        self.last_event = event.event_id
+        self.ended_at = event.occurred_at if self.ended else None
+        if isinstance(event, (TaskStarted, TaskReopened)):
+            self.started = True
+        if isinstance(event, TaskReopened):
+            self.deadline_at = None  # it is past, or an operator has taken the task in hand
+
+    def _apply_to_step(self, event: StepEvent) -> None:
+        number = self.plan.numbers[event.step]
+        before = self.steps[number]
+        after = evolve_step(before, event)
+        self.steps[number] = after
+        if before.state is not after.state:
+            self._count(before.state, -1)
+            self._count(after.state, +1)
+            self._move(number, before.state, after.state)
+        self._remember(number, after, event)
+
+    def _count(self, state: StepState, one: int) -> None:
+        if state in ACTIVE:
+            self.active += one
+            if state is not StepState.WAITING_FOR_RETRY:
+                self.busy += one
+        elif state is StepState.ERROR:
+            self.errors += one
+        elif state is StepState.CANCELLED:
+            self.cancelled += one
+
+    def _move(self, number: int, before: StepState, after: StepState) -> None:
+        if self.held:
+            self.held.pop(number, None)
+        if before is StepState.PENDING:
+            self.ready.discard(number)
+        if after is StepState.PENDING:
+            if not self.open[number]:
+                self.ready.add(number)
+        elif after in DONE or (after is StepState.SKIPPED and self._is_dispensable(number)):
+            self._release_children(number)
+
+    def _is_dispensable(self, number: int) -> bool:
+        return self.plan.steps[number].when_skipped == "continue"
 
     def _release_children(self, number: int) -> None:
         for child in self.plan.children[number]:
@@ -126,21 +251,28 @@ class Run:
                 self.ready.add(child)
 
     def _remember(self, number: int, step: Step, event: StepEvent) -> None:
-        self.timers.pop(number, None)
+        if type(event) not in KEEPS_TIMER:
+            self.timers.pop(number, None)
         self.undecided.pop(number, None)
         if step.state in ACTIVE:
             self.causes[number] = event.event_id
         else:
             self.causes.pop(number, None)
         if isinstance(event, StepStarted):
-            seconds = self.plan.steps[number].timeout_seconds
-            if seconds is not None:
-                due = event.occurred_at + timedelta(seconds=seconds)
-                self.timers[number] = ("timeout", due)
+            self._set_timer(number, "timeout", event, self.plan.steps[number].timeout_seconds)
+        elif isinstance(event, StepEnqueued):
+            seconds = self.plan.steps[number].start_timeout_seconds
+            self._set_timer(number, "start_timeout", event, seconds)
         elif isinstance(event, StepRetryScheduled):
             self.timers[number] = ("retry", event.due_at)
         elif step.state is StepState.WAITING_FOR_RETRY:
             self.undecided[number] = event
+
+    def _set_timer(
+        self, number: int, kind: StepTimer, event: StepEvent, seconds: float | None
+    ) -> None:
+        if seconds is not None:
+            self.timers[number] = (kind, event.occurred_at + timedelta(seconds=seconds))
 
 
 def fold_run(events: Iterable[TaskEvent], plan: Plan) -> Run:

@@ -7,8 +7,9 @@ hold must be refused here: later it would hold up every task, not only its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
-from flowledger.engine.errors import InvalidSubmission
+from flowledger.engine.errors import InvalidRequest, InvalidSubmission
 
 PRIORITIES = range(-(2**31), 2**31)
 """What Postgres's integer holds."""
@@ -39,6 +40,41 @@ def check_submission(
         fault = _fault(text)
         if fault:
             raise InvalidSubmission(f"{template}: {name} {fault}")
+
+
+def check_times(template: str, start_at: object, deadline_at: object) -> None:
+    """Refuse times without a time zone, and a deadline that is not behind the start.
+
+    Raises InvalidSubmission, which names the template and the parameter.
+    """
+    for name, moment in (("start_at", start_at), ("deadline_at", deadline_at)):
+        if moment is None:
+            continue
+        if not isinstance(moment, datetime) or moment.utcoffset() is None:
+            raise InvalidSubmission(
+                f"{template}: {name} should be a datetime with a time zone, got {moment!r}"
+            )
+    if (
+        isinstance(start_at, datetime)
+        and isinstance(deadline_at, datetime)
+        and deadline_at <= start_at
+    ):
+        raise InvalidSubmission(
+            f"{template}: deadline_at {deadline_at} should be later than start_at {start_at}"
+        )
+
+
+def check_request(subject: str, texts: Mapping[str, object], key: object) -> None:
+    """Refuse a request that cannot be stored, or that does not say who asks and why.
+
+    `texts` must all be given. Raises InvalidRequest, which names the subject and the parameter.
+    """
+    for name, text in (*texts.items(), ("key", key)):
+        fault = _fault(text)
+        if name != "key" and not fault and not str(text or "").strip():
+            fault = "must be given, and say something"
+        if fault:
+            raise InvalidRequest(f"{subject}: {name} {fault}")
 
 
 def _fault(text: object) -> str | None:

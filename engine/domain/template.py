@@ -29,6 +29,7 @@ from pydantic import (
 
 from flowledger.engine.domain.canonical import canonical_json
 from flowledger.engine.domain.faults import first_fault, nearest
+from flowledger.engine.domain.policies import Concurrency, Rate
 from flowledger.engine.domain.retry import LONGEST_SECONDS, Retry
 from flowledger.engine.errors import InvalidTemplate
 
@@ -38,6 +39,8 @@ CONTEXT = "context"
 HASH_PREFIX = "v1:sha256:"
 
 Identity = Literal["always_unique", "strict", "caller_provided"]
+OnFailure = Literal["fail", "block"]
+WhenSkipped = Literal["continue", "stop"]
 
 
 def _step_name(name: str) -> str:
@@ -62,6 +65,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,32}$")]
 StepName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_step_name)]
 Configuration = Annotated[dict[str, JsonValue], AfterValidator(_canonical)]
+Duration = Annotated[float, Field(strict=True, gt=0, le=LONGEST_SECONDS, allow_inf_nan=False)]
 
 
 class HandlerRef(BaseModel):
@@ -78,7 +82,13 @@ class HandlerRef(BaseModel):
 
 
 class StepTemplate(BaseModel):
-    """One step: its code, what it depends on, and its policies. Times are in seconds."""
+    """One step: its code, what it depends on, and its policies. Times are in seconds.
+
+    `timeout_seconds` bounds one attempt, `start_timeout_seconds` the time in the queue before it.
+    `when_skipped` says whether what depends on the step goes on without it. `system` names the
+    outside system that the step depends on; steps of one system share a circuit breaker. A
+    `transactional` step's rows commit with its completion.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -86,9 +96,13 @@ class StepTemplate(BaseModel):
     handler: HandlerRef
     dependencies: tuple[StepName, ...] = ()
     retry: Retry = Retry()
-    timeout_seconds: float | None = Field(
-        default=None, strict=True, gt=0, le=LONGEST_SECONDS, allow_inf_nan=False
-    )
+    timeout_seconds: Duration | None = None
+    start_timeout_seconds: Duration | None = None
+    when_skipped: WhenSkipped = "continue"
+    system: Name | None = None
+    transactional: bool = Field(default=False, strict=True)
+    concurrency: Concurrency | None = None
+    rate: Rate | None = None
     description: str = ""
 
     @model_validator(mode="before")
@@ -111,7 +125,11 @@ class StepTemplate(BaseModel):
 
 
 class Template(BaseModel):
-    """A workflow's definition. Field by field valid; `validate_template` checks the whole."""
+    """A workflow's definition. Field by field valid; `validate_template` checks the whole.
+
+    A task must have ended `deadline_seconds` after it was to start. With `on_failure: block` a task
+    that cannot go on waits for an operator. `concurrency` and `rate` bound the steps of all tasks.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -120,6 +138,10 @@ class Template(BaseModel):
     version: Version
     description: str = ""
     identity: Identity = "always_unique"
+    on_failure: OnFailure = "fail"
+    deadline_seconds: Duration | None = None
+    concurrency: Concurrency | None = None
+    rate: Rate | None = None
     context_schema: Annotated[dict[str, JsonValue], AfterValidator(_finite)] | None = Field(
         default=None, validation_alias=AliasChoices(CONTEXT, "context_schema")
     )
@@ -163,6 +185,10 @@ class Template(BaseModel):
             "name": self.name,
             "version": self.version,
             "identity": self.identity,
+            "on_failure": self.on_failure,
+            "deadline_seconds": self.deadline_seconds,
+            "concurrency": _plain(self.concurrency),
+            "rate": _plain(self.rate),
             "steps": [_definition_of(step) for step in steps],
         }
 
@@ -177,7 +203,17 @@ def _definition_of(step: StepTemplate) -> JsonValue:
         "dependencies": cast("JsonValue", sorted(step.dependencies)),
         "retry": step.retry.model_dump(mode="json"),
         "timeout_seconds": step.timeout_seconds,
+        "start_timeout_seconds": step.start_timeout_seconds,
+        "when_skipped": step.when_skipped,
+        "system": step.system,
+        "transactional": step.transactional,
+        "concurrency": _plain(step.concurrency),
+        "rate": _plain(step.rate),
     }
+
+
+def _plain(policy: BaseModel | None) -> JsonValue:
+    return policy.model_dump(mode="json") if policy is not None else None
 
 
 def difference(old: Template, new: Template) -> str:
@@ -299,6 +335,10 @@ _MODELS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("steps",): StepTemplate,
     ("steps", "handler"): HandlerRef,
     ("steps", "retry"): Retry,
+    ("steps", "concurrency"): Concurrency,
+    ("steps", "rate"): Rate,
+    ("concurrency",): Concurrency,
+    ("rate",): Rate,
 }
 
 

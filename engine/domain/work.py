@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -13,6 +13,41 @@ from flowledger.engine.domain.template import Template
 
 C_contra = TypeVar("C_contra", contravariant=True)
 
+RetryIf = Callable[[Exception], bool]
+"""A step's own word on whether another attempt may help after that exception."""
+
+
+class StepControl(Protocol):
+    """What a running step may tell its worker, and learn from it. Every method is thread-safe."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the step shall stop: it was cancelled, or is not this worker's any more."""
+        ...
+
+    def checkpoint(self, state: JsonValue) -> None:
+        """Record how far the step is. Raises StepLost, InvalidResult, DatabaseUnavailable."""
+        ...
+
+    def heartbeat(self, details: JsonValue) -> None:
+        """Say that the step is alive. Raises StepCancelled, StepLost, InvalidResult."""
+        ...
+
+
+class Unattended:
+    """The control of a handler that is called without a worker, by a test for example."""
+
+    cancelled = False
+
+    def checkpoint(self, state: JsonValue) -> None:
+        """Nothing is recorded."""
+
+    def heartbeat(self, details: JsonValue) -> None:
+        """Nobody listens."""
+
+
+UNATTENDED = Unattended()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCall:
@@ -20,6 +55,8 @@ class StepCall:
 
     `context` is None unless the handler `needs_context`. `results` maps step names to results:
     the needed dependencies are there, other ancestors are read on first access.
+    `last_checkpoint` is what an earlier attempt recorded last, None where none did. `cursor` is the
+    psycopg cursor of a transactional step.
     """
 
     task_id: UUID
@@ -34,6 +71,9 @@ class StepCall:
     configuration: Mapping[str, JsonValue]
     context: JsonValue
     results: Mapping[str, JsonValue]
+    last_checkpoint: JsonValue = None
+    control: StepControl = UNATTENDED
+    cursor: object | None = None
 
 
 class StepHandler(Protocol):
@@ -52,6 +92,11 @@ class StepHandler(Protocol):
     @property
     def needs_results(self) -> frozenset[str]:
         """The dependencies whose results are to be loaded before the call."""
+        ...
+
+    @property
+    def retry_if(self) -> RetryIf | None:
+        """Whether a failure may be tried again; None leaves that to the engine's classifier."""
         ...
 
     def __call__(self, call: StepCall) -> JsonValue | Awaitable[JsonValue]:

@@ -10,50 +10,79 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from math import inf
 from types import MappingProxyType
 from uuid import UUID
 
+from flowledger.engine.domain.event import StepEvent, TaskEvent
 from flowledger.engine.domain.events import (
+    StepCancelled,
+    StepCancelSignalled,
+    StepCompletedManually,
     StepEnqueued,
-    StepEvent,
+    StepErrored,
     StepLeaseExpired,
+    StepResolvedManually,
+    StepSkipped,
     StepTimedOut,
-    TaskEvent,
+    StepWithdrawn,
 )
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.ids import EPOCH, step_id
+from flowledger.engine.domain.requests import RequestGranted, RequestRefused, TaskRequest
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState
 from flowledger.engine.ports import Commit, Row
 
 Numbers = Mapping[Run, set[int]]
 NOTHING: Numbers = MappingProxyType({})
+TAKES_FROM_QUEUE = frozenset(
+    {
+        StepTimedOut,
+        StepLeaseExpired,
+        StepWithdrawn,
+        StepErrored,
+        StepCancelled,
+        StepSkipped,
+        StepResolvedManually,
+        StepCompletedManually,
+    }
+)
+"""Decisions after which no row may be in the queue, whoever had claimed it."""
 
 
 class Batch:
     """Collects what was folded and decided; `commit` turns it into rows."""
 
-    def __init__(self, put_off: Numbers = NOTHING) -> None:
+    def __init__(
+        self,
+        put_off: Numbers = NOTHING,
+        ageing_seconds: float = 0.0,
+        lost_lease_limit: float = inf,
+    ) -> None:
+        self._ageing = ageing_seconds
+        self._lost_lease_limit = lost_lease_limit
         self.events: list[TaskEvent] = []
         self.submissions: list[int] = []
         self.steps: defaultdict[Run, set[int]] = defaultdict(set, put_off)
         self._tasks: set[Run] = set()
-        self._dropped: list[UUID] = []
+        self._dropped: set[UUID] = set()
+        self._signalled: list[UUID] = []
         self._queued: defaultdict[Run, set[int]] = defaultdict(set)
-        self._untimed: defaultdict[Run, set[int]] = defaultdict(set)
+        self._untimed: set[UUID] = set()
 
     def __bool__(self) -> bool:
-        return bool(self.steps or self._tasks or self._queued or self._untimed)
+        return bool(self.events or self.steps or self._tasks or self._queued or self._untimed)
 
     @property
     def runs(self) -> set[Run]:
         """Every run that was touched."""
-        return self._tasks.union(self.steps, self._queued, self._untimed)
+        return self._tasks.union(self.steps, self._queued)
 
     def saw(self, run: Run, event: TaskEvent) -> None:
         """A fact was folded into the run."""
         if isinstance(event, StepEvent):
             self.steps[run].add(run.plan.numbers[event.step])
-        else:
+        elif not isinstance(event, (TaskRequest, RequestGranted, RequestRefused)):
             self._tasks.add(run)
 
     def decided(self, run: Run, events: Iterable[TaskEvent]) -> None:
@@ -63,26 +92,30 @@ class Batch:
             self.events.append(event)
             if isinstance(event, StepEnqueued):
                 self._queued[run].add(run.plan.numbers[event.step])
-            elif isinstance(event, (StepTimedOut, StepLeaseExpired)):
-                self._dropped.append(event.originator_id)
+            elif type(event) in TAKES_FROM_QUEUE:
+                self._dropped.add(event.originator_id)
+            elif isinstance(event, StepCancelSignalled):
+                self._signalled.append(event.originator_id)
 
     def requeue(self, run: Run, number: int) -> None:
         """The step gets a row in the queue, whatever was there."""
         self._queued[run].add(number)
-        self._dropped.append(_id(run, number))
+        self._dropped.add(_id(run, number))
 
-    def untime(self, run: Run, number: int) -> None:
-        """The timer of the step rang; its row goes, unless there is a new one."""
-        self._untimed[run].add(number)
+    def untime(self, task_id: UUID, step: str) -> None:
+        """The timer of the step, or of the task, rang; its row goes, unless there is a new one."""
+        self._untimed.add(step_id(task_id, step) if step else task_id)
 
     def put_off_starts(self) -> Numbers:
         """Leave out the rows of steps that have only started, and return which they are.
 
-        The queue says already that they run, and most will have ended by the next batch.
+        The queue says already that they run, and most will have ended by the next batch. Runs that
+        have ended are not kept in memory until then.
         """
         started = {
             run: {n for n in numbers if run.steps[n].state is StepState.IN_PROGRESS}
             for run, numbers in self.steps.items()
+            if not run.ended
         }
         put_off = {
             run: {n for n in numbers if n not in run.timers} for run, numbers in started.items()
@@ -94,25 +127,43 @@ class Batch:
     def commit(self, epoch: int, old: int, new: int, now: datetime) -> Commit:
         """The transaction that moves the position from `old` to `new`."""
         touched = in_order(self.steps)
+        tasks = sorted(self._tasks, key=_by_id)
+        timers = [timer_row(run, number) for run, number in touched if is_timed(run, number)]
+        timers += [task_timer_row(run) for run in tasks if run.timer is not None]
         return Commit(
             epoch=epoch,
             old=old,
             new=new,
-            events=self.events,
+            events=[*self.events],
             dropped=sorted(self._dropped),
-            queued=[queue_row(run, number) for run, number in in_order(self._queued)],
+            signalled=sorted(self._signalled),
+            queued=[
+                self._queue_row(run, number, now)
+                for run, number in in_order(self._queued)
+                if run.steps[number].state is StepState.ENQUEUED  # it may be so no more
+            ],
             steps=[step_row(run, number) for run, number in touched],
-            tasks=[task_row(run, now) for run in sorted(self._tasks, key=_by_id)],
-            untimed=self._without_timer(touched),
-            timers=[timer_row(run, number) for run, number in touched if number in run.timers],
+            tasks=[task_row(run) for run in tasks],
+            untimed=self._without_timer(touched, tasks, timers),
+            timers=timers,
             submissions=self.submissions,
+            answers=any(isinstance(e, (RequestGranted, RequestRefused)) for e in self.events),
         )
 
-    def _without_timer(self, touched: list[tuple[Run, int]]) -> list[UUID]:
-        rang = in_order(self._untimed)
-        may_have_had = [pair for pair in touched if _may_have_timer(*pair)]
-        ids = {_id(run, n) for run, n in rang + may_have_had if n not in run.timers}
-        return sorted(ids)
+    def _queue_row(self, run: Run, number: int, now: datetime) -> Row:
+        turn = (now - EPOCH).total_seconds() - run.priority * self._ageing
+        # One more loss would condemn the step: it must be its own, and nobody's beside it.
+        alone = run.steps[number].lost >= self._lost_lease_limit
+        return {**queue_row(run, number), "turn": turn, "alone": alone}
+
+    def _without_timer(
+        self, touched: list[tuple[Run, int]], tasks: list[Run], timers: list[Row]
+    ) -> list[UUID]:
+        ids = self._untimed.union(
+            (_id(run, n) for run, n in touched if _may_have_timer(run, n)),
+            (run.task_id for run in tasks if run.timed),
+        )
+        return sorted(ids.difference(row["step_id"] for row in timers)) if ids else []
 
 
 def in_order(numbers: Numbers) -> list[tuple[Run, int]]:
@@ -120,12 +171,24 @@ def in_order(numbers: Numbers) -> list[tuple[Run, int]]:
     return [(run, n) for run in sorted(numbers, key=_by_id) for n in sorted(numbers[run])]
 
 
+def is_timed(run: Run, number: int) -> bool:
+    """Whether the step waits for a time. A retry that is held is due, and waits for room."""
+    return number in run.timers and number not in run.held
+
+
 def _by_id(run: Run) -> int:
     return run.task_id.int
 
 
 def _may_have_timer(run: Run, number: int) -> bool:
-    return run.plan.steps[number].timeout_seconds is not None or run.steps[number].failures > 0
+    template, step = run.plan.steps[number], run.steps[number]
+    return (
+        template.timeout_seconds is not None
+        or template.start_timeout_seconds is not None
+        or step.failures > 0
+        or step.resets > 0
+        or number in run.plan.limited
+    )
 
 
 def _id(run: Run, number: int) -> UUID:
@@ -142,6 +205,7 @@ def queue_row(run: Run, number: int) -> Row:
         "version": step.version,
         "priority": run.priority,
         "attempt": step.attempt + 1,
+        "resets": step.resets,
         "step": run.plan.steps[number].name,
         "correlation": None if run.correlation_id == str(run.task_id) else run.correlation_id,
     }
@@ -173,7 +237,19 @@ def timer_row(run: Run, number: int) -> Row:
     }
 
 
-def task_row(run: Run, now: datetime) -> Row:
+def task_timer_row(run: Run) -> Row:
+    """A row of the timers that is a task's own; its step is empty."""
+    kind, due_at = run.timer or ("", None)
+    return {
+        "step_id": run.task_id,
+        "task_id": run.task_id,
+        "step": "",
+        "kind": kind,
+        "due_at": due_at,
+    }
+
+
+def task_row(run: Run) -> Row:
     """A row of the tasks."""
     template = run.plan.template
     return {
@@ -184,8 +260,9 @@ def task_row(run: Run, now: datetime) -> Row:
         "version": template.version,
         "state": run.task.state,
         "stream_version": run.task.version,
+        "paused": run.task.paused,
         "priority": run.priority,
         "correlation": run.correlation_id,
         "created_at": run.created_at,
-        "ended_at": now if run.ended else None,
+        "ended_at": run.ended_at,
     }

@@ -3,30 +3,63 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import JsonValue
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.config import Worker as WorkerSettings
+from flowledger.engine.domain.classification import Classifier, classify
+from flowledger.engine.domain.events import StepCheckpointed
+from flowledger.engine.domain.faults import listed
+from flowledger.engine.domain.ids import idempotency_key, step_id
 from flowledger.engine.domain.plan import Plan, ancestors, compile_plan
 from flowledger.engine.domain.work import StepCall, StepHandler, WorkflowLike
-from flowledger.engine.ports import Claim, Workboard
-from flowledger.engine.runtime.jobs import Job, Results
+from flowledger.engine.errors import InvalidConfiguration
+from flowledger.engine.ports import Claim, Held, Workboard
+from flowledger.engine.runtime.attempts import Attempt
+from flowledger.engine.runtime.jobs import Facts, Job, Results
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
 class Catalogue:
-    """Plans and handlers by template. Raises UnknownHandler at once, never at a step."""
+    """Plans and handlers by template. Raises UnknownHandler at once, never at a step.
 
-    def __init__(self, workflows: Iterable[WorkflowLike[Any]]) -> None:
+    `classifier` says what the handlers' exceptions mean.
+    """
+
+    def __init__(
+        self, workflows: Iterable[WorkflowLike[Any]], classifier: Classifier = classify
+    ) -> None:
+        self.classifier = classifier
         self._entries: dict[UUID, tuple[Plan, Mapping[str, StepHandler]]] = {}
         for workflow in workflows:
             plan = compile_plan(workflow.template)
             self._entries[plan.template_id] = (plan, dict(workflow.handlers))
+
+    def within(self, namespaces: Collection[str]) -> Catalogue:
+        """The part of these namespaces; all of it where none is named.
+
+        Raises InvalidConfiguration where there are workflows, but none in the namespaces.
+        """
+        if not namespaces:
+            return self
+        part = Catalogue((), self.classifier)
+        part._entries = {
+            template_id: entry
+            for template_id, entry in self._entries.items()
+            if entry[0].template.namespace in namespaces
+        }
+        if self._entries and not part._entries:
+            found = {plan.template.namespace for plan, _ in self._entries.values()}
+            raise InvalidConfiguration(
+                f"worker.namespaces is {listed(namespaces)}: none of the workflows is in it,"
+                f" they are in {listed(found)}"
+            )
+        return part
 
     @property
     def templates(self) -> Sequence[UUID]:
@@ -81,11 +114,15 @@ class Remembered(Generic[K, V]):
 class Inputs:
     """Loads what handlers need, all of a batch at once."""
 
-    def __init__(self, board: Workboard, catalogue: Catalogue, cache_size: int) -> None:
+    def __init__(
+        self, board: Workboard, catalogue: Catalogue, facts: Facts, settings: WorkerSettings
+    ) -> None:
         self._board = board
         self._catalogue = catalogue
-        self._contexts: Remembered[UUID, JsonValue] = Remembered(cache_size)
-        self._results: Remembered[UUID, JsonValue] = Remembered(cache_size)
+        self._facts = facts
+        self._max_checkpoint_bytes = settings.max_checkpoint_bytes
+        self._contexts: Remembered[UUID, JsonValue] = Remembered(settings.result_cache_size)
+        self._results: Remembered[UUID, JsonValue] = Remembered(settings.result_cache_size)
 
     def completed(self, step: UUID, result: JsonValue) -> None:
         """A step of this worker completed; its dependents may well come here too."""
@@ -107,7 +144,12 @@ class Inputs:
             ),
             self._board.results,
         )
-        return [self._job(claim, handler, contexts, results) for claim, handler in pairs]
+        again = [claim.step_id for claim in claims if claim.attempt > 1]
+        checkpoints = self._board.checkpoints(again) if again else dict[UUID, JsonValue]()
+        return [
+            self._job(claim, handler, contexts, results, checkpoints.get(claim.step_id))
+            for claim, handler in pairs
+        ]
 
     def _job(
         self,
@@ -115,10 +157,13 @@ class Inputs:
         handler: StepHandler,
         contexts: Mapping[UUID, JsonValue],
         results: Mapping[UUID, JsonValue],
+        last_checkpoint: JsonValue,
     ) -> Job:
         plan = self._catalogue.plan(claim)
-        needed = {name: results[step_id(claim.task_id, name)] for name in handler.needs_results}
+        # A dependency that was skipped, or settled elsewhere, has no result: null stands for it.
+        needed = {name: results.get(step_id(claim.task_id, name)) for name in handler.needs_results}
         template = plan.template
+        attempt = Attempt(claim, self._record, self._max_checkpoint_bytes)
         call = StepCall(
             task_id=claim.task_id,
             step_id=claim.step_id,
@@ -127,17 +172,25 @@ class Inputs:
             version=template.version,
             step=claim.step,
             attempt=claim.attempt,
-            idempotency_key=str(claim.step_id),
+            idempotency_key=idempotency_key(claim.step_id, claim.resets),
             correlation_id=claim.correlation_id,
             configuration=plan.steps[plan.numbers[claim.step]].handler.initialization,
             context=contexts.get(claim.task_id) if handler.needs_context else None,
             results=self._ancestors(claim, plan, needed),
+            last_checkpoint=last_checkpoint,
+            control=attempt,
         )
-        return Job(claim, plan, handler, call)
+        return Job(claim, plan, handler, call, attempt)
+
+    def _record(self, claim: Claim, state: JsonValue) -> Held | None:
+        plan = self._catalogue.plan(claim)
+        # The version is the board's to say; this one is for the shape of the event only.
+        fact = self._facts.make(StepCheckpointed, claim, plan, claim.version + 1, state=state)
+        return self._board.checkpoint(self._facts.worker, fact)
 
     def _ancestors(self, claim: Claim, plan: Plan, loaded: dict[str, JsonValue]) -> Results:
         def load(name: str) -> JsonValue:
             wanted = step_id(claim.task_id, name)
-            return self._board.results([wanted])[wanted]
+            return self._board.results([wanted]).get(wanted)
 
         return Results(loaded, lambda: ancestors(plan, claim.step), load)

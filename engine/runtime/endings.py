@@ -1,37 +1,39 @@
-"""Waiting for tasks to end: any number of waiters, one question to the database at a time."""
+"""Waiting for tasks to end, and for answers: many waiters, one look at the database at a time."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from threading import Lock, Thread
 from uuid import UUID
 
-from flowledger.engine.errors import DatabaseUnavailable
-from flowledger.engine.ports import Bell, Tasks
+from flowledger.engine.outages import Outages
+from flowledger.engine.ports import Bell
 from flowledger.engine.telemetry import Signal, logger
 
 Told = Callable[[], object]
+Question = Callable[[Sequence[UUID]], Collection[UUID]]
+"""A method of the store: for which of these has it come to be?"""
+
+Subject = tuple[Question, UUID]
 
 
 class Endings:
-    """Tells waiters when their task has ended.
+    """Tells waiters when what they wait for has come to be: a task's end, a request's answer.
 
     Its thread starts with the first waiter, and so does `listen`: every process that listens is
     woken by the server at each commit, so one that only submits does not.
     """
 
-    def __init__(
-        self, tasks: Tasks, bell: Bell, poll_seconds: float, listen: Callable[[], None]
-    ) -> None:
-        self._tasks = tasks
+    def __init__(self, bell: Bell, poll_seconds: float, listen: Callable[[], None]) -> None:
         self._bell = bell
         self._poll = poll_seconds
         self._listen = listen
         self._lock = Lock()
-        self._waiting: dict[UUID, list[Told]] = defaultdict(list)
+        self._waiting: dict[Subject, list[Told]] = defaultdict(list)
         self._thread: Thread | None = None
         self._stopping = False
+        self.outages = Outages("endings")
         self._log = logger("endings")
 
     @property
@@ -39,55 +41,63 @@ class Endings:
         """Whether waiters were let go although their tasks go on."""
         return self._stopping
 
-    def tell(self, task_id: UUID, told: Told) -> None:
-        """Call `told`, from another thread, once the task has ended, or waiting has."""
+    def tell(self, question: Question, of: UUID, told: Told) -> None:
+        """Call `told`, from another thread, once it has come to be, or waiting has ended."""
         with self._lock:
             if self._stopping:
                 told()
                 return
-            self._waiting[task_id].append(told)
+            self._waiting[question, of].append(told)
             if self._thread is None:
                 self._listen()
                 self._thread = Thread(target=self._run, name="flowledger-endings", daemon=True)
                 self._thread.start()
         self._bell.ring("ended")
 
-    def forget(self, task_id: UUID, told: Told) -> None:
+    def forget(self, question: Question, of: UUID, told: Told) -> None:
         """The waiter has gone."""
         with self._lock:
-            waiters = self._waiting.get(task_id, [])
+            waiters = self._waiting.get((question, of), [])
             if told in waiters:
                 waiters.remove(told)
             if not waiters:
-                self._waiting.pop(task_id, None)
+                self._waiting.pop((question, of), None)
 
-    def stop(self) -> None:
-        """Let every waiter go, now and from now on."""
+    def stop(self, seconds: float | None = None) -> None:
+        """Let every waiter go, now and from now on.
+
+        Waits at most so many seconds for the thread, which may be waiting for a silent server.
+        """
         with self._lock:
             self._stopping = True
         self._bell.ring("ended")
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(seconds)
         self._tell(list(self._waiting))
 
     def _run(self) -> None:
         while not self._stopping:
             self._bell.wait(self._poll)
+            asked: defaultdict[Question, list[UUID]] = defaultdict(list)
             with self._lock:
-                waiting = list(self._waiting)
-            if waiting and not self._stopping:
-                self._look(waiting)
+                for question, of in self._waiting:
+                    asked[question].append(of)
+            for question, subjects in asked.items():
+                if not self._stopping:
+                    self._look(question, subjects)
 
-    def _look(self, waiting: list[UUID]) -> None:
+    def _look(self, question: Question, subjects: list[UUID]) -> None:
         try:
-            ended = self._tasks.ended(waiting)
-        except DatabaseUnavailable:
-            return  # the next poll asks again
-        self._tell(ended)
+            found = question(subjects)
+        except Exception as error:  # noqa: BLE001 - the next poll asks again
+            self.outages.failed(error)
+            return
+        self.outages.succeeded()
+        self._tell((question, of) for of in found)
 
-    def _tell(self, tasks: Iterable[UUID]) -> None:
+    def _tell(self, subjects: Iterable[Subject]) -> None:
         with self._lock:
-            told = [waiter for task in tasks for waiter in self._waiting.pop(task, [])]
+            told = [waiter for subject in subjects for waiter in self._waiting.pop(subject, [])]
         for waiter in told:
             try:
                 waiter()

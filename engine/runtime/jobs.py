@@ -1,27 +1,27 @@
-"""Running one handler: its inputs, its thread or coroutine, and the fact that comes of it."""
+"""A claimed step on its way: its inputs, the facts that it may become, and who runs it."""
 
 from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Thread
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import orjson
 from pydantic import JsonValue
 
 from flowledger.engine.config import Worker as WorkerSettings
-from flowledger.engine.domain.events import StepCompleted, StepEvent, StepFailed
-from flowledger.engine.domain.failures import failure
+from flowledger.engine.domain.classification import Classifier, classify
+from flowledger.engine.domain.events import StepCompleted, StepError, StepEvent, StepFailed
+from flowledger.engine.domain.failures import failure, storable
 from flowledger.engine.domain.plan import Plan
 from flowledger.engine.domain.work import StepCall, StepHandler
 from flowledger.engine.errors import InvalidResult
 from flowledger.engine.ports import Claim, Clock
-from flowledger.engine.runtime.threads import Threads
-from flowledger.engine.telemetry import Signal, bound, logger
+from flowledger.engine.runtime.attempts import Attempt
+from flowledger.engine.telemetry import Signal, logger
 
 S = TypeVar("S", bound=StepEvent)
 NewId = Callable[[], UUID]
@@ -29,20 +29,30 @@ NewId = Callable[[], UUID]
 
 @dataclass(slots=True)
 class Job:
-    """A claimed step on its way. `fact` is set when it ended; None then: nothing to report."""
+    """A claimed step on its way.
+
+    `fact` is set when the handler ended; None then: there is nothing to report, since the
+    coordinator ends the attempt, or (`stored`) since its completion is in the log already.
+    """
 
     claim: Claim
     plan: Plan
     handler: StepHandler
     call: StepCall
+    attempt: Attempt
     fact: StepEvent | None = None
+    stored: StepCompleted | None = None
     task: asyncio.Task[None] | None = field(default=None)
-    given_up: bool = False
 
     @property
     def timeout_seconds(self) -> float | None:
         """What the template allows an attempt."""
         return self.plan.steps[self.plan.numbers[self.claim.step]].timeout_seconds
+
+    @property
+    def transactional(self) -> bool:
+        """Whether the handler's rows are to commit with its completion."""
+        return self.plan.steps[self.plan.numbers[self.claim.step]].transactional
 
 
 class Results(Mapping[str, JsonValue]):
@@ -76,7 +86,7 @@ class Facts:
     """Makes the events that a worker appends."""
 
     def __init__(self, worker: UUID, clock: Clock, new_id: NewId) -> None:
-        self._worker = worker
+        self.worker = worker
         self._clock = clock
         self._new_id = new_id
 
@@ -97,80 +107,23 @@ class Facts:
         )
 
     def outcome(self, kind: type[S], job: Job, **data: Any) -> S:
-        """The event that follows the start of the job."""
-        return self.make(kind, job.claim, job.plan, job.claim.version + 1, **data)
+        """The event that follows what is known of the job's stream."""
+        return self.make(kind, job.claim, job.plan, job.attempt.version + 1, **data)
 
 
-class Crew:
-    """Threads for plain handlers, one event loop for coroutines. `done` is told of every end."""
+class Outcomes:
+    """What comes of a handler that ended, as a fact."""
 
-    def __init__(self, facts: Facts, settings: WorkerSettings, done: Callable[[Job], None]) -> None:
-        self._facts = facts
+    def __init__(
+        self, facts: Facts, settings: WorkerSettings, classifier: Classifier = classify
+    ) -> None:
+        self.facts = facts
         self._settings = settings
-        self._done = done
-        self._threads = Threads(self._run_plain, settings.concurrency, "flowledger-handler")
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._classifier = classifier
         self._log = logger("worker")
 
-    def run(self, jobs: list[Job]) -> None:
-        """Start all of them."""
-        coroutines = [job for job in jobs if job.handler.is_async]
-        if coroutines:
-            self._event_loop().call_soon_threadsafe(self._start_coroutines, coroutines)
-        self._threads.submit([job for job in jobs if not job.handler.is_async])
-
-    def cancel(self, job: Job) -> None:
-        """Cancel a coroutine; a thread cannot be stopped, and its outcome is refused by the log."""
-        job.given_up = True
-        if job.task is not None and self._loop is not None:
-            self._loop.call_soon_threadsafe(job.task.cancel)
-
-    def close(self) -> None:
-        """Start nothing any more; running threads are left to themselves."""
-        self._threads.close()
-        loop, self._loop = self._loop, None
-        if loop is not None:
-            loop.call_soon_threadsafe(loop.stop)
-
-    def _event_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            loop = asyncio.new_event_loop()
-            Thread(target=_run_loop, args=(loop,), name="flowledger-loop", daemon=True).start()
-            self._loop = loop
-        return self._loop
-
-    def _start_coroutines(self, jobs: list[Job]) -> None:
-        for job in jobs:
-            if job.given_up:
-                self._done(job)
-                continue
-            job.task = asyncio.get_running_loop().create_task(self._run_coroutine(job))
-
-    def _run_plain(self, job: Job) -> None:
-        with _named(job):
-            try:
-                job.fact = self._completed(job, cast("JsonValue", job.handler(job.call)))
-            except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
-                job.fact = self._failed(job, error)
-        self._done(job)
-
-    async def _run_coroutine(self, job: Job) -> None:
-        with _named(job):
-            limit = asyncio.timeout(job.timeout_seconds)
-            try:
-                async with limit:
-                    result = await cast("Awaitable[JsonValue]", job.handler(job.call))
-                    job.fact = self._completed(job, result)
-            except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
-                if job.given_up:
-                    self._log.emit(Signal.WORKER_STEP_LOST)
-                elif limit.expired():
-                    self._log.emit(Signal.WORKER_STEP_TIMED_OUT)
-                else:
-                    job.fact = self._failed(job, error)
-        self._done(job)
-
-    def _completed(self, job: Job, result: JsonValue) -> StepCompleted:
+    def completed(self, job: Job, result: JsonValue) -> StepCompleted:
+        """The handler returned. Raises InvalidResult where the result is too large."""
         encoded = orjson.dumps(result)
         limit = self._settings.max_result_bytes
         if len(encoded) > limit:
@@ -178,31 +131,46 @@ class Crew:
                 f"the result of step {job.claim.step!r} has {len(encoded)} bytes as JSON;"
                 f" worker.max_result_bytes is {limit}"
             )
-        return self._facts.outcome(StepCompleted, job, result=result)
+        return self.facts.outcome(StepCompleted, job, result=result)
 
-    def _failed(self, job: Job, error: BaseException) -> StepFailed:
+    def failed(self, job: Job, error: BaseException) -> StepFailed:
+        """The handler raised, be it what cannot be described: a report is made all the same."""
+        try:
+            stored = self._described(job, error)
+        except BaseException:  # noqa: BLE001 - the exception is user code too, or memory is short
+            stored = StepError(
+                error_class=storable(type(error).__name__),
+                message="the error could not be described",
+                category="unknown",
+                retryable=True,
+            )
+        if not job.attempt.lost:
+            self._log.emit(
+                Signal.WORKER_STEP_FAILED, error=stored.message, error_class=stored.error_class
+            )
+        return self.facts.outcome(StepFailed, job, error=stored)
+
+    def _described(self, job: Job, error: BaseException) -> StepError:
         limit = self._settings.traceback_limit_bytes
         text = "".join(traceback.format_exception(error))[-limit:] if limit else None
-        stored = failure(error, text)
-        self._log.emit(
-            Signal.WORKER_STEP_FAILED, error=stored.message, error_class=stored.error_class
-        )
-        return self._facts.outcome(StepFailed, job, error=stored)
+        return failure(error, text, self._classifier, job.handler.retry_if)
 
 
-def _named(job: Job) -> Any:
-    claim = job.claim
-    return bound(
-        correlation_id=claim.correlation_id,
-        task_id=str(claim.task_id),
-        step=claim.step,
-        attempt=claim.attempt,
-    )
+class Crew(Protocol):
+    """Who runs handlers. Every job that `run` was given is handed to the worker's `done` once."""
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Start all of them."""
+        ...
+
+    def stop(self, job: Job) -> None:
+        """The job's `attempt` says that it shall stop: cancel what can be cancelled."""
+        ...
+
+    def close(self) -> None:
+        """Start nothing any more."""
+        ...
 
 
-def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-    finally:
-        loop.close()
+CrewFactory = Callable[[Outcomes, WorkerSettings, Callable[[Job], None]], Crew]
+"""Makes a crew from what handlers' ends become, the settings, and whom to tell of every end."""

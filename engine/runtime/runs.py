@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from uuid import UUID
 
 from flowledger.engine.domain.events import TaskCreated
@@ -13,12 +13,28 @@ from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.ports import Ledger
 
 
-class Runs:
-    """Runs by task, at most `limit` of them; the longest untouched goes first."""
+def nothing(_: Run) -> None:
+    """Nobody is told."""
 
-    def __init__(self, ledger: Ledger, limit: int) -> None:
+
+class Runs:
+    """Runs by task, at most `limit` of them; the longest untouched goes first.
+
+    Every step in one of the `limited` namespaces has a limit. `folded` is told of a run that was
+    folded from the log.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        limit: int,
+        limited: Container[str] = (),
+        folded: Callable[[Run], None] = nothing,
+    ) -> None:
         self._ledger = ledger
         self._limit = limit
+        self._limited = limited
+        self._folded = folded
         self._runs: OrderedDict[UUID, Run] = OrderedDict()
         self._plans: dict[UUID, Plan] = {}
 
@@ -40,6 +56,7 @@ class Runs:
         run = self._runs.get(task_id)
         if run is None:
             run = self._load(task_id, position)
+            self._folded(run)
             self._runs[task_id] = run
         else:
             self._runs.move_to_end(task_id)
@@ -68,6 +85,6 @@ class Runs:
     def _plan(self, template_id: UUID) -> Plan:
         plan = self._plans.get(template_id)
         if plan is None:
-            plan = compile_plan(self._ledger.template(template_id))
+            plan = compile_plan(self._ledger.template(template_id), self._limited)
             self._plans[template_id] = plan
         return plan

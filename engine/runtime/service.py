@@ -1,38 +1,26 @@
-"""Threads around the loops: start, wake, back off, stop within the grace."""
+"""Threads around the loops: start, wake, back off, stop within the grace.
+
+How a process ends, whatever the database does. First nothing is claimed any more, and what runs has
+`worker.grace_seconds` to finish and to be reported. Then the loops end after the step that is under
+way, what still runs is handed back, the coordinator stores where it stands and resigns: for all of
+that together there are `database.farewell_seconds`, after which the process ends without it. What
+is not handed back is lost with the lease, as when the process is killed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from random import uniform
+from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from time import monotonic
+from typing import Protocol
 
 from flowledger.engine.config import Settings
-from flowledger.engine.errors import DatabaseUnavailable, EngineError
+from flowledger.engine.outages import Backoff, Health, Outages
 from flowledger.engine.ports import Bell
-from flowledger.engine.runtime.coordinator import Coordinator
 from flowledger.engine.runtime.worker import Worker
 from flowledger.engine.telemetry import Signal, logger
 
 STOP = "stop"
-
-
-class Backoff:
-    """Pauses between attempts: doubling, capped, spread."""
-
-    def __init__(self, initial_seconds: float, cap_seconds: float) -> None:
-        self._initial = initial_seconds
-        self._cap = cap_seconds
-        self._next = initial_seconds
-
-    def reset(self) -> None:
-        """The attempt succeeded."""
-        self._next = self._initial
-
-    def pause(self) -> float:
-        """Seconds until the next attempt."""
-        pause, self._next = self._next, min(self._next * 2, self._cap)
-        return uniform(pause / 2, pause)  # noqa: S311 - spreads reconnects
 
 
 class Loop:
@@ -41,24 +29,25 @@ class Loop:
     def __init__(
         self, name: str, step: Callable[[frozenset[str]], float], bell: Bell, backoff: Backoff
     ) -> None:
+        self.name = name
+        self.outages = Outages(name)
         self._step = step
         self._bell = bell
         self._backoff = backoff
-        self._cut_off = False
         self._stopping = Event()
         self._thread = Thread(target=self._run, name=f"flowledger-{name}", daemon=True)
-        self._log = logger(name)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the step that is under way."""
+    def stop(self, seconds: float | None = None) -> bool:
+        """End after the step that is under way; False: it takes longer than so many seconds."""
         self._stopping.set()
         self._bell.ring(STOP)
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         rung: frozenset[str] = frozenset()
@@ -68,23 +57,36 @@ class Loop:
     def _attempt(self, rung: frozenset[str]) -> float:
         try:
             wait = self._step(rung)
-        except DatabaseUnavailable as error:
-            self._cut_off = True
-            self._log.emit(Signal.DATABASE_LOST, error=str(error))
-            return self._pause()
         except Exception as error:  # noqa: BLE001 - a loop that ended would stop everything silently
-            self._log.emit(Signal.LOOP_FAILED, error=str(error), exc_info=error)
-            return self._pause()
+            if not self._stopping.is_set():
+                self.outages.failed(error)
+            # Bells must not cut the pause short, or a dead database would be asked without rest.
+            self._stopping.wait(self._backoff.pause())
+            return 0.0
         self._backoff.reset()
-        if self._cut_off:
-            self._cut_off = False
-            self._log.emit(Signal.DATABASE_BACK)
+        self.outages.succeeded()
         return wait
 
-    def _pause(self) -> float:
-        # Bells must not cut the pause short, or a dead database would be asked without rest.
-        self._stopping.wait(self._backoff.pause())
-        return 0.0
+
+class Leading(Protocol):
+    """The role of a coordinator: shards that are led here, each by a loop of its own."""
+
+    @property
+    def outages(self) -> Mapping[str, Outages]:
+        """How each shard's loop fares, by its name."""
+        ...
+
+    def step(self, rung: frozenset[str]) -> float:
+        """Look what is to be led; the seconds until the next look."""
+        ...
+
+    def resign(self) -> None:
+        """Give up every shard."""
+        ...
+
+    def close(self) -> None:
+        """Commit nothing any more."""
+        ...
 
 
 class Service:
@@ -93,21 +95,39 @@ class Service:
     def __init__(
         self,
         settings: Settings,
-        coordinator: tuple[Coordinator, Bell] | None,
+        coordinator: tuple[Leading, Bell] | None,
         worker: tuple[Worker, Bell] | None,
         new_bell: Callable[[], Bell],
+        others: Mapping[str, Outages] | None = None,
     ) -> None:
+        """`others`: what else in this process needs the database, by name, for `health`."""
         self._settings = settings
         self._coordinator = coordinator
         self._worker = worker
         self._loops: list[Loop] = []
         self._new_bell = new_bell
+        self._others = dict(others or {})
+        self._log = logger("service")
 
     @property
     def roles(self) -> tuple[str, ...]:
         """What this process does."""
         played = {"coordinator": self._coordinator, "worker": self._worker}
         return tuple(role for role, part in played.items() if part is not None)
+
+    @property
+    def health(self) -> Mapping[str, Health]:
+        """How each loop of this process fares, by its name, and the worker's handlers."""
+        loops = {loop.name: loop.outages for loop in self._loops}
+        loops |= self._coordinator[0].outages if self._coordinator is not None else {}
+        handlers = {"handlers": self._worker[0].wear} if self._worker is not None else {}
+        found = {name: one.health for name, one in {**loops, **self._others}.items()}
+        return {**found, **handlers}
+
+    def when_worn_out(self, tell: Callable[[], None]) -> None:
+        """Have the worker tell that nothing but abandoned handlers is left in it."""
+        if self._worker is not None:
+            self._worker[0].when_worn_out = tell
 
     def start(self) -> None:
         """Start the loops. Raises DatabaseUnavailable where the worker cannot be registered."""
@@ -118,23 +138,31 @@ class Service:
             self._loop("worker", worker.step, bell)
         if self._coordinator is not None:
             coordinator, bell = self._coordinator
-            self._loop("coordinator", coordinator.step, bell)
+            self._loop("shards", coordinator.step, bell)
         for loop in self._loops:
             loop.start()
 
     def stop(self) -> None:
-        """Stop within the worker's grace: finish or hand back what runs, resign, leave."""
+        """Stop in time: finish or hand back what runs, resign, leave. Again it does nothing."""
         if self._worker is not None:
             worker = self._worker[0]
             worker.stop_claiming()
             self._await_idle(worker)
-        for loop in reversed(self._loops):
-            loop.stop()
+        until = monotonic() + self._settings.database.farewell_seconds
+        ended = {loop.name for loop in reversed(self._loops) if self._end(loop, until)}
         if self._worker is not None:
-            self._quietly(self._worker[0].hand_back)
-            self._worker[0].close()
+            worker = self._worker[0]
+            # A worker that is still busy in its loop is not to be touched.
+            if "worker" in ended:
+                self._say_goodbye("worker", worker.hand_back, until)
+            worker.close()
         if self._coordinator is not None:
-            self._quietly(self._coordinator[0].resign)
+            coordinator = self._coordinator[0]
+            if "shards" in ended:
+                self._say_goodbye("coordinator", coordinator.resign, until)
+            coordinator.close()
+        self._loops.clear()
+        self._worker = self._coordinator = None
 
     def _await_idle(self, worker: Worker) -> None:
         until = monotonic() + self._settings.worker.grace_seconds
@@ -142,11 +170,27 @@ class Service:
         while worker.busy and monotonic() < until:
             idle.wait(min(0.02, max(0.0, until - monotonic())))
 
-    def _quietly(self, last: Callable[[], None]) -> None:
-        try:
-            last()
-        except EngineError as error:
-            logger("service").emit(Signal.DATABASE_LOST, error=str(error))
+    def _end(self, loop: Loop, until: float) -> bool:
+        ended = loop.stop(max(0.0, until - monotonic()))
+        if not ended:
+            self._log.emit(Signal.LOOP_LEFT, loop=loop.name)
+        return ended
+
+    def _say_goodbye(self, role: str, last: Callable[[], None], until: float) -> None:
+        """In a thread, as the database may neither answer nor hang up."""
+        outages = Outages(role)
+
+        def attempt() -> None:
+            try:
+                last()
+            except Exception as error:  # noqa: BLE001 - the process ends all the same
+                outages.failed(error)
+
+        thread = Thread(target=attempt, name=f"flowledger-{role}-farewell", daemon=True)
+        thread.start()
+        thread.join(max(0.0, until - monotonic()))
+        if thread.is_alive():
+            self._log.emit(Signal.LOOP_LEFT, loop=role)
 
     def _loop(self, name: str, step: Callable[[frozenset[str]], float], bell: Bell) -> None:
         database = self._settings.database

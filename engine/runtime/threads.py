@@ -29,16 +29,30 @@ class Threads(Generic[J]):
         self._started = 0
 
     def submit(self, jobs: list[J]) -> None:
-        """Run the jobs, as many at once as there may be threads. To be called by one thread."""
+        """Run the jobs, as many at once as there may be threads. To be called by one thread.
+
+        Where the system has no more threads to give, the jobs wait for those that there are; raises
+        RuntimeError where there is none, and the next call tries again.
+        """
         with self._lock:
             self._unfinished += len(jobs)
             missing = min(self._limit, self._unfinished) - self._started
         for job in jobs:
             self._jobs.put(job)
         for _ in range(missing):
-            self._started += 1
-            name = f"{self._name}-{self._started}"
+            if not self._start():
+                return
+
+    def _start(self) -> bool:
+        name = f"{self._name}-{self._started + 1}"
+        try:
             Thread(target=self._work, name=name, daemon=True).start()
+        except RuntimeError:
+            if not self._started:
+                raise
+            return False
+        self._started += 1
+        return True
 
     def close(self) -> None:
         """Let idle threads end; those that run a job end after it."""

@@ -5,17 +5,26 @@ appends facts to the streams of these steps and to no others. It never decides w
 
 One step of the loop. Everything that ended since the last exchange is reported, and as many steps
 are claimed as there are free slots, in one transaction; while that is under way the next outcomes
-collect. So batches are as large as the load makes them, and an idle worker waits for nothing.
+collect. So batches are as large as the load makes them, and an idle worker waits for nothing. Now
+and then, and whenever somebody cancels something, it looks at the steps that run: it notes their
+heartbeats, tells those to stop that shall, and gives up those that are not its own any more.
 
 What is authoritative. The stream of the step: a start or an outcome that the log refuses means that
-the step is someone else's, whatever this worker remembers.
+the step is someone else's, whatever this worker remembers; unless the board says that the step is
+still its own and further on, as a checkpoint or a signal to stop moved it: then it reports again.
 
 What can go wrong.
-- The step was taken away, by a timeout or because the lease ran out: the report is refused, the
-  outcome is dropped.
+- The step was taken away, by a timeout or because the lease ran out: a coroutine is cancelled, a
+  thread is abandoned and takes a place until it ends; what they report is refused and dropped.
+- Too many places are taken by abandoned handlers: the worker is worn out. It claims nothing any
+  more, finishes what runs, and says so to whoever can start it anew.
 - The answer to an exchange is lost: the facts are reported again, which the log recognises by their
-  bytes; claims that went through are found on the board and run.
-- The worker dies: its lease runs out, the coordinator gives its steps to others.
+  bytes; claims that went through are found on the board and run. The database may also carry it out
+  later than that, as long as a statement may take; until then the board is asked again and again.
+- A handler takes the process with it: the lease runs out, the coordinator gives the steps to
+  others. A step that lost as many workers as it may is run alone, so that nobody beside it is
+  suspected: while there are such steps, one worker is isolated and takes nothing else.
+- The worker dies otherwise: the same.
 - The database is away: handlers go on, outcomes wait, nothing is claimed.
 - It is told to stop: nothing is claimed any more; what still runs when the grace ends is handed
   back, which the log records.
@@ -24,17 +33,21 @@ What can go wrong.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from flowledger.engine.config import Worker as WorkerSettings
 from flowledger.engine.domain.events import StepCompleted, StepEvent, StepHandedBack, StepStarted
 from flowledger.engine.domain.lease import Lease
-from flowledger.engine.ports import NO_FAULTS, Bell, Claim, Clock, FaultPoints, Workboard
+from flowledger.engine.outages import Health
+from flowledger.engine.ports import NO_FAULTS, Bell, Claim, Clock, FaultPoints, Held, Workboard
 from flowledger.engine.runtime.catalogue import Catalogue, Inputs
-from flowledger.engine.runtime.jobs import Crew, Facts, Job
+from flowledger.engine.runtime.jobs import CrewFactory, Facts, Job, Outcomes
 from flowledger.engine.telemetry import Signal, logger
+
+REPORTS_AT_THE_END = 3
+"""How often a stopping worker reports what a checkpoint or a signal had moved on meanwhile."""
 
 
 class Worker:
@@ -45,14 +58,18 @@ class Worker:
         *,
         board: Workboard,
         catalogue: Catalogue,
+        crew: CrewFactory,
         clock: Clock,
         new_id: Callable[[], UUID],
         bell: Bell,
         ring: Callable[[str], None],
         settings: WorkerSettings,
         faults: FaultPoints = NO_FAULTS,
+        limbo_seconds: float = 60.0,
     ) -> None:
         self.identity = new_id()
+        self.when_worn_out: Callable[[], None] = _nothing
+        self.wear = Health()
         self._board = board
         self._catalogue = catalogue
         self._clock = clock
@@ -61,24 +78,31 @@ class Worker:
         self._settings = settings
         self._faults = faults
         self._facts = Facts(self.identity, clock, new_id)
-        self._inputs = Inputs(board, catalogue, settings.result_cache_size)
+        self._inputs = Inputs(board, catalogue, self._facts, settings)
         # The coordinator need not hurry to see that a step started, unless it must time it out.
         self._quiet = not catalogue.has_timeouts
-        self._crew = Crew(self._facts, settings, self._ended)
+        self._crew = crew(
+            Outcomes(self._facts, settings, catalogue.classifier), settings, self._ended
+        )
         self._running: dict[UUID, Job] = {}
-        self._superseded: dict[int, Job] = {}
+        self._timed_out: dict[UUID, Job] = {}  # ended; the coordinator is yet to say so
+        self._abandoned: dict[int, tuple[Job, datetime]] = {}
         self._outcomes: deque[Job] = deque()
         self._unreported: list[StepEvent] = []
         self._lease: Lease | None = None
+        self._look_at = self._isolate_at = self._ask_board_at = clock.now()
         self._may_claim = True
         self._paused = False
         self._ask_board = False
+        self._limbo = timedelta(seconds=limbo_seconds)
+        self._in_limbo_until: datetime | None = None  # what was cut off may still be carried out
+        self._isolated = False
         self._stopping = False
         self._log = logger("worker")
 
     @property
     def busy(self) -> bool:
-        """Whether handlers run or outcomes wait to be reported."""
+        """Whether handlers run or outcomes wait to be reported; abandoned handlers do not count."""
         return bool(self._running or self._unreported)
 
     def renew(self) -> float:
@@ -105,21 +129,30 @@ class Worker:
         """
         if "queue" in rung or (self._paused and not rung):
             self._may_claim = True
+        if "cancel" in rung:
+            self._look_at = self._clock.now()
         wait = self._work()
         self._paused = wait > 0
         return wait
 
     def _work(self) -> float:
         self._collect()
-        if self._ask_board:
+        if self._ask_board or self._is_in_limbo():
             self._adopt()
+        self._look()
         limit = self._claimable()
         if not self._unreported and not limit:
-            return self._settings.poll_seconds
+            return self._pause()
         claims = self._exchange(limit)
         self._start(claims)
-        more = len(claims) == limit and self._claimable()
-        return 0.0 if self._outcomes or more else self._settings.poll_seconds
+        more = limit and len(claims) == limit and self._claimable()
+        return 0.0 if self._outcomes or self._unreported or more else self._pause()
+
+    def _pause(self) -> float:
+        poll = self._settings.poll_seconds
+        if not self._running:
+            return poll
+        return max(0.0, min(poll, (self._look_at - self._clock.now()).total_seconds()))
 
     def stop_claiming(self) -> None:
         """From now on only report."""
@@ -129,10 +162,12 @@ class Worker:
         """Give back what still runs, say so in the log, and forget the worker."""
         self._collect()
         for job in self._running.values():
-            self._crew.cancel(job)
             self._unreported.append(self._facts.outcome(StepHandedBack, job))
-        if self._unreported:
-            self._exchange(0)
+            job.attempt.give_up()
+            self._crew.stop(job)
+        for _ in range(REPORTS_AT_THE_END):
+            if self._unreported:
+                self._exchange(0)
         self._running.clear()
         self._board.retire(self.identity)
         self._log.emit(Signal.WORKER_RELEASED, worker=str(self.identity))
@@ -148,21 +183,98 @@ class Worker:
     def _collect(self) -> None:
         while self._outcomes:
             job = self._outcomes.popleft()
-            self._superseded.pop(id(job), None)
-            if self._running.get(job.claim.step_id) is not job:
-                continue  # the step was taken away meanwhile, and may be running here anew
-            del self._running[job.claim.step_id]
-            if isinstance(job.fact, StepCompleted):
-                self._inputs.completed(job.claim.step_id, job.fact.result)
-            if job.fact is not None:
+            abandoned = self._abandoned.pop(id(job), None) is not None
+            if not abandoned:
+                self._running.pop(job.claim.step_id, None)
+            if job.stored is not None:
+                self._inputs.completed(job.claim.step_id, job.stored.result)
+                self._ring("fact")
+            elif job.fact is None:
+                self._end_without_word(job)
+            elif not self._runs_anew(job):
                 self._unreported.append(job.fact)
 
+    def _end_without_word(self, job: Job) -> None:
+        """The coordinator ends an attempt that ran too long; any other one is made again."""
+        if job.timeout_seconds is None:
+            self._ask_board = True
+        elif not job.attempt.lost:
+            self._timed_out[job.claim.step_id] = job
+
+    def _runs_anew(self, job: Job) -> bool:
+        """Whether a later attempt is here: the log would refuse the earlier, and both with it."""
+        step = job.claim.step_id
+        return step in self._running or any(f.originator_id == step for f in self._unreported)
+
+    def _look(self) -> None:
+        """Ask the board about the steps that run; see to places that abandoned handlers take."""
+        now = self._clock.now()
+        if now < self._look_at:
+            return
+        jobs = self._running | self._timed_out
+        beats = {step: job.attempt.take_beat() for step, job in jobs.items()}
+        held = self._board.watch(self.identity, beats) if beats else dict[UUID, Held]()
+        for step, job in jobs.items():
+            found = held.get(step)
+            if found is None or found.attempt != job.claim.attempt:
+                self._give_up(job, now)
+                continue
+            known = job.attempt.cancelled
+            job.attempt.moved(found)
+            if job.attempt.cancelled and not known:
+                self._crew.stop(job)
+        self._see_to_wear(now)
+        self._look_at = now + timedelta(seconds=self._settings.heartbeat_seconds)
+
+    def _give_up(self, job: Job, now: datetime) -> None:
+        """An attempt that was taken away still takes a place here until its handler ends."""
+        step = job.claim.step_id
+        job.attempt.give_up()
+        if self._timed_out.pop(step, None) is job:
+            return
+        if self._running.get(step) is job:
+            del self._running[step]
+        self._abandoned[id(job)] = (job, now)
+        self._crew.stop(job)
+
+    def _see_to_wear(self, now: datetime) -> None:
+        """Abandoned handlers get the grace to end, as they may have been asked to."""
+        grace = timedelta(seconds=self._settings.grace_seconds)
+        stuck = sum(
+            not job.handler.is_async and now - since >= grace
+            for job, since in self._abandoned.values()
+        )
+        worn_out = 2 * stuck >= self._settings.concurrency
+        if worn_out is self.wear.well:
+            self._board.wear(self.identity, worn_out=worn_out)
+            self.wear = worn(now, stuck, self._settings.concurrency) if worn_out else Health()
+            signal = Signal.WORKER_WORN_OUT if worn_out else Signal.WORKER_RECOVERED
+            self._log.emit(signal, worker=str(self.identity), abandoned=stuck)
+        if worn_out and not self.busy:
+            self.when_worn_out()
+
     def _claimable(self) -> int:
-        trusted = self._lease is not None and self._lease.is_trusted(self._clock.now())
-        if self._stopping or not trusted or not self._may_claim:
+        now = self._clock.now()
+        trusted = self._lease is not None and self._lease.is_trusted(now)
+        if self._stopping or not self.wear.well or not trusted:
             return 0
-        at_work = len(self._running) + len(self._superseded)
+        if now >= self._isolate_at:
+            self._see_to_isolation(now)
+        if not self._may_claim:
+            return 0
+        at_work = len(self._running) + len(self._abandoned)
+        if self._isolated:
+            full = at_work >= self._settings.concurrency
+            return 0 if full or self.busy else 1
         return max(0, min(self._settings.claim_size, self._settings.concurrency - at_work))
+
+    def _see_to_isolation(self, now: datetime) -> None:
+        isolated = self._board.isolate(self.identity, self._catalogue.templates)
+        if isolated is not self._isolated:
+            self._isolated = isolated
+            self._may_claim = True
+            self._log.emit(Signal.WORKER_ISOLATED, worker=str(self.identity), isolated=isolated)
+        self._isolate_at = now + timedelta(seconds=self._settings.poll_seconds)
 
     def _exchange(self, limit: int) -> list[Claim]:
         facts = self._unreported
@@ -179,29 +291,54 @@ class Worker:
             self._faults.reached("exchanged")
         except Exception:
             self._ask_board = True
+            self._ask_board_at = self._clock.now()
+            self._in_limbo_until = self._ask_board_at + self._limbo
             self._ring("fact")  # it may have been stored all the same
             raise
-        self._unreported = []
-        for fact in facts:
-            if fact.originator_id in exchange.refused:
-                self._log.emit(
-                    Signal.WORKER_STEP_LOST,
-                    correlation_id=fact.correlation_id,
-                    task_id=str(fact.task_id),
-                    step=fact.step,
-                    attempt=fact.attempt,
-                )
         if facts or not self._quiet:
             self._ring("fact")
         if limit:
             self._may_claim = len(exchange.claims) + len(exchange.refused) >= limit
+        self._unreported = [fact for fact in facts if fact.originator_id in exchange.refused]
+        for fact in facts:
+            if isinstance(fact, StepCompleted) and fact.originator_id not in exchange.refused:
+                self._inputs.completed(fact.originator_id, fact.result)
+        if self._unreported:
+            self._report_again(exchange.claims)
         return list(exchange.claims)
+
+    def _report_again(self, claims: Sequence[Claim]) -> None:
+        """Refused facts of steps that are still ours get the next version; the others are lost."""
+        try:
+            held = self._board.watch(
+                self.identity, dict.fromkeys(fact.originator_id for fact in self._unreported)
+            )
+        except Exception:
+            self._ask_board = True  # the claims are not started
+            raise
+        refused, self._unreported = self._unreported, []
+        known = self._running.keys() | {claim.step_id for claim in claims}
+        for fact in refused:
+            step = fact.originator_id
+            found = held.get(step)
+            if found is not None and follows(found, fact):
+                version = found.version + 1
+                self._unreported.append(fact.model_copy(update={"originator_version": version}))
+                continue
+            self._ask_board = self._ask_board or (found is not None and step not in known)
+            self._log.emit(
+                Signal.WORKER_STEP_LOST,
+                correlation_id=fact.correlation_id,
+                task_id=str(fact.task_id),
+                step=fact.step,
+                attempt=fact.attempt,
+            )
 
     def _started(self, claim: Claim) -> StepStarted:
         plan = self._catalogue.plan(claim)
         return self._facts.make(StepStarted, claim, plan, claim.version, worker=self.identity)
 
-    def _start(self, claims: list[Claim]) -> None:
+    def _start(self, claims: Sequence[Claim]) -> None:
         if not claims:
             return
         try:
@@ -209,21 +346,48 @@ class Worker:
         except Exception:
             self._ask_board = True
             raise
+        now = self._clock.now()
         for job in jobs:
-            self._supersede(self._running.get(job.claim.step_id))
-            self._running[job.claim.step_id] = job
+            step = job.claim.step_id
+            self._timed_out.pop(step, None)
+            if step in self._running:
+                self._give_up(self._running[step], now)
+            self._running[step] = job
         self._crew.run(jobs)
         self._log.emit(Signal.WORKER_CLAIMED, steps=len(claims))
 
-    def _supersede(self, job: Job | None) -> None:
-        """An attempt that was given up still takes a place here until its handler ends."""
-        if job is not None:
-            self._superseded[id(job)] = job
-            self._crew.cancel(job)
+    def _is_in_limbo(self) -> bool:
+        """Whether to look, once a poll, for claims of an exchange that was cut off."""
+        now, until = self._clock.now(), self._in_limbo_until
+        if until is None or now < self._ask_board_at:
+            return False
+        self._ask_board_at = now + timedelta(seconds=self._settings.poll_seconds)
+        if now >= until:
+            self._in_limbo_until = None
+        return True
 
     def _adopt(self) -> None:
         """Run what an exchange claimed whose answer was lost."""
-        known = {fact.originator_id for fact in self._unreported} | self._running.keys()
+        known = {fact.originator_id for fact in self._unreported}
+        known |= self._running.keys() | self._timed_out.keys()
         held = [claim for claim in self._board.held(self.identity) if claim.step_id not in known]
         self._ask_board = False
         self._start(held)
+
+
+def follows(held: Held, fact: StepEvent) -> bool:
+    """Whether the board's row is the fact's attempt, moved on by a checkpoint or a signal."""
+    return held.attempt == fact.attempt and held.version >= fact.originator_version
+
+
+def worn(since: datetime, stuck: int, places: int) -> Health:
+    """The health of a worker that abandoned handlers keep from claiming."""
+    error = (
+        f"{stuck} abandoned handlers take half or more of the worker's {places} places:"
+        " it claims nothing until they end or the process is started anew"
+    )
+    return Health(since, stuck, error)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

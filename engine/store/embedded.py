@@ -106,8 +106,11 @@ def start(home: Path, *, fsync: bool, timeout_seconds: float) -> EmbeddedServer:
     with _locked(home):
         user = server_user(data)
         found = _running(data)
+        if found and not _answers(found, data, timeout_seconds=timeout_seconds):
+            found = None  # it was on its way out
         postmaster = found or _launch(data, user, fsync=fsync, timeout_seconds=timeout_seconds)
-        _await_answer(postmaster, data, timeout_seconds=timeout_seconds)
+        if found is None and not _answers(postmaster, data, timeout_seconds=timeout_seconds):
+            raise _not_started(data, "it ended as soon as it had started")
         if found and fsync:
             _require_fsync(found, home)
         _create_database(postmaster)
@@ -315,15 +318,18 @@ def _can_hold_socket(folder: Path) -> bool:
     return len(path) <= SOCKET_PATH_LIMIT and b"," not in path
 
 
-def _await_answer(postmaster: _Postmaster, data: Path, *, timeout_seconds: float) -> None:
-    """A server that someone else has just started may still be recovering from a crash."""
+def _answers(postmaster: _Postmaster, data: Path, *, timeout_seconds: float) -> bool:
+    """Wait until it answers: it may be recovering from a crash. False: it is gone.
+
+    Raises DatabaseUnavailable where it runs and says nothing.
+    """
     deadline = time.monotonic() + timeout_seconds
     while True:
         try:
             psycopg.connect(postmaster.url("postgres"), connect_timeout=5).close()
         except psycopg.OperationalError as error:
             if _running(data) is None:
-                raise _not_started(data, str(error)) from error
+                return False
             if time.monotonic() >= deadline:
                 raise DatabaseUnavailable(
                     f"the embedded database in {data} runs as process {postmaster.pid},"
@@ -331,7 +337,7 @@ def _await_answer(postmaster: _Postmaster, data: Path, *, timeout_seconds: float
                 ) from error
             time.sleep(0.05)
         else:
-            return
+            return True
 
 
 def _require_fsync(postmaster: _Postmaster, home: Path) -> None:

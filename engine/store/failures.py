@@ -1,4 +1,8 @@
-"""What the database refuses, in the engine's own words."""
+"""What the database refuses, in the engine's own words: one error for each meaning.
+
+It cannot be reached (DatabaseUnavailable), it refuses for now (DatabaseBusy, which is one of the
+former, as whoever asks again need not tell them apart), or it refuses for good (StatementRefused).
+"""
 
 from __future__ import annotations
 
@@ -6,37 +10,73 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import psycopg
-from eventsourcing.persistence import InterfaceError, OperationalError
-from psycopg_pool import PoolTimeout
+from eventsourcing.persistence import PersistenceError
 
-from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost, StreamMoved
+from flowledger.engine.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    EngineError,
+    LeadershipLost,
+    StatementRefused,
+    StreamMoved,
+)
 
 OUR_CODES = "FL"
 NOT_THE_LEADER = "FL002"
-CUT_OFF = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    PoolTimeout,
-    OperationalError,
-    InterfaceError,
-)
+LIMIT_TAKEN = "FL006"  # by another shard: what was decided is decided anew
+# 08: connections. 57P: the server stops, starts or dropped the database. The rest: the session was
+# ended because it was idle, or could not be had.
+UNREACHABLE = ("08", "57P", "25P03", "25P04", "53300")
+# 40: serialization and deadlock. 53: disk, memory. 55: locks. 58: the server's own input/output.
+# 57014: statement_timeout. 25006: read-only.
+FOR_NOW = ("40", "53", "55", "57", "58", "25006")
 
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Raise DatabaseUnavailable, LeadershipLost or StreamMoved for what the database says.
+    """Raise the engine's error for what the database says, or for its silence.
 
+    That is StreamMoved, LeadershipLost, DatabaseUnavailable, DatabaseBusy or StatementRefused.
     Being cut off says nothing about whether the last transaction is stored: the caller looks.
     """
     try:
         yield
-    except psycopg.errors.UniqueViolation as error:
-        raise StreamMoved(str(error.diag.message_detail)) from error
-    except CUT_OFF as error:
-        # To psycopg a code that it does not know, as ours, is an operational error too.
-        state = getattr(error, "sqlstate", None) or ""
-        if state == NOT_THE_LEADER:
-            raise LeadershipLost(str(error)) from error
-        if state.startswith(OUR_CODES):
+    except (psycopg.Error, PersistenceError) as error:
+        meaning = meaning_of(error)
+        if meaning is None:
             raise
-        raise DatabaseUnavailable(" ".join(str(error).split()) or type(error).__name__) from error
+        raise meaning from error
+
+
+def meaning_of(error: Exception) -> EngineError | None:
+    """The engine's error; None for one of ours by number, and for what never left this process."""
+    cause = error.__cause__ if isinstance(error, PersistenceError) else error
+    if isinstance(cause, psycopg.errors.UniqueViolation):
+        return StreamMoved(str(cause.diag.message_detail))
+    if not isinstance(cause, psycopg.Error):
+        return None
+    if cause.sqlstate == LIMIT_TAKEN:
+        return StreamMoved(sentence(cause))
+    if cause.sqlstate is not None:
+        return _said(cause.sqlstate, sentence(cause))
+    # Without a code it is not the server that speaks: libpq lost it, or psycopg was asked wrongly.
+    cut_off = isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+    return DatabaseUnavailable(sentence(cause)) if cut_off else None
+
+
+def _said(state: str, said: str) -> EngineError | None:
+    if state == NOT_THE_LEADER:
+        return LeadershipLost(said)
+    if state.startswith(OUR_CODES):
+        return None
+    if state.startswith(UNREACHABLE):
+        return DatabaseUnavailable(said, state)
+    if state.startswith(FOR_NOW):
+        return DatabaseBusy(f"the database refuses this for now: {said}", state)
+    return StatementRefused(f"the database refused a statement: {said}", state)
+
+
+def sentence(error: psycopg.Error) -> str:
+    """What the server says, on one line. Never its detail, which may quote stored rows."""
+    said = " ".join((error.diag.message_primary or str(error)).split()) or type(error).__name__
+    return f"{said} (SQLSTATE {error.sqlstate})" if error.sqlstate else said

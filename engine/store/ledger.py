@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 from eventsourcing.persistence import StoredEvent
 
+from flowledger.engine.domain.circuits import Kept
 from flowledger.engine.domain.events import (
     DECISION_TOPICS,
     FACT_TOPICS,
@@ -17,34 +18,55 @@ from flowledger.engine.domain.events import (
     TaskEvent,
     TemplateRegistered,
 )
+from flowledger.engine.domain.gate import GateState
 from flowledger.engine.domain.template import UNLIMITED, Template, parse_template
-from flowledger.engine.errors import UnknownTemplate
-from flowledger.engine.ports import Commit, Due, Leadership, Recorded
+from flowledger.engine.errors import LogCorrupt, UnknownTemplate
+from flowledger.engine.ports import Commit, Due, Leadership, Recorded, Unreadable
+from flowledger.engine.store.arrays import TextArray
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.failures import translated
+from flowledger.engine.store.limits import changes_text, circuits_of, state_of
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Pool
-from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder, event_arrays
+from flowledger.engine.store.recorder import (
+    LedgerDatastore,
+    LedgerNotification,
+    LedgerRecorder,
+    event_arrays,
+    notification,
+)
+from flowledger.engine.telemetry import Signal, logger
 
-SHARD = 0
+FACTS = "select * from flowledger.shard_facts(%s, %s, %s, %s, %b)"
+PASSED = "select flowledger.passed_facts(%s, %s, %s, %b)"
 
 
 class PostgresLedger:
-    """The ledger in Postgres. `lease_seconds` is renewed with every commit."""
+    """The ledger of one shard in Postgres. `lease_seconds` is renewed with every commit."""
 
-    def __init__(
-        self, pool: Pool, mapper: LedgerMapper, clock: DatabaseClock, lease_seconds: float
+    def __init__(  # noqa: PLR0913, PLR0917 - what it stands on, and which shard it is
+        self,
+        pool: Pool,
+        mapper: LedgerMapper,
+        clock: DatabaseClock,
+        lease_seconds: float,
+        shard: int = 0,
+        shards: int = 1,
     ) -> None:
+        self._shard = shard
+        self._shards = shards
         self._pool = pool
         self._mapper = mapper
         self._clock = clock
         self._lease = lease_seconds
         self._recorder = LedgerRecorder(LedgerDatastore(pool))
+        self._unreadable: set[UUID] = set()
 
     def lead(self, leader: UUID, lease_seconds: float) -> Leadership | None:
         """Become or stay the leader; None while another is."""
         row = self._one(
-            "select * from flowledger.lead_shard(%s, %s, %s)", (SHARD, leader, lease_seconds)
+            "select * from flowledger.lead_shard(%s, %s, %s, %s)",
+            (self._shard, leader, lease_seconds, self._shards),
         )
         if row is None:
             return None
@@ -54,16 +76,28 @@ class PostgresLedger:
 
     def resign(self, epoch: int) -> None:
         """Let another lead at once."""
-        self._one("select flowledger.resign_shard(%s, %s)", (SHARD, epoch))
+        self._one("select flowledger.resign_shard(%s, %s)", (self._shard, epoch))
 
-    def facts(self, after: int, limit: int) -> Sequence[Recorded]:
-        """Facts behind a position, in order."""
-        with translated():
-            rows = self._recorder.select_notifications(
-                after, limit, topics=FACT_TOPICS, inclusive_of_start=False
-            )
-        read = self._mapper.to_domain_event
-        return [Recorded(row.id, row.recorded_at, read(row)) for row in rows]
+    def facts(self, after: int, limit: int) -> Sequence[Recorded | Unreadable]:
+        """Facts behind a position, in order. One that cannot be read keeps its place among them."""
+        return [self._read(row) for row in self._facts(after, limit)]
+
+    def _read(self, row: LedgerNotification) -> Recorded | Unreadable:
+        try:
+            return Recorded(row.id, row.recorded_at, self._mapper.to_domain_event(row))
+        except LogCorrupt as error:
+            return Unreadable(row.id, row.task_id, str(error))
+
+    def passed(self, after: int) -> int:
+        """How far one may go on from a position without passing over a fact.
+
+        Where there is one shard, the position: all facts behind it are the shard's own.
+        """
+        if self._shards == 1:
+            return after
+        topics = TextArray(FACT_TOPICS)
+        row = self._one(PASSED, (self._shard, self._shards, after, topics))
+        return cast("tuple[int]", row)[0]
 
     def task_events(self, task_id: UUID, until: int) -> Sequence[TaskEvent]:
         """Its creation, its facts up to a position and all decisions about it, in order."""
@@ -82,9 +116,12 @@ class PostgresLedger:
 
     def due(self, limit: int, *, orphans: bool) -> Due:
         """What the clock asks for; with `orphans`, steps of unknown workers are lost too."""
-        timers = self._all("select * from flowledger.due_timers(%s)", (limit,))
-        lost = self._all("select * from flowledger.lost_steps(%s, %s)", (limit, orphans))
-        row = self._one("select * from flowledger.next_due()", ())
+        mine = (self._shard, self._shards)
+        timers = self._all("select * from flowledger.due_timers(%s, %s, %s)", (limit, *mine))
+        lost = self._all(
+            "select * from flowledger.lost_steps(%s, %s, %s, %s)", (limit, orphans, *mine)
+        )
+        row = self._one("select * from flowledger.next_due(%s, %s)", mine)
         now, next_at = cast("tuple[datetime, datetime | None]", row)
         self._clock.observe(now)
         return Due(
@@ -96,18 +133,49 @@ class PostgresLedger:
     def unqueued(self, limit: int) -> Sequence[tuple[UUID, str]]:
         """Steps that should be queued and may not be; forgets silent workers on the way."""
         self._one("select flowledger.forget_workers()", ())
-        rows = self._all("select * from flowledger.unqueued_steps(%s)", (limit,))
+        rows = self._all(
+            "select * from flowledger.unqueued_steps(%s, %s, %s)",
+            (limit, self._shard, self._shards),
+        )
         return cast("list[tuple[UUID, str]]", rows)
 
     def submissions(self, limit: int) -> Sequence[TaskCreated]:
-        """Tasks left by applications in transactions of their own, oldest first."""
-        rows = self._all("select * from flowledger.left_submissions(%s)", (limit,))
+        """Tasks left by applications in transactions of their own, oldest first.
+
+        One that cannot be read is told once, and stays where it is.
+        """
+        rows = self._all(
+            "select * from flowledger.left_submissions(%s, %s, %s)",
+            (limit, self._shard, self._shards),
+        )
         left: list[TaskCreated] = []
         for number, task_id, topic, state in rows:
-            event = self._mapper.to_domain_event(LedgerEvent(task_id, 1, topic, state, task_id))
+            try:
+                event = self._mapper.to_domain_event(LedgerEvent(task_id, 1, topic, state, task_id))
+            except LogCorrupt as error:
+                self._tell_once(task_id, error)
+                continue
             if isinstance(event, TaskCreated):
                 left.append(event.model_copy(update={"submission": number}))
         return left
+
+    def _tell_once(self, task_id: UUID, error: LogCorrupt) -> None:
+        if task_id not in self._unreadable:
+            self._unreadable.add(task_id)
+            signal = Signal.COORDINATOR_TASK_PARKED
+            logger("coordinator").emit(signal, task_id=str(task_id), error=str(error))
+
+    def limits(self) -> GateState:
+        """What is stored of limits, with the steps of the shard that wait."""
+        row = self._one(LIMITS, (self._shard, self._shards))
+        return state_of(orjson.loads(cast("tuple[str]", row)[0]))
+
+    def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[Kept]]:
+        """How many slots of these keys are in use, 0 included, and every circuit."""
+        rows = self._all("select * from flowledger.slots_in_use(%s)", (TextArray(keys),))
+        row = self._one("select flowledger.circuits_now()::text", ())
+        stored = cast("tuple[str | None]", row)[0]
+        return dict(cast("list[tuple[str, int]]", rows)), circuits_of(orjson.loads(stored or "[]"))
 
     def tidy(self) -> None:
         """Vacuum the queue. A role that may not is only warned by the server."""
@@ -120,17 +188,30 @@ class PostgresLedger:
         self._one(
             COMMIT,
             (
-                *(SHARD, commit.epoch, commit.old, commit.new, self._lease),
+                *(self._shard, commit.epoch, commit.old, commit.new, self._lease),
                 *(event_arrays(stored) if stored else (None,) * 6),
                 commit.dropped or None,
+                commit.signalled or None,
                 _json(commit.queued),
                 _json(commit.steps),
                 _json(commit.tasks),
                 commit.untimed or None,
                 _json(commit.timers),
                 commit.submissions or None,
+                commit.answers,
+                changes_text(commit.limits) if commit.limits else None,
             ),
         )
+
+    def _facts(self, after: int, limit: int) -> Sequence[LedgerNotification]:
+        with translated():
+            if self._shards == 1:
+                return self._recorder.select_notifications(
+                    after, limit, topics=FACT_TOPICS, inclusive_of_start=False
+                )
+            topics = TextArray(FACT_TOPICS)
+            rows = self._all(FACTS, (self._shard, self._shards, after, limit, topics))
+            return [notification(*row) for row in rows]
 
     def _one(self, query: Any, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
         with translated(), self._pool.connection() as connection:
@@ -145,8 +226,10 @@ COMMIT = (
     "select flowledger.commit_decisions("
     "%s::int, %s::bigint, %s::bigint, %s::bigint, %s::float8,"
     " %s, %s, %s, %s, %s, %s,"
-    " %s::uuid[], %s::json, %s::json, %s::json, %s::uuid[], %s::json, %s::bigint[])"
+    " %s::uuid[], %s::uuid[], %s::json, %s::json, %s::json, %s::uuid[], %s::json, %s::bigint[],"
+    " %s::boolean, %s::json)"
 )
+LIMITS = "select flowledger.limits_in_use(%s, %s)::text"
 
 
 def _json(rows: Sequence[dict[str, Any]]) -> str | None:

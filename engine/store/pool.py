@@ -1,22 +1,150 @@
-"""Connections to the database: a pool for short work, single ones to listen on."""
+"""Connections to the database: a pool for short work, single ones to listen on.
+
+A borrower that finds no idle connection makes one in its own thread, so it hears at once why there
+is none, and the first attempt after an outage succeeds: nothing here pauses, tries again or works
+in the background. Whoever borrows decides how long to pause.
+
+An idle connection has nothing to read. Where there is something, the server has said that it ends
+the session (a restart, a limit of idleness, an operator) or that a setting changed; the connection
+is thrown away before it costs an attempt.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from select import POLLIN, poll
+from threading import Condition
+from time import monotonic
+from types import MappingProxyType, TracebackType
+from typing import Self, TypeAlias
 
 import psycopg
 from psycopg import conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
-from psycopg_pool import ConnectionPool, PoolTimeout
 
-from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
 from flowledger.engine.redaction import redact
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
-Pool: TypeAlias = ConnectionPool[Connection]
 
 PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
+# 25006: the session was made while the database was read-only. 0A000: its plans are of before a
+# migration. Another session may do.
+OUT_OF_DATE = frozenset({"25006", "0A000"})
+
+
+class Pool:
+    """At most `max_size` connections, each lent to one borrower; the last one back goes first."""
+
+    def __init__(
+        self, connect: Callable[[], Connection], *, max_size: int, timeout_seconds: float
+    ) -> None:
+        self._connect = connect
+        self._max_size = max_size
+        self._timeout = timeout_seconds
+        self._changed = Condition()
+        self._idle: list[Connection] = []
+        self._lent = 0
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def open(self, wait: bool = False, timeout: float = 0.0) -> None:  # noqa: FBT001, FBT002
+        """It is open; the `eventsourcing` library says this before each use."""
+
+    def fill(self, size: int) -> None:
+        """Have so many connections idle. Raises DatabaseUnavailable."""
+        while len(self._idle) < size:
+            connection = self._connect()
+            with self._changed:
+                self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close what is idle now, and what is lent when it comes back."""
+        with self._changed:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            self._changed.notify_all()
+        for connection in idle:
+            connection.close()
+
+    @contextmanager
+    def connection(self) -> Generator[Connection]:
+        """Within the block, a connection that works as far as can be told without asking.
+
+        Raises DatabaseUnavailable where none can be made, or none is given back in time, and
+        EngineClosed.
+        """
+        connection = self._borrow()
+        try:
+            yield connection
+        except psycopg.Error as error:
+            if error.sqlstate in OUT_OF_DATE:
+                connection.close()
+            raise
+        finally:
+            self._give_back(connection)
+
+    def _borrow(self) -> Connection:
+        self._await_turn()
+        try:
+            return self._idle_one() or self._connect()
+        except BaseException:
+            with self._changed:
+                self._lent -= 1
+                self._changed.notify()
+            raise
+
+    def _await_turn(self) -> None:
+        until = monotonic() + self._timeout
+        with self._changed:
+            while self._lent >= self._max_size and not self._closed:
+                if not self._changed.wait(until - monotonic()) and monotonic() >= until:
+                    raise DatabaseUnavailable(
+                        f"none of this process's {self._max_size} connections became free within"
+                        f" {self._timeout:g} s (database.pool_max_size)"
+                    )
+            if self._closed:
+                raise EngineClosed
+            self._lent += 1
+
+    def _idle_one(self) -> Connection | None:
+        while True:
+            with self._changed:
+                if not self._idle:
+                    return None
+                connection = self._idle.pop()
+            if not _has_something_to_read(connection):
+                return connection
+            connection.close()
+
+    def _give_back(self, connection: Connection) -> None:
+        clean = connection.pgconn.transaction_status == TransactionStatus.IDLE
+        with self._changed:
+            self._lent -= 1
+            keep = clean and not self._closed
+            if keep:
+                self._idle.append(connection)
+            self._changed.notify()
+        if not keep:
+            connection.close()
+
+
+def _has_something_to_read(connection: Connection) -> bool:
+    reading = poll()
+    reading.register(connection.fileno(), POLLIN)
+    return bool(reading.poll(0))
 
 
 def connect(
@@ -24,27 +152,27 @@ def connect(
     *,
     application_name: str = "flowledger",
     connect_timeout_seconds: float = 10.0,
-    statement_timeout_seconds: float | None = None,
+    silence_seconds: float | None = None,
     prepare_threshold: int | None = 0,
 ) -> Connection:
-    """One connection of its own, in autocommit mode, without limit of time by default.
+    """One connection of its own, in autocommit mode, whose statements have no limit of time.
 
-    It must be a direct one to LISTEN: through a transaction pooler nothing arrives.
+    It must be a direct one to LISTEN: through a transaction pooler nothing arrives. After
+    `silence_seconds` the server is asked whether it is still there, and after twice as many the
+    connection counts as lost (None: as the system does it).
     Raises DatabaseUnavailable, whose sentence never holds the password.
     """
     check(url)
     try:
-        connection = psycopg.connect(
-            url,
+        return psycopg.connect(
+            with_keepalives(url, silence_seconds),
             autocommit=True,
             application_name=application_name,
             connect_timeout=max(2, round(connect_timeout_seconds)),
             prepare_threshold=prepare_threshold,
         )
-        _limit(connection, statement_timeout_seconds)
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         raise unavailable(url, error) from error
-    return connection
 
 
 def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
@@ -56,56 +184,52 @@ def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
     application_name: str = "flowledger",
     connect_timeout_seconds: float = 10.0,
     statement_timeout_seconds: float | None = None,
+    lock_timeout_seconds: float | None = None,
+    idle_transaction_timeout_seconds: float | None = None,
+    silence_seconds: float | None = None,
     prepare_threshold: int | None = 0,
     connected: Callable[[int], None] = lambda _: None,
 ) -> Pool:
     """A pool of autocommit connections, `min_size` of them open when it returns.
 
-    `timeout_seconds` is how long a borrower waits, and how long the first ones may take. A
-    statement that runs longer than `statement_timeout_seconds` is cancelled by the server (None: no
-    limit). `prepare_threshold`: how often a statement runs before its plan is kept; the engine has
-    few and runs each thousands of times, so 0; None behind a pooler. `connected` is told the
-    process id of each connection's backend.
+    `timeout_seconds` is how long a borrower waits for a free one. The server cancels a statement
+    that runs for longer than `statement_timeout_seconds` or waits for one lock for longer than
+    `lock_timeout_seconds`, and ends a session that holds a transaction open and says nothing for
+    `idle_transaction_timeout_seconds` (None: no limit). `prepare_threshold`: how often a statement
+    runs before its plan is kept; the engine has few and runs each thousands of times, so 0; None
+    behind a pooler. `connected` is told the process id of each connection's backend.
     Raises DatabaseUnavailable, whose sentence never holds the password.
     """
-    check(url)
+    limits = {
+        "statement_timeout": statement_timeout_seconds,
+        "lock_timeout": lock_timeout_seconds,
+        "idle_in_transaction_session_timeout": idle_transaction_timeout_seconds,
+    }
+    given = {name: _milliseconds(limit) for name, limit in limits.items() if limit is not None}
 
-    def configure(connection: Connection) -> None:
-        settle(connection)
+    def connect_one() -> Connection:
+        connection = connect(
+            url,
+            application_name=application_name,
+            connect_timeout_seconds=connect_timeout_seconds,
+            silence_seconds=silence_seconds,
+            prepare_threshold=prepare_threshold,
+        )
+        try:
+            settle(connection, given)
+        except psycopg.Error as error:
+            connection.close()
+            raise unavailable(url, error) from error
         connected(connection.info.backend_pid)
-        _limit(connection, statement_timeout_seconds)
+        return connection
 
-    # The first connection is made here: the pool would retry until its time is up, and then
-    # could not say why.
-    connect(url, connect_timeout_seconds=connect_timeout_seconds).close()
-    pool: Pool = ConnectionPool(
-        url,
-        connection_class=psycopg.Connection[TupleRow],
-        kwargs={
-            "autocommit": True,
-            "application_name": application_name,
-            "connect_timeout": max(2, round(connect_timeout_seconds)),
-            "prepare_threshold": prepare_threshold,
-        },
-        min_size=min_size,
-        max_size=max_size,
-        timeout=timeout_seconds,
-        configure=configure,
-        name=application_name,
-        open=False,
-    )
-    _fill(pool, url, timeout_seconds)
-    return pool
-
-
-def _fill(pool: Pool, url: str, seconds: float) -> None:
+    pool = Pool(connect_one, max_size=max_size, timeout_seconds=timeout_seconds)
     try:
-        pool.open(wait=True, timeout=seconds)
-    except PoolTimeout as error:
+        pool.fill(min(min_size, max_size))
+    except BaseException:
         pool.close()
-        raise DatabaseUnavailable(
-            f"{redact(url)} gave fewer than {pool.min_size} connections within {seconds:g} s"
-        ) from error
+        raise
+    return pool
 
 
 def check(url: str) -> None:
@@ -126,21 +250,37 @@ def check(url: str) -> None:
 def unavailable(url: str, error: psycopg.Error) -> DatabaseUnavailable:
     """The error to raise when the database at `url` refused or went away."""
     reason = " ".join(str(error).split()) or type(error).__name__
-    return DatabaseUnavailable(f"{redact(url)} cannot be reached: {reason}")
+    return DatabaseUnavailable(f"{redact(url)} cannot be reached: {reason}", error.sqlstate)
 
 
-def settle(connection: Connection) -> None:
+def settle(connection: Connection, limits: Mapping[str, str] = MappingProxyType({})) -> None:
     """Plans that are made once and go by index, whatever the tables look like at that moment.
 
     Every statement of the engine is written for an index; docs/adr/0008 says what was measured.
+    `limits` are settings of the session beside these.
     """
-    for name, value in PLANS.items():
-        connection.execute("select set_config(%s, %s, false)", (name, value), prepare=False)
+    settings = {**PLANS, **limits}
+    connection.execute(
+        "select set_config(s.name, s.value, false)"
+        " from unnest(%s::text[], %s::text[]) as s (name, value)",
+        (list(settings), list(settings.values())),
+        prepare=False,
+    )
 
 
-def _limit(connection: Connection, seconds: float | None) -> None:
-    if seconds is not None:
-        milliseconds = str(max(1, round(seconds * 1000)))
-        connection.execute(
-            "select set_config('statement_timeout', %s, false)", (milliseconds,), prepare=False
-        )
+def _milliseconds(seconds: float) -> str:
+    return str(max(1, round(seconds * 1000)))
+
+
+def with_keepalives(url: str, silence_seconds: float | None) -> str:
+    """The address with the parameters of libpq for a silent server; those it has already stay."""
+    if silence_seconds is None:
+        return url
+    seconds = max(1, round(silence_seconds))
+    keepalives = {
+        "keepalives_idle": seconds,
+        "keepalives_interval": max(1, round(silence_seconds / 3)),
+        "keepalives_count": 3,
+        "tcp_user_timeout": 2_000 * seconds,
+    }
+    return conninfo.make_conninfo(url, **{**keepalives, **conninfo.conninfo_to_dict(url)})

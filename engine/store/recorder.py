@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
-from eventsourcing.persistence import Notification, StoredEvent
+from eventsourcing.persistence import Notification, StoredEvent, Tracking
 from eventsourcing.postgres import (
     PostgresApplicationRecorder,
     PostgresDatastore,
@@ -201,6 +201,21 @@ class LedgerTrackingRecorder(PostgresTrackingRecorder):
 
     def create_table(self) -> None:
         """The tables come with the migrations."""
+
+    def insert_tracking(self, tracking: Tracking) -> None:
+        """Move a follower's position on. Raises IntegrityError where it would not grow."""
+        with self.datastore.transaction(commit=True) as cursor:
+            self._insert_tracking(cursor, tracking)
+
+    def max_tracking_id(self, application_name: str) -> int | None:
+        """A follower's position; None where it has none."""
+        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
+            return self._max_tracking_id(application_name, cursor)
+
+    def has_tracking_id(self, application_name: str, notification_id: int | None) -> bool:
+        """Whether a follower's position is as far."""
+        position = self.max_tracking_id(application_name)
+        return notification_id is None or (position is not None and position >= notification_id)
 
     def _max_tracking_id(self, application_name: str, curs: Cursor[Any]) -> int | None:
         curs.execute(self.max_tracking_id_statement, (application_name,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -11,10 +12,25 @@ import psycopg
 from psycopg.rows import tuple_row
 from pydantic import JsonValue
 
-from flowledger.engine.domain.events import TaskCreated, TemplateRegistered
+from flowledger.engine.domain.events import (
+    TaskCreated,
+    TemplatePaused,
+    TemplateRegistered,
+    TemplateResumed,
+)
+from flowledger.engine.domain.requests import TaskRequest
 from flowledger.engine.domain.template import Template, difference
-from flowledger.engine.errors import DefinitionChanged, DuplicateTask, StreamMoved
-from flowledger.engine.ports import Clock, Progress, Recorded, Snapshot, StepRow, TaskRow
+from flowledger.engine.errors import DefinitionChanged, DuplicateTask, LogCorrupt, StreamMoved
+from flowledger.engine.ports import (
+    Answer,
+    Clock,
+    HeldRow,
+    Progress,
+    Recorded,
+    Snapshot,
+    StepRow,
+    TaskRow,
+)
 from flowledger.engine.store.arrays import (
     BigintArray,
     ByteaArray,
@@ -27,10 +43,11 @@ from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.ledger import registered
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Connection, Pool
-from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder, event_arrays
 
 TASK = "select * from flowledger.find_task(%s)"
 STEPS = "select * from flowledger.find_steps(%s)"
+POSITION = "select flowledger.shard_position(%s)"
 HISTORY = (
     "select notification_id, recorded_at,"
     " originator_id, originator_version, topic, state, task_id"
@@ -39,6 +56,7 @@ HISTORY = (
 
 
 SUBMIT = "select * from flowledger.submit_tasks(%b, %b, %b, %b, %b)"
+REQUEST = "select flowledger.append_facts(%b, %b, %b, %b, %b, %b, 'fact')"
 SUBMIT_LATER = "select * from flowledger.submit_later(%b, %b, %b, %b, %b)"
 
 
@@ -76,6 +94,24 @@ class PostgresTasks:
         with translated():
             stored = self._recorder.select_events(template_id, limit=1)
         return registered(stored, template_id, self._mapper)
+
+    def pause_template(self, template_id: UUID, event: TemplatePaused | TemplateResumed) -> bool:
+        """Append it to the template's stream, at whatever version is the next.
+
+        Returns whether anything changed: not where the template is paused, or not, already.
+        Raises UnknownTemplate.
+        """
+        stored = self._mapper.to_stored_event(event)
+        rows = self._all(
+            "select flowledger.pause_template(%s, %s, %s, %b, %s)",
+            (
+                *(template_id, isinstance(event, TemplatePaused)),
+                *(stored.topic, stored.state, stored.encoding),
+            ),
+        )
+        if not rows[0][0]:
+            self.template(template_id)
+        return bool(rows[0][0])
 
     def submit(
         self, created: Sequence[TaskCreated], connection: object | None, *, only_new: bool
@@ -130,7 +166,7 @@ class PostgresTasks:
             tasks = _rows(connection, TASK, task_id)
             steps = _rows(connection, STEPS, task_id)
             history = _rows(connection, HISTORY, task_id)
-            ((position,),) = connection.execute("select flowledger.shard_position()").fetchall()
+            ((position,),) = _rows(connection, POSITION, task_id)
         return Snapshot(
             position,
             TaskRow(*tasks[0]) if tasks else None,
@@ -142,6 +178,47 @@ class PostgresTasks:
         """Those of the tasks that have ended."""
         rows = self._all("select flowledger.ended_tasks(%b)", (UuidArray(tasks),))
         return [row[0] for row in rows]
+
+    def held(self, task_id: UUID) -> Sequence[HeldRow]:
+        """The steps of the task that are ready and were not admitted to the queue."""
+        rows = self._all("select * from flowledger.find_held_steps(%s)", (task_id,))
+        return [HeldRow(*row) for row in rows]
+
+    def now(self) -> datetime:
+        """The engine's time, by the database."""
+        now: datetime = self._all("select flowledger.clock()", ())[0][0]
+        return now.astimezone(UTC)
+
+    def created(self, tasks: Sequence[UUID]) -> Mapping[UUID, TaskCreated]:
+        """The first event of those of the tasks that a coordinator can decide about."""
+        rows = self._all("select * from flowledger.created_tasks(%b)", (UuidArray(tasks),))
+        events = (self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows)
+        return {event.task_id: event for event in events if isinstance(event, TaskCreated)}
+
+    def request(self, requests: Sequence[TaskRequest]) -> Sequence[UUID]:
+        """Append requests, in one transaction, each to a stream of its own.
+
+        Returns the streams of those that were left out, since another request began the stream.
+        """
+        stored = [self._mapper.to_stored_event(request) for request in requests]
+        rows = self._all(REQUEST, event_arrays(stored))
+        left_out: Sequence[UUID] = rows[0][0]
+        return left_out
+
+    def requested(self, request: UUID) -> TaskRequest:
+        """The request in a stream. Raises LogCorrupt where there is none."""
+        with translated():
+            stored = self._recorder.select_events(request, limit=1)
+        for event in map(self._mapper.to_domain_event, stored):
+            if isinstance(event, TaskRequest):
+                return event
+        raise LogCorrupt(f"stream {request} does not begin with a request")
+
+    def answers(self, requests: Sequence[UUID]) -> Mapping[UUID, Answer]:
+        """What was answered to those of the requests that were."""
+        rows = self._all("select * from flowledger.answered_requests(%b)", (UuidArray(requests),))
+        events = (self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows)
+        return {event.request: event for event in events if isinstance(event, Answer)}
 
     def templates(self) -> Sequence[tuple[str, str, str, str]]:
         """Namespace, name, version and hash of every registered template."""

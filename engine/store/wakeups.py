@@ -12,18 +12,17 @@ commits with, so that it is not woken twice.
 
 from __future__ import annotations
 
-from random import uniform
 from selectors import EVENT_READ, DefaultSelector
 from threading import Event, Lock, Thread
 
-import psycopg
 from psycopg.pq.abc import PGconn
 
-from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.outages import Backoff, Outages
+from flowledger.engine.store.failures import translated
 from flowledger.engine.store.pool import Connection, connect
-from flowledger.engine.telemetry import Signal, logger
+from flowledger.engine.telemetry import Signal
 
-CHANNELS = ("fact", "queue", "ended", "submission", "clock", "shard")
+CHANNELS = ("fact", "queue", "cancel", "ended", "submission", "clock", "shard", "room")
 PREFIX = "flowledger."
 LOOK_UP_SECONDS = 0.1
 
@@ -54,7 +53,7 @@ class ProcessBell:
 class Wakeups:
     """Carries notifications of the database, and of this process, to bells."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, each a setting of its own
         self,
         url: str,
         *,
@@ -62,18 +61,18 @@ class Wakeups:
         connect_timeout_seconds: float,
         reconnect_initial_seconds: float,
         reconnect_cap_seconds: float,
+        silence_seconds: float | None = None,
     ) -> None:
         self._url = url
         self._name = application_name
         self._connect_timeout = connect_timeout_seconds
-        self._initial = reconnect_initial_seconds
-        self._cap = reconnect_cap_seconds
+        self._silence = silence_seconds
+        self._backoff = Backoff(reconnect_initial_seconds, reconnect_cap_seconds)
         self._bells: dict[str, list[ProcessBell]] = {channel: [] for channel in CHANNELS}
         self.own: set[int] = set()
-        self._was_lost = False
+        self.outages = Outages("wakeups", over=Signal.LISTENER_RECONNECTED)
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="flowledger-wakeups", daemon=True)
-        self._log = logger("wakeups")
 
     def bell(self, *channels: str) -> ProcessBell:
         """A new bell that rings for these channels. To be asked before `start`."""
@@ -92,42 +91,41 @@ class Wakeups:
         if not self._thread.is_alive() and not self._stopping.is_set():
             self._thread.start()
 
-    def stop(self) -> None:
-        """Stop listening, and let every waiter go on."""
+    def stop(self, seconds: float | None = None) -> None:
+        """Stop listening, and let every waiter go on.
+
+        Waits at most so many seconds for the thread, which may be waiting for a silent server.
+        """
         self._stopping.set()
         self._ring_all()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(seconds)
 
     def _run(self) -> None:
-        pause = self._initial
         while not self._stopping.is_set():
             try:
-                with self._connect() as connection:
-                    pause = self._initial
+                with translated(), self._connect() as connection:
                     self._listen(connection)
-            except (psycopg.Error, DatabaseUnavailable) as error:
-                self._log.emit(Signal.DATABASE_LOST, error=str(error))
-                self._was_lost = True
+            except Exception as error:  # noqa: BLE001 - without it everybody would only poll, silently
+                self.outages.failed(error)
                 # Where the server was restarted, its process ids begin anew.
                 self.own.clear()
-                self._stopping.wait(uniform(pause / 2, pause))  # noqa: S311 - spreads reconnects
-                pause = min(pause * 2, self._cap)
+                self._stopping.wait(self._backoff.pause())
 
     def _connect(self) -> Connection:
         return connect(
             self._url,
             application_name=self._name,
             connect_timeout_seconds=self._connect_timeout,
+            silence_seconds=self._silence,
         )
 
     def _listen(self, connection: Connection) -> None:
         for channel in CHANNELS:
             if self._bells[channel]:
                 connection.execute(f'listen "{PREFIX}{channel}"'.encode())
-        if self._was_lost:
-            self._log.emit(Signal.LISTENER_RECONNECTED)
-            self._was_lost = False
+        self._backoff.reset()
+        self.outages.succeeded()
         self._ring_all()
         with DefaultSelector() as readable:
             readable.register(connection, EVENT_READ)

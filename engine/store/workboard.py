@@ -11,8 +11,14 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from flowledger.engine.domain.events import StepCompleted, StepEvent, TaskCreated
-from flowledger.engine.ports import Claim, Exchange
+from flowledger.engine.domain.events import (
+    StepCheckpointed,
+    StepCompleted,
+    StepCompletedManually,
+    StepEvent,
+    TaskCreated,
+)
+from flowledger.engine.ports import Claim, Exchange, Held
 from flowledger.engine.store.arrays import UuidArray
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.failures import translated
@@ -21,6 +27,7 @@ from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Connection, Pool
 from flowledger.engine.store.recorder import event_arrays
 
+COMPLETIONS = (StepCompleted, StepCompletedManually)
 CLAIM = "select * from flowledger.claim_steps(%s, %b, %s::int, %s)"
 REPORT = "select flowledger.report_facts(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 EXCHANGE = (
@@ -28,6 +35,8 @@ EXCHANGE = (
 )
 CREATED = "select * from flowledger.created_tasks(%b)"
 COMPLETED = "select * from flowledger.completed_steps(%b)"
+CHECKPOINTED = "select * from flowledger.last_checkpoints(%b)"
+CHECKPOINT = "select * from flowledger.checkpoint_step(%s, %s, %s::int, %s, %s::bigint)"
 
 
 class PostgresWorkboard:
@@ -86,6 +95,37 @@ class PostgresWorkboard:
         rows = self._all("select * from flowledger.held_steps(%s)", (worker,))
         return [claimed(*row) for row in rows]
 
+    def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, Held]:
+        """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
+        details = [None if beat is None else beat.decode() for beat in beats.values()]
+        rows = self._all(
+            "select * from flowledger.watch_steps(%s, %b, %s::text[])",
+            (worker, UuidArray(list(beats)), details),
+        )
+        return {step: Held(*row) for step, *row in rows}
+
+    def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> Held | None:
+        """Append it, at whatever version the board knows of; None where the step is another's."""
+        stored = self._mapper.to_stored_event(checkpoint)
+        step, attempt = checkpoint.originator_id, checkpoint.attempt
+        parameters = (worker, step, attempt, stored.state, stored.encoding)
+        version, cancelling = self._all(CHECKPOINT, parameters)[0]
+        return None if version is None else Held(version, attempt, cancelling)
+
+    def checkpoints(self, steps: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
+        """What was recorded last of each step; steps without a checkpoint are left out."""
+        events = self._events(CHECKPOINTED, steps)
+        return {e.originator_id: e.state for e in events if isinstance(e, StepCheckpointed)}
+
+    def isolate(self, worker: UUID, templates: Sequence[UUID]) -> bool:
+        """Whether the worker shall take only steps that are to run alone, one at a time."""
+        query = "select flowledger.isolate_worker(%s, %b)"
+        return bool(self._all(query, (worker, UuidArray(templates)))[0][0])
+
+    def wear(self, worker: UUID, *, worn_out: bool) -> None:
+        """Note for people whether abandoned handlers keep the worker from claiming."""
+        self._all("select flowledger.wear_worker(%s, %s)", (worker, worn_out))
+
     def contexts(self, tasks: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
         """The contexts of tasks."""
         events = self._events(CREATED, tasks)
@@ -94,7 +134,7 @@ class PostgresWorkboard:
     def results(self, steps: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
         """The results of completed steps; the others are left out."""
         events = self._events(COMPLETED, steps)
-        return {e.originator_id: e.result for e in events if isinstance(e, StepCompleted)}
+        return {e.originator_id: e.result for e in events if isinstance(e, COMPLETIONS)}
 
     def _events(self, query: str, streams: Sequence[UUID]) -> list[Any]:
         rows = self._all(query, (UuidArray(streams),))
@@ -119,7 +159,7 @@ class PostgresWorkboard:
             (worker, UuidArray(templates), limit, ids, now, *event_arrays(stored), kind),
         )
         row = cursor.fetchone()
-        refused, *columns = row or (None,) * 8
+        refused, *columns = row or (None,) * 9
         rows = zip(*columns, strict=True) if columns[0] else ()
         gone = frozenset(cast("list[UUID]", refused or ()))
         return Exchange(
@@ -170,6 +210,7 @@ def claimed(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order
     attempt: int,
     step: str,
     correlation_id: str,
+    resets: int,
 ) -> Claim:
     """A row of the queue, whose stream the start has moved on by one."""
-    return Claim(step_id, task_id, template_id, version + 1, attempt, step, correlation_id)
+    return Claim(step_id, task_id, template_id, version + 1, attempt, step, correlation_id, resets)

@@ -1,5 +1,10 @@
--- Give a worker at most p_limit queued steps of the templates it knows, by priority and then age.
+-- Give a worker at most p_limit queued steps of the templates it knows, by turn.
 -- Rows that another worker is claiming are passed over. Locks: the claimed queue rows.
+--
+-- A worker that is not known, or whose lease has run out by the engine's time, gets nothing: its
+-- steps may be on their way to others already.
+--
+-- Steps that are to run alone go to an isolated worker only, one at a time, and nothing else does.
 --
 -- p_lazy: the transaction need not wait for the disk, because nothing but claims is in it.
 --
@@ -12,13 +17,23 @@ create or replace function flowledger.claim_steps(
 )
 returns table (
     step_id uuid, task_id uuid, template_id uuid, stream_version bigint, attempt integer, step text,
-    correlation_id text
+    correlation_id text, resets integer
 )
 language plpgsql
 volatile
 as $$
 #variable_conflict use_column
+declare
+    v_isolated boolean;
 begin
+    select w.condition = 'isolated' into v_isolated
+    from flowledger.worker as w
+    where w.worker_id = p_worker and w.lease_until > flowledger.clock();
+
+    if not found then
+        return;
+    end if;
+
     if p_lazy then
         perform set_config('synchronous_commit', 'off', true);
     end if;
@@ -27,9 +42,9 @@ begin
     with candidates as materialized (
         select c.ctid as place
         from flowledger.queue as c
-        where c.worker_id is null and c.template_id = any (p_templates)
-        order by c.priority desc, c.queued
-        limit p_limit
+        where c.worker_id is null and c.template_id = any (p_templates) and c.alone = v_isolated
+        order by c.turn, c.queued
+        limit case when v_isolated then 1 else p_limit end
         for update skip locked
     )
 
@@ -38,6 +53,6 @@ begin
     where q.ctid = any (array(select candidates.place from candidates))
     returning
         q.step_id, q.task_id, q.template_id, q.stream_version, q.attempt, q.step,
-        coalesce(q.correlation_id, q.task_id::text);
+        coalesce(q.correlation_id, q.task_id::text), q.resets;
 end
 $$;

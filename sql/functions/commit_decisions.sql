@@ -1,15 +1,16 @@
 -- One transaction of the coordinator, in one round trip: its position, what it consumed and what
 -- followed from it. All or nothing.
 --
--- Lock order: shard row, queue rows, readiness rows, log. Raises FL002 where the caller no longer
--- leads and 23505 where a stream moved; then nothing is stored. A null argument: nothing of the kind.
+-- Lock order: shard row, queue rows, readiness rows, limits, log. Raises FL002 where the caller no
+-- longer leads, 23505 where a stream moved and FL006 where another shard was first to a limit; then
+-- nothing is stored. A null argument: nothing of the kind.
 
 create or replace function flowledger.commit_decisions(
     p_shard integer, p_epoch bigint, p_old bigint, p_new bigint, p_lease double precision,
     p_streams uuid[], p_versions bigint[], p_topics text[], p_states bytea[], p_tasks uuid[],
     p_encodings bigint[],
-    p_dropped uuid[], p_queued json, p_steps json, p_task_rows json, p_untimed uuid[],
-    p_timers json, p_submissions bigint[]
+    p_dropped uuid[], p_signalled uuid[], p_queued json, p_steps json, p_task_rows json, p_untimed uuid[],
+    p_timers json, p_submissions bigint[], p_answers boolean, p_limits json default null
 )
 returns void
 language plpgsql
@@ -23,6 +24,9 @@ begin
     end if;
     if p_dropped is not null then
         delete from flowledger.queue where step_id = any (p_dropped);
+    end if;
+    if p_signalled is not null then
+        perform flowledger.signal_steps(p_signalled);
     end if;
     if p_queued is not null then
         perform flowledger.enqueue_steps(p_queued);
@@ -38,6 +42,12 @@ begin
     end if;
     if p_timers is not null then
         perform flowledger.store_timers(p_timers);
+    end if;
+    if p_limits is not null then
+        perform flowledger.store_limits(p_limits);
+    end if;
+    if p_answers then
+        perform pg_notify('flowledger.ended', '');
     end if;
     if p_streams is not null then
         perform flowledger.lock_log();

@@ -1,4 +1,4 @@
--- The completion of each of these steps that has one, with the result.
+-- The completion of each of these steps that has one, with the result: its own or an operator's.
 
 create or replace function flowledger.completed_steps(p_steps uuid[])
 returns table (
@@ -9,5 +9,6 @@ stable
 as $$
     select e.originator_id, e.originator_version, e.topic, e.state, e.task_id
     from flowledger.event as e
-    where e.originator_id = any (p_steps) and e.topic = 'step.completed';
+    where e.originator_id = any (p_steps)
+        and e.topic in ('step.completed', 'step.completed_manually');
 $$;

@@ -1,6 +1,9 @@
--- Timers whose time has come by the engine's clock, the longest due first.
+-- Timers of one of p_shards shards whose time has come by the engine's clock, the longest due first.
+-- drop: function flowledger.due_timers(integer)
 
-create or replace function flowledger.due_timers(p_limit integer)
+create or replace function flowledger.due_timers(
+    p_limit integer, p_shard integer default 0, p_shards integer default 1
+)
 returns table (task_id uuid, step text, kind text)
 language sql
 stable
@@ -8,6 +11,7 @@ as $$
     select t.task_id, t.step, t.kind
     from flowledger.timer as t
     where t.due_at <= flowledger.clock()
+        and (p_shards = 1 or flowledger.shard_of(t.task_id, p_shards) = p_shard)
     order by t.due_at
     limit p_limit;
 $$;

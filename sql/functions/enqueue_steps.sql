@@ -8,11 +8,15 @@ volatile
 as $$
 begin
     insert into flowledger.queue
-        (step_id, task_id, template_id, stream_version, priority, attempt, step, correlation_id)
-    select r.step_id, r.task_id, r.template_id, r.version, r.priority, r.attempt, r.step, r.correlation
+        (step_id, task_id, template_id, stream_version, turn, attempt, resets, step, correlation_id,
+        alone)
+    select
+        r.step_id, r.task_id, r.template_id, r.version, r.turn, r.attempt, r.resets, r.step,
+        r.correlation, coalesce(r.alone, false)
     from json_to_recordset(p_rows) as r (
-        step_id uuid, task_id uuid, template_id uuid, version bigint, priority integer,
-        attempt integer, step text, correlation text
+        step_id uuid, task_id uuid, template_id uuid, version bigint,
+        turn double precision, attempt integer, resets integer, step text, correlation text,
+        alone boolean
     );
 
     perform pg_notify('flowledger.queue', '');

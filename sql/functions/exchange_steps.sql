@@ -26,7 +26,8 @@ create or replace function flowledger.exchange_steps(
     out stream_versions bigint[],
     out attempts integer[],
     out steps text[],
-    out correlation_ids text[]
+    out correlation_ids text[],
+    out resets integer[]
 )
 language plpgsql
 volatile
@@ -38,16 +39,16 @@ begin
     select
         array_agg(c.step_id), array_agg(c.task_id), array_agg(c.template_id),
         array_agg(c.stream_version + 1), array_agg(c.attempt), array_agg(c.step),
-        array_agg(c.correlation_id), count(*),
+        array_agg(c.correlation_id), array_agg(c.resets), count(*),
         array_agg(flowledger.started_state(
             p_ids[c.n], p_now, c.task_id, c.correlation_id, c.template_id, c.step, c.attempt, p_worker
         ))
     into
         step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids,
-        v_claimed, v_states
+        resets, v_claimed, v_states
     from flowledger.claim_steps(p_worker, p_templates, p_limit, p_streams = '{}')
         with ordinality as c (
-            step_id, task_id, template_id, stream_version, attempt, step, correlation_id, n
+            step_id, task_id, template_id, stream_version, attempt, step, correlation_id, resets, n
         );
 
     if p_streams && step_ids then

@@ -4,7 +4,7 @@
 create or replace function flowledger.find_task(p_task uuid)
 returns table (
     task_id uuid, template_id uuid, namespace text, template text, version text, state text,
-    stream_version bigint, priority integer, correlation_id text,
+    stream_version bigint, paused boolean, priority integer, correlation_id text,
     created_at timestamptz, ended_at timestamptz
 )
 language sql
@@ -12,7 +12,7 @@ stable
 as $$
     select
         t.task_id, t.template_id, t.namespace, t.template, t.version, t.state,
-        t.stream_version, t.priority, t.correlation_id, t.created_at, t.ended_at
+        t.stream_version, t.paused, t.priority, t.correlation_id, t.created_at, t.ended_at
     from flowledger.task as t
     where t.task_id = p_task;
 $$;

@@ -3,14 +3,14 @@
 create or replace function flowledger.held_steps(p_worker uuid)
 returns table (
     step_id uuid, task_id uuid, template_id uuid, stream_version bigint, attempt integer, step text,
-    correlation_id text
+    correlation_id text, resets integer
 )
 language sql
 stable
 as $$
     select
         q.step_id, q.task_id, q.template_id, q.stream_version, q.attempt, q.step,
-        coalesce(q.correlation_id, q.task_id::text)
+        coalesce(q.correlation_id, q.task_id::text), q.resets
     from flowledger.queue as q
     where q.worker_id = p_worker;
 $$;

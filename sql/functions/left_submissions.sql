@@ -1,12 +1,16 @@
--- Tasks that applications left in transactions of their own, oldest first.
+-- Tasks of one of p_shards shards that applications left in transactions of their own, oldest first.
+-- drop: function flowledger.left_submissions(integer)
 
-create or replace function flowledger.left_submissions(p_limit integer)
+create or replace function flowledger.left_submissions(
+    p_limit integer, p_shard integer default 0, p_shards integer default 1
+)
 returns table (submission bigint, task_id uuid, topic text, state bytea)
 language sql
 stable
 as $$
     select s.submission, s.task_id, s.topic, s.state
     from flowledger.submission as s
+    where p_shards = 1 or flowledger.shard_of(s.task_id, p_shards) = p_shard
     order by s.submission
     limit p_limit;
 $$;

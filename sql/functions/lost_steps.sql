@@ -1,7 +1,12 @@
--- Steps claimed by workers whose lease has run out; with p_orphans also by workers that nobody
--- knows, which reads the whole queue and is not for every second.
+-- Steps of one of p_shards shards that were claimed by workers whose lease has run out; with
+-- p_orphans also by workers that nobody knows, which reads the whole queue and is not for every
+-- second.
+-- drop: function flowledger.lost_steps(integer, boolean)
 
-create or replace function flowledger.lost_steps(p_limit integer, p_orphans boolean default true)
+create or replace function flowledger.lost_steps(
+    p_limit integer, p_orphans boolean default true, p_shard integer default 0,
+    p_shards integer default 1
+)
 returns table (task_id uuid, step text, worker_id uuid)
 language plpgsql
 stable
@@ -14,6 +19,7 @@ begin
         from flowledger.queue as q
         left join flowledger.worker as w on w.worker_id = q.worker_id
         where q.worker_id is not null
+            and (p_shards = 1 or flowledger.shard_of(q.task_id, p_shards) = p_shard)
             and (w.worker_id is null or w.lease_until < flowledger.clock())
         limit p_limit;
     end if;

@@ -1,9 +1,18 @@
--- The engine's time, and when the next timer falls due (null: none is set).
+-- The engine's time, and when the next timer of one of p_shards shards falls due (null: none is set).
+-- drop: function flowledger.next_due()
 
-create or replace function flowledger.next_due()
+create or replace function flowledger.next_due(
+    p_shard integer default 0, p_shards integer default 1
+)
 returns table (now timestamptz, due_at timestamptz)
 language sql
 stable
 as $$
-    select flowledger.clock(), (select min(t.due_at) from flowledger.timer as t);
+    select
+        flowledger.clock(),
+        (
+            select min(t.due_at)
+            from flowledger.timer as t
+            where p_shards = 1 or flowledger.shard_of(t.task_id, p_shards) = p_shard
+        );
 $$;

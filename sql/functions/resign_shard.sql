@@ -1,12 +1,12 @@
 -- Give a shard up, so that another can lead at once. Nothing happens where the epoch is another.
--- Locks: the shard row.
+-- The lease says since when the shard is free. Locks: the shard row.
 
 create or replace function flowledger.resign_shard(p_shard integer, p_epoch bigint)
 returns void
 language sql
 volatile
 as $$
-    update flowledger.shard set leader = null, lease_until = null
+    update flowledger.shard set leader = null, lease_until = flowledger.clock()
     where shard = p_shard and epoch = p_epoch;
 
     select pg_notify('flowledger.shard', p_shard::text);

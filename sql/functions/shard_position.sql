@@ -1,9 +1,13 @@
--- How far the coordinators have come: everything up to this position has been decided on.
+-- How far the coordinator of the task's shard has come: every fact about the task up to this
+-- position has been decided on.
+-- drop: function flowledger.shard_position()
 
-create or replace function flowledger.shard_position()
+create or replace function flowledger.shard_position(p_task uuid)
 returns bigint
 language sql
 stable
 as $$
-    select coalesce(min(s.position), 0) from flowledger.shard as s;
+    select coalesce(max(s.position), 0)
+    from flowledger.shard as s
+    where s.shard = flowledger.shard_of(p_task, s.shards);
 $$;

@@ -19,6 +19,7 @@ create table flowledger.task (
     version text not null,
     state text not null,
     stream_version bigint not null,
+    paused boolean not null default false,
     priority integer not null,
     correlation_id text not null,
     created_at timestamptz not null,

@@ -6,9 +6,11 @@ create table flowledger.queue (
     template_id uuid not null,
     queued bigint generated always as identity,
     stream_version bigint not null,
+    turn double precision not null,
     worker_id uuid,
-    priority integer not null,
     attempt integer not null,
+    resets integer not null,
+    cancelling boolean not null default false,
     step text not null,
     correlation_id text
 ) with (
@@ -20,8 +22,10 @@ create table flowledger.queue (
 );
 
 comment on column flowledger.queue.correlation_id is 'null where it is the task''s id';
+comment on column flowledger.queue.turn is
+    'the time at which it was queued, in seconds since 1970, less what its priority is worth';
 
-create index queue_claimable on flowledger.queue (priority desc, queued) where worker_id is null;
+create index queue_claimable on flowledger.queue (turn, queued) where worker_id is null;
 
 create table flowledger.worker (
     worker_id uuid primary key,
@@ -35,9 +39,14 @@ create table flowledger.timer (
     step_id uuid primary key,
     task_id uuid not null,
     step text not null,
-    kind text not null check (kind in ('retry', 'timeout')),
+    kind text not null check (
+        kind in ('retry', 'timeout', 'start_timeout', 'start', 'deadline')
+    ),
     due_at timestamptz not null
 );
+
+comment on table flowledger.timer is
+    'A timer of a task as a whole has the task''s id for its step, and no name.';
 
 create index timer_due on flowledger.timer (due_at);
 

@@ -1,0 +1,70 @@
+"""What every event has in common: its place, its cause, and whose it is.
+
+An event knows its place: `originator_id` and `originator_version` are the stream and the version in
+it, which is also where the `eventsourcing` library looks for them. These and `task_id` are columns
+of the log; everything else is in the payload.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Event(BaseModel):
+    """What every event carries. Times are UTC; ids of events are UUIDv7."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    topic: ClassVar[str]
+    current_version: ClassVar[int] = 1
+
+    originator_id: UUID
+    originator_version: int = Field(ge=1)
+    event_id: UUID
+    occurred_at: datetime
+    correlation_id: str
+    causation_id: UUID | None = None
+    actor: str | None = None
+    schema_version: int = 1
+
+    @classmethod
+    def of(cls, **fields: Any) -> Self:
+        """An event from fields that need no check, since the engine itself made them.
+
+        Equal to the checked one, in a sixth of the time; what comes from outside is validated.
+        """
+        event = cls.__new__(cls)
+        object.__setattr__(event, "__dict__", defaults_of(cls) | fields)
+        object.__setattr__(event, "__pydantic_fields_set__", set(fields))
+        object.__setattr__(event, "__pydantic_extra__", None)
+        object.__setattr__(event, "__pydantic_private__", None)
+        return event
+
+
+@cache
+def defaults_of(kind: type[Event]) -> dict[str, Any]:
+    """Every field of an event in its order, with the default of those that have one."""
+    return {
+        name: None if field.is_required() else field.default
+        for name, field in kind.model_fields.items()
+    }
+
+
+class TaskEvent(Event):
+    """Something happened to a task or to one of its steps."""
+
+    task_id: UUID
+    namespace: str
+    template: str
+
+
+class StepEvent(TaskEvent):
+    """Something happened to a step. `attempt` counts its starts, from 1."""
+
+    step: str
+    attempt: int = Field(ge=0)

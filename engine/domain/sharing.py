@@ -1,0 +1,97 @@
+"""How tasks are spread over shards, and shards over coordinator processes.
+
+Every process decides for itself, from the same rows: who is there, and who leads what. Shares
+differ by one at most. Whoever has less than the least share takes what is free, then the others do;
+where nothing is free, who leads most gives up what is lacking elsewhere. A shard that nobody of
+those takes for some time is taken by anybody, so that none is ever left alone for a rule's sake.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+LAST_24_BITS = (1 << 24) - 1
+
+
+def shard_of(task_id: UUID, shards: int) -> int:
+    """The shard of a task where there are `shards` of them, counted from 0.
+
+    The last bits of a task's id are drawn by lot. `flowledger.shard_of` has the same rule.
+    """
+    return (task_id.int & LAST_24_BITS) % shards
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who leads a shard. `seconds_left` is negative where the lease has run out: since when."""
+
+    shard: int
+    leader: UUID | None
+    seconds_left: float
+
+    @property
+    def free(self) -> bool:
+        """Whether anybody may lead."""
+        return self.leader is None or self.seconds_left < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """Which coordinator processes are there, and who leads what."""
+
+    live: Collection[UUID]
+    leases: Sequence[Lease]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one process shall do: keep or ask for these shards, give up those."""
+
+    lead: frozenset[int]
+    resign: frozenset[int]
+
+
+def fair_share(me: UUID, attendance: Attendance, patience_seconds: float) -> Share:
+    """What this process shall lead, of all shards and among all processes that are there.
+
+    A shard that has been free for longer than the patience may be taken by any of them.
+    """
+    leases = attendance.leases
+    processes = sorted({me, *attendance.live})
+    least, rest = divmod(len(leases), len(processes))
+    mine = sorted(lease.shard for lease in leases if lease.leader == me)
+    free = [lease for lease in leases if lease.leader != me and lease.free]
+    led = dict.fromkeys(processes, 0)
+    for lease in leases:
+        if lease.leader in led and lease not in free:
+            led[lease.leader] += 1
+    lacking = sum(max(0, least - count) for count in led.values())
+    beyond = sum(max(0, count - least - bool(rest)) for count in led.values())
+    others_lack = lacking > max(0, least - led[me])
+    most = least if others_lack or not rest else least + 1
+    asked = _in_turn((x.shard for x in free), processes.index(me), len(processes))
+    overdue = [lease.shard for lease in free if lease.seconds_left < -patience_seconds]
+    given = _gifts(led, least, max(lacking, beyond) - len(free))[me]
+    resigned = frozenset(mine[len(mine) - given :])
+    wanted = {*mine, *asked[: max(0, most - len(mine))], *overdue}
+    return Share(frozenset(wanted - resigned), resigned)
+
+
+def _in_turn(shards: Iterable[int], rank: int, processes: int) -> list[int]:
+    """The shards, first those that no process of another rank begins with."""
+    return sorted(shards, key=lambda shard: (shard % processes != rank, shard))
+
+
+def _gifts(led: Mapping[UUID, int], least: int, wanted: int) -> Counter[UUID]:
+    """How many shards each process gives up, those that lead most first."""
+    left = dict(led)
+    gifts: Counter[UUID] = Counter()
+    for _ in range(wanted):
+        donor = max(left, key=lambda process: (left[process], process))
+        if left[donor] > least:
+            left[donor] -= 1
+            gifts[donor] += 1
+    return gifts

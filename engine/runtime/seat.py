@@ -1,0 +1,37 @@
+"""What a coordinator is told about its shard: whether to lead it."""
+
+from __future__ import annotations
+
+
+class Seat:
+    """One shard in one process. Any thread may tell and ask.
+
+    While it is wanted, the coordinator leads or asks for the lease; otherwise it gives up what it
+    leads. One that was refused does not ask again before it is told so, when the lease may be free.
+    """
+
+    def __init__(self, shard: int = 0) -> None:
+        self.shard = shard
+        self._wanted = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the shard shall be led here."""
+        return self._wanted
+
+    def tell(self, *, wanted: bool) -> None:
+        """From now on the shard shall be led here, or not."""
+        self._wanted = wanted
+
+    def refused(self) -> None:
+        """Another leads."""
+        self._wanted = False
+
+
+class OnlySeat(Seat):
+    """Of a coordinator whom nobody tells anything: it asks for the lease whenever it looks."""
+
+    @property
+    def wanted(self) -> bool:
+        """Always."""
+        return True

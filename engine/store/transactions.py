@@ -1,0 +1,275 @@
+"""Transactional steps: what a handler writes and the completion of its step are one commit.
+
+Protocol. A handler is lent a cursor in a transaction that is open. When it returns, whatever its
+rows put off to the end of the transaction is done, then `complete_step` releases the queue row and
+appends the completion, and the transaction commits: these are one message to the server, so the
+lock of the log, which is taken last, is held for no answer of ours and over no code of the user's.
+
+What can go wrong.
+- The step is another's by now: `complete_step` refuses, everything is rolled back.
+- The handler ended the transaction: its connection and its cursor refuse that; where it found
+  another way, the mark that was set for the transaction is gone, and `complete_step` refuses.
+- The connection is lost on the way to the commit: nobody knows whether it is stored. The log is
+  asked, under its lock, so that a commit that is still under way is waited for. Where it cannot be
+  asked the step is handed back, and the log refuses that if the completion is there.
+- The handler is abandoned after a timeout: its transaction is of no use to anybody, and the server
+  ends it when it lies idle for longer than the whole attempt might have taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from threading import Semaphore
+from typing import Any, LiteralString, Self, cast
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg import sql
+from psycopg.abc import Params, Query
+from psycopg.rows import TupleRow
+
+from flowledger.engine.config import Settings
+from flowledger.engine.domain.events import StepCompleted
+from flowledger.engine.errors import (
+    DatabaseUnavailable,
+    EngineClosed,
+    StepLost,
+    TransactionEnded,
+)
+from flowledger.engine.ports import NO_FAULTS, Claim, FaultPoints
+from flowledger.engine.store.failures import translated
+from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.store.pool import Pool, unavailable, with_keepalives
+
+NOT_HELD, ENDED = "FL003", "FL004"
+BEGIN: LiteralString = """
+    begin;
+    set local flowledger.transaction = {mark};
+    set local lock_timeout = {lock};
+    set local statement_timeout = {statement};
+    set local idle_in_transaction_session_timeout = {idle}
+"""
+COMPLETE: LiteralString = """
+    set constraints all immediate;
+    set local lock_timeout = 0;
+    select flowledger.complete_step(%s, %s, %s, %s, %s, %s);
+    commit
+"""
+# All of `discard all` but the prepared statements, which psycopg believes to be there.
+CLEAN: LiteralString = """
+    close all;
+    set session authorization default;
+    reset all;
+    unlisten *;
+    select pg_advisory_unlock_all();
+    discard plans;
+    discard sequences;
+    discard temp
+"""
+SPACE = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)"
+ENDS = re.compile(
+    rf"{SPACE}*(?:abort|begin|commit|end|prepare{SPACE}+transaction|start{SPACE}+transaction"
+    rf"|rollback(?!{SPACE}+(?:(?:work|transaction){SPACE}+)?to\b))\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class LentCursor(psycopg.Cursor[Any]):
+    """A handler's cursor: everything but the end of the transaction."""
+
+    def execute(
+        self,
+        query: Any,
+        params: Params | None = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool | None = None,
+    ) -> Self:
+        """As psycopg's. Raises TransactionEnded for a statement that would end the transaction."""
+        refuse_end(self.connection, query)
+        return super().execute(query, params, prepare=prepare, binary=binary)
+
+    def executemany(
+        self, query: Query, params_seq: Iterable[Params], *, returning: bool = False
+    ) -> None:
+        """As psycopg's. Raises TransactionEnded for a statement that would end the transaction."""
+        refuse_end(self.connection, query)
+        super().executemany(query, params_seq, returning=returning)
+
+
+class LentConnection(psycopg.Connection[TupleRow]):
+    """A connection that a handler cannot end the transaction of, while `lent_to` names its step."""
+
+    lent_to: str | None = None
+
+    def commit(self) -> None:
+        """As psycopg's. Raises TransactionEnded while it is lent."""
+        refuse_end(self, b"commit")
+        super().commit()
+
+    def rollback(self) -> None:
+        """As psycopg's. Raises TransactionEnded while it is lent."""
+        refuse_end(self, b"rollback")
+        super().rollback()
+
+
+def refuse_end(connection: object, query: object) -> None:
+    """Raise TransactionEnded where the connection is lent and the statement ends transactions."""
+    if not isinstance(connection, LentConnection) or connection.lent_to is None:
+        return
+    if ENDS.match(words_of(query, connection)):
+        raise TransactionEnded(connection.lent_to)
+
+
+def words_of(query: object, connection: LentConnection) -> str:
+    """The text of a statement in whichever form psycopg takes it."""
+    if isinstance(query, bytes):
+        return query.decode("utf-8", "replace")
+    return query if isinstance(query, str) else sql.as_string(query, connection)
+
+
+class PostgresTransactions:
+    """Transactions on connections of their own, at most `worker.transactional_connections`."""
+
+    def __init__(
+        self,
+        url: str,
+        pool: Pool,
+        mapper: LedgerMapper,
+        settings: Settings,
+        faults: FaultPoints = NO_FAULTS,
+    ) -> None:
+        self._pool = pool
+        self._mapper = mapper
+        self._settings = settings.worker
+        self._faults = faults
+        self._url = with_keepalives(url, settings.database.silence_seconds)
+        self._database = settings.database
+        # Who waits for a connection waits as long as its step's timeout lets it.
+        self._places = Semaphore(self._settings.transactional_connections)
+        self._lent = Pool(
+            self._connected,
+            max_size=self._settings.transactional_connections,
+            timeout_seconds=settings.database.connect_timeout_seconds,
+        )
+
+    def run(
+        self,
+        worker: UUID,
+        claim: Claim,
+        timeout_seconds: float | None,
+        work: Callable[[object], StepCompleted],
+    ) -> StepCompleted | None:
+        """Call `work` with a cursor; what it wrote and what it returns are stored together.
+
+        None where nothing is stored, or where nobody can say, by no fault of the handler. Raises
+        what `work` raises, StepLost and TransactionEnded; then nothing is stored.
+        """
+        with self._places, ExitStack() as lent:
+            try:
+                connection = cast("LentConnection", lent.enter_context(self._lent.connection()))
+            except (DatabaseUnavailable, EngineClosed):
+                return None
+            lent.callback(leave, connection)
+            mark = str(uuid4())
+            if not self._begun(connection, mark, timeout_seconds):
+                return None
+            fact = self._worked(connection, claim, work)
+            stored = self._mapper.to_stored_event(fact)
+            place = (worker, claim.step_id, claim.attempt, mark)
+            return fact if self._completed(connection, claim, place, stored) else None
+
+    def close(self) -> None:
+        """Close its connections; one that is lent still when it comes back."""
+        self._lent.close()
+
+    def _connected(self) -> LentConnection:
+        database = self._database
+        try:
+            return LentConnection.connect(
+                self._url,
+                autocommit=True,
+                application_name=database.application_name,
+                connect_timeout=max(2, round(database.connect_timeout_seconds)),
+                cursor_factory=LentCursor,
+            )
+        except psycopg.Error as error:
+            raise unavailable(self._url, error) from error
+
+    def _begun(self, connection: LentConnection, mark: str, timeout_seconds: float | None) -> bool:
+        settings = self._settings
+        begin = sql.SQL(BEGIN).format(
+            mark=sql.Literal(mark),
+            lock=sql.Literal(milliseconds(settings.transaction_lock_seconds)),
+            statement=sql.Literal(milliseconds(settings.transaction_statement_seconds)),
+            idle=sql.Literal(milliseconds(timeout_seconds or 0)),
+        )
+        try:
+            connection.execute(begin, prepare=False)
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _worked(
+        self, connection: LentConnection, claim: Claim, work: Callable[[object], StepCompleted]
+    ) -> StepCompleted:
+        connection.lent_to = claim.step
+        try:
+            with connection.cursor() as cursor:
+                return work(cursor)
+        finally:
+            connection.lent_to = None
+
+    def _completed(
+        self,
+        connection: LentConnection,
+        claim: Claim,
+        place: tuple[UUID, UUID, int, str],
+        stored: LedgerEvent,
+    ) -> bool:
+        self._faults.reached("completing")
+        try:
+            cursor = psycopg.ClientCursor(connection)
+            cursor.execute(COMPLETE, (*place, stored.state, stored.encoding))
+            self._faults.reached("completed")
+        except psycopg.Error as error:
+            if error.sqlstate == NOT_HELD:
+                raise StepLost(claim.step) from error
+            if error.sqlstate == ENDED:
+                raise TransactionEnded(claim.step) from error
+            if not cut_off(error, connection):
+                raise
+            return self._is_recorded(stored)
+        return True
+
+    def _is_recorded(self, stored: LedgerEvent) -> bool:
+        """Whether the completion is in the log; False also where the log cannot be asked."""
+        query = "select flowledger.is_recorded(%s, %s)"
+        try:
+            with translated(), self._pool.connection() as connection:
+                row = connection.execute(query, (stored.originator_id, stored.state)).fetchone()
+        except DatabaseUnavailable:
+            return False
+        return bool(row and row[0])
+
+
+def cut_off(error: psycopg.Error, connection: LentConnection) -> bool:
+    """Whether the connection is lost, rather than a statement refused."""
+    lost = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+    return lost and (connection.closed or error.sqlstate is None)
+
+
+def milliseconds(seconds: float) -> str:
+    """Seconds as the server's settings take them; 0 is no limit."""
+    return str(max(1, round(seconds * 1000))) if seconds else "0"
+
+
+def leave(connection: LentConnection) -> None:
+    """End what is open, and leave nothing of one handler's session to the next."""
+    try:
+        connection.rollback()
+        connection.execute(CLEAN, prepare=False)
+    except psycopg.Error:
+        connection.close()

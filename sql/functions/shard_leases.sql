@@ -1,0 +1,16 @@
+-- Who leads each shard, and for how many more seconds where nobody renews it; negative: since when
+-- it is free. Where it was never led, it has been for ever, and its epoch is 0.
+
+create or replace function flowledger.shard_leases()
+returns table (shard integer, leader uuid, seconds_left double precision, epoch bigint)
+language sql
+stable
+as $$
+    select
+        s.shard,
+        s.leader,
+        coalesce(extract(epoch from s.lease_until - flowledger.clock()), '-infinity')::float8,
+        s.epoch
+    from flowledger.shard as s
+    order by s.shard;
+$$;
