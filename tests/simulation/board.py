@@ -1,0 +1,172 @@
+"""The worker's store in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from uuid import UUID
+
+from pydantic import JsonValue
+from simulation.database import LONG_AGO, Database, Queued, Registered
+from simulation.local_clock import LocalClock
+
+from flowledger.engine.domain.events import (
+    StepCheckpointed,
+    StepCompleted,
+    StepCompletedManually,
+    StepEvent,
+    StepReset,
+    TaskCreated,
+)
+from flowledger.engine.ports import Claim, Exchange, Held
+
+
+class MemoryWorkboard:
+    """The board as one worker's process sees it."""
+
+    def __init__(self, database: Database, clock: LocalClock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def renew(self, worker: UUID, lease_seconds: float) -> None:
+        """Register the worker, or renew its lease."""
+        until = self._database.until(lease_seconds)
+        self._database.workers.setdefault(worker, Registered(until)).lease_until = until
+        self._clock.observe(self._database.clock())
+
+    def retire(self, worker: UUID) -> None:
+        """Forget the worker; what it still holds counts as lost."""
+        if self._database.holds(worker):
+            if worker in self._database.workers:
+                self._database.workers[worker].lease_until = LONG_AGO
+        else:
+            self._database.workers.pop(worker, None)
+
+    def exchange(  # noqa: PLR0913 - the port's own
+        self,
+        worker: UUID,
+        facts: Sequence[StepEvent],
+        templates: Sequence[UUID],
+        limit: int,
+        started: Callable[[Claim], StepEvent],
+        *,
+        quiet: bool,
+    ) -> Exchange:
+        """Append facts and release their steps; claim up to `limit` steps and append their starts.
+
+        A fact about a step that is claimed anew here is of an attempt that no longer counts, and is
+        left out.
+        """
+        database = self._database
+        claims = [claimed(row) for row in database.claim_steps(worker, templates, limit)]
+        anew = {claim.step_id for claim in claims}
+        facts = [fact for fact in facts if fact.originator_id not in anew]
+        if not facts and not claims:
+            return Exchange([], frozenset())
+        refused = database.report_facts(
+            worker,
+            (*facts, *map(started, claims)),
+            [fact.originator_id for fact in facts],
+            quiet=quiet and limit > 0,
+        )
+        return Exchange([claim for claim in claims if claim.step_id not in refused], refused)
+
+    def held(self, worker: UUID) -> Sequence[Claim]:
+        """The steps that the board believes this worker to run."""
+        rows = self._database.queue.values()
+        return [claimed(row) for row in rows if row.worker_id == worker]
+
+    def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, Held]:
+        """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
+        rows = {step: self._database.queue.get(step) for step in beats}
+        mine = {step: row for step, row in rows.items() if row and row.worker_id == worker}
+        for step, row in mine.items():
+            row.details = beats[step] or row.details
+        return {step: held(row) for step, row in mine.items()}
+
+    def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> Held | None:
+        """Append it, at whatever version the board knows of; None where the step is another's."""
+        row = self._database.queue.get(checkpoint.originator_id)
+        if row is None or (row.worker_id, row.attempt) != (worker, checkpoint.attempt):
+            return None
+        row.version += 1
+        event = checkpoint.model_copy(update={"originator_version": row.version + 1})
+        if self._database.log.append_facts([event]):
+            raise AssertionError(f"the board is behind the log: {event}")
+        return held(row)
+
+    def checkpoints(self, steps: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
+        """What was recorded last of each step; steps without a checkpoint are left out."""
+        kept = (StepCheckpointed, StepReset)
+        found = {
+            step: [e for e in self._database.log.stream(step) if isinstance(e, kept)][-1:]
+            for step in steps
+        }
+        return {
+            step: event.state
+            for step, events in found.items()
+            for event in events
+            if isinstance(event, StepCheckpointed)
+        }
+
+    def isolate(self, worker: UUID, templates: Sequence[UUID]) -> bool:
+        """Whether the worker shall take only steps that are to run alone, one at a time."""
+        database = self._database
+        waiting = any(
+            row.alone and row.worker_id is None and row.template_id in templates
+            for row in database.queue.values()
+        )
+        now = database.clock()
+        other = any(
+            one.condition == "isolated" and one.lease_until > now
+            for identity, one in database.workers.items()
+            if identity != worker
+        )
+        isolated = waiting and not other
+        row = database.workers.get(worker)
+        if row is not None and (row.condition == "isolated") is not isolated:
+            row.condition = "isolated" if isolated else "ready"
+        return isolated
+
+    def wear(self, worker: UUID, *, worn_out: bool) -> None:
+        """Note for people whether abandoned handlers keep the worker from claiming."""
+        if worker in self._database.workers:
+            self._database.workers[worker].condition = "worn_out" if worn_out else "ready"
+
+    def contexts(self, tasks: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
+        """The contexts of tasks."""
+        found = {task: self._database.log.stream(task)[:1] for task in tasks}
+        return {
+            task: created.context
+            for task, events in found.items()
+            for created in events
+            if isinstance(created, TaskCreated)
+        }
+
+    def results(self, steps: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
+        """The results of completed steps; the others are left out."""
+        return {
+            step: event.result
+            for step in steps
+            for event in self._database.log.stream(step)
+            if isinstance(event, (StepCompleted, StepCompletedManually))
+        }
+
+
+def held(row: Queued) -> Held:
+    """A row of the queue whose step runs."""
+    return Held(row.version + 1, row.attempt, row.cancelling)
+
+
+def claimed(row: Queued) -> Claim:
+    """A row of the queue, whose stream the start has moved on by one."""
+    correlation = row.correlation or str(row.task_id)
+    return Claim(
+        row.step_id,
+        row.task_id,
+        row.template_id,
+        row.version + 1,
+        row.attempt,
+        row.step,
+        correlation,
+        row.resets,
+    )

@@ -1,0 +1,207 @@
+"""The roles of a simulation, played by the production loops, and who kills and starts them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from simulation.beside import AgendaCommitter
+from simulation.board import MemoryWorkboard
+from simulation.crew import AgendaCrew
+from simulation.database import Database, Shard
+from simulation.flows import Flow
+from simulation.ledger import MemoryLedger
+from simulation.local_clock import LocalClock
+from simulation.process import Process, SteppedLoop
+from simulation.tasks import MemoryTasks
+from simulation.world import Crash, Violation, World
+
+from flowledger.engine.config import Coordinator as CoordinatorSettings
+from flowledger.engine.config import Limits
+from flowledger.engine.config import Worker as WorkerSettings
+from flowledger.engine.domain.event import StepEvent
+from flowledger.engine.domain.events import FACTS
+from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.ports import Exchange
+from flowledger.engine.runtime.catalogue import Catalogue
+from flowledger.engine.runtime.coordinator import Coordinator
+from flowledger.engine.runtime.jobs import Job
+from flowledger.engine.runtime.worker import Worker
+
+LISTENED = ("fact", "submission", "clock", "shard", "room")
+
+
+class Cluster:
+    """A database, coordinators and workers, and what each of them did."""
+
+    def __init__(self, world: World, flows: list[Flow]) -> None:
+        self.world = world
+        self.flows = flows
+        shards = [Shard() for _ in range(world.random.choice((1, 1, 2, 3)))]
+        self.database = Database(world.clock, self.notify, shards=shards)
+        self.tasks = MemoryTasks(self.database, world.new_id)
+        self.processes: list[Process] = []
+        self.executions: Counter[tuple[UUID, int]] = Counter()
+        self._numbers = count(1)
+        random = world.random
+        self._coordinator_settings = CoordinatorSettings(
+            batch_size=random.choice((1, 3, 512)),
+            hurry_events=random.choice((1, 2, 1_000)),
+            poll_seconds=4.0,
+            lease_seconds=random.choice((10.0, 30.0)),
+            timer_batch_size=random.choice((1, 500)),
+            submission_batch_size=random.choice((1, 200)),
+            cache_tasks=random.choice((1, 20_000)),
+            reconcile_seconds=20.0,
+            lost_lease_limit=random.choice((1, 3)),
+        )
+        self._worker_settings = WorkerSettings(
+            concurrency=random.choice((1, 3, 16)),
+            claim_size=random.choice((1, 2, 128)),
+            poll_seconds=4.0,
+            lease_seconds=random.choice((8.0, 30.0)),
+            result_cache_size=random.choice((1, 4_096)),
+        )
+        self.limits = Limits(
+            namespaces=random.choice(({}, {}, {"shop": 2})),
+            circuit_failure_threshold=random.choice((1, 3)),
+            circuit_categories=("transient", "timeout", "network"),
+        )
+        for flow in flows:
+            self.tasks.register(flow.template)
+
+    def notify(self, channel: str) -> None:
+        """The database tells every process that listens, which some hear late, or never."""
+        for process in self.processes:
+            self.ring(process, channel)
+
+    def ring(self, process: Process, channel: str) -> None:
+        """A wake-up on its way to one process."""
+        world = self.world
+        if world.chance(world.troubles.drop):
+            return
+        late = world.random.random() * 5 if world.chance(world.troubles.late) else 0.0
+        for loop in process.loops:
+            if channel in loop.channels:
+                world.after(late, lambda loop=loop: loop.ring(channel))
+
+    def start_coordinator(self) -> Process:
+        """A new process that coordinates every shard that it can get."""
+        process = Process(self.world, f"coordinator {next(self._numbers)}")
+        coordinators = [self._coordinator(process, n) for n in range(len(self.database.shards))]
+
+        def leave() -> None:
+            for coordinator in coordinators:
+                coordinator.resign()
+
+        process.leave = leave
+        return self._joined(process, self.start_coordinator)
+
+    def _coordinator(self, process: Process, shard: int) -> Coordinator:
+        clock = LocalClock(self.world.machine)
+        settings = self._coordinator_settings
+        ledger = MemoryLedger(self.database, clock, settings.lease_seconds, shard)
+        coordinator = Coordinator(
+            ledger=process.wired(ledger),
+            clock=clock,
+            ring=lambda channel: self.ring(process, channel),
+            identity=self.world.new_id(),
+            settings=settings,
+            faults=process,
+            limits=self.limits,
+        )
+        committer = AgendaCommitter(process, coordinator._send)
+        coordinator._committer = committer
+        committer.loop = SteppedLoop(process, coordinator.step, *LISTENED)
+        return coordinator
+
+    def start_worker(self) -> Process:
+        """A new worker process."""
+        world = self.world
+        process = Process(world, f"worker {next(self._numbers)}")
+        clock = LocalClock(world.machine)
+        board = process.wired(HonestBoard(self.database, clock))
+        bell = Doorbell()
+        worker = Worker(
+            board=board,
+            catalogue=Catalogue(self.flows),
+            crew=lambda outcomes, _, done: AgendaCrew(process, outcomes, done, self._ran),
+            clock=clock,
+            new_id=world.new_id,
+            bell=bell,
+            ring=lambda channel: self.ring(process, channel),
+            settings=self._worker_settings,
+            faults=process,
+        )
+        SteppedLoop(process, lambda _: worker.renew())
+        bell.loop = SteppedLoop(process, worker.step, "queue", "cancel", "outcome")
+        process.leave = worker.hand_back
+        return self._joined(process, self.start_worker)
+
+    @property
+    def rests(self) -> bool:
+        """Whether everything has been met and nothing is claimed or left."""
+        log = self.database.log
+        last = log.rows[-1].position if log.rows else 0
+        least = min(shard.position for shard in self.database.shards)
+        met = not log.after(least, 1, FACTS)
+        return bool(last and met and not self.database.queue and not self.database.submissions)
+
+    def leave(self, process: Process) -> None:
+        """A process is told to stop: it does what it does last, and ends."""
+        if process.alive:
+            self.world.note(process.name, "leaves")
+            with suppress(DatabaseUnavailable, Crash):
+                process.leave()
+            process.die()
+
+    def lose_queue_row(self) -> None:
+        """Somebody deletes a row of the queue that nobody has claimed."""
+        queue = self.database.queue
+        free = sorted(step for step, row in queue.items() if row.worker_id is None)
+        if free:
+            self.world.note("lost from the queue:", queue.pop(self.world.random.choice(free)))
+
+    def _joined(self, process: Process, again: Callable[[], Process]) -> Process:
+        self.processes.append(process)
+        process.buried = lambda: self._bury(process, again)
+        return process
+
+    def _bury(self, process: Process, again: Callable[[], Process]) -> None:
+        """Somebody starts it again, some time later."""
+        self.processes.remove(process)
+        self.world.after(self.world.random.random() * 30, lambda: again() and None)
+
+    def _ran(self, job: Job) -> None:
+        self.executions[job.claim.step_id, job.claim.version] += 1
+
+
+class HonestBoard(MemoryWorkboard):
+    """A board that is watched: it must not refuse what is stored."""
+
+    def exchange(self, worker: UUID, facts: Sequence[StepEvent], *args: Any, **kw: Any) -> Exchange:
+        """As the board does it. Raises Violation where it calls a fact lost that the log has."""
+        found = super().exchange(worker, facts, *args, **kw)
+        for fact in facts:
+            stored = self._database.log.stream(fact.originator_id)
+            if fact.originator_id in found.refused and fact in stored:
+                raise Violation(f"{fact} is stored, and the worker is told that it is not")
+        return found
+
+
+class Doorbell:
+    """A worker's bell, which is never late: it rings within the process."""
+
+    loop: SteppedLoop
+
+    def ring(self, channel: str) -> None:
+        """Ring from within this process."""
+        self.loop.ring(channel)
+
+    def wait(self, seconds: float) -> frozenset[str]:
+        """Only threads wait."""
+        raise NotImplementedError

@@ -1,0 +1,89 @@
+"""One seeded run: trouble for a while, then peace, then everything must have come to its end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from uuid import UUID
+
+from simulation.cluster import Cluster
+from simulation.flows import flows
+from simulation.invariants import check
+from simulation.operators import Operators
+from simulation.world import PEACE, Violation, World, brief
+
+TROUBLED_SECONDS = (5.0, 120.0)
+PEACE_SECONDS = 4_000.0
+
+
+class Simulation:
+    """Everything that one seed leads to."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.world = World(seed)
+        self.cluster = Cluster(self.world, flows(self.world.random))
+        self.operators = Operators(self.cluster)
+
+    def run(self) -> None:
+        """Raises Violation, which names the seed and tells what happened last."""
+        try:
+            self._run()
+        except Violation as violation:
+            raise Violation(f"seed {self.seed}: {violation}\n{self.world.told()}") from violation
+
+    def _run(self) -> None:
+        world, cluster = self.world, self.cluster
+        for _ in range(world.random.randint(1, 2)):
+            cluster.start_coordinator()
+        for _ in range(world.random.randint(1, 3)):
+            cluster.start_worker()
+        self.operators.begin()
+        world.run(lambda: False, longest=world.random.uniform(*TROUBLED_SECONDS))
+        world.note("peace")
+        world.troubles = PEACE
+        self.operators.settle()
+        if not world.run(self._rests, longest=PEACE_SECONDS):
+            raise Violation(self._unended())
+        check(cluster, self._tasks(), self.operators.requested)
+
+    def _open(self) -> list[UUID]:
+        tasks = self._tasks()
+        ended = set(self.cluster.tasks.ended(tasks))
+        return [task for task in tasks if task not in ended]
+
+    def _tasks(self) -> list[UUID]:
+        """Every task of the log, and all that somebody was told are stored."""
+        return list(dict.fromkeys([*self.cluster.database.log.tasks, *self.operators.submitted]))
+
+    def _unended(self) -> str:
+        """What keeps the simulation from its end."""
+        database, lines = self.cluster.database, list[str]()
+        for task in self._open():
+            history = (f"{one.position}:{brief(one.event)}" for one in database.log.of_task(task))
+            rows = [brief(row) for row in database.queue.values() if row.task_id == task]
+            lines += [f"task {brief(task)} does not end: {' '.join(history)}", *rows]
+        here = [*database.workers, *(process.name for process in self.cluster.processes)]
+        return "\n".join([*lines, brief(database.shards), brief(here)])
+
+    def _rests(self) -> bool:
+        return self.operators.idle and not self._open() and self.cluster.rests
+
+
+def simulate(seed: int) -> Simulation:
+    """Run the simulation of a seed. Raises Violation."""
+    simulation = Simulation(seed)
+    simulation.run()
+    return simulation
+
+
+def broken(seeds: Iterable[int]) -> list[str]:
+    """What was broken in the runs of these seeds, in a process of its own."""
+    logging.disable(logging.CRITICAL)
+    found: list[str] = []
+    for seed in seeds:
+        try:
+            simulate(seed)
+        except Violation as violation:
+            found.append(str(violation))
+    return found

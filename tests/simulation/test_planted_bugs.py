@@ -1,0 +1,175 @@
+"""Bugs that are planted one at a time: the simulation finds each of them within a few seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+from simulation.database import Database
+from simulation.ledger import MemoryLedger
+from simulation.log import Log
+from simulation.simulate import simulate
+from simulation.world import Violation
+
+from flowledger.engine.domain.event import Event
+from flowledger.engine.domain.gate import Gate
+from flowledger.engine.domain.run import Run
+from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.ports import Commit
+from flowledger.engine.runtime.batch import Batch, in_order
+from flowledger.engine.runtime.worker import Worker
+
+SEEDS = 600
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def no_log_lock(patch: pytest.MonkeyPatch) -> None:
+    """Positions are given before the commit: every other transaction is overtaken by the next."""
+    append = Log.append
+    numbers = count()
+
+    def overtaken(self: Log, events: Sequence[Event]) -> None:
+        hole = self._last
+        self._last += 20 if next(numbers) % 2 else 0
+        append(self, events)
+        if self._last - hole > 20:
+            self._holes = hole  # type: ignore[attr-defined]
+        elif hasattr(self, "_holes"):
+            del self._holes
+
+    def position(self: Log) -> int:
+        if hasattr(self, "_holes"):
+            self._holes += 1
+            return int(self._holes)
+        self._last += 1
+        return self._last
+
+    patch.setattr(Log, "append", overtaken)
+    patch.setattr(Log, "_position", position)
+
+
+def no_compare_and_swap(patch: pytest.MonkeyPatch) -> None:
+    """Whoever believes to lead may move the position."""
+    patch.setattr(Database, "check_shard", lambda *_: None)
+
+
+def all_or_nothing(patch: pytest.MonkeyPatch) -> None:
+    """One refused step refuses the whole batch."""
+    append = Log.append_facts
+
+    def refuse_all(self: Log, events: Sequence[Event]) -> frozenset[UUID]:
+        streams = {event.originator_id for event in events}
+        for stream in streams:
+            its = [event for event in events if event.originator_id == stream]
+            if self._moved(stream, its) and not self._stored(stream, its):
+                return frozenset(streams)
+        return append(self, events)
+
+    patch.setattr(Log, "append_facts", refuse_all)
+
+
+def ambiguous_is_lost(patch: pytest.MonkeyPatch) -> None:
+    """A fact that is reported again, because the answer was lost, counts as refused."""
+    patch.setattr(Log, "_stored", lambda *_: False)
+
+
+def lost_wake_up(patch: pytest.MonkeyPatch) -> None:
+    """A worker waits for a bell, for ever."""
+    patch.setattr(Worker, "_pause", lambda _: 1e9)
+
+
+def counted_twice(patch: pytest.MonkeyPatch) -> None:
+    """A completed step counts for two dependencies."""
+    release = Run._release_children
+
+    def twice(self: Run, number: int) -> None:
+        release(self, number)
+        release(self, number)
+
+    patch.setattr(Run, "_release_children", twice)
+
+
+def late_completion_accepted(patch: pytest.MonkeyPatch) -> None:
+    """What a worker reports is appended, whoever got there first."""
+
+    def accept(self: Log, events: Sequence[Event]) -> frozenset[UUID]:
+        for event in events:
+            version = event.originator_version
+            if self._moved(event.originator_id, [event]):
+                version = self.version(event.originator_id) + 1
+            self.append([event.model_copy(update={"originator_version": version})])
+        return frozenset()
+
+    patch.setattr(Log, "append_facts", accept)
+
+
+def leaked_slot(patch: pytest.MonkeyPatch) -> None:
+    """A step that leaves the queue keeps its slots."""
+    patch.setattr(Gate, "_leave_queue", lambda *_: None)
+
+
+def forgotten_timer(patch: pytest.MonkeyPatch) -> None:
+    """The last of the timers of a transaction is not stored."""
+    store = Database.store_timers
+    patch.setattr(Database, "store_timers", lambda self, rows: store(self, rows[:-1]))
+
+
+def position_first(patch: pytest.MonkeyPatch) -> None:
+    """The position is stored in a transaction before that of the decisions."""
+    commit = Database.commit_decisions
+    numbers = count()
+
+    def in_two(self: Database, number: int, transaction: Commit, lease: float) -> None:
+        self.check_shard(number, transaction.epoch, transaction.old)
+        if next(numbers) % 7 == 6:
+            self.advance_shard(number, transaction.new, lease)
+            raise DatabaseUnavailable("cut off between the two")
+        commit(self, number, transaction, lease)
+
+    patch.setattr(Database, "commit_decisions", in_two)
+
+
+def lost_queue_row(patch: pytest.MonkeyPatch) -> None:
+    """Nobody looks for steps that should be queued and are not."""
+    patch.setattr(MemoryLedger, "unqueued", lambda *_: [])
+
+
+def cancel_misses_a_step(patch: pytest.MonkeyPatch) -> None:
+    """A step that is queued and cancelled in one batch stays in the queue."""
+    commit = Batch.commit
+
+    def with_all_that_was_queued(self: Batch, *arguments: Any) -> Commit:
+        made = commit(self, *arguments)
+        now = arguments[-1]
+        made.queued = [self._queue_row(run, n, now) for run, n in in_order(self._queued)]
+        return made
+
+    patch.setattr(Batch, "commit", with_all_that_was_queued)
+
+
+PLANTS = (
+    no_log_lock,
+    no_compare_and_swap,
+    all_or_nothing,
+    ambiguous_is_lost,
+    lost_wake_up,
+    counted_twice,
+    late_completion_accepted,
+    leaked_slot,
+    forgotten_timer,
+    position_first,
+    lost_queue_row,
+    cancel_misses_a_step,
+)
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+
+    with pytest.raises(Violation):
+        for seed in range(SEEDS):
+            simulate(seed)

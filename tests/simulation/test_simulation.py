@@ -1,0 +1,51 @@
+"""The production loops in one thread, on a store in memory, in a world where everything goes wrong.
+
+A seed leads to the same run, instruction by instruction: `simulate(seed)` tells what happened.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from simulation.simulate import Simulation, broken, simulate
+
+RUNS = 300
+LONG_RUNS = int(os.environ.get("SIMULATION_RUNS", "20000"))
+CHUNK = 100
+
+
+@settings(
+    max_examples=RUNS,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a smaller seed is no simpler run
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_whatever_goes_wrong_every_task_ends_as_its_template_allows(seed: int) -> None:
+    simulate(seed)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+def test_the_same_for_many_seeds() -> None:
+    chunks = [range(first, first + CHUNK) for first in range(0, LONG_RUNS, CHUNK)]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
+        found = [violation for part in processes.map(broken, chunks) for violation in part]
+
+    assert found == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_seed_reproduces_exactly(seed: int) -> None:
+    first, second = Simulation(seed), Simulation(seed)
+
+    first.run()
+    second.run()
+
+    assert first.world.told() == second.world.told()
+    assert first.world.steps == second.world.steps
+    assert first.cluster.database == second.cluster.database
