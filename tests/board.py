@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,9 @@ from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
 from flowledger.engine.store.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 
 Connection = psycopg.Connection[TupleRow]
+
+PATIENCE = 30.0
+"""Seconds that a test waits at most for another session; far more than it takes."""
 
 _randoms = count(1 << 40)
 
@@ -99,8 +103,10 @@ def queue_row(task: UUID, template: UUID, name: str = "a", /, **changed: Any) ->
         "task_id": task,
         "template_id": template,
         "version": 1,
-        "priority": 0,
+        "turn": 0.0,
         "attempt": 1,
+        "resets": 0,
+        "alone": False,
         "step": name,
         "correlation": None,
     }
@@ -133,6 +139,7 @@ def task_row(task: UUID, template: UUID, /, **changed: Any) -> dict[str, Any]:
         "version": "1",
         "state": "in_progress",
         "stream_version": 2,
+        "paused": False,
         "priority": 0,
         "correlation": str(task),
         "created_at": NOON,
@@ -161,6 +168,13 @@ def now(connection: Connection) -> datetime:
 def renew(connection: Connection, worker: UUID, seconds: float) -> None:
     """Register a worker, or renew its lease."""
     call(connection, "renew_worker", worker, "host", 1, seconds)
+
+
+def claim(connection: Connection, worker: UUID, *arguments: Any) -> list[Any]:
+    """The rows that `claim_steps` gives to the worker, which gets a lease where it has none."""
+    if worker not in table(connection, "worker", "worker_id"):
+        renew(connection, worker, 36_000)
+    return call(connection, "claim_steps", worker, *arguments)
 
 
 def heard(connection: Connection, channel: str, told: Connection, *statement: Any) -> list[str]:
@@ -193,9 +207,11 @@ class Others:
 
 def wait_until_blocked(connection: Connection, sessions: int = 1) -> None:
     """Return when that many sessions of this database wait for a lock."""
+    deadline = monotonic() + PATIENCE
     waiting = (
         "select count(*) from pg_stat_activity"
         " where datname = current_database() and wait_event_type = 'Lock'"
     )
     while connection.execute(waiting).fetchone() != (sessions,):
+        assert monotonic() < deadline, "nobody waits for a lock"
         connection.execute("select pg_stat_clear_snapshot()")

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from flowledger.engine.domain import decisions
-from flowledger.engine.domain.decisions import Rules
+from flowledger.engine.domain.decisions import Admit, Rules
 from flowledger.engine.domain.events import (
+    StepCheckpointed,
     StepCompleted,
     StepError,
     StepEvent,
@@ -22,6 +23,11 @@ from flowledger.engine.domain.events import (
 )
 from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
 from flowledger.engine.domain.plan import Plan, compile_plan
+from flowledger.engine.domain.requests import (
+    RequestRefused,
+    StepRequest,
+    TaskRequest,
+)
 from flowledger.engine.domain.retry import Retry
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.template import StepTemplate, Template
@@ -61,6 +67,8 @@ def event(kind: type[E], version: int = 1, /, **data: Any) -> E:
     name = data.get("step")
     if issubclass(kind, StepEvent):
         data = {"attempt": 1, **data}
+    if issubclass(kind, TaskRequest):
+        data = {"actor": "ann", "reason": "asked", **data}
     return kind(
         originator_id=step_id(TASK, name) if name else TASK,
         originator_version=version,
@@ -110,11 +118,18 @@ def names(events: Iterable[TaskEvent]) -> list[str]:
 class Story:
     """A task played in memory: what workers report, what the clock asks for, what is decided."""
 
-    def __init__(self, template: Template, *, lost_leases: int = 2) -> None:
+    def __init__(
+        self,
+        template: Template,
+        *,
+        lost_leases: int = 2,
+        admit: Admit | None = None,
+        **fields: Any,
+    ) -> None:
         self.plan = compile_plan(template)
-        self.rules = Rules(lost_leases=lost_leases)
+        self.rules = Rules(lost_leases=lost_leases, admit=admit)
         self.now = NOON
-        self.log: list[TaskEvent] = [created(self.plan)]
+        self.log: list[TaskEvent] = [created(self.plan, **fields)]
         self.run = Run(self.log[0], self.plan)  # type: ignore[arg-type]
         self._random = count(1_000)
 
@@ -141,18 +156,55 @@ class Story:
         """The worker stops."""
         self._report(StepHandedBack, name)
 
+    def note(self, name: str, state: Any = None) -> None:
+        """The handler records how far it is."""
+        self._report(StepCheckpointed, name, state=state)
+
     def lose(self, name: str) -> Sequence[TaskEvent]:
         """The worker goes silent."""
         number = self.plan.numbers[name]
-        return self._told(decisions.lease_expired(self.run, number, WORKER, self.now))
+        return self._told(decisions.lease_expired(self.run, number, WORKER, self.now, self.rules))
+
+    def ask(self, kind: type[TaskRequest], step: str | None = None, **data: Any) -> TaskRequest:
+        """An operator asks for something; nobody has answered yet."""
+        about = {"step": step} if issubclass(kind, StepRequest) else {}
+        request = self._dated(event(kind, **about, **data))
+        stream = step_id(TASK, f"request {request.event_id}")
+        request = request.model_copy(update={"originator_id": stream})
+        self._happened(request)
+        return request
+
+    def asked(
+        self, kind: type[TaskRequest], step: str | None = None, **data: Any
+    ) -> Sequence[TaskEvent]:
+        """An operator asks, and the coordinator decides."""
+        self.ask(kind, step, **data)
+        return self.decided()
+
+    def refused(self, kind: type[TaskRequest], step: str | None = None) -> str:
+        """What an operator is told who asks for what cannot be; nothing may follow from that."""
+        begun = self.run.started
+        answer, *rest = self.asked(kind, step)
+        assert isinstance(answer, RequestRefused), answer
+        assert not (rest and begun), rest
+        return answer.message
 
     def ring(self, name: str, *, after: float) -> Sequence[TaskEvent]:
         """The timer of the step is asked for, seconds from now."""
         self.now += timedelta(seconds=after)
+        kind, _ = self.run.timers.get(self.plan.numbers[name], ("retry", self.now))
+        return self._told(decisions.rung(self.run, name, kind, self.now, self.rules))
+
+    def ring_task(self, *, after: float) -> Sequence[TaskEvent]:
+        """The timer of the task as a whole is asked for, seconds from now."""
+        self.now += timedelta(seconds=after)
+        kind, _ = self.run.timer or ("deadline", self.now)
+        return self._told(decisions.rung(self.run, "", kind, self.now, self.rules))
+
+    def admit(self, name: str) -> Sequence[TaskEvent]:
+        """What held the step may be over."""
         number = self.plan.numbers[name]
-        timer = self.run.timers.get(number, ("retry", self.now))
-        due = decisions.retry_due if timer[0] == "retry" else decisions.timeout_due
-        return self._told(due(self.run, number, self.now))
+        return self._told(decisions.admitted(self.run, number, self.now, self.rules))
 
     def through(self, *steps: str) -> Story:
         """The steps complete, one after the other, with all decisions between."""
@@ -165,20 +217,17 @@ class Story:
 
     def _told(self, events: Sequence[TaskEvent]) -> Sequence[TaskEvent]:
         self.log += events
-        return [*events, *(self.decided() if events else ())]
+        return events
 
     def _report(self, kind: type[StepEvent], name: str, **data: Any) -> None:
         known = self.run.step(name)
-        fact = event(
-            kind,
-            known.version + 1,
-            step=name,
-            **{"attempt": known.attempt, **data},
-        ).model_copy(
-            update={
-                "event_id": uuid7(milliseconds(self.now), next(self._random)),
-                "occurred_at": self.now,
-            }
-        )
+        fields = {"attempt": known.attempt, **data}
+        self._happened(self._dated(event(kind, known.version + 1, step=name, **fields)))
+
+    def _dated(self, made: E) -> E:
+        event_id = uuid7(milliseconds(self.now), next(self._random))
+        return made.model_copy(update={"event_id": event_id, "occurred_at": self.now})
+
+    def _happened(self, fact: TaskEvent) -> None:
         self.run.apply(fact)
         self.log.append(fact)

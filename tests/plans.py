@@ -32,8 +32,13 @@ def history(task: UUID) -> list[Row]:
     ]
 
 
-def plan_of(connection: Connection, function: str, *arguments: Any, times: int = 1) -> str:
-    """The plan of a function's last statement, prepared and run so often with these arguments."""
+def plan_of(
+    connection: Connection, function: str, *arguments: Any, times: int = 1, **variables: str
+) -> str:
+    """The plan of a function's last statement, prepared and run so often with these arguments.
+
+    `variables`: SQL for those of the function's own.
+    """
     row = connection.execute(
         "select prosrc, proargnames, proargtypes::regtype[]::text[] from pg_proc"
         " where pronamespace = 'flowledger'::regnamespace and proname = %s",
@@ -45,6 +50,8 @@ def plan_of(connection: Connection, function: str, *arguments: Any, times: int =
     body = body.partition("return query")[2] or body
     for number, name in enumerate(names[: len(types)], start=1):
         body = re.sub(rf"\b{name}\b", f"${number}", body)
+    for name, value in variables.items():
+        body = re.sub(rf"\b{name}\b", value, body)
     return prepared(connection, body, types, arguments, times)
 
 

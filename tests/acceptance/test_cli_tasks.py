@@ -111,8 +111,10 @@ def test_status_tells_where_every_step_stands(command: Command, order: str) -> N
     stands = {name: (step["state"], step["attempts"]) for name, step in told["steps"].items()}
     assert stands == dict.fromkeys(("validate", "charge", "ship"), ("complete", 1))
     text = command("status", task).out
-    assert "state           complete" in text
-    assert "  charge    complete           attempts 1" in text
+    assert "state                 complete" in text
+    assert told["recommended_action"] == "finalize_task"
+    assert told["completion_percentage"] == 100
+    assert "  charge    complete           done, at attempt 1" in text
 
 
 def test_a_replay_agrees_with_the_rows(command: Command, order: str) -> None:
@@ -206,6 +208,7 @@ def test_facts_that_no_coordinator_has_seen_are_not_held_against_the_rows(
     assert command("status", task, "--json").value == {
         "task": task,
         "state": "submitted",
+        "words": ["submitted; a coordinator must run to take it on"],
         "steps": {},
     }
 

@@ -129,7 +129,7 @@ def test_a_step_waits_for_its_backoff_by_the_engines_clock(engine: Engine, share
     for times in (1, 2, 3):
         until_scheduled(shared_lab, task, times)
         assert task.steps()["much_later"].state is StepState.WAITING_FOR_RETRY
-        assert task.state is TaskState.IN_PROGRESS
+        assert task.state is TaskState.WAITING
         shared_lab.move_clock("4 minutes")
 
     assert task.result(PATIENCE) == {"much_later": 4}

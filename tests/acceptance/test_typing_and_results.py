@@ -112,12 +112,12 @@ failing = Workflow("typing", "failing", version="1")
 
 @failing.step(retry=NO_RETRY)
 def broken() -> None:
-    raise ValueError("the printer is on fire")
+    raise RuntimeError("the printer is on fire")
 
 
 @failing.step(retry=NO_RETRY)
 def silent() -> None:
-    raise LookupError
+    raise ConnectionError
 
 
 @failing.step(after=[broken])
@@ -191,8 +191,8 @@ def test_a_failed_task_carries_the_message_of_each_failed_step(engine: Engine) -
 
     assert caught.value.state is TaskState.ERROR
     assert caught.value.errors == {
-        "broken": "failed 1 of 1 times: ValueError: the printer is on fire",
-        "silent": "failed 1 of 1 times: LookupError: LookupError",
+        "broken": "failed 1 of 1 times: RuntimeError: the printer is on fire",
+        "silent": "failed 1 of 1 times: ConnectionError: ConnectionError",
     }
     assert {name: step.state for name, step in task.steps().items()} == {
         "broken": StepState.ERROR,

@@ -28,7 +28,7 @@ def test_the_demo_runs_an_order_tells_its_history_and_replays_it(command: Comman
     failed = re.findall(r"ms +payment +attempt \d failed: ConnectionError", done.stdout)
     assert len(failed) == 2
     assert "notify  completed with" in done.stdout
-    assert done.stdout.endswith("26 events folded: the rows say the same\n")
+    assert done.stdout.endswith("28 events folded: the rows say the same\n")
 
 
 def test_inventory_and_payment_run_at_once(command: Command) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -17,11 +18,13 @@ from flowledger.engine.domain.events import StepEvent
 from flowledger.engine.ports import Claim, Commit, Exchange
 from flowledger.engine.runtime.catalogue import Catalogue
 from flowledger.engine.runtime.coordinator import Coordinator
+from flowledger.engine.runtime.crew import HandlerCrew
 from flowledger.engine.runtime.worker import Worker
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.ledger import PostgresLedger
 from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.store.transactions import PostgresTransactions
 from flowledger.engine.store.wakeups import ProcessBell
 from flowledger.engine.store.workboard import PostgresWorkboard
 from flowledger.handlers import Workflow
@@ -180,6 +183,8 @@ class Loops:
         board = ForgetfulBoard(pool, mapper, clock)
         ledger.answers = board.answers = self.answers
         self.bell = ProcessBell()
+        transactions = PostgresTransactions(lab.url, pool, mapper, settings)
+        opened.callback(transactions.close)
         self.coordinator = Coordinator(
             ledger=ledger,
             clock=clock,
@@ -190,6 +195,7 @@ class Loops:
         self.worker = Worker(
             board=board,
             catalogue=Catalogue([flow]),
+            crew=partial(HandlerCrew, transactions=transactions),
             clock=clock,
             new_id=Identifiers().new,
             bell=self.bell,

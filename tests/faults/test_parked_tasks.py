@@ -48,3 +48,49 @@ def test_an_illegal_fact_parks_its_task_and_no_other(
     assert after.result(PATIENCE) == {"only": 3}
     assert broken.state is not TaskState.COMPLETE
     assert any("coordinator.task_parked" in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize("state", ["no JSON", "[]", "{}", ILLEGAL.replace("attempt", "atempt")])
+def test_a_fact_that_cannot_be_read_parks_its_task_and_no_other(
+    lab: Lab, state: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It lies between the others; the coordinator goes on past it, and says so once."""
+    caplog.set_level(logging.WARNING, "flowledger")
+    engine = lab.open(flow, roles=["coordinator"])
+    broken, before = (engine.submit(flow, {"number": number}) for number in (1, 2))
+    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 2)
+    with lab.connect() as connection:
+        plant = PLANT.replace("2::bigint", "9::bigint")
+        connection.execute(plant.encode(), {"task": broken.id, "state": state})
+    after = engine.submit(flow, {"number": 3})
+
+    lab.open(flow, roles=["worker"])
+
+    assert before.result(PATIENCE) == {"only": 2}
+    assert after.result(PATIENCE) == {"only": 3}
+    assert broken.state is TaskState.IN_PROGRESS
+    told = [record.getMessage() for record in caplog.records]
+    assert [line.split()[0] for line in told] == ["coordinator.task_parked"]
+    assert str(broken.id) in told[0]
+
+
+def test_a_submission_that_cannot_be_read_is_told_once_and_holds_up_no_other(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "flowledger")
+    submitter = lab.open(flow, roles=())
+    with lab.connect() as connection:
+        broken, whole = (
+            submitter.submit(flow, {"number": number}, connection=connection) for number in (1, 2)
+        )
+        connection.commit()
+    garbage = "update flowledger.submission set state = 'no JSON' where task_id = %s"
+    lab.rows(garbage, broken.id)
+
+    engine = lab.open(flow)
+
+    assert whole.result(PATIENCE) == {"only": 2}
+    assert engine.submit(flow, {"number": 3}).result(PATIENCE) == {"only": 3}
+    assert broken.state is TaskState.SUBMITTED
+    told = [record.getMessage() for record in caplog.records]
+    assert [line.split()[0] for line in told] == ["coordinator.task_parked"]

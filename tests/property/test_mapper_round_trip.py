@@ -13,7 +13,17 @@ from eventsourcing.utils import Environment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.events import EVENTS, Category, Event, StepError, TaskEvent
+from flowledger.engine.domain.circuit_events import CircuitOpened
+from flowledger.engine.domain.events import (
+    EVENTS,
+    Category,
+    Event,
+    StepError,
+    StepErrored,
+    TaskEvent,
+    TaskTimedOut,
+)
+from flowledger.engine.domain.requests import TaskRequest
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.store.mapper import ENCODED, PLAIN, LedgerEvent, LedgerMapper
 
@@ -44,6 +54,7 @@ ERRORS = st.builds(
     category=st.sampled_from(get_args(Category)),
     retryable=st.booleans(),
     traceback=st.none() | TEXT,
+    retry_after_seconds=st.none() | st.floats(0, 1e9),
 )
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "originator_id": st.uuids(),
@@ -73,14 +84,34 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "error": ERRORS,
     "timeout_seconds": st.floats(0, 1e9),
     "due_at": TIMES,
-    "reason": st.sampled_from(["permanent", "exhausted", "never", "lost_leases"]),
+    "reason": TEXT.filter(bool),
     "message": TEXT,
+    "start_at": st.none() | TIMES,
+    "deadline_at": st.none() | TIMES,
+    "until": st.none() | TIMES,
+    "state": JSON,
+    "request": st.uuids(),
+    "system": TEXT,
+    "failures": st.integers(0, 2**31 - 1),
 }
+
+
+OWN: dict[type[Event], dict[str, st.SearchStrategy[Any]]] = {
+    StepErrored: {
+        "reason": st.sampled_from(get_args(StepErrored.model_fields["reason"].annotation))
+    },
+    TaskTimedOut: {"deadline_at": TIMES},
+    CircuitOpened: {"until": TIMES},
+}
+"""Fields that mean less in one event than their name does in the others."""
 
 
 def events(kind: type[Event]) -> st.SearchStrategy[Event]:
     """Any event of the class; a field without values here is a KeyError."""
-    return st.builds(kind, **{name: VALUES[name] for name in kind.model_fields})
+    values = {**VALUES, **OWN.get(kind, {})}
+    if issubclass(kind, TaskRequest):
+        values["actor"] = TEXT.filter(bool)
+    return st.builds(kind, **{name: values[name] for name in kind.model_fields})
 
 
 @pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowledger.engine.domain.events import Category
 from flowledger.engine.domain.retry import Retry
 
 POLICIES = st.builds(
@@ -17,7 +19,9 @@ POLICIES = st.builds(
     factor=st.floats(1, 1e3),
     cap_seconds=st.floats(0, 1e6),
     jitter=st.sampled_from(["none", "equal", "full"]),
+    asked_cap_seconds=st.floats(0, 1e6),
 )
+ASKED = st.none() | st.floats(0, allow_infinity=True, allow_nan=False)
 RANDOM = st.floats(0, 1, exclude_max=True)
 
 
@@ -46,3 +50,22 @@ def test_jitter_only_shortens_and_equal_jitter_by_half_at_most(
     )
     assert full <= steady
     assert steady / 2 <= equal <= steady
+
+
+@given(POLICIES, st.integers(1, 10**6), RANDOM, ASKED)
+def test_a_service_that_asks_for_time_only_lengthens_a_delay_and_within_its_cap(
+    policy: Retry, failures: int, random: float, asked: float | None
+) -> None:
+    own, delay = policy.delay(failures, random), policy.delay(failures, random, asked)
+
+    assert own <= delay <= max(own, policy.asked_cap_seconds)
+    if asked is not None and asked <= policy.asked_cap_seconds:
+        assert delay >= asked
+
+
+@given(POLICIES, st.sampled_from(get_args(Category)))
+def test_what_is_not_retryable_is_never_tried_again(policy: Retry, category: Category) -> None:
+    listed = policy.model_copy(update={"categories": (category,)})
+
+    assert not listed.retries(category, retryable=False)
+    assert listed.retries(category)

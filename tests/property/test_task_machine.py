@@ -1,9 +1,10 @@
-"""The whole task as a machine: whatever workers, clock and coordinator do, in whatever order."""
+"""The whole task as a machine: whatever workers, clock, operators and coordinator do."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,40 +13,44 @@ from given import Story, step, template
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from random_tasks import DEADLINES, TIMES, Curious, interleaved, slots, templates
 
+from flowledger.engine.domain.decisions import decide
 from flowledger.engine.domain.events import (
     StepCompleted,
+    StepCompletedManually,
     StepEnqueued,
     StepErrored,
     StepEvent,
+    StepResolvedManually,
+    StepSkipped,
     StepStarted,
+    TaskCancelled,
     TaskCompleted,
     TaskEvent,
     TaskFailed,
+    TaskReopened,
+    TaskResolvedManually,
+    TaskTimedOut,
 )
-from flowledger.engine.domain.retry import Retry
-from flowledger.engine.domain.run import ACTIVE, Run, fold_run
-from flowledger.engine.domain.states import StepState, TaskState
+from flowledger.engine.domain.requests import (
+    REQUESTS,
+    RequestGranted,
+    RequestRefused,
+    StepRequest,
+    TaskCancelRequested,
+    TaskFailRequested,
+    TaskRequest,
+    TaskResolveRequested,
+    TaskResumeRequested,
+)
+from flowledger.engine.domain.run import ACTIVE, Hold, Run, fold_run
+from flowledger.engine.domain.states import DONE, StepState, TaskState
+from flowledger.engine.domain.summary import ExecutionStatus, counts_of, summary_of
 from flowledger.engine.domain.template import Template
 
-RETRIES = st.builds(
-    Retry,
-    max_attempts=st.integers(0, 3),
-    backoff=st.sampled_from(["none", "fixed", "exponential", "fibonacci"]),
-    jitter=st.sampled_from(["none", "full"]),
-)
-
-
-@st.composite
-def templates(draw: st.DrawFn) -> Template:
-    """A DAG of one to eight steps; a step depends on steps before it."""
-    steps = []
-    for number in range(draw(st.integers(1, 8))):
-        earlier = [str(n) for n in range(number)]
-        parents = draw(st.lists(st.sampled_from(earlier), unique=True)) if earlier else []
-        seconds = draw(st.none() | st.floats(0.5, 100))
-        steps.append(step(str(number), *parents, retry=draw(RETRIES), timeout_seconds=seconds))
-    return template(*draw(st.permutations(steps)))
+CONTINUES = (StepCompleted, StepCompletedManually, StepResolvedManually)
+ENDS = (TaskCompleted, TaskFailed, TaskCancelled, TaskTimedOut, TaskResolvedManually)
 
 
 class TaskMachine(RuleBasedStateMachine):
@@ -55,10 +60,24 @@ class TaskMachine(RuleBasedStateMachine):
         template=templates(),
         lost_leases=st.integers(0, 2),
         finally_=st.sampled_from(["complete", "fail", "lose"]),
+        settled_by=st.sampled_from([TaskFailRequested, TaskResolveRequested, TaskCancelRequested]),
+        times=st.fixed_dictionaries({"start_at": TIMES, "deadline_at": DEADLINES}),
     )
-    def submitted(self, template: Template, lost_leases: int, finally_: str) -> None:
-        self.story = Story(template, lost_leases=lost_leases)
+    def submitted(
+        self,
+        template: Template,
+        lost_leases: int,
+        finally_: str,
+        settled_by: type[TaskRequest],
+        times: dict[str, datetime | None],
+    ) -> None:
+        self.shut: set[int] = set()
+        self.story = Story(template, lost_leases=lost_leases, admit=self.admit, **times)
         self.finally_ = finally_
+        self.settled_by = settled_by
+
+    def admit(self, _run: Run, number: int, _now: datetime) -> Hold | None:
+        return Hold("slot", "gate") if number in self.shut else None
 
     # -- what happens
 
@@ -71,6 +90,11 @@ class TaskMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def worker_completes(self, data: st.DataObject) -> None:
         self.story.complete(self.one(data, StepState.IN_PROGRESS))
+
+    @precondition(lambda self: self.steps_in(StepState.IN_PROGRESS))
+    @rule(data=st.data())
+    def worker_notes_how_far_it_is(self, data: st.DataObject) -> None:
+        self.story.note(self.one(data, StepState.IN_PROGRESS))
 
     @precondition(lambda self: self.steps_in(StepState.IN_PROGRESS))
     @rule(data=st.data(), retryable=st.booleans())
@@ -90,12 +114,37 @@ class TaskMachine(RuleBasedStateMachine):
     def timer_rings(self, data: st.DataObject, seconds: float) -> None:
         self.story.ring(self.one(data, *StepState), after=seconds)
 
+    @rule(seconds=st.sampled_from([0.0, 1.0, 30.0]))
+    def timer_of_the_task_rings(self, seconds: float) -> None:
+        self.story.ring_task(after=seconds)
+
+    @rule(kind=st.sampled_from(REQUESTS), data=st.data())
+    def operator_asks(self, kind: type[TaskRequest], data: st.DataObject) -> None:
+        about_step = issubclass(kind, StepRequest)
+        name = data.draw(st.sampled_from([*self.run.plan.numbers, "?"])) if about_step else None
+        self.story.ask(kind, name)
+
+    @rule(data=st.data())
+    def gate_shuts(self, data: st.DataObject) -> None:
+        self.shut.add(data.draw(st.sampled_from(range(len(self.run.steps)))))
+
+    @rule(data=st.data())
+    def gate_opens(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(range(len(self.run.steps))))
+        self.shut.discard(number)
+        self.story.admit(self.run.plan.steps[number].name)
+
     @rule()
     def coordinator_asks_again(self) -> None:
         self.story.decided()
 
         assert self.story.decided() == ()
-        assert self.run.active or self.run.ended
+        assert not self.run.requests
+        assert not self.run.undecided
+        assert self.run.ended or self.waits_for_something()
+        if self.run.started:
+            blocked = self.run.task.state is TaskState.BLOCKED
+            assert self.is_over_in_words() is (self.run.ended or blocked)
 
     @rule()
     def coordinator_reloads(self) -> None:
@@ -112,52 +161,80 @@ class TaskMachine(RuleBasedStateMachine):
 
         assert slots(fold_run(mixed, self.story.plan)) == slots(self.run)
 
+    @precondition(lambda self: not self.run.asks)
+    @rule()
+    def a_run_that_asks_for_nothing_is_asked_all_the_same(self) -> None:
+        created, *rest = self.log
+        curious = Curious(created, self.story.plan)  # type: ignore[arg-type]
+        curious.apply_all(rest)
+        for number, hold in self.run.held.items():
+            curious.hold(number, hold)
+
+        assert decide(curious, created.event_id, self.story.now, self.story.rules) == ()
+
     # -- what always holds
 
     @invariant()
-    def no_step_runs_before_its_parents_completed(self) -> None:
-        completed: set[str] = set()
+    def no_step_runs_before_its_parents_let_it(self) -> None:
+        satisfied: set[str] = set()
         for event in self.log:
             if isinstance(event, (StepEnqueued, StepStarted, StepErrored)):
-                assert set(self.dependencies(event.step)) <= completed
-            if isinstance(event, StepCompleted):
-                completed.add(event.step)
+                assert set(self.planned(event.step).dependencies) <= satisfied
+            if isinstance(event, CONTINUES) or self.is_dispensable(event):
+                satisfied.add(event.step)  # type: ignore[attr-defined]
 
     @invariant()
     def no_step_completes_twice(self) -> None:
-        done = Counter(e.step for e in self.log if isinstance(e, StepCompleted))
+        done = Counter(e.step for e in self.log if isinstance(e, CONTINUES))
 
         assert all(count == 1 for count in done.values())
 
     @invariant()
-    def a_task_that_ended_has_no_active_step_and_one_end(self) -> None:
-        ends = [e for e in self.log if isinstance(e, (TaskCompleted, TaskFailed))]
+    def a_task_ends_once_unless_it_was_opened_again(self) -> None:
+        ended = False
+        for event in self.log:
+            if isinstance(event, ENDS):
+                assert not ended or isinstance(event, TaskResolvedManually)
+                ended = True
+            elif isinstance(event, TaskReopened):
+                ended = False
 
-        assert len(ends) == self.run.ended
-        assert not self.run.ended or not self.steps_in(*ACTIVE)
+        assert self.run.ended is ended
 
     @invariant()
-    def a_task_is_complete_only_when_all_its_steps_are(self) -> None:
-        if self.run.task.state is TaskState.COMPLETE:
-            assert len(self.steps_in(StepState.COMPLETE)) == len(self.run.steps)
-        if self.run.task.state is TaskState.ERROR:
-            assert self.steps_in(StepState.ERROR)
+    def of_a_task_that_ended_only_what_was_told_to_stop_goes_on(self) -> None:
+        if self.run.ended:
+            for number, known in enumerate(self.run.steps):
+                assert known.state not in ACTIVE or known.cancelling or number in self.run.undecided
+
+    @invariant()
+    def a_task_ends_as_its_steps_did(self) -> None:
+        state, run = self.run.task.state, self.run
+        if state is TaskState.COMPLETE:
+            assert (run.active, run.errors, run.cancelled, run.ready) == (0, 0, 0, set())
+        if state is TaskState.ERROR:
+            assert run.errors or any(isinstance(event, TaskTimedOut) for event in self.log)
+        if state is TaskState.BLOCKED:
+            assert run.errors
+            assert run.plan.template.on_failure == "block"
 
     @invariant()
     def counters_equal_a_recount(self) -> None:
-        run, complete = self.run, set(self.steps_in(StepState.COMPLETE))
-        open_edges = [
-            len([parent for parent in s.dependencies if parent not in complete])
-            for s in run.plan.steps
-        ]
+        run = self.run
+        satisfied = {p.name for p in run.plan.steps if self.satisfies(p.name)}
+        open_edges = [len(set(s.dependencies) - satisfied) for s in run.plan.steps]
         ready = {
             number
             for number, count in enumerate(open_edges)
             if not count and run.steps[number].state is StepState.PENDING
         }
 
-        assert (run.open, run.ready) == (open_edges, ready)
-        assert (run.active, run.complete) == (len(self.steps_in(*ACTIVE)), len(complete))
+        assert (run.open, slots(run)["ready"]) == (open_edges, ready)
+        assert not run.ready & run.held.keys()
+        assert run.active == len(self.steps_in(*ACTIVE))
+        assert run.busy == len(self.steps_in(StepState.ENQUEUED, StepState.IN_PROGRESS))
+        assert run.errors == len(self.steps_in(StepState.ERROR))
+        assert run.cancelled == len(self.steps_in(StepState.CANCELLED))
 
     @invariant()
     def no_step_fails_more_often_than_its_policy_allows(self) -> None:
@@ -176,17 +253,34 @@ class TaskMachine(RuleBasedStateMachine):
         assert len({event.event_id for event in self.log}) == len(self.log)
 
     @invariant()
+    def every_request_is_answered_once_or_open(self) -> None:
+        asked = {e.originator_id for e in self.log if isinstance(e, TaskRequest)}
+        answered = [e.request for e in self.log if isinstance(e, (RequestGranted, RequestRefused))]
+
+        assert len(set(answered)) == len(answered)
+        assert asked - set(answered) == self.run.requests.keys()
+
+    @invariant()
     def timers_are_of_steps_that_wait_for_them(self) -> None:
+        waiting = {
+            "retry": StepState.WAITING_FOR_RETRY,
+            "timeout": StepState.IN_PROGRESS,
+            "start_timeout": StepState.ENQUEUED,
+        }
         for number, (kind, _) in self.run.timers.items():
-            waiting = {"retry": StepState.WAITING_FOR_RETRY, "timeout": StepState.IN_PROGRESS}
             assert self.run.steps[number].state is waiting[kind]
 
     def teardown(self) -> None:
         """Whatever happened, it comes to an end, be it that from now on everything goes wrong."""
         if not hasattr(self, "story"):
             return
+        self.shut.clear()
         for _ in range(8 * len(self.run.steps) + 8):
             self.story.decided()
+            self.operators_answer()
+            for name in self.run.plan.numbers:
+                self.story.admit(name)
+            self.story.ring_task(after=10)
             for name in self.steps_in(StepState.WAITING_FOR_RETRY):
                 self.story.ring(name, after=1e6)
             for name in self.steps_in(StepState.ENQUEUED):
@@ -196,19 +290,28 @@ class TaskMachine(RuleBasedStateMachine):
         self.story.decided()
 
         assert self.run.ended
+        assert not self.run.active
         self.no_step_fails_more_often_than_its_policy_allows()
-        self.a_task_is_complete_only_when_all_its_steps_are()
-        for given_up in (event for event in self.log if isinstance(event, StepErrored)):
-            self.was_given_up_for_a_reason(given_up)
+        self.a_task_ends_as_its_steps_did()
+        last = {event.step: event for event in self.log if isinstance(event, StepErrored)}
+        for name in self.steps_in(StepState.ERROR):
+            self.was_given_up_for_a_reason(last[name])
+
+    def operators_answer(self) -> None:
+        if self.run.task.paused:
+            self.story.asked(TaskResumeRequested)
+        if self.run.task.state is TaskState.BLOCKED:
+            self.story.asked(self.settled_by)
 
     def was_given_up_for_a_reason(self, event: StepErrored) -> None:
-        known = self.run.step(event.step)
-        allowed = self.run.plan.steps[self.run.plan.numbers[event.step]].retry.max_attempts
+        known, planned = self.run.step(event.step), self.planned(event.step)
+        allowed = planned.retry.max_attempts
         expected = {
             "never": (allowed, 0),
             "exhausted": (known.failures, allowed),
             "permanent": (known.failures > 0, True),
             "lost_leases": (known.lost, self.story.rules.lost_leases + 1),
+            "start_timeout": (planned.start_timeout_seconds is None, False),
         }
         found, should_be = expected[event.reason]
         assert found == should_be, event.reason
@@ -223,8 +326,25 @@ class TaskMachine(RuleBasedStateMachine):
     def log(self) -> Sequence[TaskEvent]:
         return self.story.log
 
-    def dependencies(self, name: str) -> Sequence[str]:
-        return self.run.plan.steps[self.run.plan.numbers[name]].dependencies
+    def planned(self, name: str) -> Any:
+        return self.run.plan.steps[self.run.plan.numbers[name]]
+
+    def is_dispensable(self, event: TaskEvent) -> bool:
+        return isinstance(event, StepSkipped) and self.satisfies(event.step)
+
+    def satisfies(self, name: str) -> bool:
+        state = self.run.step(name).state
+        skipped = state is StepState.SKIPPED and self.planned(name).when_skipped == "continue"
+        return skipped or state in DONE
+
+    def waits_for_something(self) -> bool:
+        run = self.run
+        by_time = run.active or not run.started
+        return bool(by_time or run.held or run.task.paused or run.task.state is TaskState.BLOCKED)
+
+    def is_over_in_words(self) -> bool:
+        status = summary_of(counts_of(self.run)).execution_status
+        return status in {ExecutionStatus.ALL_COMPLETE, ExecutionStatus.BLOCKED_BY_FAILURES}
 
     def steps_in(self, *states: StepState) -> list[str]:
         return [
@@ -235,21 +355,6 @@ class TaskMachine(RuleBasedStateMachine):
 
     def one(self, data: st.DataObject, *states: StepState) -> str:
         return data.draw(st.sampled_from(self.steps_in(*states)))
-
-
-def slots(run: Run) -> dict[str, Any]:
-    """Everything that a run knows."""
-    return {name: getattr(run, name) for name in Run.__slots__}
-
-
-def interleaved(events: Sequence[TaskEvent], random: Any) -> list[TaskEvent]:
-    """The same events in another order, in which every stream keeps its own."""
-    streams: dict[UUID, list[TaskEvent]] = {}
-    for event in events:
-        streams.setdefault(event.originator_id, []).append(event)
-    order = [event.originator_id for event in events]
-    random.shuffle(order)
-    return [streams[stream].pop(0) for stream in order]
 
 
 TestTaskMachine = TaskMachine.TestCase
@@ -279,4 +384,4 @@ def test_the_machine_would_notice_a_step_that_runs_too_early() -> None:
     machine.story.log.append(early)
 
     with pytest.raises(AssertionError):
-        machine.no_step_runs_before_its_parents_completed()
+        machine.no_step_runs_before_its_parents_let_it()

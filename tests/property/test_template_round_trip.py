@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowledger.engine.domain.policies import Concurrency, Rate
 from flowledger.engine.domain.retry import Retry
 from flowledger.engine.domain.template import (
     HandlerRef,
@@ -41,6 +42,11 @@ RETRIES = st.builds(
     cap_seconds=SECONDS,
     jitter=st.sampled_from(["none", "equal", "full"]),
 )
+POSITIVE = st.floats(0.001, 1e6)
+KEYS = st.none() | st.sampled_from(["customer_id", "order.customer.id", "a-b.c"])
+AT_MOST = st.integers(1, 2**31 - 1)
+CONCURRENCIES = st.none() | st.builds(Concurrency, limit=AT_MOST, key=KEYS)
+RATES = st.none() | st.builds(Rate, limit=AT_MOST, per_seconds=POSITIVE, key=KEYS)
 
 
 @st.composite
@@ -54,7 +60,13 @@ def templates(draw: st.DrawFn) -> Template:
             ),
             dependencies=tuple(draw(st.sets(st.sampled_from(names[:index])))) if index else (),
             retry=draw(RETRIES),
-            timeout_seconds=draw(st.none() | st.floats(0.001, 1e6)),
+            timeout_seconds=draw(st.none() | POSITIVE),
+            start_timeout_seconds=draw(st.none() | POSITIVE),
+            when_skipped=draw(st.sampled_from(["continue", "stop"])),
+            system=draw(st.none() | NAMES),
+            transactional=draw(st.booleans()),
+            concurrency=draw(CONCURRENCIES),
+            rate=draw(RATES),
             description=draw(TEXT),
         )
         for index, name in enumerate(names)
@@ -65,6 +77,10 @@ def templates(draw: st.DrawFn) -> Template:
         version=draw(VERSIONS),
         description=draw(TEXT),
         identity=draw(st.sampled_from(["always_unique", "strict", "caller_provided"])),
+        on_failure=draw(st.sampled_from(["fail", "block"])),
+        deadline_seconds=draw(st.none() | POSITIVE),
+        concurrency=draw(CONCURRENCIES),
+        rate=draw(RATES),
         context_schema=draw(st.none() | OBJECTS),
         steps=tuple(draw(st.permutations(steps))),
     )

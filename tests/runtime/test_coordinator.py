@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from threading import Event
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, assert_legal_order, completions, kinds
+from lab import PATIENCE, Lab, assert_legal_order, completions, kinds, of_kind
 
 from flowledger.engine import TaskState
-from flowledger.handlers import Workflow
+from flowledger.engine.domain.events import StepLeaseExpired
+from flowledger.handlers import StepContext, Workflow
 
 flow = Workflow("coordinator", "flow", version="1")
 
@@ -33,6 +35,24 @@ def blocked() -> str:
     entered.set()
     assert released.wait(PATIENCE)
     return "done"
+
+
+robbed = Workflow("coordinator", "robbed", version="1")
+robbery, never = Event(), Event()
+
+
+@robbed.step
+def step(call: StepContext) -> int:
+    if call.attempt == 1:
+        robbery.set()
+        never.wait(PATIENCE)
+    return call.attempt
+
+
+@pytest.fixture
+def _freed() -> Generator[None]:
+    yield
+    never.set()
 
 
 @pytest.mark.parametrize(
@@ -73,6 +93,31 @@ def test_a_queue_row_that_was_lost_is_found_and_made_again(lab: Lab) -> None:
     assert kinds(task.history(), "first") == ["StepEnqueued", "StepStarted", "StepCompleted"]
 
 
+@pytest.mark.usefixtures("_freed")
+def test_a_running_step_that_nobody_holds_is_given_up_when_it_is_seen_twice(lab: Lab) -> None:
+    engine = lab.open(robbed, coordinator={"reconcile_seconds": 60.0})
+    task = engine.submit(robbed, {})
+    assert robbery.wait(PATIENCE)
+    lab.until(lambda: lab.value("select state from flowledger.step") == "in_progress")
+    lab.rows("delete from flowledger.queue")
+
+    for _ in range(2):
+        # It forgets workers that are gone whenever it reconciles, and not before.
+        lab.rows(
+            "insert into flowledger.worker (worker_id, lease_until, started_at, host, pid)"
+            " values (gen_random_uuid(), '-infinity', now(), 'gone', 1)"
+        )
+        lab.move_clock("1 minute")
+        lab.until(
+            lambda: not lab.value("select count(*) from flowledger.worker where host = 'gone'")
+        )
+
+    lab.until(lambda: "StepLeaseExpired" in kinds(task.history()))
+    (lost,) = of_kind(task.history(), StepLeaseExpired)
+    assert lost.worker is None
+    assert task.result(PATIENCE) == {"step": 2}
+
+
 def test_steps_of_a_worker_that_is_silent_past_its_lease_are_given_to_another(lab: Lab) -> None:
     """The silent one reports in the end, and is refused."""
     first_worker = lab.open(slow, roles=["worker"], worker={"concurrency": 1})
@@ -98,11 +143,14 @@ def test_steps_of_a_worker_that_is_silent_past_its_lease_are_given_to_another(la
 
 def test_a_completion_that_raced_a_decision_wins_where_it_was_first(lab: Lab) -> None:
     """The coordinator's batch is refused as a whole; it reads the fact and decides again."""
-    engine = lab.open(flow, worker={"concurrency": 1}, coordinator={"batch_size": 1})
+    worker = {"concurrency": 1, "lease_seconds": 3.0, "lease_margin_seconds": 0.5}
+    engine = lab.open(flow, worker=worker, coordinator={"batch_size": 1})
     tasks = engine.submit_many(flow, [{"number": number} for number in range(10)])
     for _ in range(5):
         lab.rows("update flowledger.worker set lease_until = flowledger.clock() - interval '1 s'")
         lab.move_clock("1 second")
+    # The worker was never silent and does not know that it seemed so: it is renewed in time.
+    lab.rows("update flowledger.worker set lease_until = flowledger.clock() + interval '10 hours'")
 
     for task in tasks:
         assert task.wait(PATIENCE) is TaskState.COMPLETE

@@ -44,7 +44,7 @@ def bell() -> ProcessBell:
 
 @pytest.fixture
 def endings(tasks: Any, bell: ProcessBell) -> Generator[Endings]:
-    made = Endings(tasks, bell, PATIENCE, lambda: None)
+    made = Endings(bell, PATIENCE, lambda: None)
     yield made
     made.stop()
 
@@ -53,8 +53,8 @@ def test_a_waiter_is_told_when_its_task_has_ended(
     tasks: Ended, bell: ProcessBell, endings: Endings
 ) -> None:
     first, second, told, other = uuid4(), uuid4(), Event(), Event()
-    endings.tell(first, told.set)
-    endings.tell(second, other.set)
+    endings.tell(tasks.ended, first, told.set)
+    endings.tell(tasks.ended, second, other.set)
 
     tasks.tasks.add(first)
     bell.ring("ended")
@@ -68,7 +68,9 @@ def test_all_waiters_for_one_task_are_told(
 ) -> None:
     task, everybody = uuid4(), Barrier(4)
     for _ in range(3):
-        endings.tell(task, Thread(target=everybody.wait, args=(PATIENCE,), daemon=True).start)
+        endings.tell(
+            tasks.ended, task, Thread(target=everybody.wait, args=(PATIENCE,), daemon=True).start
+        )
 
     tasks.tasks.add(task)
     bell.ring("ended")
@@ -80,7 +82,7 @@ def test_a_task_that_ended_before_anybody_waited_is_found(tasks: Ended, endings:
     task, told = uuid4(), Event()
     tasks.tasks.add(task)
 
-    endings.tell(task, told.set)
+    endings.tell(tasks.ended, task, told.set)
 
     assert told.wait(PATIENCE)
 
@@ -89,10 +91,10 @@ def test_who_has_gone_is_not_told_nor_asked_about(
     tasks: Ended, bell: ProcessBell, endings: Endings
 ) -> None:
     gone, stays, told, other = uuid4(), uuid4(), Event(), Event()
-    endings.tell(gone, told.set)
-    endings.forget(gone, told.set)
+    endings.tell(tasks.ended, gone, told.set)
+    endings.forget(tasks.ended, gone, told.set)
     tasks.tasks |= {gone, stays}
-    endings.tell(stays, other.set)
+    endings.tell(tasks.ended, stays, other.set)
 
     assert other.wait(PATIENCE)
     assert tasks.asked[-1] == {stays}
@@ -105,7 +107,7 @@ def test_while_the_database_is_away_waiters_wait_on(
     task, told = uuid4(), Event()
     tasks.away = True
     tasks.tasks.add(task)
-    endings.tell(task, told.set)
+    endings.tell(tasks.ended, task, told.set)
     assert tasks.heard.wait(PATIENCE)
     assert not told.is_set()
 
@@ -115,6 +117,23 @@ def test_while_the_database_is_away_waiters_wait_on(
     assert told.wait(PATIENCE)
 
 
+def test_each_question_is_asked_about_those_that_wait_for_its_answer(
+    tasks: Ended, endings: Endings
+) -> None:
+    requests, told, other = Ended(), Event(), Event()
+    task, request = uuid4(), uuid4()
+    requests.tasks.add(request)
+    tasks.tasks.add(request)
+    endings.tell(tasks.ended, task, other.set)
+
+    endings.tell(requests.ended, request, told.set)
+
+    assert told.wait(PATIENCE)
+    assert tasks.asked[-1] == {task}
+    assert requests.asked[-1] == {request}
+    assert not other.is_set()
+
+
 def test_a_failing_waiter_does_not_keep_the_others_waiting(
     tasks: Ended, bell: ProcessBell, endings: Endings
 ) -> None:
@@ -122,8 +141,8 @@ def test_a_failing_waiter_does_not_keep_the_others_waiting(
         raise RuntimeError("the waiter's loop is closed")
 
     task, told = uuid4(), Event()
-    endings.tell(task, fail)
-    endings.tell(task, told.set)
+    endings.tell(tasks.ended, task, fail)
+    endings.tell(tasks.ended, task, told.set)
 
     tasks.tasks.add(task)
     bell.ring("ended")
@@ -131,12 +150,12 @@ def test_a_failing_waiter_does_not_keep_the_others_waiting(
     assert told.wait(PATIENCE)
 
 
-def test_waiters_are_told_at_the_end_and_after_it(endings: Endings) -> None:
+def test_waiters_are_told_at_the_end_and_after_it(tasks: Ended, endings: Endings) -> None:
     told, late = Event(), Event()
-    endings.tell(uuid4(), told.set)
+    endings.tell(tasks.ended, uuid4(), told.set)
 
     endings.stop()
-    endings.tell(uuid4(), late.set)
+    endings.tell(tasks.ended, uuid4(), late.set)
 
     assert told.is_set()
     assert late.is_set()

@@ -247,8 +247,8 @@ def test_a_row_that_lingers_in_the_queue_costs_one_conflict(
     (claim,) = claimed(stage)
     stage.worker.exchange([stage.worker.fact(StepFailed, claim, error=NO)])
     stage.lab.rows(
-        "insert into flowledger.queue (step_id, task_id, template_id, stream_version, priority,"
-        " attempt, step) values (%s, %s, %s, 1, 0, 1, 'only')",
+        "insert into flowledger.queue (step_id, task_id, template_id, stream_version, turn,"
+        " attempt, resets, step) values (%s, %s, %s, 1, 0, 1, 0, 'only')",
         *(claim.step_id, claim.task_id, claim.template_id),
     )
     tried: list[Commit] = []

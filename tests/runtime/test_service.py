@@ -11,8 +11,9 @@ from lab import PATIENCE, Lab, assert_legal_order, completions, kinds
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.config import Settings
-from flowledger.engine.errors import DatabaseUnavailable
-from flowledger.engine.runtime.service import Backoff, Loop
+from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
+from flowledger.engine.outages import Backoff
+from flowledger.engine.runtime.service import Loop
 from flowledger.engine.store.wakeups import ProcessBell
 from flowledger.handlers import StepContext, Workflow
 
@@ -103,6 +104,23 @@ def test_closing_twice_and_closing_without_a_database_do_no_harm(lab: Lab) -> No
 
     engine.close()
     engine.close()
+
+
+def test_whatever_is_asked_of_a_closed_engine_says_that_it_is_closed(lab: Lab) -> None:
+    engine = lab.open(flow, roles=())
+    task = engine.submit(flow, {"name": "closed"})
+    engine.close()
+
+    for ask in (
+        lambda: engine.submit(flow, {"name": "late"}),
+        lambda: task.state,
+        lambda: task.wait(1),
+        task.history,
+        task.steps,
+        task.progress,
+    ):
+        with pytest.raises(EngineClosed, match="the engine was closed"):
+            ask()
 
 
 def test_a_coordinator_that_stops_lets_the_next_lead_at_once(lab: Lab) -> None:

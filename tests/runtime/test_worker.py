@@ -6,15 +6,18 @@ from collections import defaultdict
 from threading import Event, Lock
 from typing import Any
 
+import pytest
 from lab import PATIENCE, Lab, completions, kinds
 
-from flowledger.engine import TaskState
+from flowledger.engine import InvalidConfiguration, Settings, TaskState
 from flowledger.handlers import Retry, StepContext, Workflow
 
 flow = Workflow("worker", "flow", version="1")
 other = Workflow("worker", "other", version="1")
 counted = Workflow("worker", "counted", version="1")
 stubborn = Workflow("worker", "stubborn", version="1")
+elsewhere = Workflow("elsewhere", "flow", version="1")
+wearing = Workflow("worker", "wearing", version="1")
 
 lock = Lock()
 at_once: list[int] = []
@@ -25,6 +28,7 @@ released: dict[int, Event] = defaultdict(Event)
 
 @flow.step
 @other.step
+@elsewhere.step
 def first(context: dict[str, Any]) -> int:
     return context["number"]
 
@@ -43,6 +47,12 @@ def ignores_timeouts(step: StepContext) -> int:
     entered[step.attempt].set()
     assert released[step.attempt].wait(PATIENCE)
     return step.attempt
+
+
+@wearing.step(timeout=60, retry=Retry(max_attempts=1))
+def outlives_its_timeout() -> None:
+    entered[-1].set()
+    assert released[-1].wait(PATIENCE)
 
 
 def test_a_worker_claims_only_steps_of_the_workflows_it_was_given(lab: Lab) -> None:
@@ -86,3 +96,60 @@ def test_an_attempt_that_was_given_up_takes_a_place_until_its_handler_ends(lab: 
 
     assert task.result(PATIENCE) == {"ignores_timeouts": 2}
     assert set(completions(lab).values()) == {1}
+
+
+def test_a_worker_claims_only_steps_of_its_namespaces(lab: Lab) -> None:
+    client = lab.open(flow, elsewhere, roles=["coordinator"])
+    mine, theirs = client.submit(elsewhere, {"number": 1}), client.submit(flow, {"number": 2})
+    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 2)
+
+    lab.open(flow, elsewhere, roles=["worker"], worker={"namespaces": ("elsewhere", "nowhere")})
+
+    assert mine.result(PATIENCE) == {"first": 1}
+    assert kinds(theirs.history())[-1] == "StepEnqueued"
+
+
+def test_a_worker_none_of_whose_workflows_is_in_its_namespaces_is_refused(lab: Lab) -> None:
+    expected = "worker.namespaces is nowhere: none of the workflows is in it, they are in worker"
+    with pytest.raises(InvalidConfiguration, match=expected):
+        lab.open(flow, other, worker={"namespaces": ("nowhere",)})
+
+    lab.open(flow, roles=["coordinator"], worker={"namespaces": ("nowhere",)})
+
+
+def test_namespaces_are_words_between_commas_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FLOWLEDGER_WORKER__NAMESPACES", "shop, returns,")
+
+    assert Settings.load().worker.namespaces == ("shop", "returns")
+
+
+def test_a_worker_that_is_worn_out_says_so_claims_nothing_and_recovers(lab: Lab) -> None:
+    """One of two places is taken by a handler that outlived its timeout and the grace."""
+    engine = lab.open(
+        wearing, flow, worker={"concurrency": 2, "heartbeat_seconds": 0.05, "poll_seconds": 0.05}
+    )
+    told = Event()
+    engine.when_worn_out(told.set)
+    task = engine.submit(wearing, {})
+    assert entered[-1].wait(PATIENCE)
+    lab.until(lambda: lab.value("select count(*) from flowledger.timer") == 1)
+    assert engine.health["handlers"].well
+
+    lab.move_clock("61 seconds")
+
+    assert task.wait(PATIENCE) is TaskState.ERROR
+    assert told.wait(PATIENCE)
+    found = engine.health["handlers"]
+    assert (found.well, found.attempts) == (False, 1)
+    assert "1 abandoned handlers take half or more of the worker's 2 places" in str(found.error)
+    assert lab.value("select condition from flowledger.worker") == "worn_out"
+    waiting = engine.submit(flow, {"number": 3})
+    lab.until(lambda: kinds(waiting.history())[-1] == "StepEnqueued")
+
+    released[-1].set()
+
+    assert waiting.result(PATIENCE) == {"first": 3}
+    assert engine.health["handlers"].well
+    assert lab.value("select condition from flowledger.worker") == "ready"

@@ -14,6 +14,7 @@ from board import (
     Row,
     append,
     call,
+    claim,
     columns,
     heard,
     log,
@@ -66,12 +67,14 @@ class World:
             "new": 7,
             "events": [self.event],
             "dropped": UuidArray([step_id(self.task, "lost")]),
+            "signalled": None,
             "queued": rows_of([queue_row(self.task, TEMPLATE)]),
             "steps": rows_of([step_row(self.task)]),
             "tasks": rows_of([task_row(self.task, TEMPLATE)]),
             "untimed": UuidArray([step_id(self.task, "rang")]),
             "timers": rows_of([timer_row(self.task, NOON, "a", "timeout")]),
             "submissions": BigintArray([self.submission]),
+            "answers": False,
             **changed,
         }
         events = given.pop("events")
@@ -101,7 +104,10 @@ def test_everything_is_stored_together(connection: Connection, world: World) -> 
 
 
 NOTHING = dict.fromkeys(
-    ("events", "dropped", "queued", "steps", "tasks", "untimed", "timers", "submissions")
+    (
+        *("events", "dropped", "signalled", "queued", "steps", "tasks", "untimed", "timers"),
+        *("submissions", "answers"),
+    )
 )
 
 
@@ -151,7 +157,7 @@ def test_the_same_transaction_again_is_refused(connection: Connection, world: Wo
 
 
 def test_a_step_may_be_dropped_and_queued_in_one_go(connection: Connection, world: World) -> None:
-    call(connection, "claim_steps", new_id(), [TEMPLATE], 1)
+    claim(connection, new_id(), [TEMPLATE], 1)
 
     world.commit(queued=rows_of([queue_row(world.task, TEMPLATE, "lost", version=4)]))
 
@@ -163,7 +169,7 @@ def test_a_leader_that_was_replaced_while_it_waited_is_refused(
 ) -> None:
     with others.begin() as usurper:
         usurper.execute("update flowledger.shard set epoch = epoch + 1")
-        late = others.later("commit_decisions", 0, world.epoch, 0, 7, 60.0, *(None,) * 13)
+        late = others.later("commit_decisions", 0, world.epoch, 0, 7, 60.0, *(None,) * 15)
         wait_until_blocked(connection)
 
     with pytest.raises(psycopg.DatabaseError) as caught:
@@ -174,10 +180,40 @@ def test_a_leader_that_was_replaced_while_it_waited_is_refused(
 def test_followers_hear_of_a_decision(
     connection: Connection, other: Connection, world: World
 ) -> None:
-    nothing = (None,) * 7
+    nothing = (None,) * 9
     arguments = (0, world.epoch, 0, 1, 60.0, *columns([world.event]), *nothing)
 
     assert heard(other, "log", connection, "commit_decisions", *arguments) == ["decision"]
+
+
+def test_a_running_step_is_told_to_stop_in_the_same_transaction(
+    connection: Connection, other: Connection, world: World
+) -> None:
+    runs = step_id(world.task, "lost")
+    given = {"signalled": UuidArray([runs]), "dropped": None, "queued": None}
+    world.connection = other
+    connection.execute('listen "flowledger.cancel"')
+
+    world.commit(**given)
+
+    assert table(connection, "queue", "step_id", "cancelling", "stream_version") == [
+        (runs, True, 2)
+    ]
+    assert list(connection.notifies(timeout=5, stop_after=1))
+
+
+@pytest.mark.parametrize(("answers", "heard_of"), [(True, 1), (False, 0), (None, 0)])
+def test_who_waits_for_an_answer_hears_of_one(
+    connection: Connection, other: Connection, world: World, *, answers: bool, heard_of: int
+) -> None:
+    connection.execute('listen "flowledger.ended"')
+    world.connection = other
+
+    world.commit(**{**NOTHING, "answers": answers})
+
+    other.execute("notify \"flowledger.ended\", 'the last'")
+    told = [n.payload for n in connection.notifies(timeout=5, stop_after=heard_of + 1)]
+    assert told == [""] * heard_of + ["the last"]
 
 
 def test_the_lease_is_renewed(connection: Connection, world: World) -> None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from board import Connection, call, new_id, now, rows_of, timer_row
 
+from flowledger.engine.domain.sharing import shard_of
+
 HOUR = timedelta(hours=1)
 
 
@@ -31,3 +33,13 @@ def test_asking_takes_nothing_away(connection: Connection) -> None:
     call(connection, "store_timers", rows_of([timer_row(new_id(), now(connection))]))
 
     assert call(connection, "due_timers", 10) == call(connection, "due_timers", 10) != []
+
+
+def test_a_timer_is_told_to_the_shard_of_its_task(connection: Connection) -> None:
+    tasks = [new_id() for _ in range(6)]
+    timers = [timer_row(task, now(connection) - HOUR) for task in tasks]
+    call(connection, "store_timers", rows_of(timers))
+
+    for shard in range(3):
+        mine = {(task, "a", "retry") for task in tasks if shard_of(task, 3) == shard}
+        assert set(call(connection, "due_timers", 10, shard, 3)) == mine != set()

@@ -4,22 +4,46 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, call, drop, heard, new_id, queue, queue_row, rows_of, table
+from board import Connection, claim, drop, heard, new_id, queue, queue_row, rows_of, table
 
 TEMPLATE = new_id()
 
 
 def test_rows_are_stored_as_given(connection: Connection) -> None:
     row = queue_row(
-        new_id(), TEMPLATE, "pack it", version=3, priority=-2, attempt=4, correlation="c"
+        new_id(), TEMPLATE, "pack it", version=3, turn=-2.5, attempt=4, resets=1, correlation="c"
     )
 
     queue(connection, row)
 
-    fields = ("step_id", "task_id", "template_id", "stream_version", "priority", "attempt")
-    assert table(connection, "queue", *fields, "step", "correlation_id", "worker_id") == [
-        (row["step_id"], row["task_id"], TEMPLATE, 3, -2, 4, "pack it", "c", None)
+    fields = ("step_id", "task_id", "template_id", "stream_version", "turn", "attempt")
+    rest = ("resets", "alone", "cancelling", "step", "correlation_id", "worker_id")
+    assert table(connection, "queue", *fields, *rest) == [
+        (
+            row["step_id"],
+            row["task_id"],
+            TEMPLATE,
+            3,
+            -2.5,
+            4,
+            1,
+            False,
+            False,
+            "pack it",
+            "c",
+            None,
+        )
     ]
+
+
+def test_a_step_is_to_run_alone_where_the_row_says_so(connection: Connection) -> None:
+    row = queue_row(new_id(), TEMPLATE, alone=True)
+    del (without := queue_row(new_id(), TEMPLATE))["alone"]
+
+    queue(connection, row, without)
+
+    alone = dict(table(connection, "queue", "step_id", "alone"))
+    assert alone == {row["step_id"]: True, without["step_id"]: False}
 
 
 def test_a_step_that_is_queued_already_is_refused_with_its_neighbours(
@@ -27,7 +51,7 @@ def test_a_step_that_is_queued_already_is_refused_with_its_neighbours(
 ) -> None:
     there = queue_row(new_id(), TEMPLATE)
     queue(connection, there)
-    call(connection, "claim_steps", new_id(), [TEMPLATE], 10)
+    claim(connection, new_id(), [TEMPLATE], 10)
     before = table(connection, "queue", "step_id", "worker_id", "stream_version")
 
     with pytest.raises(psycopg.errors.UniqueViolation):
@@ -45,7 +69,7 @@ def test_a_step_that_was_dropped_and_queued_anew_goes_behind_the_others(
     drop(connection, again["step_id"])
     queue(connection, {**again, "version": 9, "attempt": 2})
 
-    found = [call(connection, "claim_steps", new_id(), [TEMPLATE], 1)[0] for _ in range(2)]
+    found = [claim(connection, new_id(), [TEMPLATE], 1)[0] for _ in range(2)]
     assert [row[0] for row in found] == [behind["step_id"], again["step_id"]]
     assert found[1][3:5] == (9, 2)
 

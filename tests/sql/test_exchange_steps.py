@@ -7,7 +7,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from board import Connection, Row, append, call, columns, log, new_id, queue, queue_row, table
+from board import (
+    Connection,
+    Row,
+    append,
+    call,
+    columns,
+    log,
+    new_id,
+    queue,
+    queue_row,
+    renew,
+    table,
+)
 from given import NOON
 
 from flowledger.engine.domain.ids import step_id
@@ -31,6 +43,8 @@ def tasks(connection: Connection) -> list[UUID]:
 def exchange(
     connection: Connection, worker: UUID, limit: int, rows: Sequence[Row] = ()
 ) -> tuple[Any, ...]:
+    if worker not in table(connection, "worker", "worker_id"):
+        renew(connection, worker, 36_000)
     ids = [new_id() for _ in range(limit)]
     arguments = (worker, [TEMPLATE], limit, ids, NOW, *columns(rows), "fact")
     (answer,) = call(connection, "exchange_steps", *arguments)
@@ -46,7 +60,7 @@ def test_claims_are_started_in_the_log_and_leased(
 ) -> None:
     worker = new_id()
 
-    refused, steps, of_tasks, templates, versions, attempts, names, correlations = exchange(
+    refused, steps, of_tasks, templates, versions, attempts, names, correlations, resets = exchange(
         connection, worker, 2
     )
 
@@ -54,6 +68,7 @@ def test_claims_are_started_in_the_log_and_leased(
     assert steps == [step_id(task, "a") for task in tasks[:2]]
     assert (of_tasks, templates, versions) == (tasks[:2], [TEMPLATE] * 2, [2, 2])
     assert (attempts, names, correlations) == ([1, 1], ["a", "a"], [str(t) for t in tasks[:2]])
+    assert resets == [0, 0]
     assert log(connection)[-2:] == [(step, 2) for step in steps]
     assert table(connection, "queue", "worker_id").count(worker) == 2
 

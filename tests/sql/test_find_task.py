@@ -7,11 +7,14 @@ from board import NOON, Connection, call, new_id, rows_of, task_row
 
 def test_a_known_task_is_found_as_it_was_stored(connection: Connection) -> None:
     task, template = new_id(), new_id()
-    rows = [task_row(task, template, correlation="c", ended_at=NOON), task_row(new_id(), template)]
+    rows = [
+        task_row(task, template, correlation="c", ended_at=NOON, paused=True),
+        task_row(new_id(), template),
+    ]
     call(connection, "store_tasks", rows_of(rows))
 
     assert call(connection, "find_task", task) == [
-        (task, template, "shop", "order", "1", "in_progress", 2, 0, "c", NOON, NOON)
+        (task, template, "shop", "order", "1", "in_progress", 2, True, 0, "c", NOON, NOON)
     ]
 
 

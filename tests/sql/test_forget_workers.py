@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection, call, new_id, queue, queue_row, renew, table
+from board import Connection, call, claim, new_id, queue, queue_row, renew, table
 
 TEMPLATE = new_id()
 
@@ -15,7 +15,7 @@ def test_only_who_is_silent_and_holds_nothing_is_forgotten(connection: Connectio
     renew(connection, silent, 30.0)
     renew(connection, holding, 30.0)
     queue(connection, queue_row(new_id(), TEMPLATE))
-    call(connection, "claim_steps", holding, [TEMPLATE], 1)
+    claim(connection, holding, [TEMPLATE], 1)
     call(connection, "forget_workers")
     assert len(table(connection, "worker", "worker_id")) == 3
 

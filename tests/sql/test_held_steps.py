@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, queue, queue_row
+from board import Connection, call, claim, new_id, queue, queue_row
 
 TEMPLATE = new_id()
 
@@ -12,8 +12,8 @@ def test_a_worker_is_told_what_it_claimed_and_nothing_else(connection: Connectio
     for _ in range(3):
         queue(connection, queue_row(new_id(), TEMPLATE, correlation="c"))
     queue(connection, queue_row(new_id(), TEMPLATE))
-    call(connection, "claim_steps", new_id(), [TEMPLATE], 1)
-    mine = call(connection, "claim_steps", worker, [TEMPLATE], 2)
+    claim(connection, new_id(), [TEMPLATE], 1)
+    mine = claim(connection, worker, [TEMPLATE], 2)
 
     assert sorted(call(connection, "held_steps", worker)) == sorted(mine)
     assert call(connection, "held_steps", new_id()) == []
@@ -22,6 +22,6 @@ def test_a_worker_is_told_what_it_claimed_and_nothing_else(connection: Connectio
 def test_the_task_is_its_own_correlation_where_none_was_given(connection: Connection) -> None:
     worker, task = new_id(), new_id()
     queue(connection, queue_row(task, TEMPLATE))
-    call(connection, "claim_steps", worker, [TEMPLATE], 1)
+    claim(connection, worker, [TEMPLATE], 1)
 
     assert call(connection, "held_steps", worker)[0][6] == str(task)

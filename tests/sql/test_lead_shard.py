@@ -64,3 +64,13 @@ def test_of_two_that_ask_at_once_one_leads(connection: Connection, others: Other
 
 def test_a_shard_that_does_not_exist_has_no_leader(connection: Connection) -> None:
     assert call(connection, "lead_shard", 7, ONE, 60.0) == []
+
+
+def test_who_believes_in_another_number_of_shards_does_not_lead(connection: Connection) -> None:
+    call(connection, "set_shards", 2, [])
+
+    assert call(connection, "lead_shard", 0, ONE, 60.0) == []
+    assert call(connection, "lead_shard", 0, ONE, 60.0, 3) == []
+    assert call(connection, "lead_shard", 0, ONE, 60.0, 2)[0][:2] == (1, 0)
+    call(connection, "set_shards", 1, [])
+    assert call(connection, "lead_shard", 0, ONE, 60.0, 2) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from board import Connection, call, new_id
 
+from flowledger.engine.domain.sharing import shard_of
 from flowledger.engine.store.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 
 
@@ -22,3 +23,18 @@ def test_the_oldest_come_first_and_stay_until_they_are_taken(connection: Connect
     assert [row[1:] for row in found] == [(task, "task.created", b"x") for task in tasks[:2]]
     assert [row[0] for row in found] == sorted(row[0] for row in found)
     assert call(connection, "left_submissions", 2) == found
+
+
+def test_a_submission_is_told_to_the_shard_of_its_task(connection: Connection) -> None:
+    tasks = [new_id() for _ in range(4)]
+    count = len(tasks)
+    call(
+        connection,
+        "submit_later",
+        *(TextArray([None] * count), UuidArray(tasks), TextArray(["task.created"] * count)),
+        *(ByteaArray([b"x"] * count), BigintArray([0] * count)),
+    )
+
+    for shard in range(2):
+        found = [row[1] for row in call(connection, "left_submissions", 9, shard, 2)]
+        assert found == [task for task in tasks if shard_of(task, 2) == shard] != []

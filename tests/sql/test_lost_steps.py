@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection, call, new_id, queue, queue_row, renew
+from board import Connection, call, claim, new_id, queue, queue_row, renew
+
+from flowledger.engine.domain.sharing import shard_of
 
 TEMPLATE = new_id()
 
@@ -14,8 +16,8 @@ def test_steps_are_lost_when_the_lease_of_their_worker_has_run_out(connection: C
     renew(connection, silent, 30.0)
     renew(connection, lively, 90.0)
     queue(connection, *(queue_row(task, TEMPLATE) for task in tasks))
-    lost = call(connection, "claim_steps", silent, [TEMPLATE], 1)
-    call(connection, "claim_steps", lively, [TEMPLATE], 1)
+    lost = claim(connection, silent, [TEMPLATE], 1)
+    claim(connection, lively, [TEMPLATE], 1)
     assert call(connection, "lost_steps", 10) == call(connection, "lost_steps", 10, False) == []
 
     call(connection, "move_clock", timedelta(seconds=31))
@@ -27,7 +29,9 @@ def test_steps_are_lost_when_the_lease_of_their_worker_has_run_out(connection: C
 def test_steps_of_a_worker_that_nobody_knows_are_lost(connection: Connection) -> None:
     worker, task = new_id(), new_id()
     queue(connection, queue_row(task, TEMPLATE))
-    call(connection, "claim_steps", worker, [TEMPLATE], 1)
+    claim(connection, worker, [TEMPLATE], 1)
+
+    connection.execute("delete from flowledger.worker")
 
     assert call(connection, "lost_steps", 10) == [(task, "a", worker)]
     assert call(connection, "lost_steps", 10, False) == []
@@ -35,6 +39,18 @@ def test_steps_of_a_worker_that_nobody_knows_are_lost(connection: Connection) ->
 
 def test_no_more_than_the_limit_is_told(connection: Connection) -> None:
     queue(connection, *(queue_row(new_id(), TEMPLATE) for _ in range(5)))
-    call(connection, "claim_steps", new_id(), [TEMPLATE], 5)
+    claim(connection, new_id(), [TEMPLATE], 5)
+    connection.execute("delete from flowledger.worker")
 
     assert len(call(connection, "lost_steps", 3)) == 3
+
+
+def test_a_lost_step_is_told_to_the_shard_of_its_task(connection: Connection) -> None:
+    tasks = [new_id() for _ in range(4)]
+    queue(connection, *(queue_row(task, TEMPLATE) for task in tasks))
+    claim(connection, new_id(), [TEMPLATE], 4)
+    connection.execute("delete from flowledger.worker")
+
+    for shard in range(2):
+        found = {row[0] for row in call(connection, "lost_steps", 9, True, shard, 2)}
+        assert found == {task for task in tasks if shard_of(task, 2) == shard} != set()

@@ -11,6 +11,7 @@ from board import (
     Row,
     append,
     call,
+    claim,
     columns,
     drop,
     heard,
@@ -46,7 +47,7 @@ def report(
 
 def begun(connection: Connection, task: UUID, worker: UUID) -> Row:
     """The worker claims the step and says so; the row of the outcome."""
-    ((step, _, _, version, *_),) = call(connection, "claim_steps", worker, [TEMPLATE], 1)
+    ((step, _, _, version, *_),) = claim(connection, worker, [TEMPLATE], 1)
     start = Row(step, version + 1, "step.started", b"{}", task)
     assert report(connection, worker, [start]) == set()
     return start.at(version + 2, topic="step.completed")
@@ -81,7 +82,7 @@ def test_a_refused_start_lets_the_step_go(connection: Connection, task: UUID) ->
     worker = new_id()
     step = step_id(task, "a")
     append(connection, Row(step, 2, "step.errored", b"x", task))
-    call(connection, "claim_steps", worker, [TEMPLATE], 1)
+    claim(connection, worker, [TEMPLATE], 1)
 
     assert report(connection, worker, [Row(step, 2, task=task)]) == {step}
     assert table(connection, "queue", "step_id") == []
@@ -114,6 +115,25 @@ def test_a_late_outcome_does_not_release_the_same_workers_next_attempt(
 
     assert table(connection, "queue", "worker_id") == [worker]
     assert report(connection, worker, [outcome], [outcome.stream]) == set()
+    assert table(connection, "queue", "worker_id") == []
+
+
+@pytest.mark.parametrize("moved_by", ["a signal", "a checkpoint"])
+def test_a_step_that_was_moved_on_stays_and_may_be_reported_again(
+    connection: Connection, task: UUID, moved_by: str
+) -> None:
+    worker = new_id()
+    outcome = begun(connection, task, worker)
+    if moved_by == "a signal":
+        append(connection, outcome.at(3, topic="step.cancel_signalled", state=b"x"))
+        call(connection, "signal_steps", [outcome.stream])
+    else:
+        call(connection, "checkpoint_step", worker, outcome.stream, 1, b"x", 0)
+
+    assert report(connection, worker, [outcome], [outcome.stream]) == {outcome.stream}
+    assert table(connection, "queue", "worker_id") == [worker]
+
+    assert report(connection, worker, [outcome.at(4)], [outcome.stream]) == set()
     assert table(connection, "queue", "worker_id") == []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, queue, queue_row, renew, table
+from board import Connection, call, claim, new_id, queue, queue_row, renew, table
 
 TEMPLATE = new_id()
 
@@ -12,7 +12,7 @@ def test_a_workers_lease_ends_at_once_and_its_steps_are_lost(connection: Connect
     renew(connection, worker, 60.0)
     renew(connection, other, 60.0)
     queue(connection, queue_row(task, TEMPLATE))
-    call(connection, "claim_steps", worker, [TEMPLATE], 1)
+    claim(connection, worker, [TEMPLATE], 1)
 
     call(connection, "retire_worker", worker)
 

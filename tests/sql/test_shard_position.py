@@ -1,27 +1,31 @@
-"""shard_position: how far the coordinators have come."""
+"""shard_position: how far the coordinator of a task has come."""
 
 from __future__ import annotations
 
 from board import Connection, call, new_id
 
+from flowledger.engine.domain.sharing import shard_of
+
 
 def test_the_position_is_the_stored_one(connection: Connection) -> None:
-    assert call(connection, "shard_position") == [0]
+    task = new_id()
+    assert call(connection, "shard_position", task) == [0]
     call(connection, "lead_shard", 0, new_id(), 60.0)
 
     call(connection, "advance_shard", 0, 1, 0, 71, 60.0)
 
-    assert call(connection, "shard_position") == [71]
+    assert call(connection, "shard_position", task) == [71]
 
 
-def test_of_several_shards_the_last_counts(connection: Connection) -> None:
-    connection.execute("insert into flowledger.shard (shard, position) values (1, 5), (2, 9)")
-    connection.execute("update flowledger.shard set position = 7 where shard = 0")
+def test_of_several_shards_the_tasks_own_counts(connection: Connection) -> None:
+    call(connection, "set_shards", 3, [])
+    connection.execute("update flowledger.shard set position = 10 * shard + 1")
 
-    assert call(connection, "shard_position") == [5]
+    for task in [new_id() for _ in range(6)]:
+        assert call(connection, "shard_position", task) == [10 * shard_of(task, 3) + 1]
 
 
 def test_without_a_shard_nothing_was_decided(connection: Connection) -> None:
     connection.execute("delete from flowledger.shard")
 
-    assert call(connection, "shard_position") == [0]
+    assert call(connection, "shard_position", new_id()) == [0]

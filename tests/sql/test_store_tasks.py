@@ -21,12 +21,21 @@ def test_only_what_can_change_is_replaced(connection: Connection) -> None:
     task = new_id()
     call(connection, "store_tasks", rows_of([task_row(task, TEMPLATE)]))
 
-    changed = {"state": "complete", "stream_version": 3, "ended_at": NOON}
+    changed = {"state": "error", "stream_version": 3, "paused": True, "ended_at": NOON}
     other = {"namespace": "x", "template": "x", "version": "x", "priority": 9, "correlation": "x"}
     call(connection, "store_tasks", rows_of([task_row(task, new_id(), **changed, **other)]))
 
-    fields = ("template_id", "namespace", "priority", "state", "stream_version", "ended_at")
-    assert table(connection, "task", *fields) == [(TEMPLATE, "shop", 0, "complete", 3, NOON)]
+    fields = ("template_id", "namespace", "priority", *changed)
+    assert table(connection, "task", *fields) == [(TEMPLATE, "shop", 0, "error", 3, True, NOON)]
+
+
+def test_a_task_that_is_opened_again_has_no_end(connection: Connection) -> None:
+    task = new_id()
+    call(connection, "store_tasks", rows_of([task_row(task, TEMPLATE, ended_at=NOON)]))
+
+    call(connection, "store_tasks", rows_of([task_row(task, TEMPLATE, stream_version=4)]))
+
+    assert table(connection, "task", "stream_version", "ended_at") == [(4, None)]
 
 
 def test_who_waits_for_an_end_is_woken_once(connection: Connection, other: Connection) -> None:

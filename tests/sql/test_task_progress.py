@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, queue, queue_row, rows_of, step_row
+from board import Connection, call, claim, new_id, queue, queue_row, rows_of, step_row
 
 TEMPLATE = new_id()
 
@@ -23,7 +23,7 @@ def test_a_claimed_step_runs_before_the_coordinator_hears_of_it(connection: Conn
     task = new_id()
     call(connection, "store_steps", rows_of([step_row(task, "a"), step_row(task, "b")]))
     queue(connection, queue_row(task, TEMPLATE, "a", priority=1), queue_row(task, TEMPLATE, "b"))
-    call(connection, "claim_steps", new_id(), [TEMPLATE], 1)
+    claim(connection, new_id(), [TEMPLATE], 1)
 
     assert sorted(call(connection, "task_progress", task, 5)) == [
         ("enqueued", 1, ["b"]),

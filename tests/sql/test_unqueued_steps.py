@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from board import NOON, Connection, call, new_id, queue, queue_row, rows_of, step_row, task_row
+from board import (
+    NOON,
+    Connection,
+    call,
+    claim,
+    new_id,
+    queue,
+    queue_row,
+    rows_of,
+    step_row,
+    task_row,
+)
+
+from flowledger.engine.domain.sharing import shard_of
 
 TEMPLATE = new_id()
 
@@ -17,19 +30,25 @@ def test_a_step_whose_row_is_missing_is_found(connection: Connection) -> None:
     assert call(connection, "unqueued_steps", 10) == [(task, "missing")]
 
 
+def test_a_running_step_whose_row_is_missing_is_found_too(connection: Connection) -> None:
+    task = new_id()
+    call(connection, "store_tasks", rows_of([task_row(task, TEMPLATE)]))
+    call(connection, "store_steps", rows_of([step_row(task, state="in_progress")]))
+
+    assert call(connection, "unqueued_steps", 10) == [(task, "a")]
+
+
 def test_a_claimed_step_is_in_the_queue(connection: Connection) -> None:
     task = new_id()
     call(connection, "store_tasks", rows_of([task_row(task, TEMPLATE)]))
     call(connection, "store_steps", rows_of([step_row(task)]))
     queue(connection, queue_row(task, TEMPLATE))
-    call(connection, "claim_steps", new_id(), [TEMPLATE], 1)
+    claim(connection, new_id(), [TEMPLATE], 1)
 
     assert call(connection, "unqueued_steps", 10) == []
 
 
-@pytest.mark.parametrize(
-    "state", ["pending", "in_progress", "waiting_for_retry", "complete", "error"]
-)
+@pytest.mark.parametrize("state", ["pending", "waiting_for_retry", "complete", "error"])
 def test_a_step_in_another_state_need_not_be_queued(connection: Connection, state: str) -> None:
     task = new_id()
     call(connection, "store_tasks", rows_of([task_row(task, TEMPLATE)]))
@@ -52,3 +71,13 @@ def test_no_more_than_the_limit_is_told(connection: Connection) -> None:
     call(connection, "store_steps", rows_of([step_row(task, str(n)) for n in range(5)]))
 
     assert len(call(connection, "unqueued_steps", 3)) == 3
+
+
+def test_a_missing_row_is_told_to_the_shard_of_its_task(connection: Connection) -> None:
+    tasks = [new_id() for _ in range(4)]
+    call(connection, "store_tasks", rows_of([task_row(task, TEMPLATE) for task in tasks]))
+    call(connection, "store_steps", rows_of([step_row(task) for task in tasks]))
+
+    for shard in range(2):
+        found = {task for task, _ in call(connection, "unqueued_steps", 9, shard, 2)}
+        assert found == {task for task in tasks if shard_of(task, 2) == shard} != set()

@@ -10,7 +10,16 @@ from typing import Annotated, Any, TypedDict, assert_type
 from pydantic import BaseModel
 
 from flowledger.engine.domain.work import WorkflowLike
-from flowledger.handlers import From, Registry, Retry, StepContext, Workflow, load_workflow_file
+from flowledger.handlers import (
+    Concurrency,
+    From,
+    Rate,
+    Registry,
+    Retry,
+    StepContext,
+    Workflow,
+    load_workflow_file,
+)
 
 
 class Order(BaseModel):
@@ -43,7 +52,15 @@ def ship(charge: dict[str, Any], reserve: dict[str, Any]) -> dict[str, Any]:
 
 
 @orders.step(
-    after=[ship, "charge"], name="say-so", timeout=timedelta(seconds=3), config={"urls": ["a"]}
+    after=[ship, "charge"],
+    name="say-so",
+    timeout=timedelta(seconds=3),
+    start_timeout=60,
+    when_skipped="stop",
+    system="mail",
+    concurrency={"key": "customer_id", "limit": 2},
+    rate=Rate(limit=10, per_seconds=0.5),
+    config={"urls": ["a"]},
 )
 async def notify(me: StepContext, paid: Annotated[dict[str, Any], From("charge")]) -> int:
     me.logger.info("notified", urls=me.configuration["urls"])
@@ -67,7 +84,15 @@ class Row(TypedDict):
 
 jobs = Workflow("batch", "job", version="1", context=Job)
 rows = Workflow("batch", "row", version="1", context=Row)
-plain = Workflow("batch", "plain", version="1")
+plain = Workflow(
+    "batch",
+    "plain",
+    version="1",
+    on_failure="block",
+    deadline=timedelta(hours=1),
+    concurrency=Concurrency(limit=3),
+    rate={"limit": 10, "per_seconds": 0.5},
+)
 mapping = Workflow("batch", "mapping", version="1", context=dict[str, Any], identity="strict")
 assert_type(jobs, Workflow[Job])
 assert_type(rows, Workflow[Row])
@@ -82,7 +107,10 @@ plain.encode_context({"x": 1})
 # Each of these is a mistake that the checker must see: an unused ignore is an error as well.
 orders.encode_context(Job(path="x"))  # type: ignore[arg-type]
 orders.step(timeout="1s")  # type: ignore[call-overload]
+orders.step(when_skipped="wait")  # type: ignore[call-overload]
+orders.step(concurrency=2)  # type: ignore[call-overload]
 orders.step(3)  # type: ignore[call-overload]
 validate("order")  # type: ignore[arg-type]
 Workflow("a", "b", version="1", identity="never")  # type: ignore[call-overload]
+Workflow("a", "b", version="1", on_failure="wait")  # type: ignore[call-overload]
 wrong: WorkflowLike[Order] = jobs  # type: ignore[assignment]

@@ -66,7 +66,10 @@ def test_a_started_task_and_its_queued_roots_are_rows() -> None:
         "template_id": new.story.plan.template_id,
         "version": 1,
         "priority": 0,
+        "turn": NOON.timestamp(),
+        "alone": False,
         "attempt": 1,
+        "resets": 0,
         "step": "start",
         "correlation": "c",
     }
@@ -150,7 +153,7 @@ def test_a_step_that_timed_out_leaves_the_queue_and_comes_back() -> None:
     story.begin("a")
     late = transaction(story)
     story.ring("a", after=5)
-    late.batch.untime(story.run, 0)
+    late.batch.untime(TASK, "a")
 
     commit = late.commit()
 
@@ -172,10 +175,9 @@ def test_a_step_whose_worker_went_silent_leaves_the_queue() -> None:
 
 
 def test_a_timer_that_rang_in_vain_is_taken_away() -> None:
-    story = Story(template(step("a"))).through()
     batch = Batch()
 
-    batch.untime(story.run, 0)
+    batch.untime(TASK, "a")
 
     assert batch
     assert batch.commit(1, 0, 0, NOON).untimed == [step_id(TASK, "a")]
@@ -187,7 +189,7 @@ def test_a_timer_that_was_set_anew_stays() -> None:
     rang = transaction(story)
     story.fail("a")
     story.decided()
-    rang.batch.untime(story.run, 0)
+    rang.batch.untime(TASK, "a")
 
     commit = rang.commit()
 

@@ -20,8 +20,6 @@ from flowledger.engine.cli.progress import Lines, Look, Repainted, Silent, paint
 from flowledger.engine.cli.timeline import depths, json_line
 from flowledger.engine.cli.words import LONGEST, what_happened, who
 from flowledger.engine.domain.events import (
-    DECISIONS,
-    FACTS,
     StepCompleted,
     StepErrored,
     StepRetryScheduled,
@@ -121,31 +119,6 @@ def test_an_event_is_told_in_words(case: str) -> None:
     told, words, author = WORDS[case]
 
     assert (what_happened(told), who(told)) == (words, author)
-
-
-def test_every_event_of_a_task_has_words_of_its_own() -> None:
-    for kind in (*FACTS, *DECISIONS):
-        assert what_happened(sample(kind)) != kind.__name__
-
-
-def sample(kind: type) -> object:
-    """An event with a value in each field that words are made of."""
-    values = {
-        "context": {},
-        "failed_steps": ("a",),
-        "step": "a",
-        "attempt": 1,
-        "result": None,
-        "worker": WORKER,
-        "due_at": NOON,
-        "occurred_at": NOON,
-        "timeout_seconds": 2.0,
-        "reason": "never",
-        "message": "no",
-        "actor": "worker",
-        "error": type("E", (), {"error_class": "E", "message": "no"}),
-    }
-    return kind.model_construct(**values)  # type: ignore[attr-defined]
 
 
 def test_long_results_are_cut() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Event, current_thread, main_thread
+from threading import Event, Thread, current_thread, main_thread
 
 import pytest
 from lab import PATIENCE
@@ -54,6 +54,26 @@ def test_what_is_sent_beside_goes_one_after_the_other_in_another_thread() -> Non
 
     second.outcome.result(PATIENCE)
     assert order == [COMMIT, "after", COMMIT]
+
+
+def test_a_commit_that_is_never_answered_does_not_hold_up_the_end_of_the_process() -> None:
+    waited_for: list[bool] = []
+    committer = Committer(lambda _: waited_for.append(not current_thread().daemon))
+
+    committer.beside(Batch(), COMMIT).outcome.result(PATIENCE)
+
+    assert waited_for == [False]
+
+
+def test_its_thread_ends_when_it_is_closed() -> None:
+    threads: list[Thread] = []
+    committer = Committer(lambda _: threads.append(current_thread()))
+    committer.beside(Batch(), COMMIT).outcome.result(PATIENCE)
+
+    committer.close()
+
+    threads[0].join(PATIENCE)
+    assert not threads[0].is_alive()
 
 
 def test_what_is_done_after_a_commit_and_fails_stops_no_commit() -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from given import AT_ONCE, NEVER, NOON, TASK, Story, diamond, names, step, template
 
-from flowledger.engine.domain.decisions import Rules, decide, lease_expired, retry_due, timeout_due
+from flowledger.engine.domain.decisions import Rules, decide, lease_expired, rung
 from flowledger.engine.domain.events import (
     StepErrored,
     StepLeaseExpired,
     StepRetryScheduled,
     TaskFailed,
+    TaskWaiting,
 )
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.retry import Retry
@@ -83,11 +84,13 @@ def test_a_failure_is_tried_again_when_its_delay_is_over() -> None:
     story = running(step("a", retry=IN_TEN))
     story.fail("a")
 
-    (scheduled,) = story.decided()
+    scheduled, waiting = story.decided()
     assert isinstance(scheduled, StepRetryScheduled)
     assert scheduled.due_at == NOON + timedelta(seconds=10)
+    assert isinstance(waiting, TaskWaiting)
+    assert waiting.until == scheduled.due_at
     assert names(story.ring("a", after=9.999)) == []
-    assert names(story.ring("a", after=0.001)) == ["StepEnqueued a"]
+    assert names(story.ring("a", after=0.001)) == ["StepEnqueued a", "TaskContinued"]
     assert names(story.ring("a", after=60)) == []
 
 
@@ -98,7 +101,7 @@ def test_a_delay_is_within_the_policy_and_the_same_when_decided_again(jitter: An
     for _ in range(2):
         story = running(step("a", retry=policy))
         story.fail("a")
-        (scheduled,) = story.decided()
+        scheduled, _ = story.decided()
         assert isinstance(scheduled, StepRetryScheduled)
         dues.add(scheduled.due_at)
 
@@ -201,9 +204,9 @@ def test_a_timer_that_rings_after_its_step_ended_asks_for_nothing() -> None:
     story.complete("a")
     late = NOON + timedelta(hours=1)
 
-    assert timeout_due(story.run, 0, late) == ()
-    assert retry_due(story.run, 0, late) == ()
-    assert lease_expired(story.run, 0, TASK, late) == ()
+    for kind in ("timeout", "start_timeout", "retry"):
+        assert rung(story.run, "a", kind, late, story.rules) == ()
+    assert lease_expired(story.run, 0, TASK, late, story.rules) == ()
 
 
 def test_a_step_that_lost_its_worker_is_queued_again_and_no_attempt_is_counted() -> None:

@@ -9,7 +9,8 @@ import pytest
 from given import event
 from pydantic import ValidationError
 
-from flowledger.engine.domain import events
+from flowledger.engine.domain import circuit_events, events, requests
+from flowledger.engine.domain.circuit_events import CIRCUITS, CircuitEvent
 from flowledger.engine.domain.events import (
     DECISION_TOPICS,
     DECISIONS,
@@ -24,8 +25,9 @@ from flowledger.engine.domain.events import (
     TaskStarted,
     TemplateRegistered,
 )
+from flowledger.engine.domain.requests import ANSWERS, REQUESTS, StepRequest, TaskRequest
 
-ABSTRACT = {Event, TaskEvent, StepEvent}
+ABSTRACT = {Event, TaskEvent, StepEvent, TaskRequest, StepRequest, CircuitEvent}
 
 
 def descendants(kind: type[Event]) -> set[type[Event]]:
@@ -33,7 +35,8 @@ def descendants(kind: type[Event]) -> set[type[Event]]:
 
 
 def test_every_event_class_is_known_by_its_topic() -> None:
-    defined = {kind for kind in descendants(Event) - ABSTRACT if kind.__module__ == events.__name__}
+    modules = {module.__name__ for module in (events, requests, circuit_events)}
+    defined = {kind for kind in descendants(Event) - ABSTRACT if kind.__module__ in modules}
 
     assert set(EVENTS.values()) == defined
 
@@ -47,9 +50,26 @@ def test_a_topic_is_the_name_of_the_event_and_no_import_path(topic: str, kind: t
 
 def test_a_task_event_is_either_a_fact_or_a_decision() -> None:
     assert not set(FACTS) & set(DECISIONS)
-    assert {*FACTS, *DECISIONS, TemplateRegistered} == set(EVENTS.values())
+    assert {*FACTS, *DECISIONS, *CIRCUITS, TemplateRegistered} == set(EVENTS.values())
     assert set(FACT_TOPICS) == {kind.topic for kind in FACTS}
     assert set(DECISION_TOPICS) == {kind.topic for kind in DECISIONS}
+
+
+def test_a_request_is_a_fact_and_its_answer_a_decision() -> None:
+    assert set(REQUESTS) == descendants(TaskRequest) - ABSTRACT
+    assert set(REQUESTS) < set(FACTS)
+    assert set(ANSWERS) < set(DECISIONS)
+
+
+@pytest.mark.parametrize("missing", ["actor", "reason"])
+@pytest.mark.parametrize("kind", REQUESTS, ids=[kind.topic for kind in REQUESTS])
+def test_a_request_says_who_asks_and_why(kind: type[TaskRequest], missing: str) -> None:
+    step = {"step": "a"} if issubclass(kind, StepRequest) else {}
+
+    with pytest.raises(ValidationError, match=missing):
+        event(kind, **step, **{missing: ""})
+    with pytest.raises(ValidationError, match="actor"):
+        event(kind, **step, actor=None)
 
 
 def test_an_event_cannot_be_changed() -> None:

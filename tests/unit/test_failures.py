@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from flowledger.engine.domain.classification import Classification, StepFault
+from flowledger.engine.domain.events import StepError
 from flowledger.engine.domain.failures import MESSAGE_CHARACTERS, failure
-from flowledger.engine.errors import InvalidContext, InvalidResult, UnknownHandler
+from flowledger.handlers.errors import PermanentFault, RateLimitFault
+
+
+def always(_: Exception) -> bool:
+    return True
+
+
+def never(_: Exception) -> bool:
+    return False
 
 
 class Silent(Exception):
@@ -19,24 +31,85 @@ class Unprintable(Exception):
         raise ValueError("no words")
 
 
-@pytest.mark.parametrize(
-    ("error", "category", "retryable"),
-    [
-        (ValueError("x"), "unknown", True),
-        (TimeoutError("x"), "timeout", True),
-        (ConnectionResetError("x"), "network", True),
-        (InvalidContext("x"), "validation", False),
-        (InvalidResult("x"), "validation", False),
-        (UnknownHandler("x"), "validation", False),
-        (KeyboardInterrupt("x"), "unknown", True),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
-)
-def test_an_exception_has_a_category(error: Exception, category: str, *, retryable: bool) -> None:
-    kept = failure(error, "trace")
+def test_an_exception_is_kept_with_its_class_its_words_and_its_meaning() -> None:
+    assert failure(ConnectionResetError("x"), "trace") == StepError(
+        error_class="ConnectionResetError",
+        message="x",
+        category="network",
+        retryable=True,
+        traceback="trace",
+    )
 
-    assert (kept.category, kept.retryable) == (category, retryable)
-    assert (kept.error_class, kept.message, kept.traceback) == (type(error).__name__, "x", "trace")
+
+def test_what_a_service_asked_for_is_kept_with_a_failure_that_may_be_retried() -> None:
+    kept = failure(RateLimitFault("x", retry_after=30), None)
+
+    assert (kept.category, kept.retryable, kept.retry_after_seconds) == ("rate_limit", True, 30)
+    assert failure(RateLimitFault(retry_after=30), None, retry_if=never).retry_after_seconds is None
+
+
+def test_a_wish_that_is_no_time_does_not_keep_a_failure_out_of_the_log() -> None:
+    assert failure(RateLimitFault(retry_after=float("nan")), None).retry_after_seconds is None
+    assert failure(RateLimitFault(retry_after=-1), None).retry_after_seconds == 0
+
+
+def test_another_classifier_decides() -> None:
+    kept = failure(
+        ValueError("x"),
+        None,
+        lambda _: Classification("business", retryable=True, retry_after_seconds=5),
+    )
+
+    assert (kept.category, kept.retryable, kept.retry_after_seconds) == ("business", True, 5)
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), ConnectionError("x"), PermanentFault("x")])
+def test_the_steps_own_predicate_has_the_last_word(error: Exception) -> None:
+    assert failure(error, None, retry_if=always).retryable
+    assert not failure(error, None, retry_if=never).retryable
+
+
+def test_a_predicate_is_not_asked_about_what_is_no_error() -> None:
+    assert failure(KeyboardInterrupt(), None, retry_if=never).retryable
+
+
+def broken(_: object) -> Any:
+    raise LookupError("no table")
+
+
+@pytest.mark.parametrize(
+    ("classifier", "words"),
+    [
+        (broken, "x; the classifier failed: LookupError: no table"),
+        (
+            lambda _: "transient",
+            "x; the classifier failed: TypeError: expected a Classification, got str",
+        ),
+    ],
+    ids=["raises", "answers otherwise"],
+)
+def test_where_a_classifier_fails_the_default_holds_and_the_message_says_so(
+    classifier: Any, words: str
+) -> None:
+    kept = failure(ConnectionError("x"), None, classifier)
+
+    assert (kept.category, kept.retryable, kept.message) == ("network", True, words)
+
+
+def test_where_a_predicate_fails_the_classifier_holds_and_the_message_says_so() -> None:
+    kept = failure(ConnectionError("x"), None, retry_if=broken)
+
+    assert (kept.retryable, kept.message) == (True, "x; retry_if failed: LookupError: no table")
+
+
+def test_a_fault_that_cannot_say_what_it_means_is_unknown() -> None:
+    class Odd(StepFault):
+        category: Any = "weather"
+
+    kept = failure(Odd("x"), None)
+
+    assert (kept.category, kept.retryable) == ("unknown", True)
+    assert "the default classifier failed: ValidationError" in kept.message
 
 
 def test_an_exception_without_words_is_told_by_its_name() -> None:

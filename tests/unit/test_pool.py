@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import conninfo
+from psycopg.conninfo import conninfo_to_dict
 
-from flowledger.engine.errors import DatabaseUnavailable
-from flowledger.engine.store.pool import PLANS, connect, open_pool
+from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
+from flowledger.engine.store.pool import PLANS, Pool, connect, open_pool
 
 
 def open_one(url: str, **settings: Any) -> Any:
@@ -20,15 +22,26 @@ def open_one(url: str, **settings: Any) -> Any:
 
 def test_a_pooled_connection_is_what_the_settings_say(database: str) -> None:
     with (
-        open_one(database, application_name="tests", statement_timeout_seconds=1.5) as pool,
+        open_one(
+            database,
+            application_name="tests",
+            statement_timeout_seconds=1.5,
+            lock_timeout_seconds=2,
+            idle_transaction_timeout_seconds=7,
+        ) as pool,
         pool.connection() as connection,
     ):
         shown = [
             connection.execute(f"show {name}".encode()).fetchone()
-            for name in ("application_name", "statement_timeout")
+            for name in (
+                "application_name",
+                "statement_timeout",
+                "lock_timeout",
+                "idle_in_transaction_session_timeout",
+            )
         ]
 
-        assert shown == [("tests",), ("1500ms",)]
+        assert shown == [("tests",), ("1500ms",), ("2s",), ("7s",)]
         assert connection.autocommit
         assert connection.prepare_threshold == 0
 
@@ -119,5 +132,91 @@ def test_too_few_connections_are_an_error_and_not_an_endless_wait(
     limit = f"alter database {connection.info.dbname} connection limit 2"  # one is ours
     connection.execute(limit.encode())
 
-    with pytest.raises(DatabaseUnavailable, match=r"fewer than 3 connections within 0\.5 s"):
-        open_pool(guest, min_size=3, max_size=3, timeout_seconds=0.5)
+    with pytest.raises(DatabaseUnavailable, match=r"guest_.* cannot be reached: .*too many conn"):
+        open_pool(guest, min_size=3, max_size=3, timeout_seconds=30)
+
+
+def backend(pool: Pool) -> int:
+    with pool.connection() as connection:
+        return connection.info.backend_pid
+
+
+def test_an_idle_connection_that_the_server_ended_costs_no_attempt(
+    database: str, connection: psycopg.Connection[Any]
+) -> None:
+    with open_one(database) as pool:
+        ended = backend(pool)
+        connection.execute("select pg_terminate_backend(%s, 10000)", (ended,))
+
+        assert backend(pool) != ended
+
+
+def test_the_connection_that_came_back_last_is_lent_first(database: str) -> None:
+    with open_pool(database, min_size=2, max_size=2, timeout_seconds=10) as pool:
+        with pool.connection() as first, pool.connection():
+            pass
+
+        assert backend(pool) == first.info.backend_pid
+
+
+def test_who_waits_for_a_connection_gets_the_one_that_comes_back(database: str) -> None:
+    with open_one(database) as pool, ThreadPoolExecutor(1) as threads:
+        with pool.connection() as borrowed:
+            waiting = threads.submit(backend, pool)
+
+        assert waiting.result(30) == borrowed.info.backend_pid
+
+
+def test_who_waits_in_vain_for_a_connection_is_told_the_setting(database: str) -> None:
+    with (
+        open_pool(database, min_size=0, max_size=1, timeout_seconds=0.01) as pool,
+        pool.connection(),
+        pytest.raises(DatabaseUnavailable, match=r"1 connections .* 0\.01 s .*pool_max_size"),
+    ):
+        backend(pool)
+
+
+def test_a_closed_pool_lends_nothing_and_takes_nothing_back(database: str) -> None:
+    pool = open_one(database)
+    with pool.connection() as borrowed:
+        pool.close()
+
+    assert borrowed.closed
+    with pytest.raises(EngineClosed):
+        backend(pool)
+
+
+def test_a_connection_with_an_open_transaction_is_not_lent_again(database: str) -> None:
+    with open_one(database) as pool:
+        with pool.connection() as borrowed:
+            borrowed.execute("begin")
+            left = borrowed.info.backend_pid
+
+        assert borrowed.closed
+        assert backend(pool) != left
+
+
+def test_an_attempt_that_fails_leaves_its_place_in_the_pool_to_the_next(
+    nobody_listens: str, database: str
+) -> None:
+    addresses = [nobody_listens] * 3 + [database]
+    pool = Pool(lambda: connect(addresses.pop(0)), max_size=1, timeout_seconds=0)
+    for _ in range(3):
+        with pytest.raises(DatabaseUnavailable, match="refused"):
+            backend(pool)
+
+    assert backend(pool)
+    pool.close()
+
+
+def test_a_silent_server_is_probed_unless_the_address_says_otherwise(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(psycopg, "connect", lambda url, **_: asked.append(conninfo_to_dict(url)))
+
+    connect(f"{database}&keepalives_count=9", silence_seconds=30)
+
+    wanted = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "9",
+              "tcp_user_timeout": "60000"}  # fmt: skip
+    assert {name: asked[0][name] for name in wanted} == wanted

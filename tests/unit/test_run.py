@@ -23,7 +23,7 @@ def test_a_new_run_has_the_roots_ready_and_nothing_else() -> None:
 
     assert run.task.state is TaskState.PENDING
     assert (run.ready, run.open) == ({0}, [0, 1, 1, 2])
-    assert (run.active, run.complete, run.ended) == (0, 0, False)
+    assert (run.active, run.busy, run.errors, run.cancelled, run.ended) == (0, 0, 0, 0, False)
     assert run.steps == [NEW_STEP] * 4
 
 

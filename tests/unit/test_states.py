@@ -10,17 +10,27 @@ from given import TASK, WORKER, error, event
 
 from flowledger.engine.domain.events import (
     EVENTS,
+    StepCancelled,
+    StepCompletedManually,
     StepErrored,
     StepEvent,
     StepFailed,
     StepLeaseExpired,
+    StepReset,
+    StepResolvedManually,
     StepRetryScheduled,
+    StepSkipped,
     StepStarted,
     StepTimedOut,
+    TaskBlocked,
     TaskCreated,
     TaskEvent,
     TaskFailed,
+    TaskReopened,
+    TaskResolvedManually,
+    TaskTimedOut,
 )
+from flowledger.engine.domain.requests import ANSWERS, REQUESTS
 from flowledger.engine.domain.states import (
     STEP_ENDS,
     STEP_TRANSITIONS,
@@ -37,7 +47,7 @@ STEP_EVENTS = [kind for kind in EVENTS.values() if issubclass(kind, StepEvent)]
 TASK_EVENTS = [
     kind
     for kind in EVENTS.values()
-    if issubclass(kind, TaskEvent) and not issubclass(kind, StepEvent)
+    if issubclass(kind, TaskEvent) and not issubclass(kind, (StepEvent, *REQUESTS, *ANSWERS))
 ]
 FIELDS: dict[type[TaskEvent], dict[str, Any]] = {
     StepStarted: {"worker": WORKER},
@@ -48,6 +58,8 @@ FIELDS: dict[type[TaskEvent], dict[str, Any]] = {
     StepErrored: {"reason": "permanent", "message": "no"},
     TaskCreated: {"version": "1", "definition_hash": "v1:x", "template_id": TASK},
     TaskFailed: {"failed_steps": ("a",)},
+    TaskBlocked: {"failed_steps": ("a",)},
+    TaskTimedOut: {"deadline_at": "2026-01-01T13:00:00Z"},
 }
 
 
@@ -123,11 +135,29 @@ def test_every_event_can_happen_in_some_state() -> None:
     assert {kind for _, kind in TASK_TRANSITIONS} == set(TASK_EVENTS)
 
 
-def test_ends_are_the_states_that_nothing_leaves() -> None:
-    assert {StepState.COMPLETE, StepState.ERROR} == STEP_ENDS
-    assert {TaskState.COMPLETE, TaskState.ERROR} == TASK_ENDS
-    assert not STEP_ENDS & {source for source, _ in STEP_TRANSITIONS}
-    assert not TASK_ENDS & {source for source, _ in TASK_TRANSITIONS}
+def test_what_has_ended_is_left_by_an_operators_word_alone() -> None:
+    by_operators = {
+        (StepState.ERROR, StepReset),
+        (StepState.ERROR, StepCancelled),
+        (StepState.ERROR, StepSkipped),
+        (StepState.ERROR, StepResolvedManually),
+        (StepState.ERROR, StepCompletedManually),
+        (StepState.CANCELLED, StepReset),
+        (TaskState.ERROR, TaskReopened),
+        (TaskState.ERROR, TaskResolvedManually),
+    }
+
+    assert {pair for pair in STEP_TRANSITIONS if pair[0] in STEP_ENDS} <= by_operators
+    assert {pair for pair in TASK_TRANSITIONS if pair[0] in TASK_ENDS} <= by_operators
+    assert {p for p in (*STEP_TRANSITIONS, *TASK_TRANSITIONS) if p in by_operators} == by_operators
+
+
+def test_no_end_is_forgotten() -> None:
+    left = {source for source, _ in STEP_TRANSITIONS}
+    assert set(StepState) - left < STEP_ENDS
+
+    left_tasks = {source for source, _ in TASK_TRANSITIONS}
+    assert set(TaskState) - left_tasks < TASK_ENDS
 
 
 def reached(transitions: Any, first: Any) -> set[Any]:

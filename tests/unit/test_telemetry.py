@@ -141,6 +141,14 @@ def test_without_structlog_lines_go_to_the_standard_logger(
     assert vars(record)["flowledger"]["shard"] == 0
 
 
+def test_a_line_that_cannot_be_written_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = program()
+    monkeypatch.setattr("sys.stderr", stream)
+    stream.close()
+
+    logger("worker").emit(LOUD, shard=0)
+
+
 def test_a_percent_sign_in_a_value_is_text(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "flowledger")
 

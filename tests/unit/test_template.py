@@ -56,8 +56,8 @@ REFUSED: list[tuple[object, str]] = [
     ),
     (
         document({"name": "a", "retry": {"xyz": 3}}),
-        "f.yaml: steps[0].retry.xyz: unknown key, expected backoff, base_seconds, cap_seconds,"
-        " factor, jitter, max_attempts",
+        "f.yaml: steps[0].retry.xyz: unknown key, expected asked_cap_seconds, backoff,"
+        " base_seconds, cap_seconds, categories, factor, jitter, max_attempts",
     ),
     (
         document({"name": "a"}, {"name": "b", "retry": {"max_attempts": "3"}}),
@@ -147,14 +147,24 @@ def test_a_cycle_through_ten_thousand_steps_is_found_without_recursion() -> None
         template(*steps)
 
 
-CANONICAL_CHAIN = (
-    b'{"identity":"always_unique","name":"order","namespace":"shop","steps":['
-    b'{"dependencies":[],"handler":{"callable":"s0","initialization":{}},"name":"s0",'
-    b'"retry":{"backoff":"exponential","base_seconds":1,"cap_seconds":60,"factor":2,'
-    b'"jitter":"full","max_attempts":3},"timeout_seconds":null},'
-    b'{"dependencies":["s0"],"handler":{"callable":"s1","initialization":{}},"name":"s1",'
-    b'"retry":{"backoff":"exponential","base_seconds":1,"cap_seconds":60,"factor":2,'
-    b'"jitter":"full","max_attempts":3},"timeout_seconds":null}],"version":"1.0.0"}'
+CANONICAL_POLICIES = (
+    b'"rate":null,"retry":{"asked_cap_seconds":3600,"backoff":"exponential","base_seconds":1,'
+    b'"cap_seconds":60,"categories":null,"factor":2,"jitter":"full","max_attempts":3},'
+    b'"start_timeout_seconds":null,"system":null,"timeout_seconds":null,"transactional":false,'
+    b'"when_skipped":"continue"}'
+)
+CANONICAL_CHAIN = b"".join(
+    [
+        b'{"concurrency":null,"deadline_seconds":null,"identity":"always_unique","name":"order",',
+        b'"namespace":"shop","on_failure":"fail","rate":null,"steps":[',
+        b'{"concurrency":null,"dependencies":[],"handler":{"callable":"s0","initialization":{}},',
+        b'"name":"s0",',
+        CANONICAL_POLICIES,
+        b',{"concurrency":null,"dependencies":["s0"],"handler":{"callable":"s1",',
+        b'"initialization":{}},"name":"s1",',
+        CANONICAL_POLICIES,
+        b'],"version":"1.0.0"}',
+    ]
 )
 
 

@@ -74,6 +74,44 @@ def test_threads_start_when_they_are_needed_and_serve_again() -> None:
         assert {first.name, second.name} == {"tested-1", "tested-2"}
 
 
+def test_where_the_system_has_no_more_threads_the_jobs_wait_for_those_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = Blocked()
+    with threads(3) as crew:
+        crew.submit([job])
+        with monkeypatch.context() as scarce:
+            scarce.setattr(Thread, "start", refused)
+            crew.submit([job, job])
+        (first,) = job.seen(1)
+        assert job.running.empty()
+        job.released.release(3)
+
+        assert set(job.seen(2)) == {first}
+        crew.submit([job, job, job])
+        job.released.release(3)
+        assert len(set(job.seen(3)) - {first}) >= 1
+
+
+def test_where_there_is_no_thread_at_all_it_is_said_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = Blocked()
+    with threads(2) as crew:
+        with monkeypatch.context() as scarce:
+            scarce.setattr(Thread, "start", refused)
+            with pytest.raises(RuntimeError):
+                crew.submit([job])
+
+        crew.submit([job])
+        job.released.release(2)
+        assert len(job.seen(2)) == 2
+
+
+def refused(thread: Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def test_no_thread_holds_up_the_exit() -> None:
     job = Blocked()
     with threads(1) as crew:

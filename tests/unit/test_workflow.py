@@ -5,14 +5,22 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel
 
 from flowledger.engine.errors import InvalidTemplate, UnknownTemplate
-from flowledger.handlers import From, Retry, StepContext, Workflow, import_workflow
+from flowledger.handlers import (
+    Concurrency,
+    From,
+    Rate,
+    Retry,
+    StepContext,
+    Workflow,
+    import_workflow,
+)
 
 
 class Order(BaseModel):
@@ -78,10 +86,41 @@ def test_the_context_schema_is_recorded_beside_the_definition() -> None:
     assert workflow.template.context_schema == Order.model_json_schema()
 
 
+def test_the_template_has_the_policies_of_the_workflow_and_of_its_steps() -> None:
+    workflow = Workflow(
+        "shop",
+        "order",
+        version="1",
+        on_failure="block",
+        deadline=timedelta(hours=2),
+        concurrency=Concurrency(limit=100),
+        rate={"limit": 10, "per_seconds": 0.5, "key": "customer.id"},
+    )
+    workflow.step(
+        name="a",
+        start_timeout=timedelta(minutes=1),
+        when_skipped="stop",
+        system="payments",
+        concurrency=MappingProxyType({"key": "customer_id", "limit": 2}),
+        rate=Rate(limit=5, per_seconds=60),
+    )(lambda: None)
+
+    template = workflow.template
+    (step,) = template.steps
+
+    assert (template.on_failure, template.deadline_seconds) == ("block", 7200)
+    assert template.concurrency == Concurrency(limit=100)
+    assert template.rate == Rate(limit=10, per_seconds=0.5, key="customer.id")
+    assert (step.start_timeout_seconds, step.when_skipped, step.system) == (60, "stop", "payments")
+    assert step.concurrency == Concurrency(key="customer_id", limit=2)
+    assert step.rate == Rate(limit=5, per_seconds=60)
+
+
 def test_a_timeout_may_be_seconds() -> None:
     workflow = orders()
-    workflow.step(name="a", timeout=1.5)(lambda: None)
-    assert workflow.template.steps[0].timeout_seconds == 1.5
+    workflow.step(name="a", timeout=1.5, start_timeout=2)(lambda: None)
+    (step,) = workflow.template.steps
+    assert (step.timeout_seconds, step.start_timeout_seconds) == (1.5, 2)
 
 
 def test_a_step_added_after_the_template_was_read_is_in_the_next_reading() -> None:
@@ -285,6 +324,10 @@ def test_an_unknown_name_in_after_and_a_cycle_are_told_by_the_template() -> None
         ({"name": ""}, "name: string should match"),
         ({"version": "1/2"}, "version: string should match"),
         ({"identity": "sometimes"}, "identity: should be 'always_unique'"),
+        ({"on_failure": "wait"}, "on_failure: should be 'fail' or 'block'"),
+        ({"deadline": 0}, "deadline_seconds: should be greater than 0"),
+        ({"concurrency": {"limit": 0}}, "concurrency.limit: should be greater than or equal to 1"),
+        ({"rate": {"limit": 1}}, "rate.per_seconds: is missing"),
         ({"context": ModuleType}, "context is no type of data"),
     ],
 )
@@ -299,6 +342,12 @@ def test_a_workflow_that_cannot_be_is_refused_where_it_is_made(
     ("options", "fault"),
     [
         ({"timeout": -1}, "timeout_seconds: should be greater than 0"),
+        ({"start_timeout": 0}, "start_timeout_seconds: should be greater than 0"),
+        ({"when_skipped": "wait"}, "when_skipped: should be 'continue' or 'stop'"),
+        ({"system": "two words"}, "system: string should match"),
+        ({"concurrency": {"limit": 1, "keys": "a"}}, "concurrency.keys: unknown key"),
+        ({"rate": {"limit": 1, "per_seconds": 0}}, "rate.per_seconds: should be greater than 0"),
+        ({"concurrency": {"limit": 1, "key": "a b"}}, "concurrency.key: string should match"),
         ({"config": {"x": float("nan")}}, "handler.initialization: nan is not a JSON number"),
         ({"config": {"x": object()}}, "handler.initialization.x"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +22,7 @@ from flowledger.engine.errors import (
     UnknownHandler,
 )
 from flowledger.handlers import (
+    Rate,
     Registry,
     Retry,
     TemplateWorkflow,
@@ -101,6 +103,50 @@ def test_python_and_yaml_of_one_workflow_have_one_hash() -> None:
     assert template.definition == orders.template.definition
     assert template.definition_hash == orders.template.definition_hash
     assert template.template_id == orders.template.template_id
+
+
+GUARDED = """
+namespace: shop
+name: pay
+version: "1"
+on_failure: block
+deadline_seconds: 7200
+concurrency: {limit: 100}
+rate: {limit: 10, per_seconds: 0.5, key: customer.id}
+steps:
+  - name: charge
+    timeout_seconds: 30
+    start_timeout_seconds: 60
+    when_skipped: stop
+    system: payments
+    concurrency: {limit: 2, key: customer_id}
+    rate: {limit: 5, per_seconds: 60}
+"""
+
+
+def test_python_and_yaml_of_the_same_policies_have_one_hash() -> None:
+    workflow = Workflow(
+        "shop",
+        "pay",
+        version="1",
+        on_failure="block",
+        deadline=timedelta(hours=2),
+        concurrency={"limit": 100},
+        rate=Rate(limit=10, per_seconds=0.5, key="customer.id"),
+    )
+    workflow.step(
+        name="charge",
+        timeout=30,
+        start_timeout=timedelta(minutes=1),
+        when_skipped="stop",
+        system="payments",
+        concurrency={"key": "customer_id", "limit": 2},
+        rate={"limit": 5, "per_seconds": 60},
+    )(lambda: None)
+
+    template = template_from_text(GUARDED, "pay.yaml")
+    assert template.definition == workflow.template.definition
+    assert template.definition_hash == workflow.template.definition_hash
 
 
 def call(context: Any, **results: Any) -> StepCall:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from board import Connection, call, new_id, queue, queue_row
+from board import Connection, call, claim, new_id, queue, queue_row
 from plans import plan_of
 
 TEMPLATE, FOREIGN = new_id(), new_id()
@@ -18,7 +18,7 @@ def crowded(connection: Connection, mode: str) -> Connection:
     worker = new_id()
     for _ in range(LEASED // 10_000):
         queue(connection, *(queue_row(new_id(), TEMPLATE) for _ in range(10_000)))
-        call(connection, "claim_steps", worker, [TEMPLATE], 10_000)
+        claim(connection, worker, [TEMPLATE], 10_000)
     queue(connection, *(queue_row(new_id(), TEMPLATE) for _ in range(FREE)))
     queue(connection, *(queue_row(new_id(), FOREIGN) for _ in range(FREE)))
     connection.execute("vacuum analyze flowledger.queue")
@@ -28,7 +28,8 @@ def crowded(connection: Connection, mode: str) -> Connection:
 
 def claim_plan(connection: Connection, worker: UUID) -> str:
     # A limit of 0 claims nothing while the plan is made often enough to become generic.
-    return plan_of(connection, "claim_steps", worker, [TEMPLATE, FOREIGN], 0, False, times=8)
+    asked = (worker, [TEMPLATE, FOREIGN], 0, False)
+    return plan_of(connection, "claim_steps", *asked, times=8, v_isolated="false")
 
 
 def test_a_claim_reads_the_index_of_what_is_claimable(crowded: Connection) -> None:
@@ -37,11 +38,11 @@ def test_a_claim_reads_the_index_of_what_is_claimable(crowded: Connection) -> No
     assert "queue_claimable" in plan
     assert "Tid Scan on queue" in plan
     assert "Seq Scan on queue" not in plan
-    assert len(call(crowded, "claim_steps", new_id(), [TEMPLATE], 100)) == FREE
+    assert len(claim(crowded, new_id(), [TEMPLATE], 100)) == FREE
 
 
 def test_what_a_report_releases_is_found_by_its_key(crowded: Connection) -> None:
-    steps = [row[0] for row in call(crowded, "claim_steps", new_id(), [TEMPLATE], 10)]
+    steps = [row[0] for row in claim(crowded, new_id(), [TEMPLATE], 10)]
     crowded.execute("select pg_stat_force_next_flush()")
     crowded.execute("select pg_stat_reset()")
 

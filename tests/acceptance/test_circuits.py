@@ -1,0 +1,113 @@
+"""While an outside system fails, its steps wait and burn no attempts; the circuit is in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Event
+from typing import Any
+
+import pytest
+from lab import PATIENCE, Lab, kinds
+from limits import held_steps
+
+from flowledger.engine import TaskState
+from flowledger.engine.domain.circuit import circuit_id
+from flowledger.handlers import Retry, Workflow
+
+works = Event()
+calls: list[int] = []
+
+pay = Workflow("circuits", "pay", version="1")
+AT_ONCE = Retry(max_attempts=5, backoff="none")
+
+
+@pay.step(system="bank", retry=AT_ONCE)
+def charge(context: dict[str, Any]) -> int:
+    calls.append(context["number"])
+    if not works.is_set():
+        raise ConnectionError("the bank is away")
+    return 1
+
+
+BROKEN = {
+    "circuit_failure_threshold": 3,
+    "circuit_open_seconds": 60.0,
+    "circuit_open_cap_seconds": 100.0,
+}
+
+
+@pytest.fixture(autouse=True)
+def _bank() -> Iterator[None]:
+    works.clear()
+    calls.clear()
+    yield
+    works.set()
+
+
+def transitions(lab: Lab) -> list[str]:
+    """The circuit's own stream."""
+    rows = lab.rows(
+        "select topic from flowledger.event where originator_id = %s order by originator_version",
+        circuit_id("bank"),
+    )
+    return [topic for (topic,) in rows]
+
+
+def state(lab: Lab) -> str:
+    """The circuit as anybody may look at it."""
+    return str(lab.value("select max(state) from flowledger.circuit where system = 'bank'"))
+
+
+def test_it_opens_waits_tries_and_closes_and_attempts_are_not_burnt(lab: Lab) -> None:
+    engine = lab.open(pay, limits=BROKEN, worker={"concurrency": 1})
+    tasks = [engine.submit(pay, {"number": number}) for number in range(6)]
+    lab.until(lambda: state(lab) == "open" and len(held_steps(lab)) == 6)
+    attempts = lab.value("select count(*) from flowledger.event where topic = 'step.started'")
+
+    lab.move_clock("61 seconds")
+    lab.until(lambda: transitions(lab)[-1] == "circuit.opened" and len(transitions(lab)) == 3)
+    lab.until(lambda: len(held_steps(lab)) == 6)
+    assert len(calls) == attempts + 1, "one step tried it, and no other"
+
+    works.set()
+    lab.move_clock("61 seconds")
+    beside = engine.submit(pay, {"number": 7})
+    lab.until(lambda: len(held_steps(lab)) == 7)  # it opened for longer the second time
+    lab.move_clock("40 seconds")
+
+    tasks.append(beside)
+    assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
+    assert transitions(lab) == [
+        "circuit.opened", "circuit.half_opened",
+        "circuit.opened", "circuit.half_opened", "circuit.closed",
+    ]  # fmt: skip
+    assert state(lab) == "closed"
+    assert held_steps(lab) == []
+    assert len(calls) == attempts + 1 + len(tasks)
+
+
+def test_a_step_that_waits_says_for_which_system(lab: Lab) -> None:
+    engine = lab.open(pay, limits=BROKEN, worker={"concurrency": 1})
+    task = engine.submit(pay, {"number": 1})
+    lab.until(lambda: state(lab) == "open")
+    lab.until(lambda: kinds(task.history())[-1] == "TaskWaiting")
+
+    assert held_steps(lab) == [("charge", "circuit", "bank")]
+
+
+def test_it_stays_open_for_the_next_coordinator(lab: Lab) -> None:
+    client = lab.open(pay, roles=["worker"], worker={"concurrency": 1})
+    leader = lab.open(roles=["coordinator"], limits=BROKEN)
+    task = client.submit(pay, {"number": 1})
+    lab.until(lambda: state(lab) == "open" and held_steps(lab))
+    leader.close()
+    made = len(calls)
+    lab.open(roles=["coordinator"], limits=BROKEN)
+    other = client.submit(pay, {"number": 2})
+    lab.until(lambda: len(held_steps(lab)) == 2)
+    works.set()
+
+    lab.move_clock("61 seconds")
+
+    assert {task.wait(PATIENCE), other.wait(PATIENCE)} == {TaskState.COMPLETE}
+    assert len(calls) == made + 2

@@ -1,0 +1,235 @@
+"""Limits hold in the log: of a template, a namespace, a key of the context and a step."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
+from threading import Event, Semaphore
+from typing import Any
+
+import pytest
+from lab import PATIENCE, Lab, kinds, of_kind
+from limits import held_steps, last_in_use, log_of, most_in_use, slot_keys, slot_rows
+
+from flowledger.engine import TaskState
+from flowledger.engine.domain.events import StepEnqueued, StepEvent
+from flowledger.handlers import Retry, StepContext, Workflow
+
+LEAVES = 5
+room = Semaphore(0)
+
+by_template = Workflow("limits", "template", version="1", concurrency={"limit": 2})
+by_namespace = Workflow("narrow", "namespace", version="1")
+by_key = Workflow("limits", "key", version="1", concurrency={"limit": 2, "key": "customer.id"})
+by_step = Workflow("limits", "step", version="1")
+
+
+def fan(workflow: Workflow[dict[str, Any]], **policies: Any) -> None:
+    """One step, then several beside one another, which wait until they are let go."""
+
+    @workflow.step(name="first")
+    def first() -> int:
+        return 1
+
+    for number in range(LEAVES):
+
+        @workflow.step(name=f"leaf-{number}", after=["first"], **policies)
+        def leaf() -> int:
+            assert room.acquire(timeout=PATIENCE)
+            return 1
+
+
+for flow in (by_template, by_namespace, by_key):
+    fan(flow)
+fan(by_step, concurrency={"limit": 1})
+
+
+@pytest.fixture(autouse=True)
+def _no_room() -> Generator[None]:
+    while room.acquire(blocking=False):
+        pass
+    yield
+    room.release(1_000)
+
+
+LIMITS = [
+    pytest.param(by_template, lambda _: ["template:limits/template"], 2, id="of a template"),
+    pytest.param(by_namespace, lambda _: ["namespace:narrow"], 3, id="of a namespace"),
+    pytest.param(
+        by_step,
+        lambda e: [f"step:limits/step/{e.step}"] if e.step != "first" else [],
+        1,
+        id="of a step",
+    ),
+]
+
+
+@pytest.mark.parametrize(("flow", "keys", "limit"), LIMITS)
+def test_no_more_are_queued_or_run_than_a_limit_allows_and_all_complete(
+    lab: Lab, flow: Workflow[Any], keys: Any, limit: int
+) -> None:
+    engine = lab.open(flow, limits={"namespaces": {"narrow": 3}})
+    tasks = engine.submit_many(flow, [{} for _ in range(4)])
+    ids = [task.id for task in tasks]
+    most = len({key for n in range(LEAVES) for key in keys(leaf_event(n))}) * limit
+    lab.until(lambda: first_steps_complete(lab) == len(tasks) and slot_rows(lab).total() == most)
+
+    assert slot_rows(lab) == slot_keys(lab) == last_in_use(log_of(engine, ids), keys)
+    room.release(1_000)
+
+    assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
+    assert set(most_in_use(log_of(engine, ids), keys).values()) == {limit}
+    assert slot_rows(lab) == slot_keys(lab) == {}
+    assert held_steps(lab) == []
+
+
+def first_steps_complete(lab: Lab) -> int:
+    """How many tasks are at their leaves."""
+    found: int = lab.value(
+        "select count(*) from flowledger.step where step = 'first' and state = 'complete'"
+    )
+    return found
+
+
+def leaf_event(number: int) -> Any:
+    """What a limit's keys are asked of."""
+    return type("Leaf", (), {"step": f"leaf-{number}"})
+
+
+def test_each_value_of_a_key_has_a_limit_of_its_own_and_a_missing_one_too(lab: Lab) -> None:
+    engine = lab.open(by_key)
+    contexts = [{"customer": {"id": 7}}, {"customer": {"id": "7"}}, {"customer": 7}, {}] * 2
+    tasks = engine.submit_many(by_key, contexts)
+    values = dict(zip((task.id for task in tasks), ["7", '"7"', "null", "null"] * 2, strict=True))
+
+    def keys(event: StepEvent) -> list[str]:
+        return [f"key:limits/key/customer.id={values[event.task_id]}"]
+
+    lab.until(lambda: set(slot_keys(lab).values()) == {2} and len(slot_keys(lab)) == 3)
+    assert slot_rows(lab) == slot_keys(lab)
+    room.release(1_000)
+
+    assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
+    most = most_in_use(log_of(engine, values), keys)
+    assert len(most) == 3
+    assert set(most.values()) == {2}
+
+
+def test_who_waits_is_let_go_by_priority_and_by_age(lab: Lab) -> None:
+    narrow = Workflow("limits", "narrow", version="1", concurrency={"limit": 1})
+
+    @narrow.step
+    def only() -> int:
+        assert room.acquire(timeout=PATIENCE)
+        return 1
+
+    marker = Workflow("limits", "marker", version="1")
+
+    @marker.step
+    def mark() -> int:
+        return 1
+
+    engine = lab.open(narrow, marker, coordinator={"ageing_seconds": 60.0})
+    first = engine.submit(narrow, {})
+    lab.until(lambda: slot_rows(lab).total() == 1)
+    old = engine.submit(narrow, {}, priority=0)
+    lab.until(lambda: len(held_steps(lab)) == 1)
+    moved = engine.submit(marker, {}, start_at=datetime.now(UTC) + timedelta(minutes=4))
+    lab.move_clock("5 minutes")
+    assert moved.wait(PATIENCE) is TaskState.COMPLETE
+    young = [engine.submit(narrow, {}, priority=priority) for priority in (1, 9, 4)]
+    lab.until(lambda: len(held_steps(lab)) == 4)
+    room.release(1_000)
+
+    tasks = [first, old, *young]
+    assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
+    queued = [e.task_id for e in log_of(engine, [t.id for t in tasks]) if type(e) is StepEnqueued]
+    expected = [first, young[1], old, young[2], young[0]]
+    assert queued == [task.id for task in expected]
+
+
+def test_who_waits_is_found_again_by_the_next_coordinator(lab: Lab) -> None:
+    worker = lab.open(by_template, roles=["worker"])
+    leader = lab.open(roles=["coordinator"])
+    tasks = worker.submit_many(by_template, [{} for _ in range(3)])
+    lab.until(lambda: slot_rows(lab).total() == 2 and held_steps(lab))
+    leader.close()
+
+    lab.open(roles=["coordinator"], coordinator={"cache_tasks": 1})
+    room.release(1_000)
+
+    assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
+    log = log_of(worker, [task.id for task in tasks])
+    assert most_in_use(log, lambda _: ["one"]) == {"one": 2}
+    assert slot_rows(lab) == slot_keys(lab) == {}
+
+
+def test_who_waits_is_cancelled_with_its_task_and_takes_no_slot(lab: Lab) -> None:
+    engine = lab.open(by_template)
+    task = engine.submit(by_template, {})
+    lab.until(lambda: slot_rows(lab).total() == 2 and held_steps(lab))
+
+    task.cancel(reason="enough", actor="ann")
+
+    assert held_steps(lab) == []
+    room.release(1_000)
+    lab.until(lambda: not slot_rows(lab))
+    assert slot_keys(lab) == {}
+    assert len(of_kind(task.history(), StepEnqueued)) == 3
+
+
+def test_who_waits_goes_on_when_its_task_is_resumed(lab: Lab) -> None:
+    engine = lab.open(by_template)
+    task = engine.submit(by_template, {})
+    lab.until(lambda: slot_rows(lab).total() == 2 and held_steps(lab))
+
+    task.pause(reason="later", actor="ann")
+    room.release(1_000)
+    lab.until(lambda: not slot_rows(lab))
+    task.resume(reason="now", actor="ann")
+
+    assert task.wait(PATIENCE) is TaskState.COMPLETE
+    assert held_steps(lab) == []
+
+
+def test_a_retry_gives_its_slot_away_and_waits_for_another(lab: Lab) -> None:
+    narrow = Workflow("limits", "retried", version="1", concurrency={"limit": 1})
+    failing, started = Event(), Event()
+
+    @narrow.step(retry=Retry(max_attempts=3, backoff="none"))
+    def only(context: dict[str, Any], step: StepContext) -> int:
+        if context.get("fails") and step.attempt == 1:
+            started.set()
+            assert failing.wait(PATIENCE)
+            raise OSError("not yet")
+        assert room.acquire(timeout=PATIENCE)
+        return step.attempt
+
+    engine = lab.open(narrow)
+    task = engine.submit(narrow, {"fails": True})
+    assert started.wait(PATIENCE)
+    others = engine.submit_many(narrow, [{}, {}])
+    lab.until(lambda: len(held_steps(lab)) == 2)
+    failing.set()
+    lab.until(lambda: kinds(task.history())[-1] == "TaskWaiting")
+    room.release(1_000)
+
+    assert task.result(PATIENCE) == {"only": 2}
+    assert {other.wait(PATIENCE) for other in others} == {TaskState.COMPLETE}
+    assert kinds(task.history(), "only") == [
+        "StepEnqueued", "StepStarted", "StepFailed", "StepRetryScheduled",
+        "StepEnqueued", "StepStarted", "StepCompleted",
+    ]  # fmt: skip
+    log = log_of(engine, [task.id, *(other.id for other in others)])
+    assert most_in_use(log, lambda _: ["one"]) == {"one": 1}
+
+
+def test_a_task_is_not_said_to_wait_where_room_is_made_at_once(lab: Lab) -> None:
+    alone = Workflow("limits", "alone", version="1", concurrency={"limit": 1})
+    fan(alone)
+    room.release(1_000)
+    engine = lab.open(alone)
+    task = engine.submit(alone, {})
+
+    assert task.wait(PATIENCE) is TaskState.COMPLETE
+    assert "TaskWaiting" not in kinds(task.history())

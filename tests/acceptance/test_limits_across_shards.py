@@ -1,0 +1,188 @@
+"""Limits hold although each shard decides for itself, and although whoever holds a slot dies."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import PATIENCE, SHORT_LEASES, Lab, completions
+from limits import held_steps, last_in_use, log_of, most_in_use, slot_keys, slot_rows
+
+from flowledger.engine import TaskState
+from flowledger.engine.domain.events import StepEnqueued, StepEvent, StepLeaseExpired
+from flowledger.handlers import Workflow
+
+SHARDS = {"shards": 3, "poll_seconds": 0.2}
+
+narrow = Workflow("shards", "narrow", version="1", concurrency={"limit": 2})
+
+
+@narrow.step
+def first() -> int:
+    return 1
+
+
+for number in range(3):
+
+    @narrow.step(name=f"leaf-{number}", after=["first"])
+    def leaf() -> int:
+        return 1
+
+
+paced = Workflow("shards", "paced", version="1", rate={"limit": 10, "per_seconds": 1.0})
+
+
+@paced.step
+def only() -> int:
+    return 1
+
+
+def one_key(_: StepEvent) -> list[str]:
+    return ["template:shards/narrow"]
+
+
+def test_a_limit_holds_across_shards_and_everything_completes(lab: Lab) -> None:
+    engine = lab.open(narrow, coordinator=SHARDS)
+    tasks = engine.submit_many(narrow, [{} for _ in range(30)])
+
+    assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
+    log = log_of(engine, [task.id for task in tasks])
+    assert most_in_use(log, one_key) == {"template:shards/narrow": 2}
+    assert slot_rows(lab) == slot_keys(lab) == {}
+    assert held_steps(lab) == []
+
+
+def test_a_rate_holds_across_shards(lab: Lab) -> None:
+    engine = lab.open(paced, coordinator=SHARDS)
+    tasks = engine.submit_many(paced, [{} for _ in range(12)])
+
+    assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
+    log = log_of(engine, [task.id for task in tasks])
+    times = [event.occurred_at for event in log if isinstance(event, StepEnqueued)]
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(sorted(times))]
+    assert min(gaps) >= 0.09  # the clocks of two shards of one process agree to a few milliseconds
+    assert held_steps(lab) == []
+
+
+MODULE = """
+import time
+from typing import Any
+from flowledger.engine import Settings
+from flowledger.handlers import Workflow
+
+settings = Settings.load(**{settings})
+flow = Workflow("killed", "slots", version="1", concurrency={"limit": 3, "key": "customer"})
+
+for number in range(3):
+
+    @flow.step(name=f"step-{number}")
+    def work() -> int:
+        time.sleep(0.02)
+        return 1
+"""
+PROGRAM = """
+import sys
+from slots_flow import flow, settings
+from flowledger.engine import Engine
+
+with Engine.open(workflows=[flow], roles=["worker"], settings=settings):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+class Workers:
+    """Worker processes, which are killed and replaced."""
+
+    def __init__(self, folder: Path, opened: ExitStack) -> None:
+        self._folder = folder
+        self._opened = opened
+        self.running: list[subprocess.Popen[str]] = []
+
+    def start(self) -> None:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, str(self._folder / "program.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(self._folder)},
+        )
+        self._opened.callback(process.communicate)
+        self._opened.callback(process.kill)
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        self.running.append(process)
+
+    def kill(self, victim: int, lab: Lab) -> None:
+        """It is stopped first, until a moment at which somebody holds a slot and cannot leave it."""
+        process = self.running.pop(victim)
+        running = "select count(*) from flowledger.queue where worker_id is not null"
+        for one in (process, *self.running):
+            one.send_signal(signal.SIGSTOP)
+        while not lab.value(running):
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGSTOP)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for one in self.running:
+            one.send_signal(signal.SIGCONT)
+
+
+@pytest.fixture
+def sections(lab: Lab, tmp_path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {**SHORT_LEASES, "database": {"url": lab.url, "pool_max_size": 4}}
+    found["worker"] = {**SHORT_LEASES["worker"], "concurrency": 4}
+    found["coordinator"] = {**SHORT_LEASES["coordinator"], "lost_lease_limit": 1_000}
+    (tmp_path / "slots_flow.py").write_text(MODULE.replace("{settings}", repr(found)))
+    (tmp_path / "program.py").write_text(PROGRAM)
+    return found
+
+
+@pytest.fixture
+def workers(sections: dict[str, Any], tmp_path: Path) -> Generator[Workers]:
+    with ExitStack() as opened:
+        yield Workers(tmp_path, opened)
+
+
+def test_slots_of_killed_workers_come_back_and_none_leaks(
+    lab: Lab,
+    workers: Workers,
+    sections: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("slots_flow", None)
+    from slots_flow import flow  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    engine = lab.open(roles=["coordinator"], coordinator=sections["coordinator"])
+    chance = random.Random(3)  # noqa: S311 - which of them dies
+    for _ in range(2):
+        workers.start()
+    contexts = [{"customer": number % 3} for number in range(45)]
+    tasks = engine.submit_many(flow, contexts)
+    customers = dict(zip((task.id for task in tasks), contexts, strict=True))
+
+    def keys(event: StepEvent) -> list[str]:
+        return [f"key:killed/slots/customer={customers[event.task_id]['customer']}"]
+
+    for killed in range(1, 4):
+        lab.until(lambda: len(completions(lab)) >= 25 * killed)  # noqa: B023 - called at once
+        workers.kill(chance.randrange(len(workers.running)), lab)
+        workers.start()
+
+    assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
+    log = log_of(engine, customers)
+    assert any(isinstance(event, StepLeaseExpired) for event in log), "nobody died with a slot"
+    assert set(most_in_use(log, keys).values()) == {3}
+    assert last_in_use(log, keys) == slot_rows(lab) == slot_keys(lab) == {}
+    assert held_steps(lab) == []

@@ -1,0 +1,489 @@
+"""Operators' requests through the public path: what they do, when they are refused, who waits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from given import step
+from lab import PATIENCE, Lab, kinds, of_kind
+from led import begin, led, stored_together
+
+from flowledger.engine import (
+    AsyncEngine,
+    DatabaseUnavailable,
+    Engine,
+    EngineClosed,
+    StepState,
+    TaskFailed,
+    TaskState,
+    TaskUnfinished,
+    UnknownTask,
+)
+from flowledger.engine.domain import events as happened
+from flowledger.engine.domain import requests as asked
+from flowledger.engine.errors import (
+    InvalidRequest,
+    RequestRefused,
+    RequestUnanswered,
+    TaskNotCreated,
+    UnknownTemplate,
+)
+from flowledger.engine.operations import Asking
+
+ACT = {"handler": {"callable": "act"}}
+TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}
+LATER = {**ACT, "retry": {"max_attempts": 3, "base_seconds": 600, "cap_seconds": 600}}
+WORD: Asking = {"reason": "ticket 7", "actor": "ada"}
+
+line = led(step("a", **TWICE), step("b", "a", **TWICE), step("c", "b", **TWICE), name="line")
+blocking = led(step("a", **TWICE), step("b", "a", **TWICE), name="blocking", on_failure="block")
+patient = led(step("a", **LATER), step("b", "a", **ACT), name="patient")
+strict = led(
+    step("a", when_skipped="stop", **TWICE),
+    *(step("b", "a", **TWICE), step("c", **TWICE)),
+    name="strict",
+    on_failure="block",
+)
+
+
+@pytest.fixture(scope="module")
+def engine(shared_lab: Lab) -> Engine:
+    return shared_lab.open(line, blocking, patient, strict)
+
+
+def test_a_cancelled_task_starts_nothing_more_and_says_who_and_why(engine: Engine) -> None:
+    world, task = begin(engine, line, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+
+    request = task.cancel(**WORD)
+
+    assert request.answered
+    assert request.refusal is None
+    assert task.state is TaskState.CANCELLED
+    world.go["a"].set()
+    with pytest.raises(TaskFailed, match="ended as cancelled: cancelled by ada: ticket 7"):
+        task.result(PATIENCE)
+    assert world.ran == ["a"]
+    (cancelled,) = of_kind(task.history(), happened.TaskCancelled)
+    (wanted,) = of_kind(task.history(), asked.TaskCancelRequested)
+    (granted,) = of_kind(task.history(), asked.RequestGranted)
+    assert [(one.actor, one.reason) for one in (wanted, cancelled)] == [("ada", "ticket 7")] * 2
+    assert cancelled.causation_id == granted.causation_id == wanted.event_id
+    assert (wanted.originator_id, granted.originator_version) == (request.id, 2)
+
+
+def test_a_running_step_of_a_cancelled_task_is_told_and_what_it_did_is_recorded(
+    engine: Engine, shared_lab: Lab
+) -> None:
+    world, task = begin(engine, line, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+    task.cancel(**WORD)
+    (call,) = world.calls
+    shared_lab.until(lambda: call.cancelled)
+
+    world.go["a"].set()
+
+    shared_lab.until(lambda: task.step("a").status.state is StepState.COMPLETE)
+    assert task.state is TaskState.CANCELLED
+    assert kinds(task.history(), "a") == [
+        *("StepEnqueued", "StepStarted", "StepCancelSignalled", "StepCompleted")
+    ]
+
+
+def test_a_cancelled_step_ends_the_task_when_the_rest_is_done(engine: Engine) -> None:
+    world, task = begin(engine, line, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+
+    task.step("b").cancel(**WORD)
+    world.go["a"].set()
+
+    assert task.wait(PATIENCE) is TaskState.CANCELLED
+    assert world.ran == ["a"]
+    with pytest.raises(TaskFailed, match="these steps were cancelled: b"):
+        task.result(0)
+
+
+def test_a_paused_task_starts_nothing_until_it_is_resumed(engine: Engine) -> None:
+    world, task = begin(engine, line, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+
+    task.pause(**WORD)
+    assert task.paused
+    world.go["a"].set()
+    other, done = begin(engine, line)
+    done.result(PATIENCE)
+    assert world.ran == ["a"]
+    assert other.ran == ["a", "b", "c"]
+    with pytest.raises(RequestRefused, match="the task is paused already"):
+        task.pause(**WORD)
+
+    task.resume(**WORD)
+    assert not task.paused
+    assert task.result(PATIENCE) == {"a": "a 1", "b": "b 1", "c": "c 1"}
+
+
+def test_a_task_that_failed_is_reset_and_tried_with_all_its_attempts(engine: Engine) -> None:
+    world, task = begin(engine, line, fails="b")
+    assert task.wait(PATIENCE) is TaskState.ERROR
+    assert world.ran == ["a", "b", "b"]
+
+    task.reset(**WORD)
+
+    assert task.wait(PATIENCE) is TaskState.ERROR
+    assert world.ran == ["a", "b", "b", "b", "b"]
+    world.fails.clear()
+    task.step("b").reset(**WORD)
+    assert task.result(PATIENCE) == {"a": "a 1", "b": "b 1", "c": "c 1"}
+    keys = [call.idempotency_key for call in world.calls if call.step == "b"]
+    assert [keys.count(key) for key in dict.fromkeys(keys)] == [2, 2, 1]
+
+
+def test_a_failed_task_is_resolved_and_tells_the_results_that_there_are(engine: Engine) -> None:
+    _, task = begin(engine, line, fails="b")
+    assert task.wait(PATIENCE) is TaskState.ERROR
+
+    task.resolve(**WORD)
+
+    assert task.state is TaskState.RESOLVED_MANUALLY
+    assert task.result(0) == {"a": "a 1"}
+
+
+def test_a_blocked_task_waits_for_an_operator_who_gives_it_up(
+    engine: Engine, shared_lab: Lab
+) -> None:
+    _, task = begin(engine, blocking, fails="a")
+    blocked(shared_lab, task)
+
+    with pytest.raises(TaskUnfinished):
+        task.wait(0)
+    task.fail(**WORD)
+
+    with pytest.raises(TaskFailed, match="ended as error: a: failed 2 of 2 times"):
+        task.result(0)
+
+
+@pytest.mark.parametrize("verb", ["resolve", "skip"])
+def test_a_blocked_task_goes_on_when_its_step_is_settled(
+    engine: Engine, verb: str, shared_lab: Lab
+) -> None:
+    world, task = begin(engine, blocking, fails="a")
+    blocked(shared_lab, task)
+
+    getattr(task.step("a"), verb)(**WORD)
+
+    assert task.result(PATIENCE) == {"b": "b 1"}
+    assert world.ran == ["a", "a", "b"]
+
+
+def test_a_step_that_was_done_elsewhere_hands_its_result_on(
+    engine: Engine, shared_lab: Lab
+) -> None:
+    world, task = begin(engine, blocking, fails="a")
+    blocked(shared_lab, task)
+
+    task.step("a").complete({"done": [1, None]}, **WORD)
+
+    assert task.result(PATIENCE) == {"a": {"done": [1, None]}, "b": "b 1"}
+    assert world.calls[-1].results == {"a": {"done": [1, None]}}
+    assert task.step("a").status.state is StepState.COMPLETE
+
+
+def test_a_skipped_step_stops_what_depends_on_it_where_the_template_says_so(
+    engine: Engine, shared_lab: Lab
+) -> None:
+    world, task = begin(engine, strict, fails="a")
+    blocked(shared_lab, task)
+
+    task.step("a").skip(**WORD)
+
+    assert task.result(PATIENCE) == {"c": "c 1"}
+    assert "b" not in world.ran
+    assert task.step("b").status.state is StepState.PENDING
+
+
+def test_a_step_waiting_for_its_retry_is_tried_at_once_after_a_reset(
+    engine: Engine, shared_lab: Lab
+) -> None:
+    world, task = begin(engine, patient, fails="a")
+    assert world.started["a"].wait(PATIENCE)
+    shared_lab.until(lambda: task.step("a").status.state is StepState.WAITING_FOR_RETRY)
+    world.fails.clear()
+
+    task.step("a").reset(**WORD)
+
+    assert task.result(PATIENCE)["a"] == "a 1"
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda task: task.cancel(**WORD), "the task has ended: it is complete"),
+        (lambda task: task.pause(**WORD), "the task has ended: it is complete"),
+        (lambda task: task.reset(**WORD), "only a task that is blocked or in error can be reset"),
+        (lambda task: task.fail(**WORD), "only a task that is blocked can be given up"),
+        (lambda task: task.resolve(**WORD), "the task has ended: it is complete"),
+        (lambda task: task.step("a").reset(**WORD), "the task has ended: it is complete"),
+        (lambda task: task.step("aa").skip(**WORD), "the task has no step 'aa'"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_changes_nothing(
+    engine: Engine, ask: Any, message: str
+) -> None:
+    _, task = begin(engine, line)
+    task.result(PATIENCE)
+    before = kinds(task.history())
+
+    with pytest.raises(RequestRefused, match=message) as refused:
+        ask(task)
+
+    assert refused.value.task_id == task.id
+    assert task.state is TaskState.COMPLETE
+    assert len(kinds(task.history())) == len(before) + 2
+    assert task.history()[-1].event.originator_id == refused.value.request_id
+
+
+def test_one_key_asks_once(engine: Engine) -> None:
+    world, task = begin(engine, line, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+
+    first = task.pause(key="k", **WORD)
+    again = task.pause(key="k", **WORD)
+
+    assert first.id == again.id
+    assert len(of_kind(task.history(), asked.TaskPauseRequested)) == 1
+    with pytest.raises(InvalidRequest, match=r"'k' of task .* stands for another request"):
+        task.cancel(key="k", **WORD)
+    with pytest.raises(InvalidRequest, match="stands for another request"):
+        task.step("a").cancel(key="k", **WORD)
+    task.cancel(key="other", **WORD)
+    world.go["a"].set()
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ({"actor": "ada", "reason": ""}, "reason should have 1 to 1000 characters"),
+        ({"actor": "ada", "reason": " "}, "reason must be given, and say something"),
+        ({"actor": None, "reason": "why"}, "actor must be given"),
+        ({"actor": "a" * 1001, "reason": "why"}, "actor should have 1 to 1000 characters"),
+        ({"actor": "a\0", "reason": "why"}, "actor should be text that Postgres can store"),
+        ({"actor": "ada", "reason": "why", "key": ""}, "key should have"),
+    ],
+)
+def test_who_and_why_must_be_said(engine: Engine, word: Any, message: str) -> None:
+    _, task = begin(engine, line)
+    task.result(PATIENCE)
+    before = len(task.history())
+
+    with pytest.raises(InvalidRequest, match=message):
+        task.cancel(**word)
+
+    assert len(task.history()) == before
+
+
+@pytest.mark.parametrize("result", [float("nan"), {1, 2}, 2**70, "x" * 1_000_001])
+def test_a_result_that_cannot_be_stored_is_refused(
+    engine: Engine, result: Any, shared_lab: Lab
+) -> None:
+    _, task = begin(engine, blocking, fails="a")
+    blocked(shared_lab, task)
+
+    with pytest.raises(InvalidRequest, match="the result"):
+        task.step("a").complete(result, **WORD)
+
+    task.fail(**WORD)
+
+
+def test_of_an_unknown_task_nothing_can_be_asked(engine: Engine) -> None:
+    with pytest.raises(UnknownTask):
+        engine.task(uuid4()).cancel(**WORD)
+
+
+def test_many_tasks_are_asked_in_one_transaction_or_none_is(
+    engine: Engine, shared_lab: Lab
+) -> None:
+    running = [begin(engine, line, waits="a") for _ in range(3)]
+    for world, _ in running:
+        assert world.started["a"].wait(PATIENCE)
+    tasks = [task for _, task in running]
+    _, done = begin(engine, line)
+    done.result(PATIENCE)
+
+    with pytest.raises(UnknownTask):
+        engine.cancel_many([tasks[0].id, uuid4()], **WORD)
+    assert tasks[0].state is TaskState.IN_PROGRESS
+
+    requests = engine.cancel_many([*(task.id for task in tasks), str(done.id)], **WORD)
+
+    assert [task.state for task in tasks] == [TaskState.CANCELLED] * 3
+    assert [request.refusal for request in requests] == [None] * 3 + [
+        "the task has ended: it is complete"
+    ]
+    transactions = shared_lab.value(
+        "select count(distinct xmin::text) from flowledger.event"
+        " where originator_id = any (%s) and originator_version = 1",
+        [request.id for request in requests],
+    )
+    assert transactions == 1
+    for world, _ in running:
+        world.go["a"].set()
+
+
+def test_many_failed_tasks_are_reset(engine: Engine) -> None:
+    failed = [begin(engine, line, fails="a") for _ in range(3)]
+    for world, task in failed:
+        assert task.wait(PATIENCE) is TaskState.ERROR
+        world.fails.clear()
+
+    engine.reset_many([task.id for _, task in failed], **WORD)
+
+    assert [task.wait(PATIENCE) for _, task in failed] == [TaskState.COMPLETE] * 3
+
+
+def test_a_cancel_is_one_transaction(engine: Engine, shared_lab: Lab) -> None:
+    world, task = begin(engine, line, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+
+    task.cancel(**WORD)
+
+    *_, asking, cancel = stored_together(shared_lab.rows, task.id)
+    assert asking == ["task.cancel_requested"]
+    assert cancel == ["task.cancelled", "step.cancel_signalled", "request.granted"]
+    world.go["a"].set()
+
+
+def test_a_request_that_nobody_answers_stands(lab: Lab) -> None:
+    client = lab.open(line, roles=())
+    _, task = begin(client, line)
+
+    with pytest.raises(RequestUnanswered, match=r"within 0\.05 s") as unanswered:
+        task.cancel(wait=0.05, key="k", **WORD)
+    left = task.cancel(wait=0, key="k", **WORD)
+    assert not left.answered
+    assert left.id == unanswered.value.request_id
+
+    lab.open(line)
+    left.wait(PATIENCE)
+    assert task.state is TaskState.CANCELLED
+
+
+def test_a_task_that_is_only_submitted_is_waited_for(lab: Lab) -> None:
+    client = lab.open(line, roles=())
+    with psycopg.connect(lab.url) as connection:
+        _, task = begin(client, line, connection=connection)
+    with pytest.raises(TaskNotCreated, match="no coordinator has taken it on yet"):
+        task.cancel(wait=0.05, **WORD)
+    assert task.history() == []
+
+    lab.open(line, roles=("coordinator",))
+    task.cancel(wait=PATIENCE, **WORD)
+
+    assert task.state is TaskState.CANCELLED
+
+
+def test_a_closed_engine_lets_go_who_waits_for_an_answer(lab: Lab) -> None:
+    client = lab.open(line, roles=())
+    _, task = begin(client, line)
+    request = task.cancel(wait=0, **WORD)
+    client.close()
+
+    with pytest.raises((EngineClosed, DatabaseUnavailable), match="closed"):
+        request.wait(PATIENCE)
+
+
+def test_a_task_that_starts_later_waits_for_its_time(lab: Lab) -> None:
+    engine = lab.open(line)
+    at = datetime.now(UTC) + timedelta(hours=1)
+    world, task = begin(engine, line, start_at=at)
+    lab.until(lambda: task.state is TaskState.WAITING)
+    assert world.ran == []
+
+    lab.move_clock("61 minutes")
+
+    assert task.result(PATIENCE)["a"] == "a 1"
+
+
+def test_a_task_past_its_deadline_is_in_error_and_says_so(lab: Lab) -> None:
+    engine = lab.open(patient)
+    at = datetime.now(UTC) + timedelta(minutes=5)
+    world, task = begin(engine, patient, fails="a", deadline_at=at)
+    assert world.started["a"].wait(PATIENCE)
+    lab.until(lambda: task.state is TaskState.WAITING)
+
+    lab.move_clock("6 minutes")
+
+    with pytest.raises(TaskFailed, match="ended as error: it had not ended by its deadline"):
+        task.result(PATIENCE)
+    assert task.step("a").status.state is StepState.CANCELLED
+
+
+async def test_the_same_verbs_are_there_on_an_event_loop(lab: Lab) -> None:
+    settings = lab.settings()
+    async with await AsyncEngine.open(workflows=[line, blocking], settings=settings) as engine:
+        world, handle = begin(lab.open(roles=()), line, waits="a")
+        task = engine.task(handle.id)
+        assert world.started["a"].wait(PATIENCE)
+        await task.pause(**WORD)
+        assert await task.paused()
+        await task.resume(**WORD)
+        await task.step("b").skip(**WORD)
+        with pytest.raises(RequestRefused, match="the task is in_progress"):
+            await task.fail(**WORD)
+        world.go["a"].set()
+        assert await task.result(PATIENCE) == {"a": "a 1", "c": "c 1"}
+
+        world, handle = begin(lab.open(roles=()), blocking, fails="a")
+        task = engine.task(handle.id)
+        lab.until(lambda: handle.state is TaskState.BLOCKED)
+        await task.step("a").complete(1, **WORD)
+        assert (await task.result(PATIENCE))["a"] == 1
+        (request,) = await engine.cancel_many([handle.id], **WORD)
+        assert request.refusal == "the task has ended: it is complete"
+
+
+async def test_nobody_answers_on_an_event_loop(lab: Lab) -> None:
+    settings = lab.settings()
+    async with await AsyncEngine.open(roles=(), settings=settings) as engine:
+        _, handle = begin(lab.open(roles=()), line)
+        task = engine.task(handle.id)
+        with pytest.raises(RequestUnanswered):
+            await task.cancel(wait=0.05, **WORD)
+        assert not (await task.cancel(wait=0, **WORD)).answered
+        with pytest.raises(UnknownTask):
+            await engine.task(uuid4()).cancel(**WORD)
+
+
+def blocked(lab: Lab, task: Any) -> None:
+    lab.until(lambda: task.state is TaskState.BLOCKED)
+
+
+def test_of_a_paused_template_nothing_is_queued_until_it_is_resumed(lab: Lab) -> None:
+    engine = lab.open(line, patient)
+    assert engine.pause_template("shop/line@1", **WORD)
+    assert not engine.pause_template("shop/line@1", **WORD)
+    world, task = begin(engine, line)
+    _, other = begin(engine, patient)
+    other.result(PATIENCE)
+    assert world.ran == []
+
+    assert engine.resume_template("shop/line@1", **WORD)
+
+    assert set(task.result(PATIENCE)) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("shop/lime@1", "there is no template shop/lime@1; did you mean 'shop/line@1'"),
+        ("line", "should be written as namespace/name@version"),
+    ],
+)
+def test_a_template_that_there_is_not_cannot_be_paused(
+    engine: Engine, key: str, message: str
+) -> None:
+    with pytest.raises(UnknownTemplate, match=message):
+        engine.pause_template(key, **WORD)

@@ -1,0 +1,184 @@
+"""A database that cannot be reached for a while: told once, tried again, and nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import psycopg
+import pytest
+from eventsourcing import utils
+from eventsourcing.persistence import Tracking
+from lab import PATIENCE, Lab, lab_on
+from load import BACK, LOST, Load
+from own_server import OwnServer, own_server
+from psycopg import conninfo
+
+from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.store.failures import translated
+from flowledger.engine.store.pool import Pool, connect, open_pool
+from flowledger.engine.store.recorder import (
+    LedgerDatastore,
+    LedgerRecorder,
+    LedgerTrackingRecorder,
+)
+
+__all__ = ["own_server"]
+
+CUT = (
+    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+    " where datname = current_database() and application_name = 'flowledger'"
+)
+LOOPS = ("coordinator", "worker")
+
+
+@pytest.fixture
+def own_lab(own_server: OwnServer) -> Generator[Lab]:
+    with lab_on(own_server.url) as lab:
+        yield lab
+
+
+def test_a_server_that_crashes_and_comes_back_costs_each_loop_two_lines_and_nothing_else(
+    own_server: OwnServer, own_lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    load = Load(own_lab, caplog)
+    load.submit(3)
+    waiting = load.engine.task(load.tasks[0].id)
+    with waiting.told(lambda: None):
+        with load.under_fault():
+            own_server.crash()
+        load.until_failing("wakeups", "endings", attempts=2)
+        with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
+            load.client.submit(load.workflow, {"number": 99})
+
+        own_server.start()
+
+        own_lab.reconnect()
+        load.assert_everything_ends_once()
+    for loop in (*LOOPS, "endings"):
+        assert load.told(loop) == [LOST, BACK]
+
+
+def test_two_crashes_are_two_outages(
+    own_server: OwnServer, own_lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    load = Load(own_lab, caplog)
+    for _ in range(2):
+        with load.under_fault():
+            own_server.crash()
+        own_server.start()
+        own_lab.reconnect()
+        load.assert_everything_ends_once()
+        assert load.told("coordinator") == [LOST, BACK]
+
+
+@pytest.fixture
+def guest(lab: Lab, database: str) -> Generator[str]:
+    """The address as someone who may do what the engine does, and is bound by limits."""
+    name = f"guest_{lab.value('select current_database()')}"
+    owner = lab.value("select current_user")
+    lab.rows(f"create role {name} login password 'guest'")
+    lab.rows(f"grant {owner} to {name}")
+    yield conninfo.make_conninfo(database, user=name, password="guest")  # noqa: S106
+    lab.rows(f"drop role {name}")
+
+
+def test_a_server_that_is_out_of_connections_is_asked_until_it_has_some(
+    lab: Lab, guest: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    role = conninfo.conninfo_to_dict(guest)["user"]
+    with lab_on(guest) as roles:
+        load = Load(lab, caplog, roles)
+        with load.under_fault():
+            lab.rows(f"alter role {role} connection limit 0")
+            lab.rows(CUT)
+        assert "too many connections" in str(load.engine.health["worker"].error)
+
+        lab.rows(f"alter role {role} connection limit -1")
+
+        load.assert_everything_ends_once()
+    for loop in LOOPS:
+        assert load.told(loop) == [LOST, BACK]
+
+
+def test_sessions_that_the_server_ends_because_they_are_idle_cost_nothing(
+    lab: Lab, guest: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The listener is cut again and again, too, and finds back."""
+    role = conninfo.conninfo_to_dict(guest)["user"]
+    lab.rows(f"alter role {role} set idle_session_timeout = '50ms'")
+    with lab_on(lab.url) as unlimited, lab_on(guest) as roles:
+        load = Load(unlimited, caplog, roles)
+        with load.under_fault(attempts=0):
+            while load.told("wakeups").count("listener.reconnected") < 3:
+                pass
+
+        load.assert_tasks_end_once()
+
+
+def test_a_process_that_is_stopped_in_a_transaction_does_not_hold_the_log_for_ever(
+    lab: Lab, database: str
+) -> None:
+    with open_pool(
+        database,
+        min_size=1,
+        max_size=1,
+        timeout_seconds=PATIENCE,
+        application_name="stopped",
+        idle_transaction_timeout_seconds=0.1,
+    ) as pool:
+        with pool.connection() as connection:
+            connection.execute("begin")
+            connection.execute("select flowledger.lock_log()")
+            lab.rows("select flowledger.lock_log()")  # it waits until the other is ended
+            with pytest.raises(DatabaseUnavailable), translated():
+                connection.execute("select 1")
+
+        with pool.connection() as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+
+
+@pytest.fixture
+def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slept(_: float) -> None:
+        raise AssertionError("the library pauses where the loops should")
+
+    monkeypatch.setattr(utils, "sleep", slept)
+
+
+@pytest.mark.parametrize("error", [psycopg.InterfaceError, psycopg.OperationalError])
+@pytest.mark.usefixtures("no_sleep")
+def test_no_recorder_sleeps_or_tries_again_by_itself(
+    database: str, error: type[psycopg.Error]
+) -> None:
+    """The library's own would: 0.2 s, ten times, with whoever called it."""
+    attempts: list[int] = []
+
+    def fail() -> Any:
+        attempts.append(1)
+        raise error("gone")
+
+    datastore = LedgerDatastore(Pool(fail, max_size=1, timeout_seconds=1))
+    recorder, tracking = LedgerRecorder(datastore), LedgerTrackingRecorder(datastore)
+    asked = (
+        lambda: recorder.insert_events([]),
+        lambda: recorder.select_events("0" * 32),
+        lambda: recorder.select_notifications(1, 1),
+        recorder.max_notification_id,
+        lambda: tracking.insert_tracking(Tracking("reader", 1)),
+        lambda: tracking.max_tracking_id("reader"),
+        lambda: tracking.has_tracking_id("reader", 1),
+    )
+    for ask in asked:
+        with pytest.raises(DatabaseUnavailable), translated():
+            ask()
+    assert len(attempts) == len(asked)
+
+
+def test_a_server_that_is_silent_is_given_up_when_connecting(own_server: OwnServer) -> None:
+    own_server.freeze()
+    try:
+        with pytest.raises(DatabaseUnavailable, match="timeout"):
+            connect(own_server.url, connect_timeout_seconds=2)
+    finally:
+        own_server.thaw()

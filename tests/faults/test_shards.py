@@ -1,0 +1,351 @@
+"""Several coordinators over several shards, in processes that are stopped and killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
+from random import SystemRandom
+from threading import Timer
+from time import monotonic
+from typing import Any
+
+import pytest
+from command import Command, command
+from lab import PATIENCE, Lab, assert_legal_order, completions
+from stepped import row_differences
+
+from flowledger.engine import Engine, TaskHandle, TaskState
+from flowledger.engine.bootstrap import engine_pool
+from flowledger.engine.domain.sharing import shard_of
+from flowledger.engine.errors import ShardsDiffer
+from flowledger.handlers import Workflow
+
+__all__ = ["command"]
+
+TASKS = 300
+TAKEOVER_SECONDS = 5.0
+
+PROGRAM = """
+import os
+import signal
+import sys
+from sharded_flow import flow
+from flowledger.engine import Settings
+from flowledger.engine.bootstrap import open_engine
+
+url, shards, stop_at, *roles = sys.argv[1:]
+coordinator = {"shards": int(shards)}
+if int(stop_at):
+    coordinator["hurry_events"] = 1_000_000  # no commit beside the loop
+settings = Settings.load(
+    database={"url": url, "pool_max_size": 4}, coordinator=coordinator
+)
+
+class StopsItself:
+    left = int(stop_at)
+
+    def reached(self, point):
+        self.left -= point == "decided"
+        if point == "decided" and self.left == 0:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+with open_engine([flow], roles, settings, StopsItself()):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+MODULE = """
+from typing import Any
+from flowledger.handlers import Workflow
+
+flow = Workflow("sharded", "diamond", version="1")
+
+@flow.step
+def start(context: dict[str, Any]) -> int:
+    return context["number"]
+
+@flow.step(after=[start])
+def left(start: int) -> int:
+    return start + 1
+
+@flow.step(after=[start])
+async def right(start: int) -> int:
+    return start + 2
+
+@flow.step(after=[left, right])
+def join(left: int, right: int) -> int:
+    return left * right
+"""
+
+LED = "select shard, leader from flowledger.shard where lease_until >= flowledger.clock()"
+LEADERS = (
+    "select c.pid, count(s.shard) from flowledger.coordinator as c"
+    " left join flowledger.shard as s"
+    " on s.leader = c.coordinator_id and s.lease_until >= flowledger.clock()"
+    " where c.lease_until >= flowledger.clock() group by c.pid"
+)
+
+
+class Processes:
+    """Coordinators in processes of their own, with the settings of production."""
+
+    def __init__(self, lab: Lab, folder: Path, opened: ExitStack) -> None:
+        self._lab = lab
+        self._folder = folder
+        self._opened = opened
+
+    def start(self, shards: int, *roles: str, stop_at: int = 0) -> subprocess.Popen[str]:
+        """A process; with `stop_at` it stops itself right before so many a commit."""
+        program, numbers = self._folder / "program.py", (str(shards), str(stop_at))
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, str(program), self._lab.url, *numbers, *roles],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if stop_at else None,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(self._folder)},
+        )
+        self._opened.callback(self._end, process)
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    def led(self) -> dict[int, int]:
+        """How many shards each process leads, by its pid."""
+        return dict(self._lab.rows(LEADERS))
+
+    def until_shared(self, *counts: int) -> dict[int, int]:
+        """Wait until the processes lead so many shards each."""
+        self._lab.until(lambda: sorted(self.led().values()) == sorted(counts))
+        return self.led()
+
+    @staticmethod
+    def leave(process: subprocess.Popen[str]) -> None:
+        """Stop in order."""
+        assert process.stdin
+        process.stdin.close()
+        assert process.wait(PATIENCE) == 0
+
+    @staticmethod
+    def kill(process: subprocess.Popen[str]) -> None:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    @staticmethod
+    def _end(process: subprocess.Popen[str]) -> None:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        with process:
+            pass
+
+
+@pytest.fixture
+def processes(lab: Lab, tmp_path: Path) -> Generator[Processes]:
+    (tmp_path / "sharded_flow.py").write_text(MODULE)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    with ExitStack() as opened:
+        yield Processes(lab, tmp_path, opened)
+
+
+@pytest.fixture
+def flow(processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workflow[Any]:
+    """The workflow that the processes run, as they have it."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("sharded_flow", None)
+    from sharded_flow import flow  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    return flow
+
+
+@pytest.fixture
+def client(lab: Lab) -> Engine:
+    return lab.open(roles=())
+
+
+def submit(client: Engine, flow: Any, count: int = TASKS) -> list[TaskHandle]:
+    return client.submit_many(flow, [{"number": number} for number in range(count)])
+
+
+def assert_all_complete_once(lab: Lab, flow: Any, tasks: list[TaskHandle]) -> None:
+    for number, task in enumerate(tasks):
+        assert task.wait(PATIENCE) is TaskState.COMPLETE
+        assert task.result()["join"] == (number + 1) * (number + 2)
+    for task in tasks:
+        assert_legal_order(task.history(), flow.template)
+    counts = completions(lab)
+    assert len(counts) == len(tasks) * 4
+    assert set(counts.values()) == {1}
+    with engine_pool(lab.url, lab.settings()) as pool:
+        assert [row_differences(pool, task.id, flow) for task in tasks] == [[]] * len(tasks)
+
+
+def test_three_processes_over_four_shards_run_everything_once(
+    lab: Lab, client: Engine, flow: Any, processes: Processes
+) -> None:
+    for _ in range(3):
+        processes.start(4, "coordinator", "worker")
+    processes.until_shared(2, 1, 1)
+
+    tasks = submit(client, flow)
+
+    assert_all_complete_once(lab, flow, tasks)
+    assert Counter(shard_of(task.id, 4) for task in tasks).keys() == set(range(4))
+    assert len(lab.rows("select distinct leader from flowledger.shard")) == 3
+
+
+def test_after_one_of_the_leaders_is_killed_its_shards_are_led_by_others_in_time(
+    lab: Lab, client: Engine, flow: Any, processes: Processes
+) -> None:
+    coordinators = [processes.start(4, "coordinator") for _ in range(3)]
+    processes.start(4, "worker")
+    led = processes.until_shared(2, 1, 1)
+    victim = SystemRandom().choice(coordinators)
+    (lost,) = lab.rows(
+        "select array_agg(shard) from flowledger.shard join flowledger.coordinator"
+        " on leader = coordinator_id where pid = %s",
+        victim.pid,
+    )
+    tasks = submit(client, flow)
+    lab.until(lambda: len(completions(lab)) >= 100)
+
+    processes.kill(victim)
+    seconds = seconds_until_led_by_others(lab, lost[0])
+
+    assert len(lost[0]) == led[victim.pid]
+    assert seconds < TAKEOVER_SECONDS
+    print(f"takeover of shards {lost[0]}: {seconds:.2f} s")  # noqa: T201 - shown with pytest -s
+    assert_all_complete_once(lab, flow, tasks)
+    processes.until_shared(2, 2)
+
+
+def seconds_until_led_by_others(lab: Lab, shards: list[int]) -> float:
+    """Measured from now on, until each of the shards has a new epoch and a lease."""
+    since = monotonic()
+    before = dict(lab.rows("select shard, leader from flowledger.shard"))
+    lab.until(
+        lambda: all(
+            shard in (led := dict(lab.rows(LED))) and led[shard] != before[shard]
+            for shard in shards
+        )
+    )
+    return monotonic() - since
+
+
+def test_a_leader_that_stops_in_order_hands_over_at_once(
+    lab: Lab, client: Engine, flow: Any, processes: Processes
+) -> None:
+    first = processes.start(4, "coordinator")
+    processes.until_shared(4)
+    processes.start(4, "coordinator")
+    processes.until_shared(2, 2)
+    since = monotonic()
+
+    processes.leave(first)
+    processes.until_shared(4)
+
+    assert monotonic() - since < 2.0, "it waited for the leases to run out"
+    processes.start(4, "worker")
+    assert_all_complete_once(lab, flow, submit(client, flow, 20))
+
+
+def test_one_that_was_stopped_between_deciding_and_committing_stores_nothing_when_it_wakes_up(
+    lab: Lab, client: Engine, flow: Any, processes: Processes
+) -> None:
+    sleeper = processes.start(1, "coordinator", stop_at=4)
+    processes.start(1, "worker")
+    tasks = submit(client, flow)
+    os.waitpid(sleeper.pid, os.WUNTRACED)
+    (before,) = lab.rows("select epoch, position from flowledger.shard")
+    processes.start(1, "coordinator")
+    assert_all_complete_once(lab, flow, tasks)
+    (after,) = lab.rows("select epoch, position from flowledger.shard")
+    assert (after[0], after[1] > before[1]) == (before[0] + 1, True)
+    events = "select count(*), max(notification_id) from flowledger.event"
+    stored = lab.rows(events)
+
+    sleeper.send_signal(signal.SIGCONT)
+
+    patience = Timer(PATIENCE, sleeper.kill)
+    patience.start()
+    assert sleeper.stderr
+    assert any("coordinator.lost" in line for line in sleeper.stderr), "it ended in silence"
+    patience.cancel()
+    assert lab.rows(events) == stored
+    assert lab.rows("select epoch, position from flowledger.shard") == [after]
+    assert_all_complete_once(lab, flow, tasks)
+
+
+def test_of_two_processes_over_one_shard_one_leads_and_the_other_does_not_ask(
+    lab: Lab, client: Engine, flow: Any, processes: Processes
+) -> None:
+    processes.start(1, "coordinator", "worker")
+    processes.until_shared(1)
+    processes.start(1, "coordinator", "worker")
+    processes.until_shared(1, 0)
+
+    assert_all_complete_once(lab, flow, submit(client, flow))
+
+    assert lab.value("select epoch from flowledger.shard") == 1
+
+
+def test_a_new_process_gets_its_share_while_tasks_run(
+    lab: Lab, client: Engine, flow: Any, processes: Processes
+) -> None:
+    processes.start(4, "coordinator", "worker")
+    processes.until_shared(4)
+    tasks = submit(client, flow)
+    lab.until(lambda: len(completions(lab)) >= 50)
+
+    processes.start(4, "coordinator")
+
+    processes.until_shared(2, 2)
+    processes.start(4, "coordinator")
+    processes.until_shared(2, 1, 1)
+    assert_all_complete_once(lab, flow, tasks)
+
+
+def test_the_number_of_shards_is_changed_while_the_processes_run(
+    lab: Lab, client: Engine, flow: Any, command: Command
+) -> None:
+    engines = [lab.open(flow, roles=roles) for roles in (["coordinator"], ["coordinator"])]
+    lab.open(flow, roles=["worker"])
+    before = submit(client, flow, 20)
+    assert_all_complete_once(lab, flow, before)
+
+    told = resized(lab, command, 3)
+
+    assert [line["shard"] for line in told] == [0, 1, 2]
+    lab.until(lambda: sorted(Counter(leader for _, leader in lab.rows(LED)).values()) == [1, 2])
+    after = submit(client, flow, 20)
+    for tasks in (before, after):
+        assert [task.wait(PATIENCE) for task in tasks] == [TaskState.COMPLETE] * 20
+    assert set(completions(lab).values()) == {1}
+
+    for engine in engines:
+        engine.close()
+    submit(client, flow, 1)
+    refused = command("db", "shards", "2")
+    assert refused.code == 2
+    assert "has facts that are not decided on" in refused.error
+    assert [line["shards"] for line in command("db", "shards", "--json").lines] == [3, 3, 3]
+
+
+def resized(lab: Lab, command: Command, number: int) -> list[Any]:
+    """What is printed once the last facts are decided on."""
+    lab.until(lambda: command("db", "shards", str(number)).code == 0)
+    return command("db", "shards", "--json").lines
+
+
+def test_a_process_that_expects_another_number_of_shards_is_refused(lab: Lab, flow: Any) -> None:
+    lab.open(flow, coordinator={"shards": 3}).close()
+    lab.open(flow, coordinator={"shards": 3}).close()
+    lab.open(flow).close()
+
+    with pytest.raises(ShardsDiffer, match=r"has 3 shard.*says 2"):
+        lab.open(flow, coordinator={"shards": 2})

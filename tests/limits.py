@@ -1,0 +1,91 @@
+"""What the tests of limits share: the log told as who was queued or ran when, and the rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from uuid import UUID
+
+from lab import Lab
+
+from flowledger.engine import Engine
+from flowledger.engine.domain.event import Event
+from flowledger.engine.domain.events import (
+    StepCancelled,
+    StepCompleted,
+    StepEnqueued,
+    StepErrored,
+    StepEvent,
+    StepFailed,
+    StepHandedBack,
+    StepLeaseExpired,
+    StepSkipped,
+    StepTimedOut,
+    StepWithdrawn,
+)
+from flowledger.engine.ports import Recorded
+
+LEAVES = (
+    StepCancelled,
+    StepCompleted,
+    StepErrored,
+    StepFailed,
+    StepHandedBack,
+    StepLeaseExpired,
+    StepSkipped,
+    StepTimedOut,
+    StepWithdrawn,
+)
+"""After these a step is not queued any more and does not run."""
+
+Keys = Callable[[StepEvent], Sequence[str]]
+"""The limits that a step has."""
+
+
+def log_of(engine: Engine, tasks: Iterable[UUID]) -> list[Event]:
+    """Every event of the tasks, in the order of the log."""
+    found: list[Recorded] = [one for task in tasks for one in engine.task(task).history()]
+    return [one.event for one in sorted(found, key=lambda one: one.position)]
+
+
+def in_use(log: Iterable[Event], keys: Keys) -> Iterator[Counter[str]]:
+    """After each event of a step, how many slots of each limit are in use."""
+    held: dict[UUID, Sequence[str]] = {}
+    for event in log:
+        if isinstance(event, StepEnqueued):
+            held[event.originator_id] = keys(event)
+        elif isinstance(event, LEAVES):
+            held.pop(event.originator_id, None)
+        if isinstance(event, StepEvent):
+            yield Counter(key for its in held.values() for key in its)
+
+
+def most_in_use(log: Iterable[Event], keys: Keys) -> Counter[str]:
+    """The most slots of each limit that were ever in use."""
+    most: Counter[str] = Counter()
+    for counts in in_use(log, keys):
+        most |= counts
+    return most
+
+
+def last_in_use(log: Iterable[Event], keys: Keys) -> Counter[str]:
+    """The slots of each limit that are in use in the end."""
+    last: Counter[str] = Counter()
+    for counts in in_use(log, keys):
+        last = counts
+    return last
+
+
+def slot_rows(lab: Lab) -> Counter[str]:
+    """The slots in use, by their holders."""
+    return Counter(key for (key,) in lab.rows("select limit_key from flowledger.slot"))
+
+
+def slot_keys(lab: Lab) -> Counter[str]:
+    """The slots in use, as they are counted."""
+    return Counter(dict(lab.rows("select limit_key, in_use from flowledger.slot_key")))
+
+
+def held_steps(lab: Lab) -> list[tuple[str, str, str]]:
+    """Steps that wait, with the kind and the key of what held them."""
+    return lab.rows("select step, kind, limit_key from flowledger.held_step order by turn, step")
