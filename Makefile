@@ -55,6 +55,10 @@ test: $(READY) view ## Run the tests
 chaos: $(READY) ## Kill and stop processes and the database under load; everything must end once
 	$(BIN)/python tests/chaos/run.py $(CHAOS)
 
+.PHONY: test-long
+test-long: $(READY) view ## Run 20 000 simulations (SIMULATION_RUNS=n: so many)
+	$(BIN)/pytest -m long
+
 .PHONY: lint
 lint: $(READY) ## Check style and the import rules
 	$(BIN)/ruff check .

@@ -35,11 +35,12 @@ from flowledger.engine.domain.requests import (
     TaskResolveRequested,
     TaskResumeRequested,
 )
+from flowledger.engine.domain.rows import Progress, StepRow, TaskRow
 from flowledger.engine.domain.states import TASK_ENDS, StepState, TaskState
 from flowledger.engine.domain.template import Template
 from flowledger.engine.errors import EngineClosed, TaskFailed, TaskUnfinished, UnknownTask
 from flowledger.engine.operations import Asking, Operations, Request
-from flowledger.engine.ports import Progress, Recorded, StepRow, TaskRow, Tasks
+from flowledger.engine.ports import Recorded, Tasks
 from flowledger.engine.runtime.endings import Endings
 
 COMPLETIONS = (StepCompleted, StepCompletedManually)

@@ -12,7 +12,7 @@ from lab import Lab
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.events import StepEvent, StepStarted
 from flowledger.engine.domain.plan import compile_plan
-from flowledger.engine.ports import Claim
+from flowledger.engine.domain.rows import Claim
 from flowledger.engine.runtime.jobs import Facts
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.identifiers import Identifiers

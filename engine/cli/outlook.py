@@ -16,9 +16,9 @@ from flowledger.engine.cli.words import duration, moment, on_one_line, what_happ
 from flowledger.engine.domain import events as happened
 from flowledger.engine.domain.event import StepEvent, TaskEvent
 from flowledger.engine.domain.requests import ANSWERS, TaskRequest
+from flowledger.engine.domain.rows import HeldRow
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import DONE, STEP_ENDS, StepState, TaskState
-from flowledger.engine.ports import HeldRow
 
 FAILURES = (
     happened.StepFailed,

@@ -66,7 +66,7 @@ def fair_share(me: UUID, attendance: Attendance, patience_seconds: float) -> Sha
     free = [lease for lease in leases if lease.leader != me and lease.free]
     led = dict.fromkeys(processes, 0)
     for lease in leases:
-        if lease.leader in led and lease not in free:
+        if lease.leader is not None and lease.leader in led and lease not in free:
             led[lease.leader] += 1
     lacking = sum(max(0, least - count) for count in led.values())
     beyond = sum(max(0, count - least - bool(rest)) for count in led.values())

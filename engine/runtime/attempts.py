@@ -12,8 +12,8 @@ from typing import Protocol
 import orjson
 from pydantic import JsonValue
 
+from flowledger.engine.domain.rows import Claim, Held
 from flowledger.engine.errors import InvalidResult, StepCancelled, StepLost
-from flowledger.engine.ports import Claim, Held
 
 
 class Record(Protocol):

@@ -15,9 +15,10 @@ from flowledger.engine.domain.events import StepCheckpointed
 from flowledger.engine.domain.faults import listed
 from flowledger.engine.domain.ids import idempotency_key, step_id
 from flowledger.engine.domain.plan import Plan, ancestors, compile_plan
+from flowledger.engine.domain.rows import Claim, Held
 from flowledger.engine.domain.work import StepCall, StepHandler, WorkflowLike
 from flowledger.engine.errors import InvalidConfiguration
-from flowledger.engine.ports import Claim, Held, Workboard
+from flowledger.engine.ports import Workboard
 from flowledger.engine.runtime.attempts import Attempt
 from flowledger.engine.runtime.jobs import Facts, Job, Results
 

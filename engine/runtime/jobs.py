@@ -17,9 +17,10 @@ from flowledger.engine.domain.classification import Classifier, classify
 from flowledger.engine.domain.events import StepCompleted, StepError, StepEvent, StepFailed
 from flowledger.engine.domain.failures import failure, storable
 from flowledger.engine.domain.plan import Plan
+from flowledger.engine.domain.rows import Claim
 from flowledger.engine.domain.work import StepCall, StepHandler
 from flowledger.engine.errors import InvalidResult
-from flowledger.engine.ports import Claim, Clock
+from flowledger.engine.ports import Clock
 from flowledger.engine.runtime.attempts import Attempt
 from flowledger.engine.telemetry import Signal, logger
 

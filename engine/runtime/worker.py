@@ -40,8 +40,15 @@ from uuid import UUID
 from flowledger.engine.config import Worker as WorkerSettings
 from flowledger.engine.domain.events import StepCompleted, StepEvent, StepHandedBack, StepStarted
 from flowledger.engine.domain.lease import Lease
+from flowledger.engine.domain.rows import Claim, Held
 from flowledger.engine.outages import Health
-from flowledger.engine.ports import NO_FAULTS, Bell, Claim, Clock, FaultPoints, Held, Workboard
+from flowledger.engine.ports import (
+    NO_FAULTS,
+    Bell,
+    Clock,
+    FaultPoints,
+    Workboard,
+)
 from flowledger.engine.runtime.catalogue import Catalogue, Inputs
 from flowledger.engine.runtime.jobs import CrewFactory, Facts, Job, Outcomes
 from flowledger.engine.telemetry import Signal, logger

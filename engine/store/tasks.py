@@ -19,18 +19,10 @@ from flowledger.engine.domain.events import (
     TemplateResumed,
 )
 from flowledger.engine.domain.requests import TaskRequest
+from flowledger.engine.domain.rows import HeldRow, Progress, StepRow, TaskRow
 from flowledger.engine.domain.template import Template, difference
 from flowledger.engine.errors import DefinitionChanged, DuplicateTask, LogCorrupt, StreamMoved
-from flowledger.engine.ports import (
-    Answer,
-    Clock,
-    HeldRow,
-    Progress,
-    Recorded,
-    Snapshot,
-    StepRow,
-    TaskRow,
-)
+from flowledger.engine.ports import Answer, Clock, Recorded, Snapshot
 from flowledger.engine.store.arrays import (
     BigintArray,
     ByteaArray,

@@ -32,13 +32,14 @@ from psycopg.rows import TupleRow
 
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.events import StepCompleted
+from flowledger.engine.domain.rows import Claim
 from flowledger.engine.errors import (
     DatabaseUnavailable,
     EngineClosed,
     StepLost,
     TransactionEnded,
 )
-from flowledger.engine.ports import NO_FAULTS, Claim, FaultPoints
+from flowledger.engine.ports import NO_FAULTS, FaultPoints
 from flowledger.engine.store.failures import translated
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Pool, unavailable, with_keepalives

@@ -18,7 +18,8 @@ from flowledger.engine.domain.events import (
     StepEvent,
     TaskCreated,
 )
-from flowledger.engine.ports import Claim, Exchange, Held
+from flowledger.engine.domain.rows import Claim, Held
+from flowledger.engine.ports import Exchange
 from flowledger.engine.store.arrays import UuidArray
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.failures import translated

@@ -193,7 +193,7 @@ def test_who_waits_for_a_task_is_told_when_the_engine_is_closed(lab: Lab) -> Non
     with ThreadPoolExecutor(1) as waiting:
         outcome = waiting.submit(task.wait)
         waited = engine._endings._waiting
-        lab.until(lambda: task.id in waited)
+        lab.until(lambda: task.id in [of for _, of in list(waited)])
 
         engine.close()
 

@@ -21,10 +21,18 @@ from simulation.tasks import MemoryTasks
 
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.event import StepEvent
-from flowledger.engine.domain.events import StepEnqueued, StepStarted, TaskCreated
+from flowledger.engine.domain.events import StepCompleted, StepEnqueued, StepStarted, TaskCreated
 from flowledger.engine.domain.ids import request_id, step_id
 from flowledger.engine.domain.plan import compile_plan
-from flowledger.engine.ports import Claim, Commit, Exchange, Ledger, Row, Tasks, Workboard
+from flowledger.engine.domain.rows import Claim
+from flowledger.engine.ports import (
+    Commit,
+    Exchange,
+    Ledger,
+    Row,
+    Tasks,
+    Workboard,
+)
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.ledger import PostgresLedger
@@ -235,3 +243,21 @@ def postgres_stores(lab: Lab, opened: ExitStack) -> Stores:
         lambda seconds: lab.move_clock(f"{seconds} s"),
         lambda: psycopg.connect(lab.url),
     )
+
+
+def kinds(store: Stores, task: UUID) -> list[str]:
+    """The names of the task's events."""
+    return [type(recorded.event).__name__ for recorded in store.tasks.history(task)]
+
+
+def claimed(store: Stores, **changed: object) -> Claim:
+    """A step that was queued and claimed."""
+    store.queued(**changed)
+    (claim,) = store.exchange(limit=1).claims
+    return claim
+
+
+def completed(store: Stores, claim: Claim, version: int | None = None) -> StepCompleted:
+    """The completion that follows the start, or has another version."""
+    version = version or claim.version + 1
+    return store.event(StepCompleted, claim.task_id, version, attempt=claim.attempt, result=7)

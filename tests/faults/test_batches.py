@@ -13,7 +13,7 @@ from lab import Lab, completions, kinds
 
 from flowledger.engine import Engine
 from flowledger.engine.domain.events import StepCompleted, StepHandedBack
-from flowledger.engine.ports import Claim
+from flowledger.engine.domain.rows import Claim
 from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
 from flowledger.handlers import Workflow
 

@@ -15,7 +15,8 @@ from lab import PATIENCE, Lab, assert_legal_order, completions, kinds
 from flowledger.engine import DatabaseUnavailable, Engine, TaskState
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.events import StepEvent
-from flowledger.engine.ports import Claim, Commit, Exchange
+from flowledger.engine.domain.rows import Claim
+from flowledger.engine.ports import Commit, Exchange
 from flowledger.engine.runtime.catalogue import Catalogue
 from flowledger.engine.runtime.coordinator import Coordinator
 from flowledger.engine.runtime.crew import HandlerCrew

@@ -15,8 +15,8 @@ from lab import Lab, completions, shared_lab
 from stepped import CLOCK, Stage
 
 from flowledger.engine.domain.events import StepCompleted, StepError, StepFailed, StepHandedBack
+from flowledger.engine.domain.rows import Claim
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
-from flowledger.engine.ports import Claim
 from flowledger.handlers import Retry, Workflow
 
 __all__ = ["shared_lab"]

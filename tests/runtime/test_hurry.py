@@ -12,8 +12,9 @@ from lab import PATIENCE, Lab, completions
 from stepped import CLOCK, Stage
 
 from flowledger.engine.domain.events import StepCompleted, StepError, StepFailed
+from flowledger.engine.domain.rows import Claim
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
-from flowledger.engine.ports import Claim, Commit
+from flowledger.engine.ports import Commit
 from flowledger.handlers import Retry, Workflow
 
 flow = Workflow("hurry", "flow", version="1")

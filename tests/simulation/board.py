@@ -17,7 +17,8 @@ from flowledger.engine.domain.events import (
     StepReset,
     TaskCreated,
 )
-from flowledger.engine.ports import Claim, Exchange, Held
+from flowledger.engine.domain.rows import Claim, Held
+from flowledger.engine.ports import Exchange
 
 
 class MemoryWorkboard:

@@ -19,7 +19,8 @@ from flowledger.engine.errors import DatabaseUnavailable
 
 TASKS = (1, 4)
 REQUESTS = (0, 0, 3, 8)
-DISTURBANCES = (0, 0, 2, 6)
+DISTURBANCES = ("kill", "leave", "jump", "lose", "pause", "outage", "outage")
+TIMES_DISTURBED = (0, 0, 2, 6)
 AGAIN_SECONDS = 1.0
 ROUND_SECONDS = 30.0
 RESETS = 3
@@ -53,7 +54,7 @@ class Operators:
             world.after(random.random() * 20, self._submit_one)
         for _ in range(random.choice(REQUESTS)):
             world.after(random.random() * 60, self._ask_something)
-        for _ in range(random.choice(DISTURBANCES)):
+        for _ in range(random.choice(TIMES_DISTURBED)):
             world.after(random.random() * 60, self._disturb)
 
     def settle(self) -> None:
@@ -138,7 +139,7 @@ class Operators:
 
     def _disturb(self) -> None:
         random, cluster = self._world.random, self._cluster
-        match random.choice(("kill", "leave", "jump", "lose", "pause")):
+        match random.choice(DISTURBANCES):
             case "kill" if cluster.processes:
                 random.choice(cluster.processes).die()
             case "leave" if cluster.processes:
@@ -146,6 +147,8 @@ class Operators:
             case "jump":
                 self._world.jump(random.choice((0.5, 5.0, 60.0)))
                 cluster.notify("clock")
+            case "outage":
+                self._world.outage(random.choice((1.0, 9.0, 40.0)))
             case "pause":
                 self._pause(random.choice(cluster.flows).template.template_id, paused=True)
             case _:

@@ -106,7 +106,8 @@ class Wire:
         return answer
 
     def _perhaps_fail(self, name: str, probability: float) -> None:
-        if self._process.world.chance(probability):
+        world = self._process.world
+        if world.is_down or world.chance(probability):
             self._process.world.note(self._process.name, name, "is cut off")
             raise DatabaseUnavailable(f"{name} was cut off")
 

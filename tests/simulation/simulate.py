@@ -34,7 +34,7 @@ class Simulation:
 
     def _run(self) -> None:
         world, cluster = self.world, self.cluster
-        for _ in range(world.random.randint(1, 2)):
+        for _ in range(world.random.randint(1, 3)):
             cluster.start_coordinator()
         for _ in range(world.random.randint(1, 3)):
             cluster.start_worker()

@@ -18,10 +18,17 @@ from flowledger.engine.domain.events import (
     TemplateResumed,
 )
 from flowledger.engine.domain.requests import TaskRequest
+from flowledger.engine.domain.rows import Progress, StepRow, TaskRow
 from flowledger.engine.domain.sharing import shard_of
 from flowledger.engine.domain.template import Template, difference
-from flowledger.engine.errors import DefinitionChanged, DuplicateTask, LogCorrupt, StreamMoved
-from flowledger.engine.ports import Answer, Progress, Recorded, Snapshot, StepRow, TaskRow
+from flowledger.engine.errors import (
+    DefinitionChanged,
+    DuplicateTask,
+    LogCorrupt,
+    StreamMoved,
+    UnknownTemplate,
+)
+from flowledger.engine.ports import Answer, Recorded, Snapshot
 
 
 class MemoryTasks:
@@ -45,10 +52,15 @@ class MemoryTasks:
         return registered(self._database, template_id)
 
     def pause_template(self, template_id: UUID, event: TemplatePaused | TemplateResumed) -> bool:
-        """Store that a template is paused, or goes on. False: it was so, or there is none such."""
+        """Append it to the template's stream. False where it is so already.
+
+        Raises UnknownTemplate.
+        """
         database, pauses = self._database, isinstance(event, TemplatePaused)
         known = template_id in database.templates
-        if not known or (template_id in database.limits.paused) is pauses:
+        if not known:
+            raise UnknownTemplate(f"no template {template_id} is registered")
+        if (template_id in database.limits.paused) is pauses:
             return False
         version = database.log.version(template_id) + 1
         database.log.append([event.model_copy(update={"originator_version": version})])

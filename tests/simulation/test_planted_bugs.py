@@ -14,7 +14,8 @@ from simulation.log import Log
 from simulation.simulate import simulate
 from simulation.world import Violation
 
-from flowledger.engine.domain.event import Event
+from flowledger.engine.domain.event import Event, StepEvent
+from flowledger.engine.domain.events import StepStarted
 from flowledger.engine.domain.gate import Gate
 from flowledger.engine.domain.run import Run
 from flowledger.engine.errors import DatabaseUnavailable
@@ -57,18 +58,22 @@ def no_compare_and_swap(patch: pytest.MonkeyPatch) -> None:
 
 
 def all_or_nothing(patch: pytest.MonkeyPatch) -> None:
-    """One refused step refuses the whole batch."""
-    append = Log.append_facts
+    """One refused step rolls the whole batch back."""
+    report = Database.report_facts
 
-    def refuse_all(self: Log, events: Sequence[Event]) -> frozenset[UUID]:
-        streams = {event.originator_id for event in events}
-        for stream in streams:
-            its = [event for event in events if event.originator_id == stream]
-            if self._moved(stream, its) and not self._stored(stream, its):
-                return frozenset(streams)
-        return append(self, events)
+    def refuse_all(
+        self: Database, worker: UUID, facts: Sequence[StepEvent], *args: Any, **options: Any
+    ) -> frozenset[UUID]:
+        log = self.log
+        alone = ((fact.originator_id, [fact]) for fact in facts)
+        if not any(log._moved(*one) and not log._stored(*one) for one in alone):
+            return report(self, worker, facts, *args, **options)
+        for fact in facts:
+            if isinstance(fact, StepStarted):
+                self.queue[fact.originator_id].worker_id = None
+        return frozenset(fact.originator_id for fact in facts)
 
-    patch.setattr(Log, "append_facts", refuse_all)
+    patch.setattr(Database, "report_facts", refuse_all)
 
 
 def ambiguous_is_lost(patch: pytest.MonkeyPatch) -> None:
@@ -171,5 +176,9 @@ def test_a_planted_bug_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -
     plant(monkeypatch)
 
     with pytest.raises(Violation):
-        for seed in range(SEEDS):
-            simulate(seed)
+        simulate_all(range(SEEDS))
+
+
+def simulate_all(seeds: range) -> None:
+    for seed in seeds:
+        simulate(seed)

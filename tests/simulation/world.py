@@ -107,6 +107,7 @@ class World:
         self._numbers = count()
         self._depth = 0
         self._words = 0
+        self.down_until = 0.0
 
     @property
     def elapsed(self) -> float:
@@ -125,6 +126,16 @@ class World:
         """The database's clock is moved ahead; processes learn it when they next ask."""
         self._jumped += seconds
         self.note("the clock jumps by", seconds)
+
+    def outage(self, seconds: float) -> None:
+        """Nobody reaches the database for so long."""
+        self.down_until = max(self.down_until, self._elapsed + seconds)
+        self.note("the database is away for", seconds)
+
+    @property
+    def is_down(self) -> bool:
+        """Whether nobody reaches the database."""
+        return self._elapsed < self.down_until
 
     def new_id(self) -> UUID:
         """An id that nobody else has."""

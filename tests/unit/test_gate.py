@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from given import Story, names, step, template
+from given import NOON, Story, names, step, template
 from simulation.limits import StoredLimits
 
 from flowledger.engine.domain.admission import Demand

@@ -11,8 +11,8 @@ from given import AT_ONCE, NOON, Story, step, template
 from flowledger.engine.cli.outlook import Outlook, marks
 from flowledger.engine.domain import requests as asked
 from flowledger.engine.domain.retry import Retry
+from flowledger.engine.domain.rows import HeldRow
 from flowledger.engine.domain.states import StepState, TaskState
-from flowledger.engine.ports import HeldRow
 
 LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 WHY = {"actor": "ada", "reason": "ticket 7"}
