@@ -64,11 +64,15 @@ class Pool:
         """It is open; the `eventsourcing` library says this before each use."""
 
     def fill(self, size: int) -> None:
-        """Have so many connections idle. Raises DatabaseUnavailable."""
-        while len(self._idle) < size:
-            connection = self._connect()
-            with self._changed:
-                self._idle.append(connection)
+        """Have so many connections idle. Raises DatabaseUnavailable, and closes the pool then."""
+        try:
+            while len(self._idle) < size:
+                connection = self._connect()
+                with self._changed:
+                    self._idle.append(connection)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close what is idle now, and what is lent when it comes back."""
@@ -200,12 +204,9 @@ def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
     behind a pooler. `connected` is told the process id of each connection's backend.
     Raises DatabaseUnavailable, whose sentence never holds the password.
     """
-    limits = {
-        "statement_timeout": statement_timeout_seconds,
-        "lock_timeout": lock_timeout_seconds,
-        "idle_in_transaction_session_timeout": idle_transaction_timeout_seconds,
-    }
-    given = {name: _milliseconds(limit) for name, limit in limits.items() if limit is not None}
+    given = _limits(
+        statement_timeout_seconds, lock_timeout_seconds, idle_transaction_timeout_seconds
+    )
 
     def connect_one() -> Connection:
         connection = connect(
@@ -224,12 +225,19 @@ def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
         return connection
 
     pool = Pool(connect_one, max_size=max_size, timeout_seconds=timeout_seconds)
-    try:
-        pool.fill(min(min_size, max_size))
-    except BaseException:
-        pool.close()
-        raise
+    pool.fill(min(min_size, max_size))
     return pool
+
+
+def _limits(
+    statement: float | None, lock: float | None, idle_transaction: float | None
+) -> dict[str, str]:
+    seconds = {
+        "statement_timeout": statement,
+        "lock_timeout": lock,
+        "idle_in_transaction_session_timeout": idle_transaction,
+    }
+    return {name: _milliseconds(limit) for name, limit in seconds.items() if limit is not None}
 
 
 def check(url: str) -> None:

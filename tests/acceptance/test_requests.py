@@ -1,4 +1,4 @@
-"""Operators' requests through the public path: what is stored, who waits for the answer, and for how long."""
+"""Operators' requests: what is stored, who waits for the answer, and for how long."""
 
 from __future__ import annotations
 
@@ -30,23 +30,15 @@ from flowledger.engine.operations import Asking
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}
-LATER = {**ACT, "retry": {"max_attempts": 3, "base_seconds": 600, "cap_seconds": 600}}
 WORD: Asking = {"reason": "ticket 7", "actor": "ada"}
 
 line = led(step("a", **TWICE), step("b", "a", **TWICE), step("c", "b", **TWICE), name="line")
 blocking = led(step("a", **TWICE), step("b", "a", **TWICE), name="blocking", on_failure="block")
-patient = led(step("a", **LATER), step("b", "a", **ACT), name="patient")
-strict = led(
-    step("a", when_skipped="stop", **TWICE),
-    *(step("b", "a", **TWICE), step("c", **TWICE)),
-    name="strict",
-    on_failure="block",
-)
 
 
 @pytest.fixture(scope="module")
 def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(line, blocking, patient, strict)
+    return shared_lab.open(line, blocking)
 
 
 def test_one_key_asks_once(engine: Engine) -> None:
