@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+import structlog
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 from psycopg.rows import TupleRow
@@ -43,6 +45,17 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Generator[None
                 patch.delenv(name)
         patch.setenv("FLOWLEDGER_HOME", str(tmp_path_factory.getbasetemp() / "home"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Generator[None]:
+    """What a test does to logging, or a program that it runs in this process, ends with it."""
+    ours, disabled = logging.getLogger("flowledger"), logging.root.manager.disable
+    propagates, configured = ours.propagate, structlog.get_config()
+    yield
+    logging.disable(disabled)
+    ours.propagate, ours.disabled = propagates, False
+    structlog.configure(**configured)
 
 
 @pytest.fixture(scope="session")

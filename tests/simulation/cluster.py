@@ -184,11 +184,17 @@ class HonestBoard(MemoryWorkboard):
     """A board that is watched: it must not refuse what is stored."""
 
     def exchange(self, worker: UUID, facts: Sequence[StepEvent], *args: Any, **kw: Any) -> Exchange:
-        """As the board does it. Raises Violation where it calls a fact lost that the log has."""
+        """As the board does it. Raises Violation where it calls a fact lost that the log has.
+
+        Not where the step was queued anew meanwhile: this worker may claim it in the same exchange,
+        and then its report is of an attempt that no longer counts, be it stored or not.
+        """
+        queued = {step for step, row in self._database.queue.items() if row.worker_id is None}
         found = super().exchange(worker, facts, *args, **kw)
         for fact in facts:
             stored = self._database.log.stream(fact.originator_id)
-            if fact.originator_id in found.refused and fact in stored:
+            lost = found.refused - queued
+            if fact.originator_id in lost and fact in stored:
                 raise Violation(f"{fact} is stored, and the worker is told that it is not")
         return found
 

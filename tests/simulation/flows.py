@@ -27,6 +27,7 @@ class Handler:
     is_async: bool
     needs_context: bool
     needs_results: frozenset[str]
+    retry_if: None = None
 
     def __call__(self, call: StepCall) -> Any:
         """What it was given, so that a wrong input is seen in the result."""

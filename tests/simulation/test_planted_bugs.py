@@ -20,7 +20,9 @@ from flowledger.engine.domain.gate import Gate
 from flowledger.engine.domain.run import Run
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.ports import Commit
+from flowledger.engine.runtime import coordinator
 from flowledger.engine.runtime.batch import Batch, in_order
+from flowledger.engine.runtime.coordinator import Coordinator
 from flowledger.engine.runtime.worker import Worker
 
 SEEDS = 600
@@ -155,6 +157,21 @@ def cancel_misses_a_step(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Batch, "commit", with_all_that_was_queued)
 
 
+def same_batch_again(patch: pytest.MonkeyPatch) -> None:
+    """After a conflict with a fact beyond its batch the coordinator reads the same batch."""
+    patch.setattr(coordinator, "MOST_DOUBLINGS", 0)
+
+
+def blind_to_successors(patch: pytest.MonkeyPatch) -> None:
+    """A coordinator takes decisions that it does not know of for a broken log."""
+    patch.setattr(Coordinator, "_work_on_what_is_stored", Coordinator._work)
+
+
+def late_claim(patch: pytest.MonkeyPatch) -> None:
+    """A worker asks the board once for claims of an exchange that was cut off."""
+    patch.setattr(Worker, "_is_in_limbo", lambda _: False)
+
+
 PLANTS = (
     no_log_lock,
     no_compare_and_swap,
@@ -168,6 +185,9 @@ PLANTS = (
     position_first,
     lost_queue_row,
     cancel_misses_a_step,
+    same_batch_again,
+    blind_to_successors,
+    late_claim,
 )
 
 
