@@ -51,11 +51,11 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Generator[None
 def _own_logging() -> Generator[None]:
     """What a test does to logging, or a program that it runs in this process, ends with it."""
     ours, disabled = logging.getLogger("flowledger"), logging.root.manager.disable
-    propagates, configured = ours.propagate, structlog.get_config()
+    propagates = ours.propagate
     yield
     logging.disable(disabled)
     ours.propagate, ours.disabled = propagates, False
-    structlog.configure(**configured)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

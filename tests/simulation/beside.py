@@ -68,6 +68,8 @@ class Outcome(Future[None]):
         """What came of it. Raises Crash where the process is dead."""
         self._committer.work()
         self._process.live()
+        if not self.done():
+            raise AssertionError("it is under way, and the one thread would wait for itself")
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:

@@ -32,6 +32,7 @@ from flowledger.engine.runtime.coordinator import Coordinator
 from flowledger.engine.runtime.jobs import Job
 from flowledger.engine.runtime.worker import Worker
 
+SOON_SECONDS = 0.1
 LISTENED = ("fact", "submission", "clock", "shard", "room")
 
 
@@ -152,8 +153,10 @@ class Cluster:
         return bool(last and met and not self.database.queue and not self.database.submissions)
 
     def leave(self, process: Process) -> None:
-        """A process is told to stop: it does what it does last, and ends."""
-        if process.alive:
+        """A process is told to stop: it does what it does last, after the step that is under way."""
+        if any(loop.busy for loop in process.loops):
+            self.world.after(SOON_SECONDS, lambda: self.leave(process))
+        elif process.alive:
             self.world.note(process.name, "leaves")
             with suppress(DatabaseUnavailable, Crash):
                 process.leave()

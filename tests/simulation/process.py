@@ -151,6 +151,11 @@ class SteppedLoop:
         process.loops.append(self)
         self._wake(0.0)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a step, or what it waits for, is under way."""
+        return self._busy
+
     def ring(self, channel: str) -> None:
         """A bell rings: the next step comes at once, unless it backs off."""
         self._rung.add(channel)
