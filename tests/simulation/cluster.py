@@ -153,7 +153,7 @@ class Cluster:
         return bool(last and met and not self.database.queue and not self.database.submissions)
 
     def leave(self, process: Process) -> None:
-        """A process is told to stop: it does what it does last, after the step that is under way."""
+        """A process is told to stop: it ends its step, does what it does last, and is gone."""
         if any(loop.busy for loop in process.loops):
             self.world.after(SOON_SECONDS, lambda: self.leave(process))
         elif process.alive:
