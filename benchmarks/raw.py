@@ -45,8 +45,8 @@ select * from unnest(%b::uuid[], %b::bigint[], %b::uuid[], %b::text[], %b::bytea
 """
 ENQUEUE = """
 insert into bench_raw.queue
-    (step_id, task_id, step, template_id, stream_version, priority, attempt, correlation_id)
-select id, task, step, task, 1, 0, 1, task::text
+    (step_id, task_id, step, template_id, stream_version, turn, attempt, resets, correlation_id)
+select id, task, step, task, 1, 0, 1, 0, task::text
 from unnest(%b::uuid[], %b::uuid[], %b::text[]) row (id, task, step)
 """
 RELEASE = "delete from bench_raw.queue where step_id = any(%b::uuid[])"
