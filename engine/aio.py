@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -17,11 +18,12 @@ from uuid import UUID
 from flowledger.engine.api import ALL_ROLES, Engine, Role
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.classification import Classifier, classify
+from flowledger.engine.domain.reasons import Explanation
 from flowledger.engine.domain.states import TASK_ENDS, TaskState
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.errors import TaskNotCreated, TaskUnfinished
 from flowledger.engine.handle import StepHandle, StepStatus, TaskHandle
-from flowledger.engine.operations import Asking, Request
+from flowledger.engine.operations import Asking, Noting, Request
 from flowledger.engine.ports import Recorded
 
 C = TypeVar("C")
@@ -64,6 +66,12 @@ class AsyncTaskHandle:
         """Every step of the task."""
         return await asyncio.to_thread(self._handle.steps)
 
+    async def explain(
+        self, step: str | None = None, at: datetime | int | None = None
+    ) -> Explanation:
+        """Why the task has not ended, or why a step of it does not run."""
+        return await asyncio.to_thread(self._handle.explain, step, at)
+
     async def paused(self) -> bool:
         """Whether nothing of the task starts until it is resumed."""
         return await asyncio.to_thread(lambda: self._handle.paused)
@@ -96,6 +104,18 @@ class AsyncTaskHandle:
         """Ask that a blocked task ends in error."""
         return await _asked(self._handle.fail, asking)
 
+    async def annotate(self, kind: str, value: object, **noting: Unpack[Noting]) -> None:
+        """Attach a JSON value to the task."""
+        await asyncio.to_thread(self._handle.annotate, kind, value, **noting)
+
+    async def tag(self, *tags: str, **noting: Unpack[Noting]) -> None:
+        """Give the task these tags, beside those that it has."""
+        await asyncio.to_thread(self._handle.tag, *tags, **noting)
+
+    async def untag(self, *tags: str, **noting: Unpack[Noting]) -> None:
+        """Take these tags from the task."""
+        await asyncio.to_thread(self._handle.untag, *tags, **noting)
+
 
 class AsyncStepHandle:
     """A step, for awaiting. Means and errors are those of StepHandle."""
@@ -103,6 +123,10 @@ class AsyncStepHandle:
     def __init__(self, handle: StepHandle) -> None:
         self.name = handle.name
         self._handle = handle
+
+    async def explain(self, at: datetime | int | None = None) -> Explanation:
+        """Why the step does not run, or how it ended."""
+        return await asyncio.to_thread(self._handle.explain, at)
 
     async def status(self) -> StepStatus:
         """Where the step stands."""
@@ -193,6 +217,12 @@ class AsyncEngine:
     def task(self, task_id: UUID | str) -> AsyncTaskHandle:
         """A handle on a task, which need not exist."""
         return AsyncTaskHandle(self._engine.task(task_id))
+
+    async def explain(
+        self, task_id: UUID | str, step: str | None = None, at: datetime | int | None = None
+    ) -> Explanation:
+        """Why a task has not ended, or why a step of it does not run."""
+        return await asyncio.to_thread(self._engine.explain, task_id, step, at)
 
     async def cancel_many(
         self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]

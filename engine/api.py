@@ -13,23 +13,27 @@ from flowledger.engine.config import Settings
 from flowledger.engine.domain.classification import Classifier, classify
 from flowledger.engine.domain.events import TaskCreated, TemplatePaused, TemplateResumed
 from flowledger.engine.domain.identity import identity_of
+from flowledger.engine.domain.reasons import Explanation
 from flowledger.engine.domain.requests import TaskCancelRequested, TaskResetRequested
-from flowledger.engine.domain.submission import check_submission, check_times
+from flowledger.engine.domain.submission import check_submission, check_tags, check_times
 from flowledger.engine.domain.template import Limits, Template, validate_template
 from flowledger.engine.domain.work import WorkflowLike
-from flowledger.engine.errors import InvalidContext
+from flowledger.engine.errors import InvalidContext, InvalidSubmission
 from flowledger.engine.handle import TaskHandle
 from flowledger.engine.operations import Asking, Operations, Request
 from flowledger.engine.outages import Health
 from flowledger.engine.ports import Clock, Tasks
+from flowledger.engine.projections import Projections
+from flowledger.engine.runtime.admissions import gate_rules
 from flowledger.engine.runtime.endings import Endings
 from flowledger.engine.runtime.service import Service
 from flowledger.engine.telemetry import Signal, logger
+from flowledger.engine.verification import Check, Verification
 
 C = TypeVar("C")
 
-Role = Literal["coordinator", "worker"]
-ALL_ROLES: tuple[Role, ...] = ("coordinator", "worker")
+Role = Literal["coordinator", "worker", "projector"]
+ALL_ROLES: tuple[Role, ...] = ("coordinator", "worker", "projector")
 OnDuplicate = Literal["return", "raise"]
 
 
@@ -57,9 +61,12 @@ class Engine:
         ring: Callable[[str], None],
         endings: Endings,
         service: Service,
+        projections: Projections,
         resources: Sequence[Closable],
+        checks: Sequence[Check] = (),
     ) -> None:
         self.settings = settings
+        self.projections = projections
         self._tasks = tasks
         self._clock = clock
         self._new_id = new_id
@@ -74,8 +81,10 @@ class Engine:
             wait_seconds=settings.submit.answer_wait_seconds,
             max_result_bytes=settings.worker.max_result_bytes,
         )
+        self._rules = gate_rules(settings.limits, settings.coordinator.ageing_seconds)
         self._service = service
         self._resources = resources
+        self._checks = checks
         self._templates: dict[UUID, Template] = {}
         self._registered: set[str] = set()
         self._log = logger("engine")
@@ -85,6 +94,7 @@ class Engine:
         cls,
         *,
         workflows: Iterable[WorkflowLike[Any]] = (),
+        projections: Iterable[object] = (),
         roles: Iterable[Role] = ALL_ROLES,
         settings: Settings | None = None,
         classifier: Classifier = classify,
@@ -93,13 +103,21 @@ class Engine:
 
         The embedded Postgres is started where no database is configured. `roles=()` only submits
         and reads. The workflows are registered, and their steps are what a worker here runs;
-        `classifier` sorts the exceptions of their handlers. Raises DatabaseUnavailable,
-        InvalidConfiguration, DefinitionChanged, UnknownHandler, and ValueError for a role that
-        there is not.
+        `classifier` sorts the exceptions of their handlers. `projections` are classes derived from
+        `flowledger.projections.Projection`, or objects of them, that a projector here runs beside
+        those of the configuration and of installed packages. Raises DatabaseUnavailable,
+        InvalidConfiguration, InvalidProjection, DefinitionChanged, UnknownHandler, and ValueError
+        for a role that there is not.
         """
         from flowledger.engine.bootstrap import open_engine  # noqa: PLC0415 - it imports all of us
 
-        return open_engine(tuple(workflows), tuple(roles), settings, classifier=classifier)
+        return open_engine(
+            tuple(workflows),
+            tuple(roles),
+            settings,
+            classifier=classifier,
+            projections=tuple(projections),
+        )
 
     def submit(  # noqa: PLR0913 - all but the first two have a default that fits
         self,
@@ -113,6 +131,7 @@ class Engine:
         actor: str | None = None,
         start_at: datetime | None = None,
         deadline_at: datetime | None = None,
+        tags: Sequence[str] = (),
         connection: object | None = None,
     ) -> TaskHandle:
         """Store a task; a coordinator takes it on.
@@ -121,9 +140,9 @@ class Engine:
         exists when that commits, and never if it does not. A task with the same identity (see
         `Workflow(identity=…)` and `idempotency_key`) is returned, or DuplicateTask is raised.
         Higher priorities go first. Nothing is queued before `start_at`; a task that has not ended
-        by `deadline_at` is stopped, and without one the template's deadline counts. Raises
-        InvalidContext, InvalidSubmission, MissingIdempotencyKey, DefinitionChanged,
-        DatabaseUnavailable; then nothing is stored.
+        by `deadline_at` is stopped, and without one the template's deadline counts. `tags` are for
+        people, and for read models. Raises InvalidContext, InvalidSubmission,
+        MissingIdempotencyKey, DefinitionChanged, DatabaseUnavailable; then nothing is stored.
         """
         return self.submit_many(
             workflow,
@@ -135,6 +154,7 @@ class Engine:
             actor=actor,
             start_at=start_at,
             deadline_at=deadline_at,
+            tags=tags,
             connection=connection,
         )[0]
 
@@ -150,6 +170,7 @@ class Engine:
         actor: str | None = None,
         start_at: datetime | None = None,
         deadline_at: datetime | None = None,
+        tags: Sequence[str] = (),
         connection: object | None = None,
     ) -> list[TaskHandle]:
         """Store many tasks of one workflow in one transaction: all of them or none.
@@ -163,6 +184,7 @@ class Engine:
             texts = {"correlation_id": correlation_id, "actor": actor, "idempotency_key": key}
             check_submission(template.key, priority, on_duplicate, texts)
         check_times(template.key, start_at, deadline_at)
+        tags = check_tags(template.key, tags, InvalidSubmission)
         created = [
             self._created(
                 template,
@@ -173,6 +195,7 @@ class Engine:
                 actor=actor,
                 start_at=start_at,
                 deadline_at=deadline_at,
+                tags=tags or None,
             )
             for context, key in zip(contexts, keys, strict=True)
         ]
@@ -187,6 +210,12 @@ class Engine:
     def task(self, task_id: UUID | str) -> TaskHandle:
         """A handle on a task, which need not exist. Raises ValueError for what is no UUID."""
         return self._handle(_id(task_id))
+
+    def explain(
+        self, task_id: UUID | str, step: str | None = None, at: datetime | int | None = None
+    ) -> Explanation:
+        """Why a task has not ended, or a step of it does not run; see `TaskHandle.explain`."""
+        return self.task(task_id).explain(step, at)
 
     def cancel_many(self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]) -> list[Request]:
         """Ask of all these tasks that they end: all requests are stored, or none.
@@ -221,6 +250,14 @@ class Engine:
             self._tasks.register(template)
             self._registered.add(template.definition_hash)
             self._log.emit(Signal.TEMPLATE_REGISTERED, template=template.key)
+
+    def verify(self, task: UUID | str | None = None) -> Verification:
+        """Hold all that was made from the log against it: of one task, or of everything.
+
+        Iterate over it: it yields differences as it finds them, while tasks go on, and raises
+        UnknownTask where there is no such task, DatabaseUnavailable.
+        """
+        return Verification(self._checks, None if task is None else _id(task))
 
     def when_worn_out(self, tell: Callable[[], None]) -> None:
         """Call `tell`, in the worker's thread and perhaps more than once, when it is worn out.
@@ -305,7 +342,9 @@ class Engine:
         )
 
     def _handle(self, task_id: UUID) -> TaskHandle:
-        return TaskHandle(task_id, self._tasks, self._endings, self._template_of, self._operations)
+        return TaskHandle(
+            task_id, self._tasks, self._endings, self._template_of, self._operations, self._rules
+        )
 
     def _template_of(self, template_id: UUID) -> Template:
         if template_id not in self._templates:

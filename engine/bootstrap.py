@@ -14,12 +14,13 @@ from flowledger.engine.domain.classification import Classifier, classify
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.outages import Backoff
 from flowledger.engine.ports import NO_FAULTS, Bell, FaultPoints
+from flowledger.engine.projections import Projections
 from flowledger.engine.runtime.catalogue import Catalogue
 from flowledger.engine.runtime.coordinator import Coordinator
 from flowledger.engine.runtime.crew import HandlerCrew
 from flowledger.engine.runtime.endings import Endings
 from flowledger.engine.runtime.seat import Seat
-from flowledger.engine.runtime.service import Loop, Service
+from flowledger.engine.runtime.service import Loop, Projecting, Service
 from flowledger.engine.runtime.shards import Shards
 from flowledger.engine.runtime.worker import Worker
 from flowledger.engine.store import embedded
@@ -29,20 +30,25 @@ from flowledger.engine.store.ledger import PostgresLedger
 from flowledger.engine.store.mapper import LedgerMapper
 from flowledger.engine.store.migrate import migrate
 from flowledger.engine.store.pool import Pool, connect, open_pool
+from flowledger.engine.store.projections import PostgresProjections
 from flowledger.engine.store.roster import PostgresRoster
 from flowledger.engine.store.tasks import PostgresTasks
 from flowledger.engine.store.transactions import PostgresTransactions
+from flowledger.engine.store.verification import PostgresEvidences
 from flowledger.engine.store.wakeups import ProcessBell, Wakeups
 from flowledger.engine.store.workboard import PostgresWorkboard
 from flowledger.engine.telemetry import Signal, logger
+from flowledger.engine.verification import built_in
 
 
-def open_engine(
+def open_engine(  # noqa: PLR0913 - what an engine is made of
     workflows: Sequence[WorkflowLike[Any]],
     roles: Sequence[Role],
     settings: Settings | None = None,
     faults: FaultPoints = NO_FAULTS,
+    *,
     classifier: Classifier = classify,
+    projections: Sequence[object] = (),
 ) -> Engine:
     """An engine with its roles started. Raises what `Engine.open` says."""
     unknown = [role for role in roles if role not in ALL_ROLES]
@@ -59,7 +65,7 @@ def open_engine(
         pool = opened.enter_context(engine_pool(url, settings, wakeups.own.add))
         parts = Parts(url, pool, wakeups, settings, faults)
         opened.callback(parts.close)
-        engine = parts.engine(catalogue, roles)
+        engine = parts.engine(catalogue, roles, projections)
         if roles:
             wakeups.start()
         for workflow in workflows:
@@ -145,12 +151,21 @@ class Parts:
         self.clock = DatabaseClock()
         self.identifiers = Identifiers()
         self.tasks = PostgresTasks(pool, self.mapper, self.clock, self.identifiers)
+        self.checks = list(built_in(PostgresEvidences(pool, self.mapper)))
         self.wakeups = wakeups
         self.transactions: PostgresTransactions | None = None
 
-    def engine(self, catalogue: Catalogue, roles: Sequence[Role]) -> Engine:
-        """The facade, with the roles not yet started."""
+    def engine(
+        self, catalogue: Catalogue, roles: Sequence[Role], projections: Sequence[object] = ()
+    ) -> Engine:
+        """The facade, with the roles not yet started. Raises InvalidProjection."""
         poll = self.settings.submit.wait_poll_seconds
+        standing = Projections(
+            PostgresProjections(self.pool),
+            self.settings.projections.patience_seconds,
+            poll,
+            partial(self.wakeups.ring, "projection"),
+        )
         endings = Endings(self.wakeups.bell("ended"), poll, self.wakeups.start)
         return Engine(
             settings=self.settings,
@@ -165,8 +180,11 @@ class Parts:
                 self._worker(catalogue) if "worker" in roles else None,
                 ProcessBell,
                 {"wakeups": self.wakeups.outages, "endings": endings.outages},
+                projector=self._projector(projections, standing) if "projector" in roles else None,
             ),
+            projections=standing,
             resources=(self, self.pool),
+            checks=self.checks,
         )
 
     def close(self) -> None:
@@ -214,6 +232,28 @@ class Parts:
             seat=seat,
         )
 
+    def _projector(
+        self, projections: Sequence[object], standing: Projections
+    ) -> tuple[Projecting, ProcessBell] | None:
+        """What runs projections in this process; None where there are none."""
+        # Projections stand on the engine: only who puts the parts together knows both.
+        from flowledger.projections.hosting import projector  # noqa: PLC0415
+
+        bell = self.wakeups.bell("fact", "ended", "projection", "clock")
+        host = projector(
+            projections,
+            url=self.url,
+            pool=self.pool,
+            mapper=self.mapper,
+            clock=self.clock,
+            identity=self.identifiers.new(),
+            settings=self.settings,
+            bell=bell,
+            moved=standing.moved,
+            faults=self.faults,
+        )
+        return None if host is None else (host, bell)
+
     def _new_loop(self, name: str, step: Callable[[frozenset[str]], float], bell: Bell) -> Loop:
         database = self.settings.database
         backoff = Backoff(database.reconnect_initial_seconds, database.reconnect_cap_seconds)
@@ -226,7 +266,13 @@ class Parts:
         )
         self.transactions = transactions
         worker = Worker(
-            board=PostgresWorkboard(self.pool, self.mapper, self.clock),
+            board=PostgresWorkboard(
+                self.pool,
+                self.mapper,
+                self.clock,
+                catalogue.templates,
+                self.settings.worker.concurrency,
+            ),
             catalogue=catalogue,
             crew=partial(HandlerCrew, transactions=transactions),
             clock=self.clock,

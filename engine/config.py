@@ -27,6 +27,7 @@ from flowledger.engine.config_sections import (
     Embedded,
     Limits,
     Logging,
+    Projections,
     Submit,
     Templates,
     Worker,
@@ -50,6 +51,7 @@ __all__ = [
     "Limits",
     "Loaded",
     "Logging",
+    "Projections",
     "Settings",
     "Submit",
     "Templates",
@@ -92,6 +94,9 @@ RULES = (
     Rule("database.reconnect_initial_seconds", "database.reconnect_cap_seconds"),
     Rule("limits.circuit_open_seconds", "limits.circuit_open_cap_seconds"),
     Rule("coordinator.poll_seconds", "coordinator.lease_seconds", "half of", strict=True),
+    Rule("projections.retry_initial_seconds", "projections.retry_cap_seconds"),
+    Rule("projections.batch_size", "projections.kept_events"),
+    Rule("projections.poll_seconds", "projections.lease_seconds", "half of", strict=True),
     Rule("worker.lease_margin_seconds", "worker.lease_seconds", "half of", strict=True),
 )
 
@@ -123,6 +128,7 @@ class Settings(BaseSettings):
     templates: Templates = Templates()
     limits: Limits = Limits()
     submit: Submit = Submit()
+    projections: Projections = Projections()
     logging: Logging = Logging()
     cli: Cli = Cli()
 

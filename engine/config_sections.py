@@ -325,6 +325,53 @@ class Submit(Section):
     )
 
 
+class Projections(Section):
+    """The host of projections: the role `projector`."""
+
+    modules: Names = Field(
+        default=(),
+        description="Projections to run, as `module:attribute`, beside those that are registered.",
+    )
+    builtin: bool = Field(
+        default=True, description="Whether the engine's own read models are kept up to date."
+    )
+    batch_size: Count = Field(default=500, description="Most events of one transaction.")
+    kept_events: Count = Field(
+        default=2000, description="Events at the end of the log that a process keeps in memory."
+    )
+    settle_seconds: Seconds = Field(
+        default=0.1, description="Seconds for which events collect before they are applied."
+    )
+    poll_seconds: Seconds = Field(
+        default=1.0, description="Seconds between two looks at the log when nobody rings."
+    )
+    lease_seconds: Seconds = Field(
+        default=5.0, description="Seconds after which a silent host's projections go to others."
+    )
+    retry_initial_seconds: Seconds = Field(
+        default=1.0, description="Seconds until an event that failed is tried again."
+    )
+    retry_cap_seconds: Seconds = Field(
+        default=30.0, description="Most seconds between two such attempts."
+    )
+    lock_seconds: Seconds = Field(
+        default=10.0, description="Seconds that a projection's statement waits for a lock."
+    )
+    statement_seconds: Seconds = Field(
+        default=60.0, description="Seconds that a projection's statement may take."
+    )
+    rebuild_tasks: Count = Field(
+        default=20, description="Tasks of one transaction when single tasks are rebuilt."
+    )
+    max_failure_chars: Count = Field(
+        default=2000, description="Most characters that are stored of an error."
+    )
+    patience_seconds: Seconds = Field(
+        default=60.0,
+        description="Seconds behind without moving after which a projection is not healthy.",
+    )
+
+
 class Logging(Section):
     """Log lines of the command; an application that embeds the engine configures its own."""
 

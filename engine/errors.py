@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 
@@ -77,6 +78,10 @@ class InvalidContext(EngineError):
     """A task's context is not what its template declares; nothing was stored."""
 
 
+class InvalidProjection(EngineError, ValueError):
+    """The definition of a projection cannot work; the sentence names the class and the place."""
+
+
 class InvalidRequest(EngineError, ValueError):
     """What was asked of a task cannot be stored, or the key stands for something else."""
 
@@ -121,6 +126,44 @@ class MissingIdempotencyKey(EngineError):
             " submit needs an idempotency_key"
         )
         self.template = template
+
+
+class NothingRecorded(EngineError, ValueError):
+    """The task was not there yet at the time or position that was asked about."""
+
+    def __init__(self, task_id: UUID, at: datetime | int) -> None:
+        where = f"position {at}" if isinstance(at, int) else at.isoformat()
+        super().__init__(f"nothing is recorded of task {task_id} up to {where}")
+        self.task_id = task_id
+        self.at = at
+
+
+class ProjectionBehind(EngineError, TimeoutError):
+    """A projection had not come as far as was asked within the time that was given."""
+
+    def __init__(self, name: str, position: int, wanted: int, standing: str) -> None:
+        super().__init__(
+            f"projection {name!r} is at position {position}, before {wanted}: {standing}"
+        )
+        self.name = name
+        self.position = position
+        self.wanted = wanted
+        self.standing = standing
+
+
+class ProjectionLeft(EngineError):
+    """The method of a projection ended its transaction, or took another role."""
+
+    def __init__(self, projection: str) -> None:
+        super().__init__(
+            f"a method of projection {projection!r} ended its transaction or took another role;"
+            " the host commits it, with the projection's position"
+        )
+        self.projection = projection
+
+
+class ProjectionRefused(EngineError):
+    """What was asked of a projection cannot be done; the sentence says why."""
 
 
 class RequestRefused(EngineError):
@@ -272,6 +315,19 @@ class TransactionEnded(EngineError):
 
 class UnknownHandler(EngineError):
     """A step names a handler that is neither registered nor importable."""
+
+
+class UnknownProjection(EngineError, LookupError):
+    """There is no projection of that name."""
+
+
+class UnknownStep(EngineError, LookupError):
+    """The task's template has no step of that name."""
+
+    def __init__(self, task_id: UUID, step: str, hint: str = "") -> None:
+        super().__init__(f"task {task_id} has no step {step!r}{hint}")
+        self.task_id = task_id
+        self.step = step
 
 
 class UnknownTask(EngineError):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Event as ThreadEvent
 from typing import Any, Unpack
 from uuid import UUID
 
 from flowledger.engine.domain import events as happened
+from flowledger.engine.domain.annotations import TaskAnnotated, TaskTagged, TaskUntagged
 from flowledger.engine.domain.event import StepEvent
 from flowledger.engine.domain.events import (
     StepCancelled,
@@ -20,6 +22,8 @@ from flowledger.engine.domain.events import (
     TaskReopened,
     TaskTimedOut,
 )
+from flowledger.engine.domain.gate import GateRules
+from flowledger.engine.domain.reasons import Explanation
 from flowledger.engine.domain.requests import (
     StepCancelRequested,
     StepCompleteRequested,
@@ -39,7 +43,8 @@ from flowledger.engine.domain.rows import Progress, StepRow, TaskRow
 from flowledger.engine.domain.states import TASK_ENDS, StepState, TaskState
 from flowledger.engine.domain.template import Template
 from flowledger.engine.errors import EngineClosed, TaskFailed, TaskUnfinished, UnknownTask
-from flowledger.engine.operations import Asking, Operations, Request
+from flowledger.engine.explaining import explained
+from flowledger.engine.operations import Asking, Noting, Operations, Request
 from flowledger.engine.ports import Recorded, Tasks
 from flowledger.engine.runtime.endings import Endings
 
@@ -66,12 +71,14 @@ class TaskHandle:
         endings: Endings,
         template_of: TemplateOf,
         operations: Operations,
+        rules: GateRules,
     ) -> None:
         self.id = task_id
         self._tasks = tasks
         self._endings = endings
         self._template_of = template_of
         self._operations = operations
+        self._rules = rules
 
     def __repr__(self) -> str:
         return f"TaskHandle({self.id})"
@@ -133,6 +140,15 @@ class TaskHandle:
             raise TaskFailed(self.id, state, errors_in(history), cause_in(history))
         return results_in(history)
 
+    def explain(self, step: str | None = None, at: datetime | int | None = None) -> Explanation:
+        """Why the task has not ended, or why a step of it does not run: the reasons, ordered.
+
+        The first is the most decisive. With `at`, a time or a position of the log, as of then and
+        from the log alone. Raises UnknownTask, UnknownStep, NothingRecorded for an `at` before the
+        task, ValueError for a time without a zone, LogCorrupt, DatabaseUnavailable.
+        """
+        return explained(self._tasks, self._rules, self.id, step, at)
+
     def step(self, name: str) -> StepHandle:
         """A handle on a step, which need not exist."""
         return StepHandle(self, name, self._operations)
@@ -165,6 +181,21 @@ class TaskHandle:
     def fail(self, **asking: Unpack[Asking]) -> Request:
         """Ask that a blocked task ends in error."""
         return self._ask(TaskFailRequested, asking)
+
+    def annotate(self, kind: str, value: object, **noting: Unpack[Noting]) -> None:
+        """Attach a JSON value to the task; it stands in the history, and changes nothing.
+
+        This and the tags raise UnknownTask, TaskNotCreated, InvalidRequest, DatabaseUnavailable.
+        """
+        self._operations.note(TaskAnnotated, self.id, kind=kind, value=value, **_noted(noting))
+
+    def tag(self, *tags: str, **noting: Unpack[Noting]) -> None:
+        """Give the task these tags, beside those that it has."""
+        self._operations.note(TaskTagged, self.id, tags=tags, **_noted(noting))
+
+    def untag(self, *tags: str, **noting: Unpack[Noting]) -> None:
+        """Take these tags from the task."""
+        self._operations.note(TaskUntagged, self.id, tags=tags, **_noted(noting))
 
     def history(self) -> Sequence[Recorded]:
         """Every event of the task and its steps, in the order of the log. Raises UnknownTask."""
@@ -218,6 +249,10 @@ class StepHandle:
         """Where the step stands. Raises KeyError where the task has no such step, UnknownTask."""
         return self.task.steps()[self.name]
 
+    def explain(self, at: datetime | int | None = None) -> Explanation:
+        """Why the step does not run, or how it ended; as `TaskHandle.explain`."""
+        return self.task.explain(self.name, at)
+
     def cancel(self, **asking: Unpack[Asking]) -> Request:
         """Ask that the step is not done, nor what depends on it; told to stop where it runs."""
         return self._ask(StepCancelRequested, asking)
@@ -242,6 +277,10 @@ class StepHandle:
         tasks = [self.task.id]
         (request,) = self._operations.ask(kind, tasks, step=self.name, **data, **asking)
         return granted(request, asking)
+
+
+def _noted(noting: Noting) -> dict[str, Any]:
+    return {"reason": None, "key": None, **noting}
 
 
 def granted(request: Request, asking: Asking) -> Request:

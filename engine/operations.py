@@ -13,16 +13,17 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from threading import Event as ThreadEvent
 from time import monotonic
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, TypeVar
 from uuid import UUID
 
 import orjson
 
+from flowledger.engine.domain.annotations import TaskNote
 from flowledger.engine.domain.events import TaskCreated, TemplatePaused, TemplateResumed
 from flowledger.engine.domain.faults import nearest
 from flowledger.engine.domain.ids import request_id
 from flowledger.engine.domain.requests import RequestRefused, StepRequest, TaskRequest
-from flowledger.engine.domain.submission import check_request
+from flowledger.engine.domain.submission import check_request, check_tags
 from flowledger.engine.domain.template import Template
 from flowledger.engine.errors import (
     EngineClosed,
@@ -37,6 +38,7 @@ from flowledger.engine.ports import Answer, Clock, Tasks
 from flowledger.engine.runtime.endings import Endings, Question
 
 Kind = type[TaskRequest]
+E = TypeVar("E", TaskRequest, TaskNote)
 TEMPLATE_KEY = re.compile(r"[^/@]+/[^/@]+@[^/@]+")
 
 
@@ -52,6 +54,18 @@ class Asking(TypedDict):
     reason: str
     actor: str
     wait: NotRequired[float | None]
+    key: NotRequired[str | None]
+
+
+class Noting(TypedDict):
+    """What goes with every note on a task.
+
+    `actor` says who notes it and `reason` perhaps why. Of notes with the same `key` about one task
+    only the first is stored.
+    """
+
+    actor: str
+    reason: NotRequired[str | None]
     key: NotRequired[str | None]
 
 
@@ -165,11 +179,11 @@ class Operations:
         texts = {name: data[name] for name in ("step",) if name in data}
         check_request(kind.topic, {"reason": reason, "actor": actor, **texts}, key)
         if "result" in data:
-            data["result"] = self._json(data["result"])
+            data["result"] = self._json("result", data["result"])
         deadline = monotonic() + self._seconds(wait)
         known = self._created(list(dict.fromkeys(tasks)), deadline)
         asked = [
-            self._request(kind, created, key, reason=reason, actor=actor, **data)
+            self._of_task(kind, created, key, reason=reason, actor=actor, **data)
             for created in known
         ]
         if not asked:
@@ -183,6 +197,23 @@ class Operations:
         if seconds > 0:
             self._await(requests, seconds, deadline)
         return requests
+
+    def note(self, kind: type[TaskNote], task: UUID, /, **noted: Any) -> None:
+        """Store what somebody notes of a task, with the fields that notes of this kind have.
+
+        `key` is as that of a request, for notes. Raises UnknownTask, TaskNotCreated and
+        InvalidRequest, and then nothing is stored.
+        """
+        key = noted.pop("key")
+        texts = [name for name in ("actor", "kind") if name in noted]
+        texts += ["reason"] if noted["reason"] is not None else []
+        check_request(kind.topic, {name: noted[name] for name in texts}, key)
+        if "tags" in noted:
+            noted["tags"] = check_tags(kind.topic, noted["tags"], InvalidRequest)
+        if "value" in noted:
+            noted["value"] = self._json("value", noted["value"])
+        (created,) = self._created([task], monotonic() + self._wait_seconds)
+        self._tasks.note([self._of_task(kind, created, f"note {key}" if key else None, **noted)])
 
     def mark_template(
         self, kind: type[TemplatePaused | TemplateResumed], key: str, *, reason: str, actor: str
@@ -241,23 +272,22 @@ class Operations:
                 raise TaskNotCreated(task)
         return [found[task] for task in tasks]
 
-    def _json(self, result: object) -> Any:
-        """The result as it comes out of the log."""
+    def _json(self, name: str, given: object) -> Any:
+        """The value as it comes out of the log."""
         try:
-            value = json.loads(json.dumps(result, allow_nan=False))
+            value = json.loads(json.dumps(given, allow_nan=False))
             size = len(orjson.dumps(value))
         except (TypeError, ValueError) as error:
-            raise InvalidRequest(f"the result is not JSON: {error}") from error
+            raise InvalidRequest(f"the {name} is not JSON: {error}") from error
         if size > self._max_result_bytes:
             raise InvalidRequest(
-                f"the result has {size} bytes as JSON;"
+                f"the {name} has {size} bytes as JSON;"
                 f" worker.max_result_bytes is {self._max_result_bytes}"
             )
         return value
 
-    def _request(
-        self, kind: Kind, created: TaskCreated, key: str | None, **data: Any
-    ) -> TaskRequest:
+    def _of_task(self, kind: type[E], created: TaskCreated, key: str | None, /, **data: Any) -> E:
+        """The first event of a stream that the key names, beside the task's steps."""
         event_id = self._new_id()
         return kind(
             originator_id=request_id(created.task_id, key or str(event_id)),

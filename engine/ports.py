@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
+from flowledger.engine.domain.annotations import TaskNote
 from flowledger.engine.domain.circuits import Kept
 from flowledger.engine.domain.events import (
     Event,
@@ -23,7 +24,8 @@ from flowledger.engine.domain.events import (
 )
 from flowledger.engine.domain.gate import GateChanges, GateState
 from flowledger.engine.domain.requests import RequestGranted, RequestRefused, TaskRequest
-from flowledger.engine.domain.rows import Claim, Held, HeldRow, Progress, StepRow, TaskRow
+from flowledger.engine.domain.rows import Claim, Held, Progress, StepRow, TaskRow
+from flowledger.engine.domain.surroundings import Surroundings
 from flowledger.engine.domain.template import Template
 
 
@@ -312,8 +314,12 @@ class Tasks(Protocol):
         """Those of the tasks that have ended."""
         ...
 
-    def held(self, task_id: UUID) -> Sequence[HeldRow]:
-        """The steps of the task that are ready and were not admitted to the queue."""
+    def surroundings(self, task_id: UUID) -> tuple[Snapshot, Surroundings]:
+        """A snapshot of the task, and what stood around it at that moment."""
+        ...
+
+    def last_events(self, streams: Sequence[UUID], until: int) -> Mapping[UUID, Recorded]:
+        """The last event of each of these streams up to a position; of an empty one none."""
         ...
 
     def now(self) -> datetime:
@@ -329,6 +335,10 @@ class Tasks(Protocol):
 
         Returns the streams of those that were left out, since another request began the stream.
         """
+        ...
+
+    def note(self, notes: Sequence[TaskNote]) -> None:
+        """Append notes, each to a stream of its own; one whose stream there is already is not."""
         ...
 
     def requested(self, request: UUID) -> TaskRequest:

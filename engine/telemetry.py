@@ -65,6 +65,12 @@ class Signal(StrEnum):
     LOOP_LEFT = "loop.left"
     MIGRATION_APPLIED = "migration.applied"
     PROGRAM_RESTARTED = "program.restarted"
+    PROJECTION_EVENT_PARKED = "projection.event_parked"
+    PROJECTION_LED = "projection.led"
+    PROJECTION_LOST = "projection.lost"
+    PROJECTION_REFUSED = "projection.refused"
+    PROJECTION_STOPPED = "projection.stopped"
+    PROJECTION_SWAPPED = "projection.swapped"
     TEMPLATE_REGISTERED = "template.registered"
     WORKER_CLAIMED = "worker.claimed"
     WORKER_ISOLATED = "worker.isolated"
@@ -153,6 +159,20 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.MIGRATION_APPLIED: Meaning("info", "A migration changed the database's schema."),
         Signal.PROGRAM_RESTARTED: Meaning(
             "warning", "The program starts itself anew, to be rid of handlers that never end."
+        ),
+        Signal.PROJECTION_EVENT_PARKED: Meaning(
+            "error", "A projection could not take an event, and put it aside as its policy says."
+        ),
+        Signal.PROJECTION_LED: Meaning("info", "This process runs a generation of a projection."),
+        Signal.PROJECTION_LOST: Meaning("warning", "Another process runs the projection now."),
+        Signal.PROJECTION_REFUSED: Meaning(
+            "error", "A projection's tables or views cannot be made as it says; others go on."
+        ),
+        Signal.PROJECTION_STOPPED: Meaning(
+            "error", "A projection could not take an event, and waits there; it tries again."
+        ),
+        Signal.PROJECTION_SWAPPED: Meaning(
+            "info", "A generation of a projection that was built serves now."
         ),
         Signal.TEMPLATE_REGISTERED: Meaning("debug", "A workflow's definition stands in the log."),
         Signal.WORKER_CLAIMED: Meaning("debug", "Steps were claimed and recorded as started."),

@@ -1,1 +1,8 @@
-"""."""
+"""Read models over the log: write one as a class, and the host keeps its rows and its place."""
+
+from __future__ import annotations
+
+from flowledger.projections.cursor import Cursor
+from flowledger.projections.projection import OnError, Projection, on, on_batch
+
+__all__ = ["Cursor", "OnError", "Projection", "on", "on_batch"]

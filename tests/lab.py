@@ -37,6 +37,8 @@ SECTIONS: Mapping[str, Mapping[str, Any]] = {
     "coordinator": {"poll_seconds": 0.5},
     "database": {"pool_max_size": 4},
     "submit": {"wait_poll_seconds": 0.5},
+    # Tests of the read models that come with the engine ask for them.
+    "projections": {"builtin": False},
 }
 # For tests in which someone dies: the others take over after a second.
 SHORT_LEASES: Mapping[str, Mapping[str, Any]] = {
@@ -70,10 +72,14 @@ class Lab:
         *workflows: Any,
         roles: Iterable[Role] = ALL_ROLES,
         faults: FaultPoints = NO_FAULTS,
+        projections: Iterable[object] = (),
         **sections: Mapping[str, Any],
     ) -> Engine:
         """An engine with roles in this process."""
-        engine = open_engine(workflows, tuple(roles), self.settings(**sections), faults)
+        settings = self.settings(**sections)
+        engine = open_engine(
+            workflows, tuple(roles), settings, faults, projections=tuple(projections)
+        )
         return self._opened.enter_context(engine)
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:

@@ -21,6 +21,13 @@ def task_argument(command: F) -> F:
     return click.argument("task_id", metavar="TASK", callback=_task_id)(command)
 
 
+def optional_task_argument(command: F) -> F:
+    """The task that a command is about, where it is about one; None otherwise."""
+    return click.argument("task_id", metavar="[TASK]", required=False, callback=_any_task_id)(
+        command
+    )
+
+
 def json_option(help_text: str) -> Callable[[F], F]:
     """Output for programs."""
     return click.option("--json", "as_json", is_flag=True, help=help_text)
@@ -34,13 +41,25 @@ def template_argument(command: F) -> F:
 def word_options(command: F) -> F:
     """Who asks and why."""
     reason = click.option("--reason", metavar="TEXT", required=True, help="Why; it is recorded.")
-    actor = click.option(
+    return reason(_actor_option("asks")(command))
+
+
+def noting_options(command: F) -> F:
+    """Who notes something about a task, and perhaps why."""
+    reason = click.option("--reason", metavar="TEXT", help="Why; it is recorded.")
+    key = click.option(
+        "--key", metavar="TEXT", help="With the same key of a task, noting twice is noting once."
+    )
+    return reason(_actor_option("notes it")(key(command)))
+
+
+def _actor_option(does: str) -> Callable[[F], F]:
+    return click.option(
         "--actor",
         metavar="NAME",
         default=system_user,
-        help="Who asks; it is recorded. Default: the user of the system.",
+        help=f"Who {does}; it is recorded. Default: the user of the system.",
     )
-    return reason(actor(command))
 
 
 def asking_options(command: F) -> F:
@@ -102,6 +121,10 @@ def _task_id(context: click.Context, option: click.Parameter, value: str) -> UUI
     except ValueError:
         fault = f"{value!r} is not the id of a task, which is a UUID"
         raise click.BadParameter(fault, context, option) from None
+
+
+def _any_task_id(context: click.Context, option: click.Parameter, value: str | None) -> UUID | None:
+    return None if value is None else _task_id(context, option, value)
 
 
 def _time_scale(context: click.Context, option: click.Parameter, value: str) -> float:

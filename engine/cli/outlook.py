@@ -11,14 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from flowledger.engine.cli.progress import WORDS
-from flowledger.engine.cli.words import duration, moment, on_one_line, what_happened
 from flowledger.engine.domain import events as happened
 from flowledger.engine.domain.event import StepEvent, TaskEvent
 from flowledger.engine.domain.requests import ANSWERS, TaskRequest
 from flowledger.engine.domain.rows import HeldRow
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import DONE, STEP_ENDS, StepState, TaskState
+from flowledger.engine.domain.words import (
+    STANDS,
+    duration,
+    moment,
+    on_one_line,
+    what_happened,
+)
 
 FAILURES = (
     happened.StepFailed,
@@ -225,7 +230,7 @@ class Outlook:
         stack: list[tuple[int, str]] = []
         for number, step in enumerate(self._run.steps):
             if step.state in STEP_ENDS and not self._satisfies(number):
-                stack.append((number, f"{self._name(number)} is {WORDS[step.state]}"))
+                stack.append((number, f"{self._name(number)} is {STANDS[step.state]}"))
         while stack:
             number, why = stack.pop()
             for child in plan.children[number]:

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flowledger.engine.domain.states import StepState
+from flowledger.engine.domain.words import STANDS
 
 NAMES_SHOWN = 6
 COLOURS: Mapping[StepState, str] = {
@@ -28,17 +29,6 @@ COLOURS: Mapping[StepState, str] = {
     StepState.CANCELLED: "magenta",
     StepState.SKIPPED: "magenta",
     StepState.RESOLVED_MANUALLY: "magenta",
-}
-WORDS: Mapping[StepState, str] = {
-    StepState.COMPLETE: "complete",
-    StepState.IN_PROGRESS: "running",
-    StepState.ENQUEUED: "queued",
-    StepState.WAITING_FOR_RETRY: "waiting for retry",
-    StepState.PENDING: "pending",
-    StepState.ERROR: "in error",
-    StepState.CANCELLED: "cancelled",
-    StepState.SKIPPED: "skipped",
-    StepState.RESOLVED_MANUALLY: "resolved",
 }
 
 
@@ -105,7 +95,7 @@ class Lines(Silent):
         """Print a line, unless it would say what the last one said."""
         if look.steps != self._last:
             self._last = look.steps
-            counts = ", ".join(f"{count} {WORDS[state]}" for state, count in _shown(look))
+            counts = ", ".join(f"{count} {STANDS[state]}" for state, count in _shown(look))
             names = f" ({_names(look)})" if look.running else ""
             click.echo(f"{look.seconds:7.1f} s  {look.complete}/{look.total}: {counts}{names}")
 
@@ -148,7 +138,7 @@ def painted(look: Look) -> RenderableType:
         f"{look.rate:,.0f} steps/s" if look.rate >= 10 else f"{look.rate:.1f} steps/s",
     )
     counts = Text("   ").join(
-        Text.assemble((f"{count}", f"bold {COLOURS[state]}"), f" {WORDS[state]}")
+        Text.assemble((f"{count}", f"bold {COLOURS[state]}"), f" {STANDS[state]}")
         for state, count in _shown(look)
     )
     parts: list[RenderableType] = [head, bar, counts]
@@ -159,7 +149,7 @@ def painted(look: Look) -> RenderableType:
 
 
 def _shown(look: Look) -> list[tuple[StepState, int]]:
-    return [(state, look.steps[state]) for state in WORDS if look.steps.get(state)]
+    return [(state, look.steps[state]) for state in STANDS if look.steps.get(state)]
 
 
 def _names(look: Look) -> str:

@@ -16,7 +16,6 @@ from flowledger.engine.cli.opening import program_settings, stored_tasks
 from flowledger.engine.cli.options import json_option, task_argument
 from flowledger.engine.cli.tasks import say
 from flowledger.engine.cli.timeline import task_events
-from flowledger.engine.cli.words import stream_of, what_happened
 from flowledger.engine.domain.events import TaskCreated
 from flowledger.engine.domain.plan import Plan, compile_plan
 from flowledger.engine.domain.replay import (
@@ -28,8 +27,8 @@ from flowledger.engine.domain.replay import (
     decided,
     differences,
 )
-from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState
+from flowledger.engine.domain.words import stream_of, what_happened
 from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTask
 from flowledger.engine.ports import Snapshot, Tasks
 
@@ -81,8 +80,9 @@ def replayed(tasks: Tasks, task_id: UUID) -> Told:
         raise LogCorrupt(f"the history of task {task_id} does not begin with its creation")
     plan = compile_plan(tasks.template(created.template_id))
     frames, fault = _folded(snapshot, plan)
-    seen = decided(task_events(snapshot.history), snapshot.position)
-    waiting = len(snapshot.history) - len(seen)
+    history = task_events(snapshot.history)
+    seen = decided(history, snapshot.position)
+    waiting = len(history) - len(seen)
     found = [fault] if fault else _compared(_at_position(seen, plan), snapshot)
     return Told(task_id, snapshot.position, frames, waiting, found)
 
@@ -130,19 +130,22 @@ def _folded(snapshot: Snapshot, plan: Plan) -> tuple[list[Frame], Difference | N
     return frames, None
 
 
-def _at_position(seen: Sequence[Placed], plan: Plan) -> Run | None:
+def _at_position(seen: Sequence[Placed], plan: Plan) -> Replay:
     replay = Replay(plan)
     for _ in replay.frames(seen):
         pass
-    return replay.run
+    return replay
 
 
-def _compared(run: Run | None, snapshot: Snapshot) -> Sequence[Difference]:
+def _compared(replay: Replay | None, snapshot: Snapshot) -> Sequence[Difference]:
     task = snapshot.task
     row: Row | None = None
     if task is not None:
         row = {**asdict(task), "ended": task.ended_at is not None}
-    return differences(run, row, {step.step: asdict(step) for step in snapshot.steps})
+    steps = {step.step: asdict(step) for step in snapshot.steps}
+    if replay is None:
+        return differences(None, row, steps)
+    return differences(replay.run, row, steps, replay.queued)
 
 
 def _facts(told: Told) -> dict[str, Any]:
@@ -154,7 +157,10 @@ def _facts(told: Told) -> dict[str, Any]:
         "events": len(told.frames),
         "steps": {state: last.steps[state] for state in StepState} if last else {},
         "frames": [_frame_facts(frame) for frame in told.frames],
-        "differences": [asdict(difference) for difference in told.differences],
+        "differences": [
+            {name: getattr(difference, name) for name in ("subject", "field", "log", "row")}
+            for difference in told.differences
+        ],
     }
 
 

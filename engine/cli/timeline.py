@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
-from flowledger.engine.cli.words import stream_of, what_happened, who
 from flowledger.engine.domain.events import Event, StepEvent, TaskEvent
 from flowledger.engine.domain.plan import Plan
 from flowledger.engine.domain.requests import StepRequest
+from flowledger.engine.domain.words import stream_of, what_happened, who
 from flowledger.engine.ports import Recorded
 
 SHOWN_BESIDE = frozenset({"originator_id", "originator_version", "task_id", "step", "actor"})

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from flowledger.engine.domain.annotations import NOTES
 from flowledger.engine.domain.circuit_events import CIRCUITS
 from flowledger.engine.domain.event import Event as Event
 from flowledger.engine.domain.event import StepEvent as StepEvent
@@ -27,6 +28,8 @@ Category = Literal[
     "business",
     "unknown",
 ]
+HoldKind = Literal["slot", "rate", "circuit", "template"]
+"""What keeps a step that is ready from being queued: a limit, a circuit, a paused template."""
 
 
 class TemplateRegistered(Event):
@@ -76,6 +79,7 @@ class TaskCreated(TaskEvent):
     submission: int | None = None
     start_at: datetime | None = None
     deadline_at: datetime | None = None
+    tags: tuple[str, ...] | None = None
 
 
 class TaskStarted(TaskEvent):
@@ -170,9 +174,15 @@ class TaskResolvedManually(TaskEvent):
 
 
 class StepEnqueued(StepEvent):
-    """The step may run; `attempt` is the start that this leads to."""
+    """The step may run; `attempt` is the start that this leads to.
+
+    Where it was ready before and had to wait, `held_by` says for what, and `held_since` from when.
+    """
 
     topic = "step.enqueued"
+
+    held_by: HoldKind | None = None
+    held_since: datetime | None = None
 
 
 class StepWithdrawn(StepEvent):
@@ -356,7 +366,7 @@ DECISIONS: tuple[type[TaskEvent], ...] = (
     *ANSWERS,
 )
 EVENTS: MappingProxyType[str, type[Event]] = MappingProxyType(
-    {event.topic: event for event in (*FACTS, *DECISIONS, *CIRCUITS)}
+    {event.topic: event for event in (*FACTS, *DECISIONS, *CIRCUITS, *NOTES)}
     | {TemplateRegistered.topic: TemplateRegistered}
 )
 FACT_TOPICS = tuple(sorted(event.topic for event in FACTS))

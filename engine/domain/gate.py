@@ -135,6 +135,17 @@ class Gate:
             self._join(Waiter(turn, step, run.task_id, name, now, hold, demand))
         return hold
 
+    def obstacles(self, demand: Demand, now: datetime) -> list[Hold]:
+        """Everything that keeps such a step waiting now; `admit` is content with the first."""
+        nothing = Demand(demand.template_id, None, (), ())
+        if nothing.template_id in self._paused:
+            return [Hold("template", str(nothing.template_id))]
+        parts = [nothing._replace(system=demand.system)]
+        parts += [nothing._replace(slots=(limit,)) for limit in demand.slots]
+        parts += [nothing._replace(rates=(limit,)) for limit in demand.rates]
+        holds = (self._obstacle(part, now) for part in parts)
+        return [hold for hold in holds if hold is not None]
+
     def restore(self, run: Run) -> None:
         """Tell a run that was folded anew which of its steps wait."""
         for waiter in self._room.of_task(run.task_id):

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 from flowledger.engine.domain.event import StepEvent, TaskEvent
-from flowledger.engine.domain.events import DECISIONS, TaskCreated
+from flowledger.engine.domain.events import DECISIONS, StepEnqueued, TaskCreated
 from flowledger.engine.domain.plan import Plan
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState, TaskState
@@ -21,6 +23,7 @@ from flowledger.engine.domain.states import StepState, TaskState
 Row = Mapping[str, Any]
 Placed = tuple[int, TaskEvent]
 """An event with its position in the log."""
+NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +38,36 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A place where a row does not say what the log says."""
+    """A place where a row does not say what the log says.
+
+    `place` is where `row` stands, and `source` what says `log`: an event may be held against the
+    rest of the log. `task_id` is None where it is no task's.
+    """
 
     subject: str
     field: str
     log: Any
     row: Any
+    place: str = "the row"
+    source: str = "the log"
+    task_id: UUID | None = None
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.field} is {self.row} in the row, and {self.log} by the log"
+        return (
+            f"{self.subject}: {self.field} is {self.row} in {self.place},"
+            f" and {self.log} by {self.source}"
+        )
 
 
 class Replay:
-    """Folds a history one event at a time; `run` is the task as far as it was folded."""
+    """Folds a history one event at a time; `run` is the task as far as it was folded.
+
+    `queued` has, by step, the version at which it was last queued.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.run: Run | None = None
+        self.queued: dict[str, int] = {}
         self._plan = plan
         self._counts = Counter({StepState.PENDING: len(plan.steps)})
 
@@ -78,6 +95,8 @@ class Replay:
             raise LookupError(f"the template has no step {event.step!r}")
         before = self.run.step(event.step).state
         self.run.apply(event)
+        if isinstance(event, StepEnqueued):
+            self.queued[event.step] = event.originator_version
         after = self.run.step(event.step).state
         self._counts[before] -= 1
         self._counts[after] += 1
@@ -98,28 +117,36 @@ def _appended_by_coordinator(event: TaskEvent) -> bool:
 
 
 def differences(
-    run: Run | None, task: Row | None, steps: Mapping[str, Row]
+    run: Run | None,
+    task: Row | None,
+    steps: Mapping[str, Row],
+    queued: Mapping[str, int] = NOTHING,
 ) -> Sequence[Difference]:
     """Where the rows of a task and its steps differ from the fold; rows are named like columns.
 
-    A busy coordinator notes late that a step has started: its row may still say that it is queued.
-    `run` is None where the coordinator has not met the task: then there are no rows.
+    A busy coordinator notes late that a step has started: its row may still say that it is queued,
+    at the version that `queued` has. `run` is None where the coordinator has not met the task:
+    then there are no rows.
     """
-    expected = {} if run is None else _step_rows(run)
+    expected = {} if run is None else step_rows(run)
     found = _compared("task", None if run is None else _task_row(run), task)
     for name in dict.fromkeys((*expected, *steps)):
         log, row = expected.get(name), steps.get(name)
-        if log is None or row is None or not _start_not_noted(log, row):
+        if log is None or row is None or not start_not_noted(log, row, queued.get(name)):
             found += _compared(f"step {name!r}", log, row)
     return found
 
 
-def _start_not_noted(log: Row, row: Row) -> bool:
-    started = StepState.IN_PROGRESS.value, row["attempt"] + 1, row["stream_version"] + 1
-    return (
-        row["state"] == StepState.ENQUEUED.value
-        and (log["state"], log["attempt"], log["stream_version"]) == started
-    )
+def start_not_noted(log: Row, row: Row, queued: int | None) -> bool:
+    """Whether the row of a step that runs is still that of its queueing, at version `queued`.
+
+    Its handler may have recorded checkpoints meanwhile, and have been told to stop.
+    """
+    version = log["stream_version"] - 1 if queued is None else queued
+    return (row["state"], row["stream_version"]) == (StepState.ENQUEUED.value, version) and (
+        log["state"],
+        log["attempt"],
+    ) == (StepState.IN_PROGRESS.value, row["attempt"] + 1)
 
 
 def _compared(subject: str, log: Row | None, row: Row | None) -> list[Difference]:
@@ -150,8 +177,8 @@ def _task_row(run: Run) -> Row:
     }
 
 
-def _step_rows(run: Run) -> dict[str, Row]:
-    """A step without events is pending and has no row."""
+def step_rows(run: Run) -> dict[str, Row]:
+    """The rows of steps by the fold. A step without events is pending and has no row."""
     return {
         template.name: {
             "state": step.state.value,

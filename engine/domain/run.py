@@ -18,6 +18,7 @@ from uuid import UUID
 from flowledger.engine.domain.aggregates import NEW_STEP, NEW_TASK, Step, evolve_step, evolve_task
 from flowledger.engine.domain.event import StepEvent, TaskEvent
 from flowledger.engine.domain.events import (
+    HoldKind,
     StepCancelSignalled,
     StepCheckpointed,
     StepEnqueued,
@@ -38,9 +39,6 @@ KEEPS_TIMER: tuple[type[StepEvent], ...] = (StepCheckpointed, StepCancelSignalle
 StepTimer = Literal["retry", "timeout", "start_timeout"]
 TaskTimer = Literal["start", "deadline"]
 Timer = tuple[StepTimer, datetime]
-
-
-HoldKind = Literal["slot", "rate", "circuit", "template"]
 
 
 class Hold(NamedTuple):

@@ -6,10 +6,11 @@ hold must be refused here: later it would hold up every task, not only its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import cast
 
-from flowledger.engine.errors import InvalidRequest, InvalidSubmission
+from flowledger.engine.errors import EngineError, InvalidRequest, InvalidSubmission
 
 PRIORITIES = range(-(2**31), 2**31)
 """What Postgres's integer holds."""
@@ -75,6 +76,19 @@ def check_request(subject: str, texts: Mapping[str, object], key: object) -> Non
             fault = "must be given, and say something"
         if fault:
             raise InvalidRequest(f"{subject}: {name} {fault}")
+
+
+def check_tags(subject: str, tags: object, refusal: type[EngineError]) -> tuple[str, ...]:
+    """The tags, each once. Raises the refusal, which names the subject, for what are no tags."""
+    if isinstance(tags, str) or not isinstance(tags, Iterable):
+        raise refusal(f"{subject}: tags should be a list of strings, got {tags!r}")
+    found: dict[str, None] = {}
+    for tag in cast("Iterable[object]", tags):
+        fault = _fault(tag)
+        if fault or not isinstance(tag, str) or not tag.strip():
+            raise refusal(f"{subject}: a tag {fault or f'must say something, got {tag!r}'}")
+        found[tag] = None
+    return tuple(found)
 
 
 def _fault(text: object) -> str | None:

@@ -9,6 +9,7 @@ the first.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heappop, heappush
@@ -17,7 +18,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from flowledger.engine.domain.admission import Demand
-from flowledger.engine.domain.run import Hold, HoldKind
+from flowledger.engine.domain.event import TaskEvent
+from flowledger.engine.domain.events import HoldKind, StepEnqueued
+from flowledger.engine.domain.run import Hold
 
 
 class Place(NamedTuple):
@@ -46,6 +49,17 @@ class Line:
     demand: Demand
     place: Place
     heap: list[tuple[float, int, Waiter]] = field(default_factory=list[tuple[float, int, Waiter]])
+
+
+def let_go(events: Iterable[TaskEvent], waiter: Waiter) -> tuple[TaskEvent, ...]:
+    """The events that followed when a step that waited could go; its queueing says so."""
+    held = {"held_by": waiter.hold.kind, "held_since": waiter.since}
+    return tuple(
+        event.model_copy(update=held)
+        if isinstance(event, StepEnqueued) and event.originator_id == waiter.step_id
+        else event
+        for event in events
+    )
 
 
 class WaitingRoom:

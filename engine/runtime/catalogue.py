@@ -11,16 +11,17 @@ from pydantic import JsonValue
 
 from flowledger.engine.config import Worker as WorkerSettings
 from flowledger.engine.domain.classification import Classifier, classify
-from flowledger.engine.domain.events import StepCheckpointed
+from flowledger.engine.domain.events import StepCheckpointed, StepFailed
 from flowledger.engine.domain.faults import listed
 from flowledger.engine.domain.ids import idempotency_key, step_id
 from flowledger.engine.domain.plan import Plan, ancestors, compile_plan
 from flowledger.engine.domain.rows import Claim, Held
 from flowledger.engine.domain.work import StepCall, StepHandler, WorkflowLike
-from flowledger.engine.errors import InvalidConfiguration
+from flowledger.engine.errors import InvalidConfiguration, LogCorrupt
 from flowledger.engine.ports import Workboard
 from flowledger.engine.runtime.attempts import Attempt
-from flowledger.engine.runtime.jobs import Facts, Job, Results
+from flowledger.engine.runtime.jobs import Facts, Job, Results, permanent
+from flowledger.engine.telemetry import Signal, logger
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -124,13 +125,39 @@ class Inputs:
         self._max_checkpoint_bytes = settings.max_checkpoint_bytes
         self._contexts: Remembered[UUID, JsonValue] = Remembered(settings.result_cache_size)
         self._results: Remembered[UUID, JsonValue] = Remembered(settings.result_cache_size)
+        self._log = logger("worker")
 
     def completed(self, step: UUID, result: JsonValue) -> None:
         """A step of this worker completed; its dependents may well come here too."""
         self._results.store(step, result)
 
     def jobs(self, claims: Sequence[Claim]) -> list[Job]:
-        """The claims with everything that their handlers need."""
+        """The claims with everything that their handlers need.
+
+        A job that needs an event which cannot be read has failed already: it has its `fact`.
+        """
+        try:
+            return self._jobs(claims)
+        except LogCorrupt as error:
+            if len(claims) == 1:
+                return [self._failed(claims[0], error)]
+            half = len(claims) // 2
+            return [*self.jobs(claims[:half]), *self.jobs(claims[half:])]
+
+    def _failed(self, claim: Claim, error: LogCorrupt) -> Job:
+        job = self._job(claim, self._catalogue.handler(claim), {}, {}, None)
+        job.fact = self._facts.outcome(StepFailed, job, error=permanent(error))
+        self._log.emit(
+            Signal.WORKER_STEP_FAILED,
+            correlation_id=claim.correlation_id,
+            task_id=str(claim.task_id),
+            step=claim.step,
+            attempt=claim.attempt,
+            error=str(error),
+        )
+        return job
+
+    def _jobs(self, claims: Sequence[Claim]) -> list[Job]:
         handlers = [self._catalogue.handler(claim) for claim in claims]
         pairs = list(zip(claims, handlers, strict=True))
         contexts = self._contexts.load(

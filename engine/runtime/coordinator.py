@@ -46,6 +46,7 @@ from flowledger.engine.domain.events import TaskCreated, TaskEvent
 from flowledger.engine.domain.requests import TaskRequest
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState
+from flowledger.engine.domain.waiting import let_go
 from flowledger.engine.errors import LeadershipLost, StreamMoved
 from flowledger.engine.ports import (
     NO_FAULTS,
@@ -270,7 +271,8 @@ class Coordinator:
         for waiter in self._admissions.called(now, limit, look=look):
             for run in self._found(waiter.task_id):
                 number = run.plan.numbers[waiter.step]
-                batch.decided(run, admitted(run, number, now, self._rules))
+                events = admitted(run, number, now, self._rules)
+                batch.decided(run, let_go(events, waiter))
         for run in self._admissions.stalled(batch):
             batch.decided(run, decide(run, run.last_event, now, self._at_rest))
 

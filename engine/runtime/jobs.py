@@ -15,11 +15,11 @@ from pydantic import JsonValue
 from flowledger.engine.config import Worker as WorkerSettings
 from flowledger.engine.domain.classification import Classifier, classify
 from flowledger.engine.domain.events import StepCompleted, StepError, StepEvent, StepFailed
-from flowledger.engine.domain.failures import failure, storable
+from flowledger.engine.domain.failures import MESSAGE_CHARACTERS, failure, storable, words_of
 from flowledger.engine.domain.plan import Plan
 from flowledger.engine.domain.rows import Claim
 from flowledger.engine.domain.work import StepCall, StepHandler
-from flowledger.engine.errors import InvalidResult
+from flowledger.engine.errors import EngineError, InvalidResult
 from flowledger.engine.ports import Clock
 from flowledger.engine.runtime.attempts import Attempt
 from flowledger.engine.telemetry import Signal, logger
@@ -32,8 +32,9 @@ NewId = Callable[[], UUID]
 class Job:
     """A claimed step on its way.
 
-    `fact` is set when the handler ended; None then: there is nothing to report, since the
-    coordinator ends the attempt, or (`stored`) since its completion is in the log already.
+    `fact` is set when the handler ended, or before it starts where its inputs cannot be read. None
+    at the end: there is nothing to report, since the coordinator ends the attempt, or (`stored`)
+    since its completion is in the log already.
     """
 
     claim: Claim
@@ -111,6 +112,12 @@ class Facts:
         """The event that follows what is known of the job's stream."""
         return self.make(kind, job.claim, job.plan, job.attempt.version + 1, **data)
 
+    def instead(self, kind: type[S], fact: StepEvent, **data: Any) -> S:
+        """Another event in the place of one that was not stored."""
+        same = {name: getattr(fact, name) for name in StepEvent.model_fields}
+        own = {"event_id": self._new_id(), "occurred_at": self._clock.now()}
+        return kind.of(**{**same, **own}, **data)
+
 
 class Outcomes:
     """What comes of a handler that ended, as a fact."""
@@ -155,6 +162,16 @@ class Outcomes:
         limit = self._settings.traceback_limit_bytes
         text = "".join(traceback.format_exception(error))[-limit:] if limit else None
         return failure(error, text, self._classifier, job.handler.retry_if)
+
+
+def permanent(error: EngineError) -> StepError:
+    """What is kept of an error of the engine's own that any other attempt would meet again."""
+    return StepError(
+        error_class=type(error).__name__,
+        message=storable(words_of(error)[:MESSAGE_CHARACTERS]),
+        category="permanent",
+        retryable=False,
+    )
 
 
 class Crew(Protocol):

@@ -89,21 +89,40 @@ class Leading(Protocol):
         ...
 
 
+class Projecting(Protocol):
+    """The role of a projector: projections that are run here."""
+
+    def step(self, rung: frozenset[str]) -> float:
+        """Apply what there is; the seconds until the next look."""
+        ...
+
+    def resign(self) -> None:
+        """Give up every projection."""
+        ...
+
+    def close(self) -> None:
+        """Commit nothing any more."""
+        ...
+
+
 class Service:
     """The roles of this process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the roles, each with its bell
         self,
         settings: Settings,
         coordinator: tuple[Leading, Bell] | None,
         worker: tuple[Worker, Bell] | None,
         new_bell: Callable[[], Bell],
         others: Mapping[str, Outages] | None = None,
+        *,
+        projector: tuple[Projecting, Bell] | None = None,
     ) -> None:
         """`others`: what else in this process needs the database, by name, for `health`."""
         self._settings = settings
         self._coordinator = coordinator
         self._worker = worker
+        self._projector = projector
         self._loops: list[Loop] = []
         self._new_bell = new_bell
         self._others = dict(others or {})
@@ -112,7 +131,11 @@ class Service:
     @property
     def roles(self) -> tuple[str, ...]:
         """What this process does."""
-        played = {"coordinator": self._coordinator, "worker": self._worker}
+        played = {
+            "coordinator": self._coordinator,
+            "worker": self._worker,
+            "projector": self._projector,
+        }
         return tuple(role for role, part in played.items() if part is not None)
 
     @property
@@ -139,6 +162,9 @@ class Service:
         if self._coordinator is not None:
             coordinator, bell = self._coordinator
             self._loop("shards", coordinator.step, bell)
+        if self._projector is not None:
+            projector, bell = self._projector
+            self._loop("projector", projector.step, bell)
         for loop in self._loops:
             loop.start()
 
@@ -161,8 +187,13 @@ class Service:
             if "shards" in ended:
                 self._say_goodbye("coordinator", coordinator.resign, until)
             coordinator.close()
+        if self._projector is not None:
+            projector = self._projector[0]
+            if "projector" in ended:
+                self._say_goodbye("projector", projector.resign, until)
+            projector.close()
         self._loops.clear()
-        self._worker = self._coordinator = None
+        self._worker = self._coordinator = self._projector = None
 
     def _await_idle(self, worker: Worker) -> None:
         until = monotonic() + self._settings.worker.grace_seconds

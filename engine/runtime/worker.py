@@ -26,6 +26,8 @@ What can go wrong.
   suspected: while there are such steps, one worker is isolated and takes nothing else.
 - The worker dies otherwise: the same.
 - The database is away: handlers go on, outcomes wait, nothing is claimed.
+- It refuses a batch: the facts are reported one by one (`reports.py`).
+- What a step needs cannot be read: the step fails, and those that were claimed with it run.
 - It is told to stop: nothing is claimed any more; what still runs when the grace ends is handed
   back, which the log records.
 """
@@ -41,16 +43,12 @@ from flowledger.engine.config import Worker as WorkerSettings
 from flowledger.engine.domain.events import StepCompleted, StepEvent, StepHandedBack, StepStarted
 from flowledger.engine.domain.lease import Lease
 from flowledger.engine.domain.rows import Claim, Held
+from flowledger.engine.errors import StatementRefused
 from flowledger.engine.outages import Health
-from flowledger.engine.ports import (
-    NO_FAULTS,
-    Bell,
-    Clock,
-    FaultPoints,
-    Workboard,
-)
+from flowledger.engine.ports import NO_FAULTS, Bell, Clock, Exchange, FaultPoints, Workboard
 from flowledger.engine.runtime.catalogue import Catalogue, Inputs
 from flowledger.engine.runtime.jobs import CrewFactory, Facts, Job, Outcomes
+from flowledger.engine.runtime.reports import Reports
 from flowledger.engine.telemetry import Signal, logger
 
 REPORTS_AT_THE_END = 3
@@ -95,7 +93,7 @@ class Worker:
         self._timed_out: dict[UUID, Job] = {}  # ended; the coordinator is yet to say so
         self._abandoned: dict[int, tuple[Job, datetime]] = {}
         self._outcomes: deque[Job] = deque()
-        self._unreported: list[StepEvent] = []
+        self._reports = Reports(self.identity, board, self._facts)
         self._lease: Lease | None = None
         self._look_at = self._isolate_at = self._ask_board_at = clock.now()
         self._may_claim = True
@@ -110,7 +108,7 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether handlers run or outcomes wait to be reported; abandoned handlers do not count."""
-        return bool(self._running or self._unreported)
+        return bool(self._running or self._reports.waiting)
 
     def renew(self) -> float:
         """Renew the lease. Returns the seconds until the next renewal. For a thread of its own."""
@@ -144,16 +142,17 @@ class Worker:
 
     def _work(self) -> float:
         self._collect()
-        if self._ask_board or self._is_in_limbo():
+        self._doubt_what_was_cut_off()
+        if self._ask_board:
             self._adopt()
         self._look()
         limit = self._claimable()
-        if not self._unreported and not limit:
+        if not self._reports.waiting and not limit:
             return self._pause()
         claims = self._exchange(limit)
         self._start(claims)
         more = limit and len(claims) == limit and self._claimable()
-        return 0.0 if self._outcomes or self._unreported or more else self._pause()
+        return 0.0 if self._outcomes or self._reports.waiting or more else self._pause()
 
     def _pause(self) -> float:
         poll = self._settings.poll_seconds
@@ -169,11 +168,11 @@ class Worker:
         """Give back what still runs, say so in the log, and forget the worker."""
         self._collect()
         for job in self._running.values():
-            self._unreported.append(self._facts.outcome(StepHandedBack, job))
+            self._reports.add(self._facts.outcome(StepHandedBack, job))
             job.attempt.give_up()
             self._crew.stop(job)
         for _ in range(REPORTS_AT_THE_END):
-            if self._unreported:
+            if self._reports.waiting:
                 self._exchange(0)
         self._running.clear()
         self._board.retire(self.identity)
@@ -199,7 +198,7 @@ class Worker:
             elif job.fact is None:
                 self._end_without_word(job)
             elif not self._runs_anew(job):
-                self._unreported.append(job.fact)
+                self._reports.add(job.fact)
 
     def _end_without_word(self, job: Job) -> None:
         """The coordinator ends an attempt that ran too long; any other one is made again."""
@@ -211,7 +210,7 @@ class Worker:
     def _runs_anew(self, job: Job) -> bool:
         """Whether a later attempt is here: the log would refuse the earlier, and both with it."""
         step = job.claim.step_id
-        return step in self._running or any(f.originator_id == step for f in self._unreported)
+        return step in self._running or step in self._reports.steps
 
     def _look(self) -> None:
         """Ask the board about the steps that run; see to places that abandoned handlers take."""
@@ -284,7 +283,21 @@ class Worker:
         self._isolate_at = now + timedelta(seconds=self._settings.poll_seconds)
 
     def _exchange(self, limit: int) -> list[Claim]:
-        facts = self._unreported
+        facts = self._reports.waiting
+        try:
+            exchange = self._send(facts, limit)
+        except StatementRefused:
+            if not facts:
+                raise
+            self._reports.one_by_one(self._send, self._settle)
+            facts = self._reports.waiting
+            exchange = self._send(facts, limit)
+        if limit:
+            self._may_claim = len(exchange.claims) + len(exchange.refused) >= limit
+        self._settle(facts, exchange)
+        return list(exchange.claims)
+
+    def _send(self, facts: Sequence[StepEvent], limit: int) -> Exchange:
         self._faults.reached("exchanging")
         try:
             exchange = self._board.exchange(
@@ -304,42 +317,26 @@ class Worker:
             raise
         if facts or not self._quiet:
             self._ring("fact")
-        if limit:
-            self._may_claim = len(exchange.claims) + len(exchange.refused) >= limit
-        self._unreported = [fact for fact in facts if fact.originator_id in exchange.refused]
-        for fact in facts:
-            if isinstance(fact, StepCompleted) and fact.originator_id not in exchange.refused:
-                self._inputs.completed(fact.originator_id, fact.result)
-        if self._unreported:
-            self._report_again(exchange.claims)
-        return list(exchange.claims)
+        return exchange
 
-    def _report_again(self, claims: Sequence[Claim]) -> None:
+    def _settle(self, facts: Sequence[StepEvent], exchange: Exchange) -> None:
         """Refused facts of steps that are still ours get the next version; the others are lost."""
+        refused = self._reports.settle(facts, exchange.refused)
+        anew = {claim.step_id for claim in exchange.claims}
+        for fact in facts:
+            if (
+                isinstance(fact, StepCompleted)
+                and fact.originator_id not in exchange.refused | anew
+            ):
+                self._inputs.completed(fact.originator_id, fact.result)
+        if not refused:
+            return
         try:
-            held = self._board.watch(
-                self.identity, dict.fromkeys(fact.originator_id for fact in self._unreported)
-            )
+            astray = self._reports.report_again(refused, self._running.keys() | anew)
         except Exception:
             self._ask_board = True  # the claims are not started
             raise
-        refused, self._unreported = self._unreported, []
-        known = self._running.keys() | {claim.step_id for claim in claims}
-        for fact in refused:
-            step = fact.originator_id
-            found = held.get(step)
-            if found is not None and follows(found, fact):
-                version = found.version + 1
-                self._unreported.append(fact.model_copy(update={"originator_version": version}))
-                continue
-            self._ask_board = self._ask_board or (found is not None and step not in known)
-            self._log.emit(
-                Signal.WORKER_STEP_LOST,
-                correlation_id=fact.correlation_id,
-                task_id=str(fact.task_id),
-                step=fact.step,
-                attempt=fact.attempt,
-            )
+        self._ask_board = self._ask_board or astray
 
     def _started(self, claim: Claim) -> StepStarted:
         plan = self._catalogue.plan(claim)
@@ -360,31 +357,28 @@ class Worker:
             if step in self._running:
                 self._give_up(self._running[step], now)
             self._running[step] = job
-        self._crew.run(jobs)
+        self._crew.run([job for job in jobs if job.fact is None])
+        for job in jobs:
+            if job.fact is not None:
+                self._ended(job)
         self._log.emit(Signal.WORKER_CLAIMED, steps=len(claims))
 
-    def _is_in_limbo(self) -> bool:
-        """Whether to look, once a poll, for claims of an exchange that was cut off."""
+    def _doubt_what_was_cut_off(self) -> None:
+        """Ask the board once a poll, as long as an exchange that was cut off may still arrive."""
         now, until = self._clock.now(), self._in_limbo_until
         if until is None or now < self._ask_board_at:
-            return False
+            return
+        self._ask_board = True
         self._ask_board_at = now + timedelta(seconds=self._settings.poll_seconds)
         if now >= until:
             self._in_limbo_until = None
-        return True
 
     def _adopt(self) -> None:
         """Run what an exchange claimed whose answer was lost."""
-        known = {fact.originator_id for fact in self._unreported}
-        known |= self._running.keys() | self._timed_out.keys()
+        known = self._reports.steps | self._running.keys() | self._timed_out.keys()
         held = [claim for claim in self._board.held(self.identity) if claim.step_id not in known]
         self._ask_board = False
         self._start(held)
-
-
-def follows(held: Held, fact: StepEvent) -> bool:
-    """Whether the board's row is the fact's attempt, moved on by a checkpoint or a signal."""
-    return held.attempt == fact.attempt and held.version >= fact.originator_version
 
 
 def worn(since: datetime, stuck: int, places: int) -> Health:

@@ -18,7 +18,7 @@ import orjson
 from eventsourcing.persistence import Cipher, Compressor, Mapper, StoredEvent, Transcoder
 from pydantic import BaseModel, ValidationError
 
-from flowledger.engine.domain.events import EVENTS, Event, TaskEvent
+from flowledger.engine.domain.events import EVENTS, Event
 from flowledger.engine.domain.upcasts import upcast
 from flowledger.engine.errors import LogCorrupt
 
@@ -76,7 +76,7 @@ class LedgerMapper(Mapper[UUID]):
         if not isinstance(domain_event, Event):
             raise TypeError(f"{type(domain_event).__name__} is not an event of the engine")
         values = domain_event.__dict__
-        task_id = domain_event.task_id if isinstance(domain_event, TaskEvent) else None
+        task_id: UUID | None = values.get("task_id")
         fields = {
             name: value
             for name in payload_of(type(domain_event))

@@ -4,8 +4,11 @@ The rules that the files of `flowledger.sql` follow:
 
 - `migrations/0001_name.sql` runs once, in the order of the numbers, and is never edited after
   that: an edited one is refused. Tables, types, indexes and removals live here.
-- `functions/*.sql` and then `views/*.sql` are applied, in the order of their names, whenever the
-  content of the file differs from what was applied last. So they say `create or replace`.
+- `functions/*.sql`, then `views/*.sql`, and last `v1/*.sql` (what is public) are applied, in the
+  order of their names, whenever the content of the file differs from what was applied last. So
+  they say `create or replace`.
+- `projections/*.sql`, before `v1`, hold the tables of the read models that come with the engine;
+  the first line says the version: `-- version: 1`. They are made as any projection's are.
 - What `create or replace` refuses (another signature, another column in the middle of a view)
   is dropped first: a line `-- drop: function flowledger.f(uuid, integer)` anywhere in the file
   runs as `drop function if exists flowledger.f(uuid, integer)` before the file does. What leaves
@@ -36,7 +39,10 @@ Connection: TypeAlias = psycopg.Connection[TupleRow]
 LOCK = 0x666C6F776C6564
 """The key of the advisory lock: `flowled` in ASCII."""
 
+FOLDERS = ("migrations", "functions", "views", "projections", "v1")
+
 _NUMBERED = re.compile(r"migrations/(\d{4})_[a-z0-9_]+\.sql")
+_VERSION = re.compile(rb"-- version: (\d+)\n")
 _DROP = re.compile(rb"^-- drop: (.+?);?\s*$", re.MULTILINE)
 _KIND = re.compile(rb"(function|procedure|view|trigger) (.+)")
 
@@ -67,15 +73,15 @@ class SqlFile:
     @property
     def statements(self) -> bytes:
         """What is sent to the server: the drops that the file asks for, and the file."""
+        if self.path.startswith("projections/"):
+            return _projection(self)
         drops = [_drop(match[1], self.path) for match in _DROP.finditer(self.text)]
         return b"".join(drops) + self.text
 
 
 def packaged() -> tuple[SqlFile, ...]:
     """The files of this release, in the order in which they are applied."""
-    return tuple(
-        file for folder in ("migrations", "functions", "views") for file in _folder(folder)
-    )
+    return tuple(file for folder in FOLDERS for file in _folder(folder))
 
 
 def pending(connection: Connection, files: Sequence[SqlFile] | None = None) -> list[str]:
@@ -138,6 +144,17 @@ def _drop(what: bytes, path: str) -> bytes:
             f"{path}: `-- drop: {what.decode()}` is none of function, procedure, view, trigger"
         )
     return b"drop %s if exists %s;\n" % (match[1], match[2])
+
+
+def _projection(file: SqlFile) -> bytes:
+    version = _VERSION.match(file.text)
+    if version is None:
+        raise ValueError(f"{file.path}: expected a first line like `-- version: 1`")
+    name = file.path.removeprefix("projections/").removesuffix(".sql").encode()
+    create = (
+        b"select flowledger.create_projection('flowledger_%s', %s, $sql$%s$sql$, false, false);\n"
+    )
+    return create % (name, version[1], file.text)
 
 
 def _preamble() -> bytes:

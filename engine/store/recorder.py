@@ -149,6 +149,13 @@ class LedgerRecorder(PostgresApplicationRecorder):
                 cursor.execute(LOG, (after, last, limit))
             return [notification(*row) for row in cursor]
 
+    def select_task(self, task_id: UUID) -> Sequence[LedgerNotification]:
+        """The whole history of a task, in log order."""
+        with self.datastore.get_connection() as connection:
+            cursor = connection.cursor(binary=True, row_factory=tuple_row)
+            cursor.execute(LOG_OF_TASK, (task_id,))
+            return [notification(*row) for row in cursor]
+
     def max_notification_id(self) -> int | None:
         """The last position; None where nothing has happened."""
         with self.datastore.get_connection() as connection:
@@ -175,6 +182,11 @@ LOG: LiteralString = """
     from flowledger.event
     where notification_id > %s and notification_id <= %s
     order by notification_id limit %s
+"""
+
+LOG_OF_TASK: LiteralString = """
+    select notification_id, originator_id, originator_version, topic, state, task_id, recorded_at
+    from flowledger.task_events(%s)
 """
 
 LOG_OF_TOPICS: LiteralString = LOG.replace("order by", "and topic = any(%b) order by")

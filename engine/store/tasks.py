@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import tuple_row
 from pydantic import JsonValue
 
+from flowledger.engine.domain.annotations import TaskNote
 from flowledger.engine.domain.events import (
     TaskCreated,
     TemplatePaused,
@@ -19,7 +20,8 @@ from flowledger.engine.domain.events import (
     TemplateResumed,
 )
 from flowledger.engine.domain.requests import TaskRequest
-from flowledger.engine.domain.rows import HeldRow, Progress, StepRow, TaskRow
+from flowledger.engine.domain.rows import Progress, StepRow, TaskRow
+from flowledger.engine.domain.surroundings import Surroundings
 from flowledger.engine.domain.template import Template, difference
 from flowledger.engine.errors import DefinitionChanged, DuplicateTask, LogCorrupt, StreamMoved
 from flowledger.engine.ports import Answer, Clock, Recorded, Snapshot
@@ -36,6 +38,7 @@ from flowledger.engine.store.ledger import registered
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Connection, Pool
 from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder, event_arrays
+from flowledger.engine.store.surroundings import surroundings_of
 
 TASK = "select * from flowledger.find_task(%s)"
 STEPS = "select * from flowledger.find_steps(%s)"
@@ -45,10 +48,16 @@ HISTORY = (
     " originator_id, originator_version, topic, state, task_id"
     " from flowledger.task_events(%s)"
 )
+LAST = (
+    "select notification_id, recorded_at,"
+    " originator_id, originator_version, topic, state, task_id"
+    " from flowledger.last_events(%b, %s::bigint)"
+)
 
 
 SUBMIT = "select * from flowledger.submit_tasks(%b, %b, %b, %b, %b)"
 REQUEST = "select flowledger.append_facts(%b, %b, %b, %b, %b, %b, 'fact')"
+NOTE = "select flowledger.append_facts(%b, %b, %b, %b, %b, %b, 'note')"
 SUBMIT_LATER = "select * from flowledger.submit_later(%b, %b, %b, %b, %b)"
 
 
@@ -153,28 +162,27 @@ class PostgresTasks:
 
     def snapshot(self, task_id: UUID) -> Snapshot:
         """Rows, history and position as they stood together."""
-        with translated(), self._pool.connection() as connection, connection.transaction():
-            connection.execute("set transaction isolation level repeatable read, read only")
-            tasks = _rows(connection, TASK, task_id)
-            steps = _rows(connection, STEPS, task_id)
-            history = _rows(connection, HISTORY, task_id)
-            ((position,),) = _rows(connection, POSITION, task_id)
-        return Snapshot(
-            position,
-            TaskRow(*tasks[0]) if tasks else None,
-            [StepRow(*row) for row in steps],
-            [self._recorded(row) for row in history],
-        )
+        with self._moment() as connection:
+            return self._snapshot(connection, task_id)
 
     def ended(self, tasks: Sequence[UUID]) -> Sequence[UUID]:
         """Those of the tasks that have ended."""
         rows = self._all("select flowledger.ended_tasks(%b)", (UuidArray(tasks),))
         return [row[0] for row in rows]
 
-    def held(self, task_id: UUID) -> Sequence[HeldRow]:
-        """The steps of the task that are ready and were not admitted to the queue."""
-        rows = self._all("select * from flowledger.find_held_steps(%s)", (task_id,))
-        return [HeldRow(*row) for row in rows]
+    def surroundings(self, task_id: UUID) -> tuple[Snapshot, Surroundings]:
+        """A snapshot of the task, and what stood around it at that moment."""
+        with self._moment() as connection:
+            snapshot = self._snapshot(connection, task_id)
+            created = snapshot.history[0].event if snapshot.history else None
+            template = created.template_id if isinstance(created, TaskCreated) else None
+            last = snapshot.history[-1].position if snapshot.history else 0
+            return snapshot, surroundings_of(connection, task_id, template, last)
+
+    def last_events(self, streams: Sequence[UUID], until: int) -> Mapping[UUID, Recorded]:
+        """The last event of each of these streams up to a position; of an empty one none."""
+        found = (self._recorded(row) for row in self._all(LAST, (UuidArray(streams), until)))
+        return {recorded.event.originator_id: recorded for recorded in found}
 
     def now(self) -> datetime:
         """The engine's time, by the database."""
@@ -197,6 +205,10 @@ class PostgresTasks:
         left_out: Sequence[UUID] = rows[0][0]
         return left_out
 
+    def note(self, notes: Sequence[TaskNote]) -> None:
+        """Append notes, each to a stream of its own; one whose stream there is already is not."""
+        self._all(NOTE, event_arrays([self._mapper.to_stored_event(note) for note in notes]))
+
     def requested(self, request: UUID) -> TaskRequest:
         """The request in a stream. Raises LogCorrupt where there is none."""
         with translated():
@@ -216,6 +228,25 @@ class PostgresTasks:
         """Namespace, name, version and hash of every registered template."""
         rows = self._all("select * from flowledger.list_templates()", ())
         return cast("list[tuple[str, str, str, str]]", rows)
+
+    @contextmanager
+    def _moment(self) -> Generator[Connection]:
+        """Within the block, a connection to which nothing happens meanwhile."""
+        with translated(), self._pool.connection() as connection, connection.transaction():
+            connection.execute("set transaction isolation level repeatable read, read only")
+            yield connection
+
+    def _snapshot(self, connection: Connection, task_id: UUID) -> Snapshot:
+        tasks = _rows(connection, TASK, task_id)
+        steps = _rows(connection, STEPS, task_id)
+        history = _rows(connection, HISTORY, task_id)
+        ((position,),) = _rows(connection, POSITION, task_id)
+        return Snapshot(
+            position,
+            TaskRow(*tasks[0]) if tasks else None,
+            [StepRow(*row) for row in steps],
+            [self._recorded(row) for row in history],
+        )
 
     def _recorded(self, row: tuple[Any, ...]) -> Recorded:
         position, recorded_at, *stored = row

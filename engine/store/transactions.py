@@ -18,7 +18,6 @@ What can go wrong.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from threading import Semaphore
@@ -43,6 +42,7 @@ from flowledger.engine.ports import NO_FAULTS, FaultPoints
 from flowledger.engine.store.failures import translated
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Pool, unavailable, with_keepalives
+from flowledger.engine.store.statements import ENDS
 
 NOT_HELD, ENDED = "FL003", "FL004"
 BEGIN: LiteralString = """
@@ -69,12 +69,6 @@ CLEAN: LiteralString = """
     discard sequences;
     discard temp
 """
-SPACE = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)"
-ENDS = re.compile(
-    rf"{SPACE}*(?:abort|begin|commit|end|prepare{SPACE}+transaction|start{SPACE}+transaction"
-    rf"|rollback(?!{SPACE}+(?:(?:work|transaction){SPACE}+)?to\b))\b",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 class LentCursor(psycopg.Cursor[Any]):

@@ -22,7 +22,17 @@ from flowledger.engine.store.failures import translated
 from flowledger.engine.store.pool import Connection, connect
 from flowledger.engine.telemetry import Signal
 
-CHANNELS = ("fact", "queue", "cancel", "ended", "submission", "clock", "shard", "room")
+CHANNELS = (
+    "fact",
+    "queue",
+    "cancel",
+    "ended",
+    "submission",
+    "clock",
+    "shard",
+    "room",
+    "projection",
+)
 PREFIX = "flowledger."
 LOOK_UP_SECONDS = 0.1
 

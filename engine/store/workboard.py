@@ -41,19 +41,35 @@ CHECKPOINT = "select * from flowledger.checkpoint_step(%s, %s, %s::int, %s, %s::
 
 
 class PostgresWorkboard:
-    """The board in Postgres."""
+    """The board in Postgres.
 
-    def __init__(self, pool: Pool, mapper: LedgerMapper, clock: DatabaseClock) -> None:
+    `templates`, whose steps the worker claims, and `places`, how many it runs at once, are told to
+    people who ask why nobody takes a step.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        mapper: LedgerMapper,
+        clock: DatabaseClock,
+        templates: Sequence[UUID] | None = None,
+        places: int | None = None,
+    ) -> None:
         self._pool = pool
         self._mapper = mapper
         self._clock = clock
         self._identifiers = Identifiers()
+        self._templates = None if templates is None else UuidArray(templates)
+        self._places = places
 
     def renew(self, worker: UUID, lease_seconds: float) -> None:
         """Register the worker, or renew its lease."""
         row = self._all(
-            "select flowledger.renew_worker(%s, %s, %s, %s)",
-            (worker, socket.gethostname(), os.getpid(), lease_seconds),
+            "select flowledger.renew_worker(%s, %s, %s, %s, %b, %s::int)",
+            (
+                *(worker, socket.gethostname(), os.getpid(), lease_seconds),
+                *(self._templates, self._places),
+            ),
         )[0]
         self._clock.observe(cast("datetime", row[0]))
 

@@ -1,7 +1,7 @@
 -- One transaction of the coordinator, in one round trip: its position, what it consumed and what
 -- followed from it. All or nothing.
 --
--- Lock order: shard row, queue rows, readiness rows, limits, log. Raises FL002 where the caller no
+-- Lock order: shard row, queue rows, readiness rows, the shard's tally, limits, log. Raises FL002 where the caller no
 -- longer leads, 23505 where a stream moved and FL006 where another shard was first to a limit; then
 -- nothing is stored. A null argument: nothing of the kind.
 
@@ -32,10 +32,10 @@ begin
         perform flowledger.enqueue_steps(p_queued);
     end if;
     if p_steps is not null then
-        perform flowledger.store_steps(p_steps);
+        perform flowledger.store_steps(p_steps, p_shard);
     end if;
     if p_task_rows is not null then
-        perform flowledger.store_tasks(p_task_rows);
+        perform flowledger.store_tasks(p_task_rows, p_shard);
     end if;
     if p_untimed is not null then
         delete from flowledger.timer where step_id = any (p_untimed);

@@ -1,5 +1,6 @@
--- Record a definition once: its event and its row. Returns the hash that is registered under the
--- name, which is the caller's unless another definition was first. Locks: the template row, the log.
+-- Record a definition once: its row, its steps and its event. Returns the hash that is registered
+-- under the name, which is the caller's unless another definition was first. Locks: the template row,
+-- its steps, the log.
 
 create or replace function flowledger.register_template(
     p_template uuid,
@@ -24,6 +25,7 @@ begin
     on conflict do nothing;
 
     if found then
+        perform flowledger.store_template_steps(p_template);
         perform flowledger.append_events(
             array[p_template], array[1::bigint], array[p_topic], array[p_state],
             array[null::uuid], array[p_encoding]

@@ -11,6 +11,7 @@ from conformance.stores import Stores, claimed, kinds
 from given import NOON, diamond
 
 from flowledger.engine.domain.admission import Demand, SlotLimit
+from flowledger.engine.domain.annotations import TaskTagged
 from flowledger.engine.domain.circuit import Circuit
 from flowledger.engine.domain.circuits import CircuitChanges, Kept
 from flowledger.engine.domain.events import TemplatePaused, TemplateResumed
@@ -150,6 +151,20 @@ def changes(**given: Any) -> GateChanges:
         "gone": (),
     }
     return GateChanges(**{**parts, **given})
+
+
+def test_a_note_is_in_the_history_once_and_no_fact(store: Stores) -> None:
+    task = store.submitted()
+    position = store.ledger.facts(0, 10)[-1].position
+    note = store.request(TaskTagged, task, tags=("urgent",))
+
+    store.tasks.note([note])
+    store.tasks.note([note.model_copy(update={"event_id": new_id()})])
+
+    assert kinds(store, task) == ["TaskCreated", "TaskTagged"]
+    assert store.tasks.history(task)[1].event == note
+    assert store.ledger.facts(position, 10) == []
+    assert len(store.ledger.task_events(task, position + 10)) == 1
 
 
 def test_slots_are_counted_and_not_taken_beyond_what_was_decided_on(store: Stores) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from flowledger.engine.domain.annotations import NOTES
 from flowledger.engine.domain.events import (
     DECISIONS,
     FACTS,
@@ -32,7 +33,7 @@ def test_the_table_of_writers_names_every_event_once() -> None:
         for writer in ("engine API", "worker", "coordinator")
     }
 
-    of_the_api = (TaskCreated, *REQUESTS, TemplatePaused, TemplateResumed)
+    of_the_api = (TaskCreated, *REQUESTS, *NOTES, TemplatePaused, TemplateResumed)
     assert sorted(named["engine API"]) == sorted(kind.__name__ for kind in of_the_api)
     assert sorted(named["worker"]) == sorted(
         kind.__name__ for kind in FACTS if kind not in of_the_api

@@ -13,11 +13,13 @@ from eventsourcing.utils import Environment
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowledger.engine.domain.annotations import TaskNote
 from flowledger.engine.domain.circuit_events import CircuitOpened
 from flowledger.engine.domain.events import (
     EVENTS,
     Category,
     Event,
+    HoldKind,
     StepError,
     StepErrored,
     TaskEvent,
@@ -93,6 +95,11 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "request": st.uuids(),
     "system": TEXT,
     "failures": st.integers(0, 2**31 - 1),
+    "held_by": st.none() | st.sampled_from(get_args(HoldKind)),
+    "held_since": st.none() | TIMES,
+    "tags": st.lists(TEXT, max_size=3).map(tuple),
+    "kind": TEXT,
+    "value": JSON,
 }
 
 
@@ -109,7 +116,7 @@ OWN: dict[type[Event], dict[str, st.SearchStrategy[Any]]] = {
 def events(kind: type[Event]) -> st.SearchStrategy[Event]:
     """Any event of the class; a field without values here is a KeyError."""
     values = {**VALUES, **OWN.get(kind, {})}
-    if issubclass(kind, TaskRequest):
+    if issubclass(kind, TaskRequest | TaskNote):
         values["actor"] = TEXT.filter(bool)
     return st.builds(kind, **{name: values[name] for name in kind.model_fields})
 
@@ -165,7 +172,8 @@ def test_what_is_a_column_of_the_log_is_no_part_of_the_payload(event: Event) -> 
         event.topic,
         PLAIN,
     )
-    assert stored.task_id == (event.task_id if isinstance(event, TaskEvent) else None)
+    of_a_task = isinstance(event, TaskEvent | TaskNote)
+    assert stored.task_id == (event.task_id if of_a_task else None)
 
 
 @given(

@@ -25,7 +25,7 @@ from flowledger.engine.config import Limits
 from flowledger.engine.config import Worker as WorkerSettings
 from flowledger.engine.domain.event import StepEvent
 from flowledger.engine.domain.events import FACTS
-from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
 from flowledger.engine.ports import Exchange
 from flowledger.engine.runtime.catalogue import Catalogue
 from flowledger.engine.runtime.coordinator import Coordinator
@@ -33,6 +33,7 @@ from flowledger.engine.runtime.jobs import Job
 from flowledger.engine.runtime.worker import Worker
 
 SOON_SECONDS = 0.1
+LIMBO_SECONDS = 30.0
 LISTENED = ("fact", "submission", "clock", "shard", "room")
 
 
@@ -137,6 +138,7 @@ class Cluster:
             ring=lambda channel: self.ring(process, channel),
             settings=self._worker_settings,
             faults=process,
+            limbo_seconds=LIMBO_SECONDS,
         )
         SteppedLoop(process, lambda _: worker.renew())
         bell.loop = SteppedLoop(process, worker.step, "queue", "cancel", "outcome")
@@ -158,7 +160,7 @@ class Cluster:
             self.world.after(SOON_SECONDS, lambda: self.leave(process))
         elif process.alive:
             self.world.note(process.name, "leaves")
-            with suppress(DatabaseUnavailable, Crash):
+            with suppress(DatabaseUnavailable, LeadershipLost, Crash):
                 process.leave()
             process.die()
 

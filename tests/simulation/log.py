@@ -9,6 +9,7 @@ from datetime import datetime
 from operator import attrgetter
 from uuid import UUID
 
+from flowledger.engine.domain.annotations import TaskNote
 from flowledger.engine.domain.events import Event, TaskEvent
 from flowledger.engine.errors import StreamMoved
 from flowledger.engine.ports import Recorded
@@ -94,7 +95,7 @@ class Log:
             place = bisect_right(self.rows, recorded.position, key=position_of)
             self.rows.insert(place, recorded)
             self._streams[event.originator_id][event.originator_version] = event
-            if isinstance(event, TaskEvent):
+            if isinstance(event, TaskEvent | TaskNote):
                 self._tasks[event.task_id].append(recorded)
         self.ends.add(self._last)
 

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from simulation.database import Database
 from simulation.ledger import registered
 
+from flowledger.engine.domain.annotations import TaskNote
 from flowledger.engine.domain.events import (
     TaskCreated,
     TemplatePaused,
@@ -176,6 +177,10 @@ class MemoryTasks:
         left_out = self._database.log.append_facts(requests)
         self._database.notify("fact")
         return sorted(left_out)
+
+    def note(self, notes: Sequence[TaskNote]) -> None:
+        """Append notes, each to a stream of its own; one whose stream there is already is not."""
+        self._database.log.append_facts(notes)
 
     def requested(self, request: UUID) -> TaskRequest:
         """The request in a stream. Raises LogCorrupt where there is none."""

@@ -18,7 +18,6 @@ from rich.console import Console
 from flowledger.engine.cli.program import COMMANDS, program
 from flowledger.engine.cli.progress import Lines, Look, Repainted, Silent, painted, view_for
 from flowledger.engine.cli.timeline import depths, json_line
-from flowledger.engine.cli.words import LONGEST, what_happened, who
 from flowledger.engine.domain.events import (
     StepCompleted,
     StepErrored,
@@ -28,6 +27,7 @@ from flowledger.engine.domain.events import (
 )
 from flowledger.engine.domain.plan import compile_plan
 from flowledger.engine.domain.states import StepState
+from flowledger.engine.domain.words import LONGEST, what_happened, who
 from flowledger.engine.ports import Recorded
 
 CONTEXT = click.Context(program, info_name="flowledger")

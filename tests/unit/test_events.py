@@ -9,7 +9,8 @@ import pytest
 from given import event
 from pydantic import ValidationError
 
-from flowledger.engine.domain import circuit_events, events, requests
+from flowledger.engine.domain import annotations, circuit_events, events, requests
+from flowledger.engine.domain.annotations import NOTES, TaskNote
 from flowledger.engine.domain.circuit_events import CIRCUITS, CircuitEvent
 from flowledger.engine.domain.events import (
     DECISION_TOPICS,
@@ -27,7 +28,7 @@ from flowledger.engine.domain.events import (
 )
 from flowledger.engine.domain.requests import ANSWERS, REQUESTS, StepRequest, TaskRequest
 
-ABSTRACT = {Event, TaskEvent, StepEvent, TaskRequest, StepRequest, CircuitEvent}
+ABSTRACT = {Event, TaskEvent, StepEvent, TaskRequest, StepRequest, CircuitEvent, TaskNote}
 
 
 def descendants(kind: type[Event]) -> set[type[Event]]:
@@ -35,7 +36,7 @@ def descendants(kind: type[Event]) -> set[type[Event]]:
 
 
 def test_every_event_class_is_known_by_its_topic() -> None:
-    modules = {module.__name__ for module in (events, requests, circuit_events)}
+    modules = {module.__name__ for module in (events, requests, circuit_events, annotations)}
     defined = {kind for kind in descendants(Event) - ABSTRACT if kind.__module__ in modules}
 
     assert set(EVENTS.values()) == defined
@@ -50,7 +51,9 @@ def test_a_topic_is_the_name_of_the_event_and_no_import_path(topic: str, kind: t
 
 def test_a_task_event_is_either_a_fact_or_a_decision() -> None:
     assert not set(FACTS) & set(DECISIONS)
-    assert {*FACTS, *DECISIONS, *CIRCUITS, TemplateRegistered} == set(EVENTS.values())
+    others = {*CIRCUITS, *NOTES, TemplateRegistered}
+    assert {*FACTS, *DECISIONS} | others == set(EVENTS.values())
+    assert not {*FACTS, *DECISIONS} & others
     assert set(FACT_TOPICS) == {kind.topic for kind in FACTS}
     assert set(DECISION_TOPICS) == {kind.topic for kind in DECISIONS}
 
@@ -70,6 +73,17 @@ def test_a_request_says_who_asks_and_why(kind: type[TaskRequest], missing: str) 
         event(kind, **step, **{missing: ""})
     with pytest.raises(ValidationError, match="actor"):
         event(kind, **step, actor=None)
+
+
+def test_a_note_is_no_part_of_what_a_task_is_folded_from() -> None:
+    assert set(NOTES) == descendants(TaskNote) - ABSTRACT
+    assert not [kind for kind in NOTES if issubclass(kind, TaskEvent)]
+
+
+@pytest.mark.parametrize("kind", NOTES, ids=[kind.topic for kind in NOTES])
+def test_a_note_says_whose_it_is(kind: type[TaskNote]) -> None:
+    assert {"task_id", "namespace", "template"} <= kind.model_fields.keys()
+    assert kind.model_fields["actor"].is_required()
 
 
 def test_an_event_cannot_be_changed() -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from given import NOON, TASK, WORKER, error, event
 
-from flowledger.engine.cli.words import duration, stream_of, what_happened, who
 from flowledger.engine.domain import events as happened
 from flowledger.engine.domain import requests as asked
 from flowledger.engine.domain.event import Event
 from flowledger.engine.domain.events import EVENTS
 from flowledger.engine.domain.requests import REQUESTS
+from flowledger.engine.domain.words import duration, stream_of, what_happened, who
 
 VALUES: dict[str, Any] = {
     "originator_id": TASK,
@@ -47,6 +47,9 @@ VALUES: dict[str, Any] = {
     "request": TASK,
     "system": "bank",
     "failures": 5,
+    "kind": "comment",
+    "value": "late",
+    "tags": ("urgent", "vip"),
 }
 
 

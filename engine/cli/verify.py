@@ -1,0 +1,91 @@
+"""`flowledger verify`: hold everything that was made from the log against it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from flowledger.engine.cli.opening import client
+from flowledger.engine.cli.options import json_option, optional_task_argument
+from flowledger.engine.cli.tasks import say
+from flowledger.engine.domain.replay import Difference
+from flowledger.engine.verification import Verification
+
+DIFFERS = 1
+Tell = Callable[[str], None]
+
+
+@click.command("verify")
+@optional_task_argument
+@click.option("--all", "everything", is_flag=True, help="All tasks, and what is no task's.")
+@json_option("Print one JSON object a line; the last one is the summary.")
+def verify(task_id: UUID | None, *, everything: bool, as_json: bool) -> None:
+    """Fold the log, and name every place where it is not whole or something differs from the fold.
+
+    Engines may run meanwhile. Exit code 1 where there is a difference.
+
+    \b
+    Example: flowledger verify --all
+    """
+    if (task_id is None) is not everything:
+        raise click.UsageError("say which TASK, or --all of them")
+    began = monotonic()
+    with client() as engine, _teller(as_json=as_json) as tell:
+        run = engine.verify(task_id)
+        _report(run, began, tell, as_json=as_json)
+    _conclude(run, monotonic() - began, as_json=as_json)
+    if run.found:
+        sys.exit(DIFFERS)
+
+
+def _report(run: Verification, began: float, tell: Tell, *, as_json: bool) -> None:
+    for check, found in run.look():
+        if not isinstance(found, Difference):
+            rate = run.tasks / (monotonic() - began)
+            tell(f"{check}: {run.tasks:,} tasks, {rate:,.0f} tasks/s, {run.found:,} differences")
+        elif as_json:
+            click.echo(json.dumps(_facts(check, found), ensure_ascii=False, default=str))
+        else:
+            whose = "" if found.task_id is None else f"task {found.task_id}: "
+            say([Text(f"{whose}{found}".replace("task: ", "", found.subject == "task"), "red")])
+
+
+def _facts(check: str, found: Difference) -> dict[str, Any]:
+    facts = asdict(found)
+    return {"check": check, "task": facts.pop("task_id"), **facts}
+
+
+def _conclude(run: Verification, seconds: float, *, as_json: bool) -> None:
+    rate = run.tasks / seconds
+    if as_json:
+        facts = {"tasks": run.tasks, "events": run.events, "differences": run.found}
+        click.echo(json.dumps({**facts, "seconds": round(seconds, 3), "tasks_s": round(rate, 1)}))
+        return
+    tasks = f"{run.tasks:,} task{'' if run.tasks == 1 else 's'}"
+    looked = f"{tasks} with {run.events:,} events in {seconds:.1f} s ({rate:,.0f} tasks/s)"
+    if run.found:
+        many = f"{run.found:,} difference{'' if run.found == 1 else 's'}"
+        say([Text(f"{looked}: {many}", "bold red")])
+    else:
+        say([Text(f"{looked}: nothing differs", "bold green")])
+
+
+@contextmanager
+def _teller(*, as_json: bool) -> Generator[Tell]:
+    """How far it is, on a terminal; elsewhere nobody is told."""
+    console = Console(stderr=True, highlight=False)
+    if as_json or not console.is_terminal:
+        yield lambda _: None
+        return
+    with console.status("verifying") as status:
+        yield status.update

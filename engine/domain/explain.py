@@ -1,0 +1,195 @@
+"""Why a step does not run, and why a task has not ended. Pure: a scene in, reasons out.
+
+A step does not run while any of its reasons holds; the first is the one without which all others
+would be in vain. What it waits for is found where it is decided: readiness in the fold of the task,
+what must be granted by the gate, timers in the run. The task's reasons are those of its unfinished
+steps, put together, and what is about the task as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+from uuid import UUID
+
+from flowledger.engine.domain.explain_steps import step_reasons
+from flowledger.engine.domain.explain_task import concerns, projections_behind, task_reasons
+from flowledger.engine.domain.reasons import Explanation, Reason, ReasonKind, in_order
+from flowledger.engine.domain.scene import Scene
+from flowledger.engine.domain.states import STEP_ENDS, StepState, TaskState
+from flowledger.engine.domain.surroundings import Surroundings
+
+NAMED = 3
+"""How many steps of a group are named before the others are counted."""
+
+TOGETHER: Mapping[ReasonKind, str] = MappingProxyType(
+    {
+        ReasonKind.DEPENDENCY_FAILED: "do not start, since {about} did not succeed",
+        ReasonKind.COORDINATOR_BEHIND: "wait for a coordinator's decision",
+        ReasonKind.NO_WORKER: "are queued; no worker of {about} takes them",
+        ReasonKind.LEASE_LOST: "were lost with their worker; a coordinator takes them back",
+        ReasonKind.CIRCUIT_OPEN: "are held back, since the circuit of {about} is open",
+        ReasonKind.CONCURRENCY: "are held back, since all slots of {about} are taken",
+        ReasonKind.RATE_LIMIT: "are held back, since the rate of {about} is used up",
+        ReasonKind.UNRECORDED: "are ready; whether limits held them back is not in the log",
+        ReasonKind.WORKER_BUSY: "are queued; all workers of {about} are busy",
+        ReasonKind.RETRY: "wait for a retry",
+        ReasonKind.QUEUED: "are queued for the workers of {about}",
+        ReasonKind.RUNNING: "run",
+    }
+)
+"""What is said of several steps at once that have the same reason."""
+
+APART = (
+    ReasonKind.DEPENDENCY_FAILED,
+    ReasonKind.CIRCUIT_OPEN,
+    ReasonKind.CONCURRENCY,
+    ReasonKind.RATE_LIMIT,
+)
+"""Kinds whose reasons are put together only where they are about the same."""
+
+
+def explain_step(scene: Scene, name: str) -> Explanation:
+    """Why the step does not run, or how it ended. Raises KeyError where there is no such step."""
+    number = scene.run.plan.numbers[name]
+    obstacles = scene.obstacles()
+    state = scene.run.steps[number].state
+    own = step_reasons(scene, number, obstacles)
+    own = [_with_earliest(scene, reason, obstacles) for reason in own]
+    if state not in STEP_ENDS and not scene.run.ended:
+        whole = (reason for reason in task_reasons(scene) if concerns(scene, reason, number))
+        own += [replace(reason, steps=(name,)) for reason in whole]
+    if name in scene.marks.steps:
+        own += projections_behind(scene, scene.marks.steps[name][0])
+    return _explanation(scene, name, state, own)
+
+
+def explain_task(scene: Scene) -> Explanation:
+    """Why the task has not ended, or how it did."""
+    reasons = task_reasons(scene)
+    if not scene.run.ended:
+        reasons += _of_steps(scene)
+    return _explanation(scene, None, scene.run.task.state, reasons)
+
+
+def not_taken_on(task_id: UUID, step: str | None, beside: Surroundings) -> Explanation:
+    """Why nothing happens with a task that an application left, and no coordinator has met."""
+    leads = "no coordinator runs" if beside.shard.leader is None else "a coordinator runs"
+    reason = Reason(
+        kind=ReasonKind.SUBMITTED,
+        sentence="submitted; a coordinator must run to take it on",
+        earliest=beside.now,
+        details={"shard": beside.shard.shard, "position": beside.shard.position, "leads": leads},
+        steps=() if step is None else (step,),
+    )
+    return Explanation(
+        task_id=task_id,
+        step=step,
+        state=TaskState.SUBMITTED if step is None else StepState.PENDING,
+        now=beside.now,
+        position=0,
+        log_only=False,
+        reasons=(reason,),
+    )
+
+
+def together(reasons: Iterable[Reason]) -> list[Reason]:
+    """One reason for all steps that have the same, as groups of steps that wait for one thing."""
+    groups: dict[tuple[ReasonKind, str], list[Reason]] = {}
+    for reason in reasons:
+        about = reason.about if reason.kind in APART else ""
+        groups.setdefault((reason.kind, about), []).append(reason)
+    return [_group(found) for found in groups.values()]
+
+
+def listed(names: Iterable[str]) -> str:
+    """Some names, and how many more there are: `a, b, c and 7 more`."""
+    found = list(names)
+    if len(found) <= NAMED + 1:
+        return " and ".join(filter(None, (", ".join(found[:-1]), found[-1])))
+    return f"{', '.join(found[:NAMED])} and {len(found) - NAMED} more"
+
+
+def _explanation(
+    scene: Scene, step: str | None, state: TaskState | StepState, reasons: list[Reason]
+) -> Explanation:
+    return Explanation(
+        task_id=scene.run.task_id,
+        step=step,
+        state=state,
+        now=scene.now,
+        position=scene.marks.last,
+        log_only=scene.beside is None,
+        reasons=in_order(reasons),
+    )
+
+
+def _of_steps(scene: Scene) -> list[Reason]:
+    """The reasons of the unfinished steps; those that only wait for others are one."""
+    found: list[Reason] = []
+    waiting: list[str] = []
+    first: list[str] = []
+    obstacles = scene.obstacles()
+    for number, step in enumerate(scene.run.steps):
+        if step.state in STEP_ENDS:
+            continue
+        name = scene.name(number)
+        if number not in obstacles and scene.waits_for(number):
+            waiting.append(name)
+        else:
+            found += step_reasons(scene, number, obstacles)
+            first.append(name)
+    return together(found) + _waiting(waiting, first)
+
+
+def _waiting(waiting: list[str], first: list[str]) -> list[Reason]:
+    if not waiting:
+        return []
+    wait = "waits" if len(waiting) == 1 else "wait"
+    return [
+        Reason(
+            kind=ReasonKind.DEPENDENCY,
+            sentence=f"{listed(waiting)} {wait} for {listed(first)}",
+            about=first[0] if len(first) == 1 else "",
+            details={"dependencies": [*first]},
+            steps=tuple(waiting),
+        )
+    ]
+
+
+def _group(reasons: list[Reason]) -> Reason:
+    first = reasons[0]
+    steps = tuple(name for reason in reasons for name in reason.steps)
+    if len(reasons) == 1:
+        return replace(first, sentence=f"{listed(steps)}: {first.sentence}")
+    said = TOGETHER[first.kind].format(about=first.about)
+    changes = [reason.earliest for reason in reasons if reason.earliest is not None]
+    return replace(
+        first, sentence=f"{listed(steps)} {said}", earliest=min(changes, default=None), steps=steps
+    )
+
+
+def _with_earliest(scene: Scene, reason: Reason, obstacles: Mapping[int, int]) -> Reason:
+    """A dependency ends no earlier than what it waits for itself, and so on."""
+    if reason.kind is not ReasonKind.DEPENDENCY:
+        return reason
+    parent = scene.run.plan.numbers[reason.about]
+    return replace(reason, earliest=_earliest(scene, parent, obstacles))
+
+
+def _earliest(scene: Scene, number: int, obstacles: Mapping[int, int]) -> datetime | None:
+    found: list[datetime] = []
+    seen, stack = {number}, [number]
+    while stack:
+        one = stack.pop()
+        waits_for = scene.waits_for(one)
+        if not waits_for:
+            own = step_reasons(scene, one, obstacles)
+            found += [reason.earliest for reason in own if reason.earliest is not None]
+        stack += [n for n in waits_for if n not in seen]
+        seen.update(waits_for)
+    if not scene.run.started and scene.run.start_at is not None:
+        found.append(scene.run.start_at)
+    return max(found, default=None)

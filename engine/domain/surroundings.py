@@ -1,0 +1,126 @@
+"""What stands around a task, beside the log: the queue, workers, limits, who leads. As values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from flowledger.engine.domain.admission import Demand
+from flowledger.engine.domain.circuits import Kept
+from flowledger.engine.domain.events import HoldKind
+
+COUNTED = 1_000
+"""How far is counted what comes before a step; more is said to be `1000 or more`."""
+
+SHOWN = 10
+"""How many holders of a limit are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStanding:
+    """A row of the queue, and the worker that holds it. `before` counts who comes first.
+
+    The worker's `lease_until` is None where nobody knows the worker any more.
+    """
+
+    step: str
+    alone: bool
+    before: int | None
+    worker: UUID | None = None
+    host: str | None = None
+    pid: int | None = None
+    seen_at: datetime | None = None
+    lease_until: datetime | None = None
+    beaten_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStanding:
+    """A worker whose lease stands. `serves` and `places` are None where it does not say."""
+
+    worker: UUID
+    host: str
+    pid: int
+    seen_at: datetime | None
+    lease_until: datetime
+    condition: str
+    serves: bool | None
+    places: int | None
+    running: int
+
+    @property
+    def full(self) -> bool:
+        """Whether all its places are taken, as far as the queue tells."""
+        return self.places is not None and self.running >= self.places
+
+
+@dataclass(frozen=True, slots=True)
+class HeldStanding:
+    """A step that is ready and was not admitted: what held it, all it needs, who is before it."""
+
+    step: str
+    kind: HoldKind
+    key: str
+    since: datetime
+    until: datetime | None
+    demand: Demand
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A step that holds a slot of a limit."""
+
+    step_id: UUID
+    task_id: UUID
+    step: str
+    worker: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStanding:
+    """What is in use of the limits that hold steps of the task, and some of the holders."""
+
+    in_use: Mapping[str, int] = field(default_factory=dict[str, int])
+    holders: Mapping[str, tuple[Holder, ...]] = field(default_factory=dict[str, tuple[Holder, ...]])
+    expected: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    circuits: tuple[Kept, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStanding:
+    """The shard of the task. `leader` is None where no lease stands; `head` is the log's end."""
+
+    shard: int
+    position: int
+    leader: UUID | None
+    host: str | None
+    pid: int | None
+    lease_until: datetime | None
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionStanding:
+    """A projection whose rows do not have the task's last event yet, and how it stands."""
+
+    name: str
+    position: int
+    standing: str
+    failed_position: int | None
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """All of it at one moment of the engine's time; queue rows and held steps by step."""
+
+    now: datetime
+    shard: ShardStanding
+    queue: Mapping[str, QueueStanding] = field(default_factory=dict[str, QueueStanding])
+    held: Mapping[str, HeldStanding] = field(default_factory=dict[str, HeldStanding])
+    workers: tuple[WorkerStanding, ...] = ()
+    limits: LimitStanding = field(default_factory=LimitStanding)
+    projections: tuple[ProjectionStanding, ...] = ()

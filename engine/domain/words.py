@@ -1,0 +1,210 @@
+"""Events in the words that people read: what happened, and who says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from flowledger.engine.domain import annotations as noted
+from flowledger.engine.domain import events as happened
+from flowledger.engine.domain import requests as asked
+from flowledger.engine.domain.circuit_events import (
+    CircuitClosed,
+    CircuitEvent,
+    CircuitHalfOpened,
+    CircuitOpened,
+)
+from flowledger.engine.domain.event import Event, StepEvent
+from flowledger.engine.domain.events import DECISIONS
+from flowledger.engine.domain.requests import (
+    ANSWERS,
+    RequestGranted,
+    RequestRefused,
+    TaskRequest,
+)
+from flowledger.engine.domain.states import StepState
+
+LONGEST = 60
+
+PHRASES: Mapping[type[Event], str] = MappingProxyType(
+    {
+        happened.TemplateRegistered: "definition registered",
+        happened.TemplatePaused: "template paused",
+        happened.TemplateResumed: "template resumed",
+        happened.TaskCreated: "submitted with {context}{times}",
+        happened.TaskStarted: "taken on",
+        happened.TaskWaiting: "waits for {time}",
+        happened.TaskFailed: "failed, as these ended in error: {steps}",
+        happened.TaskBlocked: "blocked, as these ended in error: {steps}",
+        happened.TaskTimedOut: "had not ended by its deadline, {deadline}",
+        happened.TaskContinued: "goes on",
+        happened.TaskCompleted: "complete",
+        happened.TaskReopened: "opened again",
+        happened.TaskPaused: "paused",
+        happened.TaskResumed: "resumed",
+        happened.TaskCancelled: "cancelled",
+        happened.TaskResolvedManually: "resolved by hand",
+        happened.StepEnqueued: "queued for attempt {attempt}",
+        happened.StepWithdrawn: "taken out of the queue, since the task was paused",
+        happened.StepStarted: "attempt {attempt} started",
+        happened.StepCheckpointed: "got as far as {state}",
+        happened.StepCompleted: "completed with {result}",
+        happened.StepCompletedManually: "completed by hand with {result}",
+        happened.StepFailed: "attempt {attempt} failed: {error.error_class}: {error.message}",
+        happened.StepRetryScheduled: "next attempt in {time}",
+        happened.StepErrored: "given up ({why}): {message}",
+        happened.StepHandedBack: "handed back by a worker that stops",
+        happened.StepTimedOut: "attempt {attempt} ran longer than {timeout_seconds:g} s",
+        happened.StepLeaseExpired: "lost: its worker went silent",
+        happened.StepCancelSignalled: "told to stop",
+        happened.StepCancelled: "cancelled",
+        happened.StepSkipped: "skipped",
+        happened.StepReset: "reset, as if it had never been tried",
+        happened.StepResolvedManually: "resolved by hand",
+        asked.TaskCancelRequested: "asked to cancel the task",
+        asked.TaskPauseRequested: "asked to pause the task",
+        asked.TaskResumeRequested: "asked to resume the task",
+        asked.TaskResolveRequested: "asked to count the task as resolved",
+        asked.TaskResetRequested: "asked to try the task anew",
+        asked.TaskFailRequested: "asked to give the task up",
+        asked.StepCancelRequested: "asked to cancel step {step}",
+        asked.StepResetRequested: "asked to try step {step} anew",
+        asked.StepResolveRequested: "asked to count step {step} as resolved",
+        asked.StepCompleteRequested: "asked to complete step {step} with {result}",
+        asked.StepSkipRequested: "asked to do without step {step}",
+        asked.RequestGranted: "request granted",
+        asked.RequestRefused: "request refused: {message}",
+        noted.TaskAnnotated: "noted {kind}: {value}",
+        noted.TaskTagged: "tagged {tags}",
+        noted.TaskUntagged: "no longer tagged {tags}",
+        CircuitOpened: "circuit of {system} open for {time}, after {failures} failures in a row",
+        CircuitHalfOpened: "circuit of {system} half open: a few steps try it",
+        CircuitClosed: "circuit of {system} closed: it works again",
+    }
+)
+"""What is said of each event, with its fields; its reason follows where it has one."""
+
+STANDS: Mapping[StepState, str] = MappingProxyType(
+    {
+        StepState.COMPLETE: "complete",
+        StepState.IN_PROGRESS: "running",
+        StepState.ENQUEUED: "queued",
+        StepState.WAITING_FOR_RETRY: "waiting for retry",
+        StepState.PENDING: "pending",
+        StepState.ERROR: "in error",
+        StepState.CANCELLED: "cancelled",
+        StepState.SKIPPED: "skipped",
+        StepState.RESOLVED_MANUALLY: "resolved",
+    }
+)
+"""Where a step stands, in the order in which people want to see it."""
+
+CUT = (happened.StepFailed, happened.StepErrored)
+VALUES = ("context", "state", "result", "value")
+MOMENTS = ("until", "due_at")
+
+
+def stream_of(event: Event) -> str:
+    """The stream as people know it: the step's name, `task`, `request`, `note`, the system's."""
+    match event:
+        case StepEvent():
+            return event.step
+        case TaskRequest() | RequestGranted() | RequestRefused():
+            return "request"
+        case noted.TaskNote():
+            return "note"
+        case CircuitEvent():
+            return event.system
+        case _:
+            return "task"
+
+
+def what_happened(event: Event) -> str:
+    """One short sentence."""
+    fields = _fields(event)
+    phrase = PHRASES.get(type(event), type(event).__name__)
+    said = on_one_line(phrase.format_map(fields))
+    if fields.get("reason"):
+        said += f": {on_one_line(fields['reason'])}"
+    return short(said) if isinstance(event, CUT) else said
+
+
+def who(event: Event) -> str:
+    """The actor where one is recorded, else the part of the engine that writes such events."""
+    if isinstance(event, ANSWERS):
+        return "coordinator"
+    if event.actor is not None:
+        return event.actor
+    if isinstance(event, happened.StepStarted):
+        return f"worker {str(event.worker)[-6:]}"
+    if isinstance(event, happened.TaskCreated | happened.TemplateRegistered):
+        return "application"
+    return "coordinator" if isinstance(event, (*DECISIONS, CircuitEvent)) else "worker"
+
+
+def clipped(value: Any) -> str:
+    """A JSON value on one line, cut where it is long."""
+    return short(json.dumps(value, ensure_ascii=False))
+
+
+def short(text: str) -> str:
+    """A text on one line, cut where it is long."""
+    line = on_one_line(text)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def on_one_line(text: str) -> str:
+    """A text without line breaks."""
+    return " ".join(text.split())
+
+
+def duration(time: timedelta) -> str:
+    """A time as people say it, in two units at most: `1.5 s`, `3 min 20 s`, `2 h 5 min`, `3 d`."""
+    seconds = abs(time.total_seconds())
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    left, parts = round(seconds), list[str]()
+    for unit, size in units:
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count} {unit}" if count else "")
+    return " ".join(part for part in parts[:2] if part)
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    """The event's fields, as sentences need them."""
+    fields: dict[str, Any] = {"time": "room, or for an operator", "times": "", **event.__dict__}
+    for name in VALUES:
+        if name in fields:
+            fields[name] = clipped(fields[name])
+    if fields.get("tags"):
+        fields["tags"] = ", ".join(fields["tags"])
+    for name in MOMENTS:
+        if fields.get(name) is not None:
+            fields["time"] = duration(fields[name] - event.occurred_at)
+    match event:
+        case happened.StepErrored():
+            fields["why"] = fields.pop("reason").replace("_", " ")
+        case happened.TaskFailed() | happened.TaskBlocked():
+            fields["steps"] = ", ".join(event.failed_steps)
+        case happened.TaskTimedOut():
+            fields["deadline"] = moment(event.deadline_at)
+        case happened.TaskCreated():
+            fields["times"] = _times(event)
+        case _:
+            pass
+    return fields
+
+
+def _times(event: happened.TaskCreated) -> str:
+    start = f", to start at {moment(event.start_at)}" if event.start_at else ""
+    return f"{start}, to end by {moment(event.deadline_at)}" if event.deadline_at else start
+
+
+def moment(time: datetime) -> str:
+    """A time as people read it, to the second."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,107 @@
+"""The rows of projections as the engine sees them: the port, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+from uuid import UUID
+
+Standing = Literal[
+    "caught_up",
+    "running",
+    "rebuilding",
+    "paused",
+    "event_failed",
+    "no_host",
+    "stalled",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionStatus:
+    """How a generation of a projection stands.
+
+    `standing` says why it stands still, or that it does not. `behind` counts places in the log up
+    to its `head`, `lag_seconds` is the age of the oldest event that is not in the rows. `rate` is
+    in places a second since the generation was made; None before the first batch.
+    """
+
+    name: str
+    generation: int
+    version: int
+    state: Literal["building", "serving", "inline"]
+    standing: Standing
+    healthy: bool
+    position: int
+    head: int
+    behind: int
+    lag_seconds: float
+    host: str | None
+    pid: int | None
+    failed_position: int | None
+    failure: str | None
+    failures: int
+    parked: int
+    rate: float | None
+    seconds_left: float | None
+    created_at: datetime | None
+    moved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedEvent:
+    """An event that a projection put aside; `wanted` is `retry`, `drop`, or None."""
+
+    generation: int
+    position: int
+    task_id: UUID | None
+    topic: str | None
+    error: str
+    parked_at: datetime
+    wanted: str | None
+
+
+class ProjectionRows(Protocol):
+    """The rows of the projections. Methods raise DatabaseUnavailable."""
+
+    def status(self, patience_seconds: float) -> Sequence[ProjectionStatus]:
+        """Every generation that is not retired, and the inline models."""
+        ...
+
+    def reached(self, name: str) -> int | None:
+        """The position up to which a projection's rows are complete; None: there is none."""
+        ...
+
+    def head(self) -> int:
+        """The last position of the log."""
+        ...
+
+    def pause(self, name: str, *, paused: bool) -> int:
+        """Let it stand still, or go on; how many generations that concerns."""
+        ...
+
+    def rebuild(self, name: str) -> int | None:
+        """Build it anew beside what serves; the generation, None: there is none of the name."""
+        ...
+
+    def rebuild_tasks(self, name: str, task: UUID | None, template: UUID | None) -> int:
+        """Build the rows of a task, or of a template's tasks, anew in place; the rebuild's id."""
+        ...
+
+    def rebuild_state(self, rebuild: int) -> tuple[str, int, str | None]:
+        """The state of such a rebuild, how many tasks are done, and its error."""
+        ...
+
+    def cancel_rebuild(self, name: str) -> int:
+        """Give up what is being built; how many."""
+        ...
+
+    def parked(self, name: str) -> Sequence[ParkedEvent]:
+        """What was put aside, in the order of the log."""
+        ...
+
+    def want_parked(self, name: str, wanted: str, task: UUID | None, position: int | None) -> int:
+        """Ask that parked events are retried or dropped; how many."""
+        ...

@@ -1,0 +1,91 @@
+"""What the methods of a projection write with: a cursor that stays in the projection's schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.abc import Params, Query
+from psycopg.rows import TupleRow
+
+from flowledger.engine.errors import ProjectionLeft
+from flowledger.engine.store.statements import ENDS, SPACE
+
+LEAVES = re.compile(
+    rf"{SPACE}*(?:set{SPACE}+(?:(?:local|session){SPACE}+)?(?:role|session{SPACE}+authorization)"
+    rf"|reset{SPACE}+(?:role|all|session{SPACE}+authorization)|discard)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class Cursor(psycopg.Cursor[TupleRow]):
+    """A psycopg cursor in the host's transaction, with the search path of the projection.
+
+    `position` and `recorded_at` are the place in the log of the event at hand, and when it was
+    recorded; for a batch, those of its last event.
+    """
+
+    position: int = 0
+    recorded_at: datetime | None = None
+
+    def execute(
+        self,
+        query: Any,
+        params: Params | None = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool | None = None,
+    ) -> Self:
+        """As psycopg's. Raises ProjectionLeft for the end of the transaction, or another role."""
+        refuse(self.connection, query)
+        return super().execute(query, params, prepare=prepare, binary=binary)
+
+    def executemany(
+        self, query: Query, params_seq: Iterable[Params], *, returning: bool = False
+    ) -> None:
+        """As psycopg's. Raises ProjectionLeft for the end of the transaction, or another role."""
+        refuse(self.connection, query)
+        super().executemany(query, params_seq, returning=returning)
+
+
+class HostConnection(psycopg.Connection[TupleRow]):
+    """A connection whose transaction cannot be ended while it is lent to a projection."""
+
+    lent_to: str | None = None
+
+    def commit(self) -> None:
+        """As psycopg's. Raises ProjectionLeft while it is lent."""
+        refuse(self, "commit")
+        super().commit()
+
+    def rollback(self) -> None:
+        """As psycopg's. Raises ProjectionLeft while it is lent."""
+        refuse(self, "rollback")
+        super().rollback()
+
+    @contextmanager
+    def lend(self, projection: str) -> Generator[Cursor]:
+        """Within the block, a cursor for the projection's methods."""
+        self.lent_to = projection
+        try:
+            with Cursor(self) as cursor:
+                yield cursor
+        finally:
+            self.lent_to = None
+
+
+def refuse(connection: object, query: object) -> None:
+    """Raise ProjectionLeft for a statement by which a projection would leave its place."""
+    if not isinstance(connection, HostConnection) or connection.lent_to is None:
+        return
+    if isinstance(query, bytes):
+        words = query.decode("utf-8", "replace")
+    else:
+        words = query if isinstance(query, str) else sql.as_string(query, connection)  # type: ignore[arg-type]
+    if ENDS.match(words) or LEAVES.match(words):
+        raise ProjectionLeft(connection.lent_to)

@@ -1,0 +1,225 @@
+"""The host: runs projections, each from one process at a time, and keeps their rows and places.
+
+Who owns what. Each generation of a projection is a row with a lease, an epoch and a position. The
+host that holds the lease alone moves the position, by compare-and-swap, in the transaction that
+writes what the projection's methods wrote. Hosts share the generations among them as coordinators
+share shards; a host leads only what it has the code of, by name and version.
+
+One step. See who is there and take the fair share; then, for each generation that is led here, one
+batch: read the events behind its position that it subscribes to, call its methods, commit. What a
+projection does not subscribe to is passed over, and its position moves on all the same.
+
+What is authoritative. The row. Whatever goes wrong on the way, the lease is asked for anew, and
+work goes on from the stored position, which says whether the last commit happened.
+
+Generations. A new version, or a rebuild, is a generation of its own, beside the one that serves. It
+never goes beyond the position of that one; when it has come as far, the views are swapped in one
+transaction, and the old tables are dropped. Methods that act outside of the tables are silent up to
+where the old generation was.
+
+What can go wrong.
+- A method raises, or the server refuses what it wrote: nothing of the batch is stored. The batch is
+  cut in halves until one event is left, and the projection's policy says what becomes of it.
+- The database is away, or refuses for now: that is nobody's fault; the same is tried later.
+- The host dies or stops: its leases run out, others go on from the stored positions.
+- Two hosts believe to lead: the epoch refuses one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from flowledger.engine.config import Projections as ProjectionSettings
+from flowledger.engine.domain.sharing import Attendance, Lease, fair_share
+from flowledger.engine.errors import LeadershipLost, ProjectionRefused
+from flowledger.engine.ports import NO_FAULTS, Bell, Clock, FaultPoints
+from flowledger.engine.telemetry import Signal, logger
+from flowledger.projections.led import Led
+from flowledger.projections.log import Log
+from flowledger.projections.projection import Projection
+from flowledger.projections.rows import LeaseRow, Place
+from flowledger.projections.store import HostStore
+
+PARTS_OF_LEASE = 3
+"""So often a lease is renewed, and the others are looked at, before it runs out."""
+
+
+class Host:
+    """A loop cut into steps: `step` does one and says how long to wait for the next."""
+
+    def __init__(  # noqa: PLR0913 - what a loop needs, each a port
+        self,
+        projections: Sequence[Projection],
+        *,
+        store: HostStore,
+        log: Log,
+        clock: Clock,
+        identity: UUID,
+        settings: ProjectionSettings,
+        bell: Bell,
+        moved: Callable[[], None],
+        faults: FaultPoints = NO_FAULTS,
+    ) -> None:
+        self._projections = {projection.name: projection for projection in projections}
+        self._store = store
+        self._events = log
+        self._clock = clock
+        self._identity = identity
+        self._settings = settings
+        self._bell = bell
+        self._moved = moved
+        self._faults = faults
+        self._led: dict[Place, Led] = {}
+        self._wanted: frozenset[Place] = frozenset()
+        self._told: set[tuple[str, str]] = set()
+        self._look_at = clock.now()
+        self._head = -1
+        self._installed = False
+        self._attends = False
+        self._log = logger("projector")
+
+    def step(self, rung: frozenset[str] = frozenset()) -> float:
+        """Do what there is to do; the seconds that it may wait.
+
+        Raises DatabaseUnavailable; the next step then starts from what is stored.
+        """
+        if rung and "projection" not in rung:
+            self._settle()
+        try:
+            return self._work(asked="projection" in rung)
+        except BaseException:
+            self._led.clear()
+            self._look_at = self._clock.now()
+            raise
+
+    def _settle(self) -> None:
+        """Let events collect for a moment: more of them in a batch cost hardly more."""
+        if "projection" in self._bell.wait(self._settings.settle_seconds):
+            self._look_at = self._clock.now()
+
+    def _work(self, *, asked: bool) -> float:
+        now = self._clock.now()
+        if not self._installed:
+            self._install()
+        if asked or now >= self._look_at:
+            self._look(now)
+        head = self._events.look()
+        busy = False
+        for led in list(self._led.values()):
+            if self._clock.now() >= self._look_at:
+                return 0.0  # leases first
+            busy = self._advance(led, head) or busy
+        if busy:
+            return 0.0
+        until = min([self._look_at, *(led.retry_at for led in self._led.values() if led.retry_at)])
+        seconds = (until - self._clock.now()).total_seconds()
+        return max(0.0, min(self._settings.poll_seconds, seconds))
+
+    def _advance(self, led: Led, head: int) -> bool:
+        """One batch of one projection; what stops it must not stop the others."""
+        try:
+            return led.advance(head)
+        except LeadershipLost:
+            self._log.emit(Signal.PROJECTION_LOST, projection=str(led.place))
+        except ProjectionRefused as error:
+            self._tell(led.place.name, str(error))
+        self._led.pop(led.place, None)
+        self._look_at = self._clock.now() + timedelta(seconds=self._settings.retry_initial_seconds)
+        return False
+
+    def _install(self) -> None:
+        """Make the tables of versions that are new. What is refused is told, and tried again."""
+        self._installed = True
+        for projection in self._projections.values():
+            try:
+                made = self._store.create(
+                    projection.name,
+                    projection.version,
+                    projection.tables,
+                    own_role=not projection.builtin,
+                )
+            except ProjectionRefused as error:
+                self._installed = False
+                self._tell(projection.name, str(error))
+                continue
+            if made is None:
+                sentence = f"a later version than {projection.version} is there already"
+                self._tell(projection.name, sentence)
+
+    def _tell(self, name: str, sentence: str) -> None:
+        if (name, sentence) not in self._told:
+            self._told.add((name, sentence))
+            self._log.emit(Signal.PROJECTION_REFUSED, projection=name, error=sentence)
+
+    def _look(self, now: datetime) -> None:
+        """Renew what is led, take what is free, and give up what others lack."""
+        live = self._store.attend(self._identity)
+        self._attends = True
+        rows = [row for row in self._store.leases() if self._knows(row)]
+        lease = self._settings.lease_seconds
+        share = fair_share(self._identity, Attendance(live, _leases(rows)), lease / PARTS_OF_LEASE)
+        wanted = {rows[number].place for number in share.lead}
+        mine = {row.place for row in rows if row.leader == self._identity}
+        for place in list(self._led.keys() | (mine - wanted)):
+            if place not in wanted:
+                self._give_up(place)
+        for place in sorted(wanted, key=str):
+            self._take(place)
+        self._look_at = now + timedelta(seconds=lease / PARTS_OF_LEASE)
+
+    def _knows(self, row: LeaseRow) -> bool:
+        projection = self._projections.get(row.place.name)
+        return projection is not None and projection.version == row.version
+
+    def _take(self, place: Place) -> None:
+        lead = self._store.lead(place, self._identity)
+        if lead is None:
+            self._led.pop(place, None)
+            return
+        led = self._led.get(place)
+        if led is not None and led.lead.epoch == lead.epoch:
+            led.renewed(replace(lead, position=led.lead.position))
+            return
+        self._log.emit(Signal.PROJECTION_LED, projection=str(place), position=lead.position)
+        self._led[place] = Led(
+            place,
+            lead,
+            self._projections[place.name],
+            store=self._store,
+            events=self._events,
+            clock=self._clock,
+            settings=self._settings,
+            serving=self._position_of,
+            moved=self._moved,
+            faults=self._faults,
+        )
+
+    def _position_of(self, name: str) -> int | None:
+        """Where the serving generation of a projection is; None: there is none."""
+        return self._store.serving(name)
+
+    def _give_up(self, place: Place) -> None:
+        led = self._led.pop(place, None)
+        if led is not None:
+            self._store.resign(place, led.lead.epoch)
+
+    def resign(self) -> None:
+        """Give up everything, so that others can go on at once."""
+        try:
+            if self._attends:
+                self._store.leave(self._identity)
+                for place in list(self._led):
+                    self._give_up(place)
+        finally:
+            self._led.clear()
+
+    def close(self) -> None:
+        """Commit nothing any more."""
+        self._store.close()
+
+
+def _leases(rows: Sequence[LeaseRow]) -> list[Lease]:
+    return [Lease(number, row.leader, row.seconds_left) for number, row in enumerate(rows)]

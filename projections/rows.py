@@ -1,0 +1,58 @@
+"""What the host knows of each generation of a projection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A generation of a projection: its rows are in the schema `<name>__<generation>`."""
+
+    name: str
+    generation: int
+
+    @property
+    def schema(self) -> str:
+        """Where its tables are."""
+        return f"{self.name}__{self.generation}"
+
+    def __str__(self) -> str:
+        return f"{self.name} (generation {self.generation})"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRow:
+    """A generation that is not retired, and who leads it; `seconds_left` is negative if nobody."""
+
+    place: Place
+    version: int
+    state: str
+    leader: UUID | None
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The right to move a generation on: valid while the epoch stands, from this position on."""
+
+    epoch: int
+    position: int
+    state: str
+    silent_until: int
+    paused: bool
+
+    @property
+    def building(self) -> bool:
+        """Whether another generation still serves."""
+        return self.state == "building"
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An event that was put aside, and what an operator wants of it: `retry`, `drop` or nothing."""
+
+    position: int
+    task_id: UUID | None
+    wanted: str | None

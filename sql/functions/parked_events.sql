@@ -1,0 +1,18 @@
+-- The events that a projection's serving generation put aside, in the order of the log.
+
+create or replace function flowledger.parked_events(p_name text)
+returns table (
+    generation integer, "position" bigint, task_id uuid, topic text, error text,
+    parked_at timestamptz, wanted text
+)
+language sql
+stable
+as $$
+    select k.generation, k.position, k.task_id, e.topic, k.error, k.parked_at, k.wanted
+    from flowledger.parked_event as k
+    join flowledger.projection as p
+        on p.name = k.name and p.generation = k.generation and p.state = 'serving'
+    left join flowledger.event as e on e.notification_id = k.position
+    where k.name = p_name
+    order by k.position;
+$$;

@@ -1,0 +1,17 @@
+-- flowledger.dependency_levels, for everyone.
+
+create or replace function flowledger_v1.dependency_levels(task uuid)
+returns table (step text, level integer)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog
+as $$
+begin
+    return query select * from flowledger.dependency_levels(task);
+end
+$$;
+
+comment on function flowledger_v1.dependency_levels(uuid) is
+    'The steps of a task with their levels: how many steps the longest way to each has before it.
+Example: select level, array_agg(step) from flowledger_v1.dependency_levels(''01890a5d-ac96-774b-bcce-b302099a8057'') group by level order by level';

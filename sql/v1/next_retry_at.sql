@@ -1,0 +1,18 @@
+-- flowledger.next_retry_at, for everyone.
+
+create or replace function flowledger_v1.next_retry_at(task uuid, step_name text)
+returns timestamptz
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog
+as $$
+begin
+    return flowledger.next_retry_at(task, step_name);
+end
+$$;
+
+comment on function flowledger_v1.next_retry_at(uuid, text) is
+    'When a step is tried again; null where it does not wait for a retry. The time may be past: a '
+    'pause or a limit holds the step then, or the coordinator has not come to it yet.
+Example: select flowledger_v1.next_retry_at(''01890a5d-ac96-774b-bcce-b302099a8057'', ''charge'')';

@@ -1,0 +1,27 @@
+-- flowledger.step_readiness, for everyone.
+
+create or replace function flowledger_v1.step_readiness(task uuid, steps text[] default null)
+returns table (
+    task_id uuid, step text, current_state text,
+    dependencies_satisfied boolean, retry_eligible boolean, ready_for_execution boolean,
+    last_failure_at timestamptz, next_retry_at timestamptz,
+    total_parents integer, completed_parents integer, attempts integer, max_attempts integer
+)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog
+as $$
+begin
+    return query select * from flowledger.step_readiness(task, steps);
+end
+$$;
+
+comment on function flowledger_v1.step_readiness(uuid, text[]) is
+    'What may run next of a task, and what keeps the rest: a row for each of its steps, or of '
+    'those that are named. A step is judged by all its dependencies, whichever steps are asked '
+    'for. ready_for_execution is what the coordinator goes by. retry_eligible says whether the '
+    'step may be attempted (again) by its state and its policy. next_retry_at is there while it '
+    'waits for a retry. last_failure_at comes from the log, for steps that failed last; it is '
+    'null where events are compressed or encrypted.
+Example: select step, current_state, ready_for_execution from flowledger_v1.step_readiness(''01890a5d-ac96-774b-bcce-b302099a8057'')';

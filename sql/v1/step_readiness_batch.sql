@@ -1,0 +1,22 @@
+-- flowledger.step_readiness_batch, for everyone.
+
+create or replace function flowledger_v1.step_readiness_batch(tasks uuid[])
+returns table (
+    task_id uuid, step text, current_state text,
+    dependencies_satisfied boolean, retry_eligible boolean, ready_for_execution boolean,
+    last_failure_at timestamptz, next_retry_at timestamptz,
+    total_parents integer, completed_parents integer, attempts integer, max_attempts integer
+)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog
+as $$
+begin
+    return query select * from flowledger.step_readiness_batch(tasks);
+end
+$$;
+
+comment on function flowledger_v1.step_readiness_batch(uuid[]) is
+    'step_readiness of several tasks, in the order in which they are given.
+Example: select task_id, step from flowledger_v1.step_readiness_batch(array(select task_id from flowledger_v1.tasks where ended_at is null limit 10)) where ready_for_execution';

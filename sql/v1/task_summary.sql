@@ -1,0 +1,18 @@
+-- flowledger.task_summary, for everyone.
+
+create or replace function flowledger_v1.task_summary(task uuid)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog
+as $$
+begin
+    return flowledger.task_summary(task);
+end
+$$;
+
+comment on function flowledger_v1.task_summary(uuid) is
+    'A task with its counts, its words and all its steps, as one object; null where no '
+    'coordinator has seen it.
+Example: select jsonb_pretty(flowledger_v1.task_summary(''01890a5d-ac96-774b-bcce-b302099a8057''))';
