@@ -343,7 +343,12 @@ class Engine:
 
     def _handle(self, task_id: UUID) -> TaskHandle:
         return TaskHandle(
-            task_id, self._tasks, self._endings, self._template_of, self._operations, self._rules
+            task_id,
+            tasks=self._tasks,
+            endings=self._endings,
+            template_of=self._template_of,
+            operations=self._operations,
+            rules=self._rules,
         )
 
     def _template_of(self, template_id: UUID) -> Template:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -11,7 +11,9 @@ from uuid import UUID
 from flowledger.engine.api import ALL_ROLES, Engine, Role
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.classification import Classifier, classify
+from flowledger.engine.domain.replay import Difference
 from flowledger.engine.domain.work import WorkflowLike
+from flowledger.engine.operations import template_named
 from flowledger.engine.outages import Backoff
 from flowledger.engine.ports import NO_FAULTS, Bell, FaultPoints
 from flowledger.engine.projections import Projections
@@ -38,7 +40,7 @@ from flowledger.engine.store.verification import PostgresEvidences
 from flowledger.engine.store.wakeups import ProcessBell, Wakeups
 from flowledger.engine.store.workboard import PostgresWorkboard
 from flowledger.engine.telemetry import Signal, logger
-from flowledger.engine.verification import built_in
+from flowledger.engine.verification import Looked, built_in
 
 
 def open_engine(  # noqa: PLR0913 - what an engine is made of
@@ -165,6 +167,7 @@ class Parts:
             self.settings.projections.patience_seconds,
             poll,
             partial(self.wakeups.ring, "projection"),
+            partial(template_named, self.tasks),
         )
         endings = Endings(self.wakeups.bell("ended"), poll, self.wakeups.start)
         return Engine(
@@ -184,7 +187,7 @@ class Parts:
             ),
             projections=standing,
             resources=(self, self.pool),
-            checks=self.checks,
+            checks=[*self.checks, ProjectionChecks(self, projections)],
         )
 
     def close(self) -> None:
@@ -284,3 +287,23 @@ class Parts:
             limbo_seconds=self.settings.database.statement_timeout_seconds,
         )
         return worker, bell
+
+
+class ProjectionChecks:
+    """The check of the projections, which are looked for when somebody verifies."""
+
+    name = "projections"
+
+    def __init__(self, parts: Parts, projections: Sequence[object]) -> None:
+        self._parts = parts
+        self._projections = projections
+
+    def check(self, task: UUID | None) -> Iterator[Difference | Looked]:
+        """As `Check.check`. Raises InvalidProjection."""
+        from flowledger.projections.hosting import projection_check  # noqa: PLC0415
+
+        parts = self._parts
+        found = projection_check(
+            self._projections, parts.settings, parts.url, parts.pool, parts.mapper
+        )
+        yield from found.check(task)

@@ -7,6 +7,7 @@ to an event; of everything else only what is in the log is known then.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -30,7 +31,7 @@ from flowledger.engine.errors import (
     UnknownStep,
     UnknownTask,
 )
-from flowledger.engine.ports import Recorded, Tasks
+from flowledger.engine.ports import Recorded, Snapshot, Tasks
 
 LAST_POSITION = 2**63 - 1
 
@@ -44,9 +45,10 @@ def explained(
     UnknownTask, UnknownStep, NothingRecorded, LogCorrupt, DatabaseUnavailable.
     """
     if at is None:
-        scene, beside = scene_of(tasks, rules, task_id)
-        if scene is None:
-            return not_taken_on(task_id, step, beside)
+        present = present_of(tasks, rules, task_id)
+        if present.scene is None:
+            return not_taken_on(task_id, step, present.beside)
+        scene = present.scene
     else:
         scene = earlier_scene(tasks, rules, task_id, at)
     if step is None:
@@ -56,14 +58,23 @@ def explained(
     return explain_step(scene, step)
 
 
-def scene_of(tasks: Tasks, rules: GateRules, task_id: UUID) -> tuple[Scene | None, Surroundings]:
-    """The task as it stands; no scene where no coordinator has met it. Raises as `explained`."""
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A task as it stands; no scene where no coordinator has met it."""
+
+    snapshot: Snapshot
+    beside: Surroundings
+    scene: Scene | None = None
+
+
+def present_of(tasks: Tasks, rules: GateRules, task_id: UUID) -> Present:
+    """The task as it stands. Raises as `explained`."""
     snapshot, beside = tasks.surroundings(task_id)
     history = placed(snapshot.history)
     if not history:
         if not tasks.known(task_id):
             raise UnknownTask(task_id)
-        return None, beside
+        return Present(snapshot, beside)
     plan = _plan(tasks, rules, history)
     streams = {plan.template_id, *_systems(plan)}
     streams |= {holder.step_id for held in beside.limits.holders.values() for holder in held[:1]}
@@ -75,7 +86,7 @@ def scene_of(tasks: Tasks, rules: GateRules, task_id: UUID) -> tuple[Scene | Non
         beside=beside,
         elsewhere=_elsewhere(tasks, streams, beside.shard.head),
     )
-    return scene, beside
+    return Present(snapshot, beside, scene)
 
 
 def earlier_scene(tasks: Tasks, rules: GateRules, task_id: UUID, at: datetime | int) -> Scene:

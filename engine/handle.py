@@ -64,9 +64,10 @@ class StepStatus:
 class TaskHandle:
     """A task, by its id. Every question is answered by the database, at the time of asking."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, put together by the engine
         self,
         task_id: UUID,
+        *,
         tasks: Tasks,
         endings: Endings,
         template_of: TemplateOf,

@@ -20,8 +20,10 @@ class Projections:
         patience_seconds: float,
         poll_seconds: float,
         ring: Callable[[], None],
+        template_of: Callable[[str], UUID],
     ) -> None:
         """`ring` wakes the projector of this process, which does not hear its own process."""
+        self._template_of = template_of
         self._rows = rows
         self._ring = ring
         self._patience = patience_seconds
@@ -52,14 +54,9 @@ class Projections:
         """
         wanted = self._rows.head() if position is None else position
         until = None if timeout is None else monotonic() + timeout
-        pause = self._poll / 16
         while (reached := self._reached(name)) < wanted:
-            left = self._poll if until is None else until - monotonic()
-            if left <= 0:
+            if not self._wait(self._poll if until is None else until - monotonic()):
                 raise ProjectionBehind(name, reached, wanted, self.status(name).standing)
-            with self._moved:
-                self._moved.wait(min(left, pause))
-            pause = min(self._poll, pause * 2)
         return reached
 
     def pause(self, name: str) -> None:
@@ -72,23 +69,41 @@ class Projections:
         self._known(name, self._rows.pause(name, paused=False))
         self._ring()
 
-    def rebuild(self, name: str, *, task: UUID | None = None, template: UUID | None = None) -> int:
+    def rebuild(self, name: str, *, task: UUID | None = None, template: str | None = None) -> int:
         """Build it anew: all of it beside what serves, or the rows of some tasks in place.
 
-        Returns the number of the new generation, or with a task or a template (by its id) that of
-        the rebuild, which `rebuild_state` tells about. A host carries it out.
+        Returns the number of the new generation, or with a task or a template (given as
+        `namespace/name@version`) that of the rebuild, which `wait_for_rebuild` waits for. A host
+        carries it out. Raises UnknownTemplate.
         """
         if task is not None or template is not None:
             self.status(name)
-            made = self._rows.rebuild_tasks(name, task, template)
+            template_id = None if template is None else self._template_of(template)
+            made = self._rows.rebuild_tasks(name, task, template_id)
         else:
             made = self._known(name, self._rows.rebuild(name))
         self._ring()
         return made
 
-    def rebuild_state(self, rebuild: int) -> tuple[str, int, str | None]:
-        """`asked`, `done`, `cancelled` or `failed`, how many tasks are done, and what failed."""
-        return self._rows.rebuild_state(rebuild)
+    def wait_for_rebuild(self, rebuild: int, timeout: float) -> tuple[str, int, str | None]:
+        """Wait for a rebuild of some tasks, so many seconds at most.
+
+        Returns `asked` (it is not done yet), `done`, `cancelled` or `failed`, how many tasks are
+        done, and what failed.
+        """
+        until = monotonic() + timeout
+        while (state := self._rows.rebuild_state(rebuild))[0] == "asked":
+            if not self._wait(until - monotonic()):
+                break
+        return state
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait for something to move, briefly; False where no time is left."""
+        if seconds <= 0:
+            return False
+        with self._moved:
+            self._moved.wait(min(seconds, self._poll / 16))
+        return True
 
     def cancel_rebuild(self, name: str) -> int:
         """Give up what is being built of it, be it all or some tasks; how many that were."""

@@ -28,8 +28,9 @@ class Applying:
         if self.routes.batch:
             self._apply_batch(events, cursor)
             return
-        for recorded in events:
-            event = readable(recorded).event
+        for one in events:
+            recorded = readable(one)
+            event = recorded.event
             loud = silent_until is not None and recorded.position > silent_until
             for route in self.routes.of(event):
                 if loud or not route.subscription.effect:

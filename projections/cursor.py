@@ -86,6 +86,6 @@ def refuse(connection: object, query: object) -> None:
     if isinstance(query, bytes):
         words = query.decode("utf-8", "replace")
     else:
-        words = query if isinstance(query, str) else sql.as_string(query, connection)  # type: ignore[arg-type]
+        words = query if isinstance(query, str) else sql.as_string(query, connection)
     if ENDS.match(words) or LEAVES.match(words):
         raise ProjectionLeft(connection.lent_to)

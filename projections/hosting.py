@@ -18,6 +18,7 @@ from flowledger.projections.host import Host
 from flowledger.projections.log import Log
 from flowledger.projections.projection import Projection, instance_of
 from flowledger.projections.store import HostStore
+from flowledger.projections.verification import ProjectionCheck
 
 ENTRY_POINTS = "flowledger.projections"
 
@@ -55,6 +56,16 @@ def projector(  # noqa: PLR0913 - what a host stands on
         moved=moved,
         faults=faults,
     )
+
+
+def projection_check(
+    given: Sequence[object], settings: Settings, url: str, pool: Pool, mapper: LedgerMapper
+) -> ProjectionCheck:
+    """What verifies the projections that are given, configured, installed and built in.
+
+    Raises InvalidProjection.
+    """
+    return ProjectionCheck(registered(given, settings), url, pool, mapper)
 
 
 def registered(given: Iterable[object], settings: Settings) -> list[Projection]:

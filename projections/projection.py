@@ -12,7 +12,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.event import Event
 from flowledger.engine.domain.events import EVENTS
-from flowledger.engine.errors import InvalidProjection
+from flowledger.engine.errors import InvalidProjection, ProjectionRefused
 from flowledger.engine.ports import Recorded
 from flowledger.projections.cursor import Cursor
 
@@ -24,6 +24,7 @@ GENERATION = re.compile(r".*__\d+")
 RESERVED = frozenset({"public", "flowledger", "flowledger_v1", "information_schema"})
 MARK = "__flowledger_subscriptions__"
 PLACE = "{schema}"
+GIVEN = ("name", "version", "tables")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def _subscribed(subscription: Subscription) -> Callable[[F], F]:
 
 
 def _problems(subscription: Subscription, method: object) -> Iterator[str]:
+    kinds: tuple[object, ...] = subscription.kinds
     if not isinstance(method, FunctionType):
         yield "expected a method below the decorator"
     elif inspect.iscoroutinefunction(method):
@@ -109,8 +111,8 @@ def _problems(subscription: Subscription, method: object) -> Iterator[str]:
         yield f"expected the parameters (self, {what}, cursor)"
     if not subscription.kinds:
         yield "expected at least one kind of event"
-    for kind in subscription.kinds:
-        if not (isinstance(kind, type) and issubclass(kind, Event)):  # pyright: ignore[reportUnnecessaryIsInstance]
+    for kind in kinds:
+        if not (isinstance(kind, type) and issubclass(kind, Event)):
             yield f"{kind!r} is no kind of event; flowledger.engine.events has them"
             return
     for field in ("namespace", "template", "step"):
@@ -148,17 +150,14 @@ class Projection:
 
     def forget(self, tasks: Sequence[UUID], cursor: Cursor) -> None:
         """Delete the rows of these tasks. Where it is defined, single tasks can be rebuilt."""
-        raise NotImplementedError
-
-    @property
-    def forgets(self) -> bool:
-        """Whether the rows of one task can be told from those of the others."""
-        return type(self).forget is not Projection.forget
+        raise ProjectionRefused(
+            f"{type(self).__qualname__} has no forget(tasks, cursor), which deletes the rows of"
+            " tasks: only all of it can be rebuilt"
+        )
 
 
 def _class_problems(cls: type[Projection]) -> Iterator[str]:
-    name: object = cls.name
-    version: object = getattr(cls, "version", None)
+    name, version, tables = (cast("object", getattr(cls, at, None)) for at in GIVEN)
     if not isinstance(name, str) or not NAME.fullmatch(name) or GENERATION.fullmatch(name):
         yield f"name is {name!r}; expected {NAME.pattern}, without a number behind two underscores"
     elif name in RESERVED or name.startswith("pg_"):
@@ -169,7 +168,6 @@ def _class_problems(cls: type[Projection]) -> Iterator[str]:
         yield f"version is {version!r}; expected a whole number from 1 on"
     if cls.on_error not in get_args(OnError):
         yield f"on_error is {cls.on_error!r}; expected {', '.join(get_args(OnError))}"
-    tables: object = cls.tables
     if not isinstance(tables, str) or (tables.strip() and PLACE not in tables):
         yield f"tables must create them in {PLACE}, as in `create table {PLACE}.name (…)`"
     found = [subscription for _, subscription in subscriptions_of(cls)]
@@ -221,9 +219,9 @@ class Routes:
         return [route for route in routes if route.subscription.wants(event)]
 
 
-def instance_of(given: Projection | type[Projection]) -> Projection:
+def instance_of(given: object) -> Projection:
     """A projection, given itself or by its class. Raises InvalidProjection for anything else."""
-    made: object = given() if isinstance(given, type) else given
+    made: object = cast("type[object]", given)() if isinstance(given, type) else given
     if not isinstance(made, Projection) or not hasattr(made, "name"):
         raise InvalidProjection(f"{given!r} is no projection with a name")
     return made

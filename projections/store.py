@@ -190,7 +190,7 @@ class HostStore:
         *,
         durable: bool = False,
         pipeline: bool = True,
-    ) -> Generator[tuple[Cursor, list[tuple[Any, ...]]]]:
+    ) -> Generator[Batch]:
         """Within the block, a cursor for the projection's methods; then all is committed.
 
         The position moves from the lead's to `until`. Into the list go the positions, tasks and

@@ -91,6 +91,21 @@ def table(connection: Connection, name: str, *fields: str) -> list[Any]:
     return [row[0] if len(row) == 1 else row for row in rows]
 
 
+def table_columns(connection: Connection, name: str) -> list[str]:
+    """The columns of a table, in their order."""
+    cursor = connection.execute(
+        sql.SQL("select * from flowledger.{} limit 0").format(sql.Identifier(name))
+    )
+    return [column.name for column in cursor.description or ()]
+
+
+def tally(connection: Connection) -> dict[str, int]:
+    """What is counted of tasks and steps, over all shards; what is 0 is left out."""
+    names = [name for name in table_columns(connection, "tally") if name != "shard"]
+    sums = [sum(column) for column in zip(*table(connection, "tally", *names), strict=True)]
+    return {name: int(counted) for name, counted in zip(names, sums, strict=True) if counted}
+
+
 def rows_of(rows: Iterable[dict[str, Any]]) -> str:
     """Rows as the functions that store them take them."""
     return orjson.dumps(list(rows)).decode()

@@ -9,7 +9,9 @@ from flowledger.engine.api import Engine
 from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
 from flowledger.engine.config import Settings, read_settings
 from flowledger.engine.config_sections import Logging
+from flowledger.engine.domain.gate import GateRules
 from flowledger.engine.program_logging import configure_program_logging
+from flowledger.engine.runtime.admissions import gate_rules
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.mapper import LedgerMapper
@@ -31,6 +33,11 @@ def program_settings(*, quiet: bool) -> Settings:
         settings = settings.model_copy(update={"logging": section})
     configure_program_logging(settings.logging)
     return settings
+
+
+def rules_of(settings: Settings) -> GateRules:
+    """What the settings say of limits."""
+    return gate_rules(settings.limits, settings.coordinator.ageing_seconds)
 
 
 @contextmanager

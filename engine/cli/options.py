@@ -123,6 +123,11 @@ def _task_id(context: click.Context, option: click.Parameter, value: str) -> UUI
         raise click.BadParameter(fault, context, option) from None
 
 
+def task_id_of(context: click.Context, option: click.Parameter, value: str | None) -> UUID | None:
+    """The id of a task, where one is given."""
+    return _any_task_id(context, option, value)
+
+
 def _any_task_id(context: click.Context, option: click.Parameter, value: str | None) -> UUID | None:
     return None if value is None else _task_id(context, option, value)
 

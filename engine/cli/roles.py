@@ -1,4 +1,4 @@
-"""`flowledger start`, `coordinator`, `worker`: the engine's roles as processes of their own."""
+"""`flowledger start`, `coordinator`, `worker`, `projector`: roles as processes of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flowledger.engine.api import ALL_ROLES, Engine, Role
 from flowledger.engine.cli.opening import program_settings
 from flowledger.engine.cli.options import handlers_option, time_scale_option
 from flowledger.engine.cli.stopping import StopRequest
-from flowledger.engine.cli.targets import workflows_of
+from flowledger.engine.cli.targets import see_working_directory, workflows_of
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.telemetry import Signal, logger
@@ -68,6 +68,25 @@ def worker(
     settings = program_settings(quiet=False)
     workflows = workflows_of(targets, settings, handlers, time_scale)
     _serve(("worker",), workflows, settings, while_input=while_input)
+
+
+@click.command("projector")
+@click.argument("modules", nargs=-1, metavar="MODULE:ATTRIBUTE...")
+def projector(modules: tuple[str, ...]) -> None:
+    """Keep read models up to date, until SIGTERM or Ctrl-C.
+
+    Those that come with the engine, those of the configuration and of installed packages, and those
+    that are named here. Of several processes one runs each, and the others take over.
+
+    \b
+    Example: flowledger projector shop.models:CustomerSpend
+    """
+    see_working_directory()
+    settings = program_settings(quiet=False)
+    named = settings.projections.model_copy(
+        update={"modules": (*settings.projections.modules, *modules)}
+    )
+    _serve(("projector",), (), settings.model_copy(update={"projections": named}))
 
 
 def _serve(

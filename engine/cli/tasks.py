@@ -12,19 +12,21 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from flowledger.engine.cli.opening import program_settings, stored_tasks
+from flowledger.engine.cli.opening import program_settings, rules_of, stored_tasks
 from flowledger.engine.cli.options import json_option, task_argument
-from flowledger.engine.cli.outlook import Outlook, marks
+from flowledger.engine.cli.outlook import Outlook
 from flowledger.engine.cli.progress import COLOURS
 from flowledger.engine.cli.timeline import json_line, table, timeline
-from flowledger.engine.domain.event import TaskEvent
-from flowledger.engine.domain.events import FACTS, TaskCreated
+from flowledger.engine.domain.events import TaskCreated
+from flowledger.engine.domain.explain import not_taken_on
+from flowledger.engine.domain.gate import GateRules
 from flowledger.engine.domain.plan import compile_plan
-from flowledger.engine.domain.run import Run, fold_run
+from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState, TaskState
 from flowledger.engine.domain.summary import counts_of, summary_of
-from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTask
-from flowledger.engine.ports import Recorded, Snapshot, Tasks
+from flowledger.engine.errors import UnknownTask
+from flowledger.engine.explaining import present_of
+from flowledger.engine.ports import Recorded, Tasks
 
 
 @click.command("status")
@@ -36,8 +38,9 @@ def status(task_id: UUID, *, as_json: bool) -> None:
     \b
     Example: flowledger status 019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071
     """
-    with stored_tasks(program_settings(quiet=True)) as tasks:
-        found = _status(tasks, task_id)
+    settings = program_settings(quiet=True)
+    with stored_tasks(settings) as tasks:
+        found = _status(tasks, rules_of(settings), task_id)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
     else:
@@ -84,28 +87,17 @@ def _timeline(tasks: Tasks, events: Iterable[Recorded]) -> Iterable[Text]:
     return timeline(history, compile_plan(tasks.template(created.template_id)))
 
 
-def _status(tasks: Tasks, task_id: UUID) -> dict[str, Any]:
-    snapshot = tasks.snapshot(task_id)
-    history = [one.event for one in snapshot.history if isinstance(one.event, TaskEvent)]
-    row = snapshot.task
-    if row is None or not history:
-        if not history and not tasks.known(task_id):
-            raise UnknownTask(task_id)
+def _status(tasks: Tasks, rules: GateRules, task_id: UUID) -> dict[str, Any]:
+    present = present_of(tasks, rules, task_id)
+    scene, row = present.scene, present.snapshot.task
+    if scene is None or row is None:
         return {
             "task": str(task_id),
             "state": TaskState.SUBMITTED,
-            "words": ["submitted; a coordinator must run to take it on"],
+            "words": [one.sentence for one in not_taken_on(task_id, None, present.beside)],
             "steps": {},
         }
-    plan = compile_plan(tasks.template(row.template_id))
-    try:
-        run = fold_run(history, plan)
-    except (IllegalTransition, LookupError) as error:
-        raise LogCorrupt(
-            f"the history of task {task_id} cannot be folded: {error}; see `flowledger replay`"
-        ) from error
-    held = {row.step: row for row in tasks.held(task_id)}
-    outlook = Outlook(run, marks(history), held, tasks.now())
+    run, outlook = scene.run, Outlook(scene)
     return {
         "task": str(task_id),
         "state": run.task.state,
@@ -115,18 +107,9 @@ def _status(tasks: Tasks, task_id: UUID) -> dict[str, Any]:
         "created_at": row.created_at.isoformat(),
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,
         **asdict(summary_of(counts_of(run))),
-        "words": [*outlook.task(), *_unread(snapshot)],
+        "words": outlook.task(),
         "steps": _steps(run, outlook),
     }
-
-
-def _unread(snapshot: Snapshot) -> list[str]:
-    """What the coordinator has not read yet: where it is much, or stays, none runs."""
-    unread = sum(
-        one.position > snapshot.position and isinstance(one.event, FACTS)
-        for one in snapshot.history
-    )
-    return [f"{unread} events wait for a coordinator to read them"] if unread else []
 
 
 def _steps(run: Run, outlook: Outlook) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def counted(count: int) -> str:
 
 
 def _gate_state(scene: Scene, beside: Surroundings) -> GateState:
-    paused = {scene.run.plan.template_id} if scene.template_paused else set()
+    paused = [scene.run.plan.template_id] if scene.template_paused else []
     limits = beside.limits
     return GateState(
         in_use=limits.in_use,

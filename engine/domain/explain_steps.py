@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from pydantic import JsonValue
@@ -108,13 +108,13 @@ def _waiting(scene: Scene, number: int) -> Iterable[Reason]:
     held = scene.beside.held.get(name) if scene.beside is not None and due else None
     if scene.beside is not None and held is not None:
         return held_back(scene, scene.beside, number, held)
-    tries = run.plan.steps[number].retry.max_attempts
-    step = run.steps[number]
+    step, tries = run.steps[number], run.plan.steps[number].retry.max_attempts
+    left = f"{tries - step.failures} of {tries} tries left"
     return [
         Reason(
             kind=ReasonKind.RETRY,
             sentence=f"{what}; attempt {step.attempt + 1} {scene.until(timer[1])},"
-            f" {tries - step.failures} of {tries} tries left",
+            f" {'once the task is resumed' if run.task.paused else left}",
             cause=cause(scene.last(number)),
             earliest=timer[1],
             details={
@@ -178,25 +178,24 @@ def _taken_by(
     return ReasonKind.QUEUED, next_one, details
 
 
-def _nobody(key: str, serving: Iterable[WorkerStanding], workers: Iterable[WorkerStanding]) -> str:
-    worn_out, others = len(list(serving)), len(list(workers))
-    if worn_out:
+def _nobody(key: str, serving: Sequence[WorkerStanding], workers: Sequence[WorkerStanding]) -> str:
+    if serving:
         return (
             f"all workers of {key} are worn out, as handlers that were given up take their places:"
             " start them anew"
         )
-    beside = f"; {others} workers of other templates run" if others else ""
-    return f"no worker of {key} runs{beside}"
+    one = len(workers) == 1
+    others = f"{len(workers)} worker{'' if one else 's'} of other templates run{'s' * one}"
+    return f"no worker of {key} runs{f'; {others}' if workers else ''}"
 
 
-def _full(able: list[WorkerStanding], row: QueueStanding) -> str:
+def _full(able: Sequence[WorkerStanding], row: QueueStanding) -> str:
     places = sum(worker.places or 0 for worker in able)
-    workers = "the only worker" if len(able) == 1 else f"all {len(able)} workers"
-    before = f"; {counted(row.before)} first" if row.before else ""
-    return (
-        f"{workers} of its template ha{'s' if len(able) == 1 else 've'} all {places}"
-        f" places taken{before}"
-    )
+    taken = "its one place" if places == 1 else f"all {places} places"
+    who = "the only worker has" if len(able) == 1 else f"all {len(able)} workers have"
+    come = "comes" if row.before == 1 else "come"
+    before = f"; {counted(row.before)} {come} first" if row.before else ""
+    return f"{who} {taken} taken{before}"
 
 
 def _worker_details(worker: WorkerStanding) -> dict[str, JsonValue]:

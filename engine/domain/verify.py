@@ -32,6 +32,7 @@ from flowledger.engine.domain.verify_work import (
     coordinated,
     queued,
     step_names,
+    strangers,
 )
 from flowledger.engine.errors import InvalidTemplate, LogCorrupt, UnknownTemplate
 
@@ -113,7 +114,9 @@ def _folded(
     else:
         found = [*_rows(evidence, fold, fold.run, work), *_answers(fold.run)]
     beyond = fold.take(_waiting(history, seen))
-    return [*found, *(beyond or queued(fold, work)), *_identity(evidence, fold.run)]
+    found += beyond or queued(fold, work)
+    found += strangers(evidence.task_id, evidence.rows, names)
+    return [*found, *_identity(evidence, fold.run)]
 
 
 def _waiting(history: Sequence[Placed], seen: Sequence[Placed]) -> list[Placed]:

@@ -107,7 +107,7 @@ class Fold:
         for position, event in history:
             found = [
                 Difference(f"position {position}", *fault)
-                for fault in (*self._misplaced(event), *self._strange(event))
+                for fault in [*self._misplaced(event)] or self._strange(event)
             ]
             if not found:
                 found = self._apply(position, event)

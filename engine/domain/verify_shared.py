@@ -41,7 +41,7 @@ def verify_apart(apart: Apart) -> Iterator[Difference]:
         entries = sorted(log, key=lambda entry: entry.position)
         row, circuit = apart.templates.get(stream), apart.circuits.get(stream)
         if not entries:
-            if circuit is not None and circuit.version:
+            if circuit is not None:
                 yield from _circuit(circuit.system, [], circuit)
             continue
         event = entries[0].event
@@ -81,13 +81,10 @@ def _unfit(subject: str, entries: Sequence[Entry]) -> list[Difference]:
 
 
 def _stranger(stream: UUID, entries: Sequence[Entry]) -> Difference:
-    first = entries[0]
-    whose = f"task {first.task_id}" if first.task_id else "no task"
-    said = f"{len(entries)} events of {whose}"
-    field, source = "task", "its range"
-    return Difference(
-        f"stream {stream}", field, "none that is known", said, LOG, source, first.task_id
-    )
+    task_id = entries[0].task_id
+    whose = f"task {task_id}" if task_id else "nobody"
+    known = "no task that is known"
+    return Difference(f"stream {stream}", "owner", known, whose, LOG, "its id", task_id)
 
 
 def _template(

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from flowledger.engine.domain.admission import demand_of
@@ -168,9 +167,16 @@ def step_names(task_id: UUID, names: Collection[str]) -> dict[UUID, str]:
 
 def by_step(rows: Collection[Row], names: Mapping[UUID, str]) -> dict[str, Row]:
     """Rows by the steps whose ids they have; what has the id of none is left out."""
-    found: dict[str, Any] = {}
-    for row in rows:
-        name = names.get(row["step_id"])
-        if name is not None:
-            found[name] = row
-    return found
+    found = {names.get(row["step_id"]): row for row in rows}
+    return {name: row for name, row in found.items() if name is not None}
+
+
+def strangers(
+    task_id: UUID, rows: Mapping[str, Collection[Row]], names: Collection[UUID]
+) -> Iterator[Difference]:
+    """Rows that say they are of the task and have the id of none of its steps."""
+    for relation in ("queue", "timer", "held_step"):
+        for row in rows.get(relation, ()):
+            if row["task_id"] == task_id != row["step_id"] and row["step_id"] not in names:
+                place = f"flowledger.{relation}"
+                yield Difference(f"step {row['step']!r}", "step_id", "none", row["step_id"], place)

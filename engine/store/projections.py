@@ -31,7 +31,8 @@ class PostgresProjections:
 
     def reached(self, name: str) -> int | None:
         """The position up to which a projection's rows are complete; None: there is none."""
-        return self._one(REACHED, (name, TextArray(FACT_TOPICS)))
+        found: int | None = self._one(REACHED, (name, TextArray(FACT_TOPICS)))
+        return found
 
     def head(self) -> int:
         """The last position of the log."""
@@ -43,7 +44,8 @@ class PostgresProjections:
 
     def rebuild(self, name: str) -> int | None:
         """Build it anew beside what serves; the generation, None: there is none of the name."""
-        return self._one("select flowledger.rebuild_projection(%s)", (name,))
+        made: int | None = self._one("select flowledger.rebuild_projection(%s)", (name,))
+        return made
 
     def rebuild_tasks(self, name: str, task: UUID | None, template: UUID | None) -> int:
         """Build the rows of a task, or of a template's tasks, anew in place; the rebuild's id."""

@@ -20,7 +20,7 @@ from flowledger.engine.domain.events import (
 )
 from flowledger.engine.domain.rows import Claim, Held
 from flowledger.engine.ports import Exchange
-from flowledger.engine.store.arrays import UuidArray
+from flowledger.engine.store.arrays import BigintArray, UuidArray
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.failures import translated
 from flowledger.engine.store.identifiers import Identifiers
@@ -34,6 +34,7 @@ REPORT = "select flowledger.report_facts(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 EXCHANGE = (
     "select * from flowledger.exchange_steps(%s, %b, %s::int, %b, %s, %b, %b, %b, %b, %b, %b, %s)"
 )
+OUTRUN = "select flowledger.outrun_claims(%b, %b, %b, %b)"
 CREATED = "select * from flowledger.created_tasks(%b)"
 COMPLETED = "select * from flowledger.completed_steps(%b)"
 CHECKPOINTED = "select * from flowledger.last_checkpoints(%b)"
@@ -91,7 +92,8 @@ class PostgresWorkboard:
 
         One transaction. Where nothing is reported it need not wait for the disk: a start that a
         crash of the server loses is claimed again, and what builds on it is refused. A fact about
-        a step that is claimed anew here is of an attempt that no longer counts, and is left out.
+        a step that is claimed anew here is of an attempt that no longer counts, and is left out;
+        unless that attempt is the one to be started: then it is the claim that does not count.
         """
         with translated(), self._pool.connection() as connection:
             if not limit:
@@ -101,6 +103,8 @@ class PostgresWorkboard:
                 return self._in_one_call(connection, worker, facts, templates, limit, kind)
             with connection.transaction():
                 claims = self._claim(connection, worker, templates, limit, lazy=not facts)
+                outrun = self._outrun(connection, claims, facts)
+                claims = [claim for claim in claims if claim.step_id not in outrun]
                 anew = {claim.step_id for claim in claims}
                 facts = [fact for fact in facts if fact.originator_id not in anew]
                 events = (*facts, *(started(claim) for claim in claims))
@@ -195,6 +199,19 @@ class PostgresWorkboard:
         cursor = connection.cursor(binary=True)
         cursor.execute(CLAIM, (worker, UuidArray(templates), limit, lazy))
         return [claimed(*row) for row in cursor]
+
+    @staticmethod
+    def _outrun(
+        connection: Connection, claims: Sequence[Claim], facts: Sequence[StepEvent]
+    ) -> frozenset[UUID]:
+        steps, streams = [c.step_id for c in claims], [fact.originator_id for fact in facts]
+        if set(streams).isdisjoint(steps):
+            return frozenset()
+        starts = BigintArray([claim.version for claim in claims])
+        versions = BigintArray([fact.originator_version for fact in facts])
+        parameters = (UuidArray(steps), starts, UuidArray(streams), versions)
+        row = connection.execute(OUTRUN, parameters, binary=True).fetchone()
+        return frozenset(row[0]) if row else frozenset()
 
     def _report(
         self,

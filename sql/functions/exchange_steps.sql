@@ -3,7 +3,8 @@
 -- ones among them.
 --
 -- A fact about a step that is claimed anew here is of an attempt that no longer counts, and is left
--- out. With no facts the transaction need not wait for the disk. p_ids: an event id for each start
+-- out; unless it is of the very attempt that the claim would start (outrun_claims): then the claim is
+-- dropped, and the fact releases its row. With no facts the transaction need not wait for the disk. p_ids: an event id for each start
 -- that there may be. Lock order: queue rows, log.
 
 create or replace function flowledger.exchange_steps(
@@ -52,6 +53,23 @@ begin
         );
 
     if p_streams && step_ids then
+        select
+            coalesce(array_agg(c.step_id), '{}'), array_agg(c.task_id), array_agg(c.template_id),
+            array_agg(c.version), array_agg(c.attempt), array_agg(c.step),
+            array_agg(c.correlation_id), array_agg(c.resets), count(*), array_agg(c.state)
+        into
+            step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids,
+            resets, v_claimed, v_states
+        from unnest(
+            step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids,
+            resets, v_states
+        ) as c (
+            step_id, task_id, template_id, version, attempt, step, correlation_id, resets, state
+        )
+        where c.step_id <> all (
+            flowledger.outrun_claims(step_ids, stream_versions, p_streams, p_versions)
+        );
+
         select
             array_agg(i.stream), array_agg(i.version), array_agg(i.topic), array_agg(i.state),
             array_agg(i.task), array_agg(i.encoding)

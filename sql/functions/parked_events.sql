@@ -13,6 +13,6 @@ as $$
     join flowledger.projection as p
         on p.name = k.name and p.generation = k.generation and p.state = 'serving'
     left join flowledger.event as e on e.notification_id = k.position
-    where k.name = p_name
+    where k.name = p_name and k.wanted is distinct from 'dropped'
     order by k.position;
 $$;

@@ -27,6 +27,7 @@ as $$
             (
                 select count(*) from flowledger.parked_event as k
                 where k.name = p.name and k.generation = p.generation
+                    and k.wanted is distinct from 'dropped'
             ) as parked,
             extract(epoch from flowledger.clock() - p.created_at) as age
         from flowledger.projection as p

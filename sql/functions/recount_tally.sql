@@ -12,6 +12,7 @@ declare
 begin
     lock table flowledger.shard in share row exclusive mode;
     delete from flowledger.tally;
+    insert into flowledger.tally (shard) values (0);
 
     select array_agg(coalesce(c.counted, 0) order by s.place)
     into v_tasks

@@ -25,13 +25,19 @@ begin
         inner join step as p on p.name = d.name
     ),
 
-    levelled as materialized (
+    graph as (
         select flowledger.graph_levels(
             (select count(*)::integer from step),
             array_agg(e.parent order by e.parent, e.child),
             array_agg(e.child order by e.parent, e.child)
         ) as levels
         from edge as e
+    ),
+
+    levelled as (
+        select l.place - 1 as number, l.level
+        from graph as g
+        cross join lateral unnest(g.levels) with ordinality as l (level, place)
     ),
 
     downwards as (
@@ -55,14 +61,14 @@ begin
         parents, children, dependencies, stoppers
     )
     select
-        p_template, s.number, s.name, l.levels[s.number + 1],
+        p_template, s.number, s.name, l.level,
         coalesce((s.body #>> '{retry,max_attempts}')::integer, 3),
         coalesce(s.body #>> '{retry,backoff}', 'exponential'),
         s.body ->> 'system',
         coalesce(u.parents, '{}'), coalesce(d.children, '{}'),
         coalesce(u.dependencies, '{}'), coalesce(u.stoppers, '{}')
     from step as s
-    cross join levelled as l
+    inner join levelled as l on l.number = s.number
     left join upwards as u on u.number = s.number
     left join downwards as d on d.number = s.number
     order by s.number;

@@ -28,7 +28,10 @@ as $$
                         w.stream = t.task_id
                         or w.stream between flowledger.least_step_id(t.task_id)
                             and flowledger.greatest_step_id(t.task_id)
-                    ) and flowledger.is_known_task(t.task_id)
+                    ) and (
+                        flowledger.is_known_task(t.task_id)
+                        or exists (select from flowledger.task as k where k.task_id = t.task_id)
+                    )
                 )
             ),
             '{}'

@@ -1,5 +1,5 @@
 -- A task with its counts, its words and all its steps, as one object; null where no coordinator has
--- seen it.
+-- seen it. The steps are in the template's order.
 
 create or replace function flowledger.task_summary(p_task uuid)
 returns jsonb
@@ -16,23 +16,30 @@ as $$
             'priority', t.priority,
             'correlation_id', t.correlation_id,
             'created_at', t.created_at,
-            'ended_at', t.ended_at,
+            'ended_at', t.ended_at
+        )
+        || (to_jsonb(c) - 'task_id')
+        || jsonb_build_object(
             'steps', (
                 select coalesce(
                     jsonb_agg(
-                        to_jsonb(r) - 'task_id'
-                        || jsonb_build_object('level', p.level, 'dependencies', p.dependencies)
-                        order by p.number
+                        to_jsonb(r) - 'task_id' || (p.steps -> r.step)
+                        order by (p.steps -> r.step -> 'number')::integer
                     ),
                     '[]'
                 )
                 from flowledger.step_readiness(t.task_id) as r
-                inner join flowledger.template_step as p
-                    on p.template_id = t.template_id and p.step = r.step
             )
         )
-        || (to_jsonb(c) - 'task_id')
     from flowledger.task as t
     cross join lateral flowledger.task_execution_context(t.task_id) as c
+    cross join lateral (
+        select jsonb_object_agg(
+            s.step,
+            jsonb_build_object('number', s.number, 'level', s.level, 'dependencies', s.dependencies)
+        ) as steps
+        from flowledger.template_step as s
+        where s.template_id = t.template_id
+    ) as p
     where t.task_id = p_task;
 $$;

@@ -11,7 +11,7 @@ as $$
 #variable_conflict use_column
 declare
     v_template constant uuid := (select t.template_id from flowledger.task as t where t.task_id = p_task);
-    v_seen boolean[] := '{}';
+    v_seen boolean[];
     v_found integer[] := '{}';
     v_distances integer[] := '{}';
     v_round integer[];
@@ -22,6 +22,10 @@ begin
     select array[p.number] into v_round
     from flowledger.template_step as p
     where p.template_id = v_template and p.step = p_step;
+
+    select array_fill(false, array[max(p.number) + 1], array[0]) into v_seen
+    from flowledger.template_step as p
+    where p.template_id = v_template;
 
     while cardinality(v_round) > 0 loop
         v_distance := v_distance + 1;
@@ -38,7 +42,7 @@ begin
             ) as p
             cross join lateral unnest(p.parents) as u (number)
         loop
-            if v_seen[v_parent] is null then
+            if not v_seen[v_parent] then
                 v_seen[v_parent] := true;
                 v_next := array_append(v_next, v_parent);
                 v_found := array_append(v_found, v_parent);

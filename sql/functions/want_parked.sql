@@ -15,7 +15,7 @@ as $$
         set wanted = p_wanted
         from flowledger.projection as p
         where k.name = p_name and p.name = p_name and p.generation = k.generation
-            and p.state = 'serving'
+            and p.state = 'serving' and k.wanted is distinct from 'dropped'
             and (p_task is null or k.task_id = p_task)
             and (p_position is null or k.position = p_position)
         returning 1

@@ -50,12 +50,13 @@ create table flowledger.parked_event (
     task_id uuid,
     error text not null,
     parked_at timestamptz not null,
-    wanted text check (wanted in ('retry', 'drop')),
+    wanted text check (wanted in ('retry', 'drop', 'dropped')),
     primary key (name, generation, "position")
 );
 
 comment on table flowledger.parked_event is
-    'Events that a projection put aside, in the order of the log. wanted is what an operator asked.';
+    'Events that a projection put aside, in the order of the log. wanted is what an operator asked;'
+    ' what was dropped stays here, as its rows miss it.';
 
 create table flowledger.projection_rebuild (
     rebuild bigint generated always as identity primary key,

@@ -107,6 +107,34 @@ def test_an_outcome_of_a_step_that_is_claimed_anew_is_left_out(store: Stores) ->
     assert kinds(store, task)[-1] == "StepStarted"
 
 
+def test_an_outcome_of_the_attempt_that_a_claim_would_start_is_kept(store: Stores) -> None:
+    """Its row was lost, and put back by a coordinator that had not seen the start."""
+    claim = claimed(store)
+    store.commit(dropped=[claim.step_id], queued=[store.queue_row(claim.task_id)])
+    fact = completed(store, claim)
+
+    found = store.exchange(fact, limit=1)
+
+    assert (found.claims, found.refused) == ([], frozenset())
+    assert kinds(store, claim.task_id)[-2:] == ["StepStarted", "StepCompleted"]
+    assert store.exchange(fact, limit=1).claims == []
+    assert store.board.held(store.worker) == []
+
+
+def test_an_outcome_that_is_stored_is_not_called_lost_where_its_step_is_claimed_again(
+    store: Stores,
+) -> None:
+    claim = claimed(store)
+    fact = completed(store, claim)
+    store.exchange(fact)
+    store.commit(queued=[store.queue_row(claim.task_id)])
+
+    found = store.exchange(fact, limit=1)
+
+    assert (found.claims, found.refused) == ([], frozenset())
+    assert store.board.held(store.worker) == []
+
+
 def test_what_builds_on_a_start_that_is_not_stored_is_refused(store: Stores) -> None:
     (task,) = store.queued()
 

@@ -8,13 +8,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from eventsourcing.compressor import ZlibCompressor
 from hand import Hand
 from lab import Lab, completions, kinds
 
 from flowledger.engine import Engine
 from flowledger.engine.domain.events import StepCompleted, StepHandedBack
 from flowledger.engine.domain.rows import Claim
+from flowledger.engine.store.clock import DatabaseClock
+from flowledger.engine.store.mapper import LedgerMapper
 from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.workboard import PostgresWorkboard
 from flowledger.handlers import Workflow
 
 flow = Workflow("batches", "flow", version="1")
@@ -135,6 +139,27 @@ def test_a_step_that_is_claimed_anew_is_not_completed_by_its_earlier_attempt(
     assert worker.board.held(worker.identity) == [claim]
     worker.exchange([worker.fact(StepCompleted, claim)])
     assert task.wait(30) == "complete"
+
+
+@pytest.mark.parametrize(
+    "mapper", [LedgerMapper(), LedgerMapper(ZlibCompressor())], ids=["plain", "compressed"]
+)
+def test_a_step_whose_row_was_put_back_while_it_ran_is_not_run_twice(
+    lab: Lab, coordinator: Engine, hands: Callable[[], Hand], mapper: LedgerMapper
+) -> None:
+    """In one exchange: the outcome, and a claim of the row that nobody should have put back."""
+    queued(lab, coordinator, 1)
+    worker = hands()
+    worker.board = PostgresWorkboard(worker.pool, mapper, DatabaseClock())
+    coordinator.close()
+    (claim,) = worker.exchange(limit=1).claims
+    lab.rows("update flowledger.queue set worker_id = null where step_id = %s", claim.step_id)
+
+    exchange = worker.exchange([worker.fact(StepCompleted, claim)], limit=1)
+
+    assert (exchange.claims, exchange.refused) == ([], frozenset())
+    assert worker.board.held(worker.identity) == []
+    assert completions(lab) == {claim.step_id: 1}
 
 
 def lose(lab: Lab, claim: Claim) -> None:

@@ -55,10 +55,12 @@ class MemoryWorkboard:
         """Append facts and release their steps; claim up to `limit` steps and append their starts.
 
         A fact about a step that is claimed anew here is of an attempt that no longer counts, and is
-        left out.
+        left out; unless that attempt is the one to be started: then it is the claim that does not
+        count.
         """
         database = self._database
         claims = [claimed(row) for row in database.claim_steps(worker, templates, limit)]
+        claims = [claim for claim in claims if not self._is_outrun(claim, facts)]
         anew = {claim.step_id for claim in claims}
         facts = [fact for fact in facts if fact.originator_id not in anew]
         if not facts and not claims:
@@ -70,6 +72,11 @@ class MemoryWorkboard:
             quiet=quiet and limit > 0,
         )
         return Exchange([claim for claim in claims if claim.step_id not in refused], refused)
+
+    def _is_outrun(self, claim: Claim, facts: Sequence[StepEvent]) -> bool:
+        step, start = claim.step_id, claim.version
+        continued = any(f.originator_id == step and f.originator_version > start for f in facts)
+        return continued and self._database.log.version(step) >= start
 
     def held(self, worker: UUID) -> Sequence[Claim]:
         """The steps that the board believes this worker to run."""

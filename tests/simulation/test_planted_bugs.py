@@ -8,8 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from simulation import cluster
-from simulation.board import MemoryWorkboard
 from simulation.database import Database
 from simulation.ledger import MemoryLedger
 from simulation.log import Log
@@ -20,7 +18,6 @@ from flowledger.engine.domain.event import Event, StepEvent
 from flowledger.engine.domain.events import StepStarted
 from flowledger.engine.domain.gate import Gate
 from flowledger.engine.domain.run import Run
-from flowledger.engine.domain.rows import Claim
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.ports import Commit
 from flowledger.engine.runtime import coordinator
@@ -176,16 +173,8 @@ def late_claim(patch: pytest.MonkeyPatch) -> None:
 
 
 def last_look_fails(patch: pytest.MonkeyPatch) -> None:
-    """A look for claims of an exchange that was cut off counts as made, also where it fails.
-
-    Here every other look fails, and the last comes as soon as nothing can arrive any more.
-    """
-    doubt, held, looks = Worker._doubt_what_was_cut_off, MemoryWorkboard.held, count()
-
-    def held_now_and_then(self: MemoryWorkboard, worker: UUID) -> Sequence[Claim]:
-        if next(looks) % 2:
-            raise DatabaseUnavailable("cut off")
-        return held(self, worker)
+    """A look for claims of an exchange that was cut off counts as made, also where it fails."""
+    doubt = Worker._doubt_what_was_cut_off
 
     def look_once(self: Worker) -> None:
         asks = self._ask_board
@@ -194,20 +183,7 @@ def last_look_fails(patch: pytest.MonkeyPatch) -> None:
             self._ask_board = False
             self._adopt()
 
-    patch.setattr(cluster, "LIMBO_SECONDS", 20.0)
-    patch.setattr(MemoryWorkboard, "held", held_now_and_then)
     patch.setattr(Worker, "_doubt_what_was_cut_off", look_once)
-
-
-def flaky(patch: pytest.MonkeyPatch) -> None:
-    held, looks = MemoryWorkboard.held, count()
-
-    def held_now_and_then(self: MemoryWorkboard, worker: UUID) -> Sequence[Claim]:
-        if next(looks) % 2:
-            raise DatabaseUnavailable("cut off")
-        return held(self, worker)
-    patch.setattr(cluster, "LIMBO_SECONDS", 20.0)
-    patch.setattr(MemoryWorkboard, "held", held_now_and_then)
 
 
 PLANTS = (

@@ -112,6 +112,33 @@ def test_a_fact_about_a_step_that_is_claimed_anew_is_left_out(
     assert first in table(connection, "queue", "step_id")
 
 
+def test_a_claim_of_a_step_that_the_worker_has_run_is_dropped_and_the_fact_is_kept(
+    connection: Connection, tasks: list[UUID]
+) -> None:
+    """Its row was lost, and put back before the coordinator had seen the start."""
+    first, second = step_id(tasks[0], "a"), step_id(tasks[1], "a")
+    append(connection, Row(first, 2, "step.started", b"{}", tasks[0]))
+
+    refused, steps, *others = exchange(connection, new_id(), 2, [outcome(tasks[0])])
+
+    assert (refused, steps) == ([], [second])
+    assert others == [[tasks[1]], [TEMPLATE], [2], [1], ["a"], [str(tasks[1])], [0]]
+    assert log(connection)[-2:] == [(first, 3), (second, 2)]
+    assert first not in table(connection, "queue", "step_id")
+
+
+def test_where_every_claim_is_dropped_the_facts_are_kept(
+    connection: Connection, tasks: list[UUID]
+) -> None:
+    first = step_id(tasks[0], "a")
+    append(connection, Row(first, 2, "step.started", b"{}", tasks[0]))
+
+    refused, steps, *_ = exchange(connection, new_id(), 1, [outcome(tasks[0])])
+
+    assert (refused, steps) == ([], [])
+    assert log(connection)[-1] == (first, 3)
+
+
 def test_nothing_to_claim_and_nothing_to_report_writes_nothing(connection: Connection) -> None:
     assert exchange(connection, new_id(), 5)[1] is None
 

@@ -1,0 +1,224 @@
+"""`flowledger projections`: how read models stand, and what an operator can have done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+import click
+
+from flowledger.engine.cli.opening import client
+from flowledger.engine.cli.options import json_option, task_id_of
+from flowledger.engine.cli.projection_words import (
+    parked_fields,
+    parked_sentence,
+    status_fields,
+    status_sentence,
+    tell,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+UNHEALTHY = 1
+
+
+def name_argument(command: F) -> F:
+    """The projection that a command is about."""
+    return click.argument("name")(command)
+
+
+def some_options(command: F) -> F:
+    """Which parked events a command is about: one, those of a task, or all."""
+    task = click.option("--task", "task", metavar="TASK", callback=task_id_of, help="Of this task.")
+    place = click.option("--position", type=click.IntRange(1), help="The one at this position.")
+    every = click.option("--all", "every", is_flag=True, help="All of them.")
+    return task(place(every(command)))
+
+
+@click.group("projections")
+def projections() -> None:
+    """Read models: what stands where, rebuilds, and events that were put aside.
+
+    \b
+    Example: flowledger projections list
+    """
+
+
+@projections.command("list")
+@json_option("Print one JSON object a line.")
+def list_projections(*, as_json: bool) -> None:
+    """Show every projection: how far it is, and why it stands still. Exit code 1: one is not well.
+
+    \b
+    Example: flowledger projections list
+    """
+    with client() as engine:
+        rows = engine.projections.list()
+    for row in rows:
+        tell(status_fields(row), status_sentence(row), as_json=as_json)
+    _exit(all(row.healthy for row in rows))
+
+
+@projections.command("status")
+@name_argument
+@json_option("Print one JSON object a line.")
+def status(name: str, *, as_json: bool) -> None:
+    """Show one projection, and what is being built of it. Exit code 1: it is not well.
+
+    \b
+    Example: flowledger projections status flowledger_history
+    """
+    with client() as engine:
+        engine.projections.status(name)
+        rows = [row for row in engine.projections.list() if row.name == name]
+    for row in rows:
+        tell(status_fields(row), status_sentence(row, details=True), as_json=as_json)
+    _exit(all(row.healthy for row in rows))
+
+
+@projections.command("pause")
+@name_argument
+def pause(name: str) -> None:
+    """Let a projection stand still until it is resumed.
+
+    \b
+    Example: flowledger projections pause customer_spend
+    """
+    with client() as engine:
+        engine.projections.pause(name)
+    click.echo(f"{name} is paused")
+
+
+@projections.command("resume")
+@name_argument
+def resume(name: str) -> None:
+    """Let a projection go on; one that waits at an event that failed tries it at once.
+
+    \b
+    Example: flowledger projections resume customer_spend
+    """
+    with client() as engine:
+        engine.projections.resume(name)
+    click.echo(f"{name} goes on")
+
+
+@projections.command("rebuild")
+@name_argument
+@click.option("--task", "task", metavar="TASK", callback=task_id_of, help="Only this task's rows.")
+@click.option("--template", metavar="NAMESPACE/NAME@VERSION", help="Only this template's tasks.")
+@click.option("--cancel", is_flag=True, help="Give up what is being built.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wait so long for some tasks' rows.",
+)
+@json_option("Print one JSON object.")
+def rebuild(  # noqa: PLR0913 - its options
+    name: str,
+    task: UUID | None,
+    template: str | None,
+    *,
+    cancel: bool,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Make a projection's rows anew from the log, while the old ones go on serving.
+
+    A process that runs the projection does it; `projections status` shows how far it is. The rows
+    of one task, or of one template's tasks, are made anew in place, where the projection can tell
+    them apart.
+
+    \b
+    Example: flowledger projections rebuild customer_spend
+    """
+    if sum((task is not None, template is not None, cancel)) > 1:
+        raise click.UsageError("--task, --template and --cancel exclude one another")
+    with client() as engine:
+        standing = engine.projections
+        if cancel:
+            given_up = standing.cancel_rebuild(name)
+            tell({"name": name, "cancelled": given_up}, f"given up: {given_up}", as_json=as_json)
+            return
+        number = standing.rebuild(name, task=task, template=template)
+        if task is None and template is None:
+            sentence = (
+                f"{name}: generation {number} is to be built; see `projections status {name}`"
+            )
+            tell({"name": name, "generation": number}, sentence, as_json=as_json)
+            return
+        state, tasks, error = standing.wait_for_rebuild(number, wait)
+    fields = {"name": name, "rebuild": number, "state": state, "tasks": tasks, "error": error}
+    failed = f": {error}" if error else ""
+    tell(fields, f"{name}: {state}, tasks rebuilt: {tasks}{failed}", as_json=as_json)
+    _exit(state in {"asked", "done"})
+
+
+@projections.group("parked")
+def parked() -> None:
+    """Events that a projection put aside because its methods failed on them.
+
+    \b
+    Example: flowledger projections parked list customer_spend
+    """
+
+
+@parked.command("list")
+@name_argument
+@json_option("Print one JSON object a line.")
+def list_parked(name: str, *, as_json: bool) -> None:
+    """Show what was put aside, in the order of the log.
+
+    \b
+    Example: flowledger projections parked list customer_spend
+    """
+    with client() as engine:
+        rows = engine.projections.parked(name)
+    for row in rows:
+        tell(parked_fields(row), parked_sentence(row), as_json=as_json)
+    if not rows and not as_json:
+        click.echo("nothing is parked")
+
+
+@parked.command("retry")
+@name_argument
+@some_options
+def retry(name: str, task: UUID | None, position: int | None, *, every: bool) -> None:
+    """Have events applied that were put aside, in the order of the log.
+
+    \b
+    Example: flowledger projections parked retry customer_spend --all
+    """
+    _one_of(task, position, every=every)
+    with client() as engine:
+        asked = engine.projections.retry_parked(name, task=task, position=position)
+    click.echo(f"to be retried: {asked}")
+
+
+@parked.command("drop")
+@name_argument
+@some_options
+def drop(name: str, task: UUID | None, position: int | None, *, every: bool) -> None:
+    """Have events forgotten that were put aside; the log keeps them.
+
+    \b
+    Example: flowledger projections parked drop customer_spend --position 1234
+    """
+    _one_of(task, position, every=every)
+    with client() as engine:
+        asked = engine.projections.drop_parked(name, task=task, position=position)
+    click.echo(f"to be dropped: {asked}")
+
+
+def _one_of(task: UUID | None, position: int | None, *, every: bool) -> None:
+    given: Sequence[bool] = (task is not None, position is not None, every)
+    if sum(given) != 1:
+        raise click.UsageError("expected one of --task, --position and --all")
+
+
+def _exit(well: bool) -> None:  # noqa: FBT001 - the one thing there is to say
+    if not well:
+        raise click.exceptions.Exit(UNHEALTHY)

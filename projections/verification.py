@@ -1,0 +1,179 @@
+"""Projections held against the log: each is built once more, on the side, and compared.
+
+All of it is one transaction that is rolled back. It sees the rows of the generation that serves as
+they are at one position; up to there the events are applied to tables of their own, in a schema
+that nobody else ever sees, and then the rows are compared both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from psycopg import sql
+
+from flowledger.engine.domain.replay import Difference
+from flowledger.engine.store.failures import translated
+from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.store.pool import Pool
+from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.engine.verification import Looked
+from flowledger.projections.applying import Applying
+from flowledger.projections.cursor import HostConnection
+from flowledger.projections.log import Entry
+from flowledger.projections.projection import PLACE, Projection
+from flowledger.projections.rows import Place
+
+EVENTS_AT_ONCE = 2_000
+MOST_SHOWN = 100
+"""Differences that are told of one table; there may be more."""
+
+BEGIN = "begin isolation level repeatable read"
+COLUMNS = """
+    select attname from pg_attribute
+    where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The generation that serves, how far it is, and what is not in its rows all the same."""
+
+    place: Place
+    version: int
+    position: int
+    aside: frozenset[int]
+
+
+class ProjectionCheck:
+    """The rows of projections against the rows that the log would make now."""
+
+    name = "projections"
+
+    def __init__(
+        self, projections: Sequence[Projection], url: str, pool: Pool, mapper: LedgerMapper
+    ) -> None:
+        self._projections = projections
+        self._url = url
+        self._mapper = mapper
+        self._recorder = LedgerRecorder(LedgerDatastore(pool))
+
+    def check(self, task: UUID | None) -> Iterator[Difference | Looked]:
+        """The differences of all rows, or with a task of those that have its `task_id`."""
+        for projection in self._projections:
+            with translated(), HostConnection.connect(self._url, autocommit=True) as connection:
+                connection.execute(BEGIN)
+                yield from self._checked(connection, projection, task)
+                connection.execute("rollback")
+
+    def _checked(
+        self, connection: HostConnection, projection: Projection, task: UUID | None
+    ) -> Iterator[Difference | Looked]:
+        standing = _standing(connection, projection)
+        if standing is None:
+            return
+        schema = f"verify_{uuid4().hex}"
+        name = sql.Identifier(schema)
+        connection.execute(sql.SQL("create schema {}").format(name))
+        tables = projection.tables.replace(PLACE, name.as_string(connection))
+        connection.execute(tables.encode())
+        connection.execute(sql.SQL("set local search_path = {}, pg_temp").format(name))
+        for _ in self._apply(connection, projection, standing, task):
+            yield Looked()
+        for table in _tables(connection, schema):
+            yield from _compared(connection, standing, schema, table, task)
+
+    def _apply(
+        self,
+        connection: HostConnection,
+        projection: Projection,
+        standing: Standing,
+        task: UUID | None,
+    ) -> Iterator[int]:
+        applying = Applying(projection)
+        for entries in self._entries(applying, standing, task):
+            reads = [entry.read for entry in entries if entry.position not in standing.aside]
+            with connection.pipeline(), connection.lend(projection.name) as cursor:
+                applying.apply(reads, cursor, None)
+            yield len(entries)
+
+    def _entries(
+        self, applying: Applying, standing: Standing, task: UUID | None
+    ) -> Iterator[list[Entry]]:
+        topics = applying.routes.topics
+        if task is not None:
+            rows = self._recorder.select_task(task)
+            yield [
+                Entry(row, self._mapper)
+                for row in rows
+                if row.id <= standing.position and row.topic in topics
+            ]
+            return
+        after = 0
+        while after < standing.position:
+            rows = self._recorder.select_notifications(
+                after, EVENTS_AT_ONCE, standing.position, sorted(topics), inclusive_of_start=False
+            )
+            yield [Entry(row, self._mapper) for row in rows]
+            after = rows[-1].id if len(rows) == EVENTS_AT_ONCE else standing.position
+
+
+def _standing(connection: HostConnection, projection: Projection) -> Standing | None:
+    """None where no generation of that version serves: there is nothing to compare with."""
+    rows = connection.execute(
+        "select * from flowledger.serving_generation(%s)", (projection.name,)
+    ).fetchall()
+    if not rows or rows[0][1] != projection.version:
+        return None
+    generation, version, position = rows[0]
+    aside = connection.execute(
+        "select flowledger.aside_of(%s, %s)", (projection.name, generation)
+    ).fetchall()
+    place = Place(projection.name, generation)
+    return Standing(place, version, position, frozenset(row[0] for row in aside))
+
+
+def _tables(connection: HostConnection, schema: str) -> list[str]:
+    query = "select tablename from pg_tables where schemaname = %s order by 1"
+    return [row[0] for row in connection.execute(query, (schema,)).fetchall()]
+
+
+def _compared(
+    connection: HostConnection, standing: Standing, schema: str, table: str, task: UUID | None
+) -> Iterator[Difference]:
+    made = sql.Identifier(schema, table)
+    stored = sql.Identifier(standing.place.schema, table)
+    columns = _columns(connection, made)
+    if task is not None and "task_id" not in columns:
+        return
+    where = sql.SQL("true") if task is None else sql.SQL("task_id = {}").format(task)
+    both = sql.SQL(
+        "select * from (select * from {} where {where} except all select * from {} where {where})"
+        " as d limit {most}"
+    )
+    for left, right, lacks in ((made, stored, True), (stored, made, False)):
+        query = both.format(left, right, where=where, most=MOST_SHOWN)
+        for row in connection.execute(query).fetchall():
+            yield _difference(standing, table, dict(zip(columns, row, strict=True)), lacks=lacks)
+
+
+def _columns(connection: HostConnection, table: sql.Identifier) -> list[str]:
+    rows = connection.execute(COLUMNS, (table.as_string(connection),)).fetchall()
+    return [row[0] for row in rows]
+
+
+def _difference(standing: Standing, table: str, row: dict[str, Any], *, lacks: bool) -> Difference:
+    said = ", ".join(f"{name}={value!s}" for name, value in row.items() if value is not None)
+    task = row.get("task_id")
+    subject = f"{standing.place.name}.{table} at position {standing.position}"
+    return Difference(
+        subject,
+        "a row",
+        said if lacks else "none",
+        "none" if lacks else said,
+        "the table",
+        "the log",
+        task if isinstance(task, UUID) else None,
+    )

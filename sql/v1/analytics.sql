@@ -1,0 +1,101 @@
+-- What happened in a time, as one row. Reads the minutes of that time and the counters, no task.
+
+create or replace function flowledger_v1.analytics(since interval default '1 hour')
+returns table (
+    period_start timestamptz, calculated_at timestamptz,
+    active_tasks bigint, namespaces bigint, templates bigint,
+    tasks_created bigint, task_completions bigint, task_errors bigint, task_cancellations bigint,
+    tasks_resolved bigint,
+    completion_rate double precision, error_rate double precision,
+    tasks_per_minute double precision, avg_task_seconds double precision,
+    longest_task_seconds double precision,
+    step_attempts bigint, step_completions bigint, step_failures bigint, step_retries bigint,
+    step_errors bigint,
+    steps_per_minute double precision, avg_step_seconds double precision,
+    longest_step_seconds double precision, avg_queue_seconds double precision,
+    health_score double precision
+)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog
+as $$
+declare
+    v_now constant timestamptz := flowledger.clock();
+    v_start constant timestamptz := date_trunc('minute', v_now - since, 'UTC');
+begin
+    return query
+    with tasks as (
+        select
+            count(distinct m.namespace) as namespaces,
+            count(distinct (m.namespace, m.template)) as templates,
+            coalesce(sum(m.created), 0)::bigint as created,
+            coalesce(sum(m.completed), 0)::bigint as completed,
+            coalesce(sum(m.failed), 0)::bigint as failed,
+            coalesce(sum(m.cancelled), 0)::bigint as cancelled,
+            coalesce(sum(m.resolved), 0)::bigint as resolved,
+            coalesce(sum(m.completed + m.failed + m.cancelled + m.resolved), 0) as ended,
+            sum(m.total_time) as total_time,
+            max(m.longest_time) as longest_time
+        from flowledger_analytics.task_minute as m
+        where m.minute >= v_start
+    ),
+
+    steps as (
+        select
+            coalesce(sum(m.started), 0)::bigint as started,
+            coalesce(sum(m.completed), 0)::bigint as completed,
+            coalesce(sum(m.failed + m.timed_out + m.lost), 0)::bigint as failed,
+            coalesce(sum(m.retried), 0)::bigint as retried,
+            coalesce(sum(m.errored), 0)::bigint as errored,
+            sum(m.runs) as runs,
+            sum(m.run_time) as run_time,
+            max(m.longest_run) as longest_run,
+            sum(m.queue_time) as queue_time
+        from flowledger_analytics.step_minute as m
+        where m.minute >= v_start
+    ),
+
+    live as (
+        select sum(
+            c.tasks_pending + c.tasks_in_progress + c.tasks_waiting + c.tasks_blocked
+        )::bigint as active
+        from flowledger.tally as c
+    ),
+
+    period as (select extract(epoch from v_now - v_start)::double precision / 60 as minutes)
+
+    select
+        v_start, v_now,
+        l.active, t.namespaces, t.templates,
+        t.created, t.completed, t.failed, t.cancelled, t.resolved,
+        (t.completed / nullif(t.ended, 0))::double precision,
+        (t.failed / nullif(t.ended, 0))::double precision,
+        t.completed / nullif(p.minutes, 0),
+        extract(epoch from t.total_time / nullif(t.completed, 0))::double precision,
+        extract(epoch from nullif(t.longest_time, '0'))::double precision,
+        s.started, s.completed, s.failed, s.retried, s.errored,
+        s.completed / nullif(p.minutes, 0),
+        extract(epoch from s.run_time / nullif(s.runs, 0)::double precision)::double precision,
+        extract(epoch from nullif(s.longest_run, '0'))::double precision,
+        extract(epoch from s.queue_time / nullif(s.started, 0))::double precision,
+        round((
+            70 * (1 - coalesce(t.failed / nullif(t.ended, 0), 0))
+            + 30 * (1 - coalesce(s.failed::numeric / nullif(s.completed + s.failed, 0), 0))
+        )::numeric, 1)::double precision
+    from tasks as t, steps as s, live as l, period as p;
+end
+$$;
+
+comment on function flowledger_v1.analytics(interval) is
+    'What happened in a time up to now, in one row. The time begins with a whole minute, at '
+    'period_start. active_tasks is how many tasks have not ended, now; namespaces and templates '
+    'are those of which a task was submitted or ended in the time. Rates are parts of the tasks '
+    'that ended, from 0 to 1. avg_task_seconds is from the submission to the end of the tasks that '
+    'completed; avg_step_seconds is how long an attempt ran, however it ended, and '
+    'avg_queue_seconds how long it was queued. step_failures are attempts whose handler raised, '
+    'that ran too long, or whose worker was lost; step_errors are steps that were given up. '
+    'health_score goes to 100: 70 for tasks that did not end in error, 30 for attempts that '
+    'did not fail. What there was none of is null in averages and rates. Read from the projection '
+    'flowledger_analytics.
+Example: select task_completions, error_rate, avg_step_seconds from flowledger_v1.analytics(''15 minutes'')';

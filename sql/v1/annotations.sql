@@ -1,0 +1,18 @@
+-- What people noted of tasks.
+
+create or replace view flowledger_v1.annotations as
+select a.position, a.task_id, a.namespace, a.template, a.kind, a.value, a.actor, a.reason, a.at
+from flowledger_notes.annotation as a;
+
+comment on view flowledger_v1.annotations is
+    'What people noted of tasks. Read from the projection flowledger_notes.
+Example: select task_id, value, actor from flowledger_v1.annotations where kind = ''comment'' order by at desc limit 20';
+comment on column flowledger_v1.annotations.position is 'The place of the event in the log.';
+comment on column flowledger_v1.annotations.task_id is 'The task.';
+comment on column flowledger_v1.annotations.namespace is 'The namespace of its template.';
+comment on column flowledger_v1.annotations.template is 'The name of its template.';
+comment on column flowledger_v1.annotations.kind is 'What kind of note it is, in their words.';
+comment on column flowledger_v1.annotations.value is 'The note; null where it is JSON null.';
+comment on column flowledger_v1.annotations.actor is 'Who noted it.';
+comment on column flowledger_v1.annotations.reason is 'Why, where they said so.';
+comment on column flowledger_v1.annotations.at is 'When.';

@@ -1,0 +1,31 @@
+-- Everything that somebody did, with the answer to it.
+
+create or replace view flowledger_v1.operator_actions as
+select
+    a.position, a.at, a.task_id, a.namespace, a.template, a.version, a.step, a.action, a.actor,
+    a.reason, a.request, a.answer, a.answered_at, a.refusal
+from flowledger_audit.operator_action as a;
+
+comment on view flowledger_v1.operator_actions is
+    'Who did what, to which task, when and why, and what was answered. Read from the projection '
+    'flowledger_audit.
+Example: select at, actor, action, reason, answer from flowledger_v1.operator_actions where at > now() - interval ''1 day'' order by at';
+comment on column flowledger_v1.operator_actions.position is 'The place of the event in the log.';
+comment on column flowledger_v1.operator_actions.at is 'When it was done.';
+comment on column flowledger_v1.operator_actions.task_id is
+    'The task; null where it was done to a template.';
+comment on column flowledger_v1.operator_actions.namespace is 'The namespace of the template.';
+comment on column flowledger_v1.operator_actions.template is 'The name of the template.';
+comment on column flowledger_v1.operator_actions.version is
+    'The version of the template, of submissions and of what was done to a template.';
+comment on column flowledger_v1.operator_actions.step is 'The step, where it is about one.';
+comment on column flowledger_v1.operator_actions.action is
+    'What was done: task.cancel, step.reset, template.pause, task.annotate, task.submit and so on.';
+comment on column flowledger_v1.operator_actions.actor is 'Who did it.';
+comment on column flowledger_v1.operator_actions.reason is 'Why, in their words.';
+comment on column flowledger_v1.operator_actions.request is
+    'The stream of the request, where an answer is needed.';
+comment on column flowledger_v1.operator_actions.answer is
+    'granted or refused; null where there is no answer yet, or none is needed.';
+comment on column flowledger_v1.operator_actions.answered_at is 'When a coordinator answered.';
+comment on column flowledger_v1.operator_actions.refusal is 'Why it was refused.';

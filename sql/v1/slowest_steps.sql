@@ -1,0 +1,39 @@
+-- The attempts that ran longest. Reads what ended in that time, by an index.
+
+create or replace function flowledger_v1.slowest_steps(
+    since interval default '1 day', most integer default 10,
+    of_namespace text default null, of_template text default null, of_version text default null
+)
+returns table (
+    task_id uuid, step text, attempt integer, namespace text, template text, version text,
+    outcome text, started_at timestamptz, ended_at timestamptz,
+    run_seconds double precision, queue_seconds double precision
+)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog
+as $$
+begin
+    return query
+    select
+        a.task_id, a.step, a.attempt, a.namespace, a.template, a.version,
+        a.outcome, a.started_at, a.ended_at,
+        extract(epoch from a.ended_at - a.started_at)::double precision,
+        extract(epoch from a.started_at - a.enqueued_at)::double precision
+    from flowledger_history.attempt as a
+    where a.ended_at >= flowledger.clock() - since
+        and a.started_at is not null
+        and (of_namespace is null or a.namespace = of_namespace)
+        and (of_template is null or a.template = of_template)
+        and (of_version is null or a.version = of_version)
+    order by a.ended_at - a.started_at desc, a.opened
+    limit most;
+end
+$$;
+
+comment on function flowledger_v1.slowest_steps(interval, integer, text, text, text) is
+    'The attempts at steps that ran longest, of those that ended in the time. outcome says how: '
+    'completed, failed, timed_out, lease_expired or handed_back. Read from the projection '
+    'flowledger_history.
+Example: select step, run_seconds from flowledger_v1.slowest_steps(''1 hour'', 5, of_namespace => ''fulfilment'')';

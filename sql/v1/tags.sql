@@ -1,0 +1,15 @@
+-- The tags that tasks have.
+
+create or replace view flowledger_v1.tags as
+select t.task_id, t.tag, t.namespace, t.template, t.actor, t.at
+from flowledger_notes.tag as t;
+
+comment on view flowledger_v1.tags is
+    'The tags that tasks have now. Read from the projection flowledger_notes.
+Example: select task_id from flowledger_v1.tags where tag = ''urgent''';
+comment on column flowledger_v1.tags.task_id is 'The task.';
+comment on column flowledger_v1.tags.tag is 'The tag.';
+comment on column flowledger_v1.tags.namespace is 'The namespace of the task''s template.';
+comment on column flowledger_v1.tags.template is 'The name of the task''s template.';
+comment on column flowledger_v1.tags.actor is 'Who gave it; null where the submission named nobody.';
+comment on column flowledger_v1.tags.at is 'Since when the task has it.';

@@ -1,0 +1,491 @@
+"""Why a step does not run, and why a task has not ended: every kind of reason, forced for real."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from given import NEVER
+from given import step as any_step
+from hand import Hand
+from lab import PATIENCE, Lab
+from led import begin, led
+from stepped import Stage
+
+from flowledger.engine import AsyncEngine, Engine, TaskHandle, TaskState, UnknownTask
+from flowledger.engine.domain.circuit import circuit_id
+from flowledger.engine.domain.events import StepCompleted, StepStarted
+from flowledger.engine.domain.reasons import Explanation, Reason, ReasonKind
+from flowledger.engine.domain.retry import Retry
+from flowledger.engine.errors import NothingRecorded, UnknownStep
+from flowledger.projections import Cursor, Projection, on
+
+LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
+ONCE = Retry(max_attempts=1)
+WHY = {"actor": "ada", "reason": "ticket 7"}
+
+
+def step(name: str, *dependencies: str, **fields: Any) -> Any:
+    """A step that does what the test says."""
+    return any_step(name, *dependencies, handler={"callable": "act"}, **fields)
+
+
+chain = led(step("a", retry=LATER), step("b", "a"), step("c", "b"))
+blocking = led(step("a", retry=ONCE), step("b", "a"), name="blocking", on_failure="block")
+narrow = led(step("a", concurrency={"limit": 1}), step("b", "a"), name="narrow")
+paced = led(step("a", rate={"limit": 1, "per_seconds": 60.0}), name="paced")
+banked = led(step("a", system="bank", retry=Retry(max_attempts=9, backoff="none")), name="banked")
+bare = led(step("a", retry=NEVER), name="bare")
+forced: set[ReasonKind] = set()
+
+
+class Seen(Projection):
+    """Steps that completed."""
+
+    name, version = "seen", 1
+    tables = "create table {schema}.step (step text)"
+
+    @on(StepCompleted)
+    def completed(self, event: StepCompleted, cursor: Cursor) -> None:
+        cursor.execute("insert into step values (%s)", (event.step,))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _every_kind(request: pytest.FixtureRequest) -> Generator[None]:
+    """Where all tests of this file ran, they met every kind."""
+    yield
+    everything = request.session.testscollected and not request.config.getoption("keyword")
+    chosen = [str(one) for one in request.config.args]
+    if everything and not any("::" in one for one in chosen) and not request.session.testsfailed:
+        assert forced == set(ReasonKind)
+
+
+def found(told: Explanation, kind: ReasonKind) -> Reason:
+    """The reason of that kind, of which there is one."""
+    forced.update(told.kinds)
+    (reason,) = [reason for reason in told if reason.kind is kind]
+    return reason
+
+
+def first(told: Explanation, kind: ReasonKind) -> Reason:
+    """The most decisive reason, which is of that kind."""
+    assert told.kinds[0] is kind, told
+    return found(told, kind)
+
+
+def topic_of(task: TaskHandle, reason: Reason) -> str:
+    """What the log has at the place that the reason names as its cause."""
+    assert reason.cause is not None
+    (event,) = [one.event for one in task.history() if one.position == reason.cause.position]
+    assert event.event_id == reason.cause.event_id
+    assert reason.cause.topic == event.topic
+    return event.topic
+
+
+def until(lab: Lab, task: TaskHandle, step: str | None, kind: ReasonKind) -> Explanation:
+    """The explanation, once its first reason is of that kind."""
+    lab.until(lambda: task.explain(step).kinds[:1] == (kind,))
+    return task.explain(step)
+
+
+def stage_of(lab: Lab, opened: ExitStack, flow: Any) -> tuple[Stage, TaskHandle]:
+    """A task of which the coordinator, led by hand, has queued what is ready."""
+    stage = Stage(lab, opened, flow)
+    _, task = begin(stage.client, flow)
+    stage.settle()
+    return stage, task
+
+
+def test_a_task_that_nobody_has_taken_on_says_so_and_that_nobody_leads(lab: Lab) -> None:
+    _, task = begin(lab.open(chain, roles=()), chain)
+
+    told = task.explain()
+    reason = first(told, ReasonKind.SUBMITTED)
+    assert told.state is TaskState.PENDING
+    assert topic_of(task, reason) == "task.created"
+    leaderless = found(told, ReasonKind.COORDINATOR_BEHIND)
+    assert "no coordinator leads shard 0" in leaderless.sentence
+    assert first(task.explain("a"), ReasonKind.SUBMITTED).steps == ("a",)
+
+
+def test_a_task_that_is_left_to_the_coordinator_has_no_event_yet(lab: Lab) -> None:
+    engine = lab.open(chain, roles=())
+    with lab.connect() as connection:
+        task = engine.submit(chain, {"world": "none"}, connection=connection)
+        connection.commit()
+
+    reason = first(task.explain(), ReasonKind.SUBMITTED)
+    assert reason.cause is None
+    assert task.explain("a").kinds == (ReasonKind.SUBMITTED,)
+
+
+def test_a_delayed_start_says_when(lab: Lab) -> None:
+    start = datetime.now(UTC) + timedelta(hours=1)
+    _, task = begin(lab.open(chain), chain, start_at=start, deadline_at=start + timedelta(hours=1))
+    lab.until(lambda: task.state is TaskState.WAITING)
+
+    told = task.explain("c")
+
+    assert first(told, ReasonKind.DELAYED_START).earliest == start
+    assert found(told, ReasonKind.DEPENDENCY).earliest == start
+    assert found(told, ReasonKind.DEADLINE).earliest == start + timedelta(hours=1)
+    assert task.explain().kinds[0] is ReasonKind.DELAYED_START
+
+
+def test_a_step_says_what_it_waits_for_and_where_that_runs(lab: Lab) -> None:
+    engine = lab.open(chain)
+    world, task = begin(engine, chain, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+
+    told = task.explain("b")
+    reason = first(told, ReasonKind.DEPENDENCY)
+    assert (reason.sentence, reason.about) == ("waits for a, which is running", "a")
+    assert reason.details == {"dependency": "a", "state": "in_progress"}
+    assert topic_of(task, reason) == "step.started"
+    running = first(task.explain("a"), ReasonKind.RUNNING)
+    assert running.details["host"]
+    assert running.details["seen_at"] < running.details["lease_until"]  # type: ignore[operator]
+    assert topic_of(task, running) == "step.started"
+    whole = task.explain()
+    assert [(one.kind, one.steps) for one in whole] == [
+        (ReasonKind.RUNNING, ("a",)),
+        (ReasonKind.DEPENDENCY, ("b", "c")),
+    ]
+    assert whole[1].sentence == "b and c wait for a"
+    world.go["a"].set()
+
+
+def test_a_retry_says_what_failed_and_when_it_is_tried_again(lab: Lab) -> None:
+    _, task = begin(lab.open(chain), chain, fails="a")
+    told = until(lab, task, "a", ReasonKind.RETRY)
+
+    reason = first(told, ReasonKind.RETRY)
+    assert "a is broken; attempt 2 in 1 min" in reason.sentence
+    assert topic_of(task, reason) == "step.retry_scheduled"
+    due = lab.value("select due_at from flowledger.timer where task_id = %s", task.id)
+    assert reason.earliest == due
+    assert found(task.explain("c"), ReasonKind.DEPENDENCY).earliest == due
+    assert first(task.explain(), ReasonKind.RETRY).earliest == due
+
+
+def test_a_paused_task_says_who_paused_it_and_its_steps_say_so_too(lab: Lab) -> None:
+    _, task = begin(lab.open(chain), chain, fails="a")
+    until(lab, task, "a", ReasonKind.RETRY)
+    task.pause(**WHY)
+
+    reason = first(task.explain("c"), ReasonKind.PAUSED)
+    assert reason.sentence.startswith("paused by ada: ticket 7")
+    assert topic_of(task, reason) == "task.paused"
+    assert reason.cause is not None
+    assert reason.cause.actor == "ada"
+    assert task.explain("a").kinds == (ReasonKind.PAUSED, ReasonKind.RETRY)
+    assert task.explain("b").kinds == (ReasonKind.PAUSED, ReasonKind.DEPENDENCY)
+
+
+def test_a_paused_template_says_who_paused_it(lab: Lab) -> None:
+    engine = lab.open(chain)
+    engine.pause_template(chain.template.key, **WHY)
+    _, task = begin(engine, chain)
+    lab.until(lambda: lab.value("select count(*) from flowledger.held_step") == 1)
+
+    reason = first(task.explain("a"), ReasonKind.PAUSED)
+
+    assert task.explain("a").kinds == (ReasonKind.PAUSED,)
+    assert reason.sentence.startswith("template shop/order@1 is paused by ada: ticket 7")
+    assert reason.cause is not None
+    assert reason.cause.topic == "template.paused"
+
+
+def test_a_full_limit_says_who_holds_it_and_who_comes_before(lab: Lab) -> None:
+    engine = lab.open(narrow)
+    world, holder = begin(engine, narrow, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+    _, second = begin(engine, narrow)
+    until(lab, second, "a", ReasonKind.CONCURRENCY)
+    _, third = begin(engine, narrow)
+    told = until(lab, third, "a", ReasonKind.CONCURRENCY)
+
+    reason = first(told, ReasonKind.CONCURRENCY)
+    assert reason.about == "step:shop/narrow/a"
+    assert f"all 1 slots of step:shop/narrow/a are taken, by a of task {holder.id}" in (
+        reason.sentence
+    )
+    (by,) = reason.details["holders"]  # type: ignore[misc]
+    assert by["task"] == str(holder.id)
+    assert reason.details["before"] == 1
+    assert topic_of(holder, reason) == "step.started"
+    (whole,) = [one for one in third.explain() if one.kind is ReasonKind.CONCURRENCY]
+    assert whole.sentence.startswith("a: is ready; held back for")
+    world.go["a"].set()
+
+
+def test_what_a_limit_did_earlier_is_not_in_the_log(lab: Lab) -> None:
+    engine = lab.open(narrow)
+    world, _ = begin(engine, narrow, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+    _, second = begin(engine, narrow)
+    until(lab, second, "a", ReasonKind.CONCURRENCY)
+    world.go["a"].set()
+    second.wait(PATIENCE)
+    positions = {type(one.event).__name__: one.position for one in second.history()}
+
+    told = second.explain("a", at=positions["TaskStarted"])
+
+    assert told.log_only
+    assert "what concurrency and rate limits had in use" in told.unrecorded
+    assert first(told, ReasonKind.UNRECORDED).steps == ("a",)
+
+
+def test_a_rate_says_when_there_is_room_again(lab: Lab) -> None:
+    engine = lab.open(paced)
+    _, one = begin(engine, paced)
+    one.wait(PATIENCE)
+    _, task = begin(engine, paced)
+    told = until(lab, task, "a", ReasonKind.RATE_LIMIT)
+
+    reason = first(told, ReasonKind.RATE_LIMIT)
+    due = lab.value("select until from flowledger.held_step where task_id = %s", task.id)
+    assert reason.earliest == due
+    assert reason.about == "step:shop/paced/a"
+
+
+def test_an_open_circuit_says_what_opened_it_and_until_when(lab: Lab) -> None:
+    limits = {"circuit_failure_threshold": 1, "circuit_categories": ("unknown",)}
+    engine = lab.open(banked, limits=limits)
+    _, task = begin(engine, banked, fails="a")
+    told = until(lab, task, "a", ReasonKind.CIRCUIT_OPEN)
+
+    reason = first(told, ReasonKind.CIRCUIT_OPEN)
+    opened = lab.value("select open_until from flowledger.circuit where system = 'bank'")
+    assert (reason.about, reason.earliest) == ("bank", opened)
+    assert reason.cause is not None
+    position = lab.value(
+        "select notification_id from flowledger.event where originator_id = %s", circuit_id("bank")
+    )
+    assert (reason.cause.position, reason.cause.topic) == (position, "circuit.opened")
+    earlier = task.explain("a", at=lab.value("select max(notification_id) from flowledger.event"))
+    assert ReasonKind.RETRY in earlier.kinds
+
+
+def test_a_queued_step_says_that_no_worker_of_its_template_runs(lab: Lab) -> None:
+    engine = lab.open(chain, roles=("coordinator",))
+    _, task = begin(engine, chain)
+    told = until(lab, task, "a", ReasonKind.NO_WORKER)
+    assert "no worker of shop/order@1 runs" in first(told, ReasonKind.NO_WORKER).sentence
+    lab.open(narrow, roles=("worker",))
+    lab.until(lambda: "of other templates" in task.explain("a")[0].sentence)
+
+    reason = first(task.explain("a"), ReasonKind.NO_WORKER)
+
+    assert reason.sentence.endswith(
+        "no worker of shop/order@1 runs; 1 worker of other templates runs"
+    )
+    assert topic_of(task, reason) == "step.enqueued"
+
+
+def test_a_queued_step_says_that_all_workers_are_busy(lab: Lab) -> None:
+    engine = lab.open(chain, worker={"concurrency": 1})
+    world, _ = begin(engine, chain, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+    _, second = begin(engine, chain)
+    until(lab, second, "a", ReasonKind.WORKER_BUSY)
+    _, third = begin(engine, chain)
+    told = until(lab, third, "a", ReasonKind.WORKER_BUSY)
+
+    reason = first(told, ReasonKind.WORKER_BUSY)
+    (worker,) = reason.details["workers"]  # type: ignore[misc]
+    assert (worker["places"], worker["running"]) == (1, 1)
+    assert reason.details["before"] == 1
+    assert "has its one place taken; 1 step comes first" in reason.sentence
+    world.go["a"].set()
+
+
+def test_a_queued_step_that_a_worker_comes_to_says_how_many_come_before_it(lab: Lab) -> None:
+    with ExitStack() as opened:
+        stage, one = stage_of(lab, opened, chain)
+        _, two = begin(stage.client, chain)
+        stage.settle()
+
+        assert first(one.explain("a"), ReasonKind.QUEUED).details["before"] == 0
+        reason = first(two.explain("a"), ReasonKind.QUEUED)
+        assert reason.details["before"] == 1
+        assert reason.sentence.endswith("1 step comes before it")
+
+
+def test_a_running_step_whose_worker_went_silent_says_that_it_is_lost(lab: Lab) -> None:
+    with ExitStack() as opened:
+        stage, task = stage_of(lab, opened, chain)
+        stage.worker.exchange(limit=1)
+        assert first(task.explain("a"), ReasonKind.RUNNING).about == str(stage.worker.identity)
+        stage.silence()
+
+        reason = first(task.explain("a"), ReasonKind.LEASE_LOST)
+        assert "whose lease has run out; a coordinator takes the step back" in reason.sentence
+        assert topic_of(task, reason) == "step.started"
+        assert found(task.explain(), ReasonKind.LEASE_LOST).steps == ("a",)
+
+
+def test_a_worker_that_left_with_a_step_in_hand_has_lost_it(lab: Lab) -> None:
+    with ExitStack() as opened:
+        stage, task = stage_of(lab, opened, chain)
+        stage.worker.exchange(limit=1)
+        stage.worker.board.retire(stage.worker.identity)
+
+        assert "nobody knows any more" in first(task.explain("a"), ReasonKind.LEASE_LOST).sentence
+
+
+def test_an_event_that_the_coordinator_has_not_read_holds_what_follows(lab: Lab) -> None:
+    with ExitStack() as opened:
+        stage, task = stage_of(lab, opened, chain)
+        worker: Hand = stage.worker
+        (claim,) = worker.exchange(limit=1).claims
+        assert ReasonKind.COORDINATOR_BEHIND not in task.explain().kinds, "a start asks for nothing"
+        worker.exchange([worker.fact(StepCompleted, claim, result=1)])
+
+        reason = first(task.explain("b"), ReasonKind.COORDINATOR_BEHIND)
+        assert topic_of(task, reason) == "step.completed"
+        assert reason.details["position"] < reason.details["needed"]  # type: ignore[operator]
+        said = [one.sentence for one in task.explain()]
+        assert "1 event waits for a coordinator to read it" in said
+        stage.settle()
+        assert task.explain("b").kinds == (ReasonKind.QUEUED,)
+
+
+def test_a_request_that_nobody_answers_is_a_reason(lab: Lab) -> None:
+    with ExitStack() as opened:
+        stage, task = stage_of(lab, opened, chain)
+        task.step("b").cancel(**WHY, wait=0)
+
+        said = [one.sentence for one in task.explain("b")]
+        assert "ada asked to cancel step b: ticket 7; a coordinator answers next" in said
+        assert stage.client.explain(task.id, "a").kinds == (ReasonKind.QUEUED,)
+
+
+def test_a_blocked_task_says_what_failed_and_what_can_never_start(lab: Lab) -> None:
+    _, task = begin(lab.open(blocking), blocking, fails="a")
+    lab.until(lambda: task.state is TaskState.BLOCKED)
+
+    told = task.explain("b")
+    reason = first(told, ReasonKind.DEPENDENCY_FAILED)
+    assert reason.sentence == "does not start, since a is in error"
+    assert topic_of(task, reason) == "step.errored"
+    assert topic_of(task, found(told, ReasonKind.BLOCKED)) == "task.blocked"
+    whole = task.explain()
+    assert whole.kinds == (ReasonKind.DEPENDENCY_FAILED, ReasonKind.BLOCKED)
+    assert found(whole, ReasonKind.BLOCKED).details["failed_steps"] == ["a"]
+    ended = first(task.explain("a"), ReasonKind.ENDED)
+    assert ended.details["reason"] == "exhausted"
+
+
+def test_an_ended_task_says_how_it_ended(lab: Lab) -> None:
+    engine = lab.open(chain, bare)
+    _, task = begin(engine, chain)
+    _, failed = begin(engine, bare)
+    assert (task.wait(PATIENCE), failed.wait(PATIENCE)) == (TaskState.COMPLETE, TaskState.ERROR)
+
+    reason = first(task.explain(), ReasonKind.ENDED)
+    assert topic_of(task, reason) == "task.completed"
+    assert "complete" in reason.sentence
+    assert task.explain("b")[0].sentence == "done, at attempt 1"
+    error = first(failed.explain(), ReasonKind.ENDED)
+    assert error.sentence.startswith("failed, as these ended in error: a")
+
+
+def test_a_projection_that_is_behind_is_named(lab: Lab) -> None:
+    engine = lab.open(chain, roles=("coordinator", "worker", "projector"), projections=[Seen])
+    _, one = begin(engine, chain)
+    one.wait(PATIENCE)
+    engine.projections.wait_for("seen", one.history()[-1].position, PATIENCE)
+    assert one.explain().kinds == (ReasonKind.ENDED,)
+    engine.projections.pause("seen")
+    _, two = begin(engine, chain)
+    two.wait(PATIENCE)
+
+    reason = found(two.explain(), ReasonKind.PROJECTION_BEHIND)
+
+    assert reason.about == "seen"
+    assert reason.sentence.endswith("and is paused")
+    assert reason.details["needed"] == two.history()[-1].position
+
+
+def test_every_earlier_moment_is_explained_from_the_log(lab: Lab) -> None:
+    _, task = begin(lab.open(chain), chain, fails="a")
+    until(lab, task, "a", ReasonKind.RETRY)
+    task.pause(**WHY)
+    places = {type(one.event).__name__: one.position for one in task.history()}
+
+    def then(name: str, step: str) -> tuple[ReasonKind, ...]:
+        return task.explain(step, at=places[name]).kinds
+
+    assert then("TaskCreated", "a") == (ReasonKind.SUBMITTED,)
+    assert then("TaskStarted", "a") == (ReasonKind.COORDINATOR_BEHIND,)
+    assert then("StepEnqueued", "a") == (ReasonKind.QUEUED,)
+    assert then("StepStarted", "a") == (ReasonKind.RUNNING,)
+    assert then("StepStarted", "b") == (ReasonKind.DEPENDENCY,)
+    assert then("StepFailed", "a") == (ReasonKind.COORDINATOR_BEHIND,)
+    assert then("StepRetryScheduled", "a") == (ReasonKind.RETRY,)
+    assert then("TaskPaused", "a") == (ReasonKind.PAUSED, ReasonKind.RETRY)
+
+
+def test_an_earlier_time_is_explained_with_what_had_happened_by_then(lab: Lab) -> None:
+    engine = lab.open(chain)
+    _, task = begin(engine, chain)
+    task.wait(PATIENCE)
+    (started,) = [
+        one.event
+        for one in task.history()
+        if isinstance(one.event, StepStarted) and one.event.step == "b"
+    ]
+    engine.pause_template(chain.template.key, **WHY)
+
+    told = task.explain("c", at=started.occurred_at)
+
+    assert first(told, ReasonKind.DEPENDENCY).about == "b"
+    assert (told.now, told.log_only) == (started.occurred_at, True)
+    with pytest.raises(NothingRecorded, match="nothing is recorded of task"):
+        task.explain(at=started.occurred_at - timedelta(days=1))
+    with pytest.raises(NothingRecorded, match="up to position 0"):
+        task.explain(at=0)
+    with pytest.raises(ValueError, match="no time zone"):
+        task.explain(at=datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused
+
+
+def test_an_earlier_pause_of_the_template_is_known_although_it_is_over(lab: Lab) -> None:
+    engine = lab.open(chain)
+    engine.pause_template(chain.template.key, **WHY)
+    _, task = begin(engine, chain)
+    lab.until(lambda: lab.value("select count(*) from flowledger.held_step") == 1)
+    engine.resume_template(chain.template.key, **WHY)
+    task.wait(PATIENCE)
+    (started, *_) = [one for one in task.history() if one.event.topic == "task.started"]
+
+    by_time = task.explain("a", at=started.event.occurred_at)
+    by_place = task.explain("a", at=started.position)
+
+    assert by_time.kinds == by_place.kinds == (ReasonKind.PAUSED,)
+
+
+def test_unknown_tasks_and_steps_are_refused(lab: Lab) -> None:
+    engine = lab.open(chain, roles=())
+    _, task = begin(engine, chain)
+
+    with pytest.raises(UnknownStep, match="has no step 'aa'; did you mean 'a'"):
+        task.step("aa").explain()
+    with pytest.raises(UnknownTask):
+        engine.explain("019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071")
+    with pytest.raises(UnknownTask):
+        engine.explain("019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071", at=7)
+
+
+async def test_an_application_on_an_event_loop_is_told_the_same(lab: Lab) -> None:
+    engine: Engine = lab.open(chain, roles=())
+    _, task = begin(engine, chain)
+    other = AsyncEngine(engine)
+
+    told = await other.explain(task.id, "a")
+
+    assert told.kinds == (await other.task(task.id).step("a").explain()).kinds
+    assert told.kinds == (await other.task(task.id).explain("a")).kinds == task.explain("a").kinds

@@ -1,0 +1,83 @@
+"""One fact that the database refuses for good: its step fails, and nobody else is held up."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from lab import PATIENCE, Lab, completions, of_kind
+from load import HURRIED
+
+from flowledger.engine import TaskState
+from flowledger.engine.domain.events import StepFailed
+from flowledger.handlers import Retry, Workflow
+
+NEIGHBOURS = 8
+TRIGGER = """
+create function public.refuse() returns trigger language plpgsql as $$
+begin
+    if convert_from(new.state, 'utf8') ~ 'poison' then
+        raise exception 'no poison here' using errcode = '23514';
+    end if;
+    return new;
+end $$;
+create trigger refuse before insert on flowledger.event
+    for each row execute function public.refuse();
+"""
+OF_ONE_TASK = "new.task_id = '{}' and new.topic in ('step.completed', 'step.failed')"
+
+flow = Workflow("refused", "flow", version="1")
+
+
+@flow.step(retry=Retry(max_attempts=3, backoff="none"))
+def only(context: dict[str, Any]) -> str:
+    if context["how"] == "raises":
+        raise OSError("poi" + "son")
+    return "poi" + "son" if context["how"] == "returns" else "well"
+
+
+@pytest.mark.parametrize("how", ["returns", "raises"])
+def test_what_the_database_never_takes_becomes_a_failure_that_says_so(lab: Lab, how: str) -> None:
+    lab.rows(TRIGGER)
+    engine = lab.open(flow, **HURRIED)
+    contexts = [{"how": how}, *[{"how": "works"}] * NEIGHBOURS, {"how": how}]
+
+    first, *neighbours, last = engine.submit_many(flow, contexts)
+
+    for task in neighbours:
+        assert task.result(PATIENCE) == {"only": "well"}
+    for task in (first, last):
+        assert task.wait(PATIENCE) is TaskState.ERROR
+        (failed,) = of_kind(task.history(), StepFailed)
+        assert "no poison here (SQLSTATE 23514)" in failed.error.message
+        assert (failed.error.category, failed.error.retryable) == ("permanent", False)
+    assert engine.submit(flow, {"how": "works"}).result(PATIENCE) == {"only": "well"}
+    assert lab.value("select count(*) from flowledger.queue") == 0
+    lab.until(lambda: engine.health["worker"].well)
+
+
+def test_where_no_failure_is_taken_either_the_outcome_waits_and_the_others_are_stored(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "flowledger")
+    coordinator = lab.open(flow, roles=["coordinator"])
+    stuck, *neighbours = coordinator.submit_many(flow, [{"how": "works"}] * (NEIGHBOURS + 1))
+    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == NEIGHBOURS + 1)
+    condition = OF_ONE_TASK.format(stuck.id)
+    lab.rows(TRIGGER.replace("convert_from(new.state, 'utf8') ~ 'poison'", condition))
+
+    worker = lab.open(flow, roles=["worker"], **HURRIED)
+
+    for task in neighbours:
+        assert task.result(PATIENCE) == {"only": "well"}
+    lab.until(lambda: worker.health["worker"].attempts > 12)
+    assert worker.health["worker"].sqlstate == "23514"
+    assert stuck.state is TaskState.IN_PROGRESS
+
+    lab.rows("drop trigger refuse on flowledger.event")
+
+    assert stuck.result(PATIENCE) == {"only": "well"}
+    assert set(completions(lab).values()) == {1}
+    told = [record.getMessage().split()[0] for record in caplog.records]
+    assert told.count("database.refused") == 1

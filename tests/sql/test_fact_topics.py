@@ -1,0 +1,11 @@
+"""fact_topics: what coordinators decide on, as SQL knows it."""
+
+from __future__ import annotations
+
+from board import Connection, call
+
+from flowledger.engine.domain.events import FACT_TOPICS
+
+
+def test_they_are_those_of_the_domain(connection: Connection) -> None:
+    assert call(connection, "fact_topics") == [[*FACT_TOPICS]]

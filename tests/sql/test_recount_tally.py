@@ -1,0 +1,84 @@
+"""recount_tally: the counters, from the rows alone."""
+
+from __future__ import annotations
+
+import psycopg
+from board import (
+    NOON,
+    Connection,
+    Others,
+    call,
+    new_id,
+    rows_of,
+    step_row,
+    table,
+    tally,
+    task_row,
+    wait_until_blocked,
+)
+from psycopg.types.json import Jsonb
+
+TEMPLATE = new_id()
+
+
+def fill(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "insert into flowledger.template (template_id, namespace, name, version, definition_hash,"
+        " definition, registered_at) values (%s, 'shop', 'order', '1', '', %s, %s)",
+        (TEMPLATE, Jsonb({"steps": [{"name": "a"}, {"name": "b"}]}), NOON),
+    )
+    open_one, paused, ended = new_id(), new_id(), new_id()
+    rows = [
+        task_row(open_one, TEMPLATE),
+        task_row(paused, TEMPLATE, paused=True, state="waiting"),
+        task_row(ended, TEMPLATE, paused=True, state="cancelled", ended_at=NOON),
+    ]
+    call(connection, "store_tasks", rows_of(rows))
+    steps = [step_row(open_one, "a", state="complete"), step_row(open_one, "b")]
+    call(connection, "store_steps", rows_of(steps), 3)
+
+
+EXPECTED = {
+    "tasks_in_progress": 1,
+    "tasks_waiting": 1,
+    "tasks_cancelled": 1,
+    "tasks_paused": 1,
+    "steps_of_tasks": 6,
+    "steps_enqueued": 1,
+    "steps_complete": 1,
+}
+
+
+def test_it_counts_what_was_counted_as_it_happened(connection: Connection) -> None:
+    fill(connection)
+    before = tally(connection)
+
+    call(connection, "recount_tally")
+
+    assert before == tally(connection) == EXPECTED
+    assert table(connection, "tally", "shard") == [0]
+
+
+def test_wrong_counters_are_put_right(connection: Connection) -> None:
+    fill(connection)
+    connection.execute("update flowledger.tally set tasks_error = 9, steps_enqueued = -3")
+    connection.execute("delete from flowledger.tally where shard = 3")
+
+    call(connection, "recount_tally")
+
+    assert tally(connection) == EXPECTED
+
+
+def test_without_tasks_all_is_zero(connection: Connection) -> None:
+    call(connection, "recount_tally")
+
+    assert tally(connection) == {}
+
+
+def test_no_coordinator_commits_meanwhile(connection: Connection, others: Others) -> None:
+    with others.begin() as counting:
+        call(counting, "recount_tally")
+        leading = others.later("lead_shard", 0, new_id(), 60.0)
+        wait_until_blocked(connection)
+
+    assert leading.result(timeout=30)

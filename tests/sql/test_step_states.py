@@ -1,0 +1,17 @@
+"""step_states: the order in which steps are counted."""
+
+from __future__ import annotations
+
+from board import Connection, call, table_columns
+
+from flowledger.engine.domain.states import StepState
+
+
+def test_they_are_those_of_the_domain(connection: Connection) -> None:
+    assert call(connection, "step_states") == [[*StepState]]
+
+
+def test_each_has_a_counter(connection: Connection) -> None:
+    counters = [c for c in table_columns(connection, "tally") if c.startswith("steps_")]
+
+    assert counters == ["steps_of_tasks", *(f"steps_{state}" for state in StepState)]
