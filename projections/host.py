@@ -120,15 +120,29 @@ class Host:
 
     def _advance(self, led: Led, head: int) -> bool:
         """One batch of one projection; what stops it must not stop the others."""
+        built = led.lead.building
         try:
-            return led.advance(head)
-        except LeadershipLost:
-            self._log.emit(Signal.PROJECTION_LOST, projection=str(led.place))
-        except ProjectionRefused as error:
-            self._tell(led.place.name, str(error))
-        self._led.pop(led.place, None)
-        self._look_at = self._clock.now() + timedelta(seconds=self._settings.retry_initial_seconds)
-        return False
+            more = led.advance(head)
+        except (LeadershipLost, ProjectionRefused) as error:
+            self._cannot(led.place, error)
+            return False
+        if built and not led.lead.building:
+            self._retire_others(led.place)
+        return more
+
+    def _cannot(self, place: Place, error: LeadershipLost | ProjectionRefused) -> None:
+        """The lease is asked for again: at once where it was lost, in its turn where refused."""
+        del self._led[place]
+        if isinstance(error, ProjectionRefused):
+            self._tell(place.name, str(error))
+            return
+        self._log.emit(Signal.PROJECTION_LOST, projection=str(place))
+        self._look_at = self._clock.now()
+
+    def _retire_others(self, place: Place) -> None:
+        """What served before this generation is done with."""
+        for other in [led for led in self._led if led.name == place.name and led != place]:
+            del self._led[other]
 
     def _install(self) -> None:
         """Make the tables of versions that are new. What is refused is told, and tried again."""

@@ -101,7 +101,7 @@ def _subscribed(subscription: Subscription) -> Callable[[F], F]:
 
 
 def _problems(subscription: Subscription, method: object) -> Iterator[str]:
-    kinds: tuple[object, ...] = subscription.kinds
+    kinds = cast("tuple[object, ...]", subscription.kinds)
     if not isinstance(method, FunctionType):
         yield "expected a method below the decorator"
     elif inspect.iscoroutinefunction(method):

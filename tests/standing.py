@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,6 @@ from uuid import UUID
 from lab import Lab
 from stepped import Stage
 
-from flowledger.engine.domain.circuit import circuit_id
 from flowledger.engine.domain.events import StepCompleted, StepError, StepFailed
 from flowledger.engine.domain.ids import request_id, step_id
 from flowledger.engine.domain.replay import Difference
@@ -46,25 +46,40 @@ def last() -> None:
     """Not ready."""
 
 
-class Standing:
-    """Two tasks at rest, with nobody at work; `names` has the ids of what statements may name."""
-
-    def __init__(self, lab: Lab, opened: ExitStack) -> None:
-        self.lab = lab
-        self.stage = stage = Stage(lab, opened, halfway)
-        self.engine = stage.client
-        tasks = self.engine.submit_many(halfway, [{"number": 1}, {"number": 2}])
-        self.one, self.two = sorted(task.id for task in tasks)
+def bring_halfway(lab: Lab) -> Mapping[str, Any]:
+    """Two tasks, at rest, with nobody at work; returns the ids that statements may name."""
+    with ExitStack() as opened:
+        stage = Stage(lab, opened, halfway)
+        tasks = stage.client.submit_many(halfway, [{"number": 1}, {"number": 2}])
+        one, two = sorted(task.id for task in tasks)
         stage.settle()
         claims = stage.worker.exchange(limit=2).claims
         stage.worker.exchange([stage.worker.fact(StepCompleted, each, result=1) for each in claims])
         stage.settle()
         taken = {claim.step: claim for claim in stage.worker.exchange(limit=2).claims}
         stage.worker.exchange([stage.worker.fact(StepFailed, taken["fails"], error=AWAY)])
-        asked = {"reason": "asked", "actor": "ann", "key": "k", "wait": 0}
-        self.engine.task(self.two).step("last").cancel(**asked)
+        cancel = {"reason": "not needed", "actor": "ann", "key": "k", "wait": 0}
+        stage.client.task(two).step("last").cancel(**cancel)
         stage.settle()
-        self.names = self._names()
+    return {
+        **{step.name: step_id(one, step.name) for step in halfway.template.steps},
+        "held": step_id(two, "runs"),
+        "one": one,
+        "two": two,
+        "request": request_id(two, "k"),
+        "template": halfway.template.template_id,
+        "nobody": UUID("019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071"),
+        "nobodys_step": UUID("019a2b3c-4d5e-8f60-8a1b-2c3d4e5f6071"),
+    }
+
+
+class Standing:
+    """A database of such tasks, to tamper with; `names` has what statements may name."""
+
+    def __init__(self, lab: Lab, names: Mapping[str, Any]) -> None:
+        self.lab = lab
+        self.names = names
+        self.engine = lab.open(roles=())
 
     def plant(self, statements: str) -> None:
         """Change what nobody may change; `{name}` stands for an id of `names`."""
@@ -75,17 +90,3 @@ class Standing:
     def differences(self, task: UUID | None = None) -> list[Difference]:
         """What verification finds."""
         return list(self.engine.verify(task))
-
-    def _names(self) -> dict[str, Any]:
-        steps = {step.name: step_id(self.one, step.name) for step in halfway.template.steps}
-        return {
-            **steps,
-            "held": step_id(self.two, "runs"),
-            "one": self.one,
-            "two": self.two,
-            "request": request_id(self.two, "k"),
-            "template": halfway.template.template_id,
-            "circuit": circuit_id("bank"),
-            "nobody": UUID("019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071"),
-            "nobodys_step": UUID("019a2b3c-4d5e-8f60-8a1b-2c3d4e5f6071"),
-        }

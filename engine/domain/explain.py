@@ -20,9 +20,7 @@ from flowledger.engine.domain.reasons import Explanation, Reason, ReasonKind, in
 from flowledger.engine.domain.scene import Scene
 from flowledger.engine.domain.states import STEP_ENDS, StepState, TaskState
 from flowledger.engine.domain.surroundings import Surroundings
-
-NAMED = 3
-"""How many steps of a group are named before the others are counted."""
+from flowledger.engine.domain.words import some_of
 
 TOGETHER: Mapping[ReasonKind, str] = MappingProxyType(
     {
@@ -104,14 +102,6 @@ def together(reasons: Iterable[Reason]) -> list[Reason]:
     return [_group(found) for found in groups.values()]
 
 
-def listed(names: Iterable[str]) -> str:
-    """Some names, and how many more there are: `a, b, c and 7 more`."""
-    found = list(names)
-    if len(found) <= NAMED + 1:
-        return " and ".join(filter(None, (", ".join(found[:-1]), found[-1])))
-    return f"{', '.join(found[:NAMED])} and {len(found) - NAMED} more"
-
-
 def _explanation(
     scene: Scene, step: str | None, state: TaskState | StepState, reasons: list[Reason]
 ) -> Explanation:
@@ -151,7 +141,7 @@ def _waiting(waiting: list[str], first: list[str]) -> list[Reason]:
     return [
         Reason(
             kind=ReasonKind.DEPENDENCY,
-            sentence=f"{listed(waiting)} {wait} for {listed(first)}",
+            sentence=f"{some_of(waiting)} {wait} for {some_of(first)}",
             about=first[0] if len(first) == 1 else "",
             details={"dependencies": [*first]},
             steps=tuple(waiting),
@@ -163,11 +153,11 @@ def _group(reasons: list[Reason]) -> Reason:
     first = reasons[0]
     steps = tuple(name for reason in reasons for name in reason.steps)
     if len(reasons) == 1:
-        return replace(first, sentence=f"{listed(steps)}: {first.sentence}")
+        return replace(first, sentence=f"{some_of(steps)}: {first.sentence}")
     said = TOGETHER[first.kind].format(about=first.about)
     changes = [reason.earliest for reason in reasons if reason.earliest is not None]
     return replace(
-        first, sentence=f"{listed(steps)} {said}", earliest=min(changes, default=None), steps=steps
+        first, sentence=f"{some_of(steps)} {said}", earliest=min(changes, default=None), steps=steps
     )
 
 

@@ -8,8 +8,8 @@ from flowledger.engine.domain.reasons import Reason, ReasonKind, cause_of
 from flowledger.engine.domain.replay import Placed
 from flowledger.engine.domain.scene import Scene, cause, iso
 from flowledger.engine.domain.states import StepState, TaskState
-from flowledger.engine.domain.surroundings import Surroundings
-from flowledger.engine.domain.words import duration, on_one_line, what_happened
+from flowledger.engine.domain.surroundings import ProjectionStanding, Surroundings
+from flowledger.engine.domain.words import duration, on_one_line, some_of, what_happened
 
 TRY_AGAIN = "`flowledger reset` tries again, `flowledger resolve` counts it as done"
 SETTLE = (
@@ -32,31 +32,34 @@ def unread(scene: Scene) -> list[Placed]:
 
 
 def projections_behind(scene: Scene, last: int) -> Iterator[Reason]:
-    """The projections that do not have the event at the position yet."""
+    """The projections that do not have the event at the position yet, by what keeps them."""
+    standings: dict[str, list[ProjectionStanding]] = {}
     for found in scene.beside.projections if scene.beside is not None else ():
-        if found.position >= last:
-            continue
-        why = f", {STANDINGS[found.standing]}" if found.standing in STANDINGS else ""
-        failure = f": {on_one_line(found.failure)}" if found.failure else ""
+        if found.position < last:
+            standings.setdefault(found.standing, []).append(found)
+    for standing, group in standings.items():
+        names, first = [one.name for one in group], group[0]
+        failure = f": {on_one_line(first.failure)}" if first.failure else ""
+        subject = f"projection {names[0]}" if len(group) == 1 else f"projections {some_of(names)}"
         yield Reason(
             kind=ReasonKind.PROJECTION_BEHIND,
-            sentence=f"projection {found.name} does not show it yet:"
-            f" it stands at {found.position} of {last}{why}{failure}",
-            about=found.name,
+            sentence=f"not yet shown by {subject}, at {min(one.position for one in group)}"
+            f" of {last}; {STANDINGS[standing]}{failure}",
+            about=first.name,
             details={
-                "projection": found.name,
-                "position": found.position,
+                "projections": {one.name: one.position for one in group},
                 "needed": last,
-                "standing": found.standing,
-                "failed_position": found.failed_position,
+                "standing": standing,
+                "failed_position": first.failed_position,
             },
         )
 
 
 STANDINGS = {
-    "paused": "and is paused",
-    "event_failed": "and an event failed",
-    "no_host": "and no process runs it",
+    "running": "it is on its way",
+    "paused": "paused, until `flowledger projections resume`",
+    "event_failed": "an event failed",
+    "no_host": "no process runs it",
 }
 
 

@@ -120,7 +120,8 @@ class Gate:
 
     def admit(self, run: Run, number: int, now: datetime) -> Hold | None:
         """Grant the step all that it needs, or say what holds it; it waits then."""
-        if number not in run.plan.limited and run.plan.template_id not in self._paused:
+        plan = run.plan
+        if number not in plan.limited and not (self._paused and plan.template_id in self._paused):
             return None
         step = step_id(run.task_id, run.plan.steps[number].name)
         demand = demand_of(run.plan, number, run.context, self._rules.namespaces)

@@ -15,7 +15,8 @@ class Plan:
     """The DAG of one template. Steps are numbered as the template lists them.
 
     `limited` has the steps that must be admitted before they are queued, because of a limit or a
-    circuit breaker.
+    circuit breaker, `timed` those that may wait for a time although nothing failed, `roots` those
+    without parents.
     """
 
     template: Template
@@ -25,6 +26,8 @@ class Plan:
     children: tuple[tuple[int, ...], ...]
     parents: tuple[tuple[int, ...], ...]
     limited: frozenset[int]
+    timed: frozenset[int]
+    roots: frozenset[int]
 
 
 def compile_plan(template: Template, limited_namespaces: Container[str] = ()) -> Plan:
@@ -38,6 +41,9 @@ def compile_plan(template: Template, limited_namespaces: Container[str] = ()) ->
     for child, its_parents in enumerate(parents):
         for parent in its_parents:
             children[parent].append(child)
+    limited = frozenset(
+        numbers[step.name] for step in template.steps if all_limited or _is_limited(template, step)
+    )
     return Plan(
         template,
         template.template_id,
@@ -45,17 +51,19 @@ def compile_plan(template: Template, limited_namespaces: Container[str] = ()) ->
         MappingProxyType(numbers),
         tuple(map(tuple, children)),
         parents,
-        frozenset(
-            numbers[step.name]
-            for step in template.steps
-            if all_limited or _is_limited(template, step)
-        ),
+        limited,
+        limited.union(numbers[step.name] for step in template.steps if _is_timed(step)),
+        frozenset(number for number, its_parents in enumerate(parents) if not its_parents),
     )
 
 
 def _is_limited(template: Template, step: StepTemplate) -> bool:
     limits = (template.concurrency, template.rate, step.concurrency, step.rate, step.system)
     return any(limit is not None for limit in limits)
+
+
+def _is_timed(step: StepTemplate) -> bool:
+    return step.timeout_seconds is not None or step.start_timeout_seconds is not None
 
 
 def ancestors(plan: Plan, step: str) -> frozenset[str]:

@@ -10,8 +10,9 @@ own order: the counters depend on the steps' states alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 from uuid import UUID
 
@@ -36,6 +37,28 @@ BUSY = frozenset({StepState.ENQUEUED, StepState.IN_PROGRESS})
 ACTIVE = BUSY | {StepState.WAITING_FOR_RETRY}
 KEEPS_TIMER: tuple[type[StepEvent], ...] = (StepCheckpointed, StepCancelSignalled)
 
+
+class Counted(NamedTuple):
+    """What a step adds to the counters of its run."""
+
+    active: int = 0
+    busy: int = 0
+    errors: int = 0
+    cancelled: int = 0
+
+
+IS_BUSY, IS_NOTHING = Counted(active=1, busy=1), Counted()
+COUNTED: Mapping[StepState, Counted] = MappingProxyType(
+    {
+        **dict.fromkeys(StepState, IS_NOTHING),
+        StepState.ENQUEUED: IS_BUSY,
+        StepState.IN_PROGRESS: IS_BUSY,
+        StepState.WAITING_FOR_RETRY: Counted(active=1),
+        StepState.ERROR: Counted(errors=1),
+        StepState.CANCELLED: Counted(cancelled=1),
+    }
+)
+
 StepTimer = Literal["retry", "timeout", "start_timeout"]
 TaskTimer = Literal["start", "deadline"]
 Timer = tuple[StepTimer, datetime]
@@ -59,7 +82,8 @@ class Run:
     them, and of the retries that are due, that were not admitted, `undecided` the failed attempts
     that the coordinator has not answered yet, `requests` what operators asked for and were not
     answered, by stream, `timers` what falls due and when, `timed` whether the task as a whole ever
-    waits for a time, `causes` the last event of each active step.
+    waits for a time, `causes` the last event of each active step. `task_text` is the
+    task's id as text.
     """
 
     __slots__ = (
@@ -86,6 +110,7 @@ class Run:
         "steps",
         "task",
         "task_id",
+        "task_text",
         "timed",
         "timers",
         "undecided",
@@ -94,6 +119,7 @@ class Run:
     def __init__(self, created: TaskCreated, plan: Plan) -> None:
         self.task_id: UUID = created.task_id
         self.correlation_id = created.correlation_id
+        self.task_text = str(created.task_id)
         self.definition_hash = created.definition_hash
         self.priority = created.priority
         self.created_at = created.occurred_at
@@ -108,7 +134,7 @@ class Run:
         self.ended_at: datetime | None = None
         self.steps: list[Step] = [NEW_STEP] * len(plan.steps)
         self.open: list[int] = [len(parents) for parents in plan.parents]
-        self.ready = {number for number, count in enumerate(self.open) if not count}
+        self.ready = set(plan.roots)
         self.held: dict[int, Hold] = {}
         self.undecided: dict[int, StepEvent] = {}
         self.requests: dict[UUID, TaskRequest] = {}
@@ -129,7 +155,7 @@ class Run:
         """Whether there is anything to decide; most events ask for nothing."""
         if self.undecided or self.requests:
             return True
-        if self.ended:
+        if self.task.state in TASK_ENDS:
             return False
         return bool(self.ready or not self.active or not self.started or self._changed_pace)
 
@@ -213,22 +239,16 @@ class Run:
         after = evolve_step(before, event)
         self.steps[number] = after
         if before.state is not after.state:
-            self._count(before.state, -1)
-            self._count(after.state, +1)
             self._move(number, before.state, after.state)
         self._remember(number, after, event)
 
-    def _count(self, state: StepState, one: int) -> None:
-        if state in ACTIVE:
-            self.active += one
-            if state is not StepState.WAITING_FOR_RETRY:
-                self.busy += one
-        elif state is StepState.ERROR:
-            self.errors += one
-        elif state is StepState.CANCELLED:
-            self.cancelled += one
-
     def _move(self, number: int, before: StepState, after: StepState) -> None:
+        was, becomes = COUNTED[before], COUNTED[after]
+        if was is not becomes:
+            self.active += becomes.active - was.active
+            self.busy += becomes.busy - was.busy
+            self.errors += becomes.errors - was.errors
+            self.cancelled += becomes.cancelled - was.cancelled
         if self.held:
             self.held.pop(number, None)
         if before is StepState.PENDING:
@@ -249,13 +269,14 @@ class Run:
                 self.ready.add(child)
 
     def _remember(self, number: int, step: Step, event: StepEvent) -> None:
-        if type(event) not in KEEPS_TIMER:
+        if self.timers and type(event) not in KEEPS_TIMER:
             self.timers.pop(number, None)
-        self.undecided.pop(number, None)
-        if step.state in ACTIVE:
-            self.causes[number] = event.event_id
-        else:
+        if self.undecided:
+            self.undecided.pop(number, None)
+        if step.state not in ACTIVE:
             self.causes.pop(number, None)
+            return
+        self.causes[number] = event.event_id
         if isinstance(event, StepStarted):
             self._set_timer(number, "timeout", event, self.plan.steps[number].timeout_seconds)
         elif isinstance(event, StepEnqueued):

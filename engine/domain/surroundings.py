@@ -17,6 +17,9 @@ COUNTED = 1_000
 SHOWN = 10
 """How many holders of a limit are named."""
 
+PATIENCE = 1.0
+"""Seconds that a projection on its way may take before it is said to be behind."""
+
 
 @dataclass(frozen=True, slots=True)
 class QueueStanding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +28,8 @@ from flowledger.engine.domain.requests import (
 from flowledger.engine.domain.states import StepState
 
 LONGEST = 60
+NAMED = 3
+"""How many names are some_of before the others are counted."""
 
 PHRASES: Mapping[type[Event], str] = MappingProxyType(
     {
@@ -154,6 +156,14 @@ def short(text: str) -> str:
     """A text on one line, cut where it is long."""
     line = on_one_line(text)
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def some_of(names: Iterable[str]) -> str:
+    """Some names, and how many more there are: `a, b, c and 7 more`."""
+    found = list(names)
+    if len(found) <= NAMED + 1:
+        return " and ".join(filter(None, (", ".join(found[:-1]), found[-1])))
+    return f"{', '.join(found[:NAMED])} and {len(found) - NAMED} more"
 
 
 def on_one_line(text: str) -> str:

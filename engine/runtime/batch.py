@@ -8,7 +8,7 @@ touches each of them often and comparing ids would cost more than deciding.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from math import inf
 from types import MappingProxyType
@@ -34,6 +34,10 @@ from flowledger.engine.domain.states import StepState
 from flowledger.engine.ports import Commit, Row
 
 Numbers = Mapping[Run, set[int]]
+ANSWERS = (RequestGranted, RequestRefused)
+NO_TASK_ROW = (TaskRequest, *ANSWERS)
+"""What is in a stream of its own, and changes nothing of the task itself."""
+
 NOTHING: Numbers = MappingProxyType({})
 TAKES_FROM_QUEUE = frozenset(
     {
@@ -67,8 +71,9 @@ class Batch:
         self._tasks: set[Run] = set()
         self._dropped: set[UUID] = set()
         self._signalled: list[UUID] = []
-        self._queued: defaultdict[Run, set[int]] = defaultdict(set)
+        self._queued: defaultdict[Run, dict[int, UUID]] = defaultdict(dict)
         self._untimed: set[UUID] = set()
+        self._answers = False
 
     def __bool__(self) -> bool:
         return bool(self.events or self.steps or self._tasks or self._queued or self._untimed)
@@ -82,25 +87,31 @@ class Batch:
         """A fact was folded into the run."""
         if isinstance(event, StepEvent):
             self.steps[run].add(run.plan.numbers[event.step])
-        elif not isinstance(event, (TaskRequest, RequestGranted, RequestRefused)):
+        elif not isinstance(event, NO_TASK_ROW):
             self._tasks.add(run)
 
     def decided(self, run: Run, events: Iterable[TaskEvent]) -> None:
         """Decisions were made about the run, and folded."""
         for event in events:
-            self.saw(run, event)
             self.events.append(event)
             if isinstance(event, StepEnqueued):
-                self._queued[run].add(run.plan.numbers[event.step])
-            elif type(event) in TAKES_FROM_QUEUE:
+                number = run.plan.numbers[event.step]
+                self.steps[run].add(number)
+                self._queued[run][number] = event.originator_id
+                continue
+            self.saw(run, event)
+            if type(event) in TAKES_FROM_QUEUE:
                 self._dropped.add(event.originator_id)
             elif isinstance(event, StepCancelSignalled):
                 self._signalled.append(event.originator_id)
+            elif isinstance(event, ANSWERS):
+                self._answers = True
 
     def requeue(self, run: Run, number: int) -> None:
         """The step gets a row in the queue, whatever was there."""
-        self._queued[run].add(number)
-        self._dropped.add(_id(run, number))
+        step = _id(run, number)
+        self._queued[run][number] = step
+        self._dropped.add(step)
 
     def untime(self, task_id: UUID, step: str) -> None:
         """The timer of the step, or of the task, rang; its row goes, unless there is a new one."""
@@ -112,23 +123,26 @@ class Batch:
         The queue says already that they run, and most will have ended by the next batch. Runs that
         have ended are not kept in memory until then.
         """
-        started = {
-            run: {n for n in numbers if run.steps[n].state is StepState.IN_PROGRESS}
-            for run, numbers in self.steps.items()
-            if not run.ended
-        }
-        put_off = {
-            run: {n for n in numbers if n not in run.timers} for run, numbers in started.items()
-        }
-        for run, numbers in put_off.items():
-            self.steps[run] -= numbers
-        return {run: numbers for run, numbers in put_off.items() if numbers}
+        put_off: dict[Run, set[int]] = {}
+        for run, numbers in self.steps.items():
+            steps, timers = run.steps, run.timers
+            started = {
+                n for n in numbers if steps[n].state is StepState.IN_PROGRESS and n not in timers
+            }
+            if started and not run.ended:
+                numbers.difference_update(started)
+                put_off[run] = started
+        return put_off
 
     def commit(self, epoch: int, old: int, new: int, now: datetime) -> Commit:
         """The transaction that moves the position from `old` to `new`."""
         touched = in_order(self.steps)
         tasks = sorted(self._tasks, key=_by_id)
-        timers = [timer_row(run, number) for run, number in touched if is_timed(run, number)]
+        timers = [
+            timer_row(run, number)
+            for run, number in touched
+            if run.timers and is_timed(run, number)
+        ]
         timers += [task_timer_row(run) for run in tasks if run.timer is not None]
         return Commit(
             epoch=epoch,
@@ -147,14 +161,15 @@ class Batch:
             untimed=self._without_timer(touched, tasks, timers),
             timers=timers,
             submissions=self.submissions,
-            answers=any(isinstance(e, (RequestGranted, RequestRefused)) for e in self.events),
+            answers=self._answers,
         )
 
     def _queue_row(self, run: Run, number: int, now: datetime) -> Row:
-        turn = (now - EPOCH).total_seconds() - run.priority * self._ageing
+        row = queue_row(run, number, self._queued[run][number])
+        row["turn"] = (now - EPOCH).total_seconds() - run.priority * self._ageing
         # One more loss would condemn the step: it must be its own, and nobody's beside it.
-        alone = run.steps[number].lost >= self._lost_lease_limit
-        return {**queue_row(run, number), "turn": turn, "alone": alone}
+        row["alone"] = run.steps[number].lost >= self._lost_lease_limit
+        return row
 
     def _without_timer(
         self, touched: list[tuple[Run, int]], tasks: list[Run], timers: list[Row]
@@ -166,7 +181,7 @@ class Batch:
         return sorted(ids.difference(row["step_id"] for row in timers)) if ids else []
 
 
-def in_order(numbers: Numbers) -> list[tuple[Run, int]]:
+def in_order(numbers: Mapping[Run, Collection[int]]) -> list[tuple[Run, int]]:
     """Rows in the order of their keys, in which everybody locks them."""
     return [(run, n) for run in sorted(numbers, key=_by_id) for n in sorted(numbers[run])]
 
@@ -181,25 +196,19 @@ def _by_id(run: Run) -> int:
 
 
 def _may_have_timer(run: Run, number: int) -> bool:
-    template, step = run.plan.steps[number], run.steps[number]
-    return (
-        template.timeout_seconds is not None
-        or template.start_timeout_seconds is not None
-        or step.failures > 0
-        or step.resets > 0
-        or number in run.plan.limited
-    )
+    step = run.steps[number]
+    return number in run.plan.timed or step.failures > 0 or step.resets > 0
 
 
 def _id(run: Run, number: int) -> UUID:
     return step_id(run.task_id, run.plan.steps[number].name)
 
 
-def queue_row(run: Run, number: int) -> Row:
-    """A row of the queue."""
+def queue_row(run: Run, number: int, step_id: UUID) -> Row:
+    """A row of the queue, but for its turn."""
     step = run.steps[number]
     return {
-        "step_id": _id(run, number),
+        "step_id": step_id,
         "task_id": run.task_id,
         "template_id": run.plan.template_id,
         "version": step.version,
@@ -207,7 +216,7 @@ def queue_row(run: Run, number: int) -> Row:
         "attempt": step.attempt + 1,
         "resets": step.resets,
         "step": run.plan.steps[number].name,
-        "correlation": None if run.correlation_id == str(run.task_id) else run.correlation_id,
+        "correlation": None if run.correlation_id == run.task_text else run.correlation_id,
     }
 
 

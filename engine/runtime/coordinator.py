@@ -42,7 +42,7 @@ from flowledger.engine.config import Coordinator as CoordinatorSettings
 from flowledger.engine.config import Limits
 from flowledger.engine.domain.decisions import Rules, admitted, decide, lease_expired
 from flowledger.engine.domain.decisions import rung as rang
-from flowledger.engine.domain.events import TaskCreated, TaskEvent
+from flowledger.engine.domain.event import TaskEvent
 from flowledger.engine.domain.requests import TaskRequest
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState
@@ -67,7 +67,6 @@ from flowledger.engine.runtime.seat import OnlySeat, Seat
 from flowledger.engine.telemetry import Signal, logger
 
 NO_LIMITS = Limits()
-
 MOST_DOUBLINGS = 10  # of the batch's size, while commits are refused
 
 
@@ -100,6 +99,7 @@ class Coordinator:
         self._leadership: Leadership | None = None
         self._committer = Committer(self._send)
         self._parking = Parking()
+        self._wary = False  # some task is suspected or parked, so that each must be looked at
         self._under_way: UnderWay | None = None
         self._put_off: Numbers = {}  # starts whose rows are still to be stored
         self._queued = 0  # since the last tidying
@@ -191,6 +191,7 @@ class Coordinator:
         try:
             return self._work(leadership, rung)
         except UNFOLDABLE:
+            self._wary = True
             found = self._ledger.lead(self._identity, self._settings.lease_seconds)
             if found != Leadership(leadership.epoch, self._position):
                 raise LeadershipLost("the shard has moved on") from None
@@ -209,16 +210,15 @@ class Coordinator:
         asked = self._ask_clock(batch, rung)
         self._let_go(batch, look=asked or "room" in rung)
         # Others' facts were passed over: to store that for each of them would cost a commit each.
-        changed = batch or self._admissions.gate.unsaved
-        if not changed and not facts and not (asked and self._read > self._position):
+        changed = batch or facts or self._admissions.gate.unsaved
+        if not changed and not (asked and self._read > self._position):
             return self._pause()
         crowded = len(self._runs) > self._settings.cache_tasks  # shrunk between commits only
         hurry = len(facts) >= self._settings.hurry_events and not crowded
         self._put_off = batch.put_off_starts() if hurry else {}
         self._commit(leadership, batch, beside=hurry)
         stored = not hurry and self._settle()
-        more = len(facts) == limit
-        return self._pause() if stored and not more else 0.0
+        return self._pause() if stored and len(facts) < limit else 0.0
 
     def _take_all(self, batch: Batch, facts: Sequence[Recorded | Unreadable]) -> bool:
         """False: the commit that is under way was refused, and all is read again."""
@@ -228,12 +228,13 @@ class Coordinator:
             for fact in facts:
                 if isinstance(fact, Unreadable):
                     self._parking.park(fact.task_id, fact.reason)
-                elif isinstance(fact.event, TaskEvent):
-                    if isinstance(fact.event, TaskRequest) or fact.event.task_id in asked:
-                        asked[fact.event.task_id] = fact.event.event_id
-                    self._take(batch, fact.event, now, decides=fact.event.task_id not in asked)
+                    self._wary = True
+                elif isinstance(event := fact.event, TaskEvent):
+                    if isinstance(event, TaskRequest) or (asked and event.task_id in asked):
+                        asked[event.task_id] = event.event_id
+                    self._take(batch, event, now, decides=not asked or event.task_id not in asked)
                 else:
-                    self._admissions.gate.told(fact.event)
+                    self._admissions.gate.told(event)
             # What operators ask for is weighed against all that is known to have happened.
             for task_id, cause in asked.items():
                 for run in self._found(task_id):
@@ -247,22 +248,25 @@ class Coordinator:
 
     def _take(self, batch: Batch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
         certain = self._under_way is None
-        with self._parking.of(event.task_id, certain=certain) as accepted:
-            if not accepted:
-                return
-            if not isinstance(event, TaskCreated):
-                run = self._runs.at(event.task_id, self._read)
-                run.apply(event)
-            elif event.submission is None:
-                run = self._runs.create(event)
-            else:
-                # It was appended here, with decisions about it, and is now met again in the log.
-                run = self._runs.at(event.task_id, self._read)
-            batch.saw(run, event)
-            if run.plan.limited:
-                self._admissions.saw(run, (event,), now)
-            if decides:
-                batch.decided(run, decide(run, event.event_id, now, self._rules))
+        if self._wary:
+            with self._parking.of(event.task_id, certain=certain) as accepted:
+                if accepted:
+                    self._fold(batch, event, now, decides=decides)
+            return
+        try:
+            self._fold(batch, event, now, decides=decides)
+        except UNFOLDABLE:
+            self._wary = True
+            with self._parking.of(event.task_id, certain=certain):
+                raise
+
+    def _fold(self, batch: Batch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
+        run = self._runs.fold(event, self._read)
+        batch.saw(run, event)
+        if run.plan.limited:
+            self._admissions.saw(run, (event,), now)
+        if decides and (events := decide(run, event.event_id, now, self._rules)):
+            batch.decided(run, events)
 
     def _let_go(self, batch: Batch, *, look: bool) -> None:
         """Queue the steps that waited and can go now."""
@@ -270,8 +274,7 @@ class Coordinator:
         self._admissions.sync(batch)
         for waiter in self._admissions.called(now, limit, look=look):
             for run in self._found(waiter.task_id):
-                number = run.plan.numbers[waiter.step]
-                events = admitted(run, number, now, self._rules)
+                events = admitted(run, run.plan.numbers[waiter.step], now, self._rules)
                 batch.decided(run, let_go(events, waiter))
         for run in self._admissions.stalled(batch):
             batch.decided(run, decide(run, run.last_event, now, self._at_rest))
@@ -294,8 +297,8 @@ class Coordinator:
                     self._admissions.saw(run, events, now)
         for task_id, step, worker in due.lost:
             for run in self._found(task_id):
-                number = run.plan.numbers[step]
-                batch.decided(run, lease_expired(run, number, worker, now, self._rules))
+                expired = lease_expired(run, run.plan.numbers[step], worker, now, self._rules)
+                batch.decided(run, expired)
         if reconcile:
             self._reconcile(batch, now)
         poll = now + timedelta(seconds=self._settings.poll_seconds)
@@ -336,8 +339,7 @@ class Coordinator:
         self._reconcile_at = now + timedelta(seconds=self._settings.reconcile_seconds)
 
     def _commit(self, leadership: Leadership, batch: Batch, *, beside: bool) -> None:
-        now = self._clock.now()
-        commit = batch.commit(leadership.epoch, self._position, self._read, now)
+        commit = batch.commit(leadership.epoch, self._position, self._read, self._clock.now())
         self._admissions.store(commit)
         if self._conflicts:  # a row that lingers in the queue may have been it
             commit.dropped.extend(row["step_id"] for row in commit.queued)

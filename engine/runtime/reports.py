@@ -6,8 +6,8 @@ it. Then they go one by one, so that the others are stored.
 
 A fact that was refused alone `SURE` times is replaced by a failure of the step that says why, as
 another attempt would end in the same way. Where that is refused as well, it is not the fact that is
-wrong: the outcome waits, as in any outage, and nothing that was done is thrown away. The worker
-claims nothing meanwhile, and its health says why.
+wrong: the outcome waits, as in any outage, and nothing that was done is thrown away. Meanwhile it
+takes one of the worker's places, and the worker's health says why.
 """
 
 from __future__ import annotations
@@ -46,6 +46,11 @@ class Reports:
         """The steps that facts wait of."""
         return {fact.originator_id for fact in self.waiting}
 
+    @property
+    def stuck(self) -> int:
+        """How many facts were refused alone and wait on."""
+        return len(self._refusals)
+
     def add(self, fact: StepEvent) -> None:
         """One more is to be reported."""
         self.waiting.append(fact)
@@ -80,18 +85,17 @@ class Reports:
             self._tell(Signal.WORKER_STEP_LOST, fact)
         return astray
 
-    def one_by_one(self, send: Send, settle: Settle) -> None:
-        """Report each fact alone. Raises StatementRefused where some are refused and wait on."""
-        last: StatementRefused | None = None
+    def one_by_one(self, send: Send, settle: Settle) -> StatementRefused | None:
+        """Report each fact alone. Returns why some are refused, and wait on."""
+        refusal: StatementRefused | None = None
         for fact in list(self.waiting):
             try:
                 sent, exchange = self._sent(fact, send)
             except StatementRefused as error:
-                last = error
+                refusal = error
                 continue
             settle([sent], exchange)
-        if last is not None:
-            raise last
+        return refusal
 
     def _sent(self, fact: StepEvent, send: Send) -> tuple[StepEvent, Exchange]:
         try:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable
 from uuid import UUID
 
-from flowledger.engine.domain.events import TaskCreated
+from flowledger.engine.domain.events import TaskCreated, TaskEvent
 from flowledger.engine.domain.plan import Plan, compile_plan
 from flowledger.engine.domain.run import Run, fold_run
 from flowledger.engine.errors import LogCorrupt
@@ -46,6 +46,17 @@ class Runs:
         run = Run(created, self._plan(created.template_id))
         self._runs[run.task_id] = run
         return run
+
+    def fold(self, event: TaskEvent, position: int) -> Run:
+        """The run with the event, which stands at most at that position. Raises as `at` does."""
+        if not isinstance(event, TaskCreated):
+            run = self.at(event.task_id, position)
+            run.apply(event)
+            return run
+        if event.submission is None:
+            return self.create(event)
+        # It was appended by the coordinator, with decisions about it, and is now met in the log.
+        return self.at(event.task_id, position)
 
     def cached(self, task_id: UUID) -> Run | None:
         """The run, where it is in memory."""

@@ -268,7 +268,7 @@ class Worker:
             self._see_to_isolation(now)
         if not self._may_claim:
             return 0
-        at_work = len(self._running) + len(self._abandoned)
+        at_work = len(self._running) + len(self._abandoned) + self._reports.stuck
         if self._isolated:
             full = at_work >= self._settings.concurrency
             return 0 if full or self.busy else 1
@@ -289,13 +289,22 @@ class Worker:
         except StatementRefused:
             if not facts:
                 raise
-            self._reports.one_by_one(self._send, self._settle)
-            facts = self._reports.waiting
-            exchange = self._send(facts, limit)
+            return self._exchange_apart(limit)
         if limit:
             self._may_claim = len(exchange.claims) + len(exchange.refused) >= limit
         self._settle(facts, exchange)
         return list(exchange.claims)
+
+    def _exchange_apart(self, limit: int) -> list[Claim]:
+        """Each fact alone, then claims. Raises StatementRefused where facts are refused and wait;
+        what was claimed is found on the board.
+        """
+        refusal = self._reports.one_by_one(self._send, self._settle)
+        claims = list(self._send([], limit).claims)
+        if refusal is not None:
+            self._ask_board = True
+            raise refusal
+        return claims
 
     def _send(self, facts: Sequence[StepEvent], limit: int) -> Exchange:
         self._faults.reached("exchanging")

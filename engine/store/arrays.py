@@ -83,6 +83,10 @@ class TextArray(Array):
         super().__init__(len(values), b"".join(parts))
 
 
+EventArrays = tuple[UuidArray, BigintArray, TextArray, ByteaArray, UuidArray, BigintArray]
+"""Events as columns: streams, versions, topics, payloads, tasks, encodings."""
+
+
 class ArrayDumper(Dumper):
     """Hands an encoded array to the server as it is."""
 

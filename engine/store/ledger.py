@@ -28,16 +28,12 @@ from flowledger.engine.store.failures import translated
 from flowledger.engine.store.limits import changes_text, circuits_of, state_of
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Pool
-from flowledger.engine.store.recorder import (
-    LedgerDatastore,
-    LedgerNotification,
-    LedgerRecorder,
-    event_arrays,
-    notification,
-)
+from flowledger.engine.store.recorder import LOG_OF_TOPICS, LedgerDatastore, LedgerRecorder
 from flowledger.engine.telemetry import Signal, logger
 
 FACTS = "select * from flowledger.shard_facts(%s, %s, %s, %s, %b)"
+TOPICS = TextArray(FACT_TOPICS)
+LAST = 2**63 - 1
 PASSED = "select flowledger.passed_facts(%s, %s, %s, %b)"
 
 
@@ -80,13 +76,23 @@ class PostgresLedger:
 
     def facts(self, after: int, limit: int) -> Sequence[Recorded | Unreadable]:
         """Facts behind a position, in order. One that cannot be read keeps its place among them."""
-        return [self._read(row) for row in self._facts(after, limit)]
+        return [self._read(*row) for row in self._facts(after, limit)]
 
-    def _read(self, row: LedgerNotification) -> Recorded | Unreadable:
+    def _read(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order
+        self,
+        position: int,
+        stream: UUID,
+        version: int,
+        topic: str,
+        state: bytes,
+        task_id: UUID | None,
+        recorded_at: datetime,
+    ) -> Recorded | Unreadable:
         try:
-            return Recorded(row.id, row.recorded_at, self._mapper.to_domain_event(row))
+            event = self._mapper.event(stream, version, topic, state, task_id, position)
         except LogCorrupt as error:
-            return Unreadable(row.id, row.task_id, str(error))
+            return Unreadable(position, task_id, str(error))
+        return Recorded(position, recorded_at, event)
 
     def passed(self, after: int) -> int:
         """How far one may go on from a position without passing over a fact.
@@ -95,8 +101,7 @@ class PostgresLedger:
         """
         if self._shards == 1:
             return after
-        topics = TextArray(FACT_TOPICS)
-        row = self._one(PASSED, (self._shard, self._shards, after, topics))
+        row = self._one(PASSED, (self._shard, self._shards, after, TOPICS))
         return cast("tuple[int]", row)[0]
 
     def task_events(self, task_id: UUID, until: int) -> Sequence[TaskEvent]:
@@ -184,12 +189,11 @@ class PostgresLedger:
 
     def commit(self, commit: Commit) -> None:
         """Store all of it or nothing. Raises LeadershipLost, or StreamMoved."""
-        stored = [self._mapper.to_stored_event(event) for event in commit.events]
         self._one(
             COMMIT,
             (
                 *(self._shard, commit.epoch, commit.old, commit.new, self._lease),
-                *(event_arrays(stored) if stored else (None,) * 6),
+                *(self._mapper.columns(commit.events) if commit.events else (None,) * 6),
                 commit.dropped or None,
                 commit.signalled or None,
                 _json(commit.queued),
@@ -203,15 +207,10 @@ class PostgresLedger:
             ),
         )
 
-    def _facts(self, after: int, limit: int) -> Sequence[LedgerNotification]:
-        with translated():
-            if self._shards == 1:
-                return self._recorder.select_notifications(
-                    after, limit, topics=FACT_TOPICS, inclusive_of_start=False
-                )
-            topics = TextArray(FACT_TOPICS)
-            rows = self._all(FACTS, (self._shard, self._shards, after, limit, topics))
-            return [notification(*row) for row in rows]
+    def _facts(self, after: int, limit: int) -> list[tuple[Any, ...]]:
+        if self._shards == 1:
+            return self._all(LOG_OF_TOPICS, (after, LAST, TOPICS, limit))
+        return self._all(FACTS, (self._shard, self._shards, after, limit, TOPICS))
 
     def _one(self, query: Any, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
         with translated(), self._pool.connection() as connection:

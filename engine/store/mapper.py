@@ -9,6 +9,7 @@ so beside the row.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
@@ -21,6 +22,13 @@ from pydantic import BaseModel, ValidationError
 from flowledger.engine.domain.events import EVENTS, Event
 from flowledger.engine.domain.upcasts import upcast
 from flowledger.engine.errors import LogCorrupt
+from flowledger.engine.store.arrays import (
+    BigintArray,
+    ByteaArray,
+    EventArrays,
+    TextArray,
+    UuidArray,
+)
 
 PLAIN, ENCODED = 0, 1
 COLUMNS = frozenset({"originator_id", "originator_version", "task_id"})
@@ -59,6 +67,12 @@ def payload_of(kind: type[Event]) -> tuple[str, ...]:
     return tuple(name for name in kind.model_fields if name not in COLUMNS | KNOWN)
 
 
+@cache
+def validator_of(kind: type[Event]) -> Callable[[dict[str, Any]], Event]:
+    """What makes a checked event of its fields."""
+    return cast("Callable[[dict[str, Any]], Event]", kind.__pydantic_validator__.validate_python)
+
+
 class LedgerMapper(Mapper[UUID]):
     """Between domain events and stored events; topics are names, old shapes are upgraded."""
 
@@ -75,47 +89,79 @@ class LedgerMapper(Mapper[UUID]):
         """The event as a row of the log. Raises TypeError for what is no event of the engine."""
         if not isinstance(domain_event, Event):
             raise TypeError(f"{type(domain_event).__name__} is not an event of the engine")
-        values = domain_event.__dict__
-        task_id: UUID | None = values.get("task_id")
-        fields = {
-            name: value
-            for name in payload_of(type(domain_event))
-            if (value := values[name]) is not None
-        }
-        if domain_event.schema_version != 1:
-            fields["schema_version"] = domain_event.schema_version
-        if domain_event.correlation_id != str(task_id):
-            fields["correlation_id"] = domain_event.correlation_id
-        state = self.transcoder.encode(fields)
-        if self._encoding == ENCODED:
-            state = self._hide(state)
         return LedgerEvent(
             domain_event.originator_id,
             domain_event.originator_version,
             domain_event.topic,
-            state,
-            task_id,
+            self.payload(domain_event),
+            domain_event.__dict__.get("task_id"),
             self._encoding,
         )
 
+    def columns(self, events: Sequence[Event]) -> EventArrays:
+        """The columns of the events' rows, for the functions that append."""
+        return (
+            UuidArray([event.originator_id for event in events]),
+            BigintArray([event.originator_version for event in events]),
+            TextArray([event.topic for event in events]),
+            ByteaArray([self.payload(event) for event in events]),
+            UuidArray([event.__dict__.get("task_id") for event in events]),
+            BigintArray([self._encoding] * len(events)),
+        )
+
+    def payload(self, event: Event) -> bytes:
+        """What is stored of the event beside the columns."""
+        values = event.__dict__
+        fields = {
+            name: value for name in payload_of(type(event)) if (value := values[name]) is not None
+        }
+        if values["schema_version"] != 1:
+            fields["schema_version"] = values["schema_version"]
+        if values["correlation_id"] != id_text(values.get("task_id")):
+            fields["correlation_id"] = values["correlation_id"]
+        state = orjson.dumps(fields, default=_model_fields, option=orjson.OPT_UTC_Z)
+        return state if self._encoding == PLAIN else self._hide(state)
+
     def to_domain_event(self, stored_event: StoredEvent) -> Event:
         """The event of a row. Raises LogCorrupt for an unknown topic or a payload of no event."""
+        return self.event(
+            stored_event.originator_id,
+            stored_event.originator_version,
+            stored_event.topic,
+            stored_event.state,
+            getattr(stored_event, "task_id", None),
+            getattr(stored_event, "id", None),
+        )
+
+    def event(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order
+        self,
+        stream: UUID | str,
+        version: int,
+        topic: str,
+        state: bytes,
+        task_id: UUID | None = None,
+        position: int | None = None,
+    ) -> Event:
+        """The event of these columns. Raises LogCorrupt as `to_domain_event` does."""
         try:
-            kind = EVENTS[stored_event.topic]
-            fields = self._fields(stored_event.state)
+            kind = EVENTS[topic]
+            fields = self._fields(state)
             if fields.get("schema_version", 1) != kind.current_version:
-                fields = upcast(stored_event.topic, fields)
-            fields["originator_id"] = stored_event.originator_id
-            fields["originator_version"] = stored_event.originator_version
-            task_id = getattr(stored_event, "task_id", None)
+                fields = upcast(topic, fields)
+            fields["originator_id"] = stream
+            fields["originator_version"] = version
             if task_id is not None:
                 fields["task_id"] = task_id
-                fields.setdefault("correlation_id", str(task_id))
-            return kind.model_validate(fields)
+                if "correlation_id" not in fields:
+                    fields["correlation_id"] = id_text(task_id)
+            # As `model_validate` does, without its arguments: half of the time went there.
+            return validator_of(kind)(fields)
         except KeyError as error:
-            raise LogCorrupt(f"{_place(stored_event)}: unknown {error}") from error
+            place = _place(stream, version, topic, position)
+            raise LogCorrupt(f"{place}: unknown {error}") from error
         except (ValueError, TypeError, ValidationError) as error:
-            raise LogCorrupt(f"{_place(stored_event)} cannot be read: {error}") from error
+            place = _place(stream, version, topic, position)
+            raise LogCorrupt(f"{place} cannot be read: {error}") from error
 
     def _fields(self, state: bytes) -> dict[str, Any]:
         if self._encoding == ENCODED:
@@ -123,7 +169,7 @@ class LedgerMapper(Mapper[UUID]):
                 state = self._reveal(state)
             except Exception as error:  # compressors and ciphers raise what they please
                 raise ValueError(str(error)) from error
-        fields = self.transcoder.decode(state)
+        fields = orjson.loads(state)
         if not isinstance(fields, dict):
             raise TypeError(f"expected an object, got {type(fields).__name__}")
         return cast("dict[str, Any]", fields)
@@ -139,10 +185,11 @@ class LedgerMapper(Mapper[UUID]):
         return self.compressor.decompress(state) if self.compressor else state
 
 
-def _place(stored: StoredEvent) -> str:
-    position = getattr(stored, "id", None)
+def id_text(identifier: UUID | None) -> str | None:
+    """As `str` writes it, in a third of the time: three events a step are compared with theirs."""
+    return None if identifier is None else orjson.dumps(identifier)[1:-1].decode()
+
+
+def _place(stream: UUID | str, version: int, topic: str, position: int | None) -> str:
     where = f"position {position}, " if position is not None else ""
-    return (
-        f"the event at {where}version {stored.originator_version} of stream"
-        f" {stored.originator_id} (topic {stored.topic!r})"
-    )
+    return f"the event at {where}version {version} of stream {stream} (topic {topic!r})"

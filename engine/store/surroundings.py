@@ -10,6 +10,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.surroundings import (
     COUNTED,
+    PATIENCE,
     SHOWN,
     HeldStanding,
     Holder,
@@ -32,7 +33,7 @@ HOLDERS = "select * from flowledger.slot_holders(%b, %s::int)"
 IN_USE = "select * from flowledger.slots_in_use(%b)"
 EXPECTED = "select * from flowledger.expected_at(%b)"
 CIRCUITS = "select flowledger.circuits_now()"
-PROJECTIONS = "select * from flowledger.projections_behind(%s::bigint)"
+PROJECTIONS = "select * from flowledger.projections_behind(%s::bigint, %s)"
 
 
 def surroundings_of(
@@ -50,7 +51,9 @@ def surroundings_of(
         held={row.step: row for row in held},
         workers=_workers(connection, template_id) if waits else (),
         limits=_limits(connection, held),
-        projections=tuple(ProjectionStanding(*row) for row in _rows(connection, PROJECTIONS, last)),
+        projections=tuple(
+            ProjectionStanding(*row) for row in _rows(connection, PROJECTIONS, last, PATIENCE)
+        ),
     )
 
 

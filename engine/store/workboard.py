@@ -26,7 +26,6 @@ from flowledger.engine.store.failures import translated
 from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Connection, Pool
-from flowledger.engine.store.recorder import event_arrays
 
 COMPLETIONS = (StepCompleted, StepCompletedManually)
 CLAIM = "select * from flowledger.claim_steps(%s, %b, %s::int, %s)"
@@ -171,13 +170,12 @@ class PostgresWorkboard:
         kind: str,
     ) -> Exchange:
         """The server writes the starts itself, which spares three round trips."""
-        stored = [self._mapper.to_stored_event(fact) for fact in facts]
         ids = UuidArray([self._identifiers.new() for _ in range(limit)])
         now = self._clock.now().isoformat().replace("+00:00", "Z")
         cursor = connection.cursor(binary=True)
         cursor.execute(
             EXCHANGE,
-            (worker, UuidArray(templates), limit, ids, now, *event_arrays(stored), kind),
+            (worker, UuidArray(templates), limit, ids, now, *self._mapper.columns(facts), kind),
         )
         row = cursor.fetchone()
         refused, *columns = row or (None,) * 9
@@ -224,10 +222,10 @@ class PostgresWorkboard:
         """Append the events; the first `released` of them (all, for None) end their steps."""
         if not events:
             return frozenset()
-        stored = [self._mapper.to_stored_event(event) for event in events]
         ended = [event.originator_id for event in events[:released]]
         cursor = connection.cursor(binary=True)
-        cursor.execute(REPORT, (worker, UuidArray(ended), *event_arrays(stored), kind))
+        columns = self._mapper.columns(events)
+        cursor.execute(REPORT, (worker, UuidArray(ended), *columns, kind))
         row = cursor.fetchone()
         return frozenset(row[0]) if row else frozenset()
 

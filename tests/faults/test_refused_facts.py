@@ -18,7 +18,7 @@ TRIGGER = """
 create function public.refuse() returns trigger language plpgsql as $$
 begin
     if convert_from(new.state, 'utf8') ~ 'poison' then
-        raise exception 'no poison here' using errcode = '23514';
+        raise exception 'not in this log' using errcode = '23514';
     end if;
     return new;
 end $$;
@@ -50,7 +50,7 @@ def test_what_the_database_never_takes_becomes_a_failure_that_says_so(lab: Lab, 
     for task in (first, last):
         assert task.wait(PATIENCE) is TaskState.ERROR
         (failed,) = of_kind(task.history(), StepFailed)
-        assert "no poison here (SQLSTATE 23514)" in failed.error.message
+        assert "not in this log (SQLSTATE 23514)" in failed.error.message
         assert (failed.error.category, failed.error.retryable) == ("permanent", False)
     assert engine.submit(flow, {"how": "works"}).result(PATIENCE) == {"only": "well"}
     assert lab.value("select count(*) from flowledger.queue") == 0

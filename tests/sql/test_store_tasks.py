@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from board import NOON, Connection, call, heard, new_id, rows_of, table, task_row
+from board import NOON, Connection, call, heard, new_id, rows_of, table, tally, task_row
+from psycopg.types.json import Jsonb
 
 TEMPLATE = new_id()
 
@@ -52,3 +53,57 @@ def test_nobody_is_woken_by_a_task_that_goes_on(connection: Connection, other: C
 
     assert len(heard(other, "ended", connection, "store_tasks", ended)) == 1
     assert list(other.notifies(timeout=0, stop_after=1)) == []
+
+
+def register(connection: Connection) -> None:
+    connection.execute(
+        "insert into flowledger.template (template_id, namespace, name, version, definition_hash,"
+        " definition, registered_at) values (%s, 'shop', 'order', '1', '', %s, %s)",
+        (TEMPLATE, Jsonb({"steps": [{"name": "a"}, {"name": "b"}]}), NOON),
+    )
+
+
+def test_tasks_are_counted_where_they_stand(connection: Connection) -> None:
+    register(connection)
+    tasks = [new_id() for _ in range(3)]
+    call(connection, "store_tasks", rows_of(task_row(task, TEMPLATE) for task in tasks))
+    before = tally(connection)
+
+    ended = [task_row(task, TEMPLATE, state="complete", ended_at=NOON) for task in tasks[:2]]
+    call(connection, "store_tasks", rows_of(ended))
+
+    assert before == {"tasks_in_progress": 3, "steps_of_tasks": 6}
+    assert tally(connection) == {
+        "tasks_in_progress": 1,
+        "tasks_complete": 2,
+        "steps_of_tasks": 6,
+    }
+
+
+def test_only_open_tasks_are_counted_as_paused(connection: Connection) -> None:
+    task = new_id()
+    counted = []
+    for changed in (
+        {"paused": True},
+        {"paused": True, "state": "waiting"},
+        {"paused": True, "state": "cancelled", "ended_at": NOON},
+        {"paused": True},
+        {},
+    ):
+        call(connection, "store_tasks", rows_of([task_row(task, TEMPLATE, **changed)]))
+        counted.append(tally(connection).get("tasks_paused", 0))
+
+    assert counted == [1, 1, 0, 1, 0]
+
+
+def test_they_are_counted_by_the_shard(connection: Connection) -> None:
+    call(connection, "store_tasks", rows_of([task_row(new_id(), TEMPLATE)]), 2)
+
+    assert table(connection, "tally", "shard", "tasks_in_progress") == [(0, 0), (2, 1)]
+
+
+def test_what_is_rolled_back_is_not_counted(connection: Connection) -> None:
+    with connection.transaction(force_rollback=True):
+        call(connection, "store_tasks", rows_of([task_row(new_id(), TEMPLATE)]))
+
+    assert tally(connection) == {}

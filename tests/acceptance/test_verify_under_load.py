@@ -1,0 +1,133 @@
+"""While engines work, verification sees nothing that is not there."""
+
+from __future__ import annotations
+
+from itertools import cycle
+from random import Random
+from typing import Any
+
+import pytest
+from lab import PATIENCE, Lab
+
+from flowledger.engine import Engine, TaskHandle
+from flowledger.engine.errors import RequestRefused
+from flowledger.engine.verification import Looked, fitting
+from flowledger.handlers import Retry, StepContext, Workflow
+
+TASKS = 240
+ANN = {"reason": "to see", "actor": "ann", "wait": 0}
+
+busy = Workflow("load", "busy", version="1", identity="strict", concurrency={"limit": 40})
+AT_ONCE = Retry(max_attempts=4, backoff="none")
+SOON = Retry(max_attempts=4, backoff="fixed", base_seconds=0.05, jitter="none")
+
+
+@busy.step
+def begin(context: dict[str, Any]) -> int:
+    return context["number"]
+
+
+@busy.step(after=[begin], retry=AT_ONCE, timeout=60, system="bank")
+def pay(begin: int, step: StepContext) -> int:
+    if step.attempt <= begin % 3:
+        raise ConnectionError("away")
+    return 1
+
+
+@busy.step(after=[begin], retry=SOON, start_timeout=60)
+def note(begin: int, step: StepContext) -> int:
+    step.checkpoint({"at": step.attempt})
+    if step.attempt <= begin % 4:
+        raise RuntimeError("not yet")
+    step.checkpoint({"at": "end"})
+    return 2
+
+
+@busy.step(after=[begin], concurrency={"limit": 4, "key": "customer"})
+async def pack(begin: int) -> int:
+    return 3
+
+
+@busy.step(after=[pay, note, pack])
+def ship(pay: int, note: int, pack: int) -> int:
+    return pay + note + pack
+
+
+def submit(engine: Engine) -> list[TaskHandle]:
+    contexts = [{"number": number, "customer": number % 5} for number in range(TASKS)]
+    return engine.submit_many(busy, contexts)
+
+
+def disturb(random: Random, tasks: list[TaskHandle]) -> None:
+    """Somebody asks for something, which may be refused."""
+    task = random.choice(tasks)
+    step = task.step(random.choice(["pay", "note", "pack", "ship"]))
+    verbs = [task.pause, task.resume, task.resume, task.cancel, step.cancel, step.skip, step.reset]
+    try:
+        random.choice(verbs)(**ANN)
+    except RequestRefused:
+        pass
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_nothing_differs_while_tasks_run(lab: Lab, shards: int) -> None:
+    # It hurries, is behind, and looks for lost queue rows all the time.
+    settings = {"hurry_events": 1, "batch_size": 16, "reconcile_seconds": 0.02, "shards": shards}
+    bank = {"circuit_failure_threshold": 3, "circuit_open_seconds": 0.1}
+    engine = lab.open(busy, coordinator=settings, limits=bank)
+    watcher = lab.open(roles=())
+    tasks = submit(engine)
+    random = Random(shards)  # noqa: S311 - to be told again
+    found: list[str] = []
+    seen: list[int] = []
+
+    for _ in cycle([None]):
+        run = watcher.verify()
+        found += map(str, run)
+        seen.append(run.events)
+        open_ = lab.rows("select task_id from flowledger.task where ended_at is null")
+        if len(seen) > 3 and not open_ and run.tasks == TASKS:
+            break
+        for _ in range(3):
+            disturb(random, tasks)
+        paused = lab.rows(
+            "select task_id from flowledger.task where paused and ended_at is null limit 5"
+        )
+        for (task,) in paused if len(seen) > 20 else ():
+            watcher.task(task).resume(**ANN)
+        assert len(seen) < 2_000
+
+    assert found == []
+    assert len(set(seen)) > 3, "it looked while something happened"
+    assert {task.wait(PATIENCE) for task in tasks}
+
+
+def test_a_task_that_no_coordinator_has_met_is_no_difference(lab: Lab) -> None:
+    engine = lab.open(busy, roles=())
+    task = engine.submit(busy, {"number": 1})
+    with lab.connect() as connection:
+        later = engine.submit(busy, {"number": 2}, connection=connection)
+
+    assert list(engine.verify()) == []
+    assert list(engine.verify(task.id)) == list(engine.verify(later.id)) == []
+
+
+def test_as_many_tasks_are_read_at_once_as_have_so_many_events_together() -> None:
+    few, many = [(n, 4) for n in "abc"], [("d", 50)]
+
+    assert fitting(few, 8) == ["a", "b"]
+    assert fitting([*many, *few], 8) == ["d"]
+    assert fitting(few, 100) == ["a", "b", "c"]
+
+
+def test_a_long_walk_tells_how_far_it_is(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowledger.engine.verification.TASKS_AT_ONCE", 10)
+    engine = lab.open(busy)
+    for task in submit(engine)[:30]:
+        task.wait(PATIENCE)
+
+    told = [found.tasks for _, found in engine.verify().look() if isinstance(found, Looked)]
+
+    assert sum(told) == TASKS
+    assert len(told) > TASKS / 10
+    assert max(told) == 10

@@ -1,0 +1,233 @@
+"""The time for which something could have gone on and did not is told by the reason."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from given import NOON, step
+from lab import PATIENCE, Lab, of_kind
+from led import begin, led
+from limits import held_steps
+from models import Models, circuit, placed
+
+from flowledger.engine import Engine, TaskHandle, TaskState
+from flowledger.engine.domain.circuit_events import (
+    CircuitClosed,
+    CircuitHalfOpened,
+    CircuitOpened,
+)
+from flowledger.engine.domain.events import StepEnqueued
+from flowledger.engine.operations import Asking
+from flowledger.projections.builtin import Analytics, Systems
+
+ACT = {"handler": {"callable": "act"}}
+ONCE = {**ACT, "retry": {"max_attempts": 1}}
+LATER = {**ACT, "retry": {"max_attempts": 2, "base_seconds": 300, "cap_seconds": 300}}
+WORD: Asking = {"reason": "ticket 7", "actor": "ada"}
+
+single = led(step("a", concurrency={"limit": 1}, **ACT), name="single")
+rated = led(step("a", rate={"limit": 1, "per_seconds": 120}, **ACT), name="rated")
+plain = led(step("a", **ACT), step("b", "a", **ACT), name="plain")
+patient = led(step("a", **LATER), name="patient")
+blocking = led(step("a", **ONCE), name="blocking", on_failure="block")
+banking = led(step("a", system="bank", **{**ACT, "retry": {"backoff": "none"}}), name="banking")
+
+CIRCUIT = {
+    "circuit_failure_threshold": 1,
+    "circuit_open_seconds": 60.0,
+    "circuit_categories": ["unknown"],
+}
+
+
+@pytest.fixture
+def engine(lab: Lab) -> Engine:
+    workflows = single, rated, plain, patient, blocking, banking
+    return lab.open(*workflows, projections=(Analytics, Systems), limits=CIRCUIT)
+
+
+def seconds(engine: Engine, lab: Lab, reason: str) -> list[tuple[int, float]]:
+    """How often, and for how many whole seconds in all."""
+    engine.projections.wait_for("flowledger_analytics", timeout=PATIENCE)
+    return [
+        (times, round(total))
+        for times, total in lab.rows(
+            "select times, total_seconds from flowledger_v1.blocked_time('1 day')"
+            " where reason = %s",
+            reason,
+        )
+    ]
+
+
+def held(task: TaskHandle) -> list[str | None]:
+    return [event.held_by for event in of_kind(task.history(), StepEnqueued)]
+
+
+def test_a_step_that_waits_for_a_slot(engine: Engine, lab: Lab) -> None:
+    world, first = begin(engine, single, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+    _, second = begin(engine, single)
+    lab.until(lambda: held_steps(lab))
+    lab.move_clock("90 seconds")
+
+    world.go["a"].set()
+    second.wait(PATIENCE)
+
+    assert seconds(engine, lab, "concurrency") == [(1, 90)]
+    assert (held(first), held(second)) == ([None], ["slot"])
+
+
+def test_a_step_that_waits_for_a_rate(engine: Engine, lab: Lab) -> None:
+    tasks = [begin(engine, rated)[1] for _ in range(2)]
+    lab.until(lambda: held_steps(lab))
+    lab.move_clock("121 seconds")
+
+    for task in tasks:
+        task.wait(PATIENCE)
+
+    ((times, total),) = seconds(engine, lab, "rate_limit")
+    assert (times, 120 <= total <= 122) == (1, True)
+
+
+def test_a_step_of_a_system_that_fails(engine: Engine, lab: Lab) -> None:
+    world, task = begin(engine, banking, fails="a")
+    lab.until(lambda: held_steps(lab))
+    world.fails.clear()
+    lab.move_clock("61 seconds")
+
+    task.result(PATIENCE)
+
+    assert seconds(engine, lab, "circuit") == [(1, 61)]
+    engine.projections.wait_for("flowledger_systems", timeout=PATIENCE)
+    assert lab.rows(
+        "select system, state, openings, failures, round(shut_seconds)::int, steps"
+        " from flowledger_v1.dependent_systems"
+    ) == [("bank", "closed", 1, 1, 61, ["shop/banking@1 a"])]
+
+
+def test_a_step_of_a_template_that_is_paused(engine: Engine, lab: Lab) -> None:
+    engine.register(plain)
+    engine.pause_template("shop/plain@1", **WORD)
+    _, task = begin(engine, plain)
+    lab.until(lambda: held_steps(lab))
+    lab.move_clock("70 seconds")
+
+    engine.resume_template("shop/plain@1", **WORD)
+    task.wait(PATIENCE)
+
+    assert seconds(engine, lab, "template_paused") == [(1, 70)]
+
+
+def test_a_retry_whose_time_has_not_come(engine: Engine, lab: Lab) -> None:
+    world, task = begin(engine, patient, fails="a")
+    lab.until(lambda: task.state is TaskState.WAITING)
+    world.fails.clear()
+    lab.move_clock("400 seconds")
+
+    task.result(PATIENCE)
+
+    ((times, total),) = seconds(engine, lab, "retry")
+    assert times == 1
+    assert total <= 300, "what comes behind the due time is no part of the wait"
+
+
+def test_a_step_that_no_worker_takes(lab: Lab) -> None:
+    client = lab.open(plain, roles=["coordinator", "projector"], projections=[Analytics])
+    _, task = begin(client, plain)
+    lab.until(lambda: of_kind(task.history(), StepEnqueued))
+    lab.move_clock("50 seconds")
+
+    lab.open(plain, roles=["worker"])
+    task.wait(PATIENCE)
+
+    ((times, total),) = seconds(client, lab, "queue")
+    assert (times, 50 <= total <= 52) == (2, True)
+
+
+def test_a_task_that_was_paused(engine: Engine, lab: Lab) -> None:
+    world, task = begin(engine, plain, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+    task.pause(**WORD)
+    lab.move_clock("80 seconds")
+
+    task.resume(**WORD)
+    world.go["a"].set()
+    task.wait(PATIENCE)
+
+    assert seconds(engine, lab, "paused") == [(1, 80)]
+
+
+def test_a_task_that_ended_while_it_was_paused(engine: Engine, lab: Lab) -> None:
+    world, task = begin(engine, plain, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+    task.pause(**WORD)
+    lab.move_clock("30 seconds")
+
+    task.cancel(**WORD)
+    world.go["a"].set()
+
+    assert seconds(engine, lab, "paused") == [(1, 30)]
+
+
+def test_a_task_that_waits_for_an_operator(engine: Engine, lab: Lab) -> None:
+    _, task = begin(engine, blocking, fails="a")
+    lab.until(lambda: task.state is TaskState.BLOCKED)
+    lab.move_clock("2 minutes")
+
+    task.fail(**WORD)
+
+    assert seconds(engine, lab, "operator") == [(1, 120)]
+
+
+def test_a_task_that_was_to_start_later(engine: Engine, lab: Lab) -> None:
+    now = lab.value("select flowledger.clock()")
+    _, task = begin(engine, plain, start_at=now + timedelta(seconds=100))
+    lab.until(lambda: task.state is TaskState.WAITING)
+    lab.move_clock("130 seconds")
+
+    task.wait(PATIENCE)
+
+    assert seconds(engine, lab, "delayed_start") == [(1, 100)]
+    ((times, total),) = seconds(engine, lab, "coordinator")
+    assert (times, 29 <= total <= 31) == (1, True)
+
+
+def test_a_task_that_no_coordinator_takes_on(lab: Lab) -> None:
+    client = lab.open(plain, roles=["projector"], projections=[Analytics])
+    _, task = begin(client, plain)
+    lab.move_clock("40 seconds")
+
+    lab.open(plain, roles=["coordinator", "worker"])
+    task.wait(PATIENCE)
+
+    ((times, total),) = seconds(client, lab, "coordinator")
+    assert (times, 40 <= total <= 42) == (1, True)
+
+
+def test_reasons_are_told_by_template(engine: Engine, lab: Lab) -> None:
+    begin(engine, plain)[1].wait(PATIENCE)
+    engine.projections.wait_for("flowledger_analytics", timeout=PATIENCE)
+    query = "select count(*) from flowledger_v1.blocked_time(of_template => %s)"
+
+    assert lab.value(query, "plain") > 0
+    assert lab.value(query, "single") == 0
+
+
+def test_a_system_is_shut_from_its_first_opening_until_it_closes(models: Models) -> None:
+    until = NOON + timedelta(seconds=60)
+    log = placed(
+        [
+            circuit(CircuitOpened, 0, failures=3, until=until),
+            circuit(CircuitHalfOpened, 60),
+            circuit(CircuitOpened, 61, failures=1, until=until + timedelta(seconds=60)),
+            circuit(CircuitHalfOpened, 121),
+            circuit(CircuitClosed, 123),
+            circuit(CircuitOpened, 500, failures=3, until=until + timedelta(seconds=600)),
+        ]
+    )
+
+    (bank,) = models.made(Systems, log)["system"]
+
+    assert (bank["state"], bank["openings"], bank["failures"]) == ("open", 3, 7)
+    assert bank["shut_time"] == "00:02:03"
+    assert datetime.fromisoformat(bank["shut_since"]) == NOON + timedelta(seconds=500)

@@ -1,0 +1,53 @@
+"""last_failures: when each step of a task failed last, from the log."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from board import Connection, append, call, new_id
+from board import Row as Event
+from given import NOON
+from stored import failed_at
+
+LATER = NOON + timedelta(minutes=5)
+
+
+def failures(connection: Connection, task: UUID) -> dict[str, datetime]:
+    (found,) = call(connection, "last_failures", task)
+    return {step: datetime.fromisoformat(at) for step, at in (found or {}).items()}
+
+
+def test_the_last_failure_of_each_step_is_told(connection: Connection) -> None:
+    task = new_id()
+    failed_at(connection, task, "a", NOON, version=3)
+    failed_at(connection, task, "a", LATER, version=6)
+    failed_at(connection, task, 'a "b" \\ ö', NOON)
+    failed_at(connection, new_id(), "a", LATER + timedelta(days=1))
+
+    assert failures(connection, task) == {"a": LATER, 'a "b" \\ ö': NOON}
+
+
+def test_a_task_without_failures_has_none(connection: Connection) -> None:
+    task = new_id()
+    append(connection, Event(task, 1, "task.created", b"{}", task))
+
+    assert call(connection, "last_failures", task) == [None]
+    assert call(connection, "last_failures", new_id()) == [None]
+
+
+def test_what_is_encrypted_is_passed_over(connection: Connection) -> None:
+    task = new_id()
+    failed_at(connection, task, "a", NOON)
+    hidden: Any = Event(new_id_of(task), 3, "step.failed", b"\x00\xff", task, 1)
+    append(connection, hidden)
+
+    assert failures(connection, task) == {"a": NOON}
+
+
+def new_id_of(task: UUID) -> UUID:
+    """The stream of another step of the task."""
+    from flowledger.engine.domain.ids import step_id
+
+    return step_id(task, "b")

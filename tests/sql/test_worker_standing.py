@@ -1,0 +1,25 @@
+"""worker_standing: which workers live, whether they take steps of a template, and what they run."""
+
+from __future__ import annotations
+
+from board import Connection, call, claim, new_id, queue, queue_row
+
+
+def test_living_workers_tell_what_they_serve_and_how_full_they_are(connection: Connection) -> None:
+    template, task, one, two, old, dead = (new_id() for _ in range(6))
+    call(connection, "renew_worker", one, "a", 1, 600.0, [template, new_id()], 8)
+    call(connection, "renew_worker", two, "b", 2, 600.0, [new_id()], 4)
+    call(connection, "renew_worker", old, "c", 3, 600.0)
+    call(connection, "renew_worker", dead, "d", 4, 1.0, [template], 8)
+    call(connection, "wear_worker", two, True)
+    queue(connection, *(queue_row(task, template, name) for name in "abc"))
+    claim(connection, one, [template], 2)
+    call(connection, "move_clock", "1 minute")
+
+    found = {row[0]: (*row[1:3], *row[5:]) for row in call(connection, "worker_standing", template)}
+
+    assert found == {
+        one: ("a", 1, "ready", True, 8, 2),
+        two: ("b", 2, "worn_out", False, 4, 0),
+        old: ("c", 3, "ready", None, None, 0),
+    }
