@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -83,7 +84,9 @@ def context(connection: Connection, task: UUID) -> dict[str, Any]:
     return found
 
 
-def failed_at(connection: Connection, task: UUID, name: str, at: str, version: int = 3) -> None:
+def failed_at(
+    connection: Connection, task: UUID, name: str, at: datetime, version: int = 3
+) -> None:
     """An event in the log: an attempt of the step failed at that time."""
     payload = {"step": name, "occurred_at": at, "error": {"message": "a zero: \0"}}
     row = Event(step_id(task, name), version, "step.failed", orjson.dumps(payload), task)

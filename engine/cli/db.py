@@ -15,6 +15,7 @@ from flowledger.engine.store import embedded
 from flowledger.engine.store.embedded import EmbeddedServer
 from flowledger.engine.store.migrate import migrate, script
 from flowledger.engine.store.pool import connect
+from flowledger.engine.store.sql_reference import sql_reference
 
 
 @click.group()
@@ -64,6 +65,23 @@ def migrate_database(*, as_script: bool, as_json: bool) -> None:
         applied = migrate(connection)
     lines = [f"applied {path}" for path in applied] or ["the schema is up to date"]
     _print({"applied": [*applied]}, "\n".join(lines), as_json=as_json)
+
+
+@db.command("reference")
+def print_reference() -> None:
+    """Print every public view and function of the database's schema, as Markdown.
+
+    \b
+    Example: flowledger db reference > sql.md
+    """
+    settings = load_settings()
+    with connect(
+        _url(settings),
+        application_name=settings.database.application_name,
+        connect_timeout_seconds=settings.database.connect_timeout_seconds,
+    ) as connection:
+        migrate(connection)
+        click.echo(sql_reference(connection), nl=False)
 
 
 @db.command("start")

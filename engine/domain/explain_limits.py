@@ -34,7 +34,8 @@ def held_back(
     if holds or scene.template_paused is not None:
         return
     if held.before and held.kind in KINDS:
-        sentence = f"{_begins(scene, held)} {counted(held.before)} wait for {held.key} before it"
+        wait = "waits" if held.before == 1 else "wait"
+        sentence = f"{_begins(scene, held)} {counted(held.before)} {wait} for {held.key} before it"
         hold = Hold(held.kind, held.key, held.until)
         yield _made(number, scene, held, hold, sentence)
     else:
@@ -114,7 +115,8 @@ def _full(
     by = [f"{holder.step} of task {holder.task_id}" for holder in holders[:1]]
     if by and in_use > 1:
         by.append(f"{in_use - 1} more")
-    sentence = f"{_begins(scene, held)} all {most} slots of {hold.key} are taken"
+    slots, are = ("the one slot", "is") if most == 1 else (f"all {most} slots", "are")
+    sentence = f"{_begins(scene, held)} {slots} of {hold.key} {are} taken"
     details: dict[str, JsonValue] = {
         "limit": most,
         "in_use": in_use,

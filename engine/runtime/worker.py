@@ -287,8 +287,6 @@ class Worker:
         try:
             exchange = self._send(facts, limit)
         except StatementRefused:
-            if not facts:
-                raise
             return self._exchange_apart(limit)
         if limit:
             self._may_claim = len(exchange.claims) + len(exchange.refused) >= limit
@@ -296,9 +294,7 @@ class Worker:
         return list(exchange.claims)
 
     def _exchange_apart(self, limit: int) -> list[Claim]:
-        """Each fact alone, then claims. Raises StatementRefused where facts are refused and wait;
-        what was claimed is found on the board.
-        """
+        """Each fact alone, then claims. Where it raises, the board knows what was claimed."""
         refusal = self._reports.one_by_one(self._send, self._settle)
         claims = list(self._send([], limit).claims)
         if refusal is not None:

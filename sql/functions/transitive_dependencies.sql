@@ -23,7 +23,7 @@ begin
     from flowledger.template_step as p
     where p.template_id = v_template and p.step = p_step;
 
-    select array_fill(false, array[max(p.number) + 1], array[0]) into v_seen
+    select array_fill(false, array[count(*)::integer], array[0]) into v_seen
     from flowledger.template_step as p
     where p.template_id = v_template;
 

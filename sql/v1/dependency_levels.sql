@@ -1,4 +1,4 @@
--- flowledger.dependency_levels, for everyone.
+-- flowledger.dependency_levels, for everyone, with the settings of the engine's own connections.
 
 create or replace function flowledger_v1.dependency_levels(task uuid)
 returns table (step text, level integer)
@@ -6,6 +6,9 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
 as $$
 begin
     return query select * from flowledger.dependency_levels(task);

@@ -1,4 +1,4 @@
--- flowledger.next_retry_at, for everyone.
+-- flowledger.next_retry_at, for everyone, with the settings of the engine's own connections.
 
 create or replace function flowledger_v1.next_retry_at(task uuid, step_name text)
 returns timestamptz
@@ -6,6 +6,9 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
 as $$
 begin
     return flowledger.next_retry_at(task, step_name);

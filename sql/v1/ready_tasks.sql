@@ -1,4 +1,4 @@
--- flowledger.ready_tasks, for everyone.
+-- flowledger.ready_tasks, for everyone, with the settings of the engine's own connections.
 
 create or replace function flowledger_v1.ready_tasks(most integer default 5)
 returns table (
@@ -9,6 +9,9 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
 as $$
 begin
     return query select * from flowledger.ready_tasks(most);

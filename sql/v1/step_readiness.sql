@@ -1,4 +1,4 @@
--- flowledger.step_readiness, for everyone.
+-- flowledger.step_readiness, for everyone, with the settings of the engine's own connections.
 
 create or replace function flowledger_v1.step_readiness(task uuid, steps text[] default null)
 returns table (
@@ -11,6 +11,9 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
 as $$
 begin
     return query select * from flowledger.step_readiness(task, steps);

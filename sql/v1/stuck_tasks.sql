@@ -1,4 +1,4 @@
--- flowledger.stuck_tasks, for everyone.
+-- flowledger.stuck_tasks, for everyone, with the settings of the engine's own connections.
 
 create or replace function flowledger_v1.stuck_tasks(idle interval default '10 minutes')
 returns table (
@@ -8,6 +8,9 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
 as $$
 begin
     return query select * from flowledger.stuck_tasks(idle);

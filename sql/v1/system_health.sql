@@ -1,4 +1,4 @@
--- flowledger.system_health, for everyone.
+-- flowledger.system_health, for everyone, with the settings of the engine's own connections.
 
 create or replace function flowledger_v1.system_health()
 returns table (
@@ -18,6 +18,9 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
 as $$
 begin
     return query select * from flowledger.system_health();

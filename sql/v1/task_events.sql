@@ -6,6 +6,9 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
 as $$
 begin
     return query

@@ -1,4 +1,4 @@
--- flowledger.task_execution_context, for everyone.
+-- flowledger.task_execution_context, for everyone, with the settings of the engine's own connections.
 
 create or replace function flowledger_v1.task_execution_context(task uuid)
 returns table (
@@ -15,6 +15,9 @@ stable
 rows 1
 security definer
 set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
 as $$
 begin
     return query select * from flowledger.task_execution_context(task);

@@ -1,4 +1,4 @@
--- flowledger.task_execution_contexts, for everyone.
+-- flowledger.task_execution_contexts, for everyone, with the settings of the engine's own connections.
 
 create or replace function flowledger_v1.task_execution_contexts(tasks uuid[])
 returns table (
@@ -14,6 +14,9 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
 as $$
 begin
     return query select * from flowledger.task_execution_contexts(tasks);

@@ -1,4 +1,4 @@
--- flowledger.task_summary, for everyone.
+-- flowledger.task_summary, for everyone, with the settings of the engine's own connections.
 
 create or replace function flowledger_v1.task_summary(task uuid)
 returns jsonb
@@ -6,6 +6,9 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
 as $$
 begin
     return flowledger.task_summary(task);

@@ -1,4 +1,4 @@
--- flowledger.transitive_dependencies, for everyone.
+-- flowledger.transitive_dependencies, for everyone, with the settings of the engine's own connections.
 
 create or replace function flowledger_v1.transitive_dependencies(task uuid, step_name text)
 returns table (step text, distance integer, state text, has_result boolean)
@@ -6,6 +6,9 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
 as $$
 begin
     return query select * from flowledger.transitive_dependencies(task, step_name);

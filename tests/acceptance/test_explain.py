@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from typing import Any
 
 import pytest
@@ -39,7 +40,9 @@ narrow = led(step("a", concurrency={"limit": 1}), step("b", "a"), name="narrow")
 paced = led(step("a", rate={"limit": 1, "per_seconds": 60.0}), name="paced")
 banked = led(step("a", system="bank", retry=Retry(max_attempts=9, backoff="none")), name="banked")
 bare = led(step("a", retry=NEVER), name="bare")
+Test = Callable[..., None]
 forced: set[ReasonKind] = set()
+met: set[ReasonKind] = set()
 
 
 class Seen(Projection):
@@ -53,20 +56,26 @@ class Seen(Projection):
         cursor.execute("insert into step values (%s)", (event.step,))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _every_kind(request: pytest.FixtureRequest) -> Generator[None]:
-    """Where all tests of this file ran, they met every kind."""
-    yield
-    everything = request.session.testscollected and not request.config.getoption("keyword")
-    chosen = [str(one) for one in request.config.args]
-    if everything and not any("::" in one for one in chosen) and not request.session.testsfailed:
-        assert forced == set(ReasonKind)
+def forces(*kinds: ReasonKind) -> Callable[[Test], Test]:
+    """The test meets reasons of these kinds, and `found` or `first` looked at each."""
+    forced.update(kinds)
+
+    def checked(test: Test) -> Test:
+        @wraps(test)
+        def run(*args: Any, **kwargs: Any) -> None:
+            met.clear()
+            test(*args, **kwargs)
+            assert met >= set(kinds)
+
+        return run
+
+    return checked
 
 
 def found(told: Explanation, kind: ReasonKind) -> Reason:
     """The reason of that kind, of which there is one."""
-    forced.update(told.kinds)
     (reason,) = [reason for reason in told if reason.kind is kind]
+    met.add(kind)
     return reason
 
 
@@ -99,6 +108,7 @@ def stage_of(lab: Lab, opened: ExitStack, flow: Any) -> tuple[Stage, TaskHandle]
     return stage, task
 
 
+@forces(ReasonKind.SUBMITTED, ReasonKind.COORDINATOR_BEHIND)
 def test_a_task_that_nobody_has_taken_on_says_so_and_that_nobody_leads(lab: Lab) -> None:
     _, task = begin(lab.open(chain, roles=()), chain)
 
@@ -122,6 +132,7 @@ def test_a_task_that_is_left_to_the_coordinator_has_no_event_yet(lab: Lab) -> No
     assert task.explain("a").kinds == (ReasonKind.SUBMITTED,)
 
 
+@forces(ReasonKind.DELAYED_START, ReasonKind.DEPENDENCY, ReasonKind.DEADLINE)
 def test_a_delayed_start_says_when(lab: Lab) -> None:
     start = datetime.now(UTC) + timedelta(hours=1)
     _, task = begin(lab.open(chain), chain, start_at=start, deadline_at=start + timedelta(hours=1))
@@ -135,6 +146,7 @@ def test_a_delayed_start_says_when(lab: Lab) -> None:
     assert task.explain().kinds[0] is ReasonKind.DELAYED_START
 
 
+@forces(ReasonKind.DEPENDENCY, ReasonKind.RUNNING)
 def test_a_step_says_what_it_waits_for_and_where_that_runs(lab: Lab) -> None:
     engine = lab.open(chain)
     world, task = begin(engine, chain, waits="a")
@@ -158,6 +170,7 @@ def test_a_step_says_what_it_waits_for_and_where_that_runs(lab: Lab) -> None:
     world.go["a"].set()
 
 
+@forces(ReasonKind.RETRY)
 def test_a_retry_says_what_failed_and_when_it_is_tried_again(lab: Lab) -> None:
     _, task = begin(lab.open(chain), chain, fails="a")
     told = until(lab, task, "a", ReasonKind.RETRY)
@@ -171,6 +184,7 @@ def test_a_retry_says_what_failed_and_when_it_is_tried_again(lab: Lab) -> None:
     assert first(task.explain(), ReasonKind.RETRY).earliest == due
 
 
+@forces(ReasonKind.PAUSED)
 def test_a_paused_task_says_who_paused_it_and_its_steps_say_so_too(lab: Lab) -> None:
     _, task = begin(lab.open(chain), chain, fails="a")
     until(lab, task, "a", ReasonKind.RETRY)
@@ -185,6 +199,7 @@ def test_a_paused_task_says_who_paused_it_and_its_steps_say_so_too(lab: Lab) -> 
     assert task.explain("b").kinds == (ReasonKind.PAUSED, ReasonKind.DEPENDENCY)
 
 
+@forces(ReasonKind.PAUSED)
 def test_a_paused_template_says_who_paused_it(lab: Lab) -> None:
     engine = lab.open(chain)
     engine.pause_template(chain.template.key, **WHY)
@@ -199,6 +214,7 @@ def test_a_paused_template_says_who_paused_it(lab: Lab) -> None:
     assert reason.cause.topic == "template.paused"
 
 
+@forces(ReasonKind.CONCURRENCY)
 def test_a_full_limit_says_who_holds_it_and_who_comes_before(lab: Lab) -> None:
     engine = lab.open(narrow)
     world, holder = begin(engine, narrow, waits="a")
@@ -210,7 +226,7 @@ def test_a_full_limit_says_who_holds_it_and_who_comes_before(lab: Lab) -> None:
 
     reason = first(told, ReasonKind.CONCURRENCY)
     assert reason.about == "step:shop/narrow/a"
-    assert f"all 1 slots of step:shop/narrow/a are taken, by a of task {holder.id}" in (
+    assert f"the one slot of step:shop/narrow/a is taken, by a of task {holder.id}" in (
         reason.sentence
     )
     (by,) = reason.details["holders"]  # type: ignore[misc]
@@ -222,6 +238,7 @@ def test_a_full_limit_says_who_holds_it_and_who_comes_before(lab: Lab) -> None:
     world.go["a"].set()
 
 
+@forces(ReasonKind.UNRECORDED)
 def test_what_a_limit_did_earlier_is_not_in_the_log(lab: Lab) -> None:
     engine = lab.open(narrow)
     world, _ = begin(engine, narrow, waits="a")
@@ -239,6 +256,7 @@ def test_what_a_limit_did_earlier_is_not_in_the_log(lab: Lab) -> None:
     assert first(told, ReasonKind.UNRECORDED).steps == ("a",)
 
 
+@forces(ReasonKind.RATE_LIMIT)
 def test_a_rate_says_when_there_is_room_again(lab: Lab) -> None:
     engine = lab.open(paced)
     _, one = begin(engine, paced)
@@ -252,6 +270,7 @@ def test_a_rate_says_when_there_is_room_again(lab: Lab) -> None:
     assert reason.about == "step:shop/paced/a"
 
 
+@forces(ReasonKind.CIRCUIT_OPEN)
 def test_an_open_circuit_says_what_opened_it_and_until_when(lab: Lab) -> None:
     limits = {"circuit_failure_threshold": 1, "circuit_categories": ("unknown",)}
     engine = lab.open(banked, limits=limits)
@@ -270,6 +289,7 @@ def test_an_open_circuit_says_what_opened_it_and_until_when(lab: Lab) -> None:
     assert ReasonKind.RETRY in earlier.kinds
 
 
+@forces(ReasonKind.NO_WORKER)
 def test_a_queued_step_says_that_no_worker_of_its_template_runs(lab: Lab) -> None:
     engine = lab.open(chain, roles=("coordinator",))
     _, task = begin(engine, chain)
@@ -286,6 +306,7 @@ def test_a_queued_step_says_that_no_worker_of_its_template_runs(lab: Lab) -> Non
     assert topic_of(task, reason) == "step.enqueued"
 
 
+@forces(ReasonKind.WORKER_BUSY)
 def test_a_queued_step_says_that_all_workers_are_busy(lab: Lab) -> None:
     engine = lab.open(chain, worker={"concurrency": 1})
     world, _ = begin(engine, chain, waits="a")
@@ -303,6 +324,7 @@ def test_a_queued_step_says_that_all_workers_are_busy(lab: Lab) -> None:
     world.go["a"].set()
 
 
+@forces(ReasonKind.QUEUED)
 def test_a_queued_step_that_a_worker_comes_to_says_how_many_come_before_it(lab: Lab) -> None:
     with ExitStack() as opened:
         stage, one = stage_of(lab, opened, chain)
@@ -315,6 +337,7 @@ def test_a_queued_step_that_a_worker_comes_to_says_how_many_come_before_it(lab: 
         assert reason.sentence.endswith("1 step comes before it")
 
 
+@forces(ReasonKind.LEASE_LOST)
 def test_a_running_step_whose_worker_went_silent_says_that_it_is_lost(lab: Lab) -> None:
     with ExitStack() as opened:
         stage, task = stage_of(lab, opened, chain)
@@ -337,6 +360,7 @@ def test_a_worker_that_left_with_a_step_in_hand_has_lost_it(lab: Lab) -> None:
         assert "nobody knows any more" in first(task.explain("a"), ReasonKind.LEASE_LOST).sentence
 
 
+@forces(ReasonKind.COORDINATOR_BEHIND)
 def test_an_event_that_the_coordinator_has_not_read_holds_what_follows(lab: Lab) -> None:
     with ExitStack() as opened:
         stage, task = stage_of(lab, opened, chain)
@@ -364,6 +388,7 @@ def test_a_request_that_nobody_answers_is_a_reason(lab: Lab) -> None:
         assert stage.client.explain(task.id, "a").kinds == (ReasonKind.QUEUED,)
 
 
+@forces(ReasonKind.DEPENDENCY_FAILED, ReasonKind.BLOCKED, ReasonKind.ENDED)
 def test_a_blocked_task_says_what_failed_and_what_can_never_start(lab: Lab) -> None:
     _, task = begin(lab.open(blocking), blocking, fails="a")
     lab.until(lambda: task.state is TaskState.BLOCKED)
@@ -380,6 +405,7 @@ def test_a_blocked_task_says_what_failed_and_what_can_never_start(lab: Lab) -> N
     assert ended.details["reason"] == "exhausted"
 
 
+@forces(ReasonKind.ENDED)
 def test_an_ended_task_says_how_it_ended(lab: Lab) -> None:
     engine = lab.open(chain, bare)
     _, task = begin(engine, chain)
@@ -394,6 +420,7 @@ def test_an_ended_task_says_how_it_ended(lab: Lab) -> None:
     assert error.sentence.startswith("failed, as these ended in error: a")
 
 
+@forces(ReasonKind.PROJECTION_BEHIND)
 def test_a_projection_that_is_behind_is_named(lab: Lab) -> None:
     engine = lab.open(chain, roles=("coordinator", "worker", "projector"), projections=[Seen])
     _, one = begin(engine, chain)
@@ -490,3 +517,7 @@ async def test_an_application_on_an_event_loop_is_told_the_same(lab: Lab) -> Non
 
     assert told.kinds == (await other.task(task.id).step("a").explain()).kinds
     assert told.kinds == (await other.task(task.id).explain("a")).kinds == task.explain("a").kinds
+
+
+def test_every_kind_of_reason_is_forced() -> None:
+    assert forced == set(ReasonKind)

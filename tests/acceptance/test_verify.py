@@ -45,18 +45,18 @@ def database_on(server: str, name: str, template: str) -> Generator[str]:
 def changed(stream: str, version: int, old: str, new: str) -> str:
     """A statement that changes the payload of an event."""
     return (
-        "update flowledger.event set state = convert_to(replace("
+        "update flowledger.event set state = convert_to(replace("  # noqa: S608
         f"convert_from(state, 'UTF8'), '{old}', '{new}'), 'UTF8')"
-        f" where originator_id = '{{{stream}}}' and originator_version = {version}"  # noqa: S608
+        f" where originator_id = '{{{stream}}}' and originator_version = {version}"
     )
 
 
 def row_of(step_id: str, task: str, step: str) -> str:
     """A statement that puts a row into the queue."""
     return (
-        "insert into flowledger.queue"
+        "insert into flowledger.queue"  # noqa: S608
         " (step_id, task_id, template_id, stream_version, turn, attempt, resets, step)"
-        f" values ('{{{step_id}}}', '{{{task}}}', '{{template}}', 1, 0, 1, 0, '{step}')"  # noqa: S608
+        f" values ('{{{step_id}}}', '{{{task}}}', '{{template}}', 1, 0, 1, 0, '{step}')"
     )
 
 
@@ -177,8 +177,8 @@ ROWS = {
         ["step 'last': row is there in flowledger.queue, and none by the log"],
     ),
     "a queue row of a step that is held by a worker and has ended": (
-        row_of("first", "one", "first")
-        + ";update flowledger.queue set worker_id = '{nobody}' where step_id = '{first}'",  # noqa: S608
+        row_of("first", "one", "first")  # noqa: S608
+        + ";update flowledger.queue set worker_id = '{nobody}' where step_id = '{first}'",
         ["step 'first': row is there in flowledger.queue, and none by the log"],
     ),
     "a queue row of no step": (

@@ -46,6 +46,13 @@ def engine(lab: Lab) -> Engine:
     return lab.open(*workflows, projections=(Analytics, Systems), limits=CIRCUIT)
 
 
+def later(engine: Engine, lab: Lab, seconds: int) -> None:
+    """Move the clock, and wait until the engine knows."""
+    then = engine._clock.now() + timedelta(seconds=seconds)
+    lab.move_clock(f"{seconds} seconds")
+    lab.until(lambda: engine._clock.now() >= then)
+
+
 def seconds(engine: Engine, lab: Lab, reason: str) -> list[tuple[int, float]]:
     """How often, and for how many whole seconds in all."""
     engine.projections.wait_for("flowledger_analytics", timeout=PATIENCE)
@@ -68,7 +75,7 @@ def test_a_step_that_waits_for_a_slot(engine: Engine, lab: Lab) -> None:
     assert world.started["a"].wait(PATIENCE)
     _, second = begin(engine, single)
     lab.until(lambda: held_steps(lab))
-    lab.move_clock("90 seconds")
+    later(engine, lab, 90)
 
     world.go["a"].set()
     second.wait(PATIENCE)
@@ -80,7 +87,7 @@ def test_a_step_that_waits_for_a_slot(engine: Engine, lab: Lab) -> None:
 def test_a_step_that_waits_for_a_rate(engine: Engine, lab: Lab) -> None:
     tasks = [begin(engine, rated)[1] for _ in range(2)]
     lab.until(lambda: held_steps(lab))
-    lab.move_clock("121 seconds")
+    later(engine, lab, 121)
 
     for task in tasks:
         task.wait(PATIENCE)
@@ -93,7 +100,7 @@ def test_a_step_of_a_system_that_fails(engine: Engine, lab: Lab) -> None:
     world, task = begin(engine, banking, fails="a")
     lab.until(lambda: held_steps(lab))
     world.fails.clear()
-    lab.move_clock("61 seconds")
+    later(engine, lab, 61)
 
     task.result(PATIENCE)
 
@@ -110,7 +117,7 @@ def test_a_step_of_a_template_that_is_paused(engine: Engine, lab: Lab) -> None:
     engine.pause_template("shop/plain@1", **WORD)
     _, task = begin(engine, plain)
     lab.until(lambda: held_steps(lab))
-    lab.move_clock("70 seconds")
+    later(engine, lab, 70)
 
     engine.resume_template("shop/plain@1", **WORD)
     task.wait(PATIENCE)
@@ -122,7 +129,7 @@ def test_a_retry_whose_time_has_not_come(engine: Engine, lab: Lab) -> None:
     world, task = begin(engine, patient, fails="a")
     lab.until(lambda: task.state is TaskState.WAITING)
     world.fails.clear()
-    lab.move_clock("400 seconds")
+    later(engine, lab, 400)
 
     task.result(PATIENCE)
 
@@ -148,7 +155,7 @@ def test_a_task_that_was_paused(engine: Engine, lab: Lab) -> None:
     world, task = begin(engine, plain, waits="a")
     assert world.started["a"].wait(PATIENCE)
     task.pause(**WORD)
-    lab.move_clock("80 seconds")
+    later(engine, lab, 80)
 
     task.resume(**WORD)
     world.go["a"].set()
@@ -161,7 +168,7 @@ def test_a_task_that_ended_while_it_was_paused(engine: Engine, lab: Lab) -> None
     world, task = begin(engine, plain, waits="a")
     assert world.started["a"].wait(PATIENCE)
     task.pause(**WORD)
-    lab.move_clock("30 seconds")
+    later(engine, lab, 30)
 
     task.cancel(**WORD)
     world.go["a"].set()
@@ -172,7 +179,7 @@ def test_a_task_that_ended_while_it_was_paused(engine: Engine, lab: Lab) -> None
 def test_a_task_that_waits_for_an_operator(engine: Engine, lab: Lab) -> None:
     _, task = begin(engine, blocking, fails="a")
     lab.until(lambda: task.state is TaskState.BLOCKED)
-    lab.move_clock("2 minutes")
+    later(engine, lab, 120)
 
     task.fail(**WORD)
 
@@ -183,7 +190,7 @@ def test_a_task_that_was_to_start_later(engine: Engine, lab: Lab) -> None:
     now = lab.value("select flowledger.clock()")
     _, task = begin(engine, plain, start_at=now + timedelta(seconds=100))
     lab.until(lambda: task.state is TaskState.WAITING)
-    lab.move_clock("130 seconds")
+    later(engine, lab, 130)
 
     task.wait(PATIENCE)
 

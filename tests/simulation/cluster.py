@@ -191,15 +191,16 @@ class HonestBoard(MemoryWorkboard):
     def exchange(self, worker: UUID, facts: Sequence[StepEvent], *args: Any, **kw: Any) -> Exchange:
         """As the board does it. Raises Violation where it calls a fact lost that the log has.
 
-        Not where the step was queued anew meanwhile: this worker may claim it in the same exchange,
-        and then its report is of an attempt that no longer counts, be it stored or not.
+        Not where the step was queued anew behind the fact: this worker may claim it in the same
+        exchange, and then its report is of an attempt that no longer counts, be it stored or not.
         """
-        queued = {step for step, row in self._database.queue.items() if row.worker_id is None}
+        rows = self._database.queue.items()
+        queued = {step: row.version for step, row in rows if row.worker_id is None}
         found = super().exchange(worker, facts, *args, **kw)
         for fact in facts:
-            stored = self._database.log.stream(fact.originator_id)
-            lost = found.refused - queued
-            if fact.originator_id in lost and fact in stored:
+            step, version = fact.originator_id, fact.originator_version
+            counts = queued.get(step, 0) < version
+            if step in found.refused and counts and fact in self._database.log.stream(step):
                 raise Violation(f"{fact} is stored, and the worker is told that it is not")
         return found
 

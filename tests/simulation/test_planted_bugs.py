@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from simulation.board import MemoryWorkboard
 from simulation.database import Database
 from simulation.ledger import MemoryLedger
 from simulation.log import Log
@@ -25,7 +26,7 @@ from flowledger.engine.runtime.batch import Batch, in_order
 from flowledger.engine.runtime.coordinator import Coordinator
 from flowledger.engine.runtime.worker import Worker
 
-SEEDS = 600
+SEEDS = 1_000
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -186,6 +187,11 @@ def last_look_fails(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Worker, "_doubt_what_was_cut_off", look_once)
 
 
+def stale_claim_wins(patch: pytest.MonkeyPatch) -> None:
+    """What a worker reports is left out where it claims the very attempt that it reports of."""
+    patch.setattr(MemoryWorkboard, "_is_outrun", lambda *_: False)
+
+
 PLANTS = (
     no_log_lock,
     no_compare_and_swap,
@@ -203,6 +209,7 @@ PLANTS = (
     blind_to_successors,
     late_claim,
     last_look_fails,
+    stale_claim_wins,
 )
 
 

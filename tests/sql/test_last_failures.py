@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from board import Connection, append, call, new_id
 from board import Row as Event
 from given import NOON
 from stored import failed_at
+
+from flowledger.engine.domain.ids import step_id
 
 LATER = NOON + timedelta(minutes=5)
 
@@ -40,14 +41,7 @@ def test_a_task_without_failures_has_none(connection: Connection) -> None:
 def test_what_is_encrypted_is_passed_over(connection: Connection) -> None:
     task = new_id()
     failed_at(connection, task, "a", NOON)
-    hidden: Any = Event(new_id_of(task), 3, "step.failed", b"\x00\xff", task, 1)
+    hidden = Event(step_id(task, "b"), 3, "step.failed", b"\x00\xff", task, encoding=1)
     append(connection, hidden)
 
     assert failures(connection, task) == {"a": NOON}
-
-
-def new_id_of(task: UUID) -> UUID:
-    """The stream of another step of the task."""
-    from flowledger.engine.domain.ids import step_id
-
-    return step_id(task, "b")

@@ -26,20 +26,18 @@ def plain(connection: Connection) -> Generator[str]:
 
 
 def test_the_role_is_made_once(connection: Connection) -> None:
-    first = call(connection, "projection_role", "money", True)
+    first = call(connection, "projection_role", "money")
 
-    assert call(connection, "projection_role", "money", True) == first
+    assert call(connection, "projection_role", "money") == first
     assert first[0].startswith("flowledger_p_")
 
 
 def test_projections_have_different_roles(connection: Connection) -> None:
-    assert call(connection, "projection_role", "a", True) != call(
-        connection, "projection_role", "b", True
-    )
+    assert call(connection, "projection_role", "a") != call(connection, "projection_role", "b")
 
 
 def test_nobody_can_log_in_as_it(connection: Connection) -> None:
-    (role,) = call(connection, "projection_role", "money", True)
+    (role,) = call(connection, "projection_role", "money")
 
     found = connection.execute(
         "select rolcanlogin, rolsuper, rolcreaterole from pg_roles where rolname = %s", (role,)
@@ -49,23 +47,18 @@ def test_nobody_can_log_in_as_it(connection: Connection) -> None:
 
 def test_of_two_that_make_it_at_once_both_have_it(connection: Connection, others: Others) -> None:
     with others.begin() as first:
-        role = call(first, "projection_role", "money", True)
-        second = others.later("projection_role", "money", True)
+        role = call(first, "projection_role", "money")
+        second = others.later("projection_role", "money")
         wait_until_blocked(connection)
 
     assert second.result(timeout=30) == role
-
-
-@pytest.mark.usefixtures("plain")
-def test_who_may_not_make_roles_has_none(connection: Connection) -> None:
-    assert call(connection, "projection_role", "never_made", False) == [None]
 
 
 def test_who_may_not_make_roles_is_told_what_an_administrator_does(
     connection: Connection, plain: str
 ) -> None:
     with pytest.raises(psycopg.DatabaseError, match="may not make roles") as caught:
-        call(connection, "projection_role", "never_made", True)
+        call(connection, "projection_role", "never_made")
 
     assert caught.value.sqlstate == "FL008"
     assert f'to "{plain}"' in str(caught.value)
@@ -75,10 +68,10 @@ def test_who_may_not_make_roles_uses_one_that_an_administrator_made(
     connection: Connection, plain: str
 ) -> None:
     with pytest.raises(psycopg.DatabaseError) as caught:
-        call(connection, "projection_role", "granted", True)
+        call(connection, "projection_role", "granted")
     said = str(caught.value.diag.message_primary)
     connection.execute("reset role")
     connection.execute(said.partition("administrator run: ")[2].encode())
     connection.execute(sql.SQL("set role {}").format(sql.Identifier(plain)))
 
-    assert call(connection, "projection_role", "granted", True)[0].startswith("flowledger_p_")
+    assert call(connection, "projection_role", "granted")[0].startswith("flowledger_p_")

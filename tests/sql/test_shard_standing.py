@@ -11,9 +11,9 @@ def test_the_shard_of_a_task_tells_its_leader_its_position_and_the_end_of_the_lo
     task, leader = new_id(), new_id()
     assert call(connection, "shard_standing", task)[0][:7] == (0, 0, *[None] * 4, 0)
     call(connection, "renew_coordinator", leader, "here", 71, 30.0)
-    ((epoch, _),) = call(connection, "lead_shard", 0, leader, 30.0)
+    ((epoch, *_),) = call(connection, "lead_shard", 0, leader, 30.0)
     (position,) = append(connection, Row(task, task=task))
-    call(connection, "advance_shard", 0, epoch, 0, position)
+    call(connection, "advance_shard", 0, epoch, 0, position, 30.0)
     (end,) = append(connection, Row(new_id()))
 
     ((shard, at, leads, host, pid, lease, head, now),) = call(connection, "shard_standing", task)

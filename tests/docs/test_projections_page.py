@@ -1,0 +1,94 @@
+"""The page on projections: its example runs, its test passes, its tables are complete."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import psycopg
+from command import PATIENCE, Command
+from orders_of_the_readme import ORDERS
+
+from flowledger.engine.config import KNOWN
+from flowledger.engine.projection_rows import Standing
+from flowledger.projections import OnError
+from flowledger.projections.builtin import BUILTIN
+from flowledger.projections.testing import Case
+
+PAGE = (Path(__file__).parents[2] / "docs" / "projections.md").read_text("utf-8")
+SPEND, EXAMPLE, TEST = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def rows_of_the_table(first_column: str) -> set[str]:
+    table = PAGE.partition(f"| {first_column} |")[2].partition("\n\n")[0]
+    return set(re.findall(r"^\| `\"?(\w+)\"?`", table, re.MULTILINE))
+
+
+def test_the_example_prints_what_was_spent(command: Command) -> None:
+    command.write("orders.py", ORDERS)
+    command.write("spend.py", SPEND)
+    done = subprocess.run(  # noqa: S603 - our own page
+        [sys.executable, "-W", "error", "-c", EXAMPLE],
+        cwd=command.folder,
+        env=command.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert done.stdout == "[('everybody', 1999)]\n", done.stderr
+
+
+def test_the_test_passes_on_a_history_of_the_example(command: Command) -> None:
+    command.write("orders.py", ORDERS)
+    command.write("spend.py", SPEND)
+    runs = f"{EXAMPLE}\n{TEST}\n{RUN_THE_TEST}"
+    done = subprocess.run(  # noqa: S603 - our own page
+        [sys.executable, "-W", "error", "-c", runs],
+        cwd=command.folder,
+        env=command.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+RUN_THE_TEST = """
+with Engine.open(roles=()) as engine, psycopg.connect(os.environ["FLOWLEDGER_DATABASE__URL"]) as c:
+    ((task,),) = c.execute("select task_id from flowledger.task").fetchall()
+    test_spend(os.environ["FLOWLEDGER_DATABASE__URL"], engine.task(task).history())
+"""
+
+
+def test_every_policy_is_described() -> None:
+    assert rows_of_the_table("`on_error`") == set(get_args(OnError))
+
+
+def test_every_standing_is_described() -> None:
+    assert rows_of_the_table("standing") == set(get_args(Standing))
+
+
+def test_every_model_of_the_engine_is_listed() -> None:
+    assert rows_of_the_table("name") == {"step_readiness", *(model.name for model in BUILTIN)}
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    named = set(re.findall(r"`projections\.([a-z_]+)[`:]", PAGE))
+
+    assert len(named) > 3
+    assert named - set(KNOWN["projections"]) == set()
+
+
+def test_the_rows_of_the_kit_come_and_go(connection: psycopg.Connection, database: str) -> None:
+    for model in BUILTIN:
+        assert set(Case(model, database).tables([])), model.name
+    left = connection.execute("select nspname from pg_namespace where nspname like '%try%'")
+
+    assert left.fetchall() == []

@@ -1,0 +1,90 @@
+"""Questions about a time read that time: what was before costs nothing."""
+
+from __future__ import annotations
+
+import pytest
+from board import Connection, new_id
+from model_rows import attempt_row, blocked_minute, step_minute, task_minute, task_row
+
+OLD_ROWS = 20_000
+A_FEW = 6
+"""Pages by which an index may grow deeper."""
+
+FILL = """
+    insert into flowledger_analytics.task_minute
+    select m.minute - n * interval '1 minute', m.namespace, m.template, m.version, 1, 1, 0, 0, 0,
+        '1 s', '1 s'
+    from flowledger_analytics.task_minute as m, generate_series(1500, 1500 + %(rows)s) as n;
+    insert into flowledger_analytics.step_minute
+    select (m).*
+    from (
+        select json_populate_record(
+            m, json_build_object('minute', m.minute - n * interval '1 minute')
+        ) as m
+        from flowledger_analytics.step_minute as m, generate_series(1500, 1500 + %(rows)s) as n
+    ) as r;
+    insert into flowledger_analytics.blocked_minute
+    select m.minute - n * interval '1 minute', m.namespace, m.template, m.version, m.reason, 1,
+        '1 s', '1 s'
+    from flowledger_analytics.blocked_minute as m, generate_series(1500, 1500 + %(rows)s) as n;
+    insert into flowledger_history.task_history
+    select gen_random_uuid(), t.namespace, t.template, t.version, t.state, 0, '',
+        t.created_at - n * interval '1 minute', null, t.ended_at - n * interval '1 minute'
+    from flowledger_history.task_history as t, generate_series(1500, 1500 + %(rows)s) as n;
+    insert into flowledger_history.attempt
+    select (a).*
+    from (
+        select json_populate_record(
+            a, json_build_object(
+                'task_id', gen_random_uuid(), 'ended_at', a.ended_at - n * interval '1 minute'
+            )
+        ) as a
+        from flowledger_history.attempt as a, generate_series(1500, 1500 + %(rows)s) as n
+    ) as r
+"""
+
+TABLES = (
+    "flowledger_analytics__1.task_minute",
+    "flowledger_analytics__1.step_minute",
+    "flowledger_analytics__1.blocked_minute",
+    "flowledger_history__1.task_history",
+    "flowledger_history__1.attempt",
+)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "analytics()",
+        "blocked_time()",
+        "slowest_steps()",
+        "slowest_tasks()",
+        "slowest_steps_by_template()",
+        "slowest_tasks_by_template()",
+        f"timeline('{new_id()}')",
+    ],
+)
+def test_a_question_reads_its_window_only(connection: Connection, function: str) -> None:
+    task_minute(connection, completed=5)
+    step_minute(connection, runs=5)
+    blocked_minute(connection)
+    task_row(connection, 5)
+    attempt_row(connection, 5)
+    before = buffers(connection, function)
+
+    connection.execute((FILL % {"rows": OLD_ROWS}).encode())
+    for table in TABLES:
+        connection.execute(f"vacuum analyze {table}".encode())
+
+    assert buffers(connection, function) <= before + A_FEW
+
+
+def buffers(connection: Connection, function: str) -> int:
+    """The pages that a call touches when it is warm."""
+    query = f"select * from flowledger_v1.{function}"  # noqa: S608
+    for _ in range(2):
+        connection.execute(query.encode())
+    row = connection.execute(f"explain (analyze, buffers, format json) {query}".encode()).fetchone()
+    assert row is not None
+    plan = row[0][0]["Plan"]
+    return int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])

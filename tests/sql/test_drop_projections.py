@@ -1,0 +1,54 @@
+"""drop_projections: the tables of generations that are done with go."""
+
+from __future__ import annotations
+
+from board import Connection, call, table
+from generations import advance, lead, make, park, row, schemas
+
+
+def swapped(connection: Connection) -> None:
+    """The second generation serves, and the first is retired."""
+    make(connection)
+    park(connection, 1)
+    make(connection, anew=True)
+    call(connection, "swap_projection", "money", 2, lead(connection, 2))
+
+
+def test_what_is_retired_goes_with_its_rows(connection: Connection) -> None:
+    swapped(connection)
+    park(connection, 1, generation=2)
+
+    assert call(connection, "drop_projections", "money") == [1]
+    assert schemas(connection) == ["money", "money__2"]
+    assert row(connection, "state") is None
+    assert table(connection, "parked_event", "generation") == [2]
+
+
+def test_what_serves_and_what_is_built_stays(connection: Connection) -> None:
+    swapped(connection)
+    make(connection, anew=True)
+    advance(connection, 5, 3)
+
+    call(connection, "drop_projections", "money")
+
+    assert schemas(connection) == ["money", "money__2", "money__3"]
+
+
+def test_again_it_drops_nothing(connection: Connection) -> None:
+    swapped(connection)
+    call(connection, "drop_projections", "money")
+
+    assert call(connection, "drop_projections", "money") == [0]
+
+
+def test_the_tables_of_a_rebuild_that_was_cancelled_go_and_its_number_stays_taken(
+    connection: Connection,
+) -> None:
+    make(connection)
+    make(connection, anew=True)
+    call(connection, "cancel_rebuild", "money")
+
+    call(connection, "drop_projections", "money")
+
+    assert schemas(connection) == ["money", "money__1"]
+    assert make(connection, anew=True) == 3

@@ -1,0 +1,16 @@
+"""log_head: the last position of the log."""
+
+from __future__ import annotations
+
+from board import Connection, call
+from generations import happen
+
+
+def test_an_empty_log_ends_at_zero(connection: Connection) -> None:
+    assert call(connection, "log_head") == [0]
+
+
+def test_the_log_ends_at_its_last_event(connection: Connection) -> None:
+    last = happen(connection, 3)
+
+    assert call(connection, "log_head") == [last]

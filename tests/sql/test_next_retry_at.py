@@ -1,0 +1,20 @@
+"""next_retry_at: when a step is tried again."""
+
+from __future__ import annotations
+
+import pytest
+from board import NOON, Connection, call, new_id, rows_of, step_row
+
+
+def test_a_step_that_waits_for_a_retry_has_its_time(connection: Connection) -> None:
+    task = new_id()
+    rows = [step_row(task, "a", state="waiting_for_retry", due_at=NOON), step_row(task, "b")]
+    call(connection, "store_steps", rows_of(rows))
+
+    assert call(connection, "next_retry_at", task, "a") == [NOON]
+    assert call(connection, "next_retry_at", task, "b") == [None]
+
+
+@pytest.mark.parametrize("name", ["a", "?"])
+def test_what_is_not_known_has_none(connection: Connection, name: str) -> None:
+    assert call(connection, "next_retry_at", new_id(), name) == [None]

@@ -1,0 +1,36 @@
+"""projection_leases: who leads what, and for how long."""
+
+from __future__ import annotations
+
+from board import Connection, call
+from generations import HOST, later, lead, make
+
+
+def test_a_generation_without_a_leader_is_long_free(connection: Connection) -> None:
+    make(connection)
+
+    ((*place, seconds),) = call(connection, "projection_leases")
+
+    assert place == ["money", 1, 1, "serving", None]
+    assert seconds < -1e6
+
+
+def test_a_lease_has_its_seconds_left_and_then_is_over_since(connection: Connection) -> None:
+    make(connection)
+    lead(connection)
+
+    ((*_, leader, left),) = call(connection, "projection_leases")
+    later(connection, 90)
+    ((*_, over),) = call(connection, "projection_leases")
+
+    assert leader == HOST
+    assert 30 < left <= 60
+    assert -60 < over <= -30
+
+
+def test_what_is_retired_is_nobodys(connection: Connection) -> None:
+    make(connection)
+    make(connection, version=2)
+    call(connection, "cancel_rebuild", "money")
+
+    assert [generation for _, generation, *_ in call(connection, "projection_leases")] == [1]

@@ -1,0 +1,24 @@
+"""role_of_projection: by whom the tables of a generation are written."""
+
+from __future__ import annotations
+
+from board import Connection, call
+from generations import make
+
+
+def test_it_is_the_projections_own_or_the_engines(connection: Connection) -> None:
+    make(connection, "money", own_role=True)
+    make(connection, "others", own_role=False)
+
+    own = call(connection, "projection_role", "money")
+    assert call(connection, "role_of_projection", "money", 1) == own
+    assert call(connection, "role_of_projection", "others", 1) == [None]
+
+
+def test_the_generations_of_a_projection_have_one(connection: Connection) -> None:
+    make(connection)
+    make(connection, version=2)
+
+    assert call(connection, "role_of_projection", "money", 1) == call(
+        connection, "role_of_projection", "money", 2
+    )

@@ -1,0 +1,122 @@
+"""swap_projection: what was built serves, in one transaction."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from board import Connection, Others, call, heard, wait_until_blocked
+from generations import SPEND, advance, lead, make, row
+
+TOLD = "insert into {schema}.spend values ('ann', 5)"
+
+
+@pytest.fixture(autouse=True)
+def _built(connection: Connection) -> None:
+    """One generation serves, at position 7, and the next is built."""
+    make(connection)
+    advance(connection, 7)
+    make(connection, version=2, tables=f"{SPEND}; {TOLD}")
+
+
+def swap(connection: Connection) -> bool:
+    (swapped,) = call(connection, "swap_projection", "money", 2, lead(connection, 2))
+    return bool(swapped)
+
+
+def test_what_has_not_come_as_far_does_not_serve(connection: Connection) -> None:
+    advance(connection, 6, 2)
+
+    assert not swap(connection)
+    assert row(connection, "state") == "serving"
+    assert row(connection, "state", generation=2) == "building"
+
+
+def test_what_has_come_as_far_serves_and_the_other_is_retired(connection: Connection) -> None:
+    advance(connection, 7, 2)
+
+    assert swap(connection)
+    assert row(connection, "state", "leader") == ("retired", None)
+    assert row(connection, "state", generation=2) == "serving"
+    assert connection.execute("select * from money.spend").fetchall() == [("ann", 5)]
+
+
+def test_effects_are_silent_up_to_where_the_other_was(connection: Connection) -> None:
+    advance(connection, 7, 2)
+
+    swap(connection)
+
+    assert row(connection, "silent_until", generation=2) == 7
+
+
+def test_one_that_is_paused_stays_paused(connection: Connection) -> None:
+    advance(connection, 7, 2)
+    call(connection, "pause_projection", "money", True)
+
+    swap(connection)
+
+    assert row(connection, "paused", generation=2) is True
+
+
+def test_who_does_not_lead_what_is_built_is_refused(connection: Connection) -> None:
+    epoch = lead(connection, 2)
+
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        call(connection, "swap_projection", "money", 2, epoch - 1)
+
+    assert caught.value.sqlstate == "FL002"
+
+
+def test_what_was_given_up_does_not_serve(connection: Connection) -> None:
+    advance(connection, 7, 2)
+    epoch = lead(connection, 2)
+    call(connection, "cancel_rebuild", "money")
+
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        call(connection, "swap_projection", "money", 2, epoch)
+
+    assert caught.value.sqlstate == "FL002"
+
+
+def test_a_view_that_cannot_change_leaves_everything_as_it_was(connection: Connection) -> None:
+    make(connection, version=3, tables="")
+    advance(connection, 7, 3)
+    connection.execute("create view poor as select * from money.spend")
+
+    with pytest.raises(psycopg.DatabaseError, match="depends"):
+        call(connection, "swap_projection", "money", 3, lead(connection, 3))
+
+    assert row(connection, "state") == "serving"
+    assert row(connection, "state", generation=3) == "building"
+
+
+def test_readers_see_the_one_or_the_other(connection: Connection, others: Others) -> None:
+    advance(connection, 7, 2)
+    epoch = lead(connection, 2)
+    with others.begin() as reader:
+        before = reader.execute("select * from money.spend").fetchall()
+        swapped = others.later("swap_projection", "money", 2, epoch)
+        wait_until_blocked(connection)
+        again = reader.execute("select * from money.spend").fetchall()
+
+    assert before == again == []
+    assert swapped.result(timeout=30) == [True]
+
+
+def test_a_batch_of_the_other_that_is_under_way_is_waited_for(
+    connection: Connection, others: Others
+) -> None:
+    epoch, built = lead(connection), lead(connection, 2)
+    advance(connection, 7, 2)
+    with others.begin() as leader:
+        call(leader, "move_projection", "money", 1, epoch, 7, 9)
+        swapped = others.later("swap_projection", "money", 2, built)
+        wait_until_blocked(connection)
+
+    assert swapped.result(timeout=30) == [False]
+
+
+def test_the_hosts_are_told(connection: Connection, other: Connection) -> None:
+    advance(connection, 7, 2)
+    epoch = lead(connection, 2)
+
+    assert heard(connection, "projection", other, "swap_projection", "money", 2, epoch) == ["money"]

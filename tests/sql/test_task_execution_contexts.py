@@ -1,0 +1,24 @@
+"""task_execution_contexts: several tasks as each of them is."""
+
+from __future__ import annotations
+
+from board import Connection, call, new_id
+from given import diamond, step, template
+from stored import given_task
+
+
+def test_tasks_are_told_in_the_order_in_which_they_are_given(connection: Connection) -> None:
+    first = given_task(connection, diamond(), {"step": "start", "state": "complete"})
+    second = given_task(connection, template(step("a"), name="other"))
+
+    rows = call(connection, "task_execution_contexts", [second, new_id(), first])
+
+    assert [row[0] for row in rows] == [second, first]
+    assert rows == [
+        row for task in (second, first) for row in call(connection, "task_execution_context", task)
+    ]
+
+
+def test_no_tasks_have_no_contexts(connection: Connection) -> None:
+    assert call(connection, "task_execution_contexts", []) == []
+    assert call(connection, "task_execution_contexts", None) == []
