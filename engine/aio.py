@@ -182,6 +182,7 @@ class AsyncEngine:
         cls,
         *,
         workflows: Iterable[WorkflowLike[Any]] = (),
+        projections: Iterable[object] = (),
         roles: Iterable[Role] = ALL_ROLES,
         settings: Settings | None = None,
         classifier: Classifier = classify,
@@ -191,11 +192,21 @@ class AsyncEngine:
             await asyncio.to_thread(
                 Engine.open,
                 workflows=workflows,
+                projections=projections,
                 roles=roles,
                 settings=settings,
                 classifier=classifier,
             )
         )
+
+    async def wait_for_projection(
+        self,
+        name: str,
+        position: int | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - as without asyncio
+    ) -> int:
+        """As `Engine.projections.wait_for`."""
+        return await asyncio.to_thread(self._engine.projections.wait_for, name, position, timeout)
 
     async def submit(
         self, workflow: WorkflowLike[C], context: C, **options: Any

@@ -205,9 +205,9 @@ class Operations:
         InvalidRequest, and then nothing is stored.
         """
         key = noted.pop("key")
-        texts = [name for name in ("actor", "kind") if name in noted]
-        texts += ["reason"] if noted["reason"] is not None else []
-        check_request(kind.topic, {name: noted[name] for name in texts}, key)
+        given = [name for name, value in noted.items() if name != "reason" or value is not None]
+        texts = {"actor", "kind", "reason"}.intersection(given)
+        check_request(kind.topic, {name: noted[name] for name in sorted(texts)}, key)
         if "tags" in noted:
             noted["tags"] = check_tags(kind.topic, noted["tags"], InvalidRequest)
         if "value" in noted:

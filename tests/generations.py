@@ -12,7 +12,7 @@ SPEND = "create table {schema}.spend (customer text primary key, cents bigint no
 HOST, OTHER_HOST = new_id(), new_id()
 
 
-def make(
+def make(  # noqa: PLR0913 - as the function
     connection: Connection,
     name: str = "money",
     version: int = 1,

@@ -38,17 +38,6 @@ class StepRow:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldRow:
-    """A step that is ready and was not admitted: by what kind of limit, and until when at least."""
-
-    step: str
-    kind: str
-    limit_key: str
-    since: datetime
-    until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """How many steps of a task are in which state, pending ones left out, and some that run."""
 

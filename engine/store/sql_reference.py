@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -12,6 +13,7 @@ from psycopg.rows import TupleRow
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
 EXAMPLE = "\nExample: "
+CAST = re.compile(r"::[a-z ]+(\[\])?")
 READER = "flowledger_reader"
 
 INTRODUCTION = f"""\
@@ -22,10 +24,10 @@ columns and the meaning of these while the tables behind them change. Columns ma
 end. What cannot be kept will be in a schema `flowledger_v2`, beside this one. The schema
 `flowledger` is the engine's own.
 
-The role `{READER}` can read all of it and nothing else. It cannot log in: give it to those who
-shall read (`grant {READER} to ann`). `flowledger db migrate` makes the role where it may;
-where it may not, an administrator does (`create role {READER} nologin`), and then calls
-`select flowledger.open_to_reader()`.
+The role `{READER}` can read all of it and nothing else. It cannot log in: give it to
+those who shall read (`grant {READER} to ann`). `flowledger db migrate` makes the role
+where it may; where it may not, an administrator does (`create role {READER} nologin`),
+and the owner of the schema then calls `select flowledger.open_to_reader()`.
 
 Functions on one task are look-ups by key, whatever the number of tasks; so are views that are asked
 for a key, and a view that is asked for everything reads everything.
@@ -89,11 +91,20 @@ def _described(row: TupleRow) -> Described:
 
 
 def _section(one: Described) -> str:
-    head = one.name if one.takes is None else f"{one.name}({one.takes.replace('::text', '')})"
+    head = one.name if one.takes is None else f"{one.name}({_arguments(one.takes)})"
     example = f"```sql\n{one.example}\n```\n" if one.example else ""
     returned = f"Returns `{one.returns}`.\n" if one.returns else ""
     return "\n".join(
-        part for part in (f"### {head}\n", f"{one.meaning}\n", example, returned, _table(one)) if part
+        part
+        for part in (f"### {head}\n", f"{one.meaning}\n", example, returned, _table(one))
+        if part
+    )
+
+
+def _arguments(takes: str) -> str:
+    """`most integer DEFAULT 5` as people write it, without the casts that the server adds."""
+    return (
+        CAST.sub("", takes).replace(" DEFAULT NULL", " default null").replace("DEFAULT", "default")
     )
 
 

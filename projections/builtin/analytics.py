@@ -269,9 +269,11 @@ def _left(before: Row, event: StepEvent, times: Times) -> None:
         case "run":
             times.step(event.step, "runs")
             times.step_time(event.step, "run", since, until)
-        case _:
+        case _ if not isinstance(event, StepErrored):
             due = before["due_at"]
             times.blocked("retry", since, until if due is None else min(due, until))
+        case _:
+            pass
 
 
 def _started(task: Row, event: TaskStarted, times: Times) -> None:

@@ -133,12 +133,12 @@ def _of_task(event: TaskCreated | TaskRequest | TaskNote) -> Row:
 
 
 def _answer(event: RequestGranted | RequestRefused) -> Row:
-    refused = isinstance(event, RequestRefused)
+    refusal = event.message if isinstance(event, RequestRefused) else None
     return {
         "request": event.request,
-        "answer": "refused" if refused else "granted",
+        "answer": "granted" if refusal is None else "refused",
         "answered_at": event.occurred_at,
-        "refusal": event.message if refused else None,
+        "refusal": refusal,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import LiteralString
 
@@ -77,15 +78,9 @@ class Minutes:
 
     def store(self, cursor: Cursor) -> None:
         """Add it to what is stored."""
-        tasks = [_named(bucket) | row for bucket, row in sorted(self._tasks.items())]
-        store(cursor, STORE_TASKS, tasks)
-        for statement, rows, name in (
-            (STORE_STEPS, self._steps, "step"),
-            (STORE_BLOCKED, self._blocked, "reason"),
-        ):
-            some = sorted(rows.items(), key=lambda item: item[0])
-            named = [_named(bucket) | {name: what} | row for (bucket, what), row in some]
-            store(cursor, statement, named)
+        store(cursor, STORE_TASKS, [_named(one) | self._tasks[one] for one in sorted(self._tasks)])
+        store(cursor, STORE_STEPS, _further_named(self._steps, "step"))
+        store(cursor, STORE_BLOCKED, _further_named(self._blocked, "reason"))
 
 
 class Times:
@@ -136,6 +131,11 @@ def _add(row: Row, total: str, longest: str, time: timedelta) -> None:
 def _named(bucket: Bucket) -> Row:
     minute, namespace, template, version = bucket
     return {"minute": minute, "namespace": namespace, "template": template, "version": version}
+
+
+def _further_named(rows: Mapping[tuple[Bucket, str], Row], name: str) -> list[Row]:
+    places = sorted(rows)
+    return [_named(place[0]) | {name: place[1]} | rows[place] for place in places]
 
 
 def _task_row() -> Row:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, LiteralString, cast
+from typing import LiteralString
 from uuid import UUID
+
+from pydantic import JsonValue
 
 from flowledger.engine.domain.annotations import TaskAnnotated, TaskTagged, TaskUntagged
 from flowledger.engine.domain.events import TaskCreated
@@ -100,15 +102,18 @@ def _tag(tag: str, event: Tagging) -> Row:
     }
 
 
-def storable(value: Any) -> Any:
+def storable(value: JsonValue) -> JsonValue:
     """The JSON value as `jsonb` can hold it: without null characters."""
     match value:
         case str():
-            return value.replace("\0", "\ufffd")
+            return _text(value)
         case list():
-            return [storable(one) for one in cast("list[Any]", value)]
+            return [storable(one) for one in value]
         case dict():
-            items = cast("dict[str, Any]", value).items()
-            return {storable(key): storable(one) for key, one in items}
+            return {_text(key): storable(one) for key, one in value.items()}
         case _:
             return value
+
+
+def _text(value: str) -> str:
+    return value.replace("\0", "\ufffd")

@@ -1,4 +1,5 @@
--- Drop the tables of retired generations of a projection, with their rows here. Returns how many.
+-- Drop the tables of retired generations of a projection, with their rows here; the row of the
+-- newest stays, or its number would be given again. Returns how many.
 -- Locks: the tables; waits for whoever reads them no longer than lock_timeout says.
 
 create or replace function flowledger.drop_projections(p_name text)
@@ -8,20 +9,25 @@ volatile
 as $$
 declare
     v_dropped integer := 0;
-    v_generation integer;
+    v_newest integer;
+    v_schema text;
+    r record;
 begin
-    for v_generation in
+    select max(p.generation) into v_newest from flowledger.projection as p where p.name = p_name;
+
+    for r in
         select p.generation from flowledger.projection as p
         where p.name = p_name and p.state = 'retired'
-            and p.generation < (
-                select max(o.generation) from flowledger.projection as o where o.name = p_name
-            )
         order by p.generation
         for update
     loop
-        execute format('drop schema if exists %I cascade', p_name || '__' || v_generation);
-        delete from flowledger.parked_event as e where e.name = p_name and e.generation = v_generation;
-        delete from flowledger.projection as p where p.name = p_name and p.generation = v_generation;
+        v_schema := p_name || '__' || r.generation;
+        continue when r.generation = v_newest and to_regnamespace(quote_ident(v_schema)) is null;
+
+        execute format('drop schema if exists %I cascade', v_schema);
+        delete from flowledger.parked_event as e where e.name = p_name and e.generation = r.generation;
+        delete from flowledger.projection as p
+        where p.name = p_name and p.generation = r.generation and p.generation < v_newest;
         v_dropped := v_dropped + 1;
     end loop;
 

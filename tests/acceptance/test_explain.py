@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from functools import wraps
 from typing import Any
 
 import pytest
-from given import NEVER
-from given import step as any_step
+from forced import (
+    WHY,
+    banked,
+    bare,
+    blocking,
+    chain,
+    first,
+    forced,
+    forces,
+    found,
+    narrow,
+    paced,
+    topic_of,
+    until,
+)
 from hand import Hand
 from lab import PATIENCE, Lab
-from led import begin, led
+from led import begin
 from stepped import Stage
 
 from flowledger.engine import AsyncEngine, Engine, TaskHandle, TaskState, UnknownTask
 from flowledger.engine.domain.circuit import circuit_id
-from flowledger.engine.domain.events import StepCompleted, StepStarted
-from flowledger.engine.domain.reasons import Explanation, Reason, ReasonKind
-from flowledger.engine.domain.retry import Retry
-from flowledger.engine.errors import NothingRecorded, UnknownStep
+from flowledger.engine.domain.events import StepCompleted
+from flowledger.engine.domain.reasons import ReasonKind
+from flowledger.engine.errors import UnknownStep
 from flowledger.projections import Cursor, Projection, on
-
-LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
-ONCE = Retry(max_attempts=1)
-WHY = {"actor": "ada", "reason": "ticket 7"}
-
-
-def step(name: str, *dependencies: str, **fields: Any) -> Any:
-    """A step that does what the test says."""
-    return any_step(name, *dependencies, handler={"callable": "act"}, **fields)
-
-
-chain = led(step("a", retry=LATER), step("b", "a"), step("c", "b"))
-blocking = led(step("a", retry=ONCE), step("b", "a"), name="blocking", on_failure="block")
-narrow = led(step("a", concurrency={"limit": 1}), step("b", "a"), name="narrow")
-paced = led(step("a", rate={"limit": 1, "per_seconds": 60.0}), name="paced")
-banked = led(step("a", system="bank", retry=Retry(max_attempts=9, backoff="none")), name="banked")
-bare = led(step("a", retry=NEVER), name="bare")
-Test = Callable[..., None]
-forced: set[ReasonKind] = set()
-met: set[ReasonKind] = set()
 
 
 class Seen(Projection):
@@ -54,50 +44,6 @@ class Seen(Projection):
     @on(StepCompleted)
     def completed(self, event: StepCompleted, cursor: Cursor) -> None:
         cursor.execute("insert into step values (%s)", (event.step,))
-
-
-def forces(*kinds: ReasonKind) -> Callable[[Test], Test]:
-    """The test meets reasons of these kinds, and `found` or `first` looked at each."""
-    forced.update(kinds)
-
-    def checked(test: Test) -> Test:
-        @wraps(test)
-        def run(*args: Any, **kwargs: Any) -> None:
-            met.clear()
-            test(*args, **kwargs)
-            assert met >= set(kinds)
-
-        return run
-
-    return checked
-
-
-def found(told: Explanation, kind: ReasonKind) -> Reason:
-    """The reason of that kind, of which there is one."""
-    (reason,) = [reason for reason in told if reason.kind is kind]
-    met.add(kind)
-    return reason
-
-
-def first(told: Explanation, kind: ReasonKind) -> Reason:
-    """The most decisive reason, which is of that kind."""
-    assert told.kinds[0] is kind, told
-    return found(told, kind)
-
-
-def topic_of(task: TaskHandle, reason: Reason) -> str:
-    """What the log has at the place that the reason names as its cause."""
-    assert reason.cause is not None
-    (event,) = [one.event for one in task.history() if one.position == reason.cause.position]
-    assert event.event_id == reason.cause.event_id
-    assert reason.cause.topic == event.topic
-    return event.topic
-
-
-def until(lab: Lab, task: TaskHandle, step: str | None, kind: ReasonKind) -> Explanation:
-    """The explanation, once its first reason is of that kind."""
-    lab.until(lambda: task.explain(step).kinds[:1] == (kind,))
-    return task.explain(step)
 
 
 def stage_of(lab: Lab, opened: ExitStack, flow: Any) -> tuple[Stage, TaskHandle]:
@@ -436,64 +382,6 @@ def test_a_projection_that_is_behind_is_named(lab: Lab) -> None:
     assert reason.about == "seen"
     assert reason.sentence.endswith("paused, until `flowledger projections resume`")
     assert reason.details["needed"] == two.history()[-1].position
-
-
-def test_every_earlier_moment_is_explained_from_the_log(lab: Lab) -> None:
-    _, task = begin(lab.open(chain), chain, fails="a")
-    until(lab, task, "a", ReasonKind.RETRY)
-    task.pause(**WHY)
-    places = {type(one.event).__name__: one.position for one in task.history()}
-
-    def then(name: str, step: str) -> tuple[ReasonKind, ...]:
-        return task.explain(step, at=places[name]).kinds
-
-    assert then("TaskCreated", "a") == (ReasonKind.SUBMITTED,)
-    assert then("TaskStarted", "a") == (ReasonKind.COORDINATOR_BEHIND,)
-    assert then("StepEnqueued", "a") == (ReasonKind.QUEUED,)
-    assert then("StepStarted", "a") == (ReasonKind.RUNNING,)
-    assert then("StepStarted", "b") == (ReasonKind.DEPENDENCY,)
-    assert then("StepFailed", "a") == (ReasonKind.COORDINATOR_BEHIND,)
-    assert then("StepRetryScheduled", "a") == (ReasonKind.RETRY,)
-    assert then("TaskPaused", "a")[0] is ReasonKind.PAUSED, "the request is not answered yet"
-    assert then("RequestGranted", "a") == (ReasonKind.PAUSED, ReasonKind.RETRY)
-
-
-def test_an_earlier_time_is_explained_with_what_had_happened_by_then(lab: Lab) -> None:
-    engine = lab.open(chain)
-    _, task = begin(engine, chain)
-    task.wait(PATIENCE)
-    (started,) = [
-        one.event
-        for one in task.history()
-        if isinstance(one.event, StepStarted) and one.event.step == "b"
-    ]
-    engine.pause_template(chain.template.key, **WHY)
-
-    told = task.explain("c", at=started.occurred_at)
-
-    assert first(told, ReasonKind.DEPENDENCY).about == "b"
-    assert (told.now, told.log_only) == (started.occurred_at, True)
-    with pytest.raises(NothingRecorded, match="nothing is recorded of task"):
-        task.explain(at=started.occurred_at - timedelta(days=1))
-    with pytest.raises(NothingRecorded, match="up to position 0"):
-        task.explain(at=0)
-    with pytest.raises(ValueError, match="no time zone"):
-        task.explain(at=datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused
-
-
-def test_an_earlier_pause_of_the_template_is_known_although_it_is_over(lab: Lab) -> None:
-    engine = lab.open(chain)
-    engine.pause_template(chain.template.key, **WHY)
-    _, task = begin(engine, chain)
-    lab.until(lambda: lab.value("select count(*) from flowledger.held_step") == 1)
-    engine.resume_template(chain.template.key, **WHY)
-    task.wait(PATIENCE)
-    (started, *_) = [one for one in task.history() if one.event.topic == "task.started"]
-
-    by_time = task.explain("a", at=started.event.occurred_at)
-    by_place = task.explain("a", at=started.position)
-
-    assert by_time.kinds == by_place.kinds == (ReasonKind.PAUSED,)
 
 
 def test_unknown_tasks_and_steps_are_refused(lab: Lab) -> None:

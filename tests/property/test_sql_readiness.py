@@ -1,4 +1,4 @@
-"""Whatever happened to a task, SQL says of its rows what the coordinator's fold says of its events."""
+"""Whatever happened to a task, SQL says of its rows what the fold says of its events."""
 
 from __future__ import annotations
 

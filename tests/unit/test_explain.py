@@ -9,8 +9,6 @@ from uuid import UUID
 import pytest
 from explained import in_hand, in_queue, scene, shard, worker
 from given import AT_ONCE, NOON, TASK, WORKER, Story, diamond, step, template
-from hypothesis import given as of
-from hypothesis import strategies as some
 
 from flowledger.engine.domain import requests as asked
 from flowledger.engine.domain.admission import Demand, RateLimit, SlotLimit
@@ -19,9 +17,8 @@ from flowledger.engine.domain.circuit_events import CircuitOpened
 from flowledger.engine.domain.circuits import Kept
 from flowledger.engine.domain.explain import explain_step, explain_task
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.reasons import RANKS, Explanation, ReasonKind
+from flowledger.engine.domain.reasons import Explanation, ReasonKind
 from flowledger.engine.domain.retry import Retry
-from flowledger.engine.domain.states import STEP_ENDS
 from flowledger.engine.domain.surroundings import (
     HeldStanding,
     Holder,
@@ -368,43 +365,3 @@ def test_an_earlier_circuit_is_known_from_its_stream() -> None:
 )
 def test_some_names_are_listed_and_the_others_counted(names: list[str], said: str) -> None:
     assert some_of(names) == said
-
-
-@of(some.lists(some.tuples(some.sampled_from("slre"), some.sampled_from(range(4))), max_size=25))
-def test_every_unfinished_step_of_every_task_has_a_reason_and_they_are_in_order(
-    moves: list[tuple[str, int]],
-) -> None:
-    """Whatever happened, nobody is left without an answer, of the present or of the log alone."""
-    names = ["start", "left", "right", "end"]
-    told = Story(diamond(retry=LATER))
-    told.decided()
-    for what, number in moves:
-        _move(told, what, names[number])
-    for now in (scene(told), scene(told, log_only=True)):
-        for name in names:
-            reasons = explain_step(now, name)
-            assert reasons.kinds, name
-            assert [RANKS[kind] for kind in reasons.kinds] == sorted(map(RANKS.get, reasons.kinds))  # type: ignore[arg-type]
-            ended = told.run.step(name).state in STEP_ENDS
-            assert (reasons.kinds[0] is K.ENDED) is (ended or _left_out(told, name))
-        assert explain_task(now).kinds
-
-
-def _left_out(told: Story, name: str) -> bool:
-    return told.run.ended and told.run.step(name).state.value == "pending"
-
-
-def _move(told: Story, what: str, name: str) -> None:
-    state = told.run.step(name).state.value
-    if what == "s" and state == "enqueued":
-        told.begin(name)
-    elif what == "l" and state == "in_progress":
-        told.lose(name)
-    elif what == "r" and state == "in_progress":
-        told.fail(name)
-    elif what == "e" and state == "in_progress":
-        told.complete(name)
-        told.decided()
-    elif what == "e" and state == "waiting_for_retry":
-        told.decided()
-        told.ring(name, after=90)

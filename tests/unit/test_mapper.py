@@ -19,6 +19,7 @@ from flowledger.engine.domain import upcasts
 from flowledger.engine.domain.events import StepCompleted, TaskStarted
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.store.recorder import event_arrays
 
 PLACE = f"the event at version 2 of stream {TASK}"
 MAPPER = LedgerMapper()
@@ -145,3 +146,12 @@ def test_what_the_reader_knows_is_not_written() -> None:
 
     assert fields_of(stored.state).keys() == {"event_id", "occurred_at", "namespace", "template"}
     assert MAPPER.to_domain_event(stored) == told
+
+
+@pytest.mark.parametrize("mapper", [MAPPER, LedgerMapper(ZlibCompressor())])
+def test_columns_are_the_rows_turned_around(mapper: LedgerMapper) -> None:
+    events = [event(TaskStarted, 2), event(StepCompleted, 3, step="a", result=[1])]
+
+    rows = event_arrays([mapper.to_stored_event(one) for one in events])
+
+    assert [column.data for column in mapper.columns(events)] == [column.data for column in rows]

@@ -23,6 +23,24 @@ def test_children_are_parents_turned_around() -> None:
     assert plan.children == ((1, 2), (3,), (3,), ())
 
 
+def test_roots_are_the_steps_without_parents() -> None:
+    assert compile_plan(diamond()).roots == {0}
+    assert compile_plan(template(step("b", "a"), step("a"), step("c"))).roots == {1, 2}
+
+
+def test_steps_with_a_limit_of_time_or_any_other_limit_may_wait_for_a_time() -> None:
+    plan = compile_plan(
+        template(
+            step("plain"),
+            step("bounded", timeout_seconds=1.0),
+            step("urgent", start_timeout_seconds=1.0),
+            step("remote", system="bank"),
+        )
+    )
+
+    assert plan.timed == {1, 2, 3}
+
+
 def test_a_dependency_named_twice_is_one_edge() -> None:
     plan = compile_plan(template(step("a"), step("b", "a", "a")))
 

@@ -126,3 +126,23 @@ def test_when_all_is_forgotten_plans_stay(ledger: Histories, runs: Runs) -> None
 
     assert len(runs) == 1
     assert ledger.asked == [PLAN.template_id]
+
+
+def test_a_fact_is_folded_into_the_run_of_its_task(runs: Runs) -> None:
+    story = Story(diamond()).through("start")
+
+    for event in story.log:
+        run = runs.fold(event, 7)
+
+    assert run.steps == story.run.steps
+    assert runs.cached(TASK) is run
+
+
+def test_the_creation_of_a_task_that_was_left_as_a_submission_is_not_folded_twice(
+    runs: Runs,
+) -> None:
+    left = creation(1).model_copy(update={"submission": 4})
+    run = runs.create(left)
+
+    assert runs.fold(left, 7) is run
+    assert runs.fold(creation(1), 7) is not run

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from board import Connection, new_id
 from model_rows import attempt_row, blocked_minute, step_minute, task_minute, task_row
 
-OLD_ROWS = 20_000
-A_FEW = 6
-"""Pages by which an index may grow deeper."""
+OLD_ROWS = 5_000
+A_FEW = 25
+"""Pages: the tables have more than fifty each."""
 
 FILL = """
     insert into flowledger_analytics.task_minute
@@ -52,31 +51,30 @@ TABLES = (
 )
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        "analytics()",
-        "blocked_time()",
-        "slowest_steps()",
-        "slowest_tasks()",
-        "slowest_steps_by_template()",
-        "slowest_tasks_by_template()",
-        f"timeline('{new_id()}')",
-    ],
+FUNCTIONS = (
+    "analytics()",
+    "blocked_time()",
+    "slowest_steps()",
+    "slowest_tasks()",
+    "slowest_steps_by_template()",
+    "slowest_tasks_by_template()",
+    f"timeline('{new_id()}')",
 )
-def test_a_question_reads_its_window_only(connection: Connection, function: str) -> None:
+
+
+def test_a_question_reads_its_window_only(connection: Connection) -> None:
     task_minute(connection, completed=5)
     step_minute(connection, runs=5)
     blocked_minute(connection)
     task_row(connection, 5)
     attempt_row(connection, 5)
-    before = buffers(connection, function)
-
     connection.execute((FILL % {"rows": OLD_ROWS}).encode())
     for table in TABLES:
         connection.execute(f"vacuum analyze {table}".encode())
 
-    assert buffers(connection, function) <= before + A_FEW
+    read = {function: buffers(connection, function) for function in FUNCTIONS}
+
+    assert {function: pages for function, pages in read.items() if pages > A_FEW} == {}
 
 
 def buffers(connection: Connection, function: str) -> int:

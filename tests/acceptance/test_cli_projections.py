@@ -1,0 +1,198 @@
+"""What operators see and do of projections on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from command import Command, read_until
+from lab import Lab
+
+from flowledger.engine import Engine
+from flowledger.engine.events import StepCompleted
+from flowledger.handlers import Workflow
+from flowledger.projections import Cursor, Projection, on
+
+flow = Workflow("shop", "count", version="1")
+
+
+@flow.step
+def one() -> int:
+    return 1
+
+
+class Counted(Projection):
+    name, version = "counted", 1
+    tables = "create table {schema}.step (task_id uuid, at bigint)"
+    on_error = "park_event"
+    fails = False
+
+    @on(StepCompleted)
+    def completed(self, event: StepCompleted, cursor: Cursor) -> None:
+        if type(self).fails:
+            raise ValueError("no more room")
+        cursor.execute("insert into step values (%s, %s)", (event.task_id, cursor.position))
+
+    def forget(self, tasks: object, cursor: Cursor) -> None:
+        cursor.execute("delete from step where task_id = any(%s)", (tasks,))
+
+
+@pytest.fixture
+def command(lab: Lab, tmp_path: Path) -> Generator[Command]:
+    """The command, on the lab's database."""
+    with ExitStack() as opened:
+        yield Command(lab.url, tmp_path, opened)
+
+
+@pytest.fixture
+def engine(lab: Lab) -> Engine:
+    Counted.fails = False
+    return lab.open(flow, projections=[Counted])
+
+
+def run_one(engine: Engine) -> str:
+    task = engine.submit(flow, {})
+    task.wait(timeout=30)
+    engine.projections.wait_for("counted", timeout=30)
+    return str(task.id)
+
+
+def test_the_list_has_every_projection_with_its_standing(command: Command, engine: Engine) -> None:
+    run_one(engine)
+
+    rows = {row["name"]: row for row in command("projections", "list", "--json").lines}
+
+    assert {"counted", "step_readiness", "flowledger_history"} <= set(rows)
+    assert rows["counted"]["standing"] == "caught_up"
+    assert rows["counted"]["behind"] == 0
+    assert rows["counted"]["healthy"] is True
+
+
+def test_a_paused_projection_says_so_and_goes_on_when_it_is_resumed(
+    command: Command, engine: Engine
+) -> None:
+    run_one(engine)
+
+    assert command("projections", "pause", "counted").out == "counted is paused\n"
+    assert "): paused, at " in command("projections", "status", "counted").out
+    assert command("projections", "resume", "counted").out == "counted goes on\n"
+    run_one(engine)
+
+
+def test_a_rebuild_makes_a_generation_that_serves_in_the_end(
+    command: Command, engine: Engine, lab: Lab
+) -> None:
+    run_one(engine)
+
+    done = command("projections", "rebuild", "counted", "--json")
+    lab.until(lambda: engine.projections.status("counted").generation == 2)
+
+    assert done.value == {"name": "counted", "generation": 2}
+    assert lab.value("select count(*) from counted.step") == 1
+
+
+def test_the_rows_of_one_task_are_made_anew_in_place(
+    command: Command, engine: Engine, lab: Lab
+) -> None:
+    kept, damaged = run_one(engine), run_one(engine)
+    lab.rows("update counted__1.step set at = 0")
+
+    done = command("projections", "rebuild", "counted", "--task", damaged, "--json")
+
+    assert done.value["state"] == "done"
+    assert done.value["tasks"] == 1
+    rows = dict(lab.rows("select task_id::text, at from counted.step"))
+    assert rows[kept] == 0
+    assert rows[damaged] > 0
+
+
+def test_the_rows_of_a_template_are_made_anew_in_place(
+    command: Command, engine: Engine, lab: Lab
+) -> None:
+    for _ in range(3):
+        run_one(engine)
+    lab.rows("update counted__1.step set at = 0")
+
+    done = command("projections", "rebuild", "counted", "--template", "shop/count@1")
+
+    assert done.out == "counted: done, tasks rebuilt: 3\n"
+    assert lab.value("select min(at) from counted.step") > 0
+
+
+def test_what_was_put_aside_is_shown_retried_and_dropped(
+    command: Command, engine: Engine, lab: Lab
+) -> None:
+    Counted.fails = True
+    first, second = run_one(engine), run_one(engine)
+    Counted.fails = False
+
+    shown = command("projections", "parked", "list", "counted", "--json").lines
+    retried = command("projections", "parked", "retry", "counted", "--task", first)
+    lab.until(lambda: lab.value("select count(*) from counted.step") == 1)
+    dropped = command("projections", "parked", "drop", "counted", "--all")
+    lab.until(lambda: not engine.projections.parked("counted"))
+
+    assert [row["task_id"] for row in shown] == [first, second]
+    assert {row["error"] for row in shown} == {"ValueError: no more room"}
+    assert retried.out == "to be retried: 1\n"
+    assert dropped.out == "to be dropped: 1\n"
+    assert command("projections", "parked", "list", "counted").out == "nothing is parked\n"
+    assert lab.rows("select task_id::text from counted.step") == [(first,)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("status", "nobody"), "there is no projection 'nobody'"),
+        (("rebuild", "nobody"), "there is no projection 'nobody'"),
+        (("pause", "nobody"), "there is no projection 'nobody'"),
+        (("rebuild", "counted", "--task", "x"), "'x' is not the id of a task"),
+        (("rebuild", "counted", "--template", "shop/cnt@1"), "did you mean 'shop/count@1'?"),
+        (("parked", "retry", "counted"), "expected one of --task, --position and --all"),
+    ],
+)
+def test_bad_input_is_refused_with_one_sentence(
+    command: Command, engine: Engine, arguments: tuple[str, ...], sentence: str
+) -> None:
+    run_one(engine)
+
+    done = command("projections", *arguments)
+
+    assert done.code == 2
+    assert sentence in done.error
+    assert "Traceback" not in done.error
+
+
+def test_a_process_of_its_own_runs_projections_that_are_named(command: Command, lab: Lab) -> None:
+    command.write("model.py", MODEL)
+    command.environment["FLOWLEDGER_PROJECTIONS__BUILTIN"] = "false"
+    process = command.start("projector", "model:Ends")
+    read_until(process, "projection.led")
+    with lab.open(flow, roles=("coordinator", "worker")) as engine:
+        engine.submit(flow, {}).wait(timeout=30)
+        engine.projections.wait_for("ends", timeout=30)
+
+    assert lab.value("select count(*) from ends.task") == 1
+
+
+def test_a_module_that_is_not_there_is_told(command: Command) -> None:
+    done = command("projector", "nowhere:Nothing")
+
+    assert done.code == 2
+    assert "projections.modules: 'nowhere:Nothing' cannot be imported" in done.error
+
+
+MODEL = """
+from flowledger.engine.events import TaskCompleted
+from flowledger.projections import Cursor, Projection, on
+
+class Ends(Projection):
+    name, version = "ends", 1
+    tables = "create table {schema}.task (id uuid)"
+
+    @on(TaskCompleted)
+    def ended(self, event: TaskCompleted, cursor: Cursor) -> None:
+        cursor.execute("insert into task values (%s)", (event.task_id,))
+"""

@@ -1,0 +1,72 @@
+"""Why a step did not run, as of an earlier event: from the log alone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from forced import WHY, chain, first, until
+from lab import PATIENCE, Lab
+from led import begin
+
+from flowledger.engine.domain.events import StepStarted
+from flowledger.engine.domain.reasons import ReasonKind
+from flowledger.engine.errors import NothingRecorded
+
+
+def test_every_earlier_moment_is_explained_from_the_log(lab: Lab) -> None:
+    _, task = begin(lab.open(chain), chain, fails="a")
+    until(lab, task, "a", ReasonKind.RETRY)
+    task.pause(**WHY)
+    places = {type(one.event).__name__: one.position for one in task.history()}
+
+    def then(name: str, step: str) -> tuple[ReasonKind, ...]:
+        return task.explain(step, at=places[name]).kinds
+
+    assert then("TaskCreated", "a") == (ReasonKind.SUBMITTED,)
+    assert then("TaskStarted", "a") == (ReasonKind.COORDINATOR_BEHIND,)
+    assert then("StepEnqueued", "a") == (ReasonKind.QUEUED,)
+    assert then("StepStarted", "a") == (ReasonKind.RUNNING,)
+    assert then("StepStarted", "b") == (ReasonKind.DEPENDENCY,)
+    assert then("StepFailed", "a") == (ReasonKind.COORDINATOR_BEHIND,)
+    assert then("StepRetryScheduled", "a") == (ReasonKind.RETRY,)
+    assert then("TaskPaused", "a")[0] is ReasonKind.PAUSED, "the request is not answered yet"
+    assert then("RequestGranted", "a") == (ReasonKind.PAUSED, ReasonKind.RETRY)
+
+
+def test_an_earlier_time_is_explained_with_what_had_happened_by_then(lab: Lab) -> None:
+    engine = lab.open(chain)
+    _, task = begin(engine, chain)
+    task.wait(PATIENCE)
+    (started,) = [
+        one.event
+        for one in task.history()
+        if isinstance(one.event, StepStarted) and one.event.step == "b"
+    ]
+    engine.pause_template(chain.template.key, **WHY)
+
+    told = task.explain("c", at=started.occurred_at)
+
+    assert first(told, ReasonKind.DEPENDENCY).about == "b"
+    assert (told.now, told.log_only) == (started.occurred_at, True)
+    with pytest.raises(NothingRecorded, match="nothing is recorded of task"):
+        task.explain(at=started.occurred_at - timedelta(days=1))
+    with pytest.raises(NothingRecorded, match="up to position 0"):
+        task.explain(at=0)
+    with pytest.raises(ValueError, match="no time zone"):
+        task.explain(at=datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused
+
+
+def test_an_earlier_pause_of_the_template_is_known_although_it_is_over(lab: Lab) -> None:
+    engine = lab.open(chain)
+    engine.pause_template(chain.template.key, **WHY)
+    _, task = begin(engine, chain)
+    lab.until(lambda: lab.value("select count(*) from flowledger.held_step") == 1)
+    engine.resume_template(chain.template.key, **WHY)
+    task.wait(PATIENCE)
+    (started, *_) = [one for one in task.history() if one.event.topic == "task.started"]
+
+    by_time = task.explain("a", at=started.event.occurred_at)
+    by_place = task.explain("a", at=started.position)
+
+    assert by_time.kinds == by_place.kinds == (ReasonKind.PAUSED,)

@@ -1,0 +1,88 @@
+"""The public schema: an object is a file, and can be read by who may read nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+from board import Connection
+
+SQL = Path(__file__).parents[2] / "sql"
+VIEWS = sorted(path for path in SQL.glob("v*/*.sql") if "replace view" in path.read_text("utf-8"))
+FUNCTIONS = sorted(set(SQL.glob("v1/*.sql")) - set(VIEWS))
+KEYED = [
+    "dependency_levels",
+    "next_retry_at",
+    "ready_tasks",
+    "step_readiness",
+    "step_readiness_batch",
+    "stuck_tasks",
+    "system_health",
+    "task_events",
+    "task_execution_context",
+    "task_execution_contexts",
+    "task_summary",
+    "task_transitions",
+    "transitive_dependencies",
+]
+
+
+@pytest.mark.parametrize("file", [*VIEWS, *FUNCTIONS], ids=lambda file: file.stem)
+def test_an_object_is_a_file_with_a_comment(file: Path) -> None:
+    text = file.read_text("utf-8")
+    kind = "view" if file in VIEWS else "function"
+
+    assert text.startswith("-- ")
+    assert f"create or replace {kind} flowledger_v1.{file.stem}" in text
+    assert f"comment on {kind} flowledger_v1.{file.stem}" in text
+
+
+def test_every_object_of_the_schema_has_a_file(connection: Connection) -> None:
+    found = connection.execute(
+        "select relname from pg_class where relnamespace = 'flowledger_v1'::regnamespace"
+        " union all"
+        " select proname from pg_proc where pronamespace = 'flowledger_v1'::regnamespace"
+    ).fetchall()
+
+    assert sorted(name for (name,) in found) == sorted(file.stem for file in [*VIEWS, *FUNCTIONS])
+
+
+@pytest.mark.parametrize("name", [file.stem for file in VIEWS])
+def test_a_reader_reads_every_view(connection: Connection, name: str) -> None:
+    connection.execute("set role flowledger_reader")
+
+    connection.execute(f"select * from flowledger_v1.{name}".encode())  # noqa: S608
+
+
+@pytest.mark.parametrize("name", [file.stem for file in VIEWS])
+def test_nobody_else_reads_them(connection: Connection, name: str) -> None:
+    connection.execute("set role pg_monitor")
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(f"select * from flowledger_v1.{name}".encode())  # noqa: S608
+
+
+def test_functions_run_as_their_owner_and_find_only_what_the_server_brings(
+    connection: Connection,
+) -> None:
+    settings = connection.execute(
+        "select proname, prosecdef, 'search_path=pg_catalog' = any (proconfig), provolatile"
+        " from pg_proc where pronamespace = 'flowledger_v1'::regnamespace"
+    ).fetchall()
+
+    assert [row for row in settings if row[1:] != (True, True, "s")] == []
+
+
+@pytest.mark.parametrize("name", KEYED)
+def test_what_looks_up_by_key_is_planned_as_the_engine_plans(
+    connection: Connection, name: str
+) -> None:
+    row = connection.execute(
+        "select proconfig from pg_proc"
+        " where pronamespace = 'flowledger_v1'::regnamespace and proname = %s",
+        (name,),
+    ).fetchone()
+    assert row is not None
+
+    assert {"plan_cache_mode=force_generic_plan", "enable_seqscan=off", "jit=off"} <= {*row[0]}
