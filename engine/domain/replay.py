@@ -124,29 +124,32 @@ def differences(
 ) -> Sequence[Difference]:
     """Where the rows of a task and its steps differ from the fold; rows are named like columns.
 
-    A busy coordinator notes late that a step has started: its row may still say that it is queued,
-    at the version that `queued` has. `run` is None where the coordinator has not met the task:
-    then there are no rows.
+    A busy coordinator notes late that a step has started, or has recorded a checkpoint: its row may
+    be an earlier one of the attempt, which was queued at the version that `queued` has. `run` is
+    None where the coordinator has not met the task: then there are no rows.
     """
     expected = {} if run is None else step_rows(run)
     found = _compared("task", None if run is None else _task_row(run), task)
     for name in dict.fromkeys((*expected, *steps)):
         log, row = expected.get(name), steps.get(name)
-        if log is None or row is None or not start_not_noted(log, row, queued.get(name)):
+        if log is None or row is None or not not_noted(log, row, queued.get(name)):
             found += _compared(f"step {name!r}", log, row)
     return found
 
 
-def start_not_noted(log: Row, row: Row, queued: int | None) -> bool:
-    """Whether the row of a step that runs is still that of its queueing, at version `queued`.
+def not_noted(log: Row, row: Row, queued: int | None) -> bool:
+    """Whether the row of a step that runs is an earlier one of the attempt, queued at that version.
 
-    Its handler may have recorded checkpoints meanwhile, and have been told to stop.
+    It is that of its queueing or, where the handler recorded checkpoints or was told to stop since
+    the row was stored, that of its start or of one of those.
     """
-    version = log["stream_version"] - 1 if queued is None else queued
-    return (row["state"], row["stream_version"]) == (StepState.ENQUEUED.value, version) and (
-        log["state"],
-        log["attempt"],
-    ) == (StepState.IN_PROGRESS.value, row["attempt"] + 1)
+    at = log["stream_version"] - 1 if queued is None else queued
+    if log["state"] != StepState.IN_PROGRESS.value:
+        return False
+    if row["state"] == StepState.ENQUEUED.value:
+        return (row["attempt"], row["stream_version"]) == (log["attempt"] - 1, at)
+    same = (row["state"], row["attempt"]) == (log["state"], log["attempt"])
+    return same and at < row["stream_version"] < log["stream_version"]
 
 
 def _compared(subject: str, log: Row | None, row: Row | None) -> list[Difference]:

@@ -20,7 +20,7 @@ from flowledger.engine.domain.replay import (
     Row,
     decided,
     differences,
-    start_not_noted,
+    not_noted,
     step_rows,
 )
 from flowledger.engine.domain.run import Run
@@ -136,7 +136,7 @@ def _rows(evidence: Evidence, fold: Fold, run: Run, work: Work) -> Iterator[Diff
     unnoted = {
         name
         for name, log in step_rows(run).items()
-        if name in steps and start_not_noted(log, steps[name], versions.get(name))
+        if name in steps and not_noted(log, steps[name], versions.get(name))
     }
     yield from coordinated(run, work, unnoted)
 

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from forced import (
     WHY,
     banked,
@@ -27,11 +26,10 @@ from lab import PATIENCE, Lab
 from led import begin
 from stepped import Stage
 
-from flowledger.engine import AsyncEngine, Engine, TaskHandle, TaskState, UnknownTask
+from flowledger.engine import TaskHandle, TaskState
 from flowledger.engine.domain.circuit import circuit_id
 from flowledger.engine.domain.events import StepCompleted
 from flowledger.engine.domain.reasons import ReasonKind
-from flowledger.engine.errors import UnknownStep
 from flowledger.projections import Cursor, Projection, on
 
 
@@ -382,29 +380,6 @@ def test_a_projection_that_is_behind_is_named(lab: Lab) -> None:
     assert reason.about == "seen"
     assert reason.sentence.endswith("paused, until `flowledger projections resume`")
     assert reason.details["needed"] == two.history()[-1].position
-
-
-def test_unknown_tasks_and_steps_are_refused(lab: Lab) -> None:
-    engine = lab.open(chain, roles=())
-    _, task = begin(engine, chain)
-
-    with pytest.raises(UnknownStep, match="has no step 'aa'; did you mean 'a'"):
-        task.step("aa").explain()
-    with pytest.raises(UnknownTask):
-        engine.explain("019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071")
-    with pytest.raises(UnknownTask):
-        engine.explain("019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071", at=7)
-
-
-async def test_an_application_on_an_event_loop_is_told_the_same(lab: Lab) -> None:
-    engine: Engine = lab.open(chain, roles=())
-    _, task = begin(engine, chain)
-    other = AsyncEngine(engine)
-
-    told = await other.explain(task.id, "a")
-
-    assert told.kinds == (await other.task(task.id).step("a").explain()).kinds
-    assert told.kinds == (await other.task(task.id).explain("a")).kinds == task.explain("a").kinds
 
 
 def test_every_kind_of_reason_is_forced() -> None:

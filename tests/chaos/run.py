@@ -212,7 +212,7 @@ class Chaos:
             **dict(self._tally.done),
             "recovery_s_max": round(max(self._tally.recovery, default=0.0), 2),
             "recovery_s_median": _median(self._tally.recovery),
-            "broken": self._broken(),
+            "broken": {**self._broken(), **self._differences(settings)},
         }
 
     def end(self) -> None:
@@ -288,6 +288,14 @@ class Chaos:
             row = connection.execute("select count(*) from flowledger.task").fetchone()
             found["tasks that are missing"] = self._arguments.tasks - (int(row[0]) if row else 0)
         return {name: count for name, count in found.items() if count}
+
+    def _differences(self, settings: Settings) -> dict[str, int]:
+        """What verification finds, told one by one."""
+        with Engine.open(roles=(), settings=settings) as engine:
+            run = engine.verify()
+            for difference in run:
+                print(f"task {difference.task_id}: {difference}", flush=True)
+        return {"differences that verify finds": run.found} if run.found else {}
 
 
 def _median(seconds: list[float]) -> float:

@@ -24,7 +24,7 @@ slow = led(
     step(
         "a",
         handler={"callable": "act"},
-        retry={"backoff": "fixed", "base_seconds": 600.0, "jitter": "none"},
+        retry={"backoff": "fixed", "base_seconds": 60.0, "jitter": "none"},
     ),
     step("b", "a", handler={"callable": "act"}),
 )
@@ -223,4 +223,4 @@ def test_a_running_engine_is_told_about_as_it_is(database: str) -> None:
 
         assert row[:2] == (False, 1)
         assert began <= row[2] <= lab.value("select flowledger.clock()")
-        assert row[3] - row[2] >= timedelta(seconds=600)
+        assert row[3] - row[2] >= timedelta(seconds=60)

@@ -21,6 +21,7 @@ from flowledger.engine.domain.replay import (
     Row,
     decided,
     differences,
+    not_noted,
 )
 from flowledger.engine.domain.retry import Retry
 from flowledger.engine.domain.states import StepState
@@ -185,6 +186,26 @@ def test_a_start_that_is_not_noted_yet_is_no_difference(
     found = differences(folded(story).run, task, {"start": {**steps["start"], **late}})
 
     assert (found == []) is same
+
+
+@pytest.mark.parametrize(
+    ("stored", "same"),
+    [
+        ({"state": "enqueued", "attempt": 0, "stream_version": 1}, True),
+        ({"state": "in_progress", "attempt": 1, "stream_version": 2}, True),
+        ({"state": "in_progress", "attempt": 1, "stream_version": 3}, True),
+        ({"state": "in_progress", "attempt": 1, "stream_version": 1}, False),
+        ({"state": "in_progress", "attempt": 1, "stream_version": 4}, False),
+        ({"state": "in_progress", "attempt": 0, "stream_version": 2}, False),
+        ({"state": "enqueued", "attempt": 0, "stream_version": 2}, False),
+    ],
+)
+def test_a_checkpoint_that_is_not_noted_yet_is_no_difference(
+    stored: dict[str, object], *, same: bool
+) -> None:
+    log = {"state": "in_progress", "attempt": 1, "stream_version": 4}
+
+    assert not_noted(log, stored, 1) is same
 
 
 def test_a_difference_reads_as_a_sentence() -> None:

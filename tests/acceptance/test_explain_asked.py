@@ -1,4 +1,4 @@
-"""Why a step did not run, as of an earlier event: from the log alone."""
+"""How explanations are asked for: of an earlier time, of what is not there, on an event loop."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from forced import WHY, chain, first, until
 from lab import PATIENCE, Lab
 from led import begin
 
+from flowledger.engine import AsyncEngine, Engine, UnknownTask
 from flowledger.engine.domain.events import StepStarted
 from flowledger.engine.domain.reasons import ReasonKind
-from flowledger.engine.errors import NothingRecorded
+from flowledger.engine.errors import NothingRecorded, UnknownStep
 
 
 def test_every_earlier_moment_is_explained_from_the_log(lab: Lab) -> None:
@@ -70,3 +71,26 @@ def test_an_earlier_pause_of_the_template_is_known_although_it_is_over(lab: Lab)
     by_place = task.explain("a", at=started.position)
 
     assert by_time.kinds == by_place.kinds == (ReasonKind.PAUSED,)
+
+
+def test_unknown_tasks_and_steps_are_refused(lab: Lab) -> None:
+    engine = lab.open(chain, roles=())
+    _, task = begin(engine, chain)
+
+    with pytest.raises(UnknownStep, match="has no step 'aa'; did you mean 'a'"):
+        task.step("aa").explain()
+    with pytest.raises(UnknownTask):
+        engine.explain("019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071")
+    with pytest.raises(UnknownTask):
+        engine.explain("019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071", at=7)
+
+
+async def test_an_application_on_an_event_loop_is_told_the_same(lab: Lab) -> None:
+    engine: Engine = lab.open(chain, roles=())
+    _, task = begin(engine, chain)
+    other = AsyncEngine(engine)
+
+    told = await other.explain(task.id, "a")
+
+    assert told.kinds == (await other.task(task.id).step("a").explain()).kinds
+    assert told.kinds == (await other.task(task.id).explain("a")).kinds == task.explain("a").kinds
