@@ -71,9 +71,11 @@ types: $(READY) view ## Check types
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 .PHONY: bench
-bench: $(READY) ## Measure throughput and latency
+bench: $(READY) ## Measure throughput, latency, read models and SQL
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/latency.py
+	$(BIN)/python benchmarks/projection.py
+	$(BIN)/python benchmarks/sql.py
 
 .PHONY: bench-setup
 bench-setup: $(PEERS_READY) ## Install the engines to compare with (--peer)

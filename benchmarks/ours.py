@@ -32,6 +32,10 @@ ENDED = """
 select count(*), max(notification_id) from flowledger.event
 where notification_id > %s and topic = any('{task.completed,task.failed}')
 """
+NO_READINESS = """
+create or replace function flowledger.store_steps(p_rows json, p_shard integer default 0)
+returns void language plpgsql as 'begin return; end'
+"""
 LATENCIES = """
 select extract(epoch from ended.recorded_at - created.recorded_at)::float8
 from flowledger.event created
@@ -114,9 +118,16 @@ def _latencies(connection: psycopg.Connection, steps: int) -> list[float]:
 
 
 def run(
-    server_url: str, load: Load, *, open_tasks: int | None = None, profile: bool = False
+    server_url: str,
+    load: Load,
+    *,
+    open_tasks: int | None = None,
+    profile: bool = False,
+    readiness: bool = True,
 ) -> harness.Figures:
     """Run the load; with no worker processes, the coordinator's process does all the work.
+
+    Without `readiness` the rows of steps are not written, which shows what they cost.
 
     The reports are objects with `peak_rss_mb`, and `shares` of time where a profile is asked for:
     of the coordinator, of each worker, of the submitter.
@@ -126,6 +137,8 @@ def run(
     with harness.database(server_url, "flowledger_bench_ours") as url:
         with psycopg.connect(url, autocommit=True) as connection:
             migrate(connection)
+            if not readiness:
+                connection.execute(NO_READINESS)
         options = Options(roles, open_tasks or load.tasks, profile)
         crew = harness.Crew(_process, len(roles), (url, load, options))
         return harness.measure(

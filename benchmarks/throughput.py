@@ -43,6 +43,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a few seconds: does it run at all")
     parser.add_argument("--rounds", type=int, default=1, help="the median of so many runs is shown")
     parser.add_argument("--profile", action="store_true", help="also where our processes wait")
+    parser.add_argument(
+        "--without-readiness", action="store_true", help="leave out the rows of steps: their cost"
+    )
     parser.add_argument("--only-others", action="store_true", help="raw limit and peers only")
     parser.add_argument("--database-url", help="default: an embedded Postgres, fsync on")
     return parser.parse_args()
@@ -85,9 +88,13 @@ class Contest:
             return raw.run(self.url, self.raw_load)
         if name == OURS:
             ours = import_module("ours")
-            return ours.run(
-                self.url, self.load, open_tasks=self.args.open_tasks, profile=self.args.profile
-            )  # type: ignore[no-any-return]
+            return ours.run(  # type: ignore[no-any-return]
+                self.url,
+                self.load,
+                open_tasks=self.args.open_tasks,
+                profile=self.args.profile,
+                readiness=not self.args.without_readiness,
+            )
         peer = import_module(f"peers.{name}_peer")
         return peer.run(self.url, self.peer_load)  # type: ignore[no-any-return]
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from flowledger.engine.domain.annotations import (
+    TaskAnnotated,
+    TaskNote,
+    TaskTagged,
+    TaskUntagged,
+)
 from flowledger.engine.domain.circuit_events import (
     CircuitClosed,
     CircuitEvent,
@@ -102,6 +108,7 @@ __all__ = [
     "StepStarted",
     "StepTimedOut",
     "StepWithdrawn",
+    "TaskAnnotated",
     "TaskBlocked",
     "TaskCancelRequested",
     "TaskCancelled",
@@ -111,6 +118,7 @@ __all__ = [
     "TaskEvent",
     "TaskFailRequested",
     "TaskFailed",
+    "TaskNote",
     "TaskPauseRequested",
     "TaskPaused",
     "TaskReopened",
@@ -121,7 +129,9 @@ __all__ = [
     "TaskResumeRequested",
     "TaskResumed",
     "TaskStarted",
+    "TaskTagged",
     "TaskTimedOut",
+    "TaskUntagged",
     "TaskWaiting",
     "TemplatePaused",
     "TemplateRegistered",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import psycopg
+
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed, LeadershipLost
 from flowledger.engine.store.failures import meaning_of
 
@@ -15,4 +17,5 @@ def is_nobodys_fault(error: Exception) -> bool:
 
 def words_of(error: Exception, max_chars: int) -> str:
     """What an operator is told of it."""
-    return f"{type(error).__name__}: {error}"[:max_chars]
+    said = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
+    return f"{type(said).__name__}: {said}"[:max_chars]

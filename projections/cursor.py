@@ -11,6 +11,7 @@ from typing import Any, Self
 import psycopg
 from psycopg import sql
 from psycopg.abc import Params, Query
+from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow
 
 from flowledger.engine.errors import ProjectionLeft
@@ -43,6 +44,8 @@ class Cursor(psycopg.Cursor[TupleRow]):
     ) -> Self:
         """As psycopg's. Raises ProjectionLeft for the end of the transaction, or another role."""
         refuse(self.connection, query)
+        if params is None and prepare is None and _is_lent(self.connection):
+            prepare = True  # of a text with several statements the last might be a commit
         return super().execute(query, params, prepare=prepare, binary=binary)
 
     def executemany(
@@ -57,6 +60,10 @@ class HostConnection(psycopg.Connection[TupleRow]):
     """A connection whose transaction cannot be ended while it is lent to a projection."""
 
     lent_to: str | None = None
+
+    def __init__(self, pgconn: PGconn) -> None:
+        super().__init__(pgconn)
+        self.cursor_factory = Cursor  # whichever cursor a projection makes of it is one of these
 
     def commit(self) -> None:
         """As psycopg's. Raises ProjectionLeft while it is lent."""
@@ -77,6 +84,10 @@ class HostConnection(psycopg.Connection[TupleRow]):
                 yield cursor
         finally:
             self.lent_to = None
+
+
+def _is_lent(connection: object) -> bool:
+    return isinstance(connection, HostConnection) and connection.lent_to is not None
 
 
 def refuse(connection: object, query: object) -> None:

@@ -77,7 +77,7 @@ class Model:
     def apply(self, events: Sequence[Recorded]) -> None:
         """Apply a batch, as the host does: what the projection subscribes to."""
         wanted = [one for one in events if one.event.topic in self._applying.routes.topics]
-        with self._connection.lend("model") as cursor:
+        with self._connection.pipeline(), self._connection.lend("model") as cursor:
             self._applying.apply(wanted, cursor, None)
 
     def forget(self, *tasks: UUID) -> None:

@@ -8,7 +8,7 @@ steps, put together, and what is about the task as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -55,7 +55,7 @@ def explain_step(scene: Scene, name: str) -> Explanation:
     obstacles = scene.obstacles()
     state = scene.run.steps[number].state
     own = step_reasons(scene, number, obstacles)
-    own = [_with_earliest(scene, reason, obstacles) for reason in own]
+    own = _with_earliest(scene, own, obstacles)
     if state not in STEP_ENDS and not scene.run.ended:
         whole = (reason for reason in task_reasons(scene) if concerns(scene, reason, number))
         own += [replace(reason, steps=(name,)) for reason in whole]
@@ -161,25 +161,39 @@ def _group(reasons: list[Reason]) -> Reason:
     )
 
 
-def _with_earliest(scene: Scene, reason: Reason, obstacles: Mapping[int, int]) -> Reason:
+def _with_earliest(
+    scene: Scene, reasons: Sequence[Reason], obstacles: Mapping[int, int]
+) -> list[Reason]:
     """A dependency ends no earlier than what it waits for itself, and so on."""
-    if reason.kind is not ReasonKind.DEPENDENCY:
-        return reason
-    parent = scene.run.plan.numbers[reason.about]
-    return replace(reason, earliest=_earliest(scene, parent, obstacles))
+    numbers = scene.run.plan.numbers
+    parents = [numbers[one.about] for one in reasons if one.kind is ReasonKind.DEPENDENCY]
+    times = _earliest(scene, parents, obstacles)
+    return [
+        replace(one, earliest=times[numbers[one.about]])
+        if one.kind is ReasonKind.DEPENDENCY
+        else one
+        for one in reasons
+    ]
 
 
-def _earliest(scene: Scene, number: int, obstacles: Mapping[int, int]) -> datetime | None:
-    found: list[datetime] = []
-    seen, stack = {number}, [number]
+def _earliest(
+    scene: Scene, numbers: Iterable[int], obstacles: Mapping[int, int]
+) -> dict[int, datetime | None]:
+    """When each of the steps can change at the earliest, and all that they wait for."""
+    start = None if scene.run.started else scene.run.start_at
+    found: dict[int, datetime | None] = {}
+    stack = list(numbers)
     while stack:
-        one = stack.pop()
-        waits_for = scene.waits_for(one)
-        if not waits_for:
-            own = step_reasons(scene, one, obstacles)
-            found += [reason.earliest for reason in own if reason.earliest is not None]
-        stack += [n for n in waits_for if n not in seen]
-        seen.update(waits_for)
-    if not scene.run.started and scene.run.start_at is not None:
-        found.append(scene.run.start_at)
-    return max(found, default=None)
+        number = stack[-1]
+        waits_for = scene.waits_for(number) if number not in found else []
+        missing = [parent for parent in waits_for if parent not in found]
+        if missing:
+            stack += missing
+            continue
+        stack.pop()
+        if number not in found:
+            times = [found[parent] for parent in waits_for]
+            if not waits_for:
+                times = [one.earliest for one in step_reasons(scene, number, obstacles)]
+            found[number] = max((at for at in (start, *times) if at is not None), default=None)
+    return found

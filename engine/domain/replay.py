@@ -154,8 +154,8 @@ def not_noted(log: Row, row: Row, queued: int | None) -> bool:
 
 def _compared(subject: str, log: Row | None, row: Row | None) -> list[Difference]:
     if log is None or row is None:
-        said = [None if one is None else one["state"] for one in (log, row)]
-        return [] if log is row else [Difference(subject, "state", *said)]
+        said, stored = (None if one is None else one["state"] for one in (log, row))
+        return [] if log is row else [Difference(subject, "state", said, stored)]
     return [
         Difference(subject, field, value, row[field])
         for field, value in log.items()

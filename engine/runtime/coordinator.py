@@ -256,7 +256,6 @@ class Coordinator:
         try:
             self._fold(batch, event, now, decides=decides)
         except UNFOLDABLE:
-            self._wary = True
             with self._parking.of(event.task_id, certain=certain):
                 raise
 

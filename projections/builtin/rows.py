@@ -24,9 +24,9 @@ def store(cursor: Cursor, statement: LiteralString, rows: Iterable[Mapping[str, 
 
 def found(cursor: Cursor, query: LiteralString, parameters: Sequence[Any]) -> list[Row]:
     """The rows that a query returns, by the names of their columns."""
-    cursor.execute(query, parameters)
+    rows = cursor.execute(query, parameters).fetchall()  # only then its columns are known
     names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _interval(value: object) -> str:

@@ -6,7 +6,6 @@ import os
 import re
 from pathlib import Path
 
-import psycopg
 import pytest
 from click.testing import CliRunner
 
@@ -49,11 +48,12 @@ def test_every_column_of_a_view_has_a_meaning(connection: Connection) -> None:
     assert [name for name, meaning in columns if not meaning.endswith(".")] == []
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_runs_for_a_reader(connection: psycopg.Connection, example: str) -> None:
+def test_every_example_runs_for_a_reader(connection: Connection) -> None:
     connection.execute("set role flowledger_reader")
 
-    connection.execute(example.encode())
+    assert EXAMPLES
+    for example in EXAMPLES:
+        connection.execute(example.encode())
 
 
 def test_a_default_is_shown_as_people_write_it(connection: Connection) -> None:

@@ -74,11 +74,14 @@ def _fails(engine: Engine, lab: Lab) -> None:
     world.fails.clear()
     lab.move_clock("11 minutes")
     retried.result(PATIENCE)
-    _, failed = begin(engine, line, fails="b")
+    world, failed = begin(engine, line, fails="b")
     for attempt in (1, 2):
         lab.until(lambda attempt=attempt: failures(failed) == attempt)
         lab.move_clock("1 hour")
-    failed.wait(PATIENCE)
+    assert failed.wait(PATIENCE) is TaskState.ERROR
+    world.fails.clear()
+    failed.reset(**WORD)
+    failed.result(PATIENCE)
 
 
 def failures(task: TaskHandle) -> int:
@@ -317,7 +320,7 @@ def test_annotations_and_tags_are_those_that_were_noted(
 def test_a_task_is_rebuilt_in_place(engine: Engine, shared_lab: Lab) -> None:
     query = "select * from flowledger_history.attempt order by opened"
     before = rows(shared_lab, query)
-    (task,) = {row["task_id"] for row in before if row["outcome"] == "reset"}
+    task = next(row["task_id"] for row in before if row["outcome"] == "reset")
     shared_lab.rows(
         "update flowledger_history.attempt set outcome = 'wrong' where task_id = %s", task
     )

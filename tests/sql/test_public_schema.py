@@ -48,19 +48,24 @@ def test_every_object_of_the_schema_has_a_file(connection: Connection) -> None:
     assert sorted(name for (name,) in found) == sorted(file.stem for file in [*VIEWS, *FUNCTIONS])
 
 
-@pytest.mark.parametrize("name", [file.stem for file in VIEWS])
-def test_a_reader_reads_every_view(connection: Connection, name: str) -> None:
-    connection.execute("set role flowledger_reader")
+def refused(connection: Connection, role: bytes) -> list[str]:
+    """The views that the role may not read."""
+    connection.execute(b"set role %b" % role)
+    found = []
+    for name in (file.stem for file in VIEWS):
+        try:
+            connection.execute(f"select * from flowledger_v1.{name}".encode())  # noqa: S608
+        except psycopg.errors.InsufficientPrivilege:
+            found.append(name)
+    return found
 
-    connection.execute(f"select * from flowledger_v1.{name}".encode())  # noqa: S608
+
+def test_a_reader_reads_every_view(connection: Connection) -> None:
+    assert refused(connection, b"flowledger_reader") == []
 
 
-@pytest.mark.parametrize("name", [file.stem for file in VIEWS])
-def test_nobody_else_reads_them(connection: Connection, name: str) -> None:
-    connection.execute("set role pg_monitor")
-
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        connection.execute(f"select * from flowledger_v1.{name}".encode())  # noqa: S608
+def test_nobody_else_reads_any(connection: Connection) -> None:
+    assert refused(connection, b"pg_monitor") == [file.stem for file in VIEWS]
 
 
 def test_functions_run_as_their_owner_and_find_only_what_the_server_brings(
@@ -74,15 +79,12 @@ def test_functions_run_as_their_owner_and_find_only_what_the_server_brings(
     assert [row for row in settings if row[1:] != (True, True, "s")] == []
 
 
-@pytest.mark.parametrize("name", KEYED)
-def test_what_looks_up_by_key_is_planned_as_the_engine_plans(
-    connection: Connection, name: str
-) -> None:
-    row = connection.execute(
-        "select proconfig from pg_proc"
-        " where pronamespace = 'flowledger_v1'::regnamespace and proname = %s",
-        (name,),
-    ).fetchone()
-    assert row is not None
+def test_what_looks_up_by_key_is_planned_as_the_engine_plans(connection: Connection) -> None:
+    planned = {"plan_cache_mode=force_generic_plan", "enable_seqscan=off", "jit=off"}
+    found = connection.execute(
+        "select proname, proconfig from pg_proc"
+        " where pronamespace = 'flowledger_v1'::regnamespace and proname = any (%s)",
+        (KEYED,),
+    ).fetchall()
 
-    assert {"plan_cache_mode=force_generic_plan", "enable_seqscan=off", "jit=off"} <= {*row[0]}
+    assert sorted(name for name, settings in found if planned <= {*settings}) == KEYED

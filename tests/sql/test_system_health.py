@@ -145,7 +145,9 @@ def test_only_the_living_are_counted(connection: Connection) -> None:
         renew(connection, worker, 60)
     renew(connection, dead, -1)
     call(connection, "wear_worker", worn, True)
-    call(connection, "isolate_worker", alone, True)
+    connection.execute(
+        "update flowledger.worker set condition = 'isolated' where worker_id = %s", (alone,)
+    )
     call(connection, "renew_coordinator", new_id(), "here", 1, 60.0)
     call(connection, "renew_coordinator", new_id(), "here", 2, -1.0)
 

@@ -25,7 +25,6 @@ from flowledger.engine.domain.surroundings import (
     LimitStanding,
     ProjectionStanding,
 )
-from flowledger.engine.domain.words import some_of
 
 LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 NEEDS = Demand(
@@ -35,6 +34,7 @@ NEEDS = Demand(
     (RateLimit("paced", timedelta(seconds=30), 1),),
 )
 HELD = HeldStanding("a", "slot", "narrow", NOON, None, NEEDS, 0)
+LIMITED = (("c", "narrow"), ("d", "tight"))
 K = ReasonKind
 
 
@@ -354,14 +354,37 @@ def test_an_earlier_circuit_is_known_from_its_stream() -> None:
     assert not explain_step(scene(told), "a").unrecorded
 
 
-@pytest.mark.parametrize(
-    ("names", "said"),
-    [
-        (["a"], "a"),
-        (["a", "b"], "a and b"),
-        (list("abcd"), "a, b, c and d"),
-        (list("abcde"), "a, b, c and 2 more"),
-    ],
-)
-def test_some_names_are_listed_and_the_others_counted(names: list[str], said: str) -> None:
-    assert some_of(names) == said
+def test_what_runs_is_told_together_and_what_other_limits_hold_apart() -> None:
+    told = Story(template(*(step(name) for name in "abcd")))
+    told.decided()
+    told.begin("a")
+    told.begin("b")
+    told.log[-1] = told.log[-1].model_copy(update={"worker": UUID(int=5)})
+    row = {name: HeldStanding(name, "slot", key, NOON, None, NEEDS, 3) for name, key in LIMITED}
+    queue = {"a": in_hand("a"), "b": in_hand("b", worker=UUID(int=5))}
+    for number in (2, 3):  # as if they had never been queued
+        told.run.steps[number] = told.run.steps[number].__class__()
+
+    reasons = explain_task(scene(told, queue=queue, held=row))
+
+    assert [(one.kind, one.about, one.steps) for one in reasons] == [
+        (K.CONCURRENCY, "narrow", ("c",)),
+        (K.CONCURRENCY, "tight", ("d",)),
+        (K.RUNNING, str(WORKER), ("a", "b")),
+    ]
+    assert reasons[2].sentence == "a and b run"
+
+
+def test_a_projection_that_has_the_last_event_of_a_step_is_not_behind_for_it() -> None:
+    told = chain()
+    told.begin("a")
+    there = ProjectionStanding("p", 4, "paused", None, None)
+    told.note("a")
+    told.asked(asked.TaskPauseRequested, actor="ada", reason="why")
+
+    assert len(told.log) > 5
+    assert K.PROJECTION_BEHIND in explain_task(scene(told, projections=(there,))).kinds
+    assert K.PROJECTION_BEHIND in explain_step(scene(told, projections=(there,)), "a").kinds
+    seen = ProjectionStanding("p", 5, "paused", None, None)
+    assert K.PROJECTION_BEHIND in explain_task(scene(told, projections=(seen,))).kinds
+    assert explain_step(scene(told, projections=(seen,)), "a").kinds == (K.RUNNING,)

@@ -13,7 +13,7 @@ from flowledger.engine.domain import requests as asked
 from flowledger.engine.domain.event import Event
 from flowledger.engine.domain.events import EVENTS
 from flowledger.engine.domain.requests import REQUESTS
-from flowledger.engine.domain.words import duration, stream_of, what_happened, who
+from flowledger.engine.domain.words import duration, some_of, stream_of, what_happened, who
 
 VALUES: dict[str, Any] = {
     "originator_id": TASK,
@@ -139,3 +139,16 @@ def test_the_coordinator_answers_and_the_operator_is_the_author_of_what_follows(
 )
 def test_a_duration_has_two_units_at_most(seconds: float, said: str) -> None:
     assert duration(timedelta(seconds=seconds)) == said
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a"], "a"),
+        (["a", "b"], "a and b"),
+        (list("abcd"), "a, b, c and d"),
+        (list("abcde"), "a, b, c and 2 more"),
+    ],
+)
+def test_some_names_are_listed_and_the_others_counted(names: list[str], said: str) -> None:
+    assert some_of(names) == said

@@ -1,0 +1,187 @@
+"""A projection writes in its own schema, in the host's transaction, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from lab import Lab
+from psycopg import sql
+from spending import ADD, Hosts, charged, record, rows, schemas, spending
+
+from flowledger.engine.events import StepCompleted
+from flowledger.projections import Cursor, Projection, on
+
+
+def doing(act: Callable[[Cursor], Any]) -> type[Projection]:
+    """A projection that writes a row, and then does something else."""
+
+    class Doing(Projection):
+        name, version = "money", 1
+        tables = "create table {schema}.spend (customer text primary key, cents bigint not null)"
+
+        @on(StepCompleted)
+        def charged(self, event: StepCompleted, cursor: Cursor) -> None:
+            cursor.execute(ADD, (event.result["customer"], event.result["cents"]))
+            act(cursor)
+
+    return Doing
+
+
+def failure(lab: Lab, hosts: Hosts, act: Callable[[Cursor], Any]) -> str:
+    """What is told of an event after which the projection did that; of it nothing may stay."""
+    record(lab, [charged("ann")])
+    hosts.host(doing(act)).settle()
+    assert rows(lab) == {}
+    status = hosts.projections.status("money")
+    assert (status.standing, status.position) == ("event_failed", 0)
+    return str(status.failure)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from flowledger.event",
+        "update flowledger.projection set position = 99",
+        "select * from flowledger.task",
+        "create table public.loot (cents bigint)",
+        "create schema loot",
+        "insert into others.spend values ('ann', 1)",
+        "insert into others__1.spend values ('ann', 1)",
+        "drop view money.spend",
+    ],
+)
+def test_what_is_not_the_projections_own_is_refused(lab: Lab, hosts: Hosts, statement: str) -> None:
+    hosts.host(spending(name="others")).settle()
+
+    said = failure(lab, hosts, lambda cursor: cursor.execute(statement))
+
+    assert "InsufficientPrivilege" in said
+    assert rows(lab, "others") == {}
+
+
+def test_a_granted_table_of_the_application_can_be_read(lab: Lab, hosts: Hosts) -> None:
+    lab.rows("create table prices as select 7 as cents")
+    lab.rows("grant select on prices to public")
+    insert = "insert into spend select 'all', cents from public.prices"
+    record(lab, [charged("ann")])
+
+    hosts.host(doing(lambda cursor: cursor.execute(insert))).settle()
+
+    assert rows(lab) == {"ann": 1, "all": 7}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "commit",
+        "COMMIT AND CHAIN",
+        "rollback",
+        "end",
+        "abort",
+        "begin",
+        "set role none",
+        "set local role none",
+        "SET SESSION ROLE none",
+        "/* quietly */ reset role",
+        "reset all",
+        "set session authorization default",
+        "discard all",
+        "prepare transaction 'loot'",
+    ],
+)
+def test_a_statement_that_leaves_the_transaction_or_the_role_is_refused(
+    lab: Lab, hosts: Hosts, statement: str
+) -> None:
+    said = failure(lab, hosts, lambda cursor: cursor.execute(statement))
+
+    assert said.startswith("ProjectionLeft")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda cursor: cursor.execute(b"commit"),
+        lambda cursor: cursor.execute(sql.SQL("commit")),
+        lambda cursor: cursor.executemany("commit", [()]),
+        lambda cursor: cursor.connection.commit(),
+        lambda cursor: cursor.connection.rollback(),
+        lambda cursor: cursor.connection.execute("commit"),
+        lambda cursor: cursor.connection.cursor().execute("set role none"),
+    ],
+    ids=["bytes", "composed", "many", "commit", "rollback", "connection", "another cursor"],
+)
+def test_it_is_refused_whichever_way_it_is_sent(
+    lab: Lab, hosts: Hosts, act: Callable[[Cursor], Any]
+) -> None:
+    assert failure(lab, hosts, act).startswith("ProjectionLeft")
+
+
+def test_of_several_statements_in_one_text_none_is_done(lab: Lab, hosts: Hosts) -> None:
+    """The last of them might end the transaction."""
+    said = failure(lab, hosts, lambda cursor: cursor.execute("select 1; commit"))
+
+    assert "multiple commands" in said
+
+
+def test_a_savepoint_may_be_rolled_back_to(lab: Lab, hosts: Hosts) -> None:
+    def act(cursor: Cursor) -> None:
+        cursor.execute("savepoint before")
+        cursor.execute("insert into spend values ('bob', 1)")
+        cursor.execute("rollback to savepoint before")
+
+    record(lab, [charged("ann")])
+    hosts.host(doing(act)).settle()
+
+    assert rows(lab) == {"ann": 1}
+
+
+def test_an_error_that_a_method_swallows_keeps_nothing_of_its_transaction(
+    lab: Lab, hosts: Hosts
+) -> None:
+    def act(cursor: Cursor) -> None:
+        try:
+            cursor.execute("insert into no_such_table values (1)")
+            cursor.fetchone()
+        except Exception:  # noqa: BLE001 - what authors do
+            return
+
+    assert "InFailedSqlTransaction" in failure(lab, hosts, act)
+
+
+def test_every_batch_begins_in_the_schema_of_its_projection(lab: Lab, hosts: Hosts) -> None:
+    """What a method left behind in the session is not there for the next one."""
+    record(lab, [charged("ann"), charged("bob")])
+
+    def act(cursor: Cursor) -> None:
+        cursor.execute("set search_path = pg_catalog")
+
+    one, two = doing(act), doing(act)
+    one.name, two.name = "one", "two"
+    hosts.host(one, two, batch_size=1).settle()
+
+    assert rows(lab, "one") == rows(lab, "two") == {"ann": 1, "bob": 1}
+
+
+def test_the_schema_of_somebody_else_is_not_taken(lab: Lab, hosts: Hosts) -> None:
+    lab.rows("create schema money")
+    record(lab, [charged("ann")])
+
+    hosts.host(spending(), spending(name="others")).settle()
+
+    assert schemas(lab) == ["money"]
+    assert rows(lab, "others") == {"ann": 1}
+
+
+def test_tables_that_cannot_be_made_do_not_stop_the_other_projections(
+    lab: Lab, hosts: Hosts, caplog: pytest.LogCaptureFixture
+) -> None:
+    record(lab, [charged("ann")])
+    host = hosts.host(spending(tables="create tabel {schema}.x ()"), spending(name="others"))
+
+    host.settle()
+    host.settle()
+
+    assert rows(lab, "others") == {"ann": 1}
+    assert [r.getMessage().split()[0] for r in caplog.records].count("projection.refused") == 1
