@@ -24,6 +24,7 @@ from flowledger.engine.errors import IllegalTransition
 LOG = "the log"
 EVENT = "the event"
 MOST_MISSING = 5
+DECIDED = frozenset(DECISIONS)
 OWN_STREAMS = (TaskRequest, RequestGranted, RequestRefused)
 STARTS = (StepEnqueued, StepStarted)
 """Events that name the attempt to come."""
@@ -57,11 +58,7 @@ def own_entries(task_id: UUID, log: Iterable[Entry], steps: Mapping[UUID, str]) 
 
 def whole(task_id: UUID, entries: Sequence[Entry], steps: Mapping[UUID, str]) -> list[Difference]:
     """What keeps the task's streams from being read from end to end."""
-    found = [
-        difference
-        for entry in entries
-        for difference in _unfit(entry, task_id, _subject(entry, steps))
-    ]
+    found = [difference for entry in entries for difference in _unfit(entry, task_id, steps)]
     streams: defaultdict[UUID, list[Entry]] = defaultdict(list)
     for entry in entries:
         streams[entry.stream].append(entry)
@@ -158,7 +155,7 @@ class Fold:
             expected["correlation_id"] = run.correlation_id
             if isinstance(event, StepEvent) and event.step in self.plan.numbers:
                 expected["attempt"] = run.step(event.step).attempt + isinstance(event, STARTS)
-        if isinstance(event, DECISIONS) and event.causation_id is not None:
+        if type(event) in DECIDED and event.causation_id is not None:
             time = milliseconds(event.occurred_at)
             stream, version = event.originator_id, event.originator_version
             expected["event_id"] = caused_id(event.causation_id, stream, version, time)
@@ -167,12 +164,12 @@ class Fold:
                 yield field, value, getattr(event, field), EVENT, "the rest of the log"
 
 
-def _unfit(entry: Entry, task_id: UUID, subject: str) -> Iterator[Difference]:
+def _unfit(entry: Entry, task_id: UUID, steps: Mapping[UUID, str]) -> Iterator[Difference]:
+    if entry.task_id == task_id and entry.event is not None:
+        return
+    name = stream_name([entry], steps)
+    subject = f"position {entry.position}, version {entry.version} of {name}"
     if entry.task_id != task_id:
         yield Difference(subject, "task_id", task_id, entry.task_id, EVENT, "its stream")
     if entry.event is None:
         yield Difference(subject, "payload", "readable", f"not ({entry.fault})", EVENT, "its topic")
-
-
-def _subject(entry: Entry, steps: Mapping[UUID, str]) -> str:
-    return f"position {entry.position}, version {entry.version} of {stream_name([entry], steps)}"

@@ -18,8 +18,8 @@ comment on column flowledger_v1.steps.step is 'Its name in the template.';
 comment on column flowledger_v1.steps.state is
     'pending, enqueued, in_progress, waiting_for_retry, complete, error, cancelled,'
     ' resolved_manually or skipped.';
-comment on column flowledger_v1.steps.attempt is 'How often it was started.';
-comment on column flowledger_v1.steps.max_attempts is 'How often it may be started.';
+comment on column flowledger_v1.steps.attempt is 'How often it was started since it was last reset.';
+comment on column flowledger_v1.steps.max_attempts is 'How often it may be started, by its retry policy.';
 comment on column flowledger_v1.steps.level is
     'How many steps the longest way to it has before it: 0 where it depends on none.';
 comment on column flowledger_v1.steps.due_at is 'When it is tried again, while it waits for that.';

@@ -30,7 +30,7 @@ LATER = {**ACT, "retry": {"max_attempts": 3, "base_seconds": 600, "cap_seconds":
 TABLES: Mapping[Any, Any] = {**TASK_TRANSITIONS, **STEP_TRANSITIONS}
 Rows = list[dict[str, Any]]
 
-line = led(step("a", **TWICE), step("b", "a", **ACT), name="line")
+line = led(step("a", **TWICE), step("b", "a", **TWICE), name="line")
 patient = led(step("a", **LATER), step("b", "a", **ACT), name="patient")
 narrow = led(
     step("a", concurrency={"limit": 1, "key": "till"}, **ACT), step("b", "a", **ACT), name="narrow"
@@ -167,13 +167,13 @@ def test_what_is_encrypted_has_no_data(shared_lab: Lab, engine: Engine, reader: 
     stream = UUID(int=0x01890A5DAC96774BBCCEB302099A8057)
     shared_lab.rows(
         "insert into flowledger.event (originator_id, originator_version, topic, state, encoding)"
-        " values (%s, 1, 'task.created', '\\x00ff', 1)",
+        " values (%s, 1, 'circuit.closed', '\\x00ff', 1)",
         stream,
     )
 
     row = reader.row("select * from flowledger_v1.events where stream_id = %s", stream)
 
-    assert (row["type"], row["data"], row["step"]) == ("task.created", None, None)
+    assert (row["type"], row["data"], row["step"]) == ("circuit.closed", None, None)
 
 
 def test_a_task_and_its_steps_are_as_the_engine_knows_them(engine: Engine, reader: Reader) -> None:
@@ -188,7 +188,7 @@ def test_a_task_and_its_steps_are_as_the_engine_knows_them(engine: Engine, reade
     assert row["created_at"] <= row["ended_at"]
     assert [(s["step"], s["state"], s["attempt"]) for s in steps] == [
         ("a", "complete", 1),
-        ("b", "complete", 2),
+        ("b", "complete", 1),
     ]
     assert [s["dependencies"] for s in steps] == [[], ["a"]]
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from random import Random
 from typing import Any
 
 import pytest
 from lab import PATIENCE, Lab
+from stepped import Stage
 
 from flowledger.engine import Engine, TaskHandle
+from flowledger.engine.cli.replay import replayed
+from flowledger.engine.domain.events import StepCheckpointed
 from flowledger.engine.verification import Looked, fitting
 from flowledger.handlers import Retry, StepContext, Workflow
 
@@ -19,6 +23,14 @@ ANN = {"reason": "to see", "actor": "ann", "wait": 0}
 busy = Workflow("load", "busy", version="1", identity="strict", concurrency={"limit": 40})
 AT_ONCE = Retry(max_attempts=4, backoff="none")
 SOON = Retry(max_attempts=4, backoff="fixed", base_seconds=0.05, jitter="none")
+
+
+noting = Workflow("load", "noting", version="1")
+
+
+@noting.step
+def only() -> None:
+    """Run by hand here."""
 
 
 @busy.step
@@ -124,3 +136,22 @@ def test_a_long_walk_tells_how_far_it_is(lab: Lab, monkeypatch: pytest.MonkeyPat
     assert sum(told) == TASKS
     assert len(told) > TASKS / 10
     assert max(told) == 10
+
+
+def test_a_checkpoint_that_is_not_noted_is_no_difference(lab: Lab) -> None:
+    with ExitStack() as opened:
+        stage = Stage(lab, opened, noting, hurry_events=1)
+        task = stage.client.submit(noting, {})
+        stage.settle()
+        (claim,) = stage.worker.exchange(limit=1).claims
+        stage.settle()
+        for state in ("begun", "half"):
+            noted = stage.worker.fact(StepCheckpointed, claim, state=state)
+            assert stage.worker.board.checkpoint(stage.worker.identity, noted) is not None
+        before = len(stage.ledger.stored)
+        assert stage.coordinator.step() == 0
+        lab.until(lambda: len(stage.ledger.stored) > before)
+
+        assert stage.row(task.id) == ("in_progress", 2)
+        assert list(stage.client.verify()) == []
+        assert replayed(stage.client._tasks, task.id).differences == []

@@ -37,7 +37,9 @@ from flowledger.engine.domain.requests import (
 from flowledger.engine.errors import RequestRefused as Refused
 from flowledger.engine.operations import Asking
 from flowledger.engine.ports import Recorded
+from flowledger.projections import Projection
 from flowledger.projections.builtin import BUILTIN
+from flowledger.projections.testing import Case
 
 ACT = {"handler": {"callable": "act"}}
 ONCE = {**ACT, "retry": {"max_attempts": 1}}
@@ -328,6 +330,13 @@ def test_a_task_is_rebuilt_in_place(engine: Engine, shared_lab: Lab) -> None:
     engine.projections.rebuild("flowledger_history", task=UUID(task))
 
     shared_lab.until(lambda: rows(shared_lab, query) == before)
+
+
+@pytest.mark.parametrize("kind", BUILTIN, ids=lambda kind: kind.name)
+def test_each_model_keeps_the_promises_of_a_projection(
+    shared_lab: Lab, log: list[Recorded], kind: type[Projection]
+) -> None:
+    Case(kind, shared_lab.url).check(log)
 
 
 def test_the_timeline_of_a_task_tells_each_attempt(engine: Engine, shared_lab: Lab) -> None:
