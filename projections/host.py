@@ -132,7 +132,7 @@ class Host:
 
     def _cannot(self, place: Place, error: LeadershipLost | ProjectionRefused) -> None:
         """The lease is asked for again: at once where it was lost, in its turn where refused."""
-        del self._led[place]
+        self._led.pop(place, None)
         if isinstance(error, ProjectionRefused):
             self._tell(place.name, str(error))
             return

@@ -63,6 +63,8 @@ class Led:
         """The lease was renewed, and an operator may have asked for something."""
         self.lead = lead
         self._housekeeping = True
+        if not lead.failures:
+            self.retry_at = None  # it was resumed
 
     def advance(self, head: int) -> bool:
         """Apply one batch. Returns whether there may be more at once.
@@ -204,9 +206,9 @@ class Led:
         """
         entries = [e for task in tasks for e in self._events.of_task(task, self.lead.position)]
         entries.sort(key=lambda entry: entry.position)
-        wanted, _ = self._parking.sorted_out(entries)
-        topics = self._applying.routes.topics
-        reads = [entry.read for entry in wanted if entry.row.topic in topics]
+        topics, aside = self._applying.routes.topics, self._store.aside(self.place)
+        wanted = [e for e in entries if e.row.topic in topics and e.position not in aside]
+        reads = [entry.read for entry in wanted]
         if tasks:
             with self._store.batch(self.place, self.lead, self.lead.position) as batch:
                 self._applying.projection.forget(tasks, batch.cursor)

@@ -42,6 +42,7 @@ class Lead:
     state: str
     silent_until: int
     paused: bool
+    failures: int = 0
 
     @property
     def building(self) -> bool:

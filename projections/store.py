@@ -145,6 +145,11 @@ class HostStore:
         query = "select * from flowledger.parked_of(%s, %s)"
         return [Parked(*row) for row in self._all(query, _key(place))]
 
+    def aside(self, place: Place) -> frozenset[int]:
+        """The positions of all events that are not in the rows although they are behind."""
+        query = "select flowledger.aside_of(%s, %s)"
+        return frozenset(position for (position,) in self._all(query, _key(place)))
+
     def failed_again(self, place: Place, position: int, failure: str) -> None:
         """Note that a parked event failed again."""
         with translated(), self._pool.connection() as connection:

@@ -1,6 +1,7 @@
 -- Let a generation that was built serve, in the place of the one before, which is retired. Returns
--- false where it has not come as far yet. Raises FL002 where the caller no longer leads, and FL008
--- where a view cannot change. Locks: the rows of both, the views.
+-- false where it has not come as far yet, and where somebody reads a view for so long that it cannot
+-- change now: new readers would have to wait behind. Raises FL002 where the caller no longer leads,
+-- and FL008 where a view cannot change. Locks: the rows of both, the views.
 
 create or replace function flowledger.swap_projection(
     p_name text, p_generation integer, p_epoch bigint
@@ -32,14 +33,22 @@ begin
         return false;
     end if;
 
-    update flowledger.projection as p set state = 'retired', leader = null
-    where p.name = p_name and p.generation = v_old.generation;
+    perform set_config('lock_timeout', '500ms', true);
 
-    update flowledger.projection as p
-    set state = 'serving', paused = v_old.paused, silent_until = v_old.position
-    where p.name = p_name and p.generation = p_generation;
+    begin
+        update flowledger.projection as p set state = 'retired', leader = null
+        where p.name = p_name and p.generation = v_old.generation;
 
-    perform flowledger.show_projection(p_name, p_generation);
+        update flowledger.projection as p
+        set state = 'serving', paused = v_old.paused, silent_until = v_old.position
+        where p.name = p_name and p.generation = p_generation;
+
+        perform flowledger.show_projection(p_name, p_generation);
+    exception
+        when lock_not_available then
+            return false;
+    end;
+
     perform pg_notify('flowledger.projection', p_name);
     return true;
 end

@@ -46,11 +46,11 @@ def test_a_projection_that_stopped_goes_on_when_the_event_can_be_taken(
 ) -> None:
     recorded(lab, ("ann", ONE), ("eve", TWO), ("ann", TWO))
     money = policy("stop", "eve")
-    host = hosts.host(money, retry_initial_seconds=60.0)
+    host = hosts.host(money, retry_initial_seconds=20.0)
     host.settle()
 
     money.broken.clear()
-    lab.move_clock("61 seconds")
+    lab.move_clock("21 seconds")
     host.settle()
 
     assert rows(lab) == fold(lab)

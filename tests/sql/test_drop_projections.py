@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, table
+from board import Connection, Others, call, table
 from generations import advance, lead, make, park, row, schemas
 
 
@@ -52,3 +52,14 @@ def test_the_tables_of_a_rebuild_that_was_cancelled_go_and_its_number_stays_take
 
     assert schemas(connection) == ["money", "money__1"]
     assert make(connection, anew=True) == 3
+
+
+def test_what_somebody_reads_stays_for_the_next_time(
+    connection: Connection, others: Others
+) -> None:
+    swapped(connection)
+    with others.begin() as reader:
+        reader.execute("select * from money__1.spend")
+        assert call(connection, "drop_projections", "money") == [0]
+
+    assert call(connection, "drop_projections", "money") == [1]

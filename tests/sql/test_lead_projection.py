@@ -15,7 +15,7 @@ def lead(connection: Connection, host: object) -> list[object]:
 def test_the_first_to_ask_leads_from_the_stored_position(connection: Connection) -> None:
     make(connection)
 
-    assert lead(connection, ONE) == [(1, 0, "serving", 0, False)]
+    assert lead(connection, ONE) == [(1, 0, "serving", 0, False, 0)]
 
 
 def test_nobody_else_leads_while_the_lease_is_held(connection: Connection) -> None:
@@ -41,7 +41,7 @@ def test_a_lease_that_ran_out_goes_to_the_next_with_a_new_epoch(connection: Conn
     advance(connection, 7)
     later(connection, 61)
 
-    assert lead(connection, TWO) == [(2, 7, "serving", 0, False)]
+    assert lead(connection, TWO) == [(2, 7, "serving", 0, False, 0)]
 
 
 def test_what_is_retired_has_no_leader(connection: Connection) -> None:
@@ -60,3 +60,17 @@ def test_of_two_that_ask_at_once_one_leads(connection: Connection, others: Other
         wait_until_blocked(connection)
 
     assert second.result(timeout=30) == []
+
+
+def test_the_leader_is_told_how_often_an_event_failed_and_that_it_was_resumed(
+    connection: Connection,
+) -> None:
+    make(connection)
+    lead(connection, ONE)
+    call(connection, "fail_projection", "money", 1, 1, 7, "broken")
+
+    failures = [lead(connection, ONE)[0]]
+    call(connection, "pause_projection", "money", False)
+    failures += [lead(connection, ONE)[0]]
+
+    assert [row[-1] for row in failures] == [1, 0]  # type: ignore[index]

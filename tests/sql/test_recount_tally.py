@@ -18,15 +18,21 @@ from board import (
 )
 from psycopg.types.json import Jsonb
 
+from flowledger.engine.store.migrate import migrate, packaged
+
 TEMPLATE = new_id()
 
 
-def fill(connection: psycopg.Connection) -> None:
+def register(connection: psycopg.Connection) -> None:
     connection.execute(
         "insert into flowledger.template (template_id, namespace, name, version, definition_hash,"
         " definition, registered_at) values (%s, 'shop', 'order', '1', '', %s, %s)",
         (TEMPLATE, Jsonb({"steps": [{"name": "a"}, {"name": "b"}]}), NOON),
     )
+
+
+def fill(connection: psycopg.Connection) -> None:
+    register(connection)
     open_one, paused, ended = new_id(), new_id(), new_id()
     rows = [
         task_row(open_one, TEMPLATE),
@@ -82,3 +88,30 @@ def test_no_coordinator_commits_meanwhile(connection: Connection, others: Others
         wait_until_blocked(connection)
 
     assert leading.result(timeout=30)
+
+
+def test_a_database_that_is_upgraded_counts_what_it_has(empty_database: str) -> None:
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        migrate(connection, [f for f in packaged() if f.number is not None and f.number < 9])
+        register(connection)
+        for state, paused, ended in (("waiting", True, None), ("cancelled", True, NOON)):
+            connection.execute(
+                "insert into flowledger.task values"
+                " (%s, %s, 'shop', 'order', '1', %s, 2, %s, 0, '', %s, %s)",
+                (new_id(), TEMPLATE, state, paused, NOON, ended),
+            )
+        connection.execute(
+            "insert into flowledger.step values (%s, 'a', 'error', 1, 4)", (TEMPLATE,)
+        )
+
+        migrate(connection)
+
+        assert tally(connection) == {
+            "tasks_waiting": 1,
+            "tasks_cancelled": 1,
+            "tasks_paused": 1,
+            "steps_of_tasks": 4,
+            "steps_error": 1,
+        }
+        call(connection, "recount_tally")
+        assert tally(connection)["steps_of_tasks"] == 4

@@ -120,3 +120,15 @@ def test_the_hosts_are_told(connection: Connection, other: Connection) -> None:
     epoch = lead(connection, 2)
 
     assert heard(connection, "projection", other, "swap_projection", "money", 2, epoch) == ["money"]
+
+
+def test_while_somebody_reads_the_view_it_is_not_swapped(
+    connection: Connection, others: Others
+) -> None:
+    advance(connection, 7, 2)
+    with others.begin() as reader:
+        reader.execute("select * from money.spend")
+        assert not swap(connection)
+        assert row(connection, "state") == "serving"
+
+    assert swap(connection)

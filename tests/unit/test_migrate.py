@@ -34,26 +34,30 @@ select 'column', c.relname::text, c.relkind::text, a.attname::text,
 from pg_catalog.pg_class c
 join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0
 left join pg_catalog.pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-where c.relnamespace = 'flowledger'::regnamespace
+where c.relnamespace::regnamespace::text in ('flowledger', 'flowledger_v1')
 union all
 select 'options', c.relname, c.reloptions::text, '', '', '', ''
-from pg_catalog.pg_class c where c.relnamespace = 'flowledger'::regnamespace
+from pg_catalog.pg_class c
+where c.relnamespace::regnamespace::text in ('flowledger', 'flowledger_v1')
 union all
 select 'index', indexname, indexdef, '', '', '', ''
-from pg_catalog.pg_indexes where schemaname = 'flowledger'
+from pg_catalog.pg_indexes where schemaname in ('flowledger', 'flowledger_v1')
 union all
 select 'constraint', conname, pg_catalog.pg_get_constraintdef(oid), '', '', '', ''
-from pg_catalog.pg_constraint where connamespace = 'flowledger'::regnamespace
+from pg_catalog.pg_constraint
+where connamespace::regnamespace::text in ('flowledger', 'flowledger_v1')
 union all
 select 'trigger', t.tgname, pg_catalog.pg_get_triggerdef(t.oid), t.tgenabled::text, '', '', ''
 from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid
-where c.relnamespace = 'flowledger'::regnamespace and not t.tgisinternal
+where c.relnamespace::regnamespace::text in ('flowledger', 'flowledger_v1') and not t.tgisinternal
 union all
 select 'function', proname, pg_catalog.pg_get_functiondef(oid), '', '', '', ''
-from pg_catalog.pg_proc where pronamespace = 'flowledger'::regnamespace and prokind in ('f', 'p')
+from pg_catalog.pg_proc
+where pronamespace::regnamespace::text in ('flowledger', 'flowledger_v1')
+    and prokind in ('f', 'p')
 union all
 select 'view', viewname, definition, '', '', '', ''
-from pg_catalog.pg_views where schemaname = 'flowledger'
+from pg_catalog.pg_views where schemaname in ('flowledger', 'flowledger_v1')
 order by 1, 2, 3, 4, 5, 6, 7
 """
 

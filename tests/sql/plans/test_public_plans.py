@@ -1,0 +1,95 @@
+"""What the public functions read does not grow with the number of tasks."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from board import Connection
+from psycopg import sql
+
+FEW, MANY = 200, 20_000
+PAST_THE_SIXTH = 8
+MORE_LEVELS = 12
+"""Pages that the inner levels of larger indexes may add, over all look-ups."""
+
+FILL = """
+insert into flowledger.template (
+    template_id, namespace, name, version, definition_hash, definition, registered_at
+)
+values (
+    '00000000-0000-8000-8000-000000000001', 'shop', 'order', '1', '',
+    '{{"steps": [{{"name": "a", "dependencies": []}}, {{"name": "b", "dependencies": ["a"]}}]}}', now()
+);
+select flowledger.store_template_steps('00000000-0000-8000-8000-000000000001');
+insert into flowledger.task
+select
+    {task}, '00000000-0000-8000-8000-000000000001', 'shop', 'order', '1',
+    case when n % 5 = 0 then 'in_progress' else 'complete' end, 2, false, 0, '', now(),
+    case when n % 5 <> 0 then now() end
+from generate_series(1, {tasks}) as n;
+insert into flowledger.step
+select {task}, s.step, case when n % 5 = 0 and s.step = 'b' then 'enqueued' else 'complete' end, 1, 3
+from generate_series(1, {tasks}) as n, (values ('a'), ('b')) as s (step);
+insert into flowledger.queue (
+    step_id, task_id, template_id, stream_version, turn, attempt, resets, step
+)
+select
+    overlay({task}::text placing '8' from 15)::uuid, {task}, '00000000-0000-8000-8000-000000000001',
+    1, n, 1, 0, 'b'
+from generate_series(5, {tasks}, 5) as n;
+select flowledger.recount_tally();
+analyze
+"""
+TASK = "('01890a5d-' || to_hex(4096 + n / 4096) || '-7' || lpad(to_hex(n % 4096), 3, '0') || '-8000-000000000000')::uuid"
+ASKED = {
+    "step_readiness": "step_readiness('01890a5d-1000-7064-8000-000000000000')",
+    "task_execution_context": "task_execution_context('01890a5d-1000-7064-8000-000000000000')",
+    "ready_tasks": "ready_tasks(5)",
+    "system_health": "system_health()",
+    "task_summary": "task_summary('01890a5d-1000-7064-8000-000000000000')",
+    "transitive_dependencies": "transitive_dependencies('01890a5d-1000-7064-8000-000000000000', 'b')",
+    "task_events": "task_events('01890a5d-1000-7064-8000-000000000000')",
+    "task_transitions": "task_transitions('01890a5d-1000-7064-8000-000000000000')",
+}
+
+
+def filled(server: str, template: str, tasks: int) -> str:
+    name = f"{template}_of_{tasks}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        command = sql.SQL("create database {} template {}")
+        admin.execute(command.format(sql.Identifier(name), sql.Identifier(template)))
+    url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(FILL.format(task=TASK, tasks=tasks).encode())
+    return url
+
+
+@pytest.fixture(scope="module")
+def databases(server: str, template: str) -> tuple[str, str]:
+    """One with few tasks and one with a hundred times as many. For reading."""
+    return filled(server, template, FEW), filled(server, template, MANY)
+
+
+def pages(url: str, asked: str, mode: str) -> int:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"set plan_cache_mode = {mode}".encode())
+        return [touched(connection, asked) for _ in range(PAST_THE_SIXTH)][-1]
+
+
+def touched(connection: Connection, asked: str) -> int:
+    query = f"explain (analyze, buffers, format json) select * from flowledger_v1.{asked}"
+    row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    plan = row[0][0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+@pytest.mark.parametrize("name", sorted(ASKED))
+def test_a_hundred_times_the_tasks_is_no_more_to_read(
+    databases: tuple[str, str], name: str, mode: str
+) -> None:
+    few, many = (pages(url, ASKED[name], mode) for url in databases)
+
+    assert 0 < many <= few + MORE_LEVELS
