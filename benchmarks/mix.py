@@ -227,7 +227,8 @@ class Mix:
                 life.own(events.TaskCompleted, 3)
             else:
                 life.own(events.TaskFailed, 3, failed_steps=(failed,))
-        self._task_row(life, "error" if failed else "complete", 3, life.created_at)
+        ended_at = life.happened[-1].occurred_at if life.happened else life.created_at
+        self._task_row(life, "error" if failed else "complete", 3, ended_at)
 
     def _leave_open(self, life: Life) -> None:
         names = list(life.shape.parents)

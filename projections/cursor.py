@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.abc import Params, Query
 from psycopg.pq.abc import PGconn
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, tuple_row
 
 from flowledger.engine.errors import ProjectionLeft
 from flowledger.engine.store.statements import ENDS, SPACE
@@ -62,7 +62,7 @@ class HostConnection(psycopg.Connection[TupleRow]):
     lent_to: str | None = None
 
     def __init__(self, pgconn: PGconn) -> None:
-        super().__init__(pgconn)
+        super().__init__(pgconn, tuple_row)
         self.cursor_factory = Cursor  # whichever cursor a projection makes of it is one of these
 
     def commit(self) -> None:

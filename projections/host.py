@@ -124,19 +124,20 @@ class Host:
         try:
             more = led.advance(head)
         except (LeadershipLost, ProjectionRefused) as error:
-            self._cannot(led.place, error)
+            self._cannot(led, error)
             return False
         if built and not led.lead.building:
             self._retire_others(led.place)
         return more
 
-    def _cannot(self, place: Place, error: LeadershipLost | ProjectionRefused) -> None:
+    def _cannot(self, led: Led, error: LeadershipLost | ProjectionRefused) -> None:
         """The lease is asked for again: at once where it was lost, in its turn where refused."""
-        self._led.pop(place, None)
+        self._led.pop(led.place, None)
         if isinstance(error, ProjectionRefused):
-            self._tell(place.name, str(error))
+            self._store.failed(led.place, led.lead.epoch, led.lead.position, str(error))
+            self._tell(led.place.name, str(error))
             return
-        self._log.emit(Signal.PROJECTION_LOST, projection=str(place))
+        self._log.emit(Signal.PROJECTION_LOST, projection=str(led.place))
         self._look_at = self._clock.now()
 
     def _retire_others(self, place: Place) -> None:

@@ -79,7 +79,8 @@ def status(name: str, *, as_json: bool) -> None:
 
 @projections.command("pause")
 @name_argument
-def pause(name: str) -> None:
+@json_option("Print one JSON object.")
+def pause(name: str, *, as_json: bool) -> None:
     """Let a projection stand still until it is resumed.
 
     \b
@@ -87,12 +88,14 @@ def pause(name: str) -> None:
     """
     with client() as engine:
         engine.projections.pause(name)
-    click.echo(f"{name} is paused")
+    fields = {"name": name, "paused": True}
+    tell(fields, f"{name} is paused", as_json=as_json)
 
 
 @projections.command("resume")
 @name_argument
-def resume(name: str) -> None:
+@json_option("Print one JSON object.")
+def resume(name: str, *, as_json: bool) -> None:
     """Let a projection go on; one that waits at an event that failed tries it at once.
 
     \b
@@ -100,7 +103,8 @@ def resume(name: str) -> None:
     """
     with client() as engine:
         engine.projections.resume(name)
-    click.echo(f"{name} goes on")
+    fields = {"name": name, "paused": False}
+    tell(fields, f"{name} goes on", as_json=as_json)
 
 
 @projections.command("rebuild")
@@ -186,7 +190,10 @@ def list_parked(name: str, *, as_json: bool) -> None:
 @parked.command("retry")
 @name_argument
 @some_options
-def retry(name: str, task: UUID | None, position: int | None, *, every: bool) -> None:
+@json_option("Print one JSON object.")
+def retry(
+    name: str, task: UUID | None, position: int | None, *, every: bool, as_json: bool
+) -> None:
     """Have events applied that were put aside, in the order of the log.
 
     \b
@@ -195,13 +202,14 @@ def retry(name: str, task: UUID | None, position: int | None, *, every: bool) ->
     _one_of(task, position, every=every)
     with client() as engine:
         asked = engine.projections.retry_parked(name, task=task, position=position)
-    click.echo(f"to be retried: {asked}")
+    tell({"name": name, "retried": asked}, f"to be retried: {asked}", as_json=as_json)
 
 
 @parked.command("drop")
 @name_argument
 @some_options
-def drop(name: str, task: UUID | None, position: int | None, *, every: bool) -> None:
+@json_option("Print one JSON object.")
+def drop(name: str, task: UUID | None, position: int | None, *, every: bool, as_json: bool) -> None:
     """Have events forgotten that were put aside; the log keeps them.
 
     \b
@@ -210,7 +218,7 @@ def drop(name: str, task: UUID | None, position: int | None, *, every: bool) -> 
     _one_of(task, position, every=every)
     with client() as engine:
         asked = engine.projections.drop_parked(name, task=task, position=position)
-    click.echo(f"to be dropped: {asked}")
+    tell({"name": name, "dropped": asked}, f"to be dropped: {asked}", as_json=as_json)
 
 
 def _one_of(task: UUID | None, position: int | None, *, every: bool) -> None:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,14 @@ from flowledger.engine.domain.replay import Difference
 from flowledger.engine.verification import Verification
 
 DIFFERS = 1
-Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Where it is told: lines that stay, and how far it is, which does not."""
+
+    line: Callable[[str], object]
+    far: Callable[[str], object]
 
 
 @click.command("verify")
@@ -40,24 +47,31 @@ def verify(task_id: UUID | None, *, everything: bool, as_json: bool) -> None:
     if (task_id is None) is not everything:
         raise click.UsageError("say which TASK, or --all of them")
     began = monotonic()
-    with client() as engine, _teller(as_json=as_json) as tell:
+    with client() as engine, _screen(as_json=as_json) as screen:
         run = engine.verify(task_id)
-        _report(run, began, tell, as_json=as_json)
+        _report(run, began, screen, as_json=as_json)
     _conclude(run, monotonic() - began, as_json=as_json)
     if run.found:
         sys.exit(DIFFERS)
 
 
-def _report(run: Verification, began: float, tell: Tell, *, as_json: bool) -> None:
+def _report(run: Verification, began: float, screen: Screen, *, as_json: bool) -> None:
     for check, found in run.look():
         if not isinstance(found, Difference):
             rate = run.tasks / (monotonic() - began)
-            tell(f"{check}: {run.tasks:,} tasks, {rate:,.0f} tasks/s, {run.found:,} differences")
+            screen.far(
+                f"{check}: {run.tasks:,} tasks, {rate:,.0f} tasks/s, {run.found:,} differences"
+            )
         elif as_json:
-            click.echo(json.dumps(_facts(check, found), ensure_ascii=False, default=str))
+            screen.line(json.dumps(_facts(check, found), ensure_ascii=False, default=str))
         else:
-            whose = "" if found.task_id is None else f"task {found.task_id}: "
-            say([Text(f"{whose}{found}".replace("task: ", "", found.subject == "task"), "red")])
+            screen.line(_sentence(found))
+
+
+def _sentence(found: Difference) -> str:
+    if found.task_id is None:
+        return str(found)
+    return f"task {found.task_id}: {str(found).removeprefix('task: ')}"
 
 
 def _facts(check: str, found: Difference) -> dict[str, Any]:
@@ -81,11 +95,11 @@ def _conclude(run: Verification, seconds: float, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _teller(*, as_json: bool) -> Generator[Tell]:
-    """How far it is, on a terminal; elsewhere nobody is told."""
-    console = Console(stderr=True, highlight=False)
+def _screen(*, as_json: bool) -> Generator[Screen]:
+    """On a terminal in colour, with how far it is; elsewhere lines, and nothing between them."""
+    console = Console(highlight=False)
     if as_json or not console.is_terminal:
-        yield lambda _: None
+        yield Screen(click.echo, lambda _: None)
         return
     with console.status("verifying") as status:
-        yield status.update
+        yield Screen(lambda text: console.print(Text(text, "red"), soft_wrap=True), status.update)

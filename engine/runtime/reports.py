@@ -82,7 +82,7 @@ class Reports:
                 self.add(fact.model_copy(update={"originator_version": version}))
                 continue
             astray = astray or (found is not None and fact.originator_id not in known)
-            self._tell(Signal.WORKER_STEP_LOST, fact)
+            self._tell(fact, Signal.WORKER_STEP_LOST)
         return astray
 
     def one_by_one(self, send: Send, settle: Settle) -> StatementRefused | None:
@@ -118,10 +118,10 @@ class Reports:
         except StatementRefused:
             self.waiting[place] = fact
             raise error from None
-        self._tell(Signal.WORKER_STEP_FAILED, fact, error=str(error))
+        self._tell(fact, Signal.WORKER_STEP_FAILED, error=str(error))
         return instead, exchange
 
-    def _tell(self, signal: Signal, fact: StepEvent, **more: str) -> None:
+    def _tell(self, fact: StepEvent, signal: Signal, **more: str) -> None:
         self._log.emit(
             signal,
             correlation_id=fact.correlation_id,

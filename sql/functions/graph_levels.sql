@@ -3,7 +3,7 @@
 -- the two ends of the edges, sorted by parent. Raises 22023 where edges form a cycle.
 --
 -- A node has its level when all its parents have theirs, so every edge is looked at once, however many
--- ways there are through the graph.
+-- ways there are through the graph. Levels become known in their order: the last parent is the lowest.
 
 create or replace function flowledger.graph_levels(
     p_nodes integer, p_parents integer[], p_children integer[]
@@ -41,9 +41,9 @@ begin
 
         while v_edge > 0 and v_edge <= v_edges and p_parents[v_edge] = v_node - 1 loop
             v_child := p_children[v_edge] + 1;
-            v_levels[v_child] := greatest(v_levels[v_child], v_levels[v_node] + 1);
             v_open[v_child] := v_open[v_child] - 1;
             if v_open[v_child] = 0 then
+                v_levels[v_child] := v_levels[v_node] + 1;
                 v_known := array_append(v_known, v_child);
             end if;
             v_edge := v_edge + 1;

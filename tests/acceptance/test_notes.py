@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from command import Command
 from given import step
@@ -94,6 +95,20 @@ def test_the_payload_of_a_task_without_tags_does_not_name_them(
     )
 
     assert "tags" not in state
+
+
+def test_a_note_wakes_who_follows_the_log_and_no_coordinator(lab: Lab) -> None:
+    client = lab.open(line, roles=())
+    _, task = begin(client, line)
+    with psycopg.connect(lab.url, autocommit=True) as listening:
+        for channel in ("log", "fact"):
+            listening.execute(f'listen "flowledger.{channel}"'.encode())
+
+        task.tag("urgent", actor="ada")
+
+        heard = list(listening.notifies(timeout=PATIENCE, stop_after=1))
+        heard += listening.notifies(timeout=0)
+    assert [(one.channel, one.payload) for one in heard] == [("flowledger.log", "note")]
 
 
 def test_one_key_notes_once(engine: Engine) -> None:

@@ -54,7 +54,10 @@ def test_batches_of_any_size_give_the_same_rows(lab: Lab, hosts: Hosts, size: in
 
 
 def test_a_kind_stands_for_all_that_are_derived_from_it(lab: Lab, hosts: Hosts) -> None:
-    record(lab, [event(TaskStarted), event(StepStarted, 2, step="charge", worker=WORKER), charged("ann")])
+    record(
+        lab,
+        [event(TaskStarted), event(StepStarted, 2, step="charge", worker=WORKER), charged("ann")],
+    )
 
     assert seen(hosts, seeing(on(StepEvent))) == ["StepStarted", "StepCompleted"]
 

@@ -8,7 +8,8 @@ from board import NOON, Connection, call, new_id, rows_of, step_row
 
 def test_a_step_that_waits_for_a_retry_has_its_time(connection: Connection) -> None:
     task = new_id()
-    rows = [step_row(task, "a", state="waiting_for_retry", due_at=NOON), step_row(task, "b")]
+    states = {"a": "waiting_for_retry", "b": "enqueued"}
+    rows = [step_row(task, name, state=state, due_at=NOON) for name, state in states.items()]
     call(connection, "store_steps", rows_of(rows))
 
     assert call(connection, "next_retry_at", task, "a") == [NOON]

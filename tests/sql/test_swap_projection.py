@@ -89,17 +89,19 @@ def test_a_view_that_cannot_change_leaves_everything_as_it_was(connection: Conne
     assert row(connection, "state", generation=3) == "building"
 
 
-def test_readers_see_the_one_or_the_other(connection: Connection, others: Others) -> None:
+def test_who_reads_for_long_is_not_waited_for(connection: Connection, others: Others) -> None:
+    """New readers would have to wait behind the swap, which waits for the old ones."""
     advance(connection, 7, 2)
     epoch = lead(connection, 2)
     with others.begin() as reader:
         before = reader.execute("select * from money.spend").fetchall()
         swapped = others.later("swap_projection", "money", 2, epoch)
-        wait_until_blocked(connection)
+        assert swapped.result(timeout=30) == [False]
         again = reader.execute("select * from money.spend").fetchall()
 
     assert before == again == []
-    assert swapped.result(timeout=30) == [True]
+    assert row(connection, "state") == "serving"
+    assert swap(connection)
 
 
 def test_a_batch_of_the_other_that_is_under_way_is_waited_for(
@@ -132,3 +134,12 @@ def test_while_somebody_reads_the_view_it_is_not_swapped(
         assert row(connection, "state") == "serving"
 
     assert swap(connection)
+
+
+def test_what_failed_before_the_swap_has_not_failed_any_more(connection: Connection) -> None:
+    advance(connection, 7, 2)
+    call(connection, "fail_projection", "money", 2, lead(connection, 2), 7, "a view depends")
+
+    swap(connection)
+
+    assert row(connection, "failed_position", "failures", generation=2) == (None, 0)

@@ -77,7 +77,7 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_command_that_prints_data_does_so_as_json_too(name: str) -> None:
-    runs = {"start", "coordinator", "worker", "reference"}
+    runs = {"start", "coordinator", "worker", "projector", "reference"}
     command = ALL[name]
     if isinstance(command, click.Group) or name.rpartition(" ")[2] in runs:
         return

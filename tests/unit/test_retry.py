@@ -121,7 +121,7 @@ def test_neither_the_configuration_nor_the_database_has_a_policy_of_its_own() ->
 
     assert [keys for keys in KNOWN.values() if policy & set(keys)] == []
     assert [
-        text for text in files if re.search(r"backoff|jitter|max_attempts|cap_seconds", text)
+        text for text in files if re.search(r"jitter|cap_seconds|base_seconds|factor\b\s*\*", text)
     ] == []
 
 

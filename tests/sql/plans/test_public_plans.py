@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 from board import Connection
+from plans import tasks as tasks_of_the_log
 from psycopg import sql
 
 FEW, MANY = 200, 20_000
@@ -20,7 +23,8 @@ insert into flowledger.template (
 )
 values (
     '00000000-0000-8000-8000-000000000001', 'shop', 'order', '1', '',
-    '{{"steps": [{{"name": "a", "dependencies": []}}, {{"name": "b", "dependencies": ["a"]}}]}}', now()
+    '{{"steps": [{{"name": "a", "dependencies": []}}, {{"name": "b", "dependencies": ["a"]}}]}}',
+    now()
 );
 select flowledger.store_template_steps('00000000-0000-8000-8000-000000000001');
 insert into flowledger.task
@@ -30,7 +34,8 @@ select
     case when n % 5 <> 0 then now() end
 from generate_series(1, {tasks}) as n;
 insert into flowledger.step
-select {task}, s.step, case when n % 5 = 0 and s.step = 'b' then 'enqueued' else 'complete' end, 1, 3
+select
+    {task}, s.step, case when n % 5 = 0 and s.step = 'b' then 'enqueued' else 'complete' end, 1, 3
 from generate_series(1, {tasks}) as n, (values ('a'), ('b')) as s (step);
 insert into flowledger.queue (
     step_id, task_id, template_id, stream_version, turn, attempt, resets, step
@@ -42,34 +47,42 @@ from generate_series(5, {tasks}, 5) as n;
 select flowledger.recount_tally();
 analyze
 """
-TASK = "('01890a5d-' || to_hex(4096 + n / 4096) || '-7' || lpad(to_hex(n % 4096), 3, '0') || '-8000-000000000000')::uuid"
-ASKED = {
-    "step_readiness": "step_readiness('01890a5d-1000-7064-8000-000000000000')",
-    "task_execution_context": "task_execution_context('01890a5d-1000-7064-8000-000000000000')",
-    "ready_tasks": "ready_tasks(5)",
-    "system_health": "system_health()",
-    "task_summary": "task_summary('01890a5d-1000-7064-8000-000000000000')",
-    "transitive_dependencies": "transitive_dependencies('01890a5d-1000-7064-8000-000000000000', 'b')",
-    "task_events": "task_events('01890a5d-1000-7064-8000-000000000000')",
-    "task_transitions": "task_transitions('01890a5d-1000-7064-8000-000000000000')",
-}
+TASK = """(
+    '01890a5d-' || to_hex(4096 + n / 4096) || '-7' || lpad(to_hex(n % 4096), 3, '0')
+    || '-8000-000000000000'
+)::uuid"""
+ONE = "'01890a5d-1000-7064-8000-000000000000'"
+ASKED = (
+    f"step_readiness({ONE})",
+    f"task_execution_context({ONE})",
+    f"task_summary({ONE})",
+    f"transitive_dependencies({ONE}, 'b')",
+    "ready_tasks(5)",
+    "system_health()",
+)
+OF_A_TASK = ("task_events", "task_transitions")
+PAGES_OF_A_TASK = 500
+"""The log of the test has some thousands."""
 
 
-def filled(server: str, template: str, tasks: int) -> str:
-    name = f"{template}_of_{tasks}"
+@contextmanager
+def filled(server: str, template: str, tasks: int) -> Generator[str]:
+    name = sql.Identifier(f"{template}_of_{tasks}")
+    url = urlunsplit(urlsplit(server)._replace(path=f"/{template}_of_{tasks}"))
     with psycopg.connect(server, autocommit=True) as admin:
         command = sql.SQL("create database {} template {}")
-        admin.execute(command.format(sql.Identifier(name), sql.Identifier(template)))
-    url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(FILL.format(task=TASK, tasks=tasks).encode())
-    return url
+        admin.execute(command.format(name, sql.Identifier(template)))
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(FILL.format(task=TASK, tasks=tasks).encode())
+        yield url
+        admin.execute(sql.SQL("drop database {} with (force)").format(name))
 
 
 @pytest.fixture(scope="module")
-def databases(server: str, template: str) -> tuple[str, str]:
+def databases(server: str, template: str) -> Generator[tuple[str, str]]:
     """One with few tasks and one with a hundred times as many. For reading."""
-    return filled(server, template, FEW), filled(server, template, MANY)
+    with filled(server, template, FEW) as few, filled(server, template, MANY) as many:
+        yield few, many
 
 
 def pages(url: str, asked: str, mode: str) -> int:
@@ -79,17 +92,27 @@ def pages(url: str, asked: str, mode: str) -> int:
 
 
 def touched(connection: Connection, asked: str) -> int:
-    query = f"explain (analyze, buffers, format json) select * from flowledger_v1.{asked}"
-    row = connection.execute(query.encode()).fetchone()
+    query = sql.SQL("explain (analyze, buffers, format json) select * from flowledger_v1.")
+    row = connection.execute(query + sql.SQL(asked)).fetchone()  # type: ignore[arg-type]
     assert row is not None
     plan = row[0][0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
-@pytest.mark.parametrize("name", sorted(ASKED))
+@pytest.mark.parametrize("asked", ASKED)
 def test_a_hundred_times_the_tasks_is_no_more_to_read(
-    databases: tuple[str, str], name: str, mode: str
+    databases: tuple[str, str], asked: str, mode: str
 ) -> None:
-    few, many = (pages(url, ASKED[name], mode) for url in databases)
+    few, many = (pages(url, asked, mode) for url in databases)
 
     assert 0 < many <= few + MORE_LEVELS
+
+
+@pytest.mark.parametrize("function", OF_A_TASK)
+def test_the_log_of_one_task_is_read_by_its_key(
+    long_log: Connection, function: str, mode: str
+) -> None:
+    long_log.execute(f"set plan_cache_mode = {mode}".encode())
+    asked = f"{function}('{tasks_of_the_log()[1_234]}')"
+
+    assert [touched(long_log, asked) for _ in range(PAST_THE_SIXTH)][-1] < PAGES_OF_A_TASK

@@ -1,0 +1,268 @@
+"""Hosts share projections, take over from one another, and of two leaders one commits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, ClassVar
+
+import psycopg
+import pytest
+from lab import PATIENCE, Lab
+from spending import ADD, At, Hosts, charged, fold, orders, record, rows, spending
+
+from flowledger.engine.errors import EngineError
+from flowledger.engine.events import StepCompleted
+from flowledger.projections import Cursor, Projection, on
+
+CUT = (
+    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+    " where datname = current_database() and pid <> pg_backend_pid()"
+)
+NAMES = ("a", "b", "c", "d")
+
+
+def leaders(lab: Lab) -> dict[str, Any]:
+    return dict(
+        lab.rows(
+            "select name, leader from flowledger.projection where name = any (%s)"
+            " and state <> 'retired'",
+            list(NAMES),
+        )
+    )
+
+
+def epochs(lab: Lab) -> list[Any]:
+    return lab.rows("select name, epoch from flowledger.projection order by 1")
+
+
+def four() -> list[type[Projection]]:
+    return [spending(name=name) for name in NAMES]
+
+
+def test_two_hosts_share_the_projections(lab: Lab, hosts: Hosts) -> None:
+    first, second = hosts.host(*four()), hosts.host(*four())
+    for _ in range(3):
+        first.settle()
+        second.settle()
+
+    found = list(leaders(lab).values())
+    assert sorted(found.count(leader) for leader in set(found)) == [2, 2]
+    record(lab, [charged("ann")])
+    first.settle()
+    second.settle()
+    assert [rows(lab, name) for name in NAMES] == [fold(lab)] * 4
+
+
+def test_a_host_that_leaves_is_replaced_at_once(lab: Lab, hosts: Hosts) -> None:
+    first, second = hosts.host(*four()), hosts.host(*four())
+    first.settle()
+    first.host.resign()
+    record(lab, [charged("ann")])
+
+    second.settle()
+
+    assert [rows(lab, name) for name in NAMES] == [fold(lab)] * 4
+
+
+def test_a_host_that_falls_silent_is_replaced_when_its_leases_ran_out(
+    lab: Lab, hosts: Hosts
+) -> None:
+    keys = {"lease_seconds": 10.0}
+    first, second = hosts.host(*four(), **keys), hosts.host(*four(), **keys)
+    first.settle()
+    record(lab, [charged("ann")])
+    second.settle()
+    assert [rows(lab, name) for name in NAMES] == [{}] * 4
+
+    lab.move_clock("20 seconds")
+    second.settle()
+
+    assert [rows(lab, name) for name in NAMES] == [fold(lab)] * 4
+
+
+def test_a_leader_of_an_epoch_that_is_over_commits_nothing(lab: Lab, hosts: Hosts) -> None:
+    """It is in the middle of a batch when another takes over."""
+    second = hosts.host(spending(), lease_seconds=10.0)
+
+    def overtake() -> None:
+        lab.rows(
+            "update flowledger.projection set lease_until = flowledger.clock() - '1 h'::interval"
+        )
+        lab.rows("delete from flowledger.projection_host")
+        second.settle()
+
+    faults = At("projecting", overtake, when=lambda visit: visit == 1)
+    first = hosts.host(spending(), faults=faults)
+    record(lab, [charged("ann", 5)])
+
+    with lab_locks(lab):
+        first.settle()
+
+    assert faults.visits >= 1
+    assert rows(lab) == fold(lab) == {"ann": 5}
+    assert lab.value("select epoch from flowledger.projection where name = 'money'") == 2
+
+
+class lab_locks:  # noqa: N801 - reads as a verb
+    """Rows that the first leader has written are the key's, so the second has to wait for none."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_hosts_with_different_code_run_what_each_of_them_has(lab: Lab, hosts: Hosts) -> None:
+    """Nobody gives up what nobody else can run."""
+    first = hosts.host(*four()[:2], lease_seconds=10.0)
+    second = hosts.host(*four()[2:], lease_seconds=10.0)
+    for _ in range(3):
+        first.settle()
+        second.settle()
+        lab.move_clock("4 seconds")
+    before = epochs(lab)
+    assert None not in leaders(lab).values()
+
+    for _ in range(6):
+        first.settle()
+        second.settle()
+        lab.move_clock("4 seconds")
+        assert None not in leaders(lab).values()
+
+    assert epochs(lab) == before
+
+
+def test_a_projection_that_waits_for_a_lock_does_not_stop_the_others(
+    lab: Lab, hosts: Hosts
+) -> None:
+    host = hosts.host(*four(), lock_seconds=0.05)
+    host.settle()
+    blocker = lab.connect()
+    blocker.execute("lock table a__1.spend")
+    record(lab, [charged("ann")])
+
+    for _ in range(4):
+        with suppress(EngineError, psycopg.Error):
+            host.step()
+
+    assert [rows(lab, name) for name in NAMES[1:]] == [fold(lab)] * 3
+    blocker.rollback()
+    lab.move_clock("1 minute")
+    host.settle()
+    assert rows(lab, "a") == fold(lab)
+
+
+def cut(lab: Lab) -> None:
+    lab.rows(CUT)
+
+
+@pytest.mark.parametrize("point", ["projecting", "projected"])
+def test_connections_that_are_cut_around_the_commit_cost_nothing(
+    lab: Lab, hosts: Hosts, point: str
+) -> None:
+    faults = At(point, lambda: cut(lab), when=lambda visit: visit in {2, 3, 5})
+    engine = hosts.engine(spending(), faults=faults, batch_size=3)
+    tasks = engine.submit_many(
+        orders, [{"customer": f"c{number % 3}", "cents": number} for number in range(20)]
+    )
+    for task in tasks:
+        task.wait(PATIENCE)
+
+    lab.until(lambda: rows(lab) == fold(lab) and sum(fold(lab).values()) == sum(range(20)))
+
+    assert faults.visits > 3
+    assert lab.value("select failures from flowledger.projection where name = 'money'") == 0
+
+
+class Posting(Projection):
+    """Sends letters: what it does outside of its tables."""
+
+    name, version = "post", 1
+    tables = "create table {schema}.spend (customer text primary key, cents bigint not null)"
+    sent: ClassVar[list[str]] = []
+
+    @on(StepCompleted)
+    def counts(self, event: StepCompleted, cursor: Cursor) -> None:
+        cursor.execute(ADD, (event.result["customer"], 1))
+
+    @on(StepCompleted, effect=True)
+    def sends(self, event: StepCompleted, cursor: Cursor) -> None:
+        self.sent.append(event.result["customer"])
+
+
+@pytest.fixture
+def posting() -> type[Posting]:
+    Posting.sent.clear()
+    return Posting
+
+
+def test_effects_are_silent_about_what_was_there_at_first(
+    lab: Lab, hosts: Hosts, posting: type[Posting]
+) -> None:
+    record(lab, [charged("ann"), charged("bob")])
+    host = hosts.host(posting)
+    host.settle()
+    record(lab, [charged("eve")])
+
+    host.settle()
+
+    assert posting.sent == ["eve"]
+    assert rows(lab, "post") == fold(lab)
+
+
+def test_effects_are_silent_during_a_rebuild_and_go_on_after_it(
+    lab: Lab, hosts: Hosts, posting: type[Posting]
+) -> None:
+    host = hosts.host(posting, batch_size=1)
+    host.settle()
+    record(lab, [charged("ann"), charged("bob")])
+    host.settle()
+    hosts.projections.rebuild("post")
+    host.settle()
+    record(lab, [charged("eve")])
+
+    host.settle()
+
+    assert hosts.projections.status("post").generation == 2
+    assert posting.sent == ["ann", "bob", "eve"]
+    assert rows(lab, "post") == fold(lab)
+
+
+def test_effects_of_events_that_came_during_a_rebuild_happen_once(
+    lab: Lab, hosts: Hosts, posting: type[Posting]
+) -> None:
+    host = hosts.host(posting, batch_size=1)
+    host.settle()
+    expected = []
+    hosts.projections.rebuild("post")
+    for number in range(5):
+        record(lab, [charged(f"c{number}")])
+        expected.append(f"c{number}")
+        host.step()
+
+    host.settle()
+    host.settle()
+
+    assert hosts.projections.status("post").generation == 2
+    assert posting.sent == expected
+
+
+def test_a_message_of_the_operator_wakes_the_hosts_of_other_processes(
+    lab: Lab, hosts: Hosts
+) -> None:
+    hosts.engine(spending(), poll_seconds=600.0)
+    record(lab, [charged("ann")])
+    lab.rows("select pg_notify('flowledger.projection', 'money')")
+    lab.until(lambda: rows(lab) == fold(lab))
+
+    hosts.projections.rebuild("money")
+
+    lab.until(lambda: hosts.projections.status("money").generation == 2)
+
+
+Act = Callable[[], None]
