@@ -255,7 +255,10 @@ class Parts:
             moved=standing.moved,
             faults=self.faults,
         )
-        return None if host is None else (host, bell)
+        if host is None:
+            return None
+        host.install()  # so that whoever opened the engine can ask for them at once
+        return host, bell
 
     def _new_loop(self, name: str, step: Callable[[frozenset[str]], float], bell: Bell) -> Loop:
         database = self.settings.database

@@ -141,12 +141,12 @@ class NothingRecorded(EngineError, ValueError):
 class ProjectionBehind(EngineError, TimeoutError):
     """A projection had not come as far as was asked within the time that was given."""
 
-    def __init__(self, name: str, position: int, wanted: int, standing: str) -> None:
+    def __init__(self, name: str, reached: int, wanted: int, standing: str) -> None:
         super().__init__(
-            f"projection {name!r} is at position {position}, before {wanted}: {standing}"
+            f"projection {name!r} is at position {reached}, before {wanted}: {standing}"
         )
         self.name = name
-        self.position = position
+        self.reached = reached
         self.wanted = wanted
         self.standing = standing
 

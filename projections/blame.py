@@ -10,9 +10,16 @@ from flowledger.engine.store.failures import meaning_of
 NOBODYS_FAULT = (DatabaseUnavailable, LeadershipLost, EngineClosed)
 
 
-def is_nobodys_fault(error: Exception) -> bool:
-    """Whether neither the event nor the method is to blame: the same may succeed later."""
-    return isinstance(error, NOBODYS_FAULT) or isinstance(meaning_of(error), NOBODYS_FAULT)
+def spare(error: Exception) -> None:
+    """Raise, in the engine's words, what is neither the event's fault nor the method's.
+
+    The same may succeed later.
+    """
+    if isinstance(error, NOBODYS_FAULT):
+        raise error
+    meaning = meaning_of(error)
+    if isinstance(meaning, NOBODYS_FAULT):
+        raise meaning from error
 
 
 def words_of(error: Exception, max_chars: int) -> str:

@@ -34,7 +34,7 @@ from uuid import UUID
 
 from flowledger.engine.config import Projections as ProjectionSettings
 from flowledger.engine.domain.sharing import Attendance, Lease, fair_share
-from flowledger.engine.errors import LeadershipLost, ProjectionRefused
+from flowledger.engine.errors import DatabaseBusy, LeadershipLost, ProjectionRefused
 from flowledger.engine.ports import NO_FAULTS, Bell, Clock, FaultPoints
 from flowledger.engine.telemetry import Signal, logger
 from flowledger.projections.led import Led
@@ -64,6 +64,8 @@ class Host:
         faults: FaultPoints = NO_FAULTS,
     ) -> None:
         self._projections = {projection.name: projection for projection in projections}
+        # Hosts of the same code share it; what others run is theirs.
+        self._runs = ",".join(sorted(f"{p.name}:{p.version}" for p in projections))
         self._store = store
         self._events = log
         self._clock = clock
@@ -103,7 +105,7 @@ class Host:
     def _work(self, *, asked: bool) -> float:
         now = self._clock.now()
         if not self._installed:
-            self._install()
+            self.install()
         if asked or now >= self._look_at:
             self._look(now)
         head = self._events.look()
@@ -126,6 +128,10 @@ class Host:
         except (LeadershipLost, ProjectionRefused) as error:
             self._cannot(led, error)
             return False
+        except DatabaseBusy as error:
+            self._tell(led.place.name, str(error))
+            led.put_off()
+            return False
         if built and not led.lead.building:
             self._retire_others(led.place)
         return more
@@ -145,7 +151,7 @@ class Host:
         for other in [led for led in self._led if led.name == place.name and led != place]:
             del self._led[other]
 
-    def _install(self) -> None:
+    def install(self) -> None:
         """Make the tables of versions that are new. What is refused is told, and tried again."""
         self._installed = True
         for projection in self._projections.values():
@@ -171,7 +177,7 @@ class Host:
 
     def _look(self, now: datetime) -> None:
         """Renew what is led, take what is free, and give up what others lack."""
-        live = self._store.attend(self._identity)
+        live = self._store.attend(self._identity, self._runs)
         self._attends = True
         rows = [row for row in self._store.leases() if self._knows(row)]
         lease = self._settings.lease_seconds

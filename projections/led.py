@@ -12,7 +12,7 @@ from flowledger.engine.outages import Backoff
 from flowledger.engine.ports import Clock, FaultPoints
 from flowledger.engine.telemetry import Signal, logger
 from flowledger.projections.applying import Applying
-from flowledger.projections.blame import is_nobodys_fault, words_of
+from flowledger.projections.blame import spare, words_of
 from flowledger.projections.log import Entry, Log
 from flowledger.projections.parking import Parking
 from flowledger.projections.projection import Projection
@@ -87,6 +87,10 @@ class Led:
         self._pace(now)
         return more or self.retry_at is None
 
+    def put_off(self) -> None:
+        """The database refuses this for now: the others need not wait for it."""
+        self.retry_at = self._clock.now() + timedelta(seconds=self._backoff.pause())
+
     def _pace(self, since: datetime) -> None:
         """Batches that take too long get smaller, or the lease would run out over them."""
         took = (self._clock.now() - since).total_seconds()
@@ -113,9 +117,8 @@ class Led:
         """Apply events and move to `until`; halves where that fails. False: it must wait."""
         try:
             self._commit(entries, until)
-        except Exception as error:
-            if is_nobodys_fault(error):
-                raise
+        except Exception as error:  # noqa: BLE001 - methods raise what they please
+            spare(error)
             if len(entries) <= 1:
                 return self._failed(entries, until, error)
             half = len(entries) // 2
@@ -190,9 +193,8 @@ class Led:
         rebuild, tasks = asked
         try:
             self._rebuild(tasks)
-        except Exception as error:
-            if is_nobodys_fault(error):
-                raise
+        except Exception as error:  # noqa: BLE001 - methods raise what they please
+            spare(error)
             failure = words_of(error, self._settings.max_failure_chars)
             self._store.advance_rebuild(rebuild, None, 0, failure)
             return True

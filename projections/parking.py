@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flowledger.engine.ports import Recorded
 from flowledger.projections.applying import Applying
-from flowledger.projections.blame import is_nobodys_fault, words_of
+from flowledger.projections.blame import spare, words_of
 from flowledger.projections.log import Entry, Log
 from flowledger.projections.rows import Lead, Parked, Place
 from flowledger.projections.store import HostStore
@@ -78,9 +78,8 @@ class Parking:
                 reads = [entry.read for entry in entries]
                 self._applying.apply(reads, batch.cursor, lead.silent_until)
                 batch.settled.append(parked.position)
-        except Exception as error:
-            if is_nobodys_fault(error):
-                raise
+        except Exception as error:  # noqa: BLE001 - methods raise what they please
+            spare(error)
             failure = words_of(error, self._max_chars)
             self._store.failed_again(self._place, parked.position, failure)
             return False

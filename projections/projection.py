@@ -21,7 +21,9 @@ OnError = Literal["stop", "park_event", "park_task"]
 F = TypeVar("F", bound=Callable[..., None])
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 GENERATION = re.compile(r".*__\d+")
-RESERVED = frozenset({"public", "flowledger", "flowledger_v1", "information_schema"})
+RESERVED = frozenset(
+    {"public", "flowledger", "flowledger_v1", "information_schema", "step_readiness"}
+)
 MARK = "__flowledger_subscriptions__"
 PLACE = "{schema}"
 GIVEN = ("name", "version", "tables")
@@ -161,7 +163,7 @@ def _class_problems(cls: type[Projection]) -> Iterator[str]:
     if not isinstance(name, str) or not NAME.fullmatch(name) or GENERATION.fullmatch(name):
         yield f"name is {name!r}; expected {NAME.pattern}, without a number behind two underscores"
     elif name in RESERVED or name.startswith("pg_"):
-        yield f"{name!r} is the name of a schema that is somebody else's"
+        yield f"{name!r} is a name that is somebody else's"
     elif name.startswith("flowledger_") and not cls.builtin:
         yield "names that begin with flowledger_ are the engine's own"
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:

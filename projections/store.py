@@ -72,12 +72,12 @@ class HostStore:
         self._roles: dict[Place, str | None] = {}
         self._connection: HostConnection | None = None
 
-    def attend(self, host: UUID) -> Sequence[UUID]:
-        """Say that the host is there for a lease, and see which are."""
+    def attend(self, host: UUID, runs: str) -> Sequence[UUID]:
+        """Say that the host is there for a lease, and see which are that run the same."""
         lease = self._settings.lease_seconds
         rows = self._all(
-            "select * from flowledger.attend_projections(%s, %s, %s, %s)",
-            (host, socket.gethostname(), os.getpid(), lease),
+            "select * from flowledger.attend_projections(%s, %s, %s, %s, %s)",
+            (host, socket.gethostname(), os.getpid(), lease, runs),
         )
         return [row[0] for row in rows]
 

@@ -40,8 +40,12 @@ create table flowledger.projection_host (
     lease_until timestamptz not null,
     started_at timestamptz not null,
     host text not null,
-    pid integer not null
+    pid integer not null,
+    runs text not null
 );
+
+comment on column flowledger.projection_host.runs is
+    'the projections that it has the code of, with their versions; hosts of the same share them';
 
 create table flowledger.parked_event (
     name text not null,

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import psycopg
 import pytest
-from lab import PATIENCE, Lab
-from spending import ADD, At, Hosts, charged, fold, orders, record, rows, spending
+from lab import Lab
+from spending import ADD, Hosts, charged, fold, record, rows, spending
 
 from flowledger.engine.errors import EngineError
 from flowledger.engine.events import StepCompleted
@@ -81,42 +81,6 @@ def test_a_host_that_falls_silent_is_replaced_when_its_leases_ran_out(
     assert [rows(lab, name) for name in NAMES] == [fold(lab)] * 4
 
 
-def test_a_leader_of_an_epoch_that_is_over_commits_nothing(lab: Lab, hosts: Hosts) -> None:
-    """It is in the middle of a batch when another takes over."""
-    second = hosts.host(spending(), lease_seconds=10.0)
-
-    def overtake() -> None:
-        lab.rows(
-            "update flowledger.projection set lease_until = flowledger.clock() - '1 h'::interval"
-        )
-        lab.rows("delete from flowledger.projection_host")
-        second.settle()
-
-    faults = At("projecting", overtake, when=lambda visit: visit == 1)
-    first = hosts.host(spending(), faults=faults)
-    record(lab, [charged("ann", 5)])
-
-    with lab_locks(lab):
-        first.settle()
-
-    assert faults.visits >= 1
-    assert rows(lab) == fold(lab) == {"ann": 5}
-    assert lab.value("select epoch from flowledger.projection where name = 'money'") == 2
-
-
-class lab_locks:  # noqa: N801 - reads as a verb
-    """Rows that the first leader has written are the key's, so the second has to wait for none."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
 def test_hosts_with_different_code_run_what_each_of_them_has(lab: Lab, hosts: Hosts) -> None:
     """Nobody gives up what nobody else can run."""
     first = hosts.host(*four()[:2], lease_seconds=10.0)
@@ -155,28 +119,6 @@ def test_a_projection_that_waits_for_a_lock_does_not_stop_the_others(
     lab.move_clock("1 minute")
     host.settle()
     assert rows(lab, "a") == fold(lab)
-
-
-def cut(lab: Lab) -> None:
-    lab.rows(CUT)
-
-
-@pytest.mark.parametrize("point", ["projecting", "projected"])
-def test_connections_that_are_cut_around_the_commit_cost_nothing(
-    lab: Lab, hosts: Hosts, point: str
-) -> None:
-    faults = At(point, lambda: cut(lab), when=lambda visit: visit in {2, 3, 5})
-    engine = hosts.engine(spending(), faults=faults, batch_size=3)
-    tasks = engine.submit_many(
-        orders, [{"customer": f"c{number % 3}", "cents": number} for number in range(20)]
-    )
-    for task in tasks:
-        task.wait(PATIENCE)
-
-    lab.until(lambda: rows(lab) == fold(lab) and sum(fold(lab).values()) == sum(range(20)))
-
-    assert faults.visits > 3
-    assert lab.value("select failures from flowledger.projection where name = 'money'") == 0
 
 
 class Posting(Projection):
