@@ -23,6 +23,7 @@ from flowledger.engine.ports import Exchange
 from flowledger.engine.store.arrays import BigintArray, UuidArray
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.failures import translated
+from flowledger.engine.store.frame import microseconds
 from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Connection, Pool
@@ -31,7 +32,8 @@ COMPLETIONS = (StepCompleted, StepCompletedManually)
 CLAIM = "select * from flowledger.claim_steps(%s, %b, %s::int, %s)"
 REPORT = "select flowledger.report_facts(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 EXCHANGE = (
-    "select * from flowledger.exchange_steps(%s, %b, %s::int, %b, %s, %b, %b, %b, %b, %b, %b, %s)"
+    "select * from flowledger.exchange_steps("
+    "%s, %b, %s::int, %b, %s::bigint, %b, %b, %b, %b, %b, %b, %s)"
 )
 OUTRUN = "select flowledger.outrun_claims(%b, %b, %b, %b)"
 CREATED = "select * from flowledger.created_tasks(%b)"
@@ -171,7 +173,7 @@ class PostgresWorkboard:
     ) -> Exchange:
         """The server writes the starts itself, which spares three round trips."""
         ids = UuidArray([self._identifiers.new() for _ in range(limit)])
-        now = self._clock.now().isoformat().replace("+00:00", "Z")
+        now = microseconds(self._clock.now())
         cursor = connection.cursor(binary=True)
         cursor.execute(
             EXCHANGE,

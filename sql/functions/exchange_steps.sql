@@ -5,14 +5,16 @@
 -- A fact about a step that is claimed anew here is of an attempt that no longer counts, and is left
 -- out; unless it is of the very attempt that the claim would start (outrun_claims): then the claim is
 -- dropped, and the fact releases its row. With no facts the transaction need not wait for the disk. p_ids: an event id for each start
--- that there may be. Lock order: queue rows, log.
+-- that there may be.
+-- p_now: microseconds since 1970, UTC. Lock order: queue rows, log.
+-- drop: function flowledger.exchange_steps(uuid, uuid[], integer, uuid[], text, uuid[], bigint[], text[], bytea[], uuid[], bigint[], text)
 
 create or replace function flowledger.exchange_steps(
     p_worker uuid,
     p_templates uuid[],
     p_limit integer,
     p_ids uuid[],
-    p_now text,
+    p_now bigint,
     p_streams uuid[],
     p_versions bigint[],
     p_topics text[],

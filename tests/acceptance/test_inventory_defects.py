@@ -91,8 +91,7 @@ def test_2_who_asked_and_why_are_stored_with_the_request_and_with_what_followed(
 
     for topic in ("step.resolve_requested", "step.resolved_manually"):
         state = shared_lab.value(
-            "select convert_from(state, 'utf-8')::json from flowledger.event"
-            " where task_id = %s and topic = %s",
+            "select data from flowledger_v1.events where task_id = %s and type = %s",
             *(task.id, topic),
         )
         assert (state["actor"], state["reason"]) == ("ada", "paid in cash")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg
 import pytest
 from given import step
@@ -22,7 +23,7 @@ from flowledger.engine.domain.states import (
     StepState,
 )
 from flowledger.engine.ports import Recorded
-from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}
@@ -140,8 +141,13 @@ def test_the_events_of_a_task_are_its_history(engine: Engine, reader: Reader) ->
     assert [(row["position"], row["recorded_at"], row["type"]) for row in rows] == [
         (one.position, one.recorded_at, one.event.topic) for one in history
     ]
-    stored = [mapper.to_stored_event(one.event) for one in history]
-    assert [row["data"] for row in rows] == [mapper.transcoder.decode(s.state) for s in stored]
+    stored = [
+        LedgerEvent(
+            row["stream_id"], row["version"], row["type"], orjson.dumps(row["data"]), task.id
+        )
+        for row in rows
+    ]
+    assert [mapper.to_domain_event(row) for row in stored] == [one.event for one in history]
     steps = [getattr(one.event, "step", None) for one in history]
     assert [row["step"] for row in rows] == steps
 

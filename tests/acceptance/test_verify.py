@@ -42,12 +42,13 @@ def database_on(server: str, name: str, template: str) -> Generator[str]:
         admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
-def changed(stream: str, version: int, old: str, new: str) -> str:
-    """A statement that changes the payload of an event."""
+def changed(stream: str, version: int, old: str, new: str, topic: str | None = None) -> str:
+    """A statement that changes the payload of an event, and what happened where that is given."""
+    topics = f", topic = '{topic}'" if topic else ""
     return (
-        "update flowledger.event set state = convert_to(replace("  # noqa: S608
-        f"convert_from(state, 'UTF8'), '{old}', '{new}'), 'UTF8')"
-        f" where originator_id = '{{{stream}}}' and originator_version = {version}"
+        "update flowledger.event set state = decode(replace("  # noqa: S608
+        f"encode(state, 'hex'), '{old.encode().hex()}', '{new.encode().hex()}'), 'hex')"
+        f"{topics} where originator_id = '{{{stream}}}' and originator_version = {version}"
     )
 
 
@@ -66,7 +67,8 @@ EVENTS = {
         ["attempt is 2 in the event, and 1 by the rest of the log"],
     ),
     "a time of a decision that was changed": (
-        changed("queued", 1, '"occurred_at":"20', '"occurred_at":"19'),
+        "update flowledger.event set state = overlay(state placing '\\x00' from 20)"
+        " where originator_id = '{queued}' and originator_version = 1",
         ["event_id is "],
     ),
     "a name that was changed": (
@@ -78,9 +80,7 @@ EVENTS = {
         ["version 3 of step 'first': payload is not (the event at version 3 of"],
     ),
     "a completion that became a failure": (
-        "update flowledger.event set topic = 'step.handed_back',"
-        " state = convert_to(replace(convert_from(state, 'UTF8'), ',\"result\":1', ''), 'UTF8')"
-        " where originator_id = '{first}' and originator_version = 3",
+        changed("first", 3, ',"result":1', "", topic="step.handed_back"),
         ["step 'first': state is complete in the row, and waiting_for_retry by the log"],
     ),
     "an event that is missing": (

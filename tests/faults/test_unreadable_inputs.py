@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
 from contextlib import ExitStack
 from typing import Any
@@ -23,7 +22,7 @@ from flowledger.engine.domain.ids import step_id
 from flowledger.handlers import Retry, StepContext, Workflow
 
 NEIGHBOURS = 6
-FAILED = "select convert_from(state, 'utf8') from flowledger.event where topic = 'step.failed'"
+FAILED = "select data from flowledger_v1.events where type = 'step.failed' order by position"
 
 flow = Workflow("unreadable", "flow", version="1")
 again = Workflow("unreadable", "again", version="1")
@@ -75,7 +74,7 @@ def queued(lab: Lab, count: int) -> None:
 
 def assert_failed_for_good(lab: Lab, task: Any, message: str, before: int = 0) -> None:
     assert task.wait(PATIENCE) is TaskState.ERROR
-    failed = [json.loads(state) for (state,) in lab.rows(FAILED)][before:]
+    failed = [data for (data,) in lab.rows(FAILED)][before:]
     (error,) = (fact["error"] for fact in failed)
     assert message in error["message"]
     assert (error["category"], error["retryable"]) == ("permanent", False)

@@ -23,9 +23,10 @@ from board import (
 from given import NOON
 
 from flowledger.engine.domain.ids import step_id
+from flowledger.engine.store.frame import microseconds
 
 TEMPLATE = new_id()
-NOW = NOON.isoformat().replace("+00:00", "Z")
+NOW = microseconds(NOON)
 
 
 @pytest.fixture

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
 from board import Connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from flowledger.engine.store.frame import head_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
     ["\x00", "\\u0000", "\\\x00", '"\x00"', "\\\\u0000"]
@@ -47,7 +51,32 @@ def test_it_is_what_was_written_but_for_nul(connection: Connection, value: Any) 
     assert payload(connection, orjson.dumps({"value": value})) == {"value": shown(value)}
 
 
-@pytest.mark.parametrize("state", [b"no json", b"\xff", b"", b'{"a":'])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    event_id=st.uuids(),
+    cause=st.none() | st.uuids(),
+    moment=st.datetimes(timezones=st.just(UTC)),
+    value=TEXT,
+)
+def test_a_head_is_read_as_the_fields_that_it_stands_for(
+    connection: Connection, event_id: UUID, cause: UUID | None, moment: datetime, value: str
+) -> None:
+    fields = {"event_id": event_id, "occurred_at": moment, "causation_id": cause}
+
+    found = payload(connection, head_of(fields) + orjson.dumps({"value": value}))
+
+    assert found == {
+        "event_id": str(event_id),
+        "occurred_at": f"{moment.year:04}{moment:-%m-%dT%H:%M:%S.%fZ}",
+        **({"causation_id": str(cause)} if cause else {}),
+        "value": shown(value),
+    }
+    assert datetime.fromisoformat(found["occurred_at"]) == moment
+
+
+@pytest.mark.parametrize(
+    "state", [b"no json", b"\xff", b"", b'{"a":', b"\1", b"\1" * 26, b"\2" * 30 + b"{}", b"\3{}"]
+)
 def test_what_cannot_be_read_is_null(connection: Connection, state: bytes) -> None:
     assert payload(connection, state) is None
 

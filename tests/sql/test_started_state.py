@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from flowledger.engine.domain.events import StepStarted
 from flowledger.engine.domain.ids import step_id
+from flowledger.engine.store.frame import microseconds
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 
 TEMPLATE, EVENT, TASK, WORKER = new_id(), new_id(), new_id(), new_id()
-NOW = NOON.isoformat().replace("+00:00", "Z")
+NOW = microseconds(NOON)
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40)
 
 
@@ -51,5 +52,4 @@ def test_the_mapper_reads_the_event_that_it_would_have_written(
 
     stored = LedgerEvent(event.originator_id, 2, event.topic, bytes(state), TASK)
     assert LedgerMapper().to_domain_event(stored) == event
-    assert set(bytes(state)) >= set(b'{":,}')
     assert len(state) == len(LedgerMapper().to_stored_event(event).state)

@@ -18,6 +18,7 @@ from given import NOON, TASK, event
 from flowledger.engine.domain import upcasts
 from flowledger.engine.domain.events import StepCompleted, TaskStarted
 from flowledger.engine.errors import LogCorrupt
+from flowledger.engine.store.frame import split
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.recorder import event_arrays
 
@@ -30,7 +31,9 @@ def cipher() -> AESCipher:
 
 
 def fields_of(state: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(state)
+    """All fields of a payload as JSON has them."""
+    head, text = split(state)
+    found: dict[str, Any] = json.loads(json.dumps(head, default=str)) | json.loads(text)
     return found
 
 
@@ -42,6 +45,9 @@ def stored(topic: str = "task.started", **changed: Any) -> LedgerEvent:
 
 def row(state: bytes, topic: str = "task.started") -> LedgerEvent:
     return LedgerEvent(TASK, 2, topic, state, TASK)
+
+
+HEAD = MAPPER.to_stored_event(event(TaskStarted, 2)).state[:25]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +65,12 @@ def row(state: bytes, topic: str = "task.started") -> LedgerEvent:
         pytest.param(row(b"[1]"), "cannot be read", id="a list"),
         pytest.param(row(b"null"), "cannot be read", id="null"),
         pytest.param(row(b"\xff"), "cannot be read", id="bytes"),
+        pytest.param(row(HEAD[:-1]), "its head has 24 bytes only", id="half a head"),
+        pytest.param(row(b"\2" + HEAD[1:]), "its head has 25 bytes only", id="no room for a cause"),
+        pytest.param(row(HEAD), "cannot be read", id="a head without a text"),
+        pytest.param(row(HEAD + stored().state), "say the same field", id="a field said twice"),
+        pytest.param(row(HEAD[:17] + b"\x7f" * 8 + b"{}"), "microseconds from 1970", id="no time"),
+        pytest.param(row(b"\3" + HEAD[1:] + b"{}"), "cannot be read", id="a head of another kind"),
     ],
 )
 def test_what_is_no_event_is_refused_by_its_place(broken: StoredEvent, why: str) -> None:
