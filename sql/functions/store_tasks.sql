@@ -1,5 +1,6 @@
 -- Store the state of tasks from a JSON array of rows, each task once, and count them in the row that
--- the shard has in the tally; wake who waits for one that ended. Locks: task rows, the shard's tally.
+-- the shard has in the tally; wake who waits for one that ended. As store_steps does it.
+-- Locks: task rows, the shard's tally.
 -- drop: function flowledger.store_tasks(json)
 
 create or replace function flowledger.store_tasks(p_rows json, p_shard integer default 0)
@@ -8,58 +9,77 @@ language plpgsql
 volatile
 as $$
 declare
-    r record;
-    v_ended boolean := false;
-    v_states constant text[] := flowledger.task_states();
-    v_paused constant integer := array_length(v_states, 1) + 1;
-    v_change bigint[] := array_fill(0, array[v_paused + 1]);
-    v_place integer;
+    v_ended boolean;
+    v_change bigint[];
 begin
-    for r in
-        select x.*, o.was, o.was_paused
+    with given as materialized (
+        select
+            x.*, (x.paused and x.ended_at is null)::integer as pauses, o.place, o.was,
+            coalesce(o.paused, 0) as paused_before
         from json_to_recordset(p_rows) as x (
             task_id uuid, template_id uuid, namespace text, template text, version text, state text,
             stream_version bigint, paused boolean, priority integer, correlation text,
             created_at timestamptz, ended_at timestamptz
         )
         left join lateral (
-            select t.state as was, t.paused and t.ended_at is null as was_paused
+            select
+                t.ctid as place, t.state as was, (t.paused and t.ended_at is null)::integer as paused
             from flowledger.task as t
             where t.task_id = x.task_id
             limit 1 -- keeps it a look-up of each
         ) as o on true
-    loop
-        v_ended := v_ended or r.ended_at is not null;
+    ),
 
-        if r.was is null then
-            insert into flowledger.task (
-                task_id, template_id, namespace, template, version, state, stream_version, paused, priority,
-                correlation_id, created_at, ended_at
+    changed as (
+        update flowledger.task as t
+        set
+            state = g.state, stream_version = g.stream_version, paused = g.paused,
+            ended_at = g.ended_at
+        from given as g
+        where t.ctid = g.place
+    ),
+
+    added as (
+        insert into flowledger.task (
+            task_id, template_id, namespace, template, version, state, stream_version, paused, priority,
+            correlation_id, created_at, ended_at
+        )
+        select
+            g.task_id, g.template_id, g.namespace, g.template, g.version, g.state, g.stream_version,
+            g.paused, g.priority, g.correlation, g.created_at, g.ended_at
+        from given as g
+        where g.place is null
+    ),
+
+    counted as (
+        select array_agg(
+            (
+                select count(*) filter (where g.state = v.state) - count(*) filter (where g.was = v.state)
+                from given as g
             )
-            values (
-                r.task_id, r.template_id, r.namespace, r.template, r.version, r.state,
-                r.stream_version, r.paused, r.priority, r.correlation, r.created_at, r.ended_at
-            );
+            order by v.n
+        ) as states
+        from unnest(flowledger.task_states()) with ordinality as v (state, n)
+    )
 
-            v_change[v_paused + 1] := v_change[v_paused + 1] + coalesce(
-                (select d.steps from flowledger.template as d where d.template_id = r.template_id), 0
-            );
-        else
-            update flowledger.task as t
-            set
-                state = r.state, stream_version = r.stream_version, paused = r.paused,
-                ended_at = r.ended_at
-            where t.task_id = r.task_id;
-
-            v_place := array_position(v_states, r.was);
-            v_change[v_place] := v_change[v_place] - 1;
-            v_change[v_paused] := v_change[v_paused] - r.was_paused::integer;
-        end if;
-
-        v_place := array_position(v_states, r.state);
-        v_change[v_place] := v_change[v_place] + 1;
-        v_change[v_paused] := v_change[v_paused] + (r.paused and r.ended_at is null)::integer;
-    end loop;
+    select
+        (select bool_or(g.ended_at is not null) from given as g),
+        c.states
+        || coalesce((select sum(g.pauses - g.paused_before) from given as g), 0)::bigint
+        || coalesce(
+            (
+                select sum(n.tasks * d.steps)
+                from (
+                    select g.template_id, count(*) as tasks
+                    from given as g
+                    where g.place is null
+                    group by g.template_id
+                ) as n
+                join flowledger.template as d on d.template_id = n.template_id
+            ), 0
+        )::bigint
+    into v_ended, v_change
+    from counted as c;
 
     perform flowledger.tally_tasks(p_shard, v_change);
 
