@@ -44,7 +44,8 @@ begin
         array_agg(c.stream_version + 1), array_agg(c.attempt), array_agg(c.step),
         array_agg(c.correlation_id), array_agg(c.resets), count(*),
         array_agg(flowledger.started_state(
-            p_ids[c.n], p_now, c.task_id, c.correlation_id, c.template_id, c.step, c.attempt, p_worker
+            p_ids[c.n], p_now, c.task_id, c.correlation_id, t.namespace, t.name, c.step, c.attempt,
+            p_worker
         ))
     into
         step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids,
@@ -52,7 +53,8 @@ begin
     from flowledger.claim_steps(p_worker, p_templates, p_limit, p_streams = '{}')
         with ordinality as c (
             step_id, task_id, template_id, stream_version, attempt, step, correlation_id, resets, n
-        );
+        )
+    left join flowledger.template as t on t.template_id = c.template_id;
 
     if p_streams && step_ids then
         select

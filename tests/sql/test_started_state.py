@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
-import pytest
 from board import Connection, call, new_id
 from given import NOON
 from hypothesis import HealthCheck, given, settings
@@ -15,22 +12,15 @@ from flowledger.engine.domain.ids import step_id
 from flowledger.engine.store.frame import microseconds
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 
-TEMPLATE, EVENT, TASK, WORKER = new_id(), new_id(), new_id(), new_id()
+EVENT, TASK, WORKER = new_id(), new_id(), new_id()
 NOW = microseconds(NOON)
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40)
-
-
-@pytest.fixture
-def known(connection: Connection) -> UUID:
-    arguments = (TEMPLATE, "shöp", 'an "order"', "1", "hash", "{}", "template.registered", b"{}", 0)
-    call(connection, "register_template", *arguments)
-    return TEMPLATE
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(step=words, correlation=st.one_of(st.just(str(TASK)), words), attempt=st.integers(1, 99))
 def test_the_mapper_reads_the_event_that_it_would_have_written(
-    connection: Connection, known: UUID, step: str, correlation: str, attempt: int
+    connection: Connection, step: str, correlation: str, attempt: int
 ) -> None:
     event = StepStarted(
         originator_id=step_id(TASK, step),
@@ -47,7 +37,9 @@ def test_the_mapper_reads_the_event_that_it_would_have_written(
     )
 
     (state,) = call(
-        connection, "started_state", EVENT, NOW, TASK, correlation, known, step, attempt, WORKER
+        connection,
+        "started_state",
+        *(EVENT, NOW, TASK, correlation, event.namespace, event.template, step, attempt, WORKER),
     )
 
     stored = LedgerEvent(event.originator_id, 2, event.topic, bytes(state), TASK)
