@@ -15,11 +15,14 @@ from struct import Struct
 from typing import Any
 from uuid import UUID
 
+from flowledger.engine.domain.ids import uuid_of
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 FIELDS = frozenset({"event_id", "occurred_at", "causation_id"})
 UNCAUSED, CAUSED = 1, 2
 _UNCAUSED, _CAUSED = Struct(">B16sq"), Struct(">B16sq16s")
+LENGTHS = {UNCAUSED: _UNCAUSED.size, CAUSED: _CAUSED.size}
 
 
 def microseconds(moment: datetime) -> int:
@@ -37,27 +40,23 @@ def head_of(values: Mapping[str, Any]) -> bytes:
     return _CAUSED.pack(CAUSED, event_id.bytes, time, cause.bytes)
 
 
-def split(state: bytes) -> tuple[dict[str, Any], bytes]:
-    """The fields of the head, and the JSON behind it; none, and all of it, where there is no head.
+def length_of(state: bytes) -> int:
+    """How many bytes the head has; 0 where there is none. Raises ValueError where it is cut off."""
+    length = LENGTHS.get(state[0], 0) if state else 0
+    if len(state) < length:
+        raise ValueError(f"its head has {len(state)} bytes of {length}")
+    return length
 
-    Raises ValueError where the head is cut off or says a time that there is not.
-    """
-    kind = state[0] if state else None
-    if kind == CAUSED and len(state) >= _CAUSED.size:
+
+def read(state: bytes, fields: dict[str, Any]) -> None:
+    """Add the fields of the head. Raises ValueError where its time is none that there is."""
+    if state[0] == CAUSED:
         _, event_id, time, cause = _CAUSED.unpack_from(state)
-        known = {**_told(event_id, time), "causation_id": UUID(int=int.from_bytes(cause))}
-        return known, state[_CAUSED.size :]
-    if kind == UNCAUSED and len(state) >= _UNCAUSED.size:
+        fields["causation_id"] = uuid_of(int.from_bytes(cause))
+    else:
         _, event_id, time = _UNCAUSED.unpack_from(state)
-        return _told(event_id, time), state[_UNCAUSED.size :]
-    if kind in {UNCAUSED, CAUSED}:
-        raise ValueError(f"its head has {len(state)} bytes only")
-    return {}, state
-
-
-def _told(event_id: bytes, time: int) -> dict[str, Any]:
+    fields["event_id"] = uuid_of(int.from_bytes(event_id))
     try:
-        occurred_at = EPOCH + timedelta(microseconds=time)
+        fields["occurred_at"] = EPOCH + timedelta(microseconds=time)
     except OverflowError as error:
         raise ValueError(f"its time is {time} microseconds from 1970") from error
-    return {"event_id": UUID(int=int.from_bytes(event_id)), "occurred_at": occurred_at}

@@ -172,14 +172,15 @@ class LedgerMapper(Mapper[UUID]):
                 state = self._reveal(state)
             except Exception as error:  # compressors and ciphers raise what they please
                 raise ValueError(str(error)) from error
-        head, text = frame.split(state)
-        loaded = orjson.loads(text)
+        begins = frame.length_of(state)
+        loaded = orjson.loads(state[begins:])
         if not isinstance(loaded, dict):
             raise TypeError(f"expected an object, got {type(loaded).__name__}")
         fields = cast("dict[str, Any]", loaded)
-        if not head.keys().isdisjoint(fields):
-            raise ValueError("its head and its text say the same field")
-        fields.update(head)
+        if begins:
+            if "event_id" in fields or "occurred_at" in fields or "causation_id" in fields:
+                raise ValueError("its head and its text say the same field")
+            frame.read(state, fields)
         return fields
 
     def _hide(self, state: bytes) -> bytes:
