@@ -30,6 +30,7 @@ from psycopg import sql
 from shapes import Load
 
 from flowledger.engine import Engine, Settings
+from flowledger.engine.store import frame
 from flowledger.engine.store.mapper import LedgerMapper
 from flowledger.engine.store.migrate import migrate
 from flowledger.engine.store.pool import open_pool
@@ -156,7 +157,7 @@ def bare(url: str, size: int, statements: Sequence[Sequence[Sequence[Statement]]
         for of_batch in statements:
             rows = connection.execute(READ, (after, size), binary=True).fetchall()
             for row in rows:
-                orjson.loads(row[4])
+                orjson.loads(row[4][frame.length_of(row[4]) :])
             after = rows[-1][0]
             for schema, some in zip(schemas, of_batch, strict=True):
                 enter(connection, schema)
