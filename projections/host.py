@@ -23,6 +23,8 @@ What can go wrong.
 - The database is away, or refuses for now: that is nobody's fault; the same is tried later.
 - The host dies or stops: its leases run out, others go on from the stored positions.
 - Two hosts believe to lead: the epoch refuses one of them.
+- The host is stopped, or cut off, in the middle of a batch, and its session holds locks: who leads
+  after it ends that session, at once, and again where its own batch has to wait for a lock.
 """
 
 from __future__ import annotations
@@ -130,6 +132,7 @@ class Host:
             return False
         except DatabaseBusy as error:
             self._tell(led.place.name, str(error))
+            self._store.end_others(led.place, led.lead.epoch)
             led.put_off()
             return False
         if built and not led.lead.building:
@@ -204,6 +207,7 @@ class Host:
         if led is not None and led.lead.epoch == lead.epoch:
             led.renewed(replace(lead, position=led.lead.position))
             return
+        self._store.end_others(place, lead.epoch)
         self._log.emit(Signal.PROJECTION_LED, projection=str(place), position=lead.position)
         self._led[place] = Led(
             place,

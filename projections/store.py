@@ -33,6 +33,7 @@ BEGIN: LiteralString = """
     set local synchronous_commit = {durable};
     set local lock_timeout = {lock};
     set local statement_timeout = {statement};
+    select flowledger.begin_batch({name}, {generation});
     set local search_path = {schema}, pg_temp;
     set local role {role}
 """
@@ -113,6 +114,10 @@ class HostStore:
             (place.name, place.generation, host, lease),
         )
         return Lead(*rows[0]) if rows else None
+
+    def end_others(self, place: Place, epoch: int) -> None:
+        """End the sessions of former leaders that are in the middle of a batch."""
+        self._all("select flowledger.end_batches(%s, %s, %s)", (*_key(place), epoch))
 
     def resign(self, place: Place, epoch: int) -> None:
         """Let another lead at once."""
@@ -233,6 +238,8 @@ class HostStore:
             durable=sql.Literal("on" if durable else "off"),
             lock=sql.Literal(_milliseconds(self._settings.lock_seconds)),
             statement=sql.Literal(_milliseconds(self._settings.statement_seconds)),
+            name=place.name,
+            generation=place.generation,
             schema=sql.Identifier(place.schema),
             role=sql.SQL("none") if role is None else sql.Identifier(role),
         )

@@ -6,8 +6,6 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import suppress
 from random import Random, SystemRandom
 from threading import Timer
 from typing import Any
@@ -22,9 +20,15 @@ TALLY = '''
 
 import os
 import signal
+import threading
 
 from flowledger.engine.events import StepEvent
 from flowledger.projections import Cursor, Projection, on
+
+
+def stop():
+    """Stop this process right here: a signal to the process might reach another thread first."""
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 class Tally(Projection):
@@ -33,23 +37,28 @@ class Tally(Projection):
         "create table {schema}.steps"
         " (task_id uuid, step text, events bigint not null, primary key (task_id, step))"
     )
-    stops_at = int(os.environ.get("STOPS_AT", 0))  # a place in the log
+    # Places in the log at which the process stops itself, until somebody lets it go on.
+    stops_before = int(os.environ.get("STOPS_BEFORE", 0))
+    stops_after = int(os.environ.get("STOPS_AFTER", 0))
 
     @on(StepEvent)
     def happened(self, event: StepEvent, cursor: Cursor) -> None:
+        if cursor.position == self.stops_before:
+            stop()
         cursor.execute(
             "insert into steps values (%s, %s, 1)"
             " on conflict (task_id, step) do update set events = steps.events + 1",
             (event.task_id, event.step),
         )
-        if cursor.position == self.stops_at:
+        if cursor.position == self.stops_after:
             cursor.execute("select").fetchall()  # what was written has reached the server
-            os.kill(os.getpid(), signal.SIGSTOP)
+            stop()
 
 
 class NewTally(Tally):
     version = 2
 '''
+# What concerns time, so that a second of silence makes a difference.
 FAST = {
     "FLOWLEDGER_PROJECTIONS__LEASE_SECONDS": "1",
     "FLOWLEDGER_PROJECTIONS__POLL_SECONDS": "0.2",
@@ -127,13 +136,6 @@ class Projectors:
         with psycopg.connect(self.lab.url) as connection:
             return connection.execute(DIFFERENT.format(generation=generation).encode()).fetchall()
 
-    def end(self) -> None:
-        """Kill all of them."""
-        for _, process in self._running:
-            process.kill()
-            with suppress(ValueError):
-                process.communicate()
-
 
 @pytest.fixture
 def tally(command: Command, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -145,10 +147,8 @@ def tally(command: Command, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def projectors(lab: Lab, command: Command, tally: Any) -> Generator[Projectors]:
+def projectors(lab: Lab, command: Command, tally: Any) -> Projectors:
     """Nothing runs yet."""
     seed = int(os.environ.get("KILLS_SEED") or SystemRandom().randrange(10**6))
     print(f"to tell it again: KILLS_SEED={seed}")  # noqa: T201 - shown where it fails
-    found = Projectors(lab, command, Random(seed))  # noqa: S311 - to be told again
-    yield found
-    found.end()
+    return Projectors(lab, command, Random(seed))  # noqa: S311 - to be told again
