@@ -22,7 +22,11 @@ What can go wrong.
   cut in halves until one event is left, and the projection's policy says what becomes of it.
 - The database is away, or refuses for now: that is nobody's fault; the same is tried later.
 - The host dies or stops: its leases run out, others go on from the stored positions.
+- The server crashes, and loses the last rows, and the last events, that nobody waited for. What is
+  known here is no older than the connection of the batches: if that is gone, it is read again.
 - Two hosts believe to lead: the epoch refuses one of them.
+- The host is stopped, or cut off, in the middle of a batch, and its session holds locks: who leads
+  after it ends that session, at once, and again where its own batch has to wait for a lock.
 """
 
 from __future__ import annotations
@@ -93,9 +97,14 @@ class Host:
         try:
             return self._work(asked="projection" in rung)
         except BaseException:
-            self._led.clear()
-            self._look_at = self._clock.now()
+            self._begin_anew()
             raise
+
+    def _begin_anew(self) -> None:
+        """Go on from what is stored, which may be less than was read and stored before."""
+        self._led.clear()
+        self._events.forget()
+        self._look_at = self._clock.now()
 
     def _settle(self) -> None:
         """Let events collect for a moment: more of them in a batch cost hardly more."""
@@ -103,6 +112,8 @@ class Host:
             self._look_at = self._clock.now()
 
     def _work(self, *, asked: bool) -> float:
+        if self._store.connect():
+            self._begin_anew()
         now = self._clock.now()
         if not self._installed:
             self.install()
@@ -130,6 +141,7 @@ class Host:
             return False
         except DatabaseBusy as error:
             self._tell(led.place.name, str(error))
+            self._store.end_others(led.place, led.lead.epoch)
             led.put_off()
             return False
         if built and not led.lead.building:
@@ -204,6 +216,7 @@ class Host:
         if led is not None and led.lead.epoch == lead.epoch:
             led.renewed(replace(lead, position=led.lead.position))
             return
+        self._store.end_others(place, lead.epoch)
         self._log.emit(Signal.PROJECTION_LED, projection=str(place), position=lead.position)
         self._led[place] = Led(
             place,

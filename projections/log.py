@@ -59,6 +59,10 @@ class Log:
         self._begins = self._ends = -1  # the tail holds every event behind the one, up to the other
         self.head = 0
 
+    def forget(self) -> None:
+        """Read again what is at hand: the server may have lost it."""
+        self._tail, self._begins, self._ends = [], -1, -1
+
     def look(self) -> int:
         """See how far the log is; returns its last position, 0 where it is empty."""
         with translated():

@@ -21,9 +21,16 @@ import psycopg
 from psycopg import sql
 
 from flowledger.engine.config import Settings
-from flowledger.engine.errors import ProjectionRefused, StatementRefused
+from flowledger.engine.errors import DatabaseUnavailable, ProjectionRefused, StatementRefused
 from flowledger.engine.store.failures import sentence, translated
-from flowledger.engine.store.pool import Connection, Pool, check, unavailable, with_keepalives
+from flowledger.engine.store.pool import (
+    Connection,
+    Pool,
+    check,
+    has_something_to_read,
+    unavailable,
+    with_keepalives,
+)
 from flowledger.projections.cursor import Cursor, HostConnection
 from flowledger.projections.rows import Lead, LeaseRow, Parked, Place
 
@@ -33,6 +40,7 @@ BEGIN: LiteralString = """
     set local synchronous_commit = {durable};
     set local lock_timeout = {lock};
     set local statement_timeout = {statement};
+    select flowledger.begin_batch({name}, {generation});
     set local search_path = {schema}, pg_temp;
     set local role {role}
 """
@@ -114,6 +122,10 @@ class HostStore:
         )
         return Lead(*rows[0]) if rows else None
 
+    def end_others(self, place: Place, epoch: int) -> None:
+        """End the sessions of former leaders that are in the middle of a batch."""
+        self._all("select flowledger.end_batches(%s, %s, %s)", (*_key(place), epoch))
+
     def resign(self, place: Place, epoch: int) -> None:
         """Let another lead at once."""
         self._all("select flowledger.resign_projection(%s, %s, %s)", (*_key(place), epoch))
@@ -186,6 +198,27 @@ class HostStore:
         query = "select flowledger.advance_rebuild(%s, %s, %s, %s)"
         self._all(query, (rebuild, after, tasks, error))
 
+    def connect(self) -> bool:
+        """Have a connection for the batches; whether it is a new one.
+
+        Then the server may have lost what was read or stored before.
+        """
+        if self._connection is not None and not self._connection.closed:
+            if not has_something_to_read(self._connection):
+                return False
+            self._connection.close()
+        database = self._database
+        try:
+            self._connection = HostConnection.connect(
+                self._url,
+                autocommit=True,
+                application_name=database.application_name,
+                connect_timeout=max(2, round(database.connect_timeout_seconds)),
+            )
+        except psycopg.Error as error:
+            raise unavailable(self._url, error) from error
+        return True
+
     @contextmanager
     def batch(
         self,
@@ -233,6 +266,8 @@ class HostStore:
             durable=sql.Literal("on" if durable else "off"),
             lock=sql.Literal(_milliseconds(self._settings.lock_seconds)),
             statement=sql.Literal(_milliseconds(self._settings.statement_seconds)),
+            name=place.name,
+            generation=place.generation,
             schema=sql.Identifier(place.schema),
             role=sql.SQL("none") if role is None else sql.Identifier(role),
         )
@@ -265,17 +300,9 @@ class HostStore:
         connection.execute(moved, prepare=False)
 
     def _connected(self) -> HostConnection:
+        """What is applied was read while this connection was there, so the server has it still."""
         if self._connection is None or self._connection.closed:
-            database = self._database
-            try:
-                self._connection = HostConnection.connect(
-                    self._url,
-                    autocommit=True,
-                    application_name=database.application_name,
-                    connect_timeout=max(2, round(database.connect_timeout_seconds)),
-                )
-            except psycopg.Error as error:
-                raise unavailable(self._url, error) from error
+            raise DatabaseUnavailable("the connection of the projections was cut off")
         return self._connection
 
     def _leave(self, connection: HostConnection) -> None:

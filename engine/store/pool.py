@@ -129,7 +129,7 @@ class Pool:
                 if not self._idle:
                     return None
                 connection = self._idle.pop()
-            if not _has_something_to_read(connection):
+            if not has_something_to_read(connection):
                 return connection
             connection.close()
 
@@ -145,7 +145,8 @@ class Pool:
             connection.close()
 
 
-def _has_something_to_read(connection: Connection) -> bool:
+def has_something_to_read(connection: Connection) -> bool:
+    """Whether the server has said something to an idle connection: it is not to be used again."""
     reading = poll()
     reading.register(connection.fileno(), POLLIN)
     return bool(reading.poll(0))

@@ -1,0 +1,115 @@
+"""The connection of a host is cut around the commit of its batch: it goes on, and counts once."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import psycopg
+import pytest
+from lab import Lab, lab_on
+from own_server import OwnServer, own_server
+from psycopg import sql
+from spending import ADD, Hosts, charged, fold, hosts_on, record, rows, spending
+
+from flowledger.engine.events import StepCompleted
+from flowledger.projections import Cursor, Projection, on
+
+__all__ = ["own_server"]
+
+CUTS = 3
+CUTTER = """
+    create sequence public.cuts;
+    create function public.cut() returns trigger language plpgsql security definer as $$
+    begin
+        if nextval('public.cuts') <= %s then  -- the sequence counts on when all else is undone
+            perform pg_terminate_backend(pg_backend_pid());
+        end if;
+        return null;
+    end
+    $$
+"""
+WRITTEN = "after insert on money__1.spend for each row"
+ALL_WRITTEN = "after insert on money__1.spend deferrable initially deferred for each row"
+MOVED = "after update of position on flowledger.projection for each row"
+COMMITTING = (
+    "after update of position on flowledger.projection deferrable initially deferred for each row"
+)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(WRITTEN, id="when a row is written"),
+        pytest.param(ALL_WRITTEN, id="when all rows are written"),
+        pytest.param(MOVED, id="when it has moved"),
+        pytest.param(COMMITTING, id="while it commits"),
+    ],
+)
+def test_what_is_cut_before_the_commit_is_done_again(lab: Lab, hosts: Hosts, moment: str) -> None:
+    hosts.engine(spending(), roles=["projector"], batch_size=5)
+    lab.until(lambda: hosts.standing() == "caught_up")
+    lab.rows(CUTTER.replace("%s", str(CUTS)))
+    kind = "constraint trigger" if "deferrable" in moment else "trigger"
+    lab.rows(f"create {kind} cuts {moment} execute function public.cut()")
+
+    record(lab, [charged(f"c{number % 3}", number) for number in range(20)])
+
+    lab.until(lambda: hosts.standing() == "caught_up")
+    assert lab.value("select last_value from public.cuts") > CUTS
+    assert rows(lab) == fold(lab)
+
+
+class Posting(Projection):
+    """Sends letters. Its batches are on the disk, and on a standby, before their commit returns."""
+
+    name, version = "money", 1
+    tables = "create table {schema}.spend (customer text primary key, cents bigint not null)"
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    @on(StepCompleted)
+    def charged(self, event: StepCompleted, cursor: Cursor) -> None:
+        cursor.execute(ADD, (event.result["customer"], event.result["cents"]))
+
+    @on(StepCompleted, effect=True)
+    def sends(self, event: StepCompleted, cursor: Cursor) -> None:
+        self.sent.append(event.result["customer"])
+
+
+@pytest.fixture
+def waiting(own_server: OwnServer) -> Generator[Lab]:
+    """Whose commit waits for a standby, which is not there, is committed and has no answer."""
+    with psycopg.connect(own_server.url, autocommit=True) as admin:
+        name = sql.Identifier(admin.info.dbname)
+        admin.execute(sql.SQL("alter database {} set synchronous_commit = local").format(name))
+    with lab_on(own_server.url) as lab:
+        yield lab
+
+
+def wait_for_standby(lab: Lab, name: str) -> None:
+    lab.rows(f"alter system set synchronous_standby_names = '{name}'")
+    lab.rows("select pg_reload_conf()")
+
+
+def test_what_is_cut_after_the_commit_and_before_its_answer_is_not_done_again(
+    waiting: Lab,
+) -> None:
+    cut = (
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where wait_event = 'SyncRep'"
+    )
+    posting = Posting()
+    with hosts_on(waiting) as hosts:
+        hosts.engine(posting, roles=["projector"], batch_size=5)
+        waiting.until(lambda: hosts.standing() == "caught_up")
+        wait_for_standby(waiting, "nobody")
+        customers = [f"c{number % 3}" for number in range(20)]
+        record(waiting, [charged(customer) for customer in customers])
+
+        for _ in range(CUTS):
+            waiting.until(lambda: waiting.value(cut))
+        wait_for_standby(waiting, "")
+
+        waiting.until(lambda: hosts.standing() == "caught_up")
+        assert rows(waiting) == fold(waiting)
+        assert posting.sent == customers

@@ -1,0 +1,78 @@
+"""What was read of the log and then lost with the server is in no rows.
+
+Starts of steps do not wait for the disk, so a crash of the server may lose the last of them, with
+all that was stored behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import suppress
+
+import pytest
+from lab import Lab, lab_on
+from own_server import OwnServer, own_server
+from spending import Hosts, charged, fold, hosts_on, record, rows, spending
+
+from flowledger.engine import DatabaseUnavailable
+
+__all__ = ["own_server"]
+
+
+@pytest.fixture
+def crashing(own_server: OwnServer) -> Generator[Lab]:
+    """A lab on a server whose log writer does not flush by itself for ten seconds."""
+    with lab_on(own_server.url) as lab:
+        lab.rows("alter system set wal_writer_delay = '10s'")
+        lab.rows("select pg_reload_conf()")
+        yield lab
+
+
+@pytest.fixture
+def hosts(crashing: Lab) -> Generator[Hosts]:
+    with hosts_on(crashing) as found:
+        yield found
+
+
+def test_an_event_that_a_crash_of_the_server_loses_is_not_counted(
+    crashing: Lab, hosts: Hosts, own_server: OwnServer
+) -> None:
+    record(crashing, [charged("ann")])
+    host = hosts.host(spending())
+    host.settle()
+    crashing.rows("set synchronous_commit = off")
+    record(crashing, [charged("eve")])
+    host.host.step()
+    assert set(rows(crashing)) == {"ann", "eve"}
+
+    own_server.crash()
+    own_server.start()
+    crashing.reconnect()
+    assert set(rows(crashing)) == set(fold(crashing)) == {"ann"}
+    record(crashing, [charged("bob")])
+    while hosts.standing() != "caught_up":
+        with suppress(DatabaseUnavailable):
+            host.settle()
+
+    assert rows(crashing) == fold(crashing)
+
+
+def test_rows_that_a_crash_of_the_server_loses_are_made_again_before_anything_else_happens(
+    crashing: Lab, hosts: Hosts, own_server: OwnServer
+) -> None:
+    """What is committed with a batch need not have reached the disk; its events have."""
+    host = hosts.host(spending())
+    host.settle()
+    record(crashing, [charged("ann")])
+    host.host.step()
+    assert rows(crashing) == fold(crashing) == {"ann": 1}
+
+    own_server.crash()
+    own_server.start()
+    crashing.reconnect()
+    assert rows(crashing) == {}
+    for _ in range(3):
+        with suppress(DatabaseUnavailable):
+            host.settle()
+
+    assert rows(crashing) == fold(crashing) == {"ann": 1}
