@@ -1,8 +1,9 @@
 """The log as projections read it: in order, and each event decoded once for all of them.
 
 Projections that keep up read the same last events at nearly the same time. These are kept here, as
-rows, and decoded when the first projection wants them. One that is far behind reads for itself, and
-only what it subscribes to.
+rows, and decoded when the first projection wants them. Of those that are far behind, the ones that
+want whatever happens to steps share what they read in the same way: they are usually built together
+and go at one pace. Any other reads for itself, and only what it subscribes to.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
 
+from flowledger.engine.domain.events import StepCompleted, StepEnqueued, StepStarted
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.ports import Recorded, Unreadable
 from flowledger.engine.store.failures import translated
@@ -18,6 +20,8 @@ from flowledger.engine.store.mapper import LedgerMapper
 from flowledger.engine.store.recorder import LedgerNotification, LedgerRecorder
 
 Read = Recorded | Unreadable
+EACH_STEP = frozenset({StepEnqueued.topic, StepStarted.topic, StepCompleted.topic})
+"""What every step leaves in the log: who wants all of it reads nearly everything."""
 
 
 class Entry:
@@ -48,6 +52,48 @@ class Entry:
         return self._read
 
 
+class Stretch:
+    """A part of the log that is at hand: every event behind `begins`, up to `ends`."""
+
+    def __init__(self, begins: int = -1) -> None:
+        self.begins = self.ends = begins
+        self._entries: list[Entry] = []
+
+    def holds(self, position: int) -> bool:
+        """Whether one can go on from there."""
+        return 0 <= self.begins <= position <= self.ends
+
+    def add(self, entries: Sequence[Entry], ends: int) -> None:
+        """What follows, up to `ends`."""
+        self._entries += entries
+        self.ends = ends
+
+    def shorten(self, kept: int, position: int) -> None:
+        """Keep so many of the last events, and all that are behind the position."""
+        beyond = min(len(self._entries) - kept, self._place(position))
+        if beyond > 0:
+            self.begins = self._entries[beyond - 1].position
+            del self._entries[:beyond]
+
+    def after(
+        self, position: int, limit: int, topics: Collection[str], until: int
+    ) -> tuple[Sequence[Entry], int]:
+        """Events of these topics behind a position, and how far one has come with them."""
+        found: list[Entry] = []
+        for place in range(self._place(position), len(self._entries)):
+            entry = self._entries[place]
+            if entry.position > until:
+                break
+            if entry.row.topic in topics:
+                found.append(entry)
+                if len(found) == limit:
+                    return found, entry.position
+        return found, until
+
+    def _place(self, position: int) -> int:
+        return bisect_right(self._entries, position, key=_position)
+
+
 class Log:
     """The log, with its last `kept` events at hand. Methods raise DatabaseUnavailable."""
 
@@ -55,13 +101,13 @@ class Log:
         self._recorder = recorder
         self._mapper = mapper
         self._kept = kept
-        self._tail: list[Entry] = []
-        self._begins = self._ends = -1  # the tail holds every event behind the one, up to the other
+        self._tail = Stretch()
+        self._past = Stretch()
         self.head = 0
 
     def forget(self) -> None:
         """Read again what is at hand: the server may have lost it."""
-        self._tail, self._begins, self._ends = [], -1, -1
+        self._tail, self._past = Stretch(), Stretch()
 
     def look(self) -> int:
         """See how far the log is; returns its last position, 0 where it is empty."""
@@ -76,51 +122,50 @@ class Log:
 
         At most `limit` of them, and none beyond `until`, which is not beyond `head`.
         """
-        if self._begins <= position and self._extended(position, until):
-            return self._from_tail(position, limit, topics, until)
-        with translated():
-            rows = self._recorder.select_notifications(
-                position, limit, until, sorted(topics), inclusive_of_start=False
-            )
-        entries = [Entry(row, self._mapper) for row in rows]
+        if self._tail.begins <= position and self._extended(position, until):
+            return self._tail.after(position, limit, topics, until)
+        if EACH_STEP.issubset(topics):
+            return self._from_past(position, limit, topics, until)
+        entries = self._read(position, limit, until, sorted(topics))
         return entries, entries[-1].position if len(entries) == limit else until
 
     def _extended(self, position: int, until: int) -> bool:
         """Have the tail reach `until`; False where the position is too far behind it."""
-        if self._ends < 0 or position > self._ends:
+        if not self._tail.holds(position):
             if until - position > self._kept:
                 return False
-            self._tail, self._begins, self._ends = [], position, position
-        while self._ends < until:
-            with translated():
-                rows = self._recorder.select_notifications(
-                    self._ends, self._kept, until, inclusive_of_start=False
-                )
-            self._tail += [Entry(row, self._mapper) for row in rows]
-            self._ends = rows[-1].id if len(rows) == self._kept else until
-            self._shorten()
-            if position < self._begins:
+            self._tail = Stretch(position)
+        tail = self._tail
+        while tail.ends < until:
+            entries = self._read(tail.ends, self._kept, until)
+            tail.add(entries, entries[-1].position if len(entries) == self._kept else until)
+            tail.shorten(self._kept, tail.ends)
+            if position < tail.begins:
                 return False
         return True
 
-    def _shorten(self) -> None:
-        beyond = len(self._tail) - self._kept
-        if beyond > 0:
-            self._begins = self._tail[beyond - 1].position
-            del self._tail[:beyond]
-
-    def _from_tail(
+    def _from_past(
         self, position: int, limit: int, topics: Collection[str], until: int
     ) -> tuple[Sequence[Entry], int]:
-        found: list[Entry] = []
-        for entry in self._tail[bisect_right(self._tail, position, key=_position) :]:
-            if entry.position > until:
-                break
-            if entry.row.topic in topics:
-                found.append(entry)
-                if len(found) == limit:
-                    return found, entry.position
-        return found, until
+        if not self._past.holds(position):
+            self._past = Stretch(position)
+        past = self._past
+        entries, reached = past.after(position, limit, topics, min(until, past.ends))
+        if len(entries) == limit or past.ends >= until:
+            return entries, reached
+        more = self._read(past.ends, limit, until)
+        past.add(more, more[-1].position if len(more) == limit else until)
+        past.shorten(self._kept, position)
+        return past.after(position, limit, topics, min(until, past.ends))
+
+    def _read(
+        self, position: int, limit: int, until: int, topics: Sequence[str] = ()
+    ) -> list[Entry]:
+        with translated():
+            rows = self._recorder.select_notifications(
+                position, limit, until, topics, inclusive_of_start=False
+            )
+        return [Entry(row, self._mapper) for row in rows]
 
     def at(self, positions: Sequence[int]) -> Iterator[Entry]:
         """The events at these places, in their order."""

@@ -43,6 +43,7 @@ from flowledger.engine.domain.events import (
     TaskTimedOut,
 )
 from flowledger.engine.ports import Recorded
+from flowledger.engine.store.arrays import TextArray, UuidArray
 from flowledger.projections.builtin.minutes import Minutes, Times
 from flowledger.projections.builtin.rows import Row, found, store
 from flowledger.projections.builtin.tables import tables_of
@@ -167,7 +168,7 @@ class Fold:
         gone = [key for key in self._changed_steps if key not in self._steps if key in self._stored]
         if gone:
             tasks, steps = zip(*gone, strict=True)
-            cursor.execute(CLOSE_STEPS, (list(tasks), list(steps)))
+            cursor.execute(CLOSE_STEPS, (UuidArray(tasks), TextArray(steps)))
 
     def of_task(self, event: TaskEvent) -> None:
         """Count what happened to a task."""
@@ -307,7 +308,8 @@ def _tasks(events: Iterable[Recorded], cursor: Cursor) -> dict[UUID, Row]:
         elif isinstance(event, TaskEvent):
             known.add(event.task_id)
     asked = list(known - created)
-    return {row["task_id"]: row for row in found(cursor, TASKS, (asked,))} if asked else {}
+    rows = found(cursor, TASKS, (UuidArray(asked),)) if asked else ()
+    return {row["task_id"]: row for row in rows}
 
 
 def _steps(events: Iterable[Recorded], cursor: Cursor) -> dict[Key, Row]:
@@ -322,5 +324,5 @@ def _steps(events: Iterable[Recorded], cursor: Cursor) -> dict[Key, Row]:
     if not asked:
         return {}
     tasks, steps = zip(*asked, strict=True)
-    rows = found(cursor, STEPS, (list(tasks), list(steps)))
+    rows = found(cursor, STEPS, (UuidArray(tasks), TextArray(steps)))
     return {(row["task_id"], row["step"]): row for row in rows}

@@ -27,6 +27,7 @@ from flowledger.engine.domain.events import (
 )
 from flowledger.engine.domain.states import TASK_ENDS, TASK_TRANSITIONS, TaskState
 from flowledger.engine.ports import Recorded
+from flowledger.engine.store.arrays import TextArray, UuidArray
 from flowledger.projections.builtin.rows import Row, found, store
 from flowledger.projections.builtin.tables import tables_of
 from flowledger.projections.cursor import Cursor
@@ -208,7 +209,8 @@ def _tasks(events: Iterable[Recorded], cursor: Cursor) -> dict[UUID, Row]:
         elif isinstance(event, TaskEvent):
             known.add(event.task_id)
     asked = list(known - created)
-    return {row["task_id"]: row for row in found(cursor, TASKS, (asked,))} if asked else {}
+    rows = found(cursor, TASKS, (UuidArray(asked),)) if asked else ()
+    return {row["task_id"]: row for row in rows}
 
 
 def _attempts(events: Iterable[Recorded], cursor: Cursor) -> dict[tuple[UUID, str], Row]:
@@ -222,5 +224,5 @@ def _attempts(events: Iterable[Recorded], cursor: Cursor) -> dict[tuple[UUID, st
     if not asked:
         return {}
     tasks, steps = zip(*asked, strict=True)
-    rows = found(cursor, ATTEMPTS, (list(tasks), list(steps)))
+    rows = found(cursor, ATTEMPTS, (UuidArray(tasks), TextArray(steps)))
     return {(row["task_id"], row["step"]): row for row in rows}

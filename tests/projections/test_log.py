@@ -1,0 +1,102 @@
+"""The log as projections read it: whoever reads, from wherever, sees all that is theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from board import Connection, Row, append, new_id
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.store.pool import open_pool
+from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.projections.log import EACH_STEP, Log
+
+OTHERS = ("task.created", "task.started", "task.completed", "step.failed")
+TOPICS = (*sorted(EACH_STEP), *OTHERS)
+EVENTS = 80
+WANTED = st.one_of(
+    st.frozensets(st.sampled_from(TOPICS), min_size=1),
+    st.frozensets(st.sampled_from(OTHERS)).map(EACH_STEP.union),
+)
+
+
+@dataclass
+class Reader:
+    """Someone who goes through the log."""
+
+    topics: frozenset[str]
+    position: int = 0
+    seen: list[int] = field(default_factory=list[int])
+
+    def read(self, log: Log, limit: int, until: int) -> None:
+        entries, reached = log.after(self.position, limit, self.topics, max(until, self.position))
+        assert len(entries) <= limit
+        assert reached >= self.position
+        self.seen += [entry.position for entry in entries]
+        self.position = reached
+
+
+@pytest.fixture
+def recorder(database: str) -> Generator[LedgerRecorder]:
+    with open_pool(database, min_size=1, max_size=1, timeout_seconds=10) as pool:
+        yield LedgerRecorder(LedgerDatastore(pool))
+
+
+def fill(connection: Connection, topics: Sequence[str]) -> list[int]:
+    return append(connection, *(Row(new_id(), topic=topic) for topic in topics))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_everybody_sees_each_of_their_events_once_and_in_order(
+    recorder: LedgerRecorder, connection: Connection, data: st.DataObject
+) -> None:
+    before = recorder.max_notification_id() or 0
+    topics = data.draw(st.lists(st.sampled_from(TOPICS), min_size=1, max_size=EVENTS))
+    positions = fill(connection, topics)
+    log = Log(recorder, LedgerMapper(), data.draw(st.integers(1, 2 * EVENTS)))
+    places = st.integers(0, len(positions) - 1)
+    starts = [before, *data.draw(st.lists(places.map(positions.__getitem__), max_size=3))]
+    readers = [Reader(data.draw(WANTED), position) for position in starts]
+
+    while waiting := [reader for reader in readers if reader.position < positions[-1]]:
+        reader = waiting[data.draw(st.integers(0, len(waiting) - 1))]
+        until = positions[max(data.draw(places), data.draw(places))]
+        reader.read(log, data.draw(st.integers(1, 30)), until)
+        if until <= reader.position < positions[-1]:
+            reader.read(log, 1, positions[-1])
+
+    for reader, start in zip(readers, starts, strict=True):
+        assert reader.seen == [
+            position
+            for position, topic in zip(positions, topics, strict=True)
+            if position > start and topic in reader.topics
+        ]
+
+
+def test_those_that_are_far_behind_and_want_every_step_read_an_event_once(
+    recorder: LedgerRecorder, connection: Connection
+) -> None:
+    positions = fill(connection, sorted(EACH_STEP) * 20)
+    log = Log(recorder, LedgerMapper(), kept=10)
+
+    first, _ = log.after(0, 6, EACH_STEP, positions[-1])
+    second, _ = log.after(0, 6, EACH_STEP | {"task.created"}, positions[-1])
+
+    assert [entry.position for entry in first] == positions[:6]
+    assert all(one is other for one, other in zip(first, second, strict=True))
+
+
+def test_who_wants_little_does_not_read_what_it_does_not_want(
+    recorder: LedgerRecorder, connection: Connection
+) -> None:
+    positions = fill(connection, ["step.started"] * 30 + ["step.failed"] + ["step.started"] * 30)
+    log = Log(recorder, LedgerMapper(), kept=10)
+
+    entries, reached = log.after(0, 5, {"step.failed"}, positions[-1])
+
+    assert ([entry.position for entry in entries], reached) == ([positions[30]], positions[-1])
