@@ -7,7 +7,7 @@ for a task holds no thread at all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -19,12 +19,14 @@ from flowledger.engine.api import ALL_ROLES, Engine, Role
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.classification import Classifier, classify
 from flowledger.engine.domain.reasons import Explanation
+from flowledger.engine.domain.replay import Difference
 from flowledger.engine.domain.states import TASK_ENDS, TaskState
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.errors import TaskNotCreated, TaskUnfinished
 from flowledger.engine.handle import StepHandle, StepStatus, TaskHandle
 from flowledger.engine.operations import Asking, Noting, Request
 from flowledger.engine.ports import Recorded
+from flowledger.engine.verification import Verification
 
 C = TypeVar("C")
 
@@ -171,6 +173,33 @@ async def _asked(verb: Callable[..., Request], asking: Asking) -> Request:
     return request
 
 
+class AsyncVerification:
+    """A run of all checks, for `async for`. Means and errors are those of Verification."""
+
+    def __init__(self, run: Verification) -> None:
+        self._run = run
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks were looked at so far."""
+        return self._run.tasks
+
+    @property
+    def events(self) -> int:
+        """How many events were looked at so far."""
+        return self._run.events
+
+    @property
+    def found(self) -> int:
+        """How many differences there are so far."""
+        return self._run.found
+
+    async def __aiter__(self) -> AsyncIterator[Difference]:
+        differences = iter(self._run)
+        while (found := await asyncio.to_thread(next, differences, None)) is not None:
+            yield found
+
+
 class AsyncEngine:
     """`Engine` for `async with`. Means and errors are those of Engine."""
 
@@ -234,6 +263,13 @@ class AsyncEngine:
     ) -> Explanation:
         """Why a task has not ended, or why a step of it does not run."""
         return await asyncio.to_thread(self._engine.explain, task_id, step, at)
+
+    def verify(self, task: UUID | str | None = None) -> AsyncVerification:
+        """Hold all that was made from the log against it: of one task, or of everything.
+
+        Iterate over it with `async for`: it yields differences as it finds them.
+        """
+        return AsyncVerification(self._engine.verify(task))
 
     async def cancel_many(
         self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]

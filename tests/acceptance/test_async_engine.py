@@ -20,6 +20,7 @@ from flowledger.engine import (
     UnknownTask,
 )
 from flowledger.engine.domain.events import StepFailed
+from flowledger.engine.domain.replay import Difference
 from flowledger.handlers import Retry, Workflow
 
 MEETING = 20
@@ -143,3 +144,42 @@ async def test_errors_are_those_of_the_engine(lab: Lab) -> None:
             await failed.result(PATIENCE)
         with pytest.raises(UnknownTask):
             await engine.task(uuid4()).wait(0.1)
+
+
+async def test_verification_yields_what_it_yields_without_asyncio(lab: Lab) -> None:
+    async with await AsyncEngine.open(workflows=[mixed], settings=lab.settings()) as engine:
+        one, two = await engine.submit_many(mixed, [{}] * 2)
+        for task in (one, two):
+            await task.result(PATIENCE)
+        lab.rows("update flowledger.task set priority = priority + 1")
+        run = engine.verify()
+
+        found = [difference async for difference in run]
+        of_one = [difference async for difference in engine.verify(one.id)]
+
+        with pytest.raises(UnknownTask):
+            _ = [difference async for difference in engine.verify(uuid4())]
+    with lab.open(roles=()) as engine:
+        assert found == list(engine.verify())
+    assert {difference.task_id for difference in found} == {one.id, two.id}
+    assert {difference.task_id for difference in of_one} == {one.id}
+    assert (run.tasks, run.found) == (2, len(found))
+    assert run.events > run.tasks
+
+
+async def test_verification_does_not_hold_up_the_loop(lab: Lab) -> None:
+    """It waits for a lock that is given up on the loop."""
+    blocker = lab.connect()
+    async with await AsyncEngine.open(roles=(), settings=lab.settings()) as client:
+        blocker.execute("lock table flowledger.shard")
+
+        async def release() -> None:
+            lab.until(lambda: lab.value("select count(*) from pg_locks where not granted"))
+            blocker.rollback()
+
+        async def verify() -> list[Difference]:
+            return [difference async for difference in client.verify()]
+
+        found, _ = await asyncio.gather(verify(), release())
+
+    assert found == []

@@ -1,9 +1,10 @@
 """Chaos: real processes on a real Postgres, killed, stopped and restarted at random.
 
-Three workers, two coordinators, one server with fsync on. While a few thousand tasks run, processes
-are killed and stopped, and the server is shut down as by a power cut. Then everything must have
-ended as its template says, with every completion and every effect once. Prints what was done and
-one JSON line; exits 1 where something does not hold.
+Three workers, two coordinators, two projectors, one server with fsync on. While a few thousand
+tasks run, processes are killed and stopped, projections are rebuilt, and the server is shut down as
+by a power cut. Then everything must have ended as its template says, with every completion and
+every effect once, and every projection must have the rows that the log gives. Prints what was done
+and one JSON line; exits 1 where something does not hold.
 
     python tests/chaos/run.py --tasks 2000 --restarts 3 --seed 1
 """
@@ -20,27 +21,38 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from chaos_flows import ENDS, FLOWS
+from chaos_projection import Happened
 from psycopg.conninfo import make_conninfo
 
 from flowledger.engine import DatabaseUnavailable, Engine, Settings
+from flowledger.engine.errors import UnknownProjection
 from flowledger.engine.store import embedded
 
 HERE = Path(__file__).parent
 PROGRAM = (sys.executable, "-m", "flowledger.engine.cli")
-ROLES = ("worker", "worker", "worker", "coordinator", "coordinator")
+ROLES = (*["worker"] * 3, *["coordinator"] * 2, *["projector"] * 2)
+TARGETS = {
+    "worker": [f"chaos_flows:{flow.template.name}" for flow in FLOWS],
+    "projector": ["chaos_projection:Happened"],
+}
+REBUILT = ("happened", "flowledger_history", "flowledger_analytics")
+KILL, STOP = 0.5, 0.85
+"""The lot falls on a kill below the one, on a stop below the other, else on a rebuild."""
+
 SETTINGS = {
     "FLOWLEDGER_WORKER__LEASE_SECONDS": "4",
     "FLOWLEDGER_WORKER__LEASE_MARGIN_SECONDS": "1",
     "FLOWLEDGER_WORKER__CONCURRENCY": "12",
     "FLOWLEDGER_COORDINATOR__LEASE_SECONDS": "3",
     "FLOWLEDGER_COORDINATOR__LOST_LEASE_LIMIT": "1000",
+    "FLOWLEDGER_PROJECTIONS__LEASE_SECONDS": "3",
     "FLOWLEDGER_LOGGING__LEVEL": "warning",
 }
 TABLES = """
@@ -96,6 +108,17 @@ CHECKS = {
             where c.originator_id = x.key::uuid and c.topic = 'step.completed'
         )
     """,
+    "steps whose events a projection has not counted once": """
+        select count(*) from (
+            select stream_id, count(*) as events, max(position) as last from flowledger_v1.events
+            where type like 'step.%' and type not like '%_requested'
+            group by stream_id
+        ) as e
+        full join happened.events as h on h.step_id = e.stream_id
+        where (h.events, h.last) is distinct from (e.events, e.last)
+    """,
+    "projections that are behind, or built": "select count(*) from flowledger.projection_status()"
+    " where behind > 0 or state = 'building' or failed_position is not null",
     "rows left in the queue": "select count(*) from flowledger.queue",
     "timers left": "select count(*) from flowledger.timer",
 }
@@ -163,10 +186,9 @@ class Processes:
             self.kill(place)
 
     def _start(self, place: int, role: str) -> subprocess.Popen[bytes]:
-        targets = [f"chaos_flows:{flow.template.name}" for flow in FLOWS]
         with (self._folder / f"{role}-{place}.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own program
-                [*PROGRAM, role, *(targets if role == "worker" else ())],
+                [*PROGRAM, role, *TARGETS.get(role, ())],
                 env=self._environment,
                 stderr=log,
                 stdout=log,
@@ -202,14 +224,17 @@ class Chaos:
                 connection.execute(TABLES)
             self._processes.tend()
             self._submit(engine)
-        self._disturb()
-        ended_after = time.monotonic() - began
+            self._disturb(engine)
+            ended_after = time.monotonic() - began
+            rebuilt = self._catch_up(engine)
         self._processes.end()
         return {
             "tasks": self._arguments.tasks,
             "seed": self._arguments.seed,
             "seconds": round(ended_after, 1),
             **dict(self._tally.done),
+            "rebuilds_done": rebuilt,
+            "projections_behind_s": round(time.monotonic() - began - ended_after, 1),
             "recovery_s_max": round(max(self._tally.recovery, default=0.0), 2),
             "recovery_s_median": _median(self._tally.recovery),
             "broken": {**self._broken(), **self._differences(settings)},
@@ -229,29 +254,47 @@ class Chaos:
                 idempotency_keys=[f"{task}" for task in share],
             )
 
-    def _disturb(self) -> None:
+    def _disturb(self, engine: Engine) -> None:
         """One fault after another until nearly all has ended; then only wait."""
         deadline = time.monotonic() + self._arguments.patience
         ended = 0
         while ended < self._arguments.tasks and time.monotonic() < deadline:
             calm = ended >= self._arguments.tasks * 0.9
             if not calm:
-                self._disturb_once(ended)
+                self._disturb_once(engine, ended)
             ended = self._wait(ended, self._random.uniform(0.3, self._arguments.pause))
             print(f"{ended} of {self._arguments.tasks} ended, {dict(self._tally.done)}", flush=True)
 
-    def _disturb_once(self, ended: int) -> None:
+    def _disturb_once(self, engine: Engine, ended: int) -> None:
         if self._restarts and ended >= self._restarts[0]:
             self._restarts.pop(0)
             self._restart_server()
             return
-        place = self._random.randrange(len(ROLES))
-        if self._random.random() < 0.6:
+        place, lot = self._random.randrange(len(ROLES)), self._random.random()
+        if lot < KILL:
             self._processes.kill(place)
             self._tally.disturbed(f"kills_{ROLES[place]}")
-        else:
+        elif lot < STOP:
             self._processes.stop(place, self._random.uniform(0.5, 7.0))
             self._tally.disturbed(f"stops_{ROLES[place]}")
+        else:
+            self._rebuild(engine, self._random.choice(REBUILT))
+
+    def _rebuild(self, engine: Engine, projection: str) -> None:
+        with suppress(DatabaseUnavailable, UnknownProjection):  # no projector has begun yet
+            engine.projections.rebuild(projection)
+            self._tally.done["rebuilds_asked"] += 1
+
+    def _catch_up(self, engine: Engine) -> int:
+        """Wait until all projections have seen all, and none is built; how many were rebuilt."""
+        deadline = time.monotonic() + self._arguments.patience
+        while time.monotonic() < deadline:
+            self._processes.tend()
+            found = [one for one in engine.projections.list() if one.generation]
+            if not any(one.behind or one.state == "building" for one in found):
+                return sum(one.generation - 1 for one in found)
+            time.sleep(0.05)
+        return -1
 
     def _restart_server(self) -> None:
         os.kill(self._server.pid, signal.SIGQUIT)  # which is what `pg_ctl -m immediate` does
@@ -291,7 +334,7 @@ class Chaos:
 
     def _differences(self, settings: Settings) -> dict[str, int]:
         """What verification finds, told one by one."""
-        with Engine.open(roles=(), settings=settings) as engine:
+        with Engine.open(roles=(), projections=[Happened], settings=settings) as engine:
             run = engine.verify()
             for difference in run:
                 print(f"task {difference.task_id}: {difference}", flush=True)
