@@ -58,7 +58,7 @@ PHRASES: Mapping[type[Event], str] = MappingProxyType(
         happened.StepFailed: "attempt {attempt} failed: {error.error_class}: {error.message}",
         happened.StepRetryScheduled: "next attempt in {time}",
         happened.StepErrored: "given up ({why}): {message}",
-        happened.StepHandedBack: "handed back by a worker that stops",
+        happened.StepHandedBack: "handed back by its worker",
         happened.StepTimedOut: "attempt {attempt} ran longer than {timeout_seconds:g} s",
         happened.StepLeaseExpired: "lost: its worker went silent",
         happened.StepCancelSignalled: "told to stop",

@@ -18,6 +18,7 @@ What can go wrong.
   thread is abandoned and takes a place until it ends; what they report is refused and dropped.
 - Too many places are taken by abandoned handlers: the worker is worn out. It claims nothing any
   more, finishes what runs, and says so to whoever can start it anew.
+- A coroutine blocks its event loop: those beside it are handed back (`event_loops.py`).
 - The answer to an exchange is lost: the facts are reported again, which the log recognises by their
   bytes; claims that went through are found on the board and run. The database may also carry it out
   later than that, as long as a statement may take; until then the board is asked again and again.
@@ -249,10 +250,7 @@ class Worker:
     def _see_to_wear(self, now: datetime) -> None:
         """Abandoned handlers get the grace to end, as they may have been asked to."""
         grace = timedelta(seconds=self._settings.grace_seconds)
-        stuck = sum(
-            not job.handler.is_async and now - since >= grace
-            for job, since in self._abandoned.values()
-        )
+        stuck = sum(now - since >= grace for _, since in self._abandoned.values())
         worn_out = 2 * stuck >= self._settings.concurrency
         if worn_out is self.wear.well:
             self._board.wear(self.identity, worn_out=worn_out)
