@@ -50,7 +50,7 @@ PHRASES: Mapping[type[Event], str] = MappingProxyType(
         happened.TaskCancelled: "cancelled",
         happened.TaskResolvedManually: "resolved by hand",
         happened.StepEnqueued: "queued for attempt {attempt}",
-        happened.StepWithdrawn: "taken out of the queue, since the task was paused",
+        happened.StepWithdrawn: "taken out of the queue, since it is to wait",
         happened.StepStarted: "attempt {attempt} started",
         happened.StepCheckpointed: "got as far as {state}",
         happened.StepCompleted: "completed with {result}",
