@@ -143,7 +143,7 @@ def test_a_coroutine_that_takes_too_long_is_cancelled(engine: Engine) -> None:
 
 
 def test_a_step_that_nobody_starts_in_time_is_in_error_and_not_run_later(lab: Lab) -> None:
-    """As rows with a due time, decided by the engine's clock: one is started in time, one is not."""
+    """By rows with a due time and the engine's clock: one is started in time, one is not."""
     engine = lab.open(unstarted, roles=["coordinator"])
     task = engine.submit(unstarted, {})
     lab.until(lambda: lab.value("select count(*) from flowledger.timer") == 1)
