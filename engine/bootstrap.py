@@ -14,7 +14,7 @@ from flowledger.engine.domain.classification import Classifier, classify
 from flowledger.engine.domain.replay import Difference
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.operations import template_named
-from flowledger.engine.outages import Backoff
+from flowledger.engine.outages import Backoff, Telling
 from flowledger.engine.ports import NO_FAULTS, Bell, FaultPoints
 from flowledger.engine.projections import Projections
 from flowledger.engine.runtime.catalogue import Catalogue
@@ -260,10 +260,12 @@ class Parts:
         host.install()  # so that whoever opened the engine can ask for them at once
         return host, bell
 
-    def _new_loop(self, name: str, step: Callable[[frozenset[str]], float], bell: Bell) -> Loop:
+    def _new_loop(
+        self, name: str, step: Callable[[frozenset[str]], float], bell: Bell, telling: Telling
+    ) -> Loop:
         database = self.settings.database
         backoff = Backoff(database.reconnect_initial_seconds, database.reconnect_cap_seconds)
-        return Loop(name, step, bell, backoff)
+        return Loop(name, step, bell, backoff, telling)
 
     def _worker(self, catalogue: Catalogue) -> tuple[Worker, ProcessBell]:
         bell = self.wakeups.bell("queue", "cancel")

@@ -231,6 +231,9 @@ class Worker(Section):
         default=10.0,
         description="Seconds that running handlers get to finish when the worker stops.",
     )
+    loop_patience_seconds: Seconds = Field(
+        default=5.0, description="Seconds that a coroutine may block the event loop that it is on."
+    )
     result_cache_size: Count = Field(
         default=4096, description="Most results kept in memory for the steps that depend on them."
     )

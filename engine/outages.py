@@ -2,14 +2,17 @@
 
 An outage begins with the first attempt that fails and ends with the first that succeeds. Within it
 each meaning (unreachable; refused, for each code; unknown) is told once, with the loop's name and
-the server's code, however many attempts fail; `health` says at any time how things stand.
+the server's code, however many attempts fail; `health` says at any time how things stand. The loops
+of one role (a coordinator has one for each shard that it leads) tell together: the first that fails
+says so, and the last that succeeds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import uniform
+from threading import Lock
 
 from flowledger.engine.errors import DatabaseBusy, DatabaseUnavailable, StatementRefused
 from flowledger.engine.telemetry import Signal, logger
@@ -51,41 +54,81 @@ class Health:
         return self.error is None
 
 
-class Outages:
-    """The outages of one loop, one after another. Its health may be read from any thread."""
+class Telling:
+    """What was told of an outage that strikes one loop, or several at once. For any thread."""
 
     def __init__(self, name: str, over: Signal = Signal.DATABASE_BACK) -> None:
         self._over = over
         self._log = logger(name)
+        self._lock = Lock()
         self._told: set[tuple[str, str | None]] = set()
+        self._failing: dict[object, datetime] = {}
+        self._began: datetime | None = None
+        self._attempts = 0
+
+    def failed(self, loop: object, error: Exception, health: Health) -> None:
+        """An attempt of the loop failed, and its health is this now."""
+        meaning = meaning_of(error)
+        # A server that goes away gives one code while it does, and none when it is gone.
+        kind = (meaning, None if meaning is Signal.DATABASE_LOST else health.sqlstate)
+        with self._lock:
+            self._failing.setdefault(loop, health.since or datetime.now(UTC))
+            self._began = self._began or self._failing[loop]
+            self._attempts = max(self._attempts, health.attempts)
+            if kind in self._told:
+                return
+            self._told.add(kind)
+        trace = error if meaning is Signal.LOOP_FAILED else None
+        self._log.emit(meaning, error=str(error), sqlstate=health.sqlstate, exc_info=trace)
+
+    def succeeded(self, loop: object) -> None:
+        """An attempt of a loop that had failed succeeded; it is over with the last of them."""
+        ended = self._without(loop)
+        if ended is not None:
+            attempts, lasted = ended
+            self._log.emit(self._over, attempts=attempts, seconds=round(lasted.total_seconds(), 3))
+
+    def left(self, loop: object) -> None:
+        """The loop makes no attempts any more."""
+        self._without(loop)
+
+    def _without(self, loop: object) -> tuple[int, timedelta] | None:
+        with self._lock:
+            if self._failing.pop(loop, None) is None or self._failing:
+                return None
+            now = datetime.now(UTC)
+            ended = self._attempts, now - (self._began or now)
+            self._told.clear()
+            self._began, self._attempts = None, 0
+            return ended
+
+
+class Outages:
+    """The outages of one loop, one after another. Its health may be read from any thread."""
+
+    def __init__(
+        self, name: str, over: Signal = Signal.DATABASE_BACK, telling: Telling | None = None
+    ) -> None:
+        """`telling` is shared by loops that need not all say the same."""
+        self._telling = telling or Telling(name, over)
         self.health = Health()
 
     def failed(self, error: Exception) -> None:
         """An attempt failed."""
-        meaning = meaning_of(error)
         state: str | None = getattr(error, "sqlstate", None)
-        before = self.health
-        self.health = Health(
-            before.since or datetime.now(UTC), before.attempts + 1, str(error), state
-        )
-        # A server that goes away gives one code while it does, and none when it is gone.
-        kind = (meaning, None if meaning is Signal.DATABASE_LOST else state)
-        if kind in self._told:
-            return
-        self._told.add(kind)
-        trace = error if meaning is Signal.LOOP_FAILED else None
-        self._log.emit(meaning, error=str(error), sqlstate=state, exc_info=trace)
+        since, attempts = self.health.since or datetime.now(UTC), self.health.attempts + 1
+        self.health = Health(since, attempts, str(error), state)
+        self._telling.failed(self, error, self.health)
 
     def succeeded(self) -> None:
         """An attempt succeeded, be it the first or the hundredth."""
-        if self.health.well:
-            return
-        ended, self.health = self.health, Health()
-        self._told.clear()
-        lasted = datetime.now(UTC) - (ended.since or datetime.now(UTC))
-        self._log.emit(
-            self._over, attempts=ended.attempts, seconds=round(lasted.total_seconds(), 3)
-        )
+        if not self.health.well:
+            self.health = Health()
+            self._telling.succeeded(self)
+
+    def left(self) -> None:
+        """There are no attempts any more."""
+        self._telling.left(self)
 
 
 def meaning_of(error: Exception) -> Signal:

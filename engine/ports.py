@@ -129,6 +129,12 @@ class Ledger(Protocol):
         """Steps that should be queued, or in a worker's hands, and may not be."""
         ...
 
+    def queued_of(
+        self, templates: Sequence[UUID], systems: Sequence[str], limit: int
+    ) -> Sequence[tuple[UUID, str]]:
+        """Queued steps of these that nobody has claimed; what would be claimed last comes first."""
+        ...
+
     def submissions(self, limit: int) -> Sequence[TaskCreated]:
         """Tasks left by applications in transactions of their own, oldest first."""
         ...

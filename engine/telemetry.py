@@ -75,6 +75,7 @@ class Signal(StrEnum):
     WORKER_CLAIMED = "worker.claimed"
     WORKER_ISOLATED = "worker.isolated"
     WORKER_LEASE_LOST = "worker.lease_lost"
+    WORKER_LOOP_BLOCKED = "worker.loop_blocked"
     WORKER_RECOVERED = "worker.recovered"
     WORKER_REGISTERED = "worker.registered"
     WORKER_RELEASED = "worker.released"
@@ -181,6 +182,11 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         ),
         Signal.WORKER_LEASE_LOST: Meaning(
             "warning", "The worker was silent for too long; its steps may be run by others."
+        ),
+        Signal.WORKER_LOOP_BLOCKED: Meaning(
+            "error",
+            "A coroutine blocks its event loop: it goes on alone, and the others on it are handed"
+            " back.",
         ),
         Signal.WORKER_RECOVERED: Meaning(
             "info", "Abandoned handlers have ended; the worker claims steps again."

@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -40,14 +41,18 @@ class OwnServer:
     def freeze(self) -> None:
         """From now on it neither answers nor hangs up."""
         process = self._process()
-        for one in (process, *process.children()):
-            one.suspend()
+        process.suspend()  # it has no more children from now on
+        for one in process.children():
+            with suppress(psutil.NoSuchProcess):  # a session that has just ended
+                one.suspend()
 
     def thaw(self) -> None:
         """It answers again."""
         process = self._process()
-        for one in (process, *process.children()):
-            one.resume()
+        for one in process.children():
+            with suppress(psutil.NoSuchProcess):
+                one.resume()
+        process.resume()
 
     def _process(self) -> psutil.Process:
         server = embedded.running(self._home)

@@ -35,7 +35,7 @@ class CircuitChanges(NamedTuple):
 
 
 class Circuits:
-    """Circuits by system; one that was never heard of is closed."""
+    """Circuits by system; one that was never heard of is closed. `used`: there may be any."""
 
     def __init__(self, kept: Iterable[Kept], rules: CircuitRules) -> None:
         self._rules = rules
@@ -44,6 +44,7 @@ class Circuits:
         self._changed: set[str] = set()
         self._relied: dict[str, int] = {}
         self._events: list[CircuitEvent] = []
+        self.used = False
         self.refresh(kept)
 
     def of(self, system: str) -> Circuit:
@@ -61,6 +62,7 @@ class Circuits:
 
     def let_through(self, system: str, step: UUID, now: datetime) -> None:
         """A step of the system goes now."""
+        self.used = True
         self._relied.setdefault(system, self._revisions.get(system, 0))
         self._become(system, let_through(self.of(system), step, now))
 
@@ -80,6 +82,7 @@ class Circuits:
             if system not in self._changed and revision != self._revisions.get(system):
                 self._circuits[system] = circuit
                 self._revisions[system] = revision
+                self.used = True
                 moved.append(system)
         return moved
 

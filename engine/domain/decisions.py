@@ -23,6 +23,7 @@ from flowledger.engine.domain.events import (
     StepLeaseExpired,
     StepRetryScheduled,
     StepTimedOut,
+    StepWithdrawn,
     TaskBlocked,
     TaskCancelled,
     TaskCompleted,
@@ -252,6 +253,15 @@ def admitted(run: Run, number: int, now: datetime, rules: Rules) -> Decisions:
     timer = run.timers.get(number)
     if timer is not None and timer[0] == "retry" and not (run.ended or run.task.paused):
         enqueue(this, number, rules)
+    return concluded(this, rules)
+
+
+def recalled(run: Run, number: int, now: datetime, rules: Rules) -> Decisions:
+    """A queued step may have to wait now. Nothing, where it is not queued any more."""
+    if run.steps[number].state is not StepState.ENQUEUED:
+        return ()
+    this = Round(run, run.causes[number], now)
+    this.step(StepWithdrawn, number)
     return concluded(this, rules)
 
 

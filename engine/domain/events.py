@@ -186,7 +186,7 @@ class StepEnqueued(StepEvent):
 
 
 class StepWithdrawn(StepEvent):
-    """The step was taken out of the queue, since the task was paused."""
+    """The step was taken out of the queue: its task or template was paused, or a circuit opened."""
 
     topic = "step.withdrawn"
 

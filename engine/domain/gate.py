@@ -18,7 +18,7 @@ from heapq import heappop, heappush
 from uuid import UUID
 
 from flowledger.engine.domain.admission import Demand, demand_of
-from flowledger.engine.domain.circuit import CircuitRules
+from flowledger.engine.domain.circuit import CircuitRules, CircuitState
 from flowledger.engine.domain.circuits import CircuitChanges, Circuits, Kept
 from flowledger.engine.domain.event import Event, StepEvent
 from flowledger.engine.domain.events import TemplatePaused, TemplateResumed
@@ -86,12 +86,15 @@ class Gate:
         self._open: dict[Place, None] = {}  # as a set, in an order that a replay repeats
         self._alarms: list[tuple[datetime, Place]] = []
         self._alarmed: dict[Place, datetime] = {}
+        self._recalls: dict[Place, bool] = {}  # whether one has looked there already
         self._stored = {waiter.step_id for waiter in state.waiters}
         self._moved: dict[UUID, None] = {}
         self._called: UUID | None = None
         for waiter in state.waiters:
             self._room.join(waiter)
         self._open.update(dict.fromkeys(self._room.places))
+        self._recalls.update((Place("template", str(one)), False) for one in sorted(self._paused))
+        self._recall(kept.circuit.system for kept in state.circuits)
 
     @property
     def next_at(self) -> datetime | None:
@@ -114,9 +117,23 @@ class Gate:
         return bool(len(self._room))
 
     @property
+    def watches(self) -> bool:
+        """Whether anything here depends on what other shards do."""
+        return self.awaited or self._circuits.used
+
+    @property
     def unsaved(self) -> bool:
         """Whether a step began to wait, or stopped, that the next transaction is to store."""
         return bool(self._moved)
+
+    @property
+    def recalls(self) -> list[Place]:
+        """Where it was shut, while steps may be queued that are to wait now."""
+        return list(self._recalls)
+
+    def recalled(self) -> None:
+        """There are no more in the queue. What this transaction queues is looked for next time."""
+        self._recalls = {place: True for place, looked in self._recalls.items() if not looked}
 
     def admit(self, run: Run, number: int, now: datetime) -> Hold | None:
         """Grant the step all that it needs, or say what holds it; it waits then."""
@@ -159,11 +176,13 @@ class Gate:
         system = run.plan.steps[run.plan.numbers[event.step]].system
         if system is not None and self._circuits.heard(system, event, now) is not None:
             self._open[Place("circuit", system)] = None
+            self._recall([system])
 
     def told(self, event: Event) -> None:
         """A template was paused or resumed."""
         if isinstance(event, TemplatePaused):
             self._paused.add(event.originator_id)
+            self._recalls[Place("template", str(event.originator_id))] = False
         elif isinstance(event, TemplateResumed):
             self._paused.discard(event.originator_id)
             self._open[Place("template", str(event.originator_id))] = None
@@ -220,6 +239,7 @@ class Gate:
         self._open.update((Place("slot", key), None) for key in in_use)
         moved = self._circuits.refresh(circuits)
         self._open.update((Place("circuit", system), None) for system in moved)
+        self._recall(moved)
 
     def tidy(self, now: datetime) -> None:
         """Forget what holds nobody back any more."""
@@ -241,6 +261,10 @@ class Gate:
             waiters=waiters,
             gone=gone,
         )
+
+    def _recall(self, systems: Iterable[str]) -> None:
+        opened = (one for one in systems if self._circuits.of(one).state is CircuitState.OPEN)
+        self._recalls.update((Place("circuit", system), False) for system in opened)
 
     def _obstacle(self, demand: Demand, now: datetime) -> Hold | None:
         if demand.template_id in self._paused:

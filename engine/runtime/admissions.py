@@ -7,10 +7,11 @@ what it does not hear of in time, the transaction that stores its grants refuses
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from operator import attrgetter
+from uuid import UUID
 
 from flowledger.engine.config import Limits
 from flowledger.engine.domain.circuit import CircuitRules
@@ -22,6 +23,8 @@ from flowledger.engine.domain.waiting import Waiter
 from flowledger.engine.ports import Commit, Ledger
 from flowledger.engine.runtime.batch import Batch
 from flowledger.engine.telemetry import Signal, logger
+
+MOST_HALVINGS = 16
 
 
 def gate_rules(limits: Limits, ageing_seconds: float) -> GateRules:
@@ -46,6 +49,7 @@ class Admissions:
         self._ledger = ledger
         self._rules = rules
         self._gate: Gate | None = None
+        self._refusals = 0  # since a transaction was stored
         self._log = logger("coordinator")
 
     @property
@@ -63,6 +67,7 @@ class Admissions:
     def forget(self) -> None:
         """What is in memory is not what is stored."""
         self._gate = None
+        self._refusals += 1
 
     def admit(self, run: Run, number: int, now: datetime) -> Hold | None:
         """Grant a ready step all that it needs, or say what holds it."""
@@ -90,12 +95,28 @@ class Admissions:
                 if run.ended:
                     gate.ended(run)
 
-    def called(self, now: datetime, limit: int, *, look: bool) -> Iterator[Waiter]:
-        """At most so many of those who can go now; `look` at what other shards did before."""
+    def called(self, now: datetime, limit: int) -> Iterator[Waiter]:
+        """At most so many of those who can go now."""
+        return islice(self.gate.called(now), limit)
+
+    def recalled(self, limit: int, *, look: bool) -> Sequence[tuple[UUID, str]]:
+        """At most so many of the steps that were queued before a circuit opened, or a pause began.
+
+        `look` at what other shards did before. Workers claim meanwhile, which refuses the
+        transaction; so it is tried with fewer and fewer.
+        """
         gate = self.gate
-        if look and gate.awaited:
+        if look and gate.watches:
             gate.refresh(*self._ledger.room(gate.awaited_keys))
-        return islice(gate.called(now), limit)
+        if not gate.recalls:
+            return ()
+        limit = (limit >> min(self._refusals, MOST_HALVINGS)) or 1
+        templates = [UUID(place.key) for place in gate.recalls if place.kind == "template"]
+        systems = [place.key for place in gate.recalls if place.kind == "circuit"]
+        found = self._ledger.queued_of(templates, systems, limit)
+        if len(found) < limit:
+            gate.recalled()
+        return found
 
     def stalled(self, batch: Batch) -> list[Run]:
         """The runs of the batch of which something waits for room and nothing is queued or runs."""
@@ -113,6 +134,7 @@ class Admissions:
 
     def stored(self, commit: Commit) -> None:
         """Say what became of circuits."""
+        self._refusals = 0
         for event in commit.limits.circuits.events if commit.limits else ():
             if isinstance(event, CircuitOpened):
                 signal = Signal.COORDINATOR_CIRCUIT_OPENED
@@ -124,6 +146,6 @@ class Admissions:
         """When somebody may go although nothing happens, where that is earlier."""
         if self._gate is None:
             return otherwise
-        if self._gate.open:
+        if self._gate.open or self._gate.recalls:
             return datetime.min.replace(tzinfo=UTC)
         return min(self._gate.next_at or otherwise, otherwise)

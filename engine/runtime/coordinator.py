@@ -40,7 +40,7 @@ from uuid import UUID
 
 from flowledger.engine.config import Coordinator as CoordinatorSettings
 from flowledger.engine.config import Limits
-from flowledger.engine.domain.decisions import Rules, admitted, decide, lease_expired
+from flowledger.engine.domain.decisions import Rules, admitted, decide, lease_expired, recalled
 from flowledger.engine.domain.decisions import rung as rang
 from flowledger.engine.domain.event import TaskEvent
 from flowledger.engine.domain.requests import TaskRequest
@@ -170,7 +170,7 @@ class Coordinator:
             if self._leadership is None or found.epoch != self._leadership.epoch:
                 self.forget()  # what is still to be noted is of an epoch in which it led
                 self._elected(found)
-            self._renewed(self._clock.now())
+            self._renew_at = self._clock.now() + timedelta(seconds=self._settings.lease_seconds / 3)
         return self._leadership
 
     def _elected(self, leadership: Leadership) -> None:
@@ -178,9 +178,6 @@ class Coordinator:
         self._leadership = leadership
         self._position = self._read = leadership.position
         self._ask_clock_at = self._reconcile_at = self._clock.now()
-
-    def _renewed(self, now: datetime) -> None:
-        self._renew_at = now + timedelta(seconds=self._settings.lease_seconds / 3)
 
     def _work_on_what_is_stored(self, leadership: Leadership, rung: frozenset[str]) -> float:
         """Work; what cannot be folded may follow from decisions that it does not know of.
@@ -271,7 +268,10 @@ class Coordinator:
         """Queue the steps that waited and can go now."""
         now, limit = self._clock.now(), self._settings.timer_batch_size
         self._admissions.sync(batch)
-        for waiter in self._admissions.called(now, limit, look=look):
+        for task_id, step in self._admissions.recalled(limit, look=look):
+            for run in self._found(task_id):
+                batch.decided(run, recalled(run, run.plan.numbers[step], now, self._rules))
+        for waiter in self._admissions.called(now, limit):
             for run in self._found(waiter.task_id):
                 events = admitted(run, run.plan.numbers[waiter.step], now, self._rules)
                 batch.decided(run, let_go(events, waiter))
@@ -383,7 +383,7 @@ class Coordinator:
         self._position = commit.new
         self._conflicts = 0
         self._admissions.stored(commit)
-        self._renewed(self._clock.now())
+        self._renew_at = self._clock.now() + timedelta(seconds=self._settings.lease_seconds / 3)
         self._runs.forget(run.task_id for run in batch.runs if run.ended)
         self._queued += len(commit.queued)
         if self._queued >= self._settings.vacuum_steps:

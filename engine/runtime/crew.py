@@ -1,4 +1,4 @@
-"""Runs handlers: plain ones on threads, coroutines on one event loop, some in a transaction."""
+"""Runs handlers: plain ones on threads, coroutines on an event loop, some in a transaction."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from threading import Thread
 from typing import cast
 
 from pydantic import JsonValue
@@ -15,6 +14,7 @@ from flowledger.engine.config import Worker as WorkerSettings
 from flowledger.engine.domain.events import StepCompleted, StepEvent, StepHandedBack
 from flowledger.engine.errors import StepCancelled, StepLost
 from flowledger.engine.ports import Transactions
+from flowledger.engine.runtime.event_loops import EventLoops
 from flowledger.engine.runtime.jobs import Job, Outcomes
 from flowledger.engine.runtime.threads import Threads
 from flowledger.engine.telemetry import Signal, bound, logger
@@ -34,39 +34,35 @@ class HandlerCrew:
         self._done = done
         self._transactions = transactions
         self._threads = Threads(self._run_plain, settings.concurrency, "flowledger-handler")
-        self._loop: asyncio.AbstractEventLoop | None = None
+        patience = settings.loop_patience_seconds
+        self._loops = EventLoops(self._run_coroutine, self._loop_left, patience)
         self._log = logger("worker")
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Start all of them."""
         coroutines = [job for job in jobs if job.handler.is_async]
         if coroutines:
-            self._event_loop().call_soon_threadsafe(self._start_coroutines, coroutines)
+            self._loops.start(coroutines)
         self._threads.submit([job for job in jobs if not job.handler.is_async])
 
     def stop(self, job: Job) -> None:
         """Cancel a coroutine; a thread cannot be stopped, and may ask whether it shall."""
-        if job.handler.is_async and self._loop is not None:
-            # On the loop, since only there it is certain whether the coroutine has started.
-            self._loop.call_soon_threadsafe(_cancel, job)
+        if job.handler.is_async:
+            self._loops.cancel(job)
 
     def close(self) -> None:
         """Start nothing any more; running threads are left to themselves."""
         self._threads.close()
-        loop, self._loop = self._loop, None
-        if loop is not None:
-            loop.call_soon_threadsafe(loop.stop)
+        self._loops.close()
 
-    def _event_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            loop = asyncio.new_event_loop()
-            Thread(target=_run_loop, args=(loop,), name="flowledger-loop", daemon=True).start()
-            self._loop = loop
-        return self._loop
-
-    def _start_coroutines(self, jobs: list[Job]) -> None:
-        for job in jobs:
-            job.task = asyncio.get_running_loop().create_task(self._run_coroutine(job))
+    def _loop_left(self, blocking: Sequence[Job], others: Sequence[Job]) -> None:
+        """A coroutine blocks its event loop: hand back those that wait there for it."""
+        steps = [job.claim.step for job in blocking]
+        self._log.emit(Signal.WORKER_LOOP_BLOCKED, blocking=steps, handed_back=len(others))
+        for job in others:
+            job.attempt.give_up()
+            job.fact = self._outcomes.facts.outcome(StepHandedBack, job)
+            self._done(job)
 
     def _run_plain(self, job: Job) -> None:
         with _named(job):
@@ -79,20 +75,23 @@ class HandlerCrew:
                 self._done(job)
 
     async def _run_coroutine(self, job: Job) -> None:
+        fact: StepEvent | None = None
         with _named(job):
             limit = asyncio.timeout(job.timeout_seconds)
             try:
                 async with limit:
                     _refuse_cancelled(job)
                     result = await cast("Awaitable[JsonValue]", job.handler(job.call))
-                    job.fact = self._outcomes.completed(job, result)
+                    fact = self._outcomes.completed(job, result)
             except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
                 if limit.expired():
                     self._log.emit(Signal.WORKER_STEP_TIMED_OUT)
                 else:
-                    job.fact = self._failed(job, error)
+                    fact = self._failed(job, error)
             finally:
-                self._done(job)
+                if self._loops.ended(job):
+                    job.fact = fact
+                    self._done(job)
 
     def _called(self, job: Job) -> StepEvent:
         return self._outcomes.completed(job, cast("JsonValue", job.handler(job.call)))
@@ -128,11 +127,6 @@ def _stopped(job: Job) -> StepLost | StepCancelled:
     return (StepLost if job.attempt.lost else StepCancelled)(job.claim.step)
 
 
-def _cancel(job: Job) -> None:
-    if job.task is not None:
-        job.task.cancel()
-
-
 def _named(job: Job) -> AbstractContextManager[None]:
     claim = job.claim
     return bound(
@@ -141,11 +135,3 @@ def _named(job: Job) -> AbstractContextManager[None]:
         step=claim.step,
         attempt=claim.attempt,
     )
-
-
-def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-    finally:
-        loop.close()

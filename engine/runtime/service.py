@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Protocol
 
 from flowledger.engine.config import Settings
-from flowledger.engine.outages import Backoff, Health, Outages
+from flowledger.engine.outages import Backoff, Health, Outages, Telling
 from flowledger.engine.ports import Bell
 from flowledger.engine.runtime.worker import Worker
 from flowledger.engine.telemetry import Signal, logger
@@ -27,10 +27,15 @@ class Loop:
     """Runs a step function in a thread until it is stopped, whatever the database does."""
 
     def __init__(
-        self, name: str, step: Callable[[frozenset[str]], float], bell: Bell, backoff: Backoff
+        self,
+        name: str,
+        step: Callable[[frozenset[str]], float],
+        bell: Bell,
+        backoff: Backoff,
+        telling: Telling | None = None,
     ) -> None:
         self.name = name
-        self.outages = Outages(name)
+        self.outages = Outages(name, telling=telling)
         self._step = step
         self._bell = bell
         self._backoff = backoff
@@ -53,6 +58,7 @@ class Loop:
         rung: frozenset[str] = frozenset()
         while not self._stopping.is_set():
             rung = self._bell.wait(self._attempt(rung))
+        self.outages.left()
 
     def _attempt(self, rung: frozenset[str]) -> float:
         try:
@@ -74,6 +80,11 @@ class Leading(Protocol):
     @property
     def outages(self) -> Mapping[str, Outages]:
         """How each shard's loop fares, by its name."""
+        ...
+
+    @property
+    def telling(self) -> Telling:
+        """How an outage is told of by all of its loops."""
         ...
 
     def step(self, rung: frozenset[str]) -> float:
@@ -161,7 +172,7 @@ class Service:
             self._loop("worker", worker.step, bell)
         if self._coordinator is not None:
             coordinator, bell = self._coordinator
-            self._loop("shards", coordinator.step, bell)
+            self._loop("shards", coordinator.step, bell, coordinator.telling)
         if self._projector is not None:
             projector, bell = self._projector
             self._loop("projector", projector.step, bell)
@@ -223,7 +234,13 @@ class Service:
         if thread.is_alive():
             self._log.emit(Signal.LOOP_LEFT, loop=role)
 
-    def _loop(self, name: str, step: Callable[[frozenset[str]], float], bell: Bell) -> None:
+    def _loop(
+        self,
+        name: str,
+        step: Callable[[frozenset[str]], float],
+        bell: Bell,
+        telling: Telling | None = None,
+    ) -> None:
         database = self._settings.database
         backoff = Backoff(database.reconnect_initial_seconds, database.reconnect_cap_seconds)
-        self._loops.append(Loop(name, step, bell, backoff))
+        self._loops.append(Loop(name, step, bell, backoff, telling))

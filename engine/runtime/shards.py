@@ -30,7 +30,7 @@ from uuid import UUID
 
 from flowledger.engine.config import Coordinator as CoordinatorSettings
 from flowledger.engine.domain.sharing import Attendance, Lease, fair_share
-from flowledger.engine.outages import Outages
+from flowledger.engine.outages import Outages, Telling
 from flowledger.engine.ports import Bell
 from flowledger.engine.runtime.coordinator import Coordinator
 from flowledger.engine.runtime.seat import Seat
@@ -76,7 +76,7 @@ class Shards:
         identity: UUID,
         settings: CoordinatorSettings,
         new: Callable[[Seat, int], tuple[Coordinator, Bell]],
-        new_loop: Callable[[str, Callable[[frozenset[str]], float], Bell], Loop],
+        new_loop: Callable[[str, Callable[[frozenset[str]], float], Bell, Telling], Loop],
     ) -> None:
         """`new` makes the coordinator of a shard, of so many, and the bell that wakes it."""
         self._roster = roster
@@ -84,6 +84,7 @@ class Shards:
         self._settings = settings
         self._new = new
         self._new_loop = new_loop
+        self.telling = Telling("coordinator")
         self._led: dict[int, Led] = {}
         self._count = 0
         self._attends = False
@@ -156,7 +157,7 @@ class Shards:
         seat = Seat(shard)
         coordinator, bell = self._new(seat, self._count)
         name = "coordinator" if self._count == 1 else f"coordinator-{shard}"
-        loop = self._new_loop(name, coordinator.step, bell)
+        loop = self._new_loop(name, coordinator.step, bell, self.telling)
         loop.start()
         return Led(coordinator, seat, bell, loop)
 

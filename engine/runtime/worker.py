@@ -18,6 +18,7 @@ What can go wrong.
   thread is abandoned and takes a place until it ends; what they report is refused and dropped.
 - Too many places are taken by abandoned handlers: the worker is worn out. It claims nothing any
   more, finishes what runs, and says so to whoever can start it anew.
+- A coroutine blocks its event loop: those beside it are handed back (`event_loops.py`).
 - The answer to an exchange is lost: the facts are reported again, which the log recognises by their
   bytes; claims that went through are found on the board and run. The database may also carry it out
   later than that, as long as a statement may take; until then the board is asked again and again.
@@ -37,6 +38,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 from uuid import UUID
 
 from flowledger.engine.config import Worker as WorkerSettings
@@ -48,6 +50,7 @@ from flowledger.engine.outages import Health
 from flowledger.engine.ports import NO_FAULTS, Bell, Clock, Exchange, FaultPoints, Workboard
 from flowledger.engine.runtime.catalogue import Catalogue, Inputs
 from flowledger.engine.runtime.jobs import CrewFactory, Facts, Job, Outcomes
+from flowledger.engine.runtime.limbo import Limbo
 from flowledger.engine.runtime.reports import Reports
 from flowledger.engine.telemetry import Signal, logger
 
@@ -71,6 +74,7 @@ class Worker:
         settings: WorkerSettings,
         faults: FaultPoints = NO_FAULTS,
         limbo_seconds: float = 60.0,
+        elapsed: Callable[[], float] = monotonic,
     ) -> None:
         self.identity = new_id()
         self.when_worn_out: Callable[[], None] = _nothing
@@ -95,12 +99,12 @@ class Worker:
         self._outcomes: deque[Job] = deque()
         self._reports = Reports(self.identity, board, self._facts)
         self._lease: Lease | None = None
-        self._look_at = self._isolate_at = self._ask_board_at = clock.now()
+        self._look_at = self._isolate_at = clock.now()
         self._may_claim = True
         self._paused = False
         self._ask_board = False
-        self._limbo = timedelta(seconds=limbo_seconds)
-        self._in_limbo_until: datetime | None = None  # what was cut off may still be carried out
+        poll = settings.poll_seconds
+        self._limbo = Limbo(elapsed, lasts_seconds=limbo_seconds, poll_seconds=poll)
         self._isolated = False
         self._stopping = False
         self._log = logger("worker")
@@ -246,10 +250,7 @@ class Worker:
     def _see_to_wear(self, now: datetime) -> None:
         """Abandoned handlers get the grace to end, as they may have been asked to."""
         grace = timedelta(seconds=self._settings.grace_seconds)
-        stuck = sum(
-            not job.handler.is_async and now - since >= grace
-            for job, since in self._abandoned.values()
-        )
+        stuck = sum(now - since >= grace for _, since in self._abandoned.values())
         worn_out = 2 * stuck >= self._settings.concurrency
         if worn_out is self.wear.well:
             self._board.wear(self.identity, worn_out=worn_out)
@@ -316,8 +317,7 @@ class Worker:
             self._faults.reached("exchanged")
         except Exception:
             self._ask_board = True
-            self._ask_board_at = self._clock.now()
-            self._in_limbo_until = self._ask_board_at + self._limbo
+            self._limbo.entered()
             self._ring("fact")  # it may have been stored all the same
             raise
         if facts or not self._quiet:
@@ -370,13 +370,8 @@ class Worker:
 
     def _doubt_what_was_cut_off(self) -> None:
         """Ask the board once a poll, as long as an exchange that was cut off may still arrive."""
-        now, until = self._clock.now(), self._in_limbo_until
-        if until is None or now < self._ask_board_at:
-            return
-        self._ask_board = True
-        self._ask_board_at = now + timedelta(seconds=self._settings.poll_seconds)
-        if now >= until:
-            self._in_limbo_until = None
+        if self._limbo.asks():
+            self._ask_board = True
 
     def _adopt(self) -> None:
         """Run what an exchange claimed whose answer was lost."""

@@ -22,7 +22,7 @@ from flowledger.engine.domain.gate import GateState
 from flowledger.engine.domain.template import UNLIMITED, Template, parse_template
 from flowledger.engine.errors import LogCorrupt, UnknownTemplate
 from flowledger.engine.ports import Commit, Due, Leadership, Recorded, Unreadable
-from flowledger.engine.store.arrays import TextArray
+from flowledger.engine.store.arrays import TextArray, UuidArray
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.failures import translated
 from flowledger.engine.store.limits import changes_text, circuits_of, state_of
@@ -141,6 +141,16 @@ class PostgresLedger:
         rows = self._all(
             "select * from flowledger.unqueued_steps(%s, %s, %s)",
             (limit, self._shard, self._shards),
+        )
+        return cast("list[tuple[UUID, str]]", rows)
+
+    def queued_of(
+        self, templates: Sequence[UUID], systems: Sequence[str], limit: int
+    ) -> Sequence[tuple[UUID, str]]:
+        """Queued steps of these that nobody has claimed; what would be claimed last comes first."""
+        rows = self._all(
+            "select * from flowledger.queued_steps_of(%s, %s, %s, %s, %s)",
+            (UuidArray(templates), TextArray(systems), limit, self._shard, self._shards),
         )
         return cast("list[tuple[UUID, str]]", rows)
 

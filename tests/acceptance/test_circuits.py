@@ -29,6 +29,20 @@ def charge(context: dict[str, Any]) -> int:
     return 1
 
 
+slow = Workflow("circuits", "slow", version="1")
+goes_on = Event()
+
+
+@slow.step(system="bank", retry=AT_ONCE)
+def charge_slowly(context: dict[str, Any]) -> int:
+    """From the fourth call on it waits until the test lets it go on."""
+    calls.append(context["number"])
+    assert len(calls) <= 3 or goes_on.wait(PATIENCE)
+    if not works.is_set():
+        raise ConnectionError("the bank is away")
+    return 1
+
+
 BROKEN = {
     "circuit_failure_threshold": 3,
     "circuit_open_seconds": 60.0,
@@ -39,6 +53,7 @@ BROKEN = {
 @pytest.fixture(autouse=True)
 def _bank() -> Iterator[None]:
     works.clear()
+    goes_on.clear()
     calls.clear()
     yield
     works.set()
@@ -111,3 +126,25 @@ def test_it_stays_open_for_the_next_coordinator(lab: Lab) -> None:
 
     assert {task.wait(PATIENCE), other.wait(PATIENCE)} == {TaskState.COMPLETE}
     assert len(calls) == made + 2
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_steps_that_were_queued_before_it_opened_wait_too(lab: Lab, shards: int) -> None:
+    """Twenty are queued; three are tried, a fourth is when it opens, and none after that."""
+    coordinator = {"shards": shards, "poll_seconds": 0.1, "timer_batch_size": 5}
+    engine = lab.open(slow, roles=["coordinator"], coordinator=coordinator, limits=BROKEN)
+    tasks = engine.submit_many(slow, [{"number": number} for number in range(20)])
+    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 20)
+
+    lab.open(slow, roles=["worker"], worker={"concurrency": 1})
+
+    lab.until(lambda: state(lab) == "open" and len(held_steps(lab)) == 19)
+    goes_on.set()
+    lab.until(lambda: len(held_steps(lab)) == 20)
+    assert len(calls) == 4
+    assert lab.value("select count(*) from flowledger.queue") == 0
+    works.set()
+    lab.move_clock("61 seconds")
+    assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
+    assert len(calls) == 4 + 20
+    assert list(engine.verify()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from lab import PATIENCE, Lab, kinds
 from limits import held_steps
 
@@ -39,6 +40,25 @@ def test_its_tasks_wait_and_go_on_when_it_is_resumed(lab: Lab) -> None:
 
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
     assert held_steps(lab) == []
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_what_is_queued_already_is_taken_back_and_waits(lab: Lab, shards: int) -> None:
+    engine = lab.open(flow, other, roles=["coordinator"], coordinator={"shards": shards})
+    tasks = engine.submit_many(flow, [{}] * 5)
+    beside = engine.submit(other, {})
+    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 6)
+
+    engine.pause_template(KEY, reason="a bug", actor="ann")
+
+    lab.until(lambda: len(held_steps(lab)) == 5)
+    lab.open(flow, other, roles=["worker"])
+    assert beside.wait(PATIENCE) is TaskState.COMPLETE
+    for task in tasks:
+        assert kinds(task.history(), "only") == ["StepEnqueued", "StepWithdrawn"]
+    engine.resume_template(KEY, reason="fixed", actor="ann")
+    assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
+    assert list(engine.verify()) == []
 
 
 def test_it_stays_paused_for_the_next_coordinator(lab: Lab) -> None:

@@ -28,6 +28,14 @@ def blocked(context: dict[str, str], step: StepContext) -> int:
     return step.attempt
 
 
+unstarted = Workflow("timeouts", "unstarted", version="1")
+
+
+@unstarted.step(start_timeout=60)
+def late() -> str:
+    return "started"
+
+
 coroutines = Workflow("timeouts", "async", version="1")
 cancelled = Event()
 
@@ -132,3 +140,23 @@ def test_a_coroutine_that_takes_too_long_is_cancelled(engine: Engine) -> None:
     assert kinds(task.history(), "patient") == [
         "StepEnqueued", "StepStarted", "StepTimedOut", "StepErrored",
     ]  # fmt: skip
+
+
+def test_a_step_that_nobody_starts_in_time_is_in_error_and_not_run_later(lab: Lab) -> None:
+    """By rows with a due time and the engine's clock: one is started in time, one is not."""
+    engine = lab.open(unstarted, roles=["coordinator"])
+    task = engine.submit(unstarted, {})
+    lab.until(lambda: lab.value("select count(*) from flowledger.timer") == 1)
+    lab.move_clock("59 seconds")
+    in_time = engine.submit(unstarted, {})
+    lab.until(lambda: lab.value("select count(*) from flowledger.timer") == 2)
+
+    lab.move_clock("2 seconds")
+
+    with pytest.raises(TaskFailed, match="no worker started it within 60 s"):
+        task.result(PATIENCE)
+    assert kinds(task.history(), "late") == ["StepEnqueued", "StepErrored"]
+    lab.open(unstarted, roles=["worker"])
+    assert in_time.result(PATIENCE) == {"late": "started"}
+    assert kinds(task.history(), "late") == ["StepEnqueued", "StepErrored"]
+    assert lab.value("select count(*) from flowledger.timer") == 0

@@ -245,3 +245,16 @@ def test_a_submission_is_handed_out_until_it_is_taken(store: Stores) -> None:
 def leave(store: Stores, created: TaskCreated) -> None:
     with store.own_transaction() as connection:
         store.tasks.submit([created], connection, only_new=False)
+
+
+# Taking back what is queued
+
+
+def test_what_is_queued_and_not_claimed_can_be_taken_back_the_last_first(store: Stores) -> None:
+    first, second, third = (store.queued(turn=float(turn))[0] for turn in range(3))
+    assert [claim.task_id for claim in store.exchange(limit=1).claims] == [first]
+
+    mine = [store.template.template_id]
+    assert store.ledger.queued_of(mine, [], 9) == [(third, "start"), (second, "start")]
+    assert store.ledger.queued_of(mine, [], 1) == [(third, "start")]
+    assert store.ledger.queued_of([new_id()], ["bank"], 9) == []

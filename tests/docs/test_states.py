@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from given import Story, step, template
 
+from flowledger.engine.domain import events as happened
 from flowledger.engine.domain.events import (
     StepCancelSignalled,
     TaskCancelled,
@@ -82,6 +83,17 @@ def test_a_drawing_is_its_table(
 
     assert len(drawn) == 2
     assert drawn[place] == drawing(transitions)
+
+
+def test_every_event_has_its_guard_and_its_writer() -> None:
+    rows = table("event")
+    moved = {kind for _, kind in (*TASK_TRANSITIONS, *STEP_TRANSITIONS)}
+
+    assert sorted(event for event, *_ in rows) == sorted(f"`{kind.__name__}`" for kind in moved)
+    for event, writer, guard in rows:
+        decided = getattr(happened, event.strip("`")) in happened.DECISIONS
+        assert writer.startswith("the coordinator" if decided else ("the worker", "a caller"))
+        assert guard
 
 
 # -- what a parent's state means to its children

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -152,9 +153,10 @@ class ForgetfulLedger(PostgresLedger):
 
 
 class ForgetfulBoard(PostgresWorkboard):
-    """Exchanges, and says that it was cut off."""
+    """Exchanges, and says that it was cut off; `late`, it exchanges when it is told to `arrive`."""
 
     answers: Answers
+    arrive: Callable[[], Exchange] | None = None
 
     def exchange(  # noqa: PLR0913 - as the one it replaces
         self,
@@ -166,7 +168,11 @@ class ForgetfulBoard(PostgresWorkboard):
         *,
         quiet: bool,
     ) -> Exchange:
-        found = super().exchange(worker, facts, templates, limit, started, quiet=quiet)
+        exchange = partial(super().exchange, worker, facts, templates, limit, started, quiet=quiet)
+        if self.answers.victim == "late" and self.arrive is None:
+            self.arrive = exchange
+            raise DatabaseUnavailable("cut off, and still on its way")
+        found = exchange()
         if (facts or found.claims) and self.answers.lost("worker"):
             raise DatabaseUnavailable("cut off after the commit")
         return found
@@ -175,13 +181,13 @@ class ForgetfulBoard(PostgresWorkboard):
 class Loops:
     """A coordinator and a worker, stepped by hand, whose store loses answers."""
 
-    def __init__(self, lab: Lab, opened: ExitStack) -> None:
-        settings = lab.settings()
+    def __init__(self, lab: Lab, opened: ExitStack, **worker: Any) -> None:
+        settings = lab.settings(worker=worker)
         pool = opened.enter_context(engine_pool(lab.url, settings))
         mapper, clock = LedgerMapper(), DatabaseClock()
         self.answers = Answers()
         ledger = ForgetfulLedger(pool, mapper, clock, 60)
-        board = ForgetfulBoard(pool, mapper, clock)
+        self.board = board = ForgetfulBoard(pool, mapper, clock)
         ledger.answers = board.answers = self.answers
         self.bell = ProcessBell()
         transactions = PostgresTransactions(lab.url, pool, mapper, settings)
@@ -207,7 +213,9 @@ class Loops:
 
     def run(self, ended: Callable[[], bool]) -> None:
         self.worker.renew()
+        until = monotonic() + PATIENCE
         while not ended():
+            assert monotonic() < until, "it did not come to its end"
             for loop in (self.coordinator, self.worker):
                 with suppress(DatabaseUnavailable):
                     loop.step()
@@ -241,3 +249,26 @@ def test_what_was_committed_before_the_connection_was_cut_is_not_done_twice(
     for task in tasks:
         assert_legal_order(task.history(), flow.template)
         assert kinds(task.history(), "second") == ["StepEnqueued", "StepStarted", "StepCompleted"]
+
+
+def test_claims_that_arrive_late_are_run_also_when_the_clock_was_moved_meanwhile(
+    lab: Lab, client: Engine
+) -> None:
+    """The first exchange is cut off; when it arrives, the worker has made others since."""
+    with ExitStack() as opened:
+        loops = Loops(lab, opened, concurrency=1, poll_seconds=0.05)
+        tasks = client.submit_many(flow, [{"number": number} for number in range(2)])
+        loops.coordinator.step()
+        loops.worker.renew()
+        loops.answers.victim = "late"
+        with pytest.raises(DatabaseUnavailable):
+            loops.worker.step()
+        lab.move_clock("2 minutes")
+        loops.worker.renew()
+        loops.worker.step()
+        assert loops.board.arrive
+        assert loops.board.arrive().claims
+
+        loops.run(lambda: all(task.state is TaskState.COMPLETE for task in tasks))
+
+    assert set(completions(lab).values()) == {1}

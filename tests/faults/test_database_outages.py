@@ -57,6 +57,7 @@ def test_a_server_that_crashes_and_comes_back_costs_each_loop_two_lines_and_noth
         load.assert_everything_ends_once()
     for loop in (*LOOPS, "endings"):
         assert load.told(loop) == [LOST, BACK]
+    assert load.told("shards") == [], "the loops of the coordinator tell together"
 
 
 def test_two_crashes_are_two_outages(

@@ -18,9 +18,11 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from lab import PATIENCE, SHORT_LEASES, Lab, completions, kinds, of_kind
 
-from flowledger.engine import Engine, TaskState
+from flowledger.engine import Engine, TaskHandle, TaskState
+from flowledger.engine.cli.tasks import history, status
 from flowledger.engine.domain.events import StepErrored, StepFailed
 
 NEIGHBOURS = 12
@@ -214,8 +216,19 @@ def supervised(lab: Lab, poison: Any, tmp_path: Path) -> Generator[Supervisor]:
         yield supervisor
 
 
+def said(lab: Lab, task: TaskHandle, step: str) -> tuple[str, str]:
+    """What `flowledger status` says of the step, and `flowledger history` of all that happened."""
+    environment = {"FLOWLEDGER_DATABASE__URL": lab.url}
+    stands, happened = (
+        CliRunner().invoke(command, [str(task.id)], env=environment, catch_exceptions=False).output
+        for command in (status, history)
+    )
+    (line,) = [line for line in stands.splitlines() if line.startswith(f"  {step} ")]
+    return line, happened
+
+
 def test_whatever_a_handler_does_to_its_process_it_ends_in_a_clear_error(
-    client: Engine, supervised: Supervisor, poison: Any
+    client: Engine, supervised: Supervisor, poison: Any, lab: Lab
 ) -> None:
     """One process survives all of it, and runs a step as if nothing had happened afterwards.
 
@@ -233,8 +246,13 @@ def test_whatever_a_handler_does_to_its_process_it_ends_in_a_clear_error(
     for how, task in tasks.items():
         assert task.wait(LONG) is TaskState.ERROR, how
         (failed,) = of_kind(task.history(), StepFailed)
-        said = f"{failed.error.error_class}: {failed.error.message}"
-        assert TOLD[how] in said
+        error = f"{failed.error.error_class}: {failed.error.message}"
+        assert TOLD[how] in error
+        stands, happened = said(lab, task, "poison")
+        assert "given up (" in stands
+        assert TOLD[how] in stands
+        assert f"attempt 1 failed: {failed.error.error_class}" in happened
+        assert "failed, as these ended in error: poison" in happened
         assert failed.error.retryable is (how not in {*PERMANENT, "recurses", "closes_its_output",
                                                       "starts_threads"})  # fmt: skip
     for task in [*neighbours, client.submit(poison.beside, {})]:
@@ -250,6 +268,7 @@ def test_a_handler_that_deletes_its_row_in_the_queue_harms_nobody(
 
     for task in tasks:
         assert task.result(LONG) == {"poison": "done"}
+        assert "complete" in said(lab, task, "poison")[0]
     for task in neighbours:
         assert task.result(LONG) == {"works": "worked"}
     assert set(completions(lab).values()) == {1}
@@ -271,6 +290,9 @@ def test_a_handler_that_kills_its_process_is_found_out_and_nobody_beside_it_is_s
         "lost_leases", "2 workers went silent while they ran it",
     )  # fmt: skip
     assert kinds(culprit.history(), "poison").count("StepLeaseExpired") == 2
+    stands, happened = said(lab, culprit, "poison")
+    assert "given up (lost leases): 2 workers went silent while they ran it" in stands
+    assert happened.count("lost: its worker went silent") == 2
     lost = [kinds(task.history(), "works").count("StepLeaseExpired") for task in neighbours]
     assert max(lost) == 1, "nobody was beside the culprit, which then tells nothing"
     assert supervised.codes == [3, 3]
@@ -288,6 +310,9 @@ def test_a_worker_that_abandoned_handlers_wear_out_starts_itself_anew(
             assert task.wait(LONG) is TaskState.ERROR
             (errored,) = of_kind(task.history(), StepErrored)
             assert errored.message == "failed 1 of 1 times: ran longer than 0.5 s"
+            stands, happened = said(lab, task, "blocks")
+            assert "given up (exhausted): failed 1 of 1 times: ran longer than 0.5 s" in stands
+            assert "attempt 1 ran longer than 0.5 s" in happened
         until_logged(supervisor, "program.restarted")
 
         for task in client.submit_many(poison.beside, [{}] * NEIGHBOURS):

@@ -139,6 +139,7 @@ class Cluster:
             settings=self._worker_settings,
             faults=process,
             limbo_seconds=LIMBO_SECONDS,
+            elapsed=lambda: world.elapsed,
         )
         SteppedLoop(process, lambda _: worker.renew())
         bell.loop = SteppedLoop(process, worker.step, "queue", "cancel", "outcome")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from uuid import UUID
 
-from simulation.database import Database
+from simulation.database import Database, Queued
 from simulation.local_clock import LocalClock
 
 from flowledger.engine.domain.circuits import Kept
@@ -121,6 +121,24 @@ class MemoryLedger:
             and database.tasks[key[0]]["ended_at"] is None
         )
         return list(islice(missing, limit))
+
+    def queued_of(
+        self, templates: Sequence[UUID], systems: Sequence[str], limit: int
+    ) -> Sequence[tuple[UUID, str]]:
+        """Queued steps of these that nobody has claimed; what would be claimed last comes first."""
+        found = [
+            row
+            for row in self._database.queue.values()
+            if row.worker_id is None
+            and self._is_mine(row.task_id)
+            and (row.template_id in templates or self._system_of(row) in systems)
+        ]
+        found.sort(key=lambda row: (row.turn, row.queued), reverse=True)
+        return [(row.task_id, row.step) for row in found[:limit]]
+
+    def _system_of(self, row: Queued) -> str | None:
+        steps = self._database.templates[row.template_id].steps
+        return next(step.system for step in steps if step.name == row.step)
 
     def submissions(self, limit: int) -> Sequence[TaskCreated]:
         """Tasks left by applications in transactions of their own, oldest first."""

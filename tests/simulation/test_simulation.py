@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from simulation.simulate import Simulation, broken, simulate
 
@@ -25,6 +25,7 @@ CHUNK = 100
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 2**32 - 1))
+@example(seed=1435657364).via("the clock was moved while an exchange was cut off")
 def test_whatever_goes_wrong_every_task_ends_as_its_template_allows(seed: int) -> None:
     simulate(seed)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowledger.engine.errors import DatabaseBusy, DatabaseUnavailable, StatementRefused
-from flowledger.engine.outages import Backoff, Health, Outages
+from flowledger.engine.outages import Backoff, Health, Outages, Telling
 from flowledger.engine.telemetry import Signal
 
 AWAY = DatabaseUnavailable("away")
@@ -109,6 +109,36 @@ def test_what_is_over_may_be_called_by_another_name(told: pytest.LogCaptureFixtu
     outages.succeeded()
 
     assert events(told) == ["database.lost", "listener.reconnected"]
+
+
+def test_loops_of_one_role_tell_an_outage_together(told: pytest.LogCaptureFixture) -> None:
+    telling = Telling("coordinator")
+    first, second = (Outages(f"coordinator-{shard}", telling=telling) for shard in range(2))
+    for _ in range(2):
+        first.failed(AWAY)
+        second.failed(AWAY)
+        second.failed(AWAY)
+        first.succeeded()
+        assert not second.health.well
+        second.succeeded()
+
+    assert events(told) == ["database.lost", "database.back"] * 2
+    back = vars(told.records[-1])["flowledger"]
+    assert (back["component"], back["attempts"]) == ("coordinator", 2)
+
+
+def test_a_loop_that_ended_in_an_outage_does_not_keep_the_others_from_telling_the_end(
+    told: pytest.LogCaptureFixture,
+) -> None:
+    telling = Telling("coordinator")
+    first, second = (Outages(f"coordinator-{shard}", telling=telling) for shard in range(2))
+    first.failed(AWAY)
+    second.failed(AWAY)
+
+    second.left()
+    first.succeeded()
+
+    assert events(told) == ["database.lost", "database.back"]
 
 
 @given(initial=st.floats(0.001, 10), cap=st.floats(0.001, 100), attempts=st.integers(1, 100))

@@ -1,0 +1,59 @@
+"""Until when an exchange that was cut off may still arrive."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowledger.engine.runtime.limbo import Limbo
+
+
+class Seconds:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.passed = 100.0
+
+    def __call__(self) -> float:
+        return self.passed
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def limbo(seconds: Seconds) -> Limbo:
+    return Limbo(seconds, lasts_seconds=10, poll_seconds=4)
+
+
+def asked_at(limbo: Limbo, seconds: Seconds, until: int) -> list[int]:
+    asked: list[int] = []
+    for second in range(until):
+        seconds.passed = 100.0 + second
+        if limbo.asks():
+            asked.append(second)
+    return asked
+
+
+def test_while_nothing_was_cut_off_nobody_asks(limbo: Limbo, seconds: Seconds) -> None:
+    assert asked_at(limbo, seconds, 30) == []
+
+
+def test_it_asks_at_once_then_each_poll_and_once_when_all_has_arrived(
+    limbo: Limbo, seconds: Seconds
+) -> None:
+    limbo.entered()
+
+    assert asked_at(limbo, seconds, 60) == [0, 4, 8, 12]
+
+
+def test_another_one_that_is_cut_off_begins_it_anew(limbo: Limbo, seconds: Seconds) -> None:
+    limbo.entered()
+    assert asked_at(limbo, seconds, 6) == [0, 4]
+    limbo.entered()
+
+    seconds.passed = 200.0
+
+    assert limbo.asks()
+    assert not limbo.asks()
