@@ -177,6 +177,17 @@ def test_a_process_of_its_own_runs_projections_that_are_named(command: Command, 
     assert lab.value("select count(*) from ends.task") == 1
 
 
+def test_what_is_configured_is_found_in_the_working_directory(command: Command) -> None:
+    """As a script the command has the folder of the script on its path, and not this one."""
+    command.environment["PYTHONSAFEPATH"] = "1"
+    command.environment["FLOWLEDGER_PROJECTIONS__MODULES"] = "model:Ends"
+    command.write("model.py", MODEL)
+
+    done = command("verify", "--all")
+
+    assert (done.code, done.error) == (0, "")
+
+
 def test_a_module_that_is_not_there_is_told(command: Command) -> None:
     done = command("projector", "nowhere:Nothing")
 
