@@ -234,7 +234,7 @@ def _running(scene: Scene, number: int) -> Iterable[Reason]:
             sentence=f"{said}{where}{tail}",
             about=str(worker),
             cause=cause(placed),
-            earliest=scene.now if kind is ReasonKind.LEASE_LOST else None,
+            earliest=scene.soon if kind is ReasonKind.LEASE_LOST else None,
             details={**details, **more},
             steps=(name,),
         )

@@ -325,7 +325,7 @@ def test_projections_that_stand_for_the_same_reason_are_told_together() -> None:
     ]
 
     assert said == [
-        "not yet shown by projections p and q, at 1 of 3; no process runs it",
+        "not yet shown by projections p and q, at 1 of 3; no process runs them",
         "not yet shown by projection r, at 2 of 3; an event failed: no such column",
     ]
 
