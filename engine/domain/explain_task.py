@@ -137,10 +137,8 @@ def _not_started(scene: Scene) -> Iterator[Reason]:
             details={"start_at": iso(run.start_at)},
         )
     else:
-        led = scene.soon is not None
-        next_step = (
-            "a coordinator takes it on next" if led else "a coordinator must run to take it on"
-        )
+        takes, must_run = "takes it on next", "must run to take it on"
+        next_step = f"a coordinator {must_run if scene.soon is None else takes}"
         yield Reason(
             kind=ReasonKind.SUBMITTED,
             sentence=f"submitted {scene.ago(placed[1])}; {next_step}",
