@@ -161,6 +161,12 @@ WORKERS = {
         K.QUEUED,
         "a worker of shop/order@1 takes it next",
     ),
+    "a long queue": (
+        (worker(running=None),),
+        {"before": 7, "more": True},
+        K.QUEUED,
+        "thousands come before it in the queue, 7 or more of which these workers take first",
+    ),
     "one before": ((worker(),), {"before": 1}, K.QUEUED, "1 step comes before it"),
     "two before": ((worker(),), {"before": 2}, K.QUEUED, "2 steps come before it"),
 }
