@@ -11,7 +11,6 @@ from uuid import UUID
 from flowledger.engine.api import ALL_ROLES, Engine, Role
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.classification import Classifier, classify
-from flowledger.engine.domain.replay import Difference
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.operations import template_named
 from flowledger.engine.outages import Backoff, Telling
@@ -40,7 +39,7 @@ from flowledger.engine.store.verification import PostgresEvidences
 from flowledger.engine.store.wakeups import ProcessBell, Wakeups
 from flowledger.engine.store.workboard import PostgresWorkboard
 from flowledger.engine.telemetry import Signal, logger
-from flowledger.engine.verification import Looked, built_in
+from flowledger.engine.verification import Finding, built_in
 
 
 def open_engine(  # noqa: PLR0913 - what an engine is made of
@@ -303,7 +302,7 @@ class ProjectionChecks:
         self._parts = parts
         self._projections = projections
 
-    def check(self, task: UUID | None) -> Iterator[Difference | Looked]:
+    def check(self, task: UUID | None) -> Iterator[Finding]:
         """As `Check.check`. Raises InvalidProjection."""
         from flowledger.projections.hosting import projection_check  # noqa: PLC0415
 

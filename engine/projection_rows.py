@@ -105,3 +105,7 @@ class ProjectionRows(Protocol):
     def want_parked(self, name: str, wanted: str, task: UUID | None, position: int | None) -> int:
         """Ask that parked events are retried or dropped; how many."""
         ...
+
+    def remove(self, name: str) -> bool:
+        """Have it forgotten, with its rows; whether there was one. Raises ProjectionRefused."""
+        ...

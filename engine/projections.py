@@ -112,6 +112,14 @@ class Projections:
         self._ring()
         return cancelled
 
+    def remove(self, name: str) -> None:
+        """Forget one that nobody runs any more, with its tables and views.
+
+        A process that has its code makes it anew. Raises ProjectionRefused where one runs it, or
+        where something depends on its views, and DatabaseBusy where somebody reads them.
+        """
+        self._known(name, int(self._rows.remove(name)))
+
     def parked(self, name: str) -> Sequence[ParkedEvent]:
         """The events that it put aside, in the order of the log."""
         self.status(name)

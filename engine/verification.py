@@ -37,6 +37,17 @@ class Looked:
     events: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class NotCompared:
+    """Something that was made from the log and that nobody here could make again, and why."""
+
+    name: str
+    why: str
+
+
+Finding = Difference | Looked | NotCompared
+
+
 class Check(Protocol):
     """One kind of thing to hold against the log."""
 
@@ -45,8 +56,11 @@ class Check(Protocol):
         """What it looks at, in a word or two."""
         ...
 
-    def check(self, task: UUID | None) -> Iterator[Difference | Looked]:
-        """The differences of the task, or of all and of what is no task's; how far it is."""
+    def check(self, task: UUID | None) -> Iterator[Finding]:
+        """The differences of the task, or of all and of what is no task's; how far it is.
+
+        Also what it could not look at.
+        """
         ...
 
 
@@ -93,7 +107,8 @@ class Evidences(Protocol):
 class Verification:
     """One run of all checks: iterate over it for the differences, as they are found.
 
-    `tasks` and `events` count what was looked at so far, `found` the differences.
+    `tasks` and `events` count what was looked at so far, `found` the differences; `not_compared`
+    says what could not be looked at, and why.
     """
 
     def __init__(self, checks: Sequence[Check], task: UUID | None) -> None:
@@ -102,13 +117,14 @@ class Verification:
         self.tasks = 0
         self.events = 0
         self.found = 0
+        self.not_compared: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[Difference]:
         for _, found in self.look():
             if isinstance(found, Difference):
                 yield found
 
-    def look(self) -> Iterator[tuple[str, Difference | Looked]]:
+    def look(self) -> Iterator[tuple[str, Finding]]:
         """The differences, each with the name of its check, and how far it is between them.
 
         Raises UnknownTask where there is no such task, LogCorrupt, DatabaseUnavailable.
@@ -118,6 +134,8 @@ class Verification:
                 if isinstance(found, Looked):
                     self.tasks += found.tasks
                     self.events += found.events
+                elif isinstance(found, NotCompared):
+                    self.not_compared[found.name] = found.why
                 else:
                     self.found += 1
                 yield check.name, found
@@ -132,7 +150,7 @@ class TaskCheck:
         self._stored = stored
         self._plans: dict[UUID, Plan] = {}
 
-    def check(self, task: UUID | None) -> Iterator[Difference | Looked]:
+    def check(self, task: UUID | None) -> Iterator[Finding]:
         """As `Check.check`. Raises UnknownTask."""
         if task is not None:
             yield from self._one(task)
@@ -143,7 +161,7 @@ class TaskCheck:
             yield from self._verified(self._stored.evidence(tasks))
             after = tasks[-1]
 
-    def _one(self, task: UUID) -> Iterator[Difference | Looked]:
+    def _one(self, task: UUID) -> Iterator[Finding]:
         found = self._stored.evidence([task])
         stored = any(
             one.log or any(one.rows.get(kind) for kind in ("task", "step")) for one in found
@@ -152,7 +170,7 @@ class TaskCheck:
             raise UnknownTask(task)
         yield from self._verified(found)
 
-    def _verified(self, evidence: Sequence[Evidence]) -> Iterator[Difference | Looked]:
+    def _verified(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         for one in evidence:
             yield from verify_task(one, self._plan)
         yield Looked(len(evidence), sum(len(one.log) for one in evidence))
@@ -175,7 +193,7 @@ class StreamCheck:
     def __init__(self, stored: Evidences) -> None:
         self._stored = stored
 
-    def check(self, task: UUID | None) -> Iterator[Difference | Looked]:
+    def check(self, task: UUID | None) -> Iterator[Finding]:
         """As `Check.check`; nothing for one task."""
         if task is not None:
             return
@@ -199,7 +217,7 @@ class StoreCheck:
     def __init__(self, stored: Evidences) -> None:
         self._stored = stored
 
-    def check(self, task: UUID | None) -> Iterator[Difference | Looked]:
+    def check(self, task: UUID | None) -> Iterator[Finding]:
         """As `Check.check`; nothing for one task."""
         if task is None:
             yield from self._stored.strays()

@@ -90,10 +90,10 @@ def _configured(settings: Settings) -> Iterable[object]:
         module, _, attribute = place.partition(":")
         try:
             yield getattr(import_module(module), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
+        except Exception as error:
             raise InvalidProjection(
-                f"projections.modules: {place!r} cannot be imported ({error});"
-                " expected module:attribute"
+                f"projections.modules: {place!r} cannot be imported"
+                f" ({type(error).__name__}: {error}); expected module:attribute"
             ) from error
 
 
@@ -101,7 +101,7 @@ def _installed() -> Iterable[object]:
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             yield entry.load()
-        except (ImportError, AttributeError) as error:
+        except Exception as error:
             raise InvalidProjection(
                 f"the entry point {entry.name!r} of {ENTRY_POINTS} cannot be loaded: {error}"
             ) from error

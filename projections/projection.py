@@ -223,7 +223,11 @@ class Routes:
 
 def instance_of(given: object) -> Projection:
     """A projection, given itself or by its class. Raises InvalidProjection for anything else."""
-    made: object = cast("type[object]", given)() if isinstance(given, type) else given
+    try:
+        made: object = cast("type[object]", given)() if isinstance(given, type) else given
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise InvalidProjection(f"{given!r} cannot be made: {said}") from error
     if not isinstance(made, Projection) or not hasattr(made, "name"):
         raise InvalidProjection(f"{given!r} is no projection with a name")
     return made

@@ -1,21 +1,27 @@
-"""What the author of a projection tests it with: given events, expect rows, and three promises.
+"""What the author of a projection tests it with: given events, expect rows, and its promises.
 
     case = Case(CustomerSpend, database_url)
     case.given(history).expect("spend", [("ann", 1999)])
     case.check(history)
 
 `check` applies the events in one batch, one by one, and in batches of other sizes, each in a schema
-of its own; twice from the start; and with a crash before and after every commit. All of that must
-give the same rows. The database must be one that the engine has prepared; everything happens in
-schemas that are dropped again.
+of its own; twice from the start; with every batch rolled back once and applied again, as when the
+database refuses it for a moment; and with the process killed before each commit, so that whatever
+the projection remembers is lost. Where it has `forget`, each task is forgotten and told again. All
+of that must give the same rows. Methods run as the projection's own role, as with the host.
+
+The database must be one that the engine has prepared; everything happens in schemas that are
+dropped again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
-from uuid import uuid4
+from copy import copy
+from types import MappingProxyType
+from typing import Any, Literal
+from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import sql
@@ -30,6 +36,16 @@ from flowledger.projections.projection import PLACE, Projection, instance_of
 SIZES = (1, 2, 3, 7)
 """Batches that are tried beside all events at once."""
 
+Mishap = Literal["rolled back", "killed"]
+MISHAPS: Mapping[Mishap, str] = MappingProxyType(
+    {
+        "rolled back": "that are rolled back once",
+        "killed": "before each of which the process is killed",
+    }
+)
+ROLE = "select flowledger.projection_role(%s)"
+ENTER = sql.SQL("set local search_path = {schema}, pg_temp; set local role {role}")
+
 Rows = list[TupleRow]
 Tables = Mapping[str, Rows]
 
@@ -38,8 +54,8 @@ class Case:
     """A projection with a database to try it in."""
 
     def __init__(self, projection: Projection | type[Projection], url: str) -> None:
+        self._given = projection
         self.projection = instance_of(projection)
-        self._applying = Applying(self.projection)
         self._url = url
 
     def given(self, events: Iterable[Event | Recorded]) -> Outcome:
@@ -55,52 +71,101 @@ class Case:
         for size in SIZES:
             cut = self.tables(given, size)
             _same(expected, cut, f"in batches of {size} it has other rows than in one")
-        for crash in range(0, len(given), max(1, len(given) // len(SIZES))):
-            crashed = self.tables(given, 1, crash_at=crash)
-            _same(expected, crashed, f"after a crash at event {crash + 1} it has other rows")
+        for size in SIZES[::2]:
+            for mishap, said in MISHAPS.items():
+                found = self.tables(given, size, mishap)
+                _same(expected, found, f"in batches of {size} {said} it has other rows")
+        if type(self.projection).forget is not Projection.forget:
+            told = self.tables(given, forget=True)
+            _same(expected, told, "of a task that is forgotten and told again it has other rows")
 
     def tables(
-        self, events: Sequence[Recorded], size: int | None = None, crash_at: int | None = None
+        self,
+        events: Sequence[Recorded],
+        size: int | None = None,
+        mishap: Mishap | None = None,
+        *,
+        forget: bool = False,
     ) -> Tables:
         """The rows of every table after these events, in batches of a size (None: all in one).
 
-        With `crash_at`, the batch of that event is applied, thrown away, and applied again.
+        With a mishap, it happens once to each batch, which is then applied again. With `forget`,
+        the rows of each task are deleted in the end, and made anew.
         """
-        batches = _cut(events, size or max(1, len(events)))
-        with self._schema() as (connection, schema):
-            for number, batch in enumerate(batches):
-                if number == crash_at:
-                    self._crash(connection, schema, batch)
-                self._commit(connection, schema, batch)
-            return _tables_of(connection, schema)
+        with self._schema() as trial:
+            for batch in _cut(events, size or max(1, len(events))):
+                if mishap is not None:
+                    trial.roll_back(batch)
+                if mishap == "killed":
+                    trial.projection = self._restarted()
+                trial.commit(batch)
+            if forget:
+                for task, its in _by_task(events).items():
+                    trial.commit(its, forget=task)
+            return trial.tables()
 
-    def _crash(self, connection: HostConnection, schema: str, batch: Sequence[Recorded]) -> None:
-        """As when the process dies right before the commit."""
-        with connection.transaction(force_rollback=True):
-            self._apply(connection, schema, batch)
-
-    def _commit(self, connection: HostConnection, schema: str, batch: Sequence[Recorded]) -> None:
-        with connection.transaction():
-            self._apply(connection, schema, batch)
-
-    def _apply(self, connection: HostConnection, schema: str, batch: Sequence[Recorded]) -> None:
-        path = sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(schema))
-        connection.execute(path)
-        with connection.lend(self.projection.name) as cursor:
-            self._applying.apply(batch, cursor, None)
+    def _restarted(self) -> Projection:
+        """As a new process has it."""
+        return instance_of(self._given) if isinstance(self._given, type) else copy(self._given)
 
     @contextmanager
-    def _schema(self) -> Generator[tuple[HostConnection, str]]:
+    def _schema(self) -> Generator[_Trial]:
         schema = f"{self.projection.name}_try_{uuid4().hex[:12]}"
-        name = sql.Identifier(schema)
         with HostConnection.connect(self._url, autocommit=True) as connection:
-            connection.execute(sql.SQL("create schema {}").format(name))
+            trial = _Trial(connection, schema, self.projection)
+            trial.make()
             try:
-                tables = self.projection.tables.replace(PLACE, name.as_string(connection))
-                connection.execute(tables.encode())
-                yield connection, schema
+                yield trial
             finally:
-                connection.execute(sql.SQL("drop schema {} cascade").format(name))
+                trial.drop()
+
+
+class _Trial:
+    """A projection in a schema of its own, with the role that the host would give it."""
+
+    def __init__(self, connection: HostConnection, schema: str, projection: Projection) -> None:
+        self.projection = projection
+        self._connection = connection
+        self._name = schema
+        self._schema = sql.Identifier(schema)
+        self._role: sql.Composable = sql.SQL("none")
+
+    def make(self) -> None:
+        if not self.projection.builtin:
+            rows = self._connection.execute(ROLE, (self.projection.name,)).fetchall()
+            self._role = sql.Identifier(rows[0][0])
+        owner = self._role if not self.projection.builtin else sql.SQL("current_user")
+        create = sql.SQL("create schema {} authorization {}").format(self._schema, owner)
+        self._connection.execute(create)
+        tables = self.projection.tables.replace(PLACE, self._schema.as_string(self._connection))
+        with self._connection.transaction():
+            self._enter()
+            self._connection.execute(tables.encode())
+
+    def drop(self) -> None:
+        self._connection.execute(sql.SQL("drop schema {} cascade").format(self._schema))
+
+    def roll_back(self, batch: Sequence[Recorded]) -> None:
+        """As when the process dies, or the database refuses, right before the commit."""
+        with self._connection.transaction(force_rollback=True):
+            self._apply(batch, None)
+
+    def commit(self, batch: Sequence[Recorded], forget: UUID | None = None) -> None:
+        with self._connection.transaction():
+            self._apply(batch, forget)
+
+    def tables(self) -> Tables:
+        return _tables_of(self._connection, self._name)
+
+    def _apply(self, batch: Sequence[Recorded], forget: UUID | None) -> None:
+        self._enter()
+        with self._connection.lend(self.projection.name) as cursor:
+            if forget is not None:
+                self.projection.forget([forget], cursor)
+            Applying(self.projection).apply(batch, cursor, None)
+
+    def _enter(self) -> None:
+        self._connection.execute(ENTER.format(schema=self._schema, role=self._role))
 
 
 class Outcome:
@@ -133,6 +198,15 @@ def _cut(events: Sequence[Recorded], size: int) -> list[Sequence[Recorded]]:
     return [events[start : start + size] for start in range(0, len(events), size)]
 
 
+def _by_task(events: Sequence[Recorded]) -> dict[UUID, list[Recorded]]:
+    found: dict[UUID, list[Recorded]] = {}
+    for one in events:
+        task = getattr(one.event, "task_id", None)
+        if task is not None:
+            found.setdefault(task, []).append(one)
+    return found
+
+
 def _tables_of(connection: psycopg.Connection[TupleRow], schema: str) -> Tables:
     names = connection.execute(
         "select tablename from pg_tables where schemaname = %s order by 1", (schema,)
@@ -161,4 +235,4 @@ def _only(rows: Rows, others: Rows) -> list[TupleRow]:
     return [row for row in rows if row not in others][:5]
 
 
-__all__ = ["Case", "Outcome", "recorded"]
+__all__ = ["Case", "Mishap", "Outcome", "recorded"]

@@ -3,6 +3,8 @@
 All of it is one transaction that is rolled back. It sees the rows of the generation that serves as
 they are at one position; up to there the events are applied to tables of their own, in a schema
 that nobody else ever sees, and then the rows are compared both ways.
+
+A projection that serves and whose code is not here, or is here in another version, is named.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from flowledger.engine.store.failures import translated
 from flowledger.engine.store.mapper import LedgerMapper
 from flowledger.engine.store.pool import Pool
 from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
-from flowledger.engine.verification import Looked
+from flowledger.engine.verification import Finding, Looked, NotCompared
 from flowledger.projections.applying import Applying
 from flowledger.projections.cursor import HostConnection
 from flowledger.projections.log import Entry
@@ -31,6 +33,9 @@ MOST_SHOWN = 100
 """Differences that are told of one table; there may be more."""
 
 BEGIN = "begin isolation level repeatable read"
+SERVING = """
+    select name, version from flowledger.projection_status() where state = 'serving' order by name
+"""
 COLUMNS = """
     select attname from pg_attribute
     where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum
@@ -60,8 +65,10 @@ class ProjectionCheck:
         self._mapper = mapper
         self._recorder = LedgerRecorder(LedgerDatastore(pool))
 
-    def check(self, task: UUID | None) -> Iterator[Difference | Looked]:
+    def check(self, task: UUID | None) -> Iterator[Finding]:
         """The differences of all rows, or with a task of those that have its `task_id`."""
+        with translated(), HostConnection.connect(self._url, autocommit=True) as connection:
+            yield from _not_here(connection, {one.name: one.version for one in self._projections})
         for projection in self._projections:
             with translated(), HostConnection.connect(self._url, autocommit=True) as connection:
                 connection.execute(BEGIN)
@@ -70,7 +77,7 @@ class ProjectionCheck:
 
     def _checked(
         self, connection: HostConnection, projection: Projection, task: UUID | None
-    ) -> Iterator[Difference | Looked]:
+    ) -> Iterator[Finding]:
         standing = _standing(connection, projection)
         if standing is None:
             return
@@ -118,6 +125,18 @@ class ProjectionCheck:
             )
             yield [Entry(row, self._mapper) for row in rows]
             after = rows[-1].id if len(rows) == EVENTS_AT_ONCE else standing.position
+
+
+def _not_here(connection: HostConnection, known: dict[str, int]) -> Iterator[NotCompared]:
+    """What serves and cannot be built here."""
+    rows = connection.execute(SERVING).fetchall()
+    for name, version in rows:
+        here = known.get(name)
+        if here is None:
+            why = "its code is not known here (see projections.modules)"
+            yield NotCompared(name, why)
+        elif here != version:
+            yield NotCompared(name, f"version {version} serves and the code here is version {here}")
 
 
 def _standing(connection: HostConnection, projection: Projection) -> Standing | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from flowledger.engine.api import Engine
 from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
@@ -20,12 +22,20 @@ from flowledger.engine.store.tasks import PostgresTasks
 LEVEL = "logging.level"
 
 
+def see_working_directory() -> None:
+    """Let users import their own modules, as `python -m` does."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+
+
 def program_settings(*, quiet: bool) -> Settings:
-    """The settings; log lines go to standard error from now on.
+    """The settings; log lines go to standard error from now on, and users' modules are found.
 
     A quiet command writes only errors, unless a level is configured: what it prints says the rest.
     Raises InvalidConfiguration.
     """
+    see_working_directory()
     loaded = read_settings()
     settings = loaded.settings
     if quiet and LEVEL not in loaded.places:

@@ -107,6 +107,22 @@ def resume(name: str, *, as_json: bool) -> None:
     tell(fields, f"{name} goes on", as_json=as_json)
 
 
+@projections.command("remove")
+@name_argument
+@json_option("Print one JSON object.")
+def remove(name: str, *, as_json: bool) -> None:
+    """Forget a projection that nobody runs any more, with its tables and views.
+
+    A process that has its code makes it anew, from the beginning of the log.
+
+    \b
+    Example: flowledger projections remove customer_spend
+    """
+    with client() as engine:
+        engine.projections.remove(name)
+    tell({"name": name, "removed": True}, f"{name} is removed", as_json=as_json)
+
+
 @projections.command("rebuild")
 @name_argument
 @click.option("--task", "task", metavar="TASK", callback=task_id_of, help="Only this task's rows.")
@@ -202,7 +218,9 @@ def retry(
     _one_of(task, position, every=every)
     with client() as engine:
         asked = engine.projections.retry_parked(name, task=task, position=position)
-    tell({"name": name, "retried": asked}, f"to be retried: {asked}", as_json=as_json)
+    said = _asked(name, "retried", asked, task, position)
+    tell({"name": name, "retried": asked}, said, as_json=as_json)
+    _exit(every or asked > 0)
 
 
 @parked.command("drop")
@@ -218,7 +236,16 @@ def drop(name: str, task: UUID | None, position: int | None, *, every: bool, as_
     _one_of(task, position, every=every)
     with client() as engine:
         asked = engine.projections.drop_parked(name, task=task, position=position)
-    tell({"name": name, "dropped": asked}, f"to be dropped: {asked}", as_json=as_json)
+    said = _asked(name, "dropped", asked, task, position)
+    tell({"name": name, "dropped": asked}, said, as_json=as_json)
+    _exit(every or asked > 0)
+
+
+def _asked(name: str, word: str, asked: int, task: UUID | None, position: int | None) -> str:
+    if asked:
+        return f"to be {word}: {asked}; see `projections parked list {name}`"
+    where = f" of task {task}" if task else f" at position {position}" if position else ""
+    return f"nothing is parked{where}"
 
 
 def _one_of(task: UUID | None, position: int | None, *, every: bool) -> None:

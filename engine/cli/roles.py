@@ -14,7 +14,7 @@ from flowledger.engine.api import ALL_ROLES, Engine, Role
 from flowledger.engine.cli.opening import program_settings
 from flowledger.engine.cli.options import handlers_option, time_scale_option
 from flowledger.engine.cli.stopping import StopRequest
-from flowledger.engine.cli.targets import see_working_directory, workflows_of
+from flowledger.engine.cli.targets import workflows_of
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.telemetry import Signal, logger
@@ -81,7 +81,6 @@ def projector(modules: tuple[str, ...]) -> None:
     \b
     Example: flowledger projector shop.models:CustomerSpend
     """
-    see_working_directory()
     settings = program_settings(quiet=False)
     named = settings.projections.model_copy(
         update={"modules": (*settings.projections.modules, *modules)}

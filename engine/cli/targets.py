@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from flowledger.engine.cli.opening import see_working_directory
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.template import Limits, validate_template
 from flowledger.engine.domain.work import WorkflowLike
@@ -38,13 +38,6 @@ def workflows_of(
     registry = registry_of(handlers)
     limits = limits_of(settings)
     return [_workflow(target, registry, limits, time_scale) for target in targets]
-
-
-def see_working_directory() -> None:
-    """Let users import their own modules, as `python -m` does."""
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
 
 
 def _workflow(

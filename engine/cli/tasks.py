@@ -126,7 +126,8 @@ def _steps(run: Run, outlook: Outlook) -> dict[str, Any]:
 
 
 def _status_lines(found: dict[str, Any]) -> Iterable[Text]:
-    for key, value in found.items():
+    paused = ", paused" if found.get("paused") else ""
+    for key, value in {**found, "state": f"{found['state']}{paused}"}.items():
         if key not in {"steps", "words", "paused"}:
             yield Text(f"{key.replace('_', ' '):<21} {value if value is not None else '-'}")
     for words in found["words"]:

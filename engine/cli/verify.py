@@ -19,7 +19,7 @@ from flowledger.engine.cli.opening import client
 from flowledger.engine.cli.options import json_option, optional_task_argument
 from flowledger.engine.cli.tasks import say
 from flowledger.engine.domain.replay import Difference
-from flowledger.engine.verification import Verification
+from flowledger.engine.verification import Looked, NotCompared, Verification
 
 DIFFERS = 1
 
@@ -57,7 +57,9 @@ def verify(task_id: UUID | None, *, everything: bool, as_json: bool) -> None:
 
 def _report(run: Verification, began: float, screen: Screen, *, as_json: bool) -> None:
     for check, found in run.look():
-        if not isinstance(found, Difference):
+        if isinstance(found, NotCompared):
+            continue  # it is told with what was
+        if isinstance(found, Looked):
             rate = run.tasks / (monotonic() - began)
             screen.far(
                 f"{check}: {run.tasks:,} tasks, {rate:,.0f} tasks/s, {run.found:,} differences"
@@ -83,7 +85,8 @@ def _conclude(run: Verification, seconds: float, *, as_json: bool) -> None:
     rate = run.tasks / seconds
     if as_json:
         facts = {"tasks": run.tasks, "events": run.events, "differences": run.found}
-        click.echo(json.dumps({**facts, "seconds": round(seconds, 3), "tasks_s": round(rate, 1)}))
+        times = {"seconds": round(seconds, 3), "tasks_s": round(rate, 1)}
+        click.echo(json.dumps({**facts, **times, "not_compared": run.not_compared}))
         return
     tasks = f"{run.tasks:,} task{'' if run.tasks == 1 else 's'}"
     looked = f"{tasks} with {run.events:,} events in {seconds:.1f} s ({rate:,.0f} tasks/s)"
@@ -92,6 +95,8 @@ def _conclude(run: Verification, seconds: float, *, as_json: bool) -> None:
         say([Text(f"{looked}: {many}", "bold red")])
     else:
         say([Text(f"{looked}: nothing differs", "bold green")])
+    for name, why in run.not_compared.items():
+        say([Text(f"not compared: projection {name}, as {why}", "yellow")])
 
 
 @contextmanager

@@ -49,6 +49,10 @@ APART = (
 """Kinds whose reasons are put together only where they are about the same."""
 
 
+ERRORS_TOLD = 3
+"""Of so many steps the errors are told where a task failed."""
+
+
 def explain_step(scene: Scene, name: str) -> Explanation:
     """Why the step does not run, or how it ended. Raises KeyError where there is no such step."""
     number = scene.run.plan.numbers[name]
@@ -66,7 +70,7 @@ def explain_step(scene: Scene, name: str) -> Explanation:
 
 def explain_task(scene: Scene) -> Explanation:
     """Why the task has not ended, or how it did."""
-    reasons = task_reasons(scene)
+    reasons = [_with_errors(scene, reason) for reason in task_reasons(scene)]
     if not scene.run.ended:
         reasons += _of_steps(scene)
     return _explanation(scene, None, scene.run.task.state, reasons)
@@ -78,7 +82,7 @@ def not_taken_on(task_id: UUID, step: str | None, beside: Surroundings) -> Expla
     reason = Reason(
         kind=ReasonKind.SUBMITTED,
         sentence="submitted; a coordinator must run to take it on",
-        earliest=beside.now,
+        earliest=None if beside.shard.leader is None else beside.now,
         details={"shard": beside.shard.shard, "position": beside.shard.position, "leads": leads},
         steps=() if step is None else (step,),
     )
@@ -113,6 +117,26 @@ def _explanation(
         position=scene.marks.last,
         log_only=scene.beside is None,
         reasons=in_order(reasons),
+    )
+
+
+def _with_errors(scene: Scene, reason: Reason) -> Reason:
+    """What became of the task says of the steps that failed what went wrong in them."""
+    failed = scene.run.failed_steps()
+    if reason.kind not in (ReasonKind.ENDED, ReasonKind.BLOCKED) or not failed:
+        return reason
+    told = {
+        name: step_reasons(scene, scene.run.plan.numbers[name], {})[0]
+        for name in failed[:ERRORS_TOLD]
+    }
+    sentences = [f"{name}: {one.sentence}" for name, one in told.items()]
+    if len(failed) > ERRORS_TOLD:
+        sentences.append(f"and {len(failed) - ERRORS_TOLD} more")
+    errors = {name: one.details.get("message") for name, one in told.items()}
+    return replace(
+        reason,
+        sentence="; ".join([reason.sentence, *sentences]),
+        details={**reason.details, "errors": errors},
     )
 
 

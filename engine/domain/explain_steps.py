@@ -172,7 +172,10 @@ def _taken_by(
         return ReasonKind.WORKER_BUSY, alone, {**details, "alone": True}
     if all(worker.full for worker in able):
         return ReasonKind.WORKER_BUSY, _full(able, row), details
-    if row.before:
+    if row.more:
+        behind_some = f", {row.before} or more of which these workers take first"
+        next_one = f"thousands come before it in the queue{behind_some if row.before else ''}"
+    elif row.before:
         come = "comes" if row.before == 1 else "come"
         next_one = f"{counted(row.before)} {come} before it"
     return ReasonKind.QUEUED, next_one, details
@@ -234,7 +237,7 @@ def _running(scene: Scene, number: int) -> Iterable[Reason]:
             sentence=f"{said}{where}{tail}",
             about=str(worker),
             cause=cause(placed),
-            earliest=scene.now if kind is ReasonKind.LEASE_LOST else None,
+            earliest=scene.soon if kind is ReasonKind.LEASE_LOST else None,
             details={**details, **more},
             steps=(name,),
         )

@@ -44,7 +44,7 @@ def projections_behind(scene: Scene, last: int) -> Iterator[Reason]:
         yield Reason(
             kind=ReasonKind.PROJECTION_BEHIND,
             sentence=f"not yet shown by {subject}, at {min(one.position for one in group)}"
-            f" of {last}; {STANDINGS[standing]}{failure}",
+            f" of {last}; {STANDINGS[standing][len(group) > 1]}{failure}",
             about=first.name,
             details={
                 "projections": {one.name: one.position for one in group},
@@ -56,11 +56,12 @@ def projections_behind(scene: Scene, last: int) -> Iterator[Reason]:
 
 
 STANDINGS = {
-    "running": "it is on its way",
-    "paused": "paused, until `flowledger projections resume`",
-    "event_failed": "an event failed",
-    "no_host": "no process runs it",
+    "running": ("it is on its way", "they are on their way"),
+    "paused": ("paused, until `flowledger projections resume`",) * 2,
+    "event_failed": ("an event failed", "an event of each failed"),
+    "no_host": ("no process runs it", "no process runs them"),
 }
+"""Of one projection, and of several."""
 
 
 def _ended(scene: Scene) -> Iterator[Reason]:
@@ -136,11 +137,13 @@ def _not_started(scene: Scene) -> Iterator[Reason]:
             details={"start_at": iso(run.start_at)},
         )
     else:
+        takes, must_run = "takes it on next", "must run to take it on"
+        next_step = f"a coordinator {must_run if scene.soon is None else takes}"
         yield Reason(
             kind=ReasonKind.SUBMITTED,
-            sentence=f"submitted {scene.ago(placed[1])}; a coordinator takes it on next",
+            sentence=f"submitted {scene.ago(placed[1])}; {next_step}",
             cause=cause(placed),
-            earliest=scene.now,
+            earliest=scene.soon,
         )
 
 
@@ -152,7 +155,7 @@ def _asked(scene: Scene) -> Iterator[Reason]:
             kind=ReasonKind.COORDINATOR_BEHIND,
             sentence=f"{request.actor} {what_happened(request)}; a coordinator answers next",
             cause=cause_of(places[request.event_id], request),
-            earliest=scene.now,
+            earliest=scene.soon,
             details={"request": str(request.originator_id), "step": getattr(request, "step", None)},
         )
 
@@ -166,7 +169,7 @@ def _unread(scene: Scene) -> Iterator[Reason]:
             sentence=f"{len(waiting)} event{'s wait' if plural else ' waits'}"
             f" for a coordinator to read {'them' if plural else 'it'}",
             cause=cause(first),
-            earliest=scene.now,
+            earliest=scene.soon,
             details={"position": scene.beside.shard.position, "needed": waiting[-1][0]},
         )
 

@@ -73,6 +73,12 @@ class Scene:
         return found
 
     @property
+    def soon(self) -> datetime | None:
+        """When a coordinator can do something at the earliest: at once, if one leads the shard."""
+        leaderless = self.beside is not None and self.beside.shard.leader is None
+        return None if leaderless else self.now
+
+    @property
     def template_paused(self) -> PlacedEvent | None:
         """The event by which the template is paused; None where it is not."""
         placed = self.elsewhere.get(self.run.plan.template_id)
@@ -120,7 +126,7 @@ def behind(scene: Scene, sentence: str, event: PlacedEvent | Placed, number: int
         kind=ReasonKind.COORDINATOR_BEHIND,
         sentence=sentence,
         cause=cause(event),
-        earliest=scene.now,
+        earliest=scene.soon,
         details={"position": position, "needed": event[0]},
         steps=(scene.name(number),),
     )

@@ -12,7 +12,10 @@ from flowledger.engine.domain.circuits import Kept
 from flowledger.engine.domain.events import HoldKind
 
 COUNTED = 1_000
-"""How far is counted what comes before a step; more is said to be `1000 or more`."""
+"""How far is counted what comes before a step; more is said to be `1000 or more`.
+
+Of a long queue only the first 20 times as many steps are looked at.
+"""
 
 SHOWN = 10
 """How many holders of a limit are named."""
@@ -23,7 +26,8 @@ PATIENCE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class QueueStanding:
-    """A row of the queue, and the worker that holds it. `before` counts who comes first.
+    """A row of the queue, and the worker that holds it. `before` counts who comes first; with
+    `more` there are steps before it that nobody looked at.
 
     The worker's `lease_until` is None where nobody knows the worker any more.
     """
@@ -37,11 +41,20 @@ class QueueStanding:
     seen_at: datetime | None = None
     lease_until: datetime | None = None
     beaten_at: datetime | None = None
+    more: bool = False
+
+    @property
+    def far_back(self) -> bool:
+        """Whether so many come before it that what workers run at the moment says nothing of it."""
+        return self.before is not None and (self.more or self.before >= COUNTED)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerStanding:
-    """A worker whose lease stands. `serves` and `places` are None where it does not say."""
+    """A worker whose lease stands. `serves` and `places` are None where it does not say.
+
+    `running` is None where it was not counted, as that reads the whole queue.
+    """
 
     worker: UUID
     host: str
@@ -51,12 +64,14 @@ class WorkerStanding:
     condition: str
     serves: bool | None
     places: int | None
-    running: int
+    running: int | None
 
     @property
     def full(self) -> bool:
         """Whether all its places are taken, as far as the queue tells."""
-        return self.places is not None and self.running >= self.places
+        if self.places is None or self.running is None:
+            return False
+        return self.running >= self.places
 
 
 @dataclass(frozen=True, slots=True)

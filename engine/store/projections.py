@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from flowledger.engine.domain.events import FACT_TOPICS
+from flowledger.engine.errors import ProjectionRefused
 from flowledger.engine.projection_rows import ParkedEvent, ProjectionStatus
 from flowledger.engine.store.arrays import TextArray
-from flowledger.engine.store.failures import translated
+from flowledger.engine.store.failures import sentence, translated
 from flowledger.engine.store.pool import Pool
 
+REFUSED = "FL008"
 INLINE = "select * from flowledger.inline_status(%s, %b)"
 REACHED = "select flowledger.projection_reached(%s, %b)"
 
@@ -70,9 +75,24 @@ class PostgresProjections:
         query = "select flowledger.want_parked(%s, %s, %s, %s)"
         return self._one(query, (name, wanted, task, position)) or 0
 
+    def remove(self, name: str) -> bool:
+        """Have it forgotten, with its rows; whether there was one. Raises ProjectionRefused."""
+        return bool(self._one("select flowledger.remove_projection(%s)", (name,)))
+
     def _one(self, query: Any, parameters: Sequence[Any] = ()) -> Any:
         return self._all(query, parameters)[0][0]
 
     def _all(self, query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with translated(), self._pool.connection() as connection:
+        with translated(), _refusals(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """Raise ProjectionRefused for what the functions of the schema refuse by their own number."""
+    try:
+        yield
+    except psycopg.DatabaseError as error:
+        if error.sqlstate == REFUSED:
+            raise ProjectionRefused(sentence(error)) from error
+        raise

@@ -28,7 +28,7 @@ from flowledger.engine.store.pool import Connection
 SHARD = "select * from flowledger.shard_standing(%s)"
 QUEUE = "select * from flowledger.queue_standing(%s, %s::int)"
 HELD = "select * from flowledger.find_held_steps(%s, %s::int)"
-WORKERS = "select * from flowledger.worker_standing(%s)"
+WORKERS = "select * from flowledger.worker_standing(%s, %s)"
 HOLDERS = "select * from flowledger.slot_holders(%b, %s::int)"
 IN_USE = "select * from flowledger.slots_in_use(%b)"
 EXPECTED = "select * from flowledger.expected_at(%b)"
@@ -43,13 +43,13 @@ def surroundings_of(
     ((*shard, now),) = _rows(connection, SHARD, task_id)
     queue = [QueueStanding(*row) for row in _rows(connection, QUEUE, task_id, COUNTED)]
     held = [_held(*row) for row in _rows(connection, HELD, task_id, COUNTED)]
-    waits = any(row.before is not None for row in queue)
+    waiting = [row for row in queue if row.before is not None]
     return Surroundings(
         now=now.astimezone(UTC),
         shard=ShardStanding(*shard),
         queue={row.step: row for row in queue},
         held={row.step: row for row in held},
-        workers=_workers(connection, template_id) if waits else (),
+        workers=_workers(connection, template_id, waiting) if waiting else (),
         limits=_limits(connection, held),
         projections=tuple(
             ProjectionStanding(*row) for row in _rows(connection, PROJECTIONS, last, PATIENCE)
@@ -57,8 +57,11 @@ def surroundings_of(
     )
 
 
-def _workers(connection: Connection, template_id: UUID | None) -> tuple[WorkerStanding, ...]:
-    return tuple(WorkerStanding(*row) for row in _rows(connection, WORKERS, template_id))
+def _workers(
+    connection: Connection, template_id: UUID | None, waiting: Iterable[QueueStanding]
+) -> tuple[WorkerStanding, ...]:
+    counted = not all(row.far_back for row in waiting)
+    return tuple(WorkerStanding(*row) for row in _rows(connection, WORKERS, template_id, counted))
 
 
 def _held(step: str, kind: Any, key: str, *rest: Any) -> HeldStanding:

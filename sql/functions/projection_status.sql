@@ -3,7 +3,7 @@
 -- well; who is behind and moves is.
 --
 -- behind counts places of the log, some of which may be empty. lag is the age in seconds of the
--- oldest event that is not in the rows.
+-- oldest event that is not in the rows. seconds_left is null of one that does not move.
 
 create or replace function flowledger.projection_status(p_patience double precision default 60)
 returns table (
@@ -70,7 +70,11 @@ as $$
         coalesce(greatest(extract(epoch from flowledger.clock() - p.since), 0), 0)::double precision,
         p.host, p.pid, p.failed_position, p.failure, p.failures, p.parked,
         p.rate::double precision,
-        case when p.behind = 0 then 0 else p.behind / p.rate end::double precision,
+        case
+            when p.behind = 0 then 0
+            when p.paused or p.stands or p.failed_position is not null or p.host is null then null
+            else p.behind / p.rate
+        end::double precision,
         p.created_at, p.moved_at
     from judged as p
     order by p.name, p.generation;

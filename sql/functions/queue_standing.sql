@@ -1,10 +1,13 @@
 -- Where a task's queued and running steps are: who holds each, and how many queue rows that the same
--- workers may claim come before it, counted up to p_most; null where somebody holds it.
+-- workers may claim come before it, counted up to p_most; null where somebody holds it. Of a long
+-- queue only the first 20 times as many rows are looked at: more says that others may come before it.
+-- drop: function flowledger.queue_standing(uuid, integer)
 
 create or replace function flowledger.queue_standing(p_task uuid, p_most integer)
 returns table (
     step text, alone boolean, before bigint, worker_id uuid, host text, pid integer,
-    seen_at timestamptz, lease_until timestamptz, beaten_at timestamptz
+    seen_at timestamptz, lease_until timestamptz, beaten_at timestamptz,
+    more boolean
 )
 language sql
 stable
@@ -28,19 +31,21 @@ as $$
     )
 
     select
-        m.step, m.alone,
-        case when m.worker_id is null then (
-            select count(*)
-            from (
-                select from flowledger.queue as b, rivals as r
-                where b.worker_id is null
-                    and (b.turn, b.queued) < (m.turn, m.queued)
-                    and b.template_id = any (r.templates)
-                limit p_most
-            ) as c
-        ) end,
-        m.worker_id, w.host, w.pid, w.seen_at,
-        nullif(w.lease_until, '-infinity'), m.beaten_at
+        m.step, m.alone, c.before, m.worker_id, w.host, w.pid, w.seen_at,
+        nullif(w.lease_until, '-infinity'), m.beaten_at,
+        coalesce(c.before < p_most and c.looked = 20 * p_most, false)
     from mine as m
-    left join flowledger.worker as w on w.worker_id = m.worker_id;
+    left join flowledger.worker as w on w.worker_id = m.worker_id
+    left join lateral (
+        select
+            least(count(*) filter (where f.template_id = any (r.templates)), p_most) as before,
+            count(*) as looked
+        from (
+            select b.template_id
+            from flowledger.queue as b
+            where b.worker_id is null and (b.turn, b.queued) < (m.turn, m.queued)
+            order by b.turn, b.queued
+            limit 20 * p_most
+        ) as f, rivals as r
+    ) as c on m.worker_id is null;
 $$;

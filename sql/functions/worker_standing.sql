@@ -1,7 +1,10 @@
 -- The workers whose lease stands: whether each claims steps of the template (null: it does not say),
--- and how many of its places are taken. Reads the whole queue, so it is for questions, not for loops.
+-- and how many of its places are taken. That reads the whole queue; without p_counted it is null.
+-- drop: function flowledger.worker_standing(uuid)
 
-create or replace function flowledger.worker_standing(p_template uuid)
+create or replace function flowledger.worker_standing(
+    p_template uuid, p_counted boolean default true
+)
 returns table (
     worker_id uuid, host text, pid integer, seen_at timestamptz, lease_until timestamptz,
     condition text, serves boolean, places integer, running bigint
@@ -11,12 +14,12 @@ stable
 as $$
     select
         w.worker_id, w.host, w.pid, w.seen_at, w.lease_until, w.condition,
-        p_template = any (w.templates), w.places, coalesce(r.steps, 0)
+        p_template = any (w.templates), w.places, case when p_counted then coalesce(r.steps, 0) end
     from flowledger.worker as w
     left join (
         select q.worker_id, count(*) as steps
         from flowledger.queue as q
-        where q.worker_id is not null
+        where p_counted and q.worker_id is not null
         group by q.worker_id
     ) as r on r.worker_id = w.worker_id
     where w.lease_until > flowledger.clock()

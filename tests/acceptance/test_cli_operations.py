@@ -159,6 +159,7 @@ def test_status_tells_a_task_that_waits_for_a_retry_and_is_paused(
     told = command("status", str(task.id)).out.splitlines()
 
     assert any(line.startswith("paused by ada: ticket 7") for line in told)
+    assert f"{'state':<21} waiting, paused" in told
     (a,) = [line for line in told if line.startswith("  a ")]
     assert "attempt 1 failed: RuntimeError: a is broken; attempt 2 in" in a
     assert a.endswith(", once the task is resumed")

@@ -136,10 +136,34 @@ def test_what_was_put_aside_is_shown_retried_and_dropped(
 
     assert [row["task_id"] for row in shown] == [first, second]
     assert {row["error"] for row in shown} == {"ValueError: no more room"}
-    assert retried.out == "to be retried: 1\n"
-    assert dropped.out == "to be dropped: 1\n"
+    assert retried.out == "to be retried: 1; see `projections parked list counted`\n"
+    assert dropped.out == "to be dropped: 1; see `projections parked list counted`\n"
     assert command("projections", "parked", "list", "counted").out == "nothing is parked\n"
     assert lab.rows("select task_id::text from counted.step") == [(first,)]
+
+
+def test_one_that_nobody_runs_any_more_is_removed(command: Command, engine: Engine) -> None:
+    run_one(engine)
+
+    stays = command("projections", "remove", "counted")
+    engine.close()
+    gone = command("projections", "remove", "counted", "--json")
+
+    assert stays.code == 2
+    assert stays.error.startswith("error: projection counted stays: process ")
+    assert gone.value == {"name": "counted", "removed": True}
+    assert '"counted"' not in command("projections", "list", "--json").out
+    assert command("projections", "remove", "counted").code == 2
+
+
+def test_what_is_not_parked_is_told(command: Command, engine: Engine) -> None:
+    run_one(engine)
+
+    retried = command("projections", "parked", "retry", "counted", "--all")
+    dropped = command("projections", "parked", "drop", "counted", "--position", "7")
+
+    assert (retried.code, retried.out) == (0, "nothing is parked\n")
+    assert (dropped.code, dropped.out) == (1, "nothing is parked at position 7\n")
 
 
 @pytest.mark.parametrize(
@@ -147,6 +171,7 @@ def test_what_was_put_aside_is_shown_retried_and_dropped(
     [
         (("status", "nobody"), "there is no projection 'nobody'"),
         (("rebuild", "nobody"), "there is no projection 'nobody'"),
+        (("remove", "nobody"), "there is no projection 'nobody'"),
         (("pause", "nobody"), "there is no projection 'nobody'"),
         (("rebuild", "counted", "--task", "x"), "'x' is not the id of a task"),
         (("rebuild", "counted", "--template", "shop/cnt@1"), "did you mean 'shop/count@1'?"),
@@ -175,6 +200,17 @@ def test_a_process_of_its_own_runs_projections_that_are_named(command: Command, 
         engine.projections.wait_for("ends", timeout=30)
 
     assert lab.value("select count(*) from ends.task") == 1
+
+
+def test_what_is_configured_is_found_in_the_working_directory(command: Command) -> None:
+    """As a script the command has the folder of the script on its path, and not this one."""
+    command.environment["PYTHONSAFEPATH"] = "1"
+    command.environment["FLOWLEDGER_PROJECTIONS__MODULES"] = "model:Ends"
+    command.write("model.py", MODEL)
+
+    done = command("verify", "--all")
+
+    assert (done.code, done.error) == (0, "")
 
 
 def test_a_module_that_is_not_there_is_told(command: Command) -> None:

@@ -81,6 +81,39 @@ def test_it_prints_an_object_a_line(command: Command, task: str) -> None:
     assert summary["tasks_s"] > 0
 
 
+def test_it_names_the_projections_whose_code_it_does_not_have(command: Command, task: str) -> None:
+    tables = "'create table {schema}.t (a int)'"
+    execute(command, f"select flowledger.create_projection('spend', 1, {tables}, false, false)")
+    command.write("spend.py", SPEND)
+
+    plain, unknown = command("verify", task), command("verify", "--all", "--json").value
+    command.environment["FLOWLEDGER_PROJECTIONS__MODULES"] = "spend:Spend"
+    other = command("verify", "--all")
+
+    assert plain.code == other.code == 0
+    assert plain.out.endswith(
+        "nothing differs\nnot compared: projection spend, as its code is not known here"
+        " (see projections.modules)\n"
+    )
+    assert list(unknown["not_compared"]) == ["spend"]
+    assert other.out.endswith(
+        "not compared: projection spend, as version 1 serves and the code here is version 2\n"
+    )
+
+
+SPEND = """
+from flowledger.engine.events import TaskCompleted
+from flowledger.projections import Cursor, Projection, on
+
+class Spend(Projection):
+    name, version, tables = "spend", 2, "create table {schema}.t (a int, b int)"
+
+    @on(TaskCompleted)
+    def ended(self, event: TaskCompleted, cursor: Cursor) -> None:
+        pass
+"""
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -60,6 +60,10 @@ def test_a_task_that_nobody_has_taken_on_says_so_and_that_nobody_leads(lab: Lab)
     reason = first(told, ReasonKind.SUBMITTED)
     assert told.state is TaskState.PENDING
     assert topic_of(task, reason) == "task.created"
+    assert (reason.earliest, reason.sentence.endswith("a coordinator must run to take it on")) == (
+        None,
+        True,
+    )
     leaderless = found(told, ReasonKind.COORDINATOR_BEHIND)
     assert "no coordinator leads shard 0" in leaderless.sentence
     assert first(task.explain("a"), ReasonKind.SUBMITTED).steps == ("a",)
@@ -72,7 +76,7 @@ def test_a_task_that_is_left_to_the_coordinator_has_no_event_yet(lab: Lab) -> No
         connection.commit()
 
     reason = first(task.explain(), ReasonKind.SUBMITTED)
-    assert reason.cause is None
+    assert (reason.cause, reason.earliest) == (None, None)
     assert task.explain("a").kinds == (ReasonKind.SUBMITTED,)
 
 
@@ -362,6 +366,8 @@ def test_an_ended_task_says_how_it_ended(lab: Lab) -> None:
     assert task.explain("b")[0].sentence == "done, at attempt 1"
     error = first(failed.explain(), ReasonKind.ENDED)
     assert error.sentence.startswith("failed, as these ended in error: a")
+    assert error.sentence.endswith(f"; a: {failed.explain('a')[0].sentence}")
+    assert error.details["errors"] == {"a": failed.explain("a")[0].details["message"]}
 
 
 @forces(ReasonKind.PROJECTION_BEHIND)

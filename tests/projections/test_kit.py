@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -57,6 +58,51 @@ class StartsAfresh(Projection):
         cursor.execute("insert into seen values (%s, %s)", (self.calls, event.step))
 
 
+class ForgetsWhatIsRolledBack(Projection):
+    """Does not write again what it has written, whether or not that was kept."""
+
+    name, version, tables = "forgets", 1, TABLES
+    written: int = 0
+
+    @on(StepCompleted)
+    def completed(self, event: StepCompleted, cursor: Cursor) -> None:
+        again, self.written = event.result == self.written, int(str(event.result))
+        if not again:
+            cursor.execute("insert into seen values (%s, %s)", (event.result, event.step))
+
+
+class RemembersTheFirst(Projection):
+    """Right as long as one process applies everything."""
+
+    name, version, tables = "remembers", 1, TABLES
+    first: str | None = None
+
+    @on(StepCompleted)
+    def completed(self, event: StepCompleted, cursor: Cursor) -> None:
+        self.first = self.first or event.step
+        cursor.execute("insert into seen values (%s, %s)", (event.result, self.first))
+
+
+class ForgetsNothing(Projection):
+    name, version = "forgets_nothing", 1
+    tables = "create table {schema}.seen (task_id uuid)"
+
+    @on(StepCompleted)
+    def completed(self, event: StepCompleted, cursor: Cursor) -> None:
+        cursor.execute("insert into seen values (%s)", (event.task_id,))
+
+    def forget(self, tasks: Sequence[UUID], cursor: Cursor) -> None:
+        pass
+
+
+class Leaves(Projection):
+    name, version, tables = "leaves", 1, TABLES
+
+    @on(StepCompleted)
+    def completed(self, event: StepCompleted, cursor: Cursor) -> None:
+        cursor.execute("create table public.loot (cents bigint)")
+
+
 def test_given_events_make_the_expected_rows(database: str) -> None:
     rows = [(n, f"s{n}") for n in range(1, 10)]
 
@@ -84,7 +130,10 @@ def test_a_projection_that_keeps_its_promises_passes(database: str) -> None:
     [
         (CountsItsCalls, "built a second time from the start"),
         (CountsBatches, "in batches of 1 it has other rows"),
-        (StartsAfresh, "after a crash at event 3"),
+        (StartsAfresh, "in batches of 1 that are rolled back once"),
+        (ForgetsWhatIsRolledBack, "in batches of 1 that are rolled back once"),
+        (RemembersTheFirst, "in batches of 1 before each of which the process is killed"),
+        (ForgetsNothing, "a task that is forgotten and told again"),
     ],
 )
 def test_a_broken_promise_is_named(
@@ -97,6 +146,11 @@ def test_a_broken_promise_is_named(
 def test_what_a_method_raises_is_raised(database: str) -> None:
     with pytest.raises(psycopg.errors.UniqueViolation):
         Case(Kept, database).given([EVENTS[0], EVENTS[0]])
+
+
+def test_a_projection_that_writes_elsewhere_is_refused_as_by_the_host(database: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        Case(Leaves, database).given(EVENTS)
 
 
 def test_events_without_a_place_are_counted_from_one() -> None:

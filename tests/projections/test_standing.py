@@ -107,6 +107,20 @@ def test_the_models_that_are_written_with_decisions_stand_too(hosts: Hosts) -> N
     assert (inline.state, inline.generation, inline.standing) == ("inline", 0, "no_host")
 
 
+def test_who_may_only_read_is_told_how_all_of_them_stand(lab: Lab, hosts: Hosts) -> None:
+    hosts.host(spending()).settle()
+    record(lab, [charged("ann")])
+    told = "select name, standing, behind from flowledger_v1.projection_status() order by name"
+
+    with lab.connect() as connection:
+        connection.execute("set role flowledger_reader")
+        rows = connection.execute(told.encode()).fetchall()
+
+    seen = hosts.projections.list()
+    assert {"money", "step_readiness"} <= {row[0] for row in rows}
+    assert rows == sorted((row.name, row.standing, row.behind) for row in seen)
+
+
 def test_what_was_submitted_is_in_the_rows_after_waiting(lab: Lab, hosts: Hosts) -> None:
     engine = hosts.engine(spending())
     for number in range(1, 4):

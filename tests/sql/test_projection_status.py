@@ -132,6 +132,18 @@ def test_one_that_is_built_says_how_fast_and_how_long(connection: Connection) ->
     assert 8 < found["seconds_left"] < 20
 
 
+def test_of_one_that_stands_still_nobody_says_how_long(connection: Connection) -> None:
+    hosted(connection)
+    last = happen(connection, 100)
+    later(connection, 10)
+    move(connection, last - 50)
+    assert status(connection)["seconds_left"] > 0
+
+    call(connection, "pause_projection", "money", True)
+
+    assert (status(connection)["standing"], status(connection)["seconds_left"]) == ("paused", None)
+
+
 def test_before_the_first_batch_nobody_knows_how_long(connection: Connection) -> None:
     hosted(connection)
     happen(connection, 5)

@@ -54,3 +54,15 @@ def test_a_step_in_hand_names_its_worker_and_has_nobody_before_it(connection: Co
     assert call(connection, "queue_standing", task, 100)[0][7] is None
     connection.execute("delete from flowledger.worker")
     assert call(connection, "queue_standing", task, 100)[0][3:8] == (worker, *[None] * 4)
+
+
+def test_in_a_long_queue_only_its_beginning_is_looked_at(connection: Connection) -> None:
+    task, mine, foreign = new_id(), new_id(), new_id()
+    others = (queue_row(new_id(), foreign, turn=float(n)) for n in range(21))
+    queue(connection, *others, queue_row(new_id(), mine, turn=30.0))
+    queue(connection, queue_row(task, mine, "a", turn=99.0))
+
+    (short,), (long,) = (call(connection, "queue_standing", task, most) for most in (2, 1))
+
+    assert (short[2], short[9]) == (1, False)
+    assert (long[2], long[9]) == (0, True), "of the first 20 steps none is its workers'"

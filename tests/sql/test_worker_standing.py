@@ -23,3 +23,11 @@ def test_living_workers_tell_what_they_serve_and_how_full_they_are(connection: C
         two: ("b", 2, "worn_out", False, 4, 0),
         old: ("c", 3, "ready", None, None, 0),
     }
+
+
+def test_what_they_run_is_counted_only_where_it_is_asked_for(connection: Connection) -> None:
+    worker, template = new_id(), new_id()
+    call(connection, "renew_worker", worker, "a", 1, 600.0, [template], 8)
+
+    assert call(connection, "worker_standing", template, True)[0][-1] == 0
+    assert call(connection, "worker_standing", template, False)[0][-1] is None

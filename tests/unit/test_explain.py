@@ -161,6 +161,12 @@ WORKERS = {
         K.QUEUED,
         "a worker of shop/order@1 takes it next",
     ),
+    "a long queue": (
+        (worker(running=None),),
+        {"before": 7, "more": True},
+        K.QUEUED,
+        "thousands come before it in the queue, 7 or more of which these workers take first",
+    ),
     "one before": ((worker(),), {"before": 1}, K.QUEUED, "1 step comes before it"),
     "two before": ((worker(),), {"before": 2}, K.QUEUED, "2 steps come before it"),
 }
@@ -325,7 +331,7 @@ def test_projections_that_stand_for_the_same_reason_are_told_together() -> None:
     ]
 
     assert said == [
-        "not yet shown by projections p and q, at 1 of 3; no process runs it",
+        "not yet shown by projections p and q, at 1 of 3; no process runs them",
         "not yet shown by projection r, at 2 of 3; an event failed: no such column",
     ]
 
