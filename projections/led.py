@@ -54,7 +54,7 @@ class Led:
         self._faults = faults
         self._backoff = Backoff(settings.retry_initial_seconds, settings.retry_cap_seconds)
         self._parking = Parking(place, store, events, self._applying, settings.max_failure_chars)
-        self._limit = settings.batch_size
+        self._limit = 1
         self._told: int | None = None  # the position at which it last failed
         self._housekeeping = True
         self._log = logger("projector")
@@ -92,10 +92,14 @@ class Led:
         self.retry_at = self._clock.now() + timedelta(seconds=self._backoff.pause())
 
     def _pace(self, since: datetime) -> None:
-        """Batches that take too long get smaller, or the lease would run out over them."""
+        """Batches grow from one event, and those that take too long get smaller.
+
+        The lease would run out over one that is too large, and who takes over would fare no better.
+        """
         took = (self._clock.now() - since).total_seconds()
         slow = took > self._settings.lease_seconds / SHARE_OF_LEASE
-        self._limit = max(1, self._limit // 2) if slow else self._settings.batch_size
+        fitting = self._limit // 2 if slow else self._limit * 2
+        self._limit = min(max(1, fitting), self._settings.batch_size)
 
     def _until(self, head: int) -> int:
         """What is built never goes beyond what serves: where they meet, it takes its place."""

@@ -20,6 +20,7 @@ CUT = (
     " where datname = current_database() and pid <> pg_backend_pid()"
 )
 NAMES = ("a", "b", "c", "d")
+SLOWLY = "insert into spend select %s, %s from slow"
 
 
 def leaders(lab: Lab) -> dict[str, Any]:
@@ -208,3 +209,18 @@ def test_a_message_of_the_operator_wakes_the_hosts_of_other_processes(
 
 
 Act = Callable[[], None]
+
+
+def test_batches_that_would_take_longer_than_the_lease_come_to_an_end(
+    lab: Lab, hosts: Hosts
+) -> None:
+    """Each of two hosts would have lost the lease to the other before its commit."""
+    slow = spending(adds=f"with slow as materialized (select pg_sleep(0.02)) {SLOWLY}")
+    keys = {"lease_seconds": 0.6, "poll_seconds": 0.2}
+    record(lab, [charged(f"c{number}") for number in range(100)])
+
+    for _ in range(2):
+        hosts.engine(slow, roles=["projector"], **keys)
+
+    lab.until(lambda: hosts.standing() == "caught_up")
+    assert rows(lab) == fold(lab)

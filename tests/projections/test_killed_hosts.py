@@ -16,7 +16,7 @@ from flowledger.engine import Engine, TaskHandle
 
 __all__ = ["command", "projectors", "tally"]
 
-ROUNDS = 6
+ROUNDS = 5
 FEW, ONE = ({"FLOWLEDGER_PROJECTIONS__BATCH_SIZE": size} for size in ("3", "1"))
 
 
@@ -70,7 +70,7 @@ def test_whenever_projectors_are_killed_every_event_counts_once(
     projectors.until(1, 1)
 
     for _ in range(ROUNDS):
-        load.submit(40)
+        load.submit(30)
         projectors.until(1, projectors.position(1) + projectors.random.randrange(1, 100))
         projectors.kill("Tally")
         projectors.start("Tally", **FEW)
@@ -84,7 +84,7 @@ def test_a_new_version_is_built_to_its_end_however_often_projectors_are_killed_m
     lab: Lab, load: Load, projectors: Projectors, tally: Any
 ) -> None:
     """It goes on where it was; what serves is right all the time, and so are its own rows."""
-    load.submit(200)
+    load.submit(150)
     projectors.start("Tally")
     load.finish()
     eyes = load.verified_by(tally.Tally)
@@ -93,7 +93,7 @@ def test_a_new_version_is_built_to_its_end_however_often_projectors_are_killed_m
     reached = 0
     for _ in range(ROUNDS):
         load.submit(5)
-        projectors.until(2, reached + projectors.random.randrange(1, 50))
+        projectors.until(2, reached + projectors.random.randrange(1, 40))
         victims = projectors.random.choice([["NewTally"], ["NewTally", "Tally"]])
         for victim in victims:
             projectors.kill(victim)
