@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from flowledger.engine.domain.annotations import TaskNote
 from flowledger.engine.domain.circuits import Kept
+from flowledger.engine.domain.elders import Elder
 from flowledger.engine.domain.events import (
     Event,
     StepCheckpointed,
@@ -145,6 +146,10 @@ class Ledger(Protocol):
 
     def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[Kept]]:
         """How many slots of these keys are in use, 0 included, and every circuit."""
+        ...
+
+    def elders(self, turns: Mapping[str, float]) -> Sequence[Elder]:
+        """Steps of other shards that wait for slots of these keys with smaller turns than these."""
         ...
 
     def tidy(self) -> None:

@@ -13,20 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from uuid import UUID
 
 from flowledger.engine.domain.admission import Demand, demand_of
 from flowledger.engine.domain.circuit import CircuitRules, CircuitState
 from flowledger.engine.domain.circuits import CircuitChanges, Circuits, Kept
+from flowledger.engine.domain.elders import LEFT_SECONDS, Elder, Elders
 from flowledger.engine.domain.event import Event, StepEvent
 from flowledger.engine.domain.events import TemplatePaused, TemplateResumed
 from flowledger.engine.domain.ids import EPOCH, step_id
 from flowledger.engine.domain.rates import Arrival, Rates
 from flowledger.engine.domain.run import BUSY, Hold, Run
 from flowledger.engine.domain.slots import SlotChanges, Slots
-from flowledger.engine.domain.waiting import Place, Waiter, WaitingRoom
+from flowledger.engine.domain.waiting import Line, Place, Waiter, WaitingRoom
+
+HORIZON = 32  # waiting steps of a line, beyond which nobody looks for those of other shards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,7 @@ class Gate:
         self._circuits = Circuits(state.circuits, rules.circuit)
         self._paused = set(state.paused)
         self._room = WaitingRoom()
+        self._elders = Elders()
         self._open: dict[Place, None] = {}  # as a set, in an order that a replay repeats
         self._alarms: list[tuple[datetime, Place]] = []
         self._alarmed: dict[Place, datetime] = {}
@@ -112,6 +116,16 @@ class Gate:
         return [place.key for place in self._room.places if place.kind == "slot"]
 
     @property
+    def horizons(self) -> dict[str, float]:
+        """By key, up to which turn some of those who wait for a slot may soon get one."""
+        firsts = ((place, self._room.first(place)) for place in self._room.places)
+        return {
+            place.key: max(turn for turn, *_ in line.heap[:HORIZON])
+            for place, line in firsts
+            if line is not None and place.kind == "slot"
+        }
+
+    @property
     def awaited(self) -> bool:
         """Whether anybody waits."""
         return bool(len(self._room))
@@ -127,9 +141,21 @@ class Gate:
         return bool(self._moved)
 
     @property
-    def recalls(self) -> list[Place]:
-        """Where it was shut, while steps may be queued that are to wait now."""
-        return list(self._recalls)
+    def recalls(self) -> bool:
+        """Whether steps may be queued that are to wait now."""
+        return bool(self._recalls)
+
+    def recalling(self, now: datetime) -> tuple[list[UUID], list[str]]:
+        """The templates and the systems of which steps may be queued that are to wait now.
+
+        What opens again meanwhile is none any more: a step would be taken out and put in for ever.
+        """
+        for place in list(self._recalls):
+            if not self._is_shut(place, now):
+                del self._recalls[place]
+        places = list(self._recalls)
+        templates = [UUID(place.key) for place in places if place.kind == "template"]
+        return templates, [place.key for place in places if place.kind == "circuit"]
 
     def recalled(self) -> None:
         """There are no more in the queue. What this transaction queues is looked for next time."""
@@ -219,6 +245,9 @@ class Gate:
             place = next(reversed(self._open))
             while (line := self._room.first(place)) is not None:
                 hold = self._obstacle(line.demand, now)
+                if hold is None and self._is_left(place, line, now):
+                    self._set_alarm(Hold(*place, now + timedelta(seconds=LEFT_SECONDS)))
+                    break
                 if hold is None:
                     waiter = self._room.call(line)
                     self._moved[waiter.step_id] = None
@@ -241,6 +270,10 @@ class Gate:
         self._open.update((Place("circuit", system), None) for system in moved)
         self._recall(moved)
 
+    def know(self, elders: Iterable[Elder], now: datetime) -> None:
+        """Who waits in other shards, and has waited longer than the first here."""
+        self._elders.know(elders, now)
+
     def tidy(self, now: datetime) -> None:
         """Forget what holds nobody back any more."""
         self._rates.forget(now)
@@ -261,6 +294,19 @@ class Gate:
             waiters=waiters,
             gone=gone,
         )
+
+    def _is_left(self, place: Place, line: Line, now: datetime) -> bool:
+        """Whether what is free at a place is left to those who have waited longer elsewhere."""
+        limit = next((one for one in line.demand.slots if one.key == place.key), None)
+        if place.kind != "slot" or limit is None:
+            return False
+        return self._elders.take(place.key, line.heap[0][0], self._slots.free_of(limit), now)
+
+    def _is_shut(self, place: Place, now: datetime) -> bool:
+        if place.kind == "template":
+            return UUID(place.key) in self._paused
+        is_open = self._circuits.of(place.key).state is CircuitState.OPEN
+        return is_open and self._circuits.shut(place.key, now)
 
     def _recall(self, systems: Iterable[str]) -> None:
         opened = (one for one in systems if self._circuits.of(one).state is CircuitState.OPEN)

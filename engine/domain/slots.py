@@ -38,6 +38,10 @@ class Slots:
         """The first of the limits that has no room; None where all have."""
         return next((one for one in limits if self._in_use.get(one.key, 0) >= one.limit), None)
 
+    def free_of(self, limit: SlotLimit) -> int:
+        """How many slots of the limit are free."""
+        return limit.limit - self._in_use.get(limit.key, 0)
+
     def holds(self, step: UUID) -> bool:
         """Whether the step holds slots."""
         return step in self._holders

@@ -50,6 +50,7 @@ class Admissions:
         self._rules = rules
         self._gate: Gate | None = None
         self._refusals = 0  # since a transaction was stored
+        self._recalled: Sequence[tuple[UUID, str]] = ()
         self._log = logger("coordinator")
 
     @property
@@ -99,7 +100,7 @@ class Admissions:
         """At most so many of those who can go now."""
         return islice(self.gate.called(now), limit)
 
-    def recalled(self, limit: int, *, look: bool) -> Sequence[tuple[UUID, str]]:
+    def recalled(self, now: datetime, limit: int, *, look: bool) -> Sequence[tuple[UUID, str]]:
         """At most so many of the steps that were queued before a circuit opened, or a pause began.
 
         `look` at what other shards did before. Workers claim meanwhile, which refuses the
@@ -108,14 +109,15 @@ class Admissions:
         gate = self.gate
         if look and gate.watches:
             gate.refresh(*self._ledger.room(gate.awaited_keys))
-        if not gate.recalls:
+            gate.know(self._ledger.elders(gate.horizons), now)
+        templates, systems = gate.recalling(now)
+        if not (templates or systems):
             return ()
         limit = (limit >> min(self._refusals, MOST_HALVINGS)) or 1
-        templates = [UUID(place.key) for place in gate.recalls if place.kind == "template"]
-        systems = [place.key for place in gate.recalls if place.kind == "circuit"]
         found = self._ledger.queued_of(templates, systems, limit)
-        if len(found) < limit:
+        if len(found) < limit or found == self._recalled:  # they stay, of a task that is parked
             gate.recalled()
+        self._recalled = found
         return found
 
     def stalled(self, batch: Batch) -> list[Run]:

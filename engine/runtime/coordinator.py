@@ -268,7 +268,7 @@ class Coordinator:
         """Queue the steps that waited and can go now."""
         now, limit = self._clock.now(), self._settings.timer_batch_size
         self._admissions.sync(batch)
-        for task_id, step in self._admissions.recalled(limit, look=look):
+        for task_id, step in self._admissions.recalled(now, limit, look=look):
             for run in self._found(task_id):
                 batch.decided(run, recalled(run, run.plan.numbers[step], now, self._rules))
         for waiter in self._admissions.called(now, limit):

@@ -11,6 +11,7 @@ import orjson
 from eventsourcing.persistence import StoredEvent
 
 from flowledger.engine.domain.circuits import Kept
+from flowledger.engine.domain.elders import Elder
 from flowledger.engine.domain.events import (
     DECISION_TOPICS,
     FACT_TOPICS,
@@ -34,6 +35,7 @@ from flowledger.engine.telemetry import Signal, logger
 FACTS = "select * from flowledger.shard_facts(%s, %s, %s, %s, %b)"
 TOPICS = TextArray(FACT_TOPICS)
 LAST = 2**63 - 1
+MOST_ELDERS = 16  # of a limit, between two looks
 PASSED = "select flowledger.passed_facts(%s, %s, %s, %b)"
 
 
@@ -191,6 +193,16 @@ class PostgresLedger:
         row = self._one("select flowledger.circuits_now()::text", ())
         stored = cast("tuple[str | None]", row)[0]
         return dict(cast("list[tuple[str, int]]", rows)), circuits_of(orjson.loads(stored or "[]"))
+
+    def elders(self, turns: Mapping[str, float]) -> Sequence[Elder]:
+        """Steps of other shards that wait for slots of these keys with smaller turns than these."""
+        if self._shards == 1 or not turns:
+            return ()
+        rows = self._all(
+            "select * from flowledger.elders(%s, %s::float8[], %s, %s, %s)",
+            (TextArray([*turns]), [*turns.values()], MOST_ELDERS, self._shard, self._shards),
+        )
+        return [Elder(*row) for row in rows]
 
     def tidy(self) -> None:
         """Vacuum the queue. A role that may not is only warned by the server."""

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from limits import held_steps, last_in_use, log_of, most_in_use, slot_keys, slot
 
 from flowledger.engine import TaskState
 from flowledger.engine.domain.events import StepEnqueued, StepEvent, StepLeaseExpired
+from flowledger.engine.domain.sharing import shard_of
 from flowledger.handlers import Workflow
 
 SHARDS = {"shards": 3, "poll_seconds": 0.2}
@@ -71,6 +73,37 @@ def test_a_rate_holds_across_shards(lab: Lab) -> None:
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(sorted(times))]
     assert min(gaps) >= 0.09  # the clocks of two shards of one process agree to a few milliseconds
     assert held_steps(lab) == []
+
+
+turns = Workflow("shards", "turns", version="1", concurrency={"limit": 1})
+order: list[int] = []
+go = Event()
+
+
+@turns.step
+def takes_its_turn(context: dict[str, int]) -> None:
+    assert context["number"] or go.wait(PATIENCE)
+    order.append(context["number"])
+
+
+def test_who_has_waited_long_in_one_shard_goes_before_the_young_of_another(lab: Lab) -> None:
+    """The shard whose step holds the only slot has others that wait, and makes room for itself."""
+    order.clear()
+    engine = lab.open(turns, coordinator={"shards": 2, "poll_seconds": 0.1})
+    holder = engine.submit(turns, {"number": 0})
+    lab.until(lambda: slot_rows(lab).total() == 1)
+    old = engine.submit_many(turns, [{"number": number} for number in range(1, 13)])
+    lab.until(lambda: len(held_steps(lab)) == 12)
+    assert {shard_of(task.id, 2) for task in old} == {0, 1}
+    lab.move_clock("10 minutes")
+    young = engine.submit_many(turns, [{"number": number} for number in range(13, 33)])
+    lab.until(lambda: len(held_steps(lab)) == 32)
+    lab.move_clock("1 second")
+
+    go.set()
+
+    assert {task.wait(PATIENCE) for task in (holder, *old, *young)} == {TaskState.COMPLETE}
+    assert sorted(order[:13]) == list(range(13))
 
 
 MODULE = """

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from math import inf
 from uuid import UUID
 
 from simulation.database import Database, Queued
 from simulation.local_clock import LocalClock
 
 from flowledger.engine.domain.circuits import Kept
+from flowledger.engine.domain.elders import Elder
 from flowledger.engine.domain.events import DECISIONS, FACTS, Event, TaskCreated, TaskEvent
 from flowledger.engine.domain.gate import GateState
 from flowledger.engine.domain.states import StepState
@@ -159,6 +161,17 @@ class MemoryLedger:
     def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[Kept]]:
         """How many slots of these keys are in use, 0 included, and every circuit."""
         return self._database.limits.room(keys)
+
+    def elders(self, turns: Mapping[str, float]) -> Sequence[Elder]:
+        """Steps of other shards that wait for slots of these keys with smaller turns than these."""
+        found = [
+            Elder(waiter.hold.key, waiter.step_id, waiter.turn)
+            for waiter in self._database.limits.waiters.values()
+            if waiter.hold.kind == "slot"
+            and waiter.turn < turns.get(waiter.hold.key, -inf)
+            and not self._is_mine(waiter.task_id)
+        ]
+        return sorted(found, key=lambda elder: elder.turn)
 
     def tidy(self) -> None:
         """There is nothing to clear away."""

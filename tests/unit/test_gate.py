@@ -220,3 +220,24 @@ def test_a_wide_fan_under_a_narrow_limit_costs_what_its_width_costs() -> None:
     assert len(queued) == width
     assert story.run.ended
     assert gate.looks <= 4 * width
+
+
+def test_what_is_queued_is_called_back_only_while_the_circuit_is_shut() -> None:
+    story = bank()
+    assert story.gate.recalling(story.now) == ([], ["bank"])
+    assert story.gate.recalls
+
+    later = story.now + timedelta(seconds=RULES.circuit.open_seconds)
+
+    assert story.gate.recalling(later) == ([], [])
+    assert not story.gate.recalls
+
+
+def test_what_one_transaction_queues_before_it_opens_is_looked_for_in_the_next() -> None:
+    story = bank()
+    story.gate.recalled()
+    assert story.gate.recalling(story.now) == ([], ["bank"])
+
+    story.gate.recalled()
+
+    assert story.gate.recalling(story.now) == ([], [])
