@@ -13,7 +13,7 @@ from flowledger.engine.domain.events import FACT_TOPICS
 from flowledger.engine.errors import ProjectionRefused
 from flowledger.engine.projection_rows import ParkedEvent, ProjectionStatus
 from flowledger.engine.store.arrays import TextArray
-from flowledger.engine.store.failures import sentence, translated
+from flowledger.engine.store.failures import translated
 from flowledger.engine.store.pool import Pool
 
 REFUSED = "FL008"
@@ -94,5 +94,5 @@ def _refusals() -> Generator[None]:
         yield
     except psycopg.DatabaseError as error:
         if error.sqlstate == REFUSED:
-            raise ProjectionRefused(sentence(error)) from error
+            raise ProjectionRefused(error.diag.message_primary or str(error)) from error
         raise

@@ -3,7 +3,8 @@
 -- well; who is behind and moves is.
 --
 -- behind counts places of the log, some of which may be empty. lag is the age in seconds of the
--- oldest event that is not in the rows. seconds_left is null of one that does not move.
+-- oldest event that is not in the rows. seconds_left is null of one that does not move, and
+-- once it had caught up: how fast it was in quiet times says nothing of how fast it is.
 
 create or replace function flowledger.projection_status(p_patience double precision default 60)
 returns table (
@@ -73,6 +74,7 @@ as $$
         case
             when p.behind = 0 then 0
             when p.paused or p.stands or p.failed_position is not null or p.host is null then null
+            when p.state = 'serving' and p.position >= p.silent_until then null
             else p.behind / p.rate
         end::double precision,
         p.created_at, p.moved_at

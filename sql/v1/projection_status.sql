@@ -25,5 +25,5 @@ comment on function flowledger_v1.projection_status(double precision) is
     '(no process runs it) or stalled: behind, and not moved for longer than the patience, in '
     'seconds. behind counts places of the log, lag_seconds is the age of the oldest event that is '
     'not in the rows, parked counts events that were put aside, rate is in places a second since '
-    'created_at. seconds_left is null of one that does not move.
+    'created_at. seconds_left is null of one that does not move, or has once caught up.
 Example: select name, standing, behind, failure from flowledger_v1.projection_status() where not healthy';

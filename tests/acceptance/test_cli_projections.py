@@ -151,6 +151,7 @@ def test_one_that_nobody_runs_any_more_is_removed(command: Command, engine: Engi
 
     assert stays.code == 2
     assert stays.error.startswith("error: projection counted stays: process ")
+    assert stays.error.endswith(" runs it\n")
     assert gone.value == {"name": "counted", "removed": True}
     assert '"counted"' not in command("projections", "list", "--json").out
     assert command("projections", "remove", "counted").code == 2

@@ -133,8 +133,8 @@ def test_one_that_is_built_says_how_fast_and_how_long(connection: Connection) ->
 
 
 def test_of_one_that_stands_still_nobody_says_how_long(connection: Connection) -> None:
-    hosted(connection)
     last = happen(connection, 100)
+    hosted(connection)
     later(connection, 10)
     move(connection, last - 50)
     assert status(connection)["seconds_left"] > 0
@@ -142,6 +142,16 @@ def test_of_one_that_stands_still_nobody_says_how_long(connection: Connection) -
     call(connection, "pause_projection", "money", True)
 
     assert (status(connection)["standing"], status(connection)["seconds_left"]) == ("paused", None)
+
+
+def test_how_fast_one_was_in_quiet_days_says_nothing_of_how_long(connection: Connection) -> None:
+    hosted(connection)
+    later(connection, 86_400)
+    move(connection, happen(connection, 10))
+
+    happen(connection, 10)
+
+    assert (status(connection)["standing"], status(connection)["seconds_left"]) == ("running", None)
 
 
 def test_before_the_first_batch_nobody_knows_how_long(connection: Connection) -> None:
