@@ -177,11 +177,22 @@ class ForgetfulBoard(PostgresWorkboard):
             raise DatabaseUnavailable("cut off after the commit")
         return found
 
+    def held(self, worker: Any) -> Sequence[Claim]:
+        if self.answers.victim == "look":
+            raise DatabaseUnavailable("cut off")
+        return super().held(worker)
+
 
 class Loops:
     """A coordinator and a worker, stepped by hand, whose store loses answers."""
 
-    def __init__(self, lab: Lab, opened: ExitStack, **worker: Any) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        opened: ExitStack,
+        elapsed: Callable[[], float] = monotonic,
+        **worker: Any,
+    ) -> None:
         settings = lab.settings(worker=worker)
         pool = opened.enter_context(engine_pool(lab.url, settings))
         mapper, clock = LedgerMapper(), DatabaseClock()
@@ -208,6 +219,8 @@ class Loops:
             bell=self.bell,
             ring=lambda _: None,
             settings=settings.worker,
+            limbo_seconds=60.0,
+            elapsed=elapsed,
         )
         opened.callback(self.worker.close)
 
@@ -251,23 +264,46 @@ def test_what_was_committed_before_the_connection_was_cut_is_not_done_twice(
         assert kinds(task.history(), "second") == ["StepEnqueued", "StepStarted", "StepCompleted"]
 
 
+def cut_off(lab: Lab, client: Engine, loops: Loops, meanwhile: Callable[[], object]) -> list[Any]:
+    """Two tasks; an exchange for one is cut off, and arrives after the other was claimed."""
+    tasks = client.submit_many(flow, [{"number": number} for number in range(2)])
+    loops.coordinator.step()
+    loops.worker.renew()
+    loops.answers.victim = "late"
+    with pytest.raises(DatabaseUnavailable):
+        loops.worker.step()
+    meanwhile()
+    loops.worker.renew()
+    loops.worker.step()
+    assert loops.board.arrive
+    assert loops.board.arrive().claims
+    return tasks
+
+
 def test_claims_that_arrive_late_are_run_also_when_the_clock_was_moved_meanwhile(
     lab: Lab, client: Engine
 ) -> None:
-    """The first exchange is cut off; when it arrives, the worker has made others since."""
     with ExitStack() as opened:
         loops = Loops(lab, opened, concurrency=1, poll_seconds=0.05)
-        tasks = client.submit_many(flow, [{"number": number} for number in range(2)])
-        loops.coordinator.step()
-        loops.worker.renew()
-        loops.answers.victim = "late"
+        tasks = cut_off(lab, client, loops, lambda: lab.move_clock("2 minutes"))
+
+        loops.run(lambda: all(task.state is TaskState.COMPLETE for task in tasks))
+
+    assert set(completions(lab).values()) == {1}
+
+
+def test_the_last_look_for_late_claims_is_made_again_where_it_fails(
+    lab: Lab, client: Engine
+) -> None:
+    with ExitStack() as opened:
+        seconds = [0.0]
+        loops = Loops(lab, opened, lambda: seconds[0], concurrency=1)
+        tasks = cut_off(lab, client, loops, lambda: None)
+        seconds[0] = 61.0
+        loops.answers.victim = "look"
         with pytest.raises(DatabaseUnavailable):
             loops.worker.step()
-        lab.move_clock("2 minutes")
-        loops.worker.renew()
-        loops.worker.step()
-        assert loops.board.arrive
-        assert loops.board.arrive().claims
+        loops.answers.victim = ""
 
         loops.run(lambda: all(task.state is TaskState.COMPLETE for task in tasks))
 

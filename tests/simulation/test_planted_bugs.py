@@ -173,20 +173,6 @@ def late_claim(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Worker, "_doubt_what_was_cut_off", lambda _: None)
 
 
-def last_look_fails(patch: pytest.MonkeyPatch) -> None:
-    """A look for claims of an exchange that was cut off counts as made, also where it fails."""
-    doubt = Worker._doubt_what_was_cut_off
-
-    def look_once(self: Worker) -> None:
-        asks = self._ask_board
-        doubt(self)
-        if self._ask_board and not asks:
-            self._ask_board = False
-            self._adopt()
-
-    patch.setattr(Worker, "_doubt_what_was_cut_off", look_once)
-
-
 def stale_claim_wins(patch: pytest.MonkeyPatch) -> None:
     """What a worker reports is left out where it claims the very attempt that it reports of."""
     patch.setattr(MemoryWorkboard, "_is_outrun", lambda *_: False)
@@ -208,7 +194,6 @@ PLANTS = (
     same_batch_again,
     blind_to_successors,
     late_claim,
-    last_look_fails,
     stale_claim_wins,
 )
 
