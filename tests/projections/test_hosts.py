@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -15,10 +14,6 @@ from flowledger.engine.errors import EngineError
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
 
-CUT = (
-    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-    " where datname = current_database() and pid <> pg_backend_pid()"
-)
 NAMES = ("a", "b", "c", "d")
 SLOWLY = "insert into spend select %s, %s from slow"
 
@@ -206,9 +201,6 @@ def test_a_message_of_the_operator_wakes_the_hosts_of_other_processes(
     hosts.projections.rebuild("money")
 
     lab.until(lambda: hosts.projections.status("money").generation == 2)
-
-
-Act = Callable[[], None]
 
 
 def test_batches_that_would_take_longer_than_the_lease_come_to_an_end(
