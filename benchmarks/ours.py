@@ -29,8 +29,8 @@ CHUNK = 250
 """Tasks submitted in one transaction."""
 
 ENDED = """
-select count(*), max(notification_id) from flowledger.event
-where notification_id > %s and topic = any('{task.completed,task.failed}')
+select count(*) filter (where topic = any('{task.completed,task.failed}')), max(notification_id)
+from flowledger.event where notification_id > %s
 """
 NO_READINESS = """
 create or replace function flowledger.store_steps(p_rows json, p_shard integer default 0)
@@ -81,7 +81,7 @@ def submit_all(child: harness.Child, submit: Submit, load: Load, url: str, open_
 
 
 def follow_ends(connection: psycopg.Connection) -> Iterator[int]:
-    """How many more tasks have ended, again and again.
+    """How many more tasks have ended, again and again; each event is looked at once.
 
     In one read-committed transaction, so that looking adds nothing to the commits that are counted.
     """

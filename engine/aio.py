@@ -194,6 +194,11 @@ class AsyncVerification:
         """How many differences there are so far."""
         return self._run.found
 
+    @property
+    def not_compared(self) -> Mapping[str, str]:
+        """The projections that could not be compared, by name, and why."""
+        return self._run.not_compared
+
     async def __aiter__(self) -> AsyncIterator[Difference]:
         differences = iter(self._run)
         while (found := await asyncio.to_thread(next, differences, None)) is not None:

@@ -146,12 +146,18 @@ async def test_errors_are_those_of_the_engine(lab: Lab) -> None:
             await engine.task(uuid4()).wait(0.1)
 
 
+UNKNOWN = """
+select flowledger.create_projection('spend', 1, 'create table {schema}.t (a int)', false, false)
+"""
+
+
 async def test_verification_yields_what_it_yields_without_asyncio(lab: Lab) -> None:
     async with await AsyncEngine.open(workflows=[mixed], settings=lab.settings()) as engine:
         one, two = await engine.submit_many(mixed, [{}] * 2)
         for task in (one, two):
             await task.result(PATIENCE)
         lab.rows("update flowledger.task set priority = priority + 1")
+        lab.rows(UNKNOWN)
         run = engine.verify()
 
         found = [difference async for difference in run]
@@ -165,6 +171,7 @@ async def test_verification_yields_what_it_yields_without_asyncio(lab: Lab) -> N
     assert {difference.task_id for difference in of_one} == {one.id}
     assert (run.tasks, run.found) == (2, len(found))
     assert run.events > run.tasks
+    assert run.not_compared.keys() == {"spend"}
 
 
 async def test_verification_does_not_hold_up_the_loop(lab: Lab) -> None:
