@@ -55,6 +55,11 @@ class Subscription:
         )
 
     @property
+    def filters(self) -> bool:
+        """Whether it does not want every event of its kinds."""
+        return any(wanted is not None for wanted in (self.namespace, self.template, self.step))
+
+    @property
     def topics(self) -> frozenset[str]:
         """The topics of the kinds, and of all that are kinds of them."""
         return frozenset(t for t, kind in EVENTS.items() if issubclass(kind, self.kinds))
@@ -191,9 +196,9 @@ def subscriptions_of(cls: type[Projection]) -> list[tuple[str, Subscription]]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """A method of a projection with what it wants."""
+    """A method of a projection with what it wants. Told apart as objects, many times an event."""
 
     call: Callable[[Any, Cursor], None]
     subscription: Subscription
@@ -214,10 +219,17 @@ class Routes:
             for topic in route.subscription.topics:
                 self._by_topic.setdefault(topic, []).append(route)
         self.topics = frozenset(self._by_topic)
+        self._choosy = frozenset(
+            topic
+            for topic, routes in self._by_topic.items()
+            if any(route.subscription.filters for route in routes)
+        )
 
-    def of(self, event: Event) -> list[Route]:
+    def of(self, event: Event) -> Sequence[Route]:
         """The methods that want the event, in the order of their definition."""
         routes = self._by_topic.get(event.topic, ())
+        if event.topic not in self._choosy:
+            return routes
         return [route for route in routes if route.subscription.wants(event)]
 
 

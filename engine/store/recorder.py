@@ -127,7 +127,7 @@ class LedgerRecorder(PostgresApplicationRecorder):
         with self.datastore.get_connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=tuple_row)
             cursor.execute(BACKWARD if desc else FORWARD, (originator_id, gt, gt, lte, lte, limit))
-            return [LedgerEvent(*row) for row in cursor]
+            return [LedgerEvent(*row) for row in cursor.fetchall()]
 
     def select_notifications(
         self,
@@ -147,14 +147,14 @@ class LedgerRecorder(PostgresApplicationRecorder):
                 cursor.execute(LOG_OF_TOPICS, (after, last, TextArray(topics), limit))
             else:
                 cursor.execute(LOG, (after, last, limit))
-            return [notification(*row) for row in cursor]
+            return [notification(*row) for row in cursor.fetchall()]
 
     def select_task(self, task_id: UUID) -> Sequence[LedgerNotification]:
         """The whole history of a task, in log order."""
         with self.datastore.get_connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=tuple_row)
             cursor.execute(LOG_OF_TASK, (task_id,))
-            return [notification(*row) for row in cursor]
+            return [notification(*row) for row in cursor.fetchall()]
 
     def max_notification_id(self) -> int | None:
         """The last position; None where nothing has happened."""
