@@ -5,6 +5,10 @@ host that holds the lease alone moves the position, by compare-and-swap, in the 
 writes what the projection's methods wrote. Hosts share the generations among them as coordinators
 share shards; a host leads only what it has the code of, by name and version.
 
+Several projections are applied at the same time, each on a connection of its own, as many as there
+may be connections: one waits for the server while another computes. What came of each is seen to
+when all of them have ended, in the loop's thread.
+
 One step. See who is there and take the fair share; then, for each generation that is led here, one
 batch: read the events behind its position that it subscribes to, call its methods, commit. What a
 projection does not subscribe to is passed over, and its position moves on all the same.
@@ -32,8 +36,11 @@ What can go wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from flowledger.engine.config import Projections as ProjectionSettings
@@ -41,6 +48,7 @@ from flowledger.engine.domain.sharing import Attendance, Lease, fair_share
 from flowledger.engine.errors import DatabaseBusy, LeadershipLost, ProjectionRefused
 from flowledger.engine.ports import NO_FAULTS, Bell, Clock, FaultPoints
 from flowledger.engine.telemetry import Signal, logger
+from flowledger.projections.beside import attempted, beside
 from flowledger.projections.led import Led
 from flowledger.projections.log import Log
 from flowledger.projections.projection import Projection
@@ -49,6 +57,14 @@ from flowledger.projections.store import HostStore
 
 PARTS_OF_LEASE = 3
 """So often a lease is renewed, and the others are looked at, before it runs out."""
+
+
+class Turn(NamedTuple):
+    """What became of a batch of a generation, which was being built before it, or not."""
+
+    led: Led
+    built: bool
+    outcome: Future[bool]
 
 
 class Host:
@@ -120,22 +136,36 @@ class Host:
         if asked or now >= self._look_at:
             self._look(now)
         head = self._events.look()
-        busy = False
-        for led in list(self._led.values()):
-            if self._clock.now() >= self._look_at:
-                return 0.0  # leases first
-            busy = self._advance(led, head) or busy
-        if busy:
+        if self._advance_all(head):
             return 0.0
         until = min([self._look_at, *(led.retry_at for led in self._led.values() if led.retry_at)])
         seconds = (until - self._clock.now()).total_seconds()
         return max(0.0, min(self._settings.poll_seconds, seconds))
 
-    def _advance(self, led: Led, head: int) -> bool:
-        """One batch of one projection; what stops it must not stop the others."""
-        built = led.lead.building
+    def _advance_all(self, head: int) -> bool:
+        """One batch of each projection, some at the same time; whether any has more."""
+        by_name: dict[str, list[Led]] = {}
+        for led in self._led.values():
+            by_name.setdefault(led.place.name, []).append(led)
+        turns = [partial(self._turn, some, head) for some in by_name.values()]
+        found = beside(turns, self._settings.connections)
+        busy = [self._advanced(*turn) for turns in found for turn in turns]
+        return any(busy)
+
+    def _turn(self, some: Sequence[Led], head: int) -> list[Turn]:
+        """A batch of each generation of one projection, one after the other."""
+        return [
+            Turn(led, led.lead.building, attempted(partial(self._unless_late, led, head)))
+            for led in some
+        ]
+
+    def _unless_late(self, led: Led, head: int) -> bool:
+        return self._clock.now() >= self._look_at or led.advance(head)  # leases first
+
+    def _advanced(self, led: Led, built: bool, outcome: Future[bool]) -> bool:  # noqa: FBT001
+        """What came of a batch of one projection; what stops it must not stop the others."""
         try:
-            more = led.advance(head)
+            more = outcome.result()
         except (LeadershipLost, ProjectionRefused) as error:
             self._cannot(led, error)
             return False

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
+from threading import Lock
 from uuid import UUID
 
 from flowledger.engine.domain.events import StepCompleted, StepEnqueued, StepStarted
@@ -95,7 +96,10 @@ class Stretch:
 
 
 class Log:
-    """The log, with its last `kept` events at hand. Methods raise DatabaseUnavailable."""
+    """The log, with its last `kept` events at hand. Methods raise DatabaseUnavailable.
+
+    Projections that are applied at the same time read from it in their threads.
+    """
 
     def __init__(self, recorder: LedgerRecorder, mapper: LedgerMapper, kept: int) -> None:
         self._recorder = recorder
@@ -103,6 +107,7 @@ class Log:
         self._kept = kept
         self._tail = Stretch()
         self._past = Stretch()
+        self._lock = Lock()  # of both
         self.head = 0
 
     def forget(self) -> None:
@@ -122,10 +127,11 @@ class Log:
 
         At most `limit` of them, and none beyond `until`, which is not beyond `head`.
         """
-        if self._tail.begins <= position and self._extended(position, until):
-            return self._tail.after(position, limit, topics, until)
-        if EACH_STEP.issubset(topics):
-            return self._from_past(position, limit, topics, until)
+        with self._lock:
+            if self._tail.begins <= position and self._extended(position, until):
+                return self._tail.after(position, limit, topics, until)
+            if EACH_STEP.issubset(topics):
+                return self._from_past(position, limit, topics, until)
         entries = self._read(position, limit, until, sorted(topics))
         return entries, entries[-1].position if len(entries) == limit else until
 

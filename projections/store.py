@@ -78,7 +78,8 @@ class HostStore:
         self._database = settings.database
         self._settings = settings.projections
         self._roles: dict[Place, str | None] = {}
-        self._connection: HostConnection | None = None
+        self._connections: list[HostConnection] = []
+        self._idle: list[HostConnection] = []
 
     def attend(self, host: UUID, runs: str) -> Sequence[UUID]:
         """Say that the host is there for a lease, and see which are that run the same."""
@@ -199,25 +200,29 @@ class HostStore:
         self._all(query, (rebuild, after, tasks, error))
 
     def connect(self) -> bool:
-        """Have a connection for the batches; whether it is a new one.
+        """Have the connections for the batches; whether they are new ones. Between batches only.
 
         Then the server may have lost what was read or stored before.
         """
-        if self._connection is not None and not self._connection.closed:
-            if not has_something_to_read(self._connection):
-                return False
-            self._connection.close()
-        database = self._database
+        if self._connections and all(map(_is_well, self._connections)):
+            return False
+        self.close()
         try:
-            self._connection = HostConnection.connect(
-                self._url,
-                autocommit=True,
-                application_name=database.application_name,
-                connect_timeout=max(2, round(database.connect_timeout_seconds)),
-            )
+            while len(self._connections) < self._settings.connections:
+                self._connections.append(self._new_connection())
         except psycopg.Error as error:
+            self.close()
             raise unavailable(self._url, error) from error
+        self._idle = [*self._connections]
         return True
+
+    def _new_connection(self) -> HostConnection:
+        return HostConnection.connect(
+            self._url,
+            autocommit=True,
+            application_name=self._database.application_name,
+            connect_timeout=max(2, round(self._database.connect_timeout_seconds)),
+        )
 
     @contextmanager
     def batch(
@@ -236,8 +241,7 @@ class HostStore:
         Raises LeadershipLost, what the methods raise, and what the server says of their statements;
         then nothing is stored.
         """
-        connection = self._connected()
-        try:
+        with self._lent() as connection:
             connection.execute(self._begin(place, durable=durable), prepare=False)
             with (
                 connection.pipeline() if pipeline else nullcontext(),
@@ -247,15 +251,12 @@ class HostStore:
                 yield batch
             with translated():
                 self._end(connection, place, lead, until, batch)
-        except BaseException:
-            self._leave(connection)
-            raise
 
     def close(self) -> None:
-        """Close the connection that batches are applied on."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Close the connections that batches are applied on."""
+        for connection in self._connections:
+            connection.close()
+        self._connections, self._idle = [], []
 
     def _begin(self, place: Place, *, durable: bool) -> sql.Composed:
         if place not in self._roles:
@@ -299,11 +300,19 @@ class HostStore:
         )
         connection.execute(moved, prepare=False)
 
-    def _connected(self) -> HostConnection:
+    @contextmanager
+    def _lent(self) -> Generator[HostConnection]:
         """What is applied was read while this connection was there, so the server has it still."""
-        if self._connection is None or self._connection.closed:
+        connection = self._idle.pop() if self._idle else None
+        if connection is None or connection.closed:
             raise DatabaseUnavailable("the connection of the projections was cut off")
-        return self._connection
+        try:
+            yield connection
+        except BaseException:
+            self._leave(connection)
+            raise
+        finally:
+            self._idle.append(connection)
 
     def _leave(self, connection: HostConnection) -> None:
         """Nothing of the transaction stays; a connection that cannot say so is closed."""
@@ -316,6 +325,10 @@ class HostStore:
     def _all(self, query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with translated(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
+
+
+def _is_well(connection: HostConnection) -> bool:
+    return not connection.closed and not has_something_to_read(connection)
 
 
 def refused(name: str, error: psycopg.Error | StatementRefused) -> ProjectionRefused:
