@@ -2,6 +2,9 @@
 
 As long as a statement may take, the board can get claims that nobody here knows of. How long that
 is, is counted in seconds that really pass: the engine's time may be moved meanwhile.
+
+A server that stood still, or a network that kept a message, can make it longer than anybody may
+count on. So the board is asked now and then also when nothing is expected any more.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from collections.abc import Callable
 
 
 class Limbo:
-    """Says when the board is to be asked: at once, once a poll, and once when it is over."""
+    """Says when the board is to be asked: at once, then once a poll; else once in a full time."""
 
     def __init__(
         self, elapsed: Callable[[], float], *, lasts_seconds: float, poll_seconds: float
@@ -19,8 +22,8 @@ class Limbo:
         self._elapsed = elapsed
         self._lasts = lasts_seconds
         self._poll = poll_seconds
-        self._until: float | None = None
-        self._ask_at = 0.0
+        self._until = elapsed()
+        self._ask_at = self._until + lasts_seconds
 
     def entered(self) -> None:
         """An exchange was cut off."""
@@ -30,9 +33,7 @@ class Limbo:
     def asks(self) -> bool:
         """Whether to ask now; not again before a poll has passed."""
         now = self._elapsed()
-        if self._until is None or now < self._ask_at:
+        if now < self._ask_at:
             return False
-        self._ask_at = now + self._poll
-        if now >= self._until:
-            self._until = None
+        self._ask_at = now + (self._poll if now < self._until else self._lasts)
         return True

@@ -369,7 +369,7 @@ class Worker:
         self._log.emit(Signal.WORKER_CLAIMED, steps=len(claims))
 
     def _doubt_what_was_cut_off(self) -> None:
-        """Ask the board once a poll, as long as an exchange that was cut off may still arrive."""
+        """Ask the board once a poll while what was cut off may still arrive, else now and then."""
         if self._limbo.asks():
             self._ask_board = True
 

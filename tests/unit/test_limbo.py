@@ -36,16 +36,16 @@ def asked_at(limbo: Limbo, seconds: Seconds, until: int) -> list[int]:
     return asked
 
 
-def test_while_nothing_was_cut_off_nobody_asks(limbo: Limbo, seconds: Seconds) -> None:
-    assert asked_at(limbo, seconds, 30) == []
+def test_while_nothing_was_cut_off_it_asks_now_and_then(limbo: Limbo, seconds: Seconds) -> None:
+    assert asked_at(limbo, seconds, 35) == [10, 20, 30]
 
 
-def test_it_asks_at_once_then_each_poll_and_once_when_all_has_arrived(
+def test_it_asks_at_once_then_each_poll_until_all_should_have_arrived_and_goes_on(
     limbo: Limbo, seconds: Seconds
 ) -> None:
     limbo.entered()
 
-    assert asked_at(limbo, seconds, 60) == [0, 4, 8, 12]
+    assert asked_at(limbo, seconds, 40) == [0, 4, 8, 12, 22, 32]
 
 
 def test_another_one_that_is_cut_off_begins_it_anew(limbo: Limbo, seconds: Seconds) -> None:
