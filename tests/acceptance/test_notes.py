@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -112,12 +113,13 @@ def test_a_note_wakes_who_follows_the_log_and_no_coordinator(lab: Lab) -> None:
 
 
 def test_one_key_notes_once(engine: Engine) -> None:
-    _, task = begin(engine, line)
+    _, task = begin(engine, line, start_at=datetime.now(UTC) + timedelta(days=1))
 
     for value in (1, 2):
         task.annotate("comment", value, actor="ada", key="k")
     task.pause(actor="ada", reason="a request may have the same key", key="k")
 
+    task.cancel(actor="ada", reason="the test is over")
     assert [note.value for note in of_kind(task.history(), TaskAnnotated)] == [1]
 
 
