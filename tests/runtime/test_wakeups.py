@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
@@ -113,6 +114,16 @@ def test_whoever_waits_goes_on_when_listening_stops(lab: Lab, wakeups: Wakeups) 
     lab.until(lambda: lab.value(LISTENERS) == 0)
 
 
+@pytest.fixture
+def many_files() -> Generator[None]:
+    """As many open files as the system lets this process have: users often begin with 1 024."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("many_files")
 def test_a_process_with_many_open_files_hears_too(lab: Lab, wakeups: Wakeups) -> None:
     bell = wakeups.bell("queue")
     with ExitStack() as opened:
