@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -161,9 +161,12 @@ class Cluster:
             self.world.after(SOON_SECONDS, lambda: self.leave(process))
         elif process.alive:
             self.world.note(process.name, "leaves")
-            with suppress(DatabaseUnavailable, LeadershipLost, Crash):
-                process.leave()
-            process.die()
+            with ExitStack() as stopped:
+                for loop in process.loops:
+                    stopped.enter_context(loop.held())
+                with suppress(DatabaseUnavailable, LeadershipLost, Crash):
+                    process.leave()
+                process.die()
 
     def lose_queue_row(self) -> None:
         """Somebody deletes a row of the queue that nobody has claimed."""
