@@ -27,9 +27,7 @@ def beside(works: Sequence[Callable[[], T]], most: int) -> list[T]:
     end does not wait for a silent server.
     """
     results: dict[int, T] = {}
-    waiting = iter(
-        enumerate(works)
-    )  # its next is one step of the interpreter, for whichever thread
+    waiting = enumerate(works)  # one for all threads, each of which takes the next
 
     def work_on() -> None:
         for number, work in waiting:

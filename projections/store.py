@@ -34,7 +34,6 @@ from flowledger.engine.store.pool import (
 from flowledger.projections.cursor import Cursor, HostConnection
 from flowledger.projections.rows import Lead, LeaseRow, Parked, Place
 
-REFUSED = "FL008"
 BEGIN: LiteralString = """
     begin;
     set local synchronous_commit = {durable};

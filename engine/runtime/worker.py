@@ -21,7 +21,8 @@ What can go wrong.
 - A coroutine blocks its event loop: those beside it are handed back (`event_loops.py`).
 - The answer to an exchange is lost: the facts are reported again, which the log recognises by their
   bytes; claims that went through are found on the board and run. The database may also carry it out
-  later than that, as long as a statement may take; until then the board is asked again and again.
+  later than that, as long as a statement may take; until then the board is asked again and again,
+  and now and then after that.
 - A handler takes the process with it: the lease runs out, the coordinator gives the steps to
   others. A step that lost as many workers as it may is run alone, so that nobody beside it is
   suspected: while there are such steps, one worker is isolated and takes nothing else.

@@ -10,14 +10,13 @@ there is one. A payload without a head is JSON as a whole, and begins with a bra
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from struct import Struct
 from typing import Any
 from uuid import UUID
 
-from flowledger.engine.domain.ids import uuid_of
+from flowledger.engine.domain.ids import EPOCH, uuid_of
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 FIELDS = frozenset({"event_id", "occurred_at", "causation_id"})
 UNCAUSED, CAUSED = 1, 2
