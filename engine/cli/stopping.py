@@ -32,21 +32,27 @@ class StopRequest:
     """Asked for by the first SIGTERM or SIGINT; a second one kills, as it does without us.
 
     `signalled` says whether it was a signal. A pipe, as a signal's handler may run while this very
-    thread holds any lock.
+    thread holds any lock; and the interpreter writes to it too, since the system may give a signal
+    to any thread, while handlers run in the main one, which would sleep on.
     """
 
     def __init__(self) -> None:
         self.signalled = False
+        self._asked = False
         self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._ask)
         signal.signal(signal.SIGINT, self._ask)
 
     def wait(self) -> None:
         """Wait until a stop is asked for."""
-        os.read(self._reader, 1)
+        while not self._asked:
+            os.read(self._reader, 1)
 
     def ask(self) -> None:
         """Ask for it from within the program, from any thread."""
+        self._asked = True
         os.write(self._writer, b".")
 
     def ask_at_end_of_input(self) -> None:
@@ -59,10 +65,10 @@ class StopRequest:
     def _watch_input(self) -> None:
         while os.read(sys.stdin.fileno(), 1024):
             pass
-        os.write(self._writer, b".")
+        self.ask()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.signalled = True
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.write(self._writer, b".")
+        self.ask()
