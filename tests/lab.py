@@ -96,6 +96,14 @@ class Lab:
         """Move the engine's time in all processes."""
         self.rows("select flowledger.move_clock(%s::interval)", by)
 
+    def until_coordinators_know_the_time(self) -> None:
+        """Wait until whoever leads has renewed its lease by the clock that was moved.
+
+        Until then it may decide by the time that it knew before.
+        """
+        known = "select bool_and(lease_until > flowledger.clock()) from flowledger.shard"
+        self.until(lambda: self.value(known))
+
     def connect(self) -> psycopg.Connection[Any]:
         """A connection of the test's own, not in autocommit mode."""
         return self._opened.enter_context(psycopg.connect(self.url))

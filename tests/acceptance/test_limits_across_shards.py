@@ -96,6 +96,7 @@ def test_who_has_waited_long_in_one_shard_goes_before_the_young_of_another(lab: 
     lab.until(lambda: len(held_steps(lab)) == 12)
     assert {shard_of(task.id, 2) for task in old} == {0, 1}
     lab.move_clock("10 minutes")
+    lab.until_coordinators_know_the_time()
     young = engine.submit_many(turns, [{"number": number} for number in range(13, 33)])
     lab.until(lambda: len(held_steps(lab)) == 32)
     lab.move_clock("1 second")

@@ -142,16 +142,13 @@ def test_a_coroutine_that_takes_too_long_is_cancelled(engine: Engine) -> None:
     ]  # fmt: skip
 
 
-RENEWED = "select lease_until > flowledger.clock() from flowledger.shard"
-
-
 def test_a_step_that_nobody_starts_in_time_is_in_error_and_not_run_later(lab: Lab) -> None:
     """By rows with a due time and the engine's clock: one is started in time, one is not."""
     engine = lab.open(unstarted, roles=["coordinator"])
     task = engine.submit(unstarted, {})
     lab.until(lambda: lab.value("select count(*) from flowledger.timer") == 1)
     lab.move_clock("59 seconds")
-    lab.until(lambda: lab.value(RENEWED))  # so it knows what time it is
+    lab.until_coordinators_know_the_time()
     in_time = engine.submit(unstarted, {})
     lab.until(lambda: lab.value("select count(*) from flowledger.timer") == 2)
 
