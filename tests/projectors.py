@@ -40,11 +40,15 @@ class Tally(Projection):
     # Places in the log at which the process stops itself, until somebody lets it go on.
     stops_before = int(os.environ.get("STOPS_BEFORE", 0))
     stops_after = int(os.environ.get("STOPS_AFTER", 0))
+    # So long each event takes at least: on a fast machine too one can be killed among many.
+    seconds = float(os.environ.get("SECONDS_AN_EVENT", 0))
 
     @on(StepEvent)
     def happened(self, event: StepEvent, cursor: Cursor) -> None:
         if cursor.position == self.stops_before:
             stop()
+        if self.seconds:
+            cursor.execute("select pg_sleep(%s)", (self.seconds,))
         cursor.execute(
             "insert into steps values (%s, %s, 1)"
             " on conflict (task_id, step) do update set events = steps.events + 1",

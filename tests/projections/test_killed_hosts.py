@@ -18,6 +18,7 @@ __all__ = ["command", "projectors", "tally"]
 
 ROUNDS = 5
 FEW, ONE = ({"FLOWLEDGER_PROJECTIONS__BATCH_SIZE": size} for size in ("3", "1"))
+SLOWLY = {**ONE, "SECONDS_AN_EVENT": "0.005"}
 
 
 class Load:
@@ -88,7 +89,7 @@ def test_a_new_version_is_built_to_its_end_however_often_projectors_are_killed_m
     projectors.start("Tally")
     load.finish()
     eyes = load.verified_by(tally.Tally)
-    projectors.start("NewTally", **ONE)
+    projectors.start("NewTally", **SLOWLY)
 
     reached = 0
     for _ in range(ROUNDS):
@@ -103,7 +104,7 @@ def test_a_new_version_is_built_to_its_end_however_often_projectors_are_killed_m
         load.assert_right(eyes, 1)
         assert projectors.different(2) == []
         for victim in victims:
-            projectors.start(victim, **ONE)
+            projectors.start(victim, **(SLOWLY if victim == "NewTally" else ONE))
 
     lab.until(lambda: projectors.state(2) == "serving")
     load.finish()
