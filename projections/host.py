@@ -98,7 +98,6 @@ class Host:
         self._wanted: frozenset[Place] = frozenset()
         self._told: set[tuple[str, str]] = set()
         self._look_at = clock.now()
-        self._head = -1
         self._installed = False
         self._attends = False
         self._log = logger("projector")

@@ -55,6 +55,7 @@ class Led:
         self._backoff = Backoff(settings.retry_initial_seconds, settings.retry_cap_seconds)
         self._parking = Parking(place, store, events, self._applying, settings.max_failure_chars)
         self._limit = 1
+        self._served = 0  # so far the serving generation was seen to be
         self._told: int | None = None  # the position at which it last failed
         self._housekeeping = True
         self._log = logger("projector")
@@ -105,8 +106,10 @@ class Led:
         """What is built never goes beyond what serves: where they meet, it takes its place."""
         if not self.lead.building:
             return head
-        serving = self._serving(self.place.name)
-        return head if serving is None else min(head, serving)
+        if self.lead.position >= self._served:  # which only grows, and need not be asked for often
+            serving = self._serving(self.place.name)
+            self._served = head if serving is None else serving
+        return min(head, self._served)
 
     def _swapped(self) -> bool:
         if not self.lead.building or not self._store.swap(self.place, self.lead.epoch):

@@ -18,7 +18,7 @@ from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.ports import Recorded, Unreadable
 from flowledger.engine.store.failures import translated
 from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.recorder import LedgerNotification, LedgerRecorder
+from flowledger.engine.store.recorder import LedgerRecorder, LogRow
 
 Read = Recorded | Unreadable
 EACH_STEP = frozenset({StepEnqueued.topic, StepStarted.topic, StepCompleted.topic})
@@ -30,7 +30,7 @@ class Entry:
 
     __slots__ = ("_mapper", "_read", "row")
 
-    def __init__(self, row: LedgerNotification, mapper: LedgerMapper) -> None:
+    def __init__(self, row: LogRow, mapper: LedgerMapper) -> None:
         self.row = row
         self._mapper = mapper
         self._read: Read | None = None
@@ -38,18 +38,18 @@ class Entry:
     @property
     def position(self) -> int:
         """Its place in the log."""
-        return self.row.id
+        return self.row.position
 
     @property
     def read(self) -> Read:
         """The event, or why it cannot be read."""
         if self._read is None:
-            row = self.row
+            position, stream, version, topic, state, task_id, recorded_at = self.row
             try:
-                event = self._mapper.to_domain_event(row)
-                self._read = Recorded(row.id, row.recorded_at, event)
+                event = self._mapper.event(stream, version, topic, state, task_id, position)
+                self._read = Recorded(position, recorded_at, event)
             except LogCorrupt as error:
-                self._read = Unreadable(row.id, row.task_id, str(error))
+                self._read = Unreadable(position, task_id, str(error))
         return self._read
 
 
@@ -168,23 +168,21 @@ class Log:
         self, position: int, limit: int, until: int, topics: Sequence[str] = ()
     ) -> list[Entry]:
         with translated():
-            rows = self._recorder.select_notifications(
-                position, limit, until, topics, inclusive_of_start=False
-            )
+            rows = self._recorder.rows(position, limit, until, topics)
         return [Entry(row, self._mapper) for row in rows]
 
     def at(self, positions: Sequence[int]) -> Iterator[Entry]:
         """The events at these places, in their order."""
         for position in positions:
             with translated():
-                rows = self._recorder.select_notifications(position, 1, position)
+                rows = self._recorder.rows(position - 1, 1, position)
             yield from (Entry(row, self._mapper) for row in rows)
 
     def of_task(self, task_id: UUID, until: int) -> list[Entry]:
         """The history of a task up to a position, in order."""
         with translated():
-            rows = self._recorder.select_task(task_id)
-        return [Entry(row, self._mapper) for row in rows if row.id <= until]
+            rows = self._recorder.rows_of_task(task_id)
+        return [Entry(row, self._mapper) for row in rows if row.position <= until]
 
 
 def _position(entry: Entry) -> int:

@@ -47,9 +47,10 @@ MOVE: LiteralString = """
     set constraints all immediate;
     set local role none;
     set local search_path = pg_catalog;
-    select flowledger.move_projection({name}, {generation}, {epoch}, {old}, {new});
+    select flowledger.move_projection({name}, {generation}, {{epoch}}, {{old}}, {{new}});
     commit
 """
+"""The names are those of a generation, the numbers in the inner braces those of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class HostStore:
         self._url = with_keepalives(url, settings.database.silence_seconds)
         self._database = settings.database
         self._settings = settings.projections
-        self._roles: dict[Place, str | None] = {}
+        self._framed: dict[tuple[Place, bool], tuple[str, str]] = {}
         self._connections: list[HostConnection] = []
         self._idle: list[HostConnection] = []
 
@@ -240,8 +241,9 @@ class HostStore:
         Raises LeadershipLost, what the methods raise, and what the server says of their statements;
         then nothing is stored.
         """
+        begin, move = self._frame(place, durable=durable)
         with self._lent() as connection:
-            connection.execute(self._begin(place, durable=durable), prepare=False)
+            connection.execute(begin.encode(), prepare=False)
             with (
                 connection.pipeline() if pipeline else nullcontext(),
                 connection.lend(place.name) as cursor,
@@ -249,7 +251,9 @@ class HostStore:
                 batch = Batch(cursor)
                 yield batch
             with translated():
-                self._end(connection, place, lead, until, batch)
+                self._put_aside(connection, place, batch)
+                numbers = {"epoch": lead.epoch, "old": lead.position, "new": until}
+                connection.execute(move.format(**numbers).encode(), prepare=False)
 
     def close(self) -> None:
         """Close the connections that batches are applied on."""
@@ -257,29 +261,26 @@ class HostStore:
             connection.close()
         self._connections, self._idle = [], []
 
-    def _begin(self, place: Place, *, durable: bool) -> sql.Composed:
-        if place not in self._roles:
+    def _frame(self, place: Place, *, durable: bool) -> tuple[str, str]:
+        """The statements before and behind a batch; to compose them took a tenth of its time."""
+        framed = self._framed.get((place, durable))
+        if framed is None:
             ((role,),) = self._all("select flowledger.role_of_projection(%s, %s)", _key(place))
-            self._roles[place] = role
-        role = self._roles[place]
-        return sql.SQL(BEGIN).format(
-            durable=sql.Literal("on" if durable else "off"),
-            lock=sql.Literal(_milliseconds(self._settings.lock_seconds)),
-            statement=sql.Literal(_milliseconds(self._settings.statement_seconds)),
-            name=place.name,
-            generation=place.generation,
-            schema=sql.Identifier(place.schema),
-            role=sql.SQL("none") if role is None else sql.Identifier(role),
-        )
+            begin = sql.SQL(BEGIN).format(
+                durable=sql.Literal("on" if durable else "off"),
+                lock=sql.Literal(_milliseconds(self._settings.lock_seconds)),
+                statement=sql.Literal(_milliseconds(self._settings.statement_seconds)),
+                name=place.name,
+                generation=place.generation,
+                schema=sql.Identifier(place.schema),
+                role=sql.SQL("none") if role is None else sql.Identifier(role),
+            )
+            move = sql.SQL(MOVE).format(name=place.name, generation=place.generation)
+            framed = begin.as_string(), move.as_string()
+            self._framed[place, durable] = framed
+        return framed
 
-    def _end(
-        self,
-        connection: HostConnection,
-        place: Place,
-        lead: Lead,
-        until: int,
-        batch: Batch,
-    ) -> None:
+    def _put_aside(self, connection: HostConnection, place: Place, batch: Batch) -> None:
         if batch.parked or batch.settled:
             connection.execute("set local role none", prepare=False)
         if batch.parked:
@@ -290,14 +291,6 @@ class HostStore:
             )
         if batch.settled:
             self._settle(connection, place, batch.settled)
-        moved = sql.SQL(MOVE).format(
-            name=place.name,
-            generation=place.generation,
-            epoch=lead.epoch,
-            old=lead.position,
-            new=until,
-        )
-        connection.execute(moved, prepare=False)
 
     @contextmanager
     def _lent(self) -> Generator[HostConnection]:

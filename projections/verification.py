@@ -111,20 +111,18 @@ class ProjectionCheck:
     ) -> Iterator[list[Entry]]:
         topics = applying.routes.topics
         if task is not None:
-            rows = self._recorder.select_task(task)
+            rows = self._recorder.rows_of_task(task)
             yield [
                 Entry(row, self._mapper)
                 for row in rows
-                if row.id <= standing.position and row.topic in topics
+                if row.position <= standing.position and row.topic in topics
             ]
             return
         after = 0
         while after < standing.position:
-            rows = self._recorder.select_notifications(
-                after, EVENTS_AT_ONCE, standing.position, sorted(topics), inclusive_of_start=False
-            )
+            rows = self._recorder.rows(after, EVENTS_AT_ONCE, standing.position, sorted(topics))
             yield [Entry(row, self._mapper) for row in rows]
-            after = rows[-1].id if len(rows) == EVENTS_AT_ONCE else standing.position
+            after = rows[-1].position if len(rows) == EVENTS_AT_ONCE else standing.position
 
 
 def _not_here(connection: HostConnection, known: dict[str, int]) -> Iterator[NotCompared]:

@@ -20,6 +20,7 @@ HIGH_60 = ((1 << 128) - 1) ^ ((1 << 80) - 1) | (0xFFF << 64)
 VARIANT = 0b10 << 62
 VERSION_7 = 7 << 76
 VERSION_8 = 8 << 76
+UNKNOWN = SafeUUID.unknown  # looked up once: enum members are properties
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -34,7 +35,7 @@ def uuid_of(number: int) -> UUID:
     """`UUID(int=number)` in half of the time; the number is known to be one of 128 bits."""
     made = object.__new__(UUID)
     object.__setattr__(made, "int", number)
-    object.__setattr__(made, "is_safe", SafeUUID.unknown)
+    object.__setattr__(made, "is_safe", UNKNOWN)
     return made
 
 

@@ -29,12 +29,11 @@ from flowledger.engine.store.failures import translated
 from flowledger.engine.store.limits import changes_text, circuits_of, state_of
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Pool
-from flowledger.engine.store.recorder import LOG_OF_TOPICS, LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.recorder import LAST, LOG_OF_TOPICS, LedgerDatastore, LedgerRecorder
 from flowledger.engine.telemetry import Signal, logger
 
 FACTS = "select * from flowledger.shard_facts(%s, %s, %s, %s, %b)"
 TOPICS = TextArray(FACT_TOPICS)
-LAST = 2**63 - 1
 MOST_ELDERS = 16  # of a limit, between two looks
 PASSED = "select flowledger.passed_facts(%s, %s, %s, %b)"
 

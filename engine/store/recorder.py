@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from eventsourcing.persistence import Notification, StoredEvent, Tracking
@@ -32,8 +32,22 @@ from flowledger.engine.store.mapper import LedgerEvent
 from flowledger.engine.store.pool import Pool
 
 SCHEMA = "flowledger"
+LAST = 2**63 - 1
+"""No position is beyond it."""
 
 EventArrays = tuple[UuidArray, BigintArray, TextArray, ByteaArray, UuidArray, BigintArray]
+
+
+class LogRow(NamedTuple):
+    """A row of the log as it is read: what it says is decoded when somebody wants it."""
+
+    position: int
+    stream: UUID
+    version: int
+    topic: str
+    state: bytes
+    task_id: UUID | None
+    recorded_at: datetime
 
 
 @dataclass(frozen=True)
@@ -140,21 +154,27 @@ class LedgerRecorder(PostgresApplicationRecorder):
     ) -> Sequence[LedgerNotification]:
         """The log's events between two positions, in order, of these topics or of all."""
         after = -1 if start is None else start - inclusive_of_start
-        last = 2**63 - 1 if stop is None else stop
+        last = LAST if stop is None else stop
+        return [_notification(row) for row in self.rows(after, limit, last, topics)]
+
+    def rows(
+        self, after: int, limit: int, until: int, topics: Sequence[str] = ()
+    ) -> Sequence[LogRow]:
+        """Rows of the log behind a position and up to another, of these topics or of all."""
         with self.datastore.get_connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=tuple_row)
             if topics:
-                cursor.execute(LOG_OF_TOPICS, (after, last, TextArray(topics), limit))
+                cursor.execute(LOG_OF_TOPICS, (after, until, TextArray(topics), limit))
             else:
-                cursor.execute(LOG, (after, last, limit))
-            return [notification(*row) for row in cursor.fetchall()]
+                cursor.execute(LOG, (after, until, limit))
+            return [LogRow._make(row) for row in cursor.fetchall()]
 
-    def select_task(self, task_id: UUID) -> Sequence[LedgerNotification]:
+    def rows_of_task(self, task_id: UUID) -> Sequence[LogRow]:
         """The whole history of a task, in log order."""
         with self.datastore.get_connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=tuple_row)
             cursor.execute(LOG_OF_TASK, (task_id,))
-            return [notification(*row) for row in cursor.fetchall()]
+            return [LogRow._make(row) for row in cursor.fetchall()]
 
     def max_notification_id(self) -> int | None:
         """The last position; None where nothing has happened."""
@@ -192,16 +212,8 @@ LOG_OF_TASK: LiteralString = """
 LOG_OF_TOPICS: LiteralString = LOG.replace("order by", "and topic = any(%b) order by")
 
 
-def notification(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order
-    position: int,
-    stream: UUID,
-    version: int,
-    topic: str,
-    state: bytes,
-    task_id: UUID | None,
-    recorded_at: datetime,
-) -> LedgerNotification:
-    """A row of the log."""
+def _notification(row: LogRow) -> LedgerNotification:
+    position, stream, version, topic, state, task_id, recorded_at = row
     return LedgerNotification(stream, version, topic, state, position, task_id, recorded_at)
 
 

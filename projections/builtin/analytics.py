@@ -8,10 +8,9 @@ lasts from one event to another counts in the minute in which it ended.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import LiteralString
-from uuid import UUID
 
 from flowledger.engine.domain.event import StepEvent, TaskEvent
 from flowledger.engine.domain.events import (
@@ -44,8 +43,9 @@ from flowledger.engine.domain.events import (
 )
 from flowledger.engine.ports import Recorded
 from flowledger.engine.store.arrays import TextArray, UuidArray
+from flowledger.projections.builtin.concerned import Concerned, Key, concerned
 from flowledger.projections.builtin.minutes import Minutes, Times
-from flowledger.projections.builtin.rows import Row, found, store
+from flowledger.projections.builtin.rows import Row, store
 from flowledger.projections.builtin.tables import tables_of
 from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
@@ -113,8 +113,6 @@ CLOSE_STEPS: LiteralString = """
     where s.task_id = k.task_id and s.step = k.step
 """
 
-Key = tuple[UUID, str]
-
 
 class Analytics(Projection):
     """Counts and times by the minute: `task_minute`, `step_minute` and `blocked_minute`."""
@@ -136,12 +134,12 @@ class Analytics(Projection):
     )
     def happened(self, events: Sequence[Recorded], cursor: Cursor) -> None:
         """Add the events to their minutes."""
-        fold = Fold(events, cursor)
-        for recorded in events:
-            if isinstance(recorded.event, StepEvent):
-                fold.of_step(recorded.event)
-            elif isinstance(recorded.event, TaskEvent):
-                fold.of_task(recorded.event)
+        fold = Fold(concerned(events, begins=_enqueued_first), cursor)
+        for _, _, event in events:
+            if isinstance(event, StepEvent):
+                fold.of_step(event)
+            elif isinstance(event, TaskEvent):
+                fold.of_task(event)
         fold.minutes.store(cursor)
         fold.store(cursor)
 
@@ -152,12 +150,12 @@ class Fold:
     A step is in the phase `queue`, `run` or `retry` since a time, or has no row.
     """
 
-    def __init__(self, events: Sequence[Recorded], cursor: Cursor) -> None:
+    def __init__(self, concerned: Concerned, cursor: Cursor) -> None:
         self.minutes = Minutes()
-        self._tasks = _tasks(events, cursor)
-        self._steps = _steps(events, cursor)
-        self._stored = frozenset(self._steps)
-        self._changed_tasks: dict[UUID, Row] = {}
+        self._tasks = concerned.found_tasks(cursor, TASKS)
+        self._steps = concerned.found_steps(cursor, STEPS)
+        self._stored = {key: (row["task_id"], row["step"]) for key, row in self._steps.items()}
+        self._changed_tasks: dict[int, Row] = {}
         self._changed_steps: dict[Key, None] = {}
 
     def store(self, cursor: Cursor) -> None:
@@ -165,16 +163,17 @@ class Fold:
         store(cursor, STORE_TASKS, self._changed_tasks.values())
         left = [self._steps[key] for key in self._changed_steps if key in self._steps]
         store(cursor, STORE_STEPS, left)
-        gone = [key for key in self._changed_steps if key not in self._steps if key in self._stored]
+        gone = [at for key, at in self._stored.items() if key not in self._steps]
         if gone:
             tasks, steps = zip(*gone, strict=True)
             cursor.execute(CLOSE_STEPS, (UuidArray(tasks), TextArray(steps)))
 
     def of_task(self, event: TaskEvent) -> None:
         """Count what happened to a task."""
+        key = event.task_id.int
         if isinstance(event, TaskCreated):
-            self._tasks[event.task_id] = self._changed_tasks[event.task_id] = _task(event)
-        task = self._tasks.get(event.task_id)
+            self._tasks[key] = self._changed_tasks[key] = _task(event)
+        task = self._tasks.get(key)
         if task is None:
             return  # its beginning was dropped by an operator
         times = self.minutes.of(event, task["version"])
@@ -195,13 +194,13 @@ class Fold:
 
     def _begins(self, task: Row, since: str, event: TaskEvent) -> None:
         task[since] = event.occurred_at
-        self._changed_tasks[event.task_id] = task
+        self._changed_tasks[event.task_id.int] = task
 
     def _is_over(self, task: Row, reason: str, since: str, event: TaskEvent, times: Times) -> None:
         if task[since] is not None:
             times.blocked(reason, task[since], event.occurred_at)
             task[since] = None
-            self._changed_tasks[event.task_id] = task
+            self._changed_tasks[event.task_id.int] = task
 
     def _ended(self, task: Row, event: TaskEvent, times: Times) -> None:
         ended = TASK_ENDED.get(type(event))
@@ -214,14 +213,14 @@ class Fold:
 
     def of_step(self, event: StepEvent) -> None:
         """Count what happened to a step."""
-        key = event.task_id, event.step
+        key = event.task_id.int, event.step
         self._changed_steps[key] = None
         before = self._steps.get(key)
         if isinstance(event, StepRetryScheduled):
             if before is not None:
                 before["due_at"] = event.due_at
             return
-        task = self._tasks.get(event.task_id)
+        task = self._tasks.get(key[0])
         times = self.minutes.of(event, task["version"] if task else "")
         if before is not None:
             _left(before, event, times)
@@ -236,6 +235,10 @@ class Fold:
                 "since": event.occurred_at,
                 "due_at": None,
             }
+
+
+def _enqueued_first(event: StepEvent) -> bool:
+    return isinstance(event, StepEnqueued) and event.attempt == 1
 
 
 def _counted(event: StepEvent, times: Times) -> None:
@@ -295,34 +298,3 @@ def _task(event: TaskCreated) -> Row:
         "paused_at": None,
         "blocked_at": None,
     }
-
-
-def _tasks(events: Iterable[Recorded], cursor: Cursor) -> dict[UUID, Row]:
-    """What is known of the tasks that do not begin in the batch."""
-    known: set[UUID] = set()
-    created: set[UUID] = set()
-    for recorded in events:
-        event = recorded.event
-        if isinstance(event, TaskCreated):
-            created.add(event.task_id)
-        elif isinstance(event, TaskEvent):
-            known.add(event.task_id)
-    asked = list(known - created)
-    rows = found(cursor, TASKS, (UuidArray(asked),)) if asked else ()
-    return {row["task_id"]: row for row in rows}
-
-
-def _steps(events: Iterable[Recorded], cursor: Cursor) -> dict[Key, Row]:
-    """Where the steps of the batch stand, but for those that are queued for the first time."""
-    begun: dict[Key, bool] = {}
-    for recorded in events:
-        event = recorded.event
-        if isinstance(event, StepEvent):
-            first = isinstance(event, StepEnqueued) and event.attempt == 1
-            begun.setdefault((event.task_id, event.step), first)
-    asked = [key for key, first in begun.items() if not first]
-    if not asked:
-        return {}
-    tasks, steps = zip(*asked, strict=True)
-    rows = found(cursor, STEPS, (UuidArray(tasks), TextArray(steps)))
-    return {(row["task_id"], row["step"]): row for row in rows}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import LiteralString
 from uuid import UUID
 
 from flowledger.engine.domain.event import Event, StepEvent, TaskEvent
@@ -27,8 +28,8 @@ from flowledger.engine.domain.events import (
 )
 from flowledger.engine.domain.states import TASK_ENDS, TASK_TRANSITIONS, TaskState
 from flowledger.engine.ports import Recorded
-from flowledger.engine.store.arrays import TextArray, UuidArray
-from flowledger.projections.builtin.rows import Row, found, store
+from flowledger.projections.builtin.concerned import Key
+from flowledger.projections.builtin.rows import Row, store
 from flowledger.projections.builtin.tables import tables_of
 from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
@@ -60,29 +61,45 @@ STATES: Mapping[type[Event], TaskState] = MappingProxyType(
 )
 """The state in which an event leaves a task; pausing and resuming leave it in its own."""
 
-TASKS = "select * from task_history where task_id = any(%s)"
-ATTEMPTS = """
-    select a.*
-    from unnest(%s::uuid[], %s::text[]) as k (task_id, step)
-    join attempt as a on a.task_id = k.task_id and a.step = k.step and a.ended_at is null
-    order by a.opened
+BEGIN_TASKS: LiteralString = """
+    insert into task_history select * from json_populate_recordset(null::task_history, %s)
 """
-STORE_TASKS = """
-    insert into task_history
-    select * from json_populate_recordset(null::task_history, %s)
-    on conflict (task_id) do update
-    set state = excluded.state, started_at = excluded.started_at, ended_at = excluded.ended_at
+GO_ON_WITH_TASKS: LiteralString = """
+    update task_history as t
+    set state = n.state, started_at = coalesce(n.started_at, t.started_at), ended_at = n.ended_at
+    from json_populate_recordset(null::task_history, %s) as n
+    where t.task_id = n.task_id
 """
-STORE_ATTEMPTS = """
+STORE_ATTEMPTS: LiteralString = """
+    with going_on as materialized (
+        select * from json_populate_recordset(null::attempt, %s)
+    ),
+
+    known as (
+        update attempt as a
+        set started_at = coalesce(n.started_at, a.started_at),
+            worker = coalesce(n.worker, a.worker),
+            ended_at = n.ended_at, outcome = n.outcome, error_class = n.error_class,
+            error_message = n.error_message, category = n.category
+        from going_on as n
+        where a.task_id = n.task_id and a.step = n.step and a.ended_at is null
+        returning n.opened
+    ),
+
+    new as (
+        select * from json_populate_recordset(null::attempt, %s)
+        union all
+        select * from going_on where opened not in (select opened from known)
+    )
+
     insert into attempt
-    select * from json_populate_recordset(null::attempt, %s)
-    on conflict (task_id, opened) do update
-    set attempt = excluded.attempt, started_at = excluded.started_at, worker = excluded.worker,
-        ended_at = excluded.ended_at, outcome = excluded.outcome,
-        error_class = excluded.error_class, error_message = excluded.error_message,
-        category = excluded.category
+    select
+        n.task_id, n.opened, n.step, n.attempt, n.namespace, n.template, coalesce(t.version, ''),
+        n.enqueued_at, n.started_at, n.ended_at, n.outcome, n.worker,
+        n.error_class, n.error_message, n.category
+    from new as n
+    left join task_history as t on t.task_id = n.task_id
 """
-NO_ERROR = MappingProxyType({"error_class": None, "error_message": None, "category": None})
 
 
 class History(Projection):
@@ -98,15 +115,15 @@ class History(Projection):
     @on_batch(*STATES, StepEnqueued, StepStarted, *OUTCOMES)
     def happened(self, events: Sequence[Recorded], cursor: Cursor) -> None:
         """Fold the events into the rows of their tasks and steps."""
-        lives = Lives(events, cursor)
-        for recorded in events:
-            if isinstance(recorded.event, StepEvent):
-                lives.of_step(recorded.position, recorded.event)
-            elif isinstance(recorded.event, TaskEvent):
-                lives.of_task(recorded.event)
-        store(cursor, STORE_TASKS, lives.changed_tasks.values())
-        attempts = lives.changed_attempts
-        store(cursor, STORE_ATTEMPTS, [attempts[place] for place in sorted(attempts)])
+        lives = Lives()
+        for position, _, event in events:
+            if isinstance(event, StepEvent):
+                lives.of_step(position, event)
+            elif isinstance(event, TaskEvent):
+                lives.of_task(event)
+        store(cursor, BEGIN_TASKS, lives.tasks.values())
+        store(cursor, GO_ON_WITH_TASKS, lives.known_tasks.values())
+        store(cursor, STORE_ATTEMPTS, lives.known_attempts, lives.attempts)
 
     def forget(self, tasks: Sequence[UUID], cursor: Cursor) -> None:
         """Delete the rows of these tasks."""
@@ -115,61 +132,67 @@ class History(Projection):
 
 
 class Lives:
-    """The rows that a batch of events concerns, as far as it was folded."""
+    """What a batch of events says of tasks and attempts, of those that begin in it and of others.
 
-    def __init__(self, events: Sequence[Recorded], cursor: Cursor) -> None:
-        self.changed_tasks: dict[UUID, Row] = {}
-        self.changed_attempts: dict[int, Row] = {}
-        self._tasks = _tasks(events, cursor)
-        self._open = _attempts(events, cursor)
+    Of others it says what changes, and nothing is read: whether there is an attempt to go on with
+    is seen where it is stored. If not, it was begun by an operator, or what began it was dropped by
+    one; of a task whose beginning was dropped there is no row.
+    """
+
+    def __init__(self) -> None:
+        self.tasks: dict[int, Row] = {}
+        self.known_tasks: dict[int, Row] = {}
+        self.attempts: list[Row] = []
+        self.known_attempts: list[Row] = []
+        self._at: dict[Key, Row | None] = {}  # None: its last attempt ended in this batch
 
     def of_task(self, event: TaskEvent) -> None:
         """What the event says of its task."""
+        key = event.task_id.int
         if isinstance(event, TaskCreated):
-            self._tasks[event.task_id] = _task(event)
-        task = self._tasks.get(event.task_id)
-        if task is None:
-            return  # its beginning was dropped by an operator
+            task = self.tasks[key] = _task(event)
+        else:
+            task = self.tasks.get(key) or self.known_tasks.get(key)
+            if task is None:
+                task = self.known_tasks[key] = {"task_id": event.task_id}
         state = STATES[type(event)]
         task["state"] = state
         task["ended_at"] = event.occurred_at if state in TASK_ENDS else None
         if isinstance(event, TaskStarted):
             task["started_at"] = event.occurred_at
-        self.changed_tasks[event.task_id] = task
 
     def of_step(self, position: int, event: StepEvent) -> None:
         """What the event says of an attempt."""
-        key = event.task_id, event.step
-        attempt = None if isinstance(event, StepEnqueued) else self._open.get(key)
-        if attempt is None:
-            attempt = self._open[key] = self._attempt(position, event)
-        self.changed_attempts[attempt["opened"]] = attempt
+        key = event.task_id.int, event.step
         if isinstance(event, StepEnqueued):
+            attempt = self._at[key] = _begun(position, event, self.attempts)
             attempt["enqueued_at"] = event.occurred_at
-        elif isinstance(event, StepStarted):
-            attempt |= {"started_at": event.occurred_at, "worker": event.worker}
-        else:
-            attempt |= {"ended_at": event.occurred_at, "outcome": OUTCOMES[type(event)]}
-            attempt |= _error(event)
-            del self._open[key]
+            return
+        attempt = self._at.get(key)
+        if attempt is None:
+            of = self.attempts if key in self._at else self.known_attempts
+            attempt = self._at[key] = _begun(position, event, of)
+        if isinstance(event, StepStarted):
+            attempt["started_at"] = event.occurred_at
+            attempt["worker"] = event.worker
+            return
+        attempt["ended_at"] = event.occurred_at
+        attempt["outcome"] = OUTCOMES[type(event)]
+        attempt |= _error(event)
+        self._at[key] = None
 
-    def _attempt(self, position: int, event: StepEvent) -> Row:
-        task = self._tasks.get(event.task_id)
-        return {
-            "task_id": event.task_id,
-            "opened": position,
-            "step": event.step,
-            "attempt": event.attempt,
-            "namespace": event.namespace,
-            "template": event.template,
-            "version": task["version"] if task else "",
-            "enqueued_at": None,
-            "started_at": None,
-            "ended_at": None,
-            "outcome": None,
-            "worker": None,
-            **NO_ERROR,
-        }
+
+def _begun(position: int, event: StepEvent, attempts: list[Row]) -> Row:
+    attempt: Row = {
+        "task_id": event.task_id,
+        "opened": position,
+        "step": event.step,
+        "attempt": event.attempt,
+        "namespace": event.namespace,
+        "template": event.template,
+    }
+    attempts.append(attempt)
+    return attempt
 
 
 def _task(event: TaskCreated) -> Row:
@@ -181,11 +204,10 @@ def _task(event: TaskCreated) -> Row:
         "priority": event.priority,
         "correlation_id": event.correlation_id,
         "created_at": event.occurred_at,
-        "started_at": None,
     }
 
 
-def _error(event: StepEvent) -> Row:
+def _error(event: StepEvent) -> Mapping[str, str | None]:
     if isinstance(event, StepFailed):
         error = event.error
         return {
@@ -194,35 +216,5 @@ def _error(event: StepEvent) -> Row:
             "category": error.category,
         }
     if isinstance(event, StepErrored):
-        return {**NO_ERROR, "error_message": event.message, "category": event.reason}
+        return {"error_message": event.message, "category": event.reason}
     return {}
-
-
-def _tasks(events: Iterable[Recorded], cursor: Cursor) -> dict[UUID, Row]:
-    """The rows of the tasks that do not begin in the batch."""
-    known: set[UUID] = set()
-    created: set[UUID] = set()
-    for recorded in events:
-        event = recorded.event
-        if isinstance(event, TaskCreated):
-            created.add(event.task_id)
-        elif isinstance(event, TaskEvent):
-            known.add(event.task_id)
-    asked = list(known - created)
-    rows = found(cursor, TASKS, (UuidArray(asked),)) if asked else ()
-    return {row["task_id"]: row for row in rows}
-
-
-def _attempts(events: Iterable[Recorded], cursor: Cursor) -> dict[tuple[UUID, str], Row]:
-    """The open attempts that the batch goes on with."""
-    begun: dict[tuple[UUID, str], bool] = {}
-    for recorded in events:
-        event = recorded.event
-        if isinstance(event, StepEvent):
-            begun.setdefault((event.task_id, event.step), isinstance(event, StepEnqueued))
-    asked = [key for key, begins in begun.items() if not begins]
-    if not asked:
-        return {}
-    tasks, steps = zip(*asked, strict=True)
-    rows = found(cursor, ATTEMPTS, (UuidArray(tasks), TextArray(steps)))
-    return {(row["task_id"], row["step"]): row for row in rows}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import LiteralString
 
@@ -12,6 +12,8 @@ from flowledger.projections.builtin.rows import Row, store
 from flowledger.projections.cursor import Cursor
 
 NONE = timedelta()
+MINUTE = timedelta(minutes=1)
+Named = tuple[str, str, str]
 Bucket = tuple[datetime, str, str, str]
 
 STORE_TASKS: LiteralString = """
@@ -66,58 +68,79 @@ class Minutes:
     """What is to be added to each minute."""
 
     def __init__(self) -> None:
-        self._tasks: defaultdict[Bucket, Row] = defaultdict(_task_row)
-        self._steps: defaultdict[tuple[Bucket, str], Row] = defaultdict(_step_row)
-        self._blocked: defaultdict[tuple[Bucket, str], Row] = defaultdict(_blocked_row)
+        self._all: dict[Bucket, Times] = {}
+        self._last: dict[Named, Times] = {}
 
     def of(self, event: TaskEvent, version: str) -> Times:
         """The minute and the template of an event."""
-        minute = event.occurred_at.replace(second=0, microsecond=0)
-        bucket = minute, event.namespace, event.template, version
-        return Times(bucket, self._tasks, self._steps, self._blocked)
+        named = event.namespace, event.template, version
+        # The log goes by time, nearly: to hash a time for each event took a third of all.
+        last = self._last.get(named)
+        if last is None or not last.begins <= event.occurred_at < last.ends:
+            minute = event.occurred_at.replace(second=0, microsecond=0)
+            bucket = minute, *named
+            last = self._all.get(bucket)
+            if last is None:
+                last = self._all[bucket] = Times(minute)
+            self._last[named] = last
+        return last
 
     def store(self, cursor: Cursor) -> None:
         """Add it to what is stored."""
-        store(cursor, STORE_TASKS, [_named(one) | self._tasks[one] for one in sorted(self._tasks)])
-        store(cursor, STORE_STEPS, _further_named(self._steps, "step"))
-        store(cursor, STORE_BLOCKED, _further_named(self._blocked, "reason"))
+        places = [(_named(bucket), self._all[bucket]) for bucket in sorted(self._all)]
+        store(cursor, STORE_TASKS, [named | row for named, at in places for row in at.tasks])
+        steps = [
+            named | {"step": step} | at.steps[step] for named, at in places for step in at.steps
+        ]
+        store(cursor, STORE_STEPS, steps)
+        blocked = [
+            named | {"reason": reason} | at.reasons[reason]
+            for named, at in places
+            for reason in at.reasons
+        ]
+        store(cursor, STORE_BLOCKED, blocked)
 
 
 class Times:
-    """What an event adds to its minute. Times that end before they begin count as none."""
+    """What a minute gets of a template. Times that end before they begin count as none."""
 
-    def __init__(
-        self,
-        bucket: Bucket,
-        tasks: defaultdict[Bucket, Row],
-        steps: defaultdict[tuple[Bucket, str], Row],
-        blocked: defaultdict[tuple[Bucket, str], Row],
-    ) -> None:
-        self._bucket = bucket
-        self._tasks = tasks
-        self._steps = steps
-        self._blocked = blocked
+    def __init__(self, begins: datetime) -> None:
+        self.begins = begins
+        self.ends = begins + MINUTE
+        self.steps: defaultdict[str, Row] = defaultdict(_step_row)
+        self.reasons: defaultdict[str, Row] = defaultdict(_blocked_row)
+        self._task: Row | None = None
+
+    @property
+    def tasks(self) -> Sequence[Row]:
+        """The row of the tasks; none where nothing happened to any."""
+        return () if self._task is None else (self._task,)
+
+    def _of_tasks(self) -> Row:
+        if self._task is None:
+            self._task = _task_row()
+        return self._task
 
     def task(self, counted: str) -> None:
         """Count a task."""
-        self._tasks[self._bucket][counted] += 1
+        self._of_tasks()[counted] += 1
 
     def task_time(self, since: datetime, until: datetime) -> None:
         """Add the time that a task took."""
-        _add(self._tasks[self._bucket], "total_time", "longest_time", until - since)
+        _add(self._of_tasks(), "total_time", "longest_time", until - since)
 
     def step(self, step: str, counted: str) -> None:
         """Count an event of a step."""
-        self._steps[self._bucket, step][counted] += 1
+        self.steps[step][counted] += 1
 
     def step_time(self, step: str, what: str, since: datetime, until: datetime) -> None:
         """Add the time that a step was in the `queue`, or had its `run`."""
-        _add(self._steps[self._bucket, step], f"{what}_time", f"longest_{what}", until - since)
+        _add(self.steps[step], f"{what}_time", f"longest_{what}", until - since)
 
     def blocked(self, reason: str, since: datetime | None, until: datetime) -> None:
         """Add the time for which something could not go on; nothing where that never began."""
         if since is not None and until > since:
-            row = self._blocked[self._bucket, reason]
+            row = self.reasons[reason]
             row["times"] += 1
             _add(row, "total_time", "longest_time", until - since)
 
@@ -131,11 +154,6 @@ def _add(row: Row, total: str, longest: str, time: timedelta) -> None:
 def _named(bucket: Bucket) -> Row:
     minute, namespace, template, version = bucket
     return {"minute": minute, "namespace": namespace, "template": template, "version": version}
-
-
-def _further_named(rows: Mapping[tuple[Bucket, str], Row], name: str) -> list[Row]:
-    places = sorted(rows)
-    return [_named(place[0]) | {name: place[1]} | rows[place] for place in places]
 
 
 def _task_row() -> Row:
