@@ -7,7 +7,7 @@ coordinator, workers and a projector, each a process of its own, under a full lo
 age of the oldest event that is not in a model's rows, asked for again and again. Prints one line of
 JSON.
 
-    python benchmarks/projection.py --tasks 2000
+    python benchmarks/projection.py
 """
 
 from __future__ import annotations
@@ -263,8 +263,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--tasks", type=int, default=2_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tasks", type=int, default=5_000)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="a few seconds: does it run at all")
     parser.add_argument("--database-url", help="default: an embedded Postgres, fsync on")
     args = parser.parse_args()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.ports import Recorded, Unreadable
 from flowledger.projections.cursor import Cursor
-from flowledger.projections.projection import Projection, Route, Routes
+from flowledger.projections.projection import Projection, Routes
 
 
 class Applying:
@@ -38,12 +38,9 @@ class Applying:
                     route.call(event, cursor)
 
     def _apply_batch(self, events: Sequence[Recorded | Unreadable], cursor: Cursor) -> None:
-        wanted: dict[Route, list[Recorded]] = {route: [] for route in self.routes.all}
-        for one in events:
-            recorded = readable(one)
-            for route in self.routes.of(recorded.event):
-                wanted[route].append(recorded)
-        for route, some in wanted.items():
+        readables = [readable(one) for one in events]
+        for route in self.routes.all:
+            some = route.among(readables)
             if some:
                 cursor.position, cursor.recorded_at = some[-1].position, some[-1].recorded_at
                 route.call(some, cursor)

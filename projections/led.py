@@ -22,6 +22,9 @@ from flowledger.projections.store import HostStore
 SHARE_OF_LEASE = 6
 """A batch shall take no longer than such a part of the lease."""
 
+GROWTH = 8
+"""So many times as large as the one before a batch may be, where that took a moment only."""
+
 
 class Led:
     """A generation with its methods. `retry_at`: it waits until then at an event that failed."""
@@ -98,9 +101,12 @@ class Led:
         The lease would run out over one that is too large, and who takes over would fare no better.
         """
         took = (self._clock.now() - since).total_seconds()
-        slow = took > self._settings.lease_seconds / SHARE_OF_LEASE
-        fitting = self._limit // 2 if slow else self._limit * 2
-        self._limit = min(max(1, fitting), self._settings.batch_size)
+        longest = self._settings.lease_seconds / SHARE_OF_LEASE
+        if took > longest:
+            self._limit = max(1, self._limit // 2)
+        else:
+            times = GROWTH if took * GROWTH < longest else 2
+            self._limit = min(self._limit * times, self._settings.batch_size)
 
     def _until(self, head: int) -> int:
         """What is built never goes beyond what serves: where they meet, it takes its place."""

@@ -28,17 +28,13 @@ EACH_STEP = frozenset({StepEnqueued.topic, StepStarted.topic, StepCompleted.topi
 class Entry:
     """A row of the log, decoded on demand."""
 
-    __slots__ = ("_mapper", "_read", "row")
+    __slots__ = ("_mapper", "_read", "position", "row")
 
     def __init__(self, row: LogRow, mapper: LedgerMapper) -> None:
         self.row = row
+        self.position = row.position
         self._mapper = mapper
         self._read: Read | None = None
-
-    @property
-    def position(self) -> int:
-        """Its place in the log."""
-        return self.row.position
 
     @property
     def read(self) -> Read:
@@ -169,7 +165,8 @@ class Log:
     ) -> list[Entry]:
         with translated():
             rows = self._recorder.rows(position, limit, until, topics)
-        return [Entry(row, self._mapper) for row in rows]
+        mapper = self._mapper
+        return [Entry(row, mapper) for row in rows]
 
     def at(self, positions: Sequence[int]) -> Iterator[Entry]:
         """The events at these places, in their order."""

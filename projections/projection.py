@@ -198,10 +198,18 @@ def subscriptions_of(cls: type[Projection]) -> list[tuple[str, Subscription]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """A method of a projection with what it wants. Told apart as objects, many times an event."""
+    """A method of a projection with what it wants. `topics` are those of its subscription."""
 
     call: Callable[[Any, Cursor], None]
     subscription: Subscription
+    topics: frozenset[str]
+
+    def among(self, events: Sequence[Recorded]) -> list[Recorded]:
+        """Those of the events that it wants."""
+        wanted = [one for one in events if one.event.topic in self.topics]
+        if self.subscription.filters:
+            return [one for one in wanted if self.subscription.wants(one.event)]
+        return wanted
 
 
 class Routes:
@@ -210,13 +218,13 @@ class Routes:
     def __init__(self, projection: Projection) -> None:
         self._by_topic: dict[str, list[Route]] = {}
         self.all = [
-            Route(getattr(projection, name), subscription)
+            Route(getattr(projection, name), subscription, subscription.topics)
             for name, subscription in subscriptions_of(type(projection))
         ]
         self.batch = any(route.subscription.batch for route in self.all)
         self.effects = any(route.subscription.effect for route in self.all)
         for route in self.all:
-            for topic in route.subscription.topics:
+            for topic in route.topics:
                 self._by_topic.setdefault(topic, []).append(route)
         self.topics = frozenset(self._by_topic)
         self._choosy = frozenset(

@@ -56,6 +56,6 @@ def read(state: bytes, fields: dict[str, Any]) -> None:
         _, event_id, time = _UNCAUSED.unpack_from(state)
     fields["event_id"] = uuid_of(int.from_bytes(event_id))
     try:
-        fields["occurred_at"] = EPOCH + timedelta(microseconds=time)
+        fields["occurred_at"] = EPOCH + timedelta(0, 0, time)
     except OverflowError as error:
         raise ValueError(f"its time is {time} microseconds from 1970") from error

@@ -167,14 +167,14 @@ class LedgerRecorder(PostgresApplicationRecorder):
                 cursor.execute(LOG_OF_TOPICS, (after, until, TextArray(topics), limit))
             else:
                 cursor.execute(LOG, (after, until, limit))
-            return [LogRow._make(row) for row in cursor.fetchall()]
+            return list(map(LogRow._make, cursor.fetchall()))
 
     def rows_of_task(self, task_id: UUID) -> Sequence[LogRow]:
         """The whole history of a task, in log order."""
         with self.datastore.get_connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=tuple_row)
             cursor.execute(LOG_OF_TASK, (task_id,))
-            return [LogRow._make(row) for row in cursor.fetchall()]
+            return list(map(LogRow._make, cursor.fetchall()))
 
     def max_notification_id(self) -> int | None:
         """The last position; None where nothing has happened."""

@@ -77,8 +77,17 @@ STEP_COUNTED: Mapping[type[StepEvent], str] = MappingProxyType(
 SETTLED = (StepWithdrawn, StepReset, StepSkipped, StepResolvedManually, StepCompletedManually)
 """Events that are counted nowhere, and end what the step was waiting for."""
 
-AGAIN = (StepFailed, StepTimedOut, StepLeaseExpired, StepHandedBack)
-"""Ends of attempts after which the step waits for the coordinator's word, or for a retry."""
+PHASES: Mapping[type[StepEvent], str] = MappingProxyType(
+    {
+        StepEnqueued: "queue",
+        StepStarted: "run",
+        StepFailed: "retry",
+        StepTimedOut: "retry",
+        StepLeaseExpired: "retry",
+        StepHandedBack: "retry",
+    }
+)
+"""What begins: a step that waits for the coordinator's word, or for its time, is in `retry`."""
 
 HELD_BY = MappingProxyType(
     {
@@ -226,7 +235,7 @@ class Fold:
             _left(before, event, times)
             del self._steps[key]
         _counted(event, times)
-        phase = _phase(event)
+        phase = PHASES.get(type(event))
         if phase is not None:
             self._steps[key] = {
                 "task_id": event.task_id,
@@ -245,21 +254,11 @@ def _counted(event: StepEvent, times: Times) -> None:
     counted = STEP_COUNTED.get(type(event))
     if counted is not None:
         times.step(event.step, counted)
-    match event:
-        case StepEnqueued(held_by=str() as held_by):
-            times.blocked(HELD_BY[held_by], event.held_since, event.occurred_at)
-        case StepStarted() if event.attempt > 1:
-            times.step(event.step, "retried")
-        case _:
-            pass
-
-
-def _phase(event: StepEvent) -> str | None:
     if isinstance(event, StepEnqueued):
-        return "queue"
-    if isinstance(event, StepStarted):
-        return "run"
-    return "retry" if isinstance(event, AGAIN) else None
+        if event.held_by is not None:
+            times.blocked(HELD_BY[event.held_by], event.held_since, event.occurred_at)
+    elif event.attempt > 1 and isinstance(event, StepStarted):
+        times.step(event.step, "retried")
 
 
 def _left(before: Row, event: StepEvent, times: Times) -> None:

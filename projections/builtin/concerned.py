@@ -45,15 +45,15 @@ def concerned(events: Iterable[Recorded], begins: Callable[[StepEvent], bool]) -
     tasks: dict[int, UUID] = {}
     steps: dict[Key, tuple[UUID, str] | None] = {}
     for _, _, event in events:
-        if not isinstance(event, TaskEvent):
-            continue
-        task = event.task_id.int
-        tasks[task] = event.task_id
-        if isinstance(event, TaskCreated):
-            created.add(task)
-        elif isinstance(event, StepEvent) and (task, event.step) not in steps:
-            known = None if begins(event) else (event.task_id, event.step)
-            steps[task, event.step] = known
+        if isinstance(event, StepEvent):
+            key = event.task_id.int, event.step
+            if key not in steps:
+                steps[key] = None if begins(event) else (event.task_id, event.step)
+                tasks[key[0]] = event.task_id
+        elif isinstance(event, TaskEvent):
+            tasks[event.task_id.int] = event.task_id
+            if isinstance(event, TaskCreated):
+                created.add(event.task_id.int)
     return Concerned(
         [tasks[task] for task in tasks.keys() - created],
         [step for step in steps.values() if step is not None],

@@ -150,11 +150,10 @@ class Lives:
         """What the event says of its task."""
         key = event.task_id.int
         if isinstance(event, TaskCreated):
-            task = self.tasks[key] = _task(event)
-        else:
-            task = self.tasks.get(key) or self.known_tasks.get(key)
-            if task is None:
-                task = self.known_tasks[key] = {"task_id": event.task_id}
+            self.tasks[key] = _task(event)
+        task = self.tasks.get(key)
+        if task is None:
+            task = self.known_tasks.setdefault(key, {"task_id": event.task_id})
         state = STATES[type(event)]
         task["state"] = state
         task["ended_at"] = event.occurred_at if state in TASK_ENDS else None
@@ -165,13 +164,15 @@ class Lives:
         """What the event says of an attempt."""
         key = event.task_id.int, event.step
         if isinstance(event, StepEnqueued):
-            attempt = self._at[key] = _begun(position, event, self.attempts)
-            attempt["enqueued_at"] = event.occurred_at
+            begun = _begun(position, event, self.attempts)
+            begun["enqueued_at"] = event.occurred_at
+            self._at[key] = begun
             return
         attempt = self._at.get(key)
         if attempt is None:
             of = self.attempts if key in self._at else self.known_attempts
-            attempt = self._at[key] = _begun(position, event, of)
+            attempt = _begun(position, event, of)
+            self._at[key] = attempt
         if isinstance(event, StepStarted):
             attempt["started_at"] = event.occurred_at
             attempt["worker"] = event.worker

@@ -146,9 +146,9 @@ class Times:
 
 
 def _add(row: Row, total: str, longest: str, time: timedelta) -> None:
-    time = max(time, NONE)
-    row[total] += time
-    row[longest] = max(row[longest], time)
+    if time > NONE:
+        row[total] += time
+        row[longest] = max(row[longest], time)
 
 
 def _named(bucket: Bucket) -> Row:
