@@ -81,7 +81,12 @@ def disturb(random: Random, tasks: list[TaskHandle]) -> None:
 def test_nothing_differs_while_tasks_run(lab: Lab, shards: int) -> None:
     # It hurries, is behind, and looks for lost queue rows all the time.
     settings = {"hurry_events": 1, "batch_size": 16, "reconcile_seconds": 0.02, "shards": shards}
-    bank = {"circuit_failure_threshold": 3, "circuit_open_seconds": 0.1}
+    # Probes may fail many times in a row, and each failure doubles the time up to the cap.
+    bank = {
+        "circuit_failure_threshold": 3,
+        "circuit_open_seconds": 0.1,
+        "circuit_open_cap_seconds": 0.1,
+    }
     engine = lab.open(busy, coordinator=settings, limits=bank)
     watcher = lab.open(roles=())
     tasks = submit(engine)
