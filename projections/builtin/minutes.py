@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import LiteralString
 
@@ -88,7 +87,8 @@ class Minutes:
     def store(self, cursor: Cursor) -> None:
         """Add it to what is stored."""
         places = [(_named(bucket), self._all[bucket]) for bucket in sorted(self._all)]
-        store(cursor, STORE_TASKS, [named | row for named, at in places for row in at.tasks])
+        tasks = [named | at.tasks for named, at in places if at.tasks is not None]
+        store(cursor, STORE_TASKS, tasks)
         steps = [
             named | {"step": step} | at.steps[step] for named, at in places for step in at.steps
         ]
@@ -109,17 +109,12 @@ class Times:
         self.ends = begins + MINUTE
         self.steps: defaultdict[str, Row] = defaultdict(_step_row)
         self.reasons: defaultdict[str, Row] = defaultdict(_blocked_row)
-        self._task: Row | None = None
-
-    @property
-    def tasks(self) -> Sequence[Row]:
-        """The row of the tasks; none where nothing happened to any."""
-        return () if self._task is None else (self._task,)
+        self.tasks: Row | None = None
 
     def _of_tasks(self) -> Row:
-        if self._task is None:
-            self._task = _task_row()
-        return self._task
+        if self.tasks is None:
+            self.tasks = _task_row()
+        return self.tasks
 
     def task(self, counted: str) -> None:
         """Count a task."""
