@@ -159,7 +159,7 @@ def bare(url: str, size: int, statements: Sequence[Sequence[Sequence[Statement]]
         for kind, schema in zip(BUILTIN, schemas, strict=True):
             make_tables(connection, kind(), schema)
         connection.execute("create table flowledger.bare_position (model text, at bigint)")
-        connection.execute("set synchronous_commit = off")
+        connection.execute("set synchronous_commit = off; set enable_seqscan = off")  # as the host
         connection.commit()
         began, after = time.perf_counter(), 0
         for of_batch in statements:

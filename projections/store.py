@@ -39,6 +39,7 @@ BEGIN: LiteralString = """
     set local synchronous_commit = {durable};
     set local lock_timeout = {lock};
     set local statement_timeout = {statement};
+    set local enable_seqscan = {scans};
     select flowledger.begin_batch({name}, {generation});
     set local search_path = {schema}, pg_temp;
     set local role {role}
@@ -273,6 +274,8 @@ class HostStore:
                 name=place.name,
                 generation=place.generation,
                 schema=sql.Identifier(place.schema),
+                # The engine's own models look up rows by their keys, in tables that grow quickly.
+                scans=sql.SQL("off" if role is None else "default"),
                 role=sql.SQL("none") if role is None else sql.Identifier(role),
             )
             move = sql.SQL(MOVE).format(name=place.name, generation=place.generation)

@@ -64,11 +64,16 @@ STATES: Mapping[type[Event], TaskState] = MappingProxyType(
 BEGIN_TASKS: LiteralString = """
     insert into task_history select * from json_populate_recordset(null::task_history, %s)
 """
+# Rows are looked up one by one: of tables that grow while they are built, the planner knows little,
+# and would read all that is open, or all there is, for each batch.
 GO_ON_WITH_TASKS: LiteralString = """
     update task_history as t
     set state = n.state, started_at = coalesce(n.started_at, t.started_at), ended_at = n.ended_at
-    from json_populate_recordset(null::task_history, %s) as n
-    where t.task_id = n.task_id
+    from (
+        select j.*, (select k.ctid from task_history as k where k.task_id = j.task_id) as place
+        from json_populate_recordset(null::task_history, %s) as j
+    ) as n
+    where t.ctid = n.place
 """
 STORE_ATTEMPTS: LiteralString = """
     with going_on as materialized (
@@ -81,8 +86,15 @@ STORE_ATTEMPTS: LiteralString = """
             worker = coalesce(n.worker, a.worker),
             ended_at = n.ended_at, outcome = n.outcome, error_class = n.error_class,
             error_message = n.error_message, category = n.category
-        from going_on as n
-        where a.task_id = n.task_id and a.step = n.step and a.ended_at is null
+        from (
+            select g.*, (
+                select o.ctid from attempt as o
+                where o.task_id = g.task_id and o.step = g.step and o.ended_at is null
+                order by o.opened desc limit 1
+            ) as place
+            from going_on as g
+        ) as n
+        where a.ctid = n.place
         returning n.opened
     ),
 
@@ -94,11 +106,11 @@ STORE_ATTEMPTS: LiteralString = """
 
     insert into attempt
     select
-        n.task_id, n.opened, n.step, n.attempt, n.namespace, n.template, coalesce(t.version, ''),
+        n.task_id, n.opened, n.step, n.attempt, n.namespace, n.template,
+        coalesce((select t.version from task_history as t where t.task_id = n.task_id), ''),
         n.enqueued_at, n.started_at, n.ended_at, n.outcome, n.worker,
         n.error_class, n.error_message, n.category
     from new as n
-    left join task_history as t on t.task_id = n.task_id
 """
 
 

@@ -1,9 +1,14 @@
-"""Questions about a time read that time: what was before costs nothing."""
+"""Questions about a time read that time, events their attempts: what was before costs nothing."""
 
 from __future__ import annotations
 
+import json
+
+import pytest
 from board import Connection, new_id
 from model_rows import attempt_row, blocked_minute, step_minute, task_minute, task_row
+
+from flowledger.projections.builtin.history import GO_ON_WITH_TASKS, STORE_ATTEMPTS
 
 OLD_ROWS = 5_000
 A_FEW = 25
@@ -75,6 +80,34 @@ def test_a_question_reads_its_window_only(connection: Connection) -> None:
     read = {function: buffers(connection, function) for function in FUNCTIONS}
 
     assert {function: pages for function, pages in read.items() if pages > A_FEW} == {}
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["a new table", "a table that is known"])
+def test_tasks_and_attempts_that_go_on_are_looked_up_by_their_keys(
+    connection: Connection, known: bool
+) -> None:
+    task_row(connection, 5)
+    attempt_row(connection, 5)
+    connection.execute((FILL % {"rows": OLD_ROWS}).encode())
+    if known:
+        connection.execute("analyze flowledger_history__1.task_history")
+        connection.execute("analyze flowledger_history__1.attempt")
+    connection.execute("set search_path = flowledger_history__1; set enable_seqscan = off")
+    one = json.dumps([{"task_id": str(new_id()), "step": "pack", "opened": 7}])
+
+    found = plan(connection, STORE_ATTEMPTS, one, one) + plan(connection, GO_ON_WITH_TASKS, one)
+
+    assert "using attempt_open on attempt" in found
+    assert "Tid Scan on attempt" in found
+    assert found.count("Index Scan using task_history_pkey on task_history") == 2
+    assert "Tid Scan on task_history" in found
+    assert "Seq Scan" not in found
+
+
+def plan(connection: Connection, statement: str, *given: str) -> str:
+    """How the server would execute the statement."""
+    rows = connection.execute(f"explain {statement}".encode(), given).fetchall()
+    return "\n".join(row[0] for row in rows)
 
 
 def buffers(connection: Connection, function: str) -> int:
