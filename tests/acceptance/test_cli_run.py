@@ -8,6 +8,7 @@ import pty
 import select
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import psycopg
@@ -176,7 +177,11 @@ def start_waiting(command: Command) -> tuple[subprocess.Popen[str], int]:
     for line in process.stdout:
         if "running (wait)" in line:
             break
-    return process, int((command.folder / "running").read_text())
+    running = command.folder / "running"
+    while not running.exists():  # the step was started before its handler is called
+        assert process.poll() is None
+        time.sleep(0.01)
+    return process, int(running.read_text())
 
 
 def test_ctrl_c_stops_the_workers_and_says_that_the_task_goes_on(command: Command) -> None:
