@@ -13,7 +13,6 @@ JSON.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import time
@@ -31,6 +30,7 @@ from psycopg import sql
 from shapes import Load
 
 from flowledger.engine import Engine, Settings
+from flowledger.engine.runtime.heap import settle
 from flowledger.engine.store import frame
 from flowledger.engine.store.mapper import LedgerMapper
 from flowledger.engine.store.migrate import migrate
@@ -226,8 +226,7 @@ def run(server_url: str, tasks: int, rounds: int) -> dict[str, Any]:
             migrate(connection)
         events = fill(url, tasks)
         statements = statements_of(url, size)
-        gc.collect()
-        gc.freeze()  # the statements are no part of either; `flowledger projector` freezes as well
+        settle()  # as `flowledger projector` does; the statements are no part of either
         bares, builds, catches = [], [], []
         for _ in range(rounds):
             bares.append(bare(url, size, statements))
