@@ -9,8 +9,9 @@ lasts from one event to another counts in the minute in which it ended.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 
 from flowledger.engine.domain.event import StepEvent, TaskEvent
 from flowledger.engine.domain.events import (
@@ -43,8 +44,8 @@ from flowledger.engine.domain.events import (
 )
 from flowledger.engine.ports import Recorded
 from flowledger.engine.store.arrays import TextArray, UuidArray
-from flowledger.projections.builtin.concerned import Concerned, Key, concerned
-from flowledger.projections.builtin.minutes import Minutes, Times
+from flowledger.projections.builtin.concerned import Concerned, concerned
+from flowledger.projections.builtin.minutes import Minutes, OfStep, Times
 from flowledger.projections.builtin.rows import Row, store
 from flowledger.projections.builtin.tables import tables_of
 from flowledger.projections.cursor import Cursor
@@ -98,17 +99,33 @@ HELD_BY = MappingProxyType(
     }
 )
 
-TASKS: LiteralString = "select * from known_task where task_id = any(%s)"
-STEPS: LiteralString = """
-    select s.*
-    from unnest(%s::uuid[], %s::text[]) as k (task_id, step)
-    join open_step as s on s.task_id = k.task_id and s.step = k.step
+# Rows are looked up one by one, whatever the planner believes of tables that grow while they are
+# built: it would read all there is for each batch.
+TASKS: LiteralString = """
+    select k.place, t.version, t.created_at, t.start_at, t.paused_at, t.blocked_at
+    from unnest(%s::uuid[]) with ordinality as k (task_id, place)
+    cross join lateral (
+        select * from known_task as o where o.task_id = k.task_id limit 1
+    ) as t
 """
-STORE_TASKS: LiteralString = """
-    insert into known_task
-    select * from json_populate_recordset(null::known_task, %s)
-    on conflict (task_id) do update
-    set paused_at = excluded.paused_at, blocked_at = excluded.blocked_at
+STEPS: LiteralString = """
+    select k.place, s.phase, s.since, s.due_at
+    from unnest(%s::uuid[], %s::text[]) with ordinality as k (task_id, step, place)
+    cross join lateral (
+        select * from open_step as o where o.task_id = k.task_id and o.step = k.step limit 1
+    ) as s
+"""
+BEGIN_TASKS: LiteralString = """
+    insert into known_task select * from json_populate_recordset(null::known_task, %s)
+"""
+HOLD_TASKS: LiteralString = """
+    update known_task as t
+    set paused_at = n.paused_at, blocked_at = n.blocked_at
+    from (
+        select j.*, (select o.ctid from known_task as o where o.task_id = j.task_id) as place
+        from json_populate_recordset(null::known_task, %s) as j
+    ) as n
+    where t.ctid = n.place
 """
 STORE_STEPS: LiteralString = """
     insert into open_step
@@ -118,8 +135,13 @@ STORE_STEPS: LiteralString = """
 """
 CLOSE_STEPS: LiteralString = """
     delete from open_step as s
-    using unnest(%s::uuid[], %s::text[]) as k (task_id, step)
-    where s.task_id = k.task_id and s.step = k.step
+    using (
+        select (
+            select o.ctid from open_step as o where o.task_id = k.task_id and o.step = k.step
+        ) as place
+        from unnest(%s::uuid[], %s::text[]) as k (task_id, step)
+    ) as n
+    where s.ctid = n.place
 """
 
 
@@ -153,147 +175,161 @@ class Analytics(Projection):
         fold.store(cursor)
 
 
-class Fold:
-    """What a batch adds to the minutes, and where it leaves the tasks and steps that it concerns.
+class Task(NamedTuple):
+    """What is known of a task that its later events do not say again."""
 
-    A step is in the phase `queue`, `run` or `retry` since a time, or has no row.
-    """
+    version: str
+    created_at: datetime
+    start_at: datetime | None
+    paused_at: datetime | None = None
+    blocked_at: datetime | None = None
+
+
+class Open(NamedTuple):
+    """A step that is in the phase `queue`, `run` or `retry` since a time; others are not open."""
+
+    phase: str
+    since: datetime
+    due_at: datetime | None = None
+
+
+class Fold:
+    """What a batch adds to the minutes, and where it leaves its tasks and steps."""
 
     def __init__(self, concerned: Concerned, cursor: Cursor) -> None:
         self.minutes = Minutes()
-        self._tasks = concerned.found_tasks(cursor, TASKS)
-        self._steps = concerned.found_steps(cursor, STEPS)
-        self._stored = {key: (row["task_id"], row["step"]) for key, row in self._steps.items()}
-        self._changed_tasks: dict[int, Row] = {}
-        self._changed_steps: dict[Key, None] = {}
+        tasks, steps = concerned.found(cursor, TASKS, STEPS)
+        self._ids = concerned.ids
+        self._tasks = {key: Task._make(values) for key, values in tasks.items()}
+        self._steps = {key: Open._make(values) for key, values in steps.items()}
+        self._begun: dict[int, TaskCreated] = {}
+        self._held: dict[int, None] = {}
+        self._stored = self._steps.copy()
 
     def store(self, cursor: Cursor) -> None:
         """Write where the tasks and steps stand."""
-        store(cursor, STORE_TASKS, self._changed_tasks.values())
-        left = [self._steps[key] for key in self._changed_steps if key in self._steps]
+        begun = [_row(event, self._tasks[key]) for key, event in self._begun.items()]
+        store(cursor, BEGIN_TASKS, begun)
+        held = [
+            {"task_id": self._ids[key], **self._tasks[key]._asdict()}
+            for key in self._held
+            if key not in self._begun
+        ]
+        store(cursor, HOLD_TASKS, held)
+        left = [
+            {"task_id": self._ids[key[0]], "step": key[1], **step._asdict()}
+            for key, step in self._steps.items()
+            if step is not self._stored.get(key)
+        ]
         store(cursor, STORE_STEPS, left)
-        gone = [at for key, at in self._stored.items() if key not in self._steps]
+        gone = [key for key in self._stored if key not in self._steps]
         if gone:
-            tasks, steps = zip(*gone, strict=True)
-            cursor.execute(CLOSE_STEPS, (UuidArray(tasks), TextArray(steps)))
+            tasks = UuidArray([self._ids[task] for task, _ in gone])
+            cursor.execute(CLOSE_STEPS, (tasks, TextArray([step for _, step in gone])))
 
     def of_task(self, event: TaskEvent) -> None:
         """Count what happened to a task."""
         key = event.task_id.int
         if isinstance(event, TaskCreated):
-            self._tasks[key] = self._changed_tasks[key] = _task(event)
+            self._tasks[key] = Task(event.version, event.occurred_at, event.start_at)
+            self._begun[key] = event
         task = self._tasks.get(key)
         if task is None:
             return  # its beginning was dropped by an operator
-        times = self.minutes.of(event, task["version"])
+        times = self.minutes.of(event, task.version)
         match event:
             case TaskCreated():
-                times.task("created")
+                times.of_tasks().counts["created"] += 1
             case TaskStarted():
                 _started(task, event, times)
             case TaskPaused():
-                self._begins(task, "paused_at", event)
+                self._hold(key, task._replace(paused_at=event.occurred_at))
             case TaskBlocked():
-                self._begins(task, "blocked_at", event)
+                self._hold(key, task._replace(blocked_at=event.occurred_at))
             case TaskResumed():
-                self._is_over(task, "paused", "paused_at", event, times)
+                self._resumed(key, task, event, times)
             case _:
-                self._is_over(task, "operator", "blocked_at", event, times)
-                self._ended(task, event, times)
+                self._went_on(key, task, event, times)
 
-    def _begins(self, task: Row, since: str, event: TaskEvent) -> None:
-        task[since] = event.occurred_at
-        self._changed_tasks[event.task_id.int] = task
+    def _hold(self, key: int, task: Task) -> None:
+        self._tasks[key] = task
+        self._held[key] = None
 
-    def _is_over(self, task: Row, reason: str, since: str, event: TaskEvent, times: Times) -> None:
-        if task[since] is not None:
-            times.blocked(reason, task[since], event.occurred_at)
-            task[since] = None
-            self._changed_tasks[event.task_id.int] = task
+    def _resumed(self, key: int, task: Task, event: TaskEvent, times: Times) -> None:
+        if task.paused_at is not None:
+            times.blocked("paused", task.paused_at, event.occurred_at)
+            self._hold(key, task._replace(paused_at=None))
 
-    def _ended(self, task: Row, event: TaskEvent, times: Times) -> None:
+    def _went_on(self, key: int, task: Task, event: TaskEvent, times: Times) -> None:
+        """It is not blocked any more, and unless it was opened again, it has ended."""
+        if task.blocked_at is not None:
+            times.blocked("operator", task.blocked_at, event.occurred_at)
+            task = task._replace(blocked_at=None)
+            self._hold(key, task)
         ended = TASK_ENDED.get(type(event))
-        if ended is None:
-            return
-        self._is_over(task, "paused", "paused_at", event, times)
-        times.task(ended)
+        if ended is not None:
+            self._resumed(key, task, event, times)
+            times.of_tasks().counts[ended] += 1
         if isinstance(event, TaskCompleted):
-            times.task_time(task["created_at"], event.occurred_at)
+            times.of_tasks().time.add(task.created_at, event.occurred_at)
 
     def of_step(self, event: StepEvent) -> None:
         """Count what happened to a step."""
         key = event.task_id.int, event.step
-        self._changed_steps[key] = None
-        before = self._steps.get(key)
         if isinstance(event, StepRetryScheduled):
-            if before is not None:
-                before["due_at"] = event.due_at
+            if key in self._steps:
+                self._steps[key] = self._steps[key]._replace(due_at=event.due_at)
             return
         task = self._tasks.get(key[0])
-        times = self.minutes.of(event, task["version"] if task else "")
+        times = self.minutes.of(event, task.version if task else "")
+        before = self._steps.pop(key, None)
         if before is not None:
             _left(before, event, times)
-            del self._steps[key]
-        _counted(event, times)
+        counted = STEP_COUNTED.get(type(event))
+        if counted is not None:
+            of_step = times.steps[event.step]
+            of_step.counts[counted] += 1
+            _counted(event, times, of_step)
         phase = PHASES.get(type(event))
         if phase is not None:
-            self._steps[key] = {
-                "task_id": event.task_id,
-                "step": event.step,
-                "phase": phase,
-                "since": event.occurred_at,
-                "due_at": None,
-            }
+            self._steps[key] = Open(phase, event.occurred_at)
 
 
 def _enqueued_first(event: StepEvent) -> bool:
     return isinstance(event, StepEnqueued) and event.attempt == 1
 
 
-def _counted(event: StepEvent, times: Times) -> None:
-    counted = STEP_COUNTED.get(type(event))
-    if counted is not None:
-        times.step(event.step, counted)
+def _left(before: Open, event: StepEvent, times: Times) -> None:
+    """The step was in a phase up to now."""
+    phase, since, due = before
+    until = event.occurred_at
+    if phase == "queue":
+        times.blocked("queue", since, until)
+        if isinstance(event, StepStarted):
+            times.steps[event.step].queue.add(since, until)
+    elif phase == "run":
+        of_step = times.steps[event.step]
+        of_step.counts["runs"] += 1
+        of_step.run.add(since, until)
+    elif not isinstance(event, StepErrored):
+        times.blocked("retry", since, until if due is None else min(due, until))
+
+
+def _counted(event: StepEvent, times: Times, of_step: OfStep) -> None:
     if isinstance(event, StepEnqueued):
-        if event.held_by is not None:
+        if event.held_by is not None and event.held_since is not None:
             times.blocked(HELD_BY[event.held_by], event.held_since, event.occurred_at)
     elif event.attempt > 1 and isinstance(event, StepStarted):
-        times.step(event.step, "retried")
+        of_step.counts["retried"] += 1
 
 
-def _left(before: Row, event: StepEvent, times: Times) -> None:
-    """The step was in a phase up to now."""
-    since, until = before["since"], event.occurred_at
-    match before["phase"]:
-        case "queue":
-            times.blocked("queue", since, until)
-            if isinstance(event, StepStarted):
-                times.step_time(event.step, "queue", since, until)
-        case "run":
-            times.step(event.step, "runs")
-            times.step_time(event.step, "run", since, until)
-        case _ if not isinstance(event, StepErrored):
-            due = before["due_at"]
-            times.blocked("retry", since, until if due is None else min(due, until))
-        case _:
-            pass
-
-
-def _started(task: Row, event: TaskStarted, times: Times) -> None:
-    created, now = task["created_at"], event.occurred_at
-    begins = max(created, task["start_at"] or created)
+def _started(task: Task, event: TaskStarted, times: Times) -> None:
+    created, now = task.created_at, event.occurred_at
+    begins = max(created, task.start_at or created)
     times.blocked("delayed_start", created, min(begins, now))
     times.blocked("coordinator", begins, now)
 
 
-def _task(event: TaskCreated) -> Row:
-    return {
-        "task_id": event.task_id,
-        "namespace": event.namespace,
-        "template": event.template,
-        "version": event.version,
-        "created_at": event.occurred_at,
-        "start_at": event.start_at,
-        "paused_at": None,
-        "blocked_at": None,
-    }
+def _row(event: TaskCreated, task: Task) -> Row:
+    named = {"namespace": event.namespace, "template": event.template}
+    return {"task_id": event.task_id, **named, **task._asdict()}

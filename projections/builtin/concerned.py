@@ -2,59 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Any, LiteralString, TypeVar
 from uuid import UUID
 
 from flowledger.engine.domain.event import StepEvent, TaskEvent
 from flowledger.engine.domain.events import TaskCreated
 from flowledger.engine.ports import Recorded
 from flowledger.engine.store.arrays import TextArray, UuidArray
-from flowledger.projections.builtin.rows import Row, found
 from flowledger.projections.cursor import Cursor
 
+K = TypeVar("K")
 Key = tuple[int, str]
 """A step by the number that its task's id is: to hash and to compare ids took most of the time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Concerned:
-    """Those tasks and steps of a batch that do not begin in it."""
+    """The ids of a batch's tasks, and those tasks and steps of it that do not begin in it."""
 
-    tasks: list[UUID]
-    steps: list[tuple[UUID, str]]
+    ids: dict[int, UUID]
+    tasks: list[int]
+    steps: list[Key]
 
-    def found_tasks(self, cursor: Cursor, query: LiteralString) -> dict[int, Row]:
-        """The rows of the tasks that a query returns for their ids."""
-        rows = found(cursor, query, (UuidArray(self.tasks),)) if self.tasks else ()
-        return {row["task_id"].int: row for row in rows}
+    def found(
+        self, cursor: Cursor, tasks: LiteralString, steps: LiteralString
+    ) -> tuple[dict[int, tuple[Any, ...]], dict[Key, tuple[Any, ...]]]:
+        """What is stored of them, by queries that get what they look for in arrays.
 
-    def found_steps(self, cursor: Cursor, query: LiteralString) -> dict[Key, Row]:
-        """The rows of the steps that a query returns for their tasks' ids and their names."""
-        if not self.steps:
-            return {}
-        tasks, steps = zip(*self.steps, strict=True)
-        rows = found(cursor, query, (UuidArray(tasks), TextArray(steps)))
-        return {(row["task_id"].int, row["step"]): row for row in rows}
+        `tasks` gets ids, `steps` gets ids and names; the first column of their rows is the place in
+        these, from 1, and what follows it is returned. Both are sent before an answer is awaited.
+        """
+        if not self.tasks and not self.steps:
+            return {}, {}
+        with cursor.connection.cursor() as beside:
+            ids = UuidArray([self.ids[task] for task in self.tasks])
+            cursor.execute(tasks, (ids,), binary=True)
+            names = TextArray([step for _, step in self.steps])
+            ids = UuidArray([self.ids[task] for task, _ in self.steps])
+            beside.execute(steps, (ids, names), binary=True)
+            return _placed(self.tasks, cursor.fetchall()), _placed(self.steps, beside.fetchall())
+
+
+def _placed(keys: Sequence[K], rows: Iterable[tuple[Any, ...]]) -> dict[K, tuple[Any, ...]]:
+    return {keys[row[0] - 1]: row[1:] for row in rows}
 
 
 def concerned(events: Iterable[Recorded], begins: Callable[[StepEvent], bool]) -> Concerned:
     """What the events concern. A step of whose first event `begins` is true has no row yet."""
     created: set[int] = set()
-    tasks: dict[int, UUID] = {}
-    steps: dict[Key, tuple[UUID, str] | None] = {}
+    ids: dict[int, UUID] = {}
+    steps: dict[Key, bool] = {}
     for _, _, event in events:
         if isinstance(event, StepEvent):
-            key = event.task_id.int, event.step
+            task_id = event.task_id
+            key = task_id.int, event.step
             if key not in steps:
-                steps[key] = None if begins(event) else (event.task_id, event.step)
-                tasks[key[0]] = event.task_id
+                steps[key] = begins(event)
+                ids[key[0]] = task_id
         elif isinstance(event, TaskEvent):
-            tasks[event.task_id.int] = event.task_id
+            ids[event.task_id.int] = event.task_id
             if isinstance(event, TaskCreated):
                 created.add(event.task_id.int)
     return Concerned(
-        [tasks[task] for task in tasks.keys() - created],
-        [step for step in steps.values() if step is not None],
+        ids,
+        [task for task in ids if task not in created],
+        [step for step, begun in steps.items() if not begun],
     )

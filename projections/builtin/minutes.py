@@ -60,7 +60,6 @@ STEP_COUNTS = (
     *("enqueued", "started", "completed", "failed", "timed_out", "lost", "handed_back"),
     *("retried", "errored", "cancelled", "runs"),
 )
-STEP_TIMES = ("run_time", "longest_run", "queue_time", "longest_queue")
 
 
 class Minutes:
@@ -87,77 +86,96 @@ class Minutes:
     def store(self, cursor: Cursor) -> None:
         """Add it to what is stored."""
         places = [(_named(bucket), self._all[bucket]) for bucket in sorted(self._all)]
-        tasks = [named | at.tasks for named, at in places if at.tasks is not None]
+        tasks = [named | at.tasks.row() for named, at in places if at.tasks is not None]
         store(cursor, STORE_TASKS, tasks)
         steps = [
-            named | {"step": step} | at.steps[step] for named, at in places for step in at.steps
+            named | {"step": step} | of_step.row()
+            for named, at in places
+            for step, of_step in at.steps.items()
         ]
         store(cursor, STORE_STEPS, steps)
         blocked = [
-            named | {"reason": reason} | at.reasons[reason]
+            named | {"reason": reason, "times": span.times} | span.row("total_time", "longest_time")
             for named, at in places
-            for reason in at.reasons
+            for reason, span in at.reasons.items()
         ]
         store(cursor, STORE_BLOCKED, blocked)
 
 
 class Times:
-    """What a minute gets of a template. Times that end before they begin count as none."""
+    """What a minute gets of a template."""
 
     def __init__(self, begins: datetime) -> None:
         self.begins = begins
         self.ends = begins + MINUTE
-        self.steps: defaultdict[str, Row] = defaultdict(_step_row)
-        self.reasons: defaultdict[str, Row] = defaultdict(_blocked_row)
-        self.tasks: Row | None = None
+        self.steps: defaultdict[str, OfStep] = defaultdict(OfStep)
+        self.reasons: defaultdict[str, Span] = defaultdict(Span)
+        self.tasks: OfTasks | None = None
 
-    def _of_tasks(self) -> Row:
+    def of_tasks(self) -> OfTasks:
+        """What it gets of tasks."""
         if self.tasks is None:
-            self.tasks = _task_row()
+            self.tasks = OfTasks()
         return self.tasks
 
-    def task(self, counted: str) -> None:
-        """Count a task."""
-        self._of_tasks()[counted] += 1
-
-    def task_time(self, since: datetime, until: datetime) -> None:
-        """Add the time that a task took."""
-        _add(self._of_tasks(), "total_time", "longest_time", until - since)
-
-    def step(self, step: str, counted: str) -> None:
-        """Count an event of a step."""
-        self.steps[step][counted] += 1
-
-    def step_time(self, step: str, what: str, since: datetime, until: datetime) -> None:
-        """Add the time that a step was in the `queue`, or had its `run`."""
-        _add(self.steps[step], f"{what}_time", f"longest_{what}", until - since)
-
-    def blocked(self, reason: str, since: datetime | None, until: datetime) -> None:
-        """Add the time for which something could not go on; nothing where that never began."""
-        if since is not None and until > since:
-            row = self.reasons[reason]
-            row["times"] += 1
-            _add(row, "total_time", "longest_time", until - since)
+    def blocked(self, reason: str, since: datetime, until: datetime) -> None:
+        """Add the time for which something could not go on, unless there was none."""
+        if until > since:
+            self.reasons[reason].add(since, until)
 
 
-def _add(row: Row, total: str, longest: str, time: timedelta) -> None:
-    if time > NONE:
-        row[total] += time
-        row[longest] = max(row[longest], time)
+class Span:
+    """How many times, together and the longest. One that ends before it begins counts as none."""
+
+    __slots__ = ("longest", "times", "total")
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.total = self.longest = NONE
+
+    def add(self, since: datetime, until: datetime) -> None:
+        """One more."""
+        if until > since:
+            time = until - since
+            self.times += 1
+            self.total += time
+            self.longest = max(self.longest, time)
+
+    def row(self, total: str, longest: str) -> Row:
+        """Its columns, by these names."""
+        return {total: self.total, longest: self.longest}
+
+
+class OfTasks:
+    """Counts of tasks, and for how long those took that completed."""
+
+    __slots__ = ("counts", "time")
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = dict.fromkeys(TASK_COUNTS, 0)
+        self.time = Span()
+
+    def row(self) -> Row:
+        """Its columns."""
+        return self.counts | self.time.row("total_time", "longest_time")
+
+
+class OfStep:
+    """Counts of a step's events, for how long it ran, and was in the queue before that."""
+
+    __slots__ = ("counts", "queue", "run")
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = dict.fromkeys(STEP_COUNTS, 0)
+        self.run = Span()
+        self.queue = Span()
+
+    def row(self) -> Row:
+        """Its columns."""
+        times = self.run.row("run_time", "longest_run")
+        return self.counts | times | self.queue.row("queue_time", "longest_queue")
 
 
 def _named(bucket: Bucket) -> Row:
     minute, namespace, template, version = bucket
     return {"minute": minute, "namespace": namespace, "template": template, "version": version}
-
-
-def _task_row() -> Row:
-    return {**dict.fromkeys(TASK_COUNTS, 0), "total_time": NONE, "longest_time": NONE}
-
-
-def _step_row() -> Row:
-    return {**dict.fromkeys(STEP_COUNTS, 0), **dict.fromkeys(STEP_TIMES, NONE)}
-
-
-def _blocked_row() -> Row:
-    return {"times": 0, "total_time": NONE, "longest_time": NONE}

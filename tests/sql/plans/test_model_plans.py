@@ -8,6 +8,7 @@ import pytest
 from board import Connection, new_id
 from model_rows import attempt_row, blocked_minute, step_minute, task_minute, task_row
 
+from flowledger.projections.builtin.analytics import CLOSE_STEPS, HOLD_TASKS, STEPS, TASKS
 from flowledger.projections.builtin.history import GO_ON_WITH_TASKS, STORE_ATTEMPTS
 
 OLD_ROWS = 5_000
@@ -45,6 +46,13 @@ FILL = """
         ) as a
         from flowledger_history.attempt as a, generate_series(1500, 1500 + %(rows)s) as n
     ) as r
+"""
+
+KNOWN = """
+    insert into known_task
+    select gen_random_uuid(), '', '', '', now() from generate_series(1, %(rows)s);
+    insert into open_step
+    select gen_random_uuid(), 'pack', 'run', now() from generate_series(1, %(rows)s)
 """
 
 TABLES = (
@@ -104,7 +112,32 @@ def test_tasks_and_attempts_that_go_on_are_looked_up_by_their_keys(
     assert "Seq Scan" not in found
 
 
-def plan(connection: Connection, statement: str, *given: str) -> str:
+@pytest.mark.parametrize("known", [False, True], ids=["new tables", "tables that are known"])
+def test_what_analytics_knows_of_tasks_and_steps_is_looked_up_by_its_keys(
+    connection: Connection, known: bool
+) -> None:
+    connection.execute("set search_path = flowledger_analytics__1; set enable_seqscan = off")
+    connection.execute(KNOWN % {"rows": OLD_ROWS})
+    if known:
+        connection.execute("analyze known_task")
+        connection.execute("analyze open_step")
+    ids = [new_id() for _ in range(300)]
+    steps = ids, ["pack"] * len(ids)
+
+    of_tasks = plan(connection, TASKS, ids) + plan(connection, HOLD_TASKS, json.dumps([]))
+    of_steps = plan(connection, STEPS, *steps) + plan(connection, CLOSE_STEPS, *steps)
+
+    assert of_tasks.count("using known_task_pkey") == 2
+    assert of_steps.count("using open_step_pkey") == 2
+    assert "Index Cond: ((task_id = k.task_id) AND (step = k.step))" in of_steps
+    for found in (of_tasks, of_steps):
+        assert "Tid Scan" in found
+        assert "Seq Scan" not in found
+        assert "Merge Join" not in found
+        assert "Hash Join" not in found
+
+
+def plan(connection: Connection, statement: str, *given: object) -> str:
     """How the server would execute the statement."""
     rows = connection.execute(f"explain {statement}".encode(), given).fetchall()
     return "\n".join(row[0] for row in rows)
