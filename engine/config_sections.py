@@ -296,7 +296,10 @@ class Projections(Section):
         default=True, description="Whether the engine's own read models are kept up to date."
     )
     batch_size: Count = Field(default=500, description="Most events of one transaction.")
-    connections: Count = Field(default=2, description="Projections that are applied at a time.")
+    connections: Count = Field(
+        default=1,
+        description="Projections that are applied at a time: more help where their methods wait.",
+    )
     kept_events: Count = Field(
         default=2000, description="Events at the end of the log that a process keeps in memory."
     )

@@ -1,4 +1,4 @@
-"""Work done side by side: one waits for the server while another computes."""
+"""Work done side by side: one waits while another computes."""
 
 from __future__ import annotations
 

@@ -5,9 +5,11 @@ host that holds the lease alone moves the position, by compare-and-swap, in the 
 writes what the projection's methods wrote. Hosts share the generations among them as coordinators
 share shards; a host leads only what it has the code of, by name and version.
 
-Several projections are applied at the same time, each on a connection of its own, as many as there
-may be connections: one waits for the server while another computes. What came of each is seen to
-when all of them have ended, in the loop's thread.
+Projections are applied one after the other, or as many at the same time as there may be
+connections, each on one of its own: that helps methods that wait. What came of each is seen to when
+all of them have ended, in the loop's thread. While the server works on a batch, the next events are
+read and decoded; projections that are far behind do that once for all, so who is a little ahead
+waits for the others.
 
 One step. See who is there and take the fair share; then, for each generation that is led here, one
 batch: read the events behind its position that it subscribes to, call its methods, commit. What a
@@ -57,6 +59,10 @@ from flowledger.projections.store import HostStore
 
 PARTS_OF_LEASE = 3
 """So often a lease is renewed, and the others are looked at, before it runs out."""
+
+
+CATCH_UP = 10
+"""So many times what is kept of the log may be between projections that wait for each other."""
 
 
 class Turn(NamedTuple):
@@ -144,12 +150,24 @@ class Host:
     def _advance_all(self, head: int) -> bool:
         """One batch of each projection, some at the same time; whether any has more."""
         by_name: dict[str, list[Led]] = {}
+        early = self._early()
         for led in self._led.values():
-            by_name.setdefault(led.place.name, []).append(led)
+            if led not in early:
+                by_name.setdefault(led.place.name, []).append(led)
         turns = [partial(self._turn, some, head) for some in by_name.values()]
         found = beside(turns, self._settings.connections)
         busy = [self._advanced(*turn) for turns in found for turn in turns]
         return any(busy)
+
+    def _early(self) -> list[Led]:
+        """Those that wait, so that others, a little behind, read and decode the same with them."""
+        striding = [led for led in self._led.values() if led.strides]
+        least, most = self._settings.batch_size, CATCH_UP * self._settings.kept_events
+        return [
+            led
+            for led in striding
+            if any(least < led.lead.position - other.lead.position <= most for other in striding)
+        ]
 
     def _turn(self, some: Sequence[Led], head: int) -> list[Turn]:
         """A batch of each generation of one projection, one after the other."""

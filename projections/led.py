@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from flowledger.engine.config import Projections as ProjectionSettings
@@ -57,6 +58,7 @@ class Led:
         self._faults = faults
         self._backoff = Backoff(settings.retry_initial_seconds, settings.retry_cap_seconds)
         self._parking = Parking(place, store, events, self._applying, settings.max_failure_chars)
+        self.strides = False  # it went through the log in a large batch, as others may with it
         self._limit = 1
         self._served = 0  # so far the serving generation was seen to be
         self._told: int | None = None  # the position at which it last failed
@@ -76,6 +78,7 @@ class Led:
         Raises DatabaseUnavailable, LeadershipLost and ProjectionRefused.
         """
         now = self._clock.now()
+        self.strides = False
         if self.lead.paused or (self.retry_at is not None and now < self.retry_at):
             return False
         more = self._keep_house()
@@ -84,9 +87,12 @@ class Led:
             return self._swapped() or more
         topics = self._applying.routes.topics
         entries, reached = self._events.after(self.lead.position, self._limit, topics, until)
-        if self._applied(entries, reached):
+        meanwhile = partial(self._events.prepare, reached, self._limit, topics, until)
+        if self._applied(entries, reached, meanwhile):
             self.retry_at = self._told = None
             self._backoff.reset()
+            full = self._limit == self._settings.batch_size
+            self.strides = full and self._events.shares(reached, topics)
         self._moved()
         self._pace(now)
         return more or self.retry_at is None
@@ -126,10 +132,12 @@ class Led:
         self._log.emit(Signal.PROJECTION_SWAPPED, projection=str(self.place), position=at)
         return True
 
-    def _applied(self, entries: Sequence[Entry], until: int) -> bool:
+    def _applied(
+        self, entries: Sequence[Entry], until: int, meanwhile: Callable[[], None] | None = None
+    ) -> bool:
         """Apply events and move to `until`; halves where that fails. False: it must wait."""
         try:
-            self._commit(entries, until)
+            self._commit(entries, until, meanwhile=meanwhile)
         except Exception as error:  # noqa: BLE001 - methods raise what they please
             spare(error)
             if len(entries) <= 1:
@@ -144,8 +152,12 @@ class Led:
         entries: Sequence[Entry],
         until: int,
         parked: Sequence[tuple[int, UUID | None, str]] = (),
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
-        """One transaction: the rows, the events that are put aside, the position."""
+        """One transaction: the rows, the events that are put aside, the position.
+
+        `meanwhile` is done when the statements are sent, while the server works on them.
+        """
         silent = None if self.lead.building else self.lead.silent_until
         wanted, aside = self._parking.sorted_out(entries)
         alone = len(entries) == 1
@@ -158,6 +170,8 @@ class Led:
         ) as batch:
             self._applying.apply([entry.read for entry in wanted], batch.cursor, silent)
             batch.parked.extend([*aside, *parked])
+            if meanwhile is not None:
+                meanwhile()
             self._faults.reached("projecting")
         self.lead = replace(self.lead, position=until)
         self._faults.reached("projected")

@@ -1,20 +1,22 @@
 """The log as projections read it: in order, and each event decoded once for all of them.
 
 Projections that keep up read the same last events at nearly the same time. These are kept here, as
-rows, and decoded when the first projection wants them. Of those that are far behind, the ones that
-want whatever happens to steps share what they read in the same way: they are usually built together
-and go at one pace. Any other reads for itself, and only what it subscribes to.
+rows, and decoded when the first projection wants them, or before that while the server is busy. Of
+those that are far behind, the ones that want whatever happens to steps share what they read in the
+same way as long as they are together, which the host sees to. Any other reads for itself, and only
+what it subscribes to.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from threading import Lock
 from uuid import UUID
 
 from flowledger.engine.domain.events import StepCompleted, StepEnqueued, StepStarted
-from flowledger.engine.errors import LogCorrupt
+from flowledger.engine.errors import EngineError, LogCorrupt
 from flowledger.engine.ports import Recorded, Unreadable
 from flowledger.engine.store.failures import translated
 from flowledger.engine.store.mapper import LedgerMapper
@@ -23,6 +25,9 @@ from flowledger.engine.store.recorder import LedgerRecorder, LogRow
 Read = Recorded | Unreadable
 EACH_STEP = frozenset({StepEnqueued.topic, StepStarted.topic, StepCompleted.topic})
 """What every step leaves in the log: who wants all of it reads nearly everything."""
+
+APART = 8
+"""So many batches may be between those that share them, with what is read ahead."""
 
 
 class Entry:
@@ -39,21 +44,29 @@ class Entry:
     @property
     def read(self) -> Read:
         """The event, or why it cannot be read."""
-        if self._read is None:
-            position, stream, version, topic, state, task_id, recorded_at = self.row
-            try:
-                event = self._mapper.event(stream, version, topic, state, task_id, position)
-                self._read = Recorded(position, recorded_at, event)
-            except LogCorrupt as error:
-                self._read = Unreadable(position, task_id, str(error))
-        return self._read
+        return self._read or self.decode()
+
+    def decode(self) -> Read:
+        """Read it now."""
+        position, stream, version, topic, state, task_id, recorded_at = self.row
+        read: Read
+        try:
+            event = self._mapper.event(stream, version, topic, state, task_id, position)
+            read = Recorded(position, recorded_at, event)
+        except LogCorrupt as error:
+            read = Unreadable(position, task_id, str(error))
+        self._read = read
+        return read
 
 
 class Stretch:
-    """A part of the log that is at hand: every event behind `begins`, up to `ends`."""
+    """A part of the log that is at hand: every event behind `begins`, up to `ends`.
+
+    `decoded` is how far somebody decoded it before it was wanted.
+    """
 
     def __init__(self, begins: int = -1) -> None:
-        self.begins = self.ends = begins
+        self.begins = self.ends = self.decoded = begins
         self._entries: list[Entry] = []
 
     def holds(self, position: int) -> bool:
@@ -64,6 +77,10 @@ class Stretch:
         """What follows, up to `ends`."""
         self._entries += entries
         self.ends = ends
+
+    def behind(self, position: int) -> int:
+        """How many events there are behind a position."""
+        return len(self._entries) - self._place(position)
 
     def shorten(self, kept: int, position: int) -> None:
         """Keep so many of the last events, and all that are behind the position."""
@@ -76,6 +93,7 @@ class Stretch:
         self, position: int, limit: int, topics: Collection[str], until: int
     ) -> tuple[Sequence[Entry], int]:
         """Events of these topics behind a position, and how far one has come with them."""
+        until = min(until, self.ends)
         found: list[Entry] = []
         for place in range(self._place(position), len(self._entries)):
             entry = self._entries[place]
@@ -124,12 +142,38 @@ class Log:
         At most `limit` of them, and none beyond `until`, which is not beyond `head`.
         """
         with self._lock:
-            if self._tail.begins <= position and self._extended(position, until):
-                return self._tail.after(position, limit, topics, until)
-            if EACH_STEP.issubset(topics):
-                return self._from_past(position, limit, topics, until)
+            stretch = self._shared(position, limit, topics, until)
+            if stretch is not None:
+                return stretch.after(position, limit, topics, until)
         entries = self._read(position, limit, until, sorted(topics))
         return entries, entries[-1].position if len(entries) == limit else until
+
+    def prepare(self, position: int, limit: int, topics: Collection[str], until: int) -> None:
+        """Read and decode what `after` will be asked for next, where that is shared.
+
+        For the time in which the server works. What goes wrong is left to `after`.
+        """
+        if position >= until:
+            return
+        entries: Sequence[Entry] = ()
+        with suppress(EngineError), self._lock:
+            stretch = self._shared(position, limit, topics, until)
+            if stretch is not None and stretch.decoded <= position:
+                entries, stretch.decoded = stretch.after(position, limit, topics, until)
+        for entry in entries:
+            entry.decode()
+
+    def shares(self, position: int, topics: Collection[str]) -> bool:
+        """Whether who is there, and wants these, reads what others read who are as far behind."""
+        return self.head - position > self._kept and EACH_STEP.issubset(topics)
+
+    def _shared(
+        self, position: int, limit: int, topics: Collection[str], until: int
+    ) -> Stretch | None:
+        """What is at hand and has what is asked for, or as much as is read at a time."""
+        if self._tail.begins <= position and self._extended(position, until):
+            return self._tail
+        return self._stretched(position, limit, until) if EACH_STEP.issubset(topics) else None
 
     def _extended(self, position: int, until: int) -> bool:
         """Have the tail reach `until`; False where the position is too far behind it."""
@@ -146,19 +190,15 @@ class Log:
                 return False
         return True
 
-    def _from_past(
-        self, position: int, limit: int, topics: Collection[str], until: int
-    ) -> tuple[Sequence[Entry], int]:
+    def _stretched(self, position: int, limit: int, until: int) -> Stretch:
         if not self._past.holds(position):
             self._past = Stretch(position)
         past = self._past
-        entries, reached = past.after(position, limit, topics, min(until, past.ends))
-        if len(entries) == limit or past.ends >= until:
-            return entries, reached
-        more = self._read(past.ends, limit, until)
-        past.add(more, more[-1].position if len(more) == limit else until)
-        past.shorten(self._kept, position)
-        return past.after(position, limit, topics, min(until, past.ends))
+        if past.ends < until and past.behind(position) < limit:
+            more = self._read(past.ends, limit, until)
+            past.add(more, more[-1].position if len(more) == limit else until)
+            past.shorten(max(self._kept, APART * limit), position)
+        return past
 
     def _read(
         self, position: int, limit: int, until: int, topics: Sequence[str] = ()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from board import Connection, Row, append, new_id
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flowledger.engine.errors import EngineClosed
+from flowledger.engine.ports import Unreadable
 from flowledger.engine.store.mapper import LedgerMapper
 from flowledger.engine.store.pool import open_pool
 from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
@@ -36,8 +39,12 @@ class Reader:
         entries, reached = log.after(self.position, limit, self.topics, max(until, self.position))
         assert len(entries) <= limit
         assert reached >= self.position
+        assert all(isinstance(entry.read, Unreadable) for entry in entries)
         self.seen += [entry.position for entry in entries]
         self.position = reached
+
+    def prepare(self, log: Log, limit: int, until: int) -> None:
+        log.prepare(self.position, limit, self.topics, max(until, self.position))
 
 
 @pytest.fixture
@@ -67,6 +74,8 @@ def test_everybody_sees_each_of_their_events_once_and_in_order(
         reader = waiting[data.draw(st.integers(0, len(waiting) - 1))]
         until = positions[max(data.draw(places), data.draw(places))]
         reader.read(log, data.draw(st.integers(1, 30)), until)
+        if data.draw(st.booleans()):
+            reader.prepare(log, data.draw(st.integers(1, 30)), until)
         if until <= reader.position < positions[-1]:
             reader.read(log, 1, positions[-1])
 
@@ -100,3 +109,44 @@ def test_who_wants_little_does_not_read_what_it_does_not_want(
     entries, reached = log.after(0, 5, {"step.failed"}, positions[-1])
 
     assert ([entry.position for entry in entries], reached) == ([positions[30]], positions[-1])
+
+
+class Counting(LedgerMapper):
+    """It counts the events that it decodes."""
+
+    decoded = 0
+
+    def event(self, *columns: Any) -> Any:
+        self.decoded += 1
+        return super().event(*columns)
+
+
+@pytest.mark.parametrize("kept", [10, 100], ids=["far behind", "at the end"])
+def test_what_is_prepared_is_decoded_once_and_before_it_is_wanted(
+    recorder: LedgerRecorder, connection: Connection, kept: int
+) -> None:
+    positions = fill(connection, sorted(EACH_STEP) * 20)
+    mapper = Counting()
+    log = Log(recorder, mapper, kept)
+    log.after(0, 6, EACH_STEP, positions[-1])
+
+    for topics in (EACH_STEP, EACH_STEP | {"task.created"}):
+        log.prepare(positions[5], 6, topics, positions[-1])
+    before = mapper.decoded
+    entries, _ = log.after(positions[5], 6, EACH_STEP, positions[-1])
+
+    assert [entry.read.position for entry in entries] == positions[6:12]
+    assert (before, mapper.decoded) == (6, 6)
+
+
+def test_what_goes_wrong_while_it_is_prepared_is_told_by_who_wants_it(
+    recorder: LedgerRecorder, connection: Connection
+) -> None:
+    positions = fill(connection, sorted(EACH_STEP) * 20)
+    log = Log(recorder, LedgerMapper(), kept=10)
+    recorder.datastore.pool.close()
+
+    log.prepare(0, 6, EACH_STEP, positions[-1])
+
+    with pytest.raises(EngineClosed):
+        log.after(0, 6, EACH_STEP, positions[-1])
