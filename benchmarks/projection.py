@@ -110,7 +110,7 @@ def batches_of(url: str, size: int) -> Iterator[list[Entry]]:
         recorder, mapper, after = LedgerRecorder(LedgerDatastore(pool)), LedgerMapper(), 0
         while rows := recorder.rows(after, size, LAST):
             yield [Entry(row, mapper) for row in rows]
-            after = rows[-1].position
+            after = rows[-1][0]
 
 
 def statements_of(url: str, size: int) -> list[list[list[Statement]]]:
@@ -132,7 +132,7 @@ def noted_by(
 ) -> list[Statement]:
     """The statements for one batch."""
     enter(connection, schema)
-    wanted = [entry.read for entry in entries if entry.row.topic in applying.routes.topics]
+    wanted = [entry.read for entry in entries if entry.topic in applying.routes.topics]
     with Noting(connection) as cursor:
         cursor.noted = []
         applying.apply(wanted, cursor, None)

@@ -17,13 +17,15 @@ class Applying:
         self.projection = projection
         self.routes = Routes(projection)
         self.effects = self.routes.effects
+        self._all_to_one = len(self.routes.all) == 1 and not self.routes.all[0].subscription.filters
 
     def apply(
         self, events: Sequence[Recorded | Unreadable], cursor: Cursor, silent_until: int | None
     ) -> None:
         """Call the methods that want these events; effects only behind `silent_until` (None: none).
 
-        Raises what they raise, and LogCorrupt for an event that cannot be read.
+        The events are of kinds that the projection subscribes to. Raises what they raise, and
+        LogCorrupt for an event that cannot be read.
         """
         if self.routes.batch:
             self._apply_batch(events, cursor)
@@ -38,9 +40,9 @@ class Applying:
                     route.call(event, cursor)
 
     def _apply_batch(self, events: Sequence[Recorded | Unreadable], cursor: Cursor) -> None:
-        readables = [readable(one) for one in events]
+        readables = [one if isinstance(one, Recorded) else readable(one) for one in events]
         for route in self.routes.all:
-            some = route.among(readables)
+            some = readables if self._all_to_one else route.among(readables)
             if some:
                 cursor.position, cursor.recorded_at = some[-1].position, some[-1].recorded_at
                 route.call(some, cursor)

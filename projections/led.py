@@ -181,7 +181,7 @@ class Led:
         position = entries[0].position if entries else until
         failure = words_of(error, self._settings.max_failure_chars)
         if entries and self._policy != "stop" and not self.lead.building:
-            task = entries[0].row.task_id
+            task = entries[0].task_id
             self._commit((), until, [(position, task, failure)])
             self._parking.add(task)
             self._log.emit(
@@ -236,7 +236,7 @@ class Led:
         entries = [e for task in tasks for e in self._events.of_task(task, self.lead.position)]
         entries.sort(key=lambda entry: entry.position)
         topics, aside = self._applying.routes.topics, self._store.aside(self.place)
-        wanted = [e for e in entries if e.row.topic in topics and e.position not in aside]
+        wanted = [e for e in entries if e.topic in topics and e.position not in aside]
         reads = [entry.read for entry in wanted]
         if tasks:
             with self._store.batch(self.place, self.lead, self.lead.position) as batch:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from threading import Lock
 from uuid import UUID
 
@@ -33,11 +34,10 @@ APART = 8
 class Entry:
     """A row of the log, decoded on demand."""
 
-    __slots__ = ("_mapper", "_read", "position", "row")
+    __slots__ = ("_mapper", "_read", "_row", "position", "task_id", "topic")
 
     def __init__(self, row: LogRow, mapper: LedgerMapper) -> None:
-        self.row = row
-        self.position = row.position
+        self.position, _, _, self.topic, _, self.task_id, _ = self._row = row
         self._mapper = mapper
         self._read: Read | None = None
 
@@ -48,7 +48,7 @@ class Entry:
 
     def decode(self) -> Read:
         """Read it now."""
-        position, stream, version, topic, state, task_id, recorded_at = self.row
+        position, stream, version, topic, state, task_id, recorded_at = self._row
         read: Read
         try:
             event = self._mapper.event(stream, version, topic, state, task_id, position)
@@ -94,16 +94,9 @@ class Stretch:
     ) -> tuple[Sequence[Entry], int]:
         """Events of these topics behind a position, and how far one has come with them."""
         until = min(until, self.ends)
-        found: list[Entry] = []
-        for place in range(self._place(position), len(self._entries)):
-            entry = self._entries[place]
-            if entry.position > until:
-                break
-            if entry.row.topic in topics:
-                found.append(entry)
-                if len(found) == limit:
-                    return found, entry.position
-        return found, until
+        there = self._entries[self._place(position) : self._place(until)]
+        found = list(islice((entry for entry in there if entry.topic in topics), limit))
+        return found, found[-1].position if len(found) == limit else until
 
     def _place(self, position: int) -> int:
         return bisect_right(self._entries, position, key=_position)
@@ -219,7 +212,7 @@ class Log:
         """The history of a task up to a position, in order."""
         with translated():
             rows = self._recorder.rows_of_task(task_id)
-        return [Entry(row, self._mapper) for row in rows if row.position <= until]
+        return [Entry(row, self._mapper) for row in rows if row[0] <= until]
 
 
 def _position(entry: Entry) -> int:

@@ -42,10 +42,10 @@ class Parking:
         wanted: list[Entry] = []
         aside: list[Aside] = []
         for entry in entries:
-            if entry.row.task_id not in self._tasks:
+            if entry.task_id not in self._tasks:
                 wanted.append(entry)
             elif self._concerns(entry):
-                aside.append((entry.position, entry.row.task_id, AFTER))
+                aside.append((entry.position, entry.task_id, AFTER))
         return wanted, aside
 
     def _concerns(self, entry: Entry) -> bool:

@@ -162,7 +162,9 @@ class _Trial:
         with self._connection.lend(self.projection.name) as cursor:
             if forget is not None:
                 self.projection.forget([forget], cursor)
-            Applying(self.projection).apply(batch, cursor, None)
+            applying = Applying(self.projection)
+            wanted = [one for one in batch if one.event.topic in applying.routes.topics]
+            applying.apply(wanted, cursor, None)
 
     def _enter(self) -> None:
         self._connection.execute(ENTER.format(schema=self._schema, role=self._role))

@@ -112,17 +112,18 @@ class ProjectionCheck:
         topics = applying.routes.topics
         if task is not None:
             rows = self._recorder.rows_of_task(task)
+            entries = [Entry(row, self._mapper) for row in rows]
             yield [
-                Entry(row, self._mapper)
-                for row in rows
-                if row.position <= standing.position and row.topic in topics
+                entry
+                for entry in entries
+                if entry.position <= standing.position and entry.topic in topics
             ]
             return
         after = 0
         while after < standing.position:
             rows = self._recorder.rows(after, EVENTS_AT_ONCE, standing.position, sorted(topics))
             yield [Entry(row, self._mapper) for row in rows]
-            after = rows[-1].position if len(rows) == EVENTS_AT_ONCE else standing.position
+            after = rows[-1][0] if len(rows) == EVENTS_AT_ONCE else standing.position
 
 
 def _not_here(connection: HostConnection, known: dict[str, int]) -> Iterator[NotCompared]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, LiteralString, TypeAlias
 from uuid import UUID
 
 from eventsourcing.persistence import Notification, StoredEvent, Tracking
@@ -38,16 +38,11 @@ LAST = 2**63 - 1
 EventArrays = tuple[UuidArray, BigintArray, TextArray, ByteaArray, UuidArray, BigintArray]
 
 
-class LogRow(NamedTuple):
-    """A row of the log as it is read: what it says is decoded when somebody wants it."""
+LogRow: TypeAlias = tuple[int, UUID, int, str, bytes, UUID | None, datetime]
+"""A row of the log: position, stream, version, topic, payload, task, when it was recorded.
 
-    position: int
-    stream: UUID
-    version: int
-    topic: str
-    state: bytes
-    task_id: UUID | None
-    recorded_at: datetime
+What it says is decoded when somebody wants it.
+"""
 
 
 @dataclass(frozen=True)
@@ -167,14 +162,14 @@ class LedgerRecorder(PostgresApplicationRecorder):
                 cursor.execute(LOG_OF_TOPICS, (after, until, TextArray(topics), limit))
             else:
                 cursor.execute(LOG, (after, until, limit))
-            return list(map(LogRow._make, cursor.fetchall()))
+            return cursor.fetchall()
 
     def rows_of_task(self, task_id: UUID) -> Sequence[LogRow]:
         """The whole history of a task, in log order."""
         with self.datastore.get_connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=tuple_row)
             cursor.execute(LOG_OF_TASK, (task_id,))
-            return list(map(LogRow._make, cursor.fetchall()))
+            return cursor.fetchall()
 
     def max_notification_id(self) -> int | None:
         """The last position; None where nothing has happened."""
