@@ -27,8 +27,8 @@ Read = Recorded | Unreadable
 EACH_STEP = frozenset({StepEnqueued.topic, StepStarted.topic, StepCompleted.topic})
 """What every step leaves in the log: who wants all of it reads nearly everything."""
 
-APART = 8
-"""So many batches may be between those that share them, with what is read ahead."""
+APART = 4
+"""So many batches may be between the projections that share them."""
 
 
 class Entry:
@@ -83,8 +83,8 @@ class Stretch:
         return len(self._entries) - self._place(position)
 
     def shorten(self, kept: int, position: int) -> None:
-        """Keep so many of the last events, and all that are behind the position."""
-        beyond = min(len(self._entries) - kept, self._place(position))
+        """Keep all that is behind the position, and so many of the events before it."""
+        beyond = self._place(position) - kept
         if beyond > 0:
             self.begins = self._entries[beyond - 1].position
             del self._entries[:beyond]
@@ -190,7 +190,7 @@ class Log:
         if past.ends < until and past.behind(position) < limit:
             more = self._read(past.ends, limit, until)
             past.add(more, more[-1].position if len(more) == limit else until)
-            past.shorten(max(self._kept, APART * limit), position)
+            past.shorten(APART * limit, position)
         return past
 
     def _read(
