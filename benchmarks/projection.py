@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from statistics import median
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import harness
@@ -98,13 +98,13 @@ def rebuilt(url: str) -> tuple[float, float]:
 
 
 class Noting(Cursor):
-    """Notes the statements that pass through it."""
+    """Notes the statements that pass through cursors of its kind."""
 
-    noted: list[Statement]
+    noted: ClassVar[list[Statement]] = []
 
     def execute(self, query: Any, params: Any = None, **keywords: Any) -> Noting:
         """As psycopg's."""
-        self.noted.append((query, params))
+        Noting.noted.append((query, params))
         super().execute(query, params, **keywords)
         return self
 
@@ -138,10 +138,11 @@ def noted_by(
     """The statements for one batch."""
     enter(connection, schema)
     wanted = [entry.read for entry in entries if entry.topic in applying.routes.topics]
+    connection.cursor_factory = Noting  # projections may make further ones
     with Noting(connection) as cursor:
-        cursor.noted = []
+        Noting.noted = []
         applying.apply(wanted, cursor, None)
-        return cursor.noted
+        return Noting.noted
 
 
 def make_tables(connection: HostConnection, model: Projection, schema: str) -> None:

@@ -62,7 +62,7 @@ PARTS_OF_LEASE = 3
 
 
 CATCH_UP = 10
-"""So many times what is kept of the log may be between projections that wait for each other."""
+"""So many times what is kept of the log may what is built be ahead of others, to wait for them."""
 
 
 class Turn(NamedTuple):
@@ -162,12 +162,16 @@ class Host:
     def _early(self) -> list[Led]:
         """Those that wait, so that others, a little behind, read and decode the same with them."""
         striding = [led for led in self._led.values() if led.strides]
-        least, most = self._settings.batch_size, CATCH_UP * self._settings.kept_events
         return [
             led
             for led in striding
-            if any(least < led.lead.position - other.lead.position <= most for other in striding)
+            if any(self._waits(led, led.lead.position - other.lead.position) for other in striding)
         ]
+
+    def _waits(self, led: Led, ahead: int) -> bool:
+        """What nobody reads yet waits longer than what serves."""
+        kept = self._settings.kept_events
+        return self._settings.batch_size < ahead <= (CATCH_UP * kept if led.lead.building else kept)
 
     def _turn(self, some: Sequence[Led], head: int) -> list[Turn]:
         """A batch of each generation of one projection, one after the other."""

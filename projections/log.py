@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from threading import Lock
 from uuid import UUID
@@ -114,7 +113,8 @@ class Log:
         self._kept = kept
         self._tail = Stretch()
         self._past = Stretch()
-        self._lock = Lock()  # of both
+        self._anew = False  # whether the past was read from elsewhere before it was last asked for
+        self._lock = Lock()  # of all three
         self.head = 0
 
     def forget(self) -> None:
@@ -144,17 +144,33 @@ class Log:
     def prepare(self, position: int, limit: int, topics: Collection[str], until: int) -> None:
         """Read and decode what `after` will be asked for next, where that is shared.
 
-        For the time in which the server works. What goes wrong is left to `after`.
+        For the time in which the server works on a batch, so it waits neither for a connection nor
+        for others. What goes wrong is left to `after`.
         """
-        if position >= until:
+        room = position < until and self._recorder.datastore.has_room
+        if not room or not self._lock.acquire(blocking=False):
             return
         entries: Sequence[Entry] = ()
-        with suppress(EngineError), self._lock:
-            stretch = self._shared(position, limit, topics, until)
+        try:
+            stretch = self._at_hand(position, limit, topics, until)
             if stretch is not None and stretch.decoded <= position:
                 entries, stretch.decoded = stretch.after(position, limit, topics, until)
+        except EngineError:
+            return
+        finally:
+            self._lock.release()
         for entry in entries:
             entry.decode()
+
+    def _at_hand(
+        self, position: int, limit: int, topics: Collection[str], until: int
+    ) -> Stretch | None:
+        """What is there and goes on from the position; None: others would throw it away."""
+        if self._tail.holds(position):
+            return self._tail
+        if self._anew or not self._past.holds(position) or not EACH_STEP.issubset(topics):
+            return None
+        return self._stretched(position, limit, until)
 
     def shares(self, position: int, topics: Collection[str]) -> bool:
         """Whether who is there, and wants these, reads what others read who are as far behind."""
@@ -184,7 +200,8 @@ class Log:
         return True
 
     def _stretched(self, position: int, limit: int, until: int) -> Stretch:
-        if not self._past.holds(position):
+        self._anew = not self._past.holds(position)
+        if self._anew:
             self._past = Stretch(position)
         past = self._past
         if past.ends < until and past.behind(position) < limit:

@@ -72,7 +72,9 @@ class Parking:
             }
 
     def _settled(self, parked: Parked, lead: Lead) -> bool:
-        entries = list(self._events.at([parked.position])) if parked.wanted == "retry" else []
+        wanted = [parked.position] if parked.wanted == "retry" else []
+        topics = self._applying.routes.topics
+        entries = [entry for entry in self._events.at(wanted) if entry.topic in topics]
         try:
             with self._store.batch(self._place, lead, lead.position, pipeline=False) as batch:
                 reads = [entry.read for entry in entries]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from itertools import count
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
@@ -137,6 +138,10 @@ class Stepped:
         """One step, in which it looks at the leases too; the seconds that it would wait."""
         self._clock.observe(self._lab.value("select flowledger.clock()"))
         return self.host.step(ASKED)
+
+    def pass_time(self, seconds: float) -> None:
+        """Time passes for this host, in the middle of a step too."""
+        self._clock.observe(self._clock.now() + timedelta(seconds=seconds))
 
     def settle(self) -> None:
         """Step until there is nothing to do but to wait."""

@@ -83,6 +83,11 @@ class Pool:
         for connection in idle:
             connection.close()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a borrower would be given one now, without waiting for another borrower."""
+        return self._lent < self._max_size and not self._closed
+
     @contextmanager
     def connection(self) -> Generator[Connection]:
         """Within the block, a connection that works as far as can be told without asking.

@@ -73,6 +73,7 @@ class LedgerDatastore(PostgresDatastore):
     """The library's datastore on the engine's pool. Opens nothing, creates nothing."""
 
     def __init__(self, pool: Pool) -> None:
+        self._own = pool
         self.pool = pool  # type: ignore[assignment]  # the library's subclass adds nothing we use
         self.schema = SCHEMA
         self.originator_id_type = "uuid"
@@ -83,6 +84,11 @@ class LedgerDatastore(PostgresDatastore):
         self.db_type_names = set[str]()
         self.psycopg_type_adapters = {}
         self.psycopg_python_types = {}
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is a connection for a borrower now."""
+        return self._own.has_room
 
     def register_type_adapters(self) -> None:
         """There are none: events travel as arrays."""

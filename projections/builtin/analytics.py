@@ -271,7 +271,7 @@ class Fold:
             self._resumed(key, task, event, times)
             times.of_tasks().counts[ended] += 1
         if isinstance(event, TaskCompleted):
-            times.of_tasks().time.add(task.created_at, event.occurred_at)
+            times.of_tasks().time.add(event.occurred_at - task.created_at)
 
     def of_step(self, event: StepEvent) -> None:
         """Count what happened to a step."""
@@ -306,11 +306,11 @@ def _left(before: Open, event: StepEvent, times: Times) -> None:
     if phase == "queue":
         times.blocked("queue", since, until)
         if isinstance(event, StepStarted):
-            times.steps[event.step].queue.add(since, until)
+            times.steps[event.step].queue.add(until - since)
     elif phase == "run":
         of_step = times.steps[event.step]
         of_step.counts["runs"] += 1
-        of_step.run.add(since, until)
+        of_step.run.add(until - since)
     elif not isinstance(event, StepErrored):
         times.blocked("retry", since, until if due is None else min(due, until))
 

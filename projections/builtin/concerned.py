@@ -34,15 +34,18 @@ class Concerned:
         `tasks` gets ids, `steps` gets ids and names; the first column of their rows is the place in
         these, from 1, and what follows it is returned. Both are sent before an answer is awaited.
         """
-        if not self.tasks and not self.steps:
-            return {}, {}
         with cursor.connection.cursor() as beside:
-            ids = UuidArray([self.ids[task] for task in self.tasks])
-            cursor.execute(tasks, (ids,), binary=True)
-            names = TextArray([step for _, step in self.steps])
-            ids = UuidArray([self.ids[task] for task, _ in self.steps])
-            beside.execute(steps, (ids, names), binary=True)
-            return _placed(self.tasks, cursor.fetchall()), _placed(self.steps, beside.fetchall())
+            if self.tasks:
+                ids = UuidArray([self.ids[task] for task in self.tasks])
+                cursor.execute(tasks, (ids,), binary=True)
+            if self.steps:
+                ids = UuidArray([self.ids[task] for task, _ in self.steps])
+                names = TextArray([step for _, step in self.steps])
+                beside.execute(steps, (ids, names), binary=True)
+            return (
+                _placed(self.tasks, cursor.fetchall()) if self.tasks else {},
+                _placed(self.steps, beside.fetchall()) if self.steps else {},
+            )
 
 
 def _placed(keys: Sequence[K], rows: Iterable[tuple[Any, ...]]) -> dict[K, tuple[Any, ...]]:

@@ -121,11 +121,11 @@ class Times:
     def blocked(self, reason: str, since: datetime, until: datetime) -> None:
         """Add the time for which something could not go on, unless there was none."""
         if until > since:
-            self.reasons[reason].add(since, until)
+            self.reasons[reason].add(until - since)
 
 
 class Span:
-    """How many times, together and the longest. One that ends before it begins counts as none."""
+    """How many times, together and the longest."""
 
     __slots__ = ("longest", "times", "total")
 
@@ -133,10 +133,9 @@ class Span:
         self.times = 0
         self.total = self.longest = NONE
 
-    def add(self, since: datetime, until: datetime) -> None:
-        """One more."""
-        if until > since:
-            time = until - since
+    def add(self, time: timedelta) -> None:
+        """One more. What ends before it begins counts as none."""
+        if time > NONE:
             self.times += 1
             self.total += time
             self.longest = max(self.longest, time)

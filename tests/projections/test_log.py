@@ -11,7 +11,7 @@ from board import Connection, Row, append, new_id
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowledger.engine.errors import EngineClosed
+from flowledger.engine.errors import StatementRefused
 from flowledger.engine.ports import Unreadable
 from flowledger.engine.store.mapper import LedgerMapper
 from flowledger.engine.store.pool import open_pool
@@ -128,15 +128,48 @@ def test_what_is_prepared_is_decoded_once_and_before_it_is_wanted(
     positions = fill(connection, sorted(EACH_STEP) * 20)
     mapper = Counting()
     log = Log(recorder, mapper, kept)
-    log.after(0, 6, EACH_STEP, positions[-1])
+    for position in (0, positions[5]):
+        log.after(position, 6, EACH_STEP, positions[-1])
 
     for topics in (EACH_STEP, EACH_STEP | {"task.created"}):
-        log.prepare(positions[5], 6, topics, positions[-1])
+        log.prepare(positions[11], 6, topics, positions[-1])
     before = mapper.decoded
-    entries, _ = log.after(positions[5], 6, EACH_STEP, positions[-1])
+    entries, _ = log.after(positions[11], 6, EACH_STEP, positions[-1])
 
-    assert [entry.read.position for entry in entries] == positions[6:12]
+    assert [entry.read.position for entry in entries] == positions[12:18]
     assert (before, mapper.decoded) == (6, 6)
+
+
+def test_what_others_would_throw_away_is_not_prepared(
+    recorder: LedgerRecorder, connection: Connection
+) -> None:
+    positions = fill(connection, sorted(EACH_STEP) * 40)
+    mapper = Counting()
+    log = Log(recorder, mapper, kept=10)
+
+    for start in (0, 6, 12, 18):
+        for position in (positions[start], positions[start + 60]):
+            found, reached = log.after(position, 6, EACH_STEP, positions[-1])
+            assert [entry.read.position for entry in found][-1] == reached
+            log.prepare(reached, 6, EACH_STEP, positions[-1])
+
+    assert mapper.decoded == 4 * 2 * 6
+
+
+def test_nothing_is_prepared_for_which_one_would_have_to_wait(
+    database: str, connection: Connection
+) -> None:
+    positions = fill(connection, sorted(EACH_STEP) * 20)
+    mapper = Counting()
+    with open_pool(database, min_size=1, max_size=1, timeout_seconds=3600) as pool:
+        log = Log(LedgerRecorder(LedgerDatastore(pool)), mapper, kept=10)
+        for position in (0, positions[5]):
+            log.after(position, 6, EACH_STEP, positions[-1])
+
+        with pool.connection():  # the only one that there is
+            log.prepare(positions[11], 6, EACH_STEP, positions[-1])
+
+    assert mapper.decoded == 0
 
 
 def test_what_goes_wrong_while_it_is_prepared_is_told_by_who_wants_it(
@@ -144,9 +177,11 @@ def test_what_goes_wrong_while_it_is_prepared_is_told_by_who_wants_it(
 ) -> None:
     positions = fill(connection, sorted(EACH_STEP) * 20)
     log = Log(recorder, LedgerMapper(), kept=10)
-    recorder.datastore.pool.close()
+    for position in (0, positions[5]):
+        log.after(position, 6, EACH_STEP, positions[-1])
+    connection.execute("alter table flowledger.event rename to lost")
 
-    log.prepare(0, 6, EACH_STEP, positions[-1])
+    log.prepare(positions[11], 6, EACH_STEP, positions[-1])
 
-    with pytest.raises(EngineClosed):
-        log.after(0, 6, EACH_STEP, positions[-1])
+    with pytest.raises(StatementRefused):
+        log.after(positions[11], 6, EACH_STEP, positions[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
@@ -9,7 +10,9 @@ from board import new_id
 from lab import Lab
 from spending import Hosts, Spend, charged, fold, record, rows, spending
 
-from flowledger.projections import OnError
+from flowledger.engine.events import StepCompleted, StepStarted
+from flowledger.engine.ports import Recorded
+from flowledger.projections import Cursor, OnError, Projection, on_batch
 
 
 def parked(hosts: Hosts) -> list[int]:
@@ -246,6 +249,39 @@ def test_a_projection_that_does_not_want_the_event_does_not_read_it(lab: Lab, ho
     hosts.host(policy("stop")).settle()
 
     assert hosts.standing() == "caught_up"
+
+
+class Greedy(Projection):
+    """It wants what it cannot take."""
+
+    name, version, on_error = "money", 1, "park_event"
+
+    @on_batch(StepCompleted)
+    def completed(self, events: Sequence[Recorded], cursor: Cursor) -> None:
+        raise ValueError("no")
+
+
+class Modest(Projection):
+    """The same, when it wants that no more."""
+
+    name, version, on_error = "money", 1, "park_event"
+
+    @on_batch(StepStarted)
+    def started(self, events: Sequence[Recorded], cursor: Cursor) -> None:
+        assert all(isinstance(one.event, StepStarted) for one in events)
+
+
+def test_a_parked_event_that_is_not_wanted_any_more_is_done_with(lab: Lab, hosts: Hosts) -> None:
+    places = recorded(lab, ("ann", ONE))
+    before = hosts.host(Greedy)
+    before.settle()
+    assert parked(hosts) == places
+    before.host.resign()
+
+    hosts.projections.retry_parked("money")
+    hosts.host(Modest).settle()
+
+    assert parked(hosts) == []
 
 
 def test_during_a_rebuild_no_event_is_put_aside(lab: Lab, hosts: Hosts) -> None:
