@@ -17,7 +17,7 @@ from uuid import UUID
 from flowledger.engine.domain.explain_steps import step_reasons
 from flowledger.engine.domain.explain_task import concerns, projections_behind, task_reasons
 from flowledger.engine.domain.reasons import Explanation, Reason, ReasonKind, in_order
-from flowledger.engine.domain.scene import Scene
+from flowledger.engine.domain.scene import Scene, cause
 from flowledger.engine.domain.states import STEP_ENDS, StepState, TaskState
 from flowledger.engine.domain.surroundings import Surroundings
 from flowledger.engine.domain.words import some_of
@@ -144,7 +144,7 @@ def _of_steps(scene: Scene) -> list[Reason]:
     """The reasons of the unfinished steps; those that only wait for others are one."""
     found: list[Reason] = []
     waiting: list[str] = []
-    first: list[str] = []
+    first: dict[str, datetime | None] = {}
     obstacles = scene.obstacles()
     for number, step in enumerate(scene.run.steps):
         if step.state in STEP_ENDS:
@@ -153,24 +153,26 @@ def _of_steps(scene: Scene) -> list[Reason]:
         if number not in obstacles and scene.waits_for(number):
             waiting.append(name)
         else:
-            found += step_reasons(scene, number, obstacles)
-            first.append(name)
-    return together(found) + _waiting(waiting, first)
+            own = step_reasons(scene, number, obstacles)
+            found += own
+            first[name] = _latest(scene, [reason.earliest for reason in own])
+    return [*together(found), *([_waiting(scene, waiting, first)] if waiting else [])]
 
 
-def _waiting(waiting: list[str], first: list[str]) -> list[Reason]:
-    if not waiting:
-        return []
+def _waiting(scene: Scene, waiting: Sequence[str], first: Mapping[str, datetime | None]) -> Reason:
+    """They wait for the first ones, of which is known when each can change at the earliest."""
+    names = list(first)
+    placed = [scene.marks.steps[name] for name in names if name in scene.marks.steps]
     wait = "waits" if len(waiting) == 1 else "wait"
-    return [
-        Reason(
-            kind=ReasonKind.DEPENDENCY,
-            sentence=f"{some_of(waiting)} {wait} for {some_of(first)}",
-            about=first[0] if len(first) == 1 else "",
-            details={"dependencies": [*first]},
-            steps=tuple(waiting),
-        )
-    ]
+    return Reason(
+        kind=ReasonKind.DEPENDENCY,
+        sentence=f"{some_of(waiting)} {wait} for {some_of(names)}",
+        about=names[0] if len(names) == 1 else "",
+        cause=cause(max(placed, default=None, key=lambda one: one[0])),
+        earliest=min((at for at in first.values() if at is not None), default=None),
+        details={"dependencies": [*names]},
+        steps=tuple(waiting),
+    )
 
 
 def _group(reasons: list[Reason]) -> Reason:
@@ -204,7 +206,6 @@ def _earliest(
     scene: Scene, numbers: Iterable[int], obstacles: Mapping[int, int]
 ) -> dict[int, datetime | None]:
     """When each of the steps can change at the earliest, and all that they wait for."""
-    start = None if scene.run.started else scene.run.start_at
     found: dict[int, datetime | None] = {}
     stack = list(numbers)
     while stack:
@@ -219,5 +220,11 @@ def _earliest(
             times = [found[parent] for parent in waits_for]
             if not waits_for:
                 times = [one.earliest for one in step_reasons(scene, number, obstacles)]
-            found[number] = max((at for at in (start, *times) if at is not None), default=None)
+            found[number] = _latest(scene, times)
     return found
+
+
+def _latest(scene: Scene, times: Iterable[datetime | None]) -> datetime | None:
+    """When all has changed at the earliest, which is not before the task begins."""
+    start = None if scene.run.started else scene.run.start_at
+    return max((at for at in (start, *times) if at is not None), default=None)

@@ -269,6 +269,10 @@ def test_steps_with_the_same_reason_are_told_together() -> None:
     assert retry.steps == tuple("abcde")
     assert retry.earliest == NOON + timedelta(seconds=90), "when the first of them goes on"
     assert (waits.kind, waits.sentence) == (K.DEPENDENCY, "z waits for a, b, c and 2 more")
+    assert waits.earliest == retry.earliest
+    assert waits.cause is not None
+    assert waits.cause.topic == "step.retry_scheduled"
+    assert waits.cause.occurred_at == NOON + timedelta(seconds=4), "the last that happened to them"
 
 
 def test_steps_that_can_never_start_are_told_by_what_failed() -> None:
