@@ -60,9 +60,8 @@ from flowledger.projections.store import HostStore
 PARTS_OF_LEASE = 3
 """So often a lease is renewed, and the others are looked at, before it runs out."""
 
-
 CATCH_UP = 10
-"""So many times what is kept of the log may what is built be ahead of others, to wait for them."""
+"""What is built waits for others while it is ahead of them by at most so many `kept_events`."""
 
 
 class Turn(NamedTuple):
