@@ -41,7 +41,7 @@ ONLY_JSON = (
     | orjson.OPT_PASSTHROUGH_DATETIME
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
-INTEGERS = range(-(2**63), 2**64)
+LEAST_INTEGER, GREATEST_INTEGER = -(2**63), 2**64 - 1
 DEEPEST = 255
 
 
@@ -179,7 +179,9 @@ def _fault_of(item: object) -> str | None:
         case float():
             return None if math.isfinite(item) else f"{item} is not JSON"
         case int():
-            return None if item in INTEGERS else "an integer of more than 64 bits"
+            # By comparison: a range that is asked for a subclass of int counts through it.
+            fits = LEAST_INTEGER <= item <= GREATEST_INTEGER
+            return None if fits else "an integer of more than 64 bits"
         case _:
             return _leaf_fault(item)
 

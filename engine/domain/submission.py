@@ -12,7 +12,7 @@ from typing import cast
 
 from flowledger.engine.errors import EngineError, InvalidRequest, InvalidSubmission
 
-PRIORITIES = range(-(2**31), 2**31)
+LOWEST_PRIORITY, HIGHEST_PRIORITY = -(2**31), 2**31 - 1
 """What Postgres's integer holds."""
 
 LONGEST_TEXT = 1_000
@@ -28,10 +28,10 @@ def check_submission(
 
     Raises InvalidSubmission, which names the template and the parameter.
     """
-    if isinstance(priority, bool) or not isinstance(priority, int) or priority not in PRIORITIES:
+    if not _is_priority(priority):
         raise InvalidSubmission(
-            f"{template}: priority should be a whole number from {PRIORITIES[0]} to"
-            f" {PRIORITIES[-1]}, got {priority!r}"
+            f"{template}: priority should be a whole number from {LOWEST_PRIORITY} to"
+            f" {HIGHEST_PRIORITY}, got {priority!r}"
         )
     if on_duplicate not in DUPLICATES:
         raise InvalidSubmission(
@@ -89,6 +89,15 @@ def check_tags(subject: str, tags: object, refusal: type[EngineError]) -> tuple[
             raise refusal(f"{subject}: a tag {fault or f'must say something, got {tag!r}'}")
         found[tag] = None
     return tuple(found)
+
+
+def _is_priority(value: object) -> bool:
+    # By comparison: a range that is asked for a subclass of int counts through it.
+    return (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and LOWEST_PRIORITY <= value <= HIGHEST_PRIORITY
+    )
 
 
 def _fault(text: object) -> str | None:
