@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -13,6 +12,7 @@ from flowledger.engine.config import Settings
 from flowledger.engine.domain.classification import Classifier, classify
 from flowledger.engine.domain.events import TaskCreated, TemplatePaused, TemplateResumed
 from flowledger.engine.domain.identity import identity_of
+from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.reasons import Explanation
 from flowledger.engine.domain.requests import TaskCancelRequested, TaskResetRequested
 from flowledger.engine.domain.submission import check_submission, check_tags, check_times
@@ -301,17 +301,16 @@ class Engine:
         self.close()
 
     def _encoded(self, workflow: WorkflowLike[C], context: C) -> Any:
-        value = workflow.encode_context(context)
         limit = self.settings.submit.max_context_bytes
         place = f"the context for {workflow.template.key}"
+        encoded = workflow.encode_context(context)
         try:
-            text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-            size = len(text.encode())
-        except (TypeError, ValueError) as error:
-            raise InvalidContext(f"{place} is not JSON: {error}") from error
-        if size > limit:
+            value, text = as_json(encoded)
+        except ValueError as error:
+            raise InvalidContext(f"{place} cannot be stored: context{error}") from error
+        if len(text) > limit:
             raise InvalidContext(
-                f"{place} has {size} bytes as JSON; submit.max_context_bytes is {limit}"
+                f"{place} has {len(text)} bytes as JSON; submit.max_context_bytes is {limit}"
             )
         return value
 

@@ -7,7 +7,6 @@ asking once: the second call waits for the answer to the first.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -16,12 +15,11 @@ from time import monotonic
 from typing import Any, NotRequired, TypedDict, TypeVar
 from uuid import UUID
 
-import orjson
-
 from flowledger.engine.domain.annotations import TaskNote
 from flowledger.engine.domain.events import TaskCreated, TemplatePaused, TemplateResumed
 from flowledger.engine.domain.faults import nearest
 from flowledger.engine.domain.ids import request_id
+from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.requests import RequestRefused, StepRequest, TaskRequest
 from flowledger.engine.domain.submission import check_request, check_tags
 from flowledger.engine.domain.template import Template
@@ -275,13 +273,12 @@ class Operations:
     def _json(self, name: str, given: object) -> Any:
         """The value as it comes out of the log."""
         try:
-            value = json.loads(json.dumps(given, allow_nan=False))
-            size = len(orjson.dumps(value))
-        except (TypeError, ValueError) as error:
-            raise InvalidRequest(f"the {name} is not JSON: {error}") from error
-        if size > self._max_result_bytes:
+            value, text = as_json(given)
+        except ValueError as error:
+            raise InvalidRequest(f"the {name} cannot be stored: {name}{error}") from error
+        if len(text) > self._max_result_bytes:
             raise InvalidRequest(
-                f"the {name} has {size} bytes as JSON;"
+                f"the {name} has {len(text)} bytes as JSON;"
                 f" worker.max_result_bytes is {self._max_result_bytes}"
             )
         return value

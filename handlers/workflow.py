@@ -13,6 +13,7 @@ import orjson
 from pydantic import JsonValue, PydanticUserError, TypeAdapter, ValidationError
 
 from flowledger.engine.domain.faults import first_fault
+from flowledger.engine.domain.json_values import ONLY_JSON, TOO_DEEP, is_nested_too_deeply
 from flowledger.engine.domain.policies import Concurrency, Rate
 from flowledger.engine.domain.retry import Retry
 from flowledger.engine.domain.template import (
@@ -38,7 +39,7 @@ from flowledger.handlers.declaring import (
 )
 from flowledger.handlers.locate import origin_of
 from flowledger.handlers.signature import Place
-from flowledger.handlers.values import ONLY_JSON, adapter, described, dumped
+from flowledger.handlers.values import adapter, described, dumped
 
 C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -324,6 +325,8 @@ class Workflow(Generic[C]):
             data = orjson.dumps(context, option=ONLY_JSON)
         except TypeError:
             return self._context.validate_python(context)
+        if is_nested_too_deeply(data, context):
+            raise ValueError(f": {TOO_DEEP}")
         if b"null" in data:
             return self._context.validate_python(context)
         return self._context.validate_json(data)

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 LARGEST_INTEGER = 2**53
 DEEPEST = 250
+"""More than `json_values.MOST_NESTED`: a definition is spelled with what it holds."""
 
 
 def canonical_json(value: JsonValue) -> bytes:

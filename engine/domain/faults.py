@@ -22,8 +22,10 @@ def first_fault(
     """
     first, *more = error.errors(include_url=False)
     rest = f" (and {len(more)} more)" if more else ""
-    where = place(first["loc"], root)
-    return f"{where}{': ' if where else ''}{_expected(first, known, values=values)}{rest}"
+    where, expected = place(first["loc"], root), _expected(first, known, values=values)
+    # What checked a value as a whole may know the place inside of it.
+    gap = "" if not where or expected.startswith((".", "[")) else ": "
+    return f"{where}{gap}{expected}{rest}"
 
 
 def place(location: Sequence[int | str], root: str = "") -> str:

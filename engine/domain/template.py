@@ -29,6 +29,7 @@ from pydantic import (
 
 from flowledger.engine.domain.canonical import canonical_json
 from flowledger.engine.domain.faults import first_fault, nearest
+from flowledger.engine.domain.json_values import plain
 from flowledger.engine.domain.policies import Concurrency, Rate
 from flowledger.engine.domain.retry import LONGEST_SECONDS, Retry
 from flowledger.engine.errors import InvalidTemplate
@@ -52,13 +53,13 @@ def _step_name(name: str) -> str:
 
 
 def _canonical(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    canonical_json(cast("JsonValue", value))
-    return value
+    found = _storable(value)
+    canonical_json(cast("JsonValue", found))
+    return found
 
 
-def _finite(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    json.dumps(value, allow_nan=False)
-    return value
+def _storable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    return cast("dict[str, JsonValue]", plain(value))
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
@@ -142,7 +143,7 @@ class Template(BaseModel):
     deadline_seconds: Duration | None = None
     concurrency: Concurrency | None = None
     rate: Rate | None = None
-    context_schema: Annotated[dict[str, JsonValue], AfterValidator(_finite)] | None = Field(
+    context_schema: Annotated[dict[str, JsonValue], AfterValidator(_storable)] | None = Field(
         default=None, validation_alias=AliasChoices(CONTEXT, "context_schema")
     )
     steps: tuple[StepTemplate, ...]

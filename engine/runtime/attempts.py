@@ -9,9 +9,9 @@ from __future__ import annotations
 from threading import Lock
 from typing import Protocol
 
-import orjson
 from pydantic import JsonValue
 
+from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.rows import Claim, Held
 from flowledger.engine.errors import InvalidResult, StepCancelled, StepLost
 
@@ -57,8 +57,8 @@ class Attempt:
 
     def checkpoint(self, state: JsonValue) -> None:
         """Record how far the step is. Raises StepLost, InvalidResult, DatabaseUnavailable."""
-        self._encoded("checkpoint", state)
-        held = None if self.lost else self._record(self._claim, state)
+        taken, _ = self._taken("checkpoint", state)
+        held = None if self.lost else self._record(self._claim, taken)
         if held is None:
             self.give_up()
             raise StepLost(self._claim.step)
@@ -66,7 +66,7 @@ class Attempt:
 
     def heartbeat(self, details: JsonValue) -> None:
         """Leave details for the worker to note. Raises StepCancelled, StepLost, InvalidResult."""
-        beat = self._encoded("heartbeat", details)
+        _, beat = self._taken("heartbeat", details)
         if self.lost:
             raise StepLost(self._claim.step)
         with self._lock:
@@ -74,11 +74,15 @@ class Attempt:
         if self.cancelled:
             raise StepCancelled(self._claim.step)
 
-    def _encoded(self, what: str, value: JsonValue) -> bytes:
-        encoded = orjson.dumps(value)
-        if len(encoded) > self._limit:
+    def _taken(self, what: str, value: JsonValue) -> tuple[JsonValue, bytes]:
+        place = f"the {what} of step {self._claim.step!r}"
+        try:
+            taken, text = as_json(value)
+        except ValueError as error:
+            raise InvalidResult(f"{place} cannot be stored: {what}{error}") from error
+        if len(text) > self._limit:
             raise InvalidResult(
-                f"the {what} of step {self._claim.step!r} has {len(encoded)} bytes as JSON;"
+                f"{place} has {len(text)} bytes as JSON;"
                 f" worker.max_checkpoint_bytes is {self._limit}"
             )
-        return encoded
+        return taken, text

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-import orjson
 from pydantic import JsonValue
 
 from flowledger.engine.config import Worker as WorkerSettings
 from flowledger.engine.domain.classification import Classifier, classify
 from flowledger.engine.domain.events import StepCompleted, StepError, StepEvent, StepFailed
 from flowledger.engine.domain.failures import MESSAGE_CHARACTERS, failure, storable, words_of
+from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.plan import Plan
 from flowledger.engine.domain.rows import Claim
 from flowledger.engine.domain.work import StepCall, StepHandler
@@ -131,15 +131,18 @@ class Outcomes:
         self._log = logger("worker")
 
     def completed(self, job: Job, result: JsonValue) -> StepCompleted:
-        """The handler returned. Raises InvalidResult where the result is too large."""
-        encoded = orjson.dumps(result)
+        """The handler returned. Raises InvalidResult where that is no JSON, or too large."""
+        place = f"the result of step {job.claim.step!r}"
+        try:
+            taken, text = as_json(result)
+        except ValueError as error:
+            raise InvalidResult(f"{place} cannot be stored: result{error}") from error
         limit = self._settings.max_result_bytes
-        if len(encoded) > limit:
+        if len(text) > limit:
             raise InvalidResult(
-                f"the result of step {job.claim.step!r} has {len(encoded)} bytes as JSON;"
-                f" worker.max_result_bytes is {limit}"
+                f"{place} has {len(text)} bytes as JSON; worker.max_result_bytes is {limit}"
             )
-        return self.facts.outcome(StepCompleted, job, result=result)
+        return self.facts.outcome(StepCompleted, job, result=taken)
 
     def failed(self, job: Job, error: BaseException) -> StepFailed:
         """The handler raised, be it what cannot be described: a report is made all the same."""

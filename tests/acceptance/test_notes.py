@@ -138,7 +138,7 @@ NOTED: dict[str, tuple[Callable[[TaskHandle], object], str]] = {
     "a blank kind": (lambda task: task.annotate(" ", 1, actor="a"), "kind must be given"),
     "a value that is no JSON": (
         lambda task: task.annotate("k", {1, 2}, actor="a"),
-        "the value is not JSON",
+        "the value cannot be stored: value: set is not JSON",
     ),
     "a reason that Postgres cannot store": (
         lambda task: task.tag("x", actor="a", reason="\0"),

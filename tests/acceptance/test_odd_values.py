@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from collections import Counter, OrderedDict, defaultdict
+from enum import Enum, IntEnum, StrEnum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 from lab import PATIENCE, Lab
 
-from flowledger.engine import Engine, InvalidSubmission
+from flowledger.engine import Engine, InvalidSubmission, TaskFailed
 from flowledger.handlers import Retry, StepContext, Workflow
 
 NO_RETRY = Retry(max_attempts=1)
@@ -29,6 +31,31 @@ class Share(float):
     pass
 
 
+class Colour(StrEnum):
+    RED = "red"
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Other(str):
+    """Unequal to everything else."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class Place(NamedTuple):
+    x: int
+    y: float
+
+
+TASK = UUID(int=1)
+
 odd = Workflow("odd", "values", version="1")
 
 
@@ -44,10 +71,16 @@ def said(context: dict[str, Any], step: StepContext) -> None:
 
 
 VALUES: dict[str, tuple[Any, Any]] = {
-    "a status beside null": (
-        {"status": HTTPStatus.OK, "detail": None},
-        {"status": 200, "detail": None},
-    ),
+    "a status beside null": ([HTTPStatus.OK, None], [200, None]),
+    "an integer of one's own": ({"t": Celsius(-3)}, {"t": -3}),
+    "a float of one's own": ([Share(0.5), None], [0.5, None]),
+    "a string of one's own": ([Colour.RED, None], ["red", None]),
+    "a counter": (Counter("aab"), {"a": 2, "b": 1}),
+    "a dictionary with a default": (defaultdict(int, a=1), {"a": 1}),
+    "a dictionary in order": ({"x": OrderedDict(b=1, a=None)}, {"x": {"b": 1, "a": None}}),
+    "a named tuple": ([Place(1, 2.5), None], [[1, 2.5], None]),
+    "a tuple": ((1, (2, None)), [1, [2, None]]),
+    "a key of one's own": ({Colour.RED: 1}, {"red": 1}),
 }
 
 
@@ -64,7 +97,7 @@ def test_a_value_is_stored_as_the_json_that_it_equals(engine: Engine, case: str)
 
 
 def test_a_priority_may_be_of_an_enumeration(engine: Engine) -> None:
-    task = engine.submit(odd, {"case": "a status beside null"}, priority=Priority.HIGH)
+    task = engine.submit(odd, {"case": "an integer of one's own"}, priority=Priority.HIGH)
 
     task.result(PATIENCE)
     created = task.history()[0].event
@@ -76,3 +109,30 @@ def test_a_priority_may_be_of_an_enumeration(engine: Engine) -> None:
 def test_a_priority_that_cannot_be_stored_is_refused(engine: Engine, priority: Any) -> None:
     with pytest.raises(InvalidSubmission, match="priority should be a whole number"):
         engine.submit(odd, {"case": "x"}, priority=priority)
+
+
+class Level(Enum):
+    LOW = "low"
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "an enumeration": ({"level": Level.LOW, "x": None}, "result.level: Level is not JSON"),
+    "an id": ([1, TASK], "result[1]: UUID is not JSON"),
+    "a float that JSON lacks": ([Share("nan")], "result[0]: nan is not JSON"),
+    "an integer beyond": ({"t": Celsius(2**64)}, "result.t: an integer of more than 64 bits"),
+    "text that is none": ({"s": Text("\ud800")}, "result.s: str is not valid UTF-8"),
+    "a default that is none": (defaultdict(set, a={1}), "result.a: set is not JSON"),
+    "keys that are one": ({Other("a"): 1, Text("a"): 2}, "result: there are two keys 'a'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_value_that_is_no_json_is_refused_for_its_true_reason(engine: Engine, case: str) -> None:
+    VALUES[case] = REFUSED[case]
+    task = engine.submit(odd, {"case": case})
+
+    with pytest.raises(TaskFailed) as caught:
+        task.result(PATIENCE)
+
+    assert REFUSED[case][1] in caught.value.errors["returned"]
+    assert REFUSED[case][1].replace("result", "checkpoint") in caught.value.errors["said"]

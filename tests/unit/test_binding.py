@@ -284,7 +284,7 @@ def test_a_result_that_contains_itself_is_refused() -> None:
         circle.append(circle)
         return circle
 
-    assert fault(step) == "result: is nested too deeply, or contains itself"
+    assert fault(step) == ("result[0][0][0]: is nested deeper than 100 levels, or contains itself")
 
 
 def test_annotated_dictionaries_refuse_what_is_not_json_too() -> None:

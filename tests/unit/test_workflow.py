@@ -348,7 +348,7 @@ def test_a_workflow_that_cannot_be_is_refused_where_it_is_made(
         ({"concurrency": {"limit": 1, "keys": "a"}}, "concurrency.keys: unknown key"),
         ({"rate": {"limit": 1, "per_seconds": 0}}, "rate.per_seconds: should be greater than 0"),
         ({"concurrency": {"limit": 1, "key": "a b"}}, "concurrency.key: string should match"),
-        ({"config": {"x": float("nan")}}, "handler.initialization: nan is not a JSON number"),
+        ({"config": {"x": float("nan")}}, "handler.initialization.x: nan is not JSON"),
         ({"config": {"x": object()}}, "handler.initialization.x"),
     ],
 )
