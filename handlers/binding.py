@@ -12,7 +12,7 @@ from flowledger.engine.domain.work import RetryIf, StepCall
 from flowledger.engine.errors import InvalidContext, InvalidResult, InvalidTemplate
 from flowledger.handlers.context import StepContext
 from flowledger.handlers.signature import Handler, Place, Signature, is_async, read_signature
-from flowledger.handlers.values import Reader, Writer, described, reader, writer
+from flowledger.handlers.values import OneWay, Reader, Writer, described, reader, writer
 
 T = TypeVar("T")
 
@@ -115,5 +115,7 @@ def _result_writer(signature: Signature, place: Place) -> Writer:
 def _of_type(make: Callable[[Any], T], annotation: Any, subject: str) -> T:
     try:
         return make(annotation)
+    except OneWay as error:
+        raise InvalidTemplate(f"{subject}{error}") from None
     except TypeError as error:
         raise InvalidTemplate(f"{subject} is annotated with no type of data: {error}") from error

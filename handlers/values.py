@@ -1,7 +1,8 @@
 """Between JSON and a handler's annotated types, both ways.
 
 Reading is lax as JSON needs it (a string becomes a datetime, an array a tuple); writing is strict,
-so that a step never stores another type than it declares. Values of the plain types that JSON
+so that a step never stores another type than it declares, and what is written is read back once,
+so that whoever needs it gets what went. Values of the plain types that JSON
 itself has are handed over as they are: validating them again would find nothing.
 """
 
@@ -17,6 +18,7 @@ from pydantic import ValidationError as PydanticFault
 
 from flowledger.engine.domain.faults import first_fault
 from flowledger.engine.domain.json_values import TOO_DEEP, Location, as_json, inside, plain
+from flowledger.handlers.read_back import difference, is_equal, one_way
 
 Reader = Callable[[JsonValue], Any]
 Writer = Callable[[Any], JsonValue]
@@ -49,11 +51,24 @@ def adapter(annotation: Any) -> TypeAdapter[Any]:
         raise TypeError(str(error).partition("\n")[0]) from error
 
 
+class OneWay(TypeError):
+    """A type whose values never come back from JSON as they went."""
+
+
+def stored_adapter(annotation: Any) -> TypeAdapter[Any]:
+    """The adapter of a type whose values are stored; raises TypeError, OneWay as `.token: why`."""
+    types = adapter(annotation)
+    fault = one_way(annotation)
+    if fault is not None:
+        raise OneWay(fault)
+    return types
+
+
 def reader(annotation: Any) -> Reader:
     """From JSON to the annotated type; the reader raises ValueError. Raises TypeError."""
     if annotation in ANYTHING:
         return _as_is
-    exact = _exact_type(annotation)
+    exact = exact_type(annotation)
     validate = adapter(annotation).validate_json
 
     def read(value: JsonValue) -> Any:
@@ -63,31 +78,50 @@ def reader(annotation: Any) -> Reader:
 
 
 def writer(annotation: Any) -> Writer:
-    """From the annotated type to JSON; the writer raises ValueError. Raises TypeError."""
+    """From the annotated type to JSON; the writer raises ValueError.
+
+    Raises TypeError, and OneWay for a type that never comes back.
+    """
     if annotation in ANYTHING:
         return plain
-    exact = _exact_type(annotation)
-    types = adapter(annotation)
+    exact = exact_type(annotation)
+    types = stored_adapter(annotation)
 
     def write(value: Any) -> JsonValue:
         if type(value) is exact:
-            try:
-                return plain(value)
-            except ValueError:
-                # What JSON lacks inside, as a datetime, pydantic may still know how to write.
-                return dumped(types, value)
+            return plain(value)
         return dumped(types, types.validate_python(value, strict=True))
 
     return write
 
 
 def dumped(types: TypeAdapter[Any], value: Any) -> JsonValue:
-    """A valid value of the adapter's type as JSON; raises ValueError where it has none."""
+    """A valid value of the adapter's type as JSON.
+
+    Raises ValueError where it has none, or one that is not read back as an equal value.
+    """
     found, data = as_json(_dump(types, value, "json"))
-    # Pydantic writes some NaN as null; what stood there before tells.
-    if b"null" in data:
-        _refuse(_lost_numbers(_dump(types, value, "python"), found, ()))
+    fault = _unlike(types, value, found, data)
+    if fault is not None:
+        # Pydantic writes some NaN as null; what stood there before tells.
+        lost = _lost_numbers(_dump(types, value, "python"), found, ())
+        raise ValueError(next(lost, fault))
     return found
+
+
+def _unlike(types: TypeAdapter[Any], value: Any, found: JsonValue, data: bytes) -> str | None:
+    """Where the value that is read from the data is unlike the one that was written."""
+    try:
+        back = types.validate_json(data)
+    except PydanticFault as error:
+        unread = first_fault(error, "")
+        return f"{'' if unread.startswith('[') else '.'}{unread} once it came back"
+    if is_equal(value, back):
+        return None
+    fault = difference(value, back)
+    if fault is None and as_json(_dump(types, back, "json"))[0] != found:
+        return ": is written in another way once it came back"
+    return fault
 
 
 def described(error: ValueError, root: str) -> str:
@@ -102,14 +136,9 @@ def _as_is(value: JsonValue) -> JsonValue:
     return value
 
 
-def _exact_type(annotation: object) -> type | None:
+def exact_type(annotation: object) -> type | None:
+    """The class of a plain JSON type, whose values need no more than to be JSON."""
     return next((exact for plain_type, exact in EXACT if annotation == plain_type), None)
-
-
-def _refuse(faults: Iterator[str]) -> None:
-    fault = next(faults, None)
-    if fault is not None:
-        raise ValueError(fault)
 
 
 def _dump(types: TypeAdapter[Any], value: Any, mode: Literal["json", "python"]) -> Any:

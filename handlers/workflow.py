@@ -13,7 +13,7 @@ import orjson
 from pydantic import JsonValue, PydanticUserError, TypeAdapter, ValidationError
 
 from flowledger.engine.domain.faults import first_fault
-from flowledger.engine.domain.json_values import ONLY_JSON, TOO_DEEP, is_nested_too_deeply
+from flowledger.engine.domain.json_values import ONLY_JSON, TOO_DEEP, as_json, is_nested_too_deeply
 from flowledger.engine.domain.policies import Concurrency, Rate
 from flowledger.engine.domain.retry import Retry
 from flowledger.engine.domain.template import (
@@ -38,8 +38,9 @@ from flowledger.handlers.declaring import (
     summary_of,
 )
 from flowledger.handlers.locate import origin_of
+from flowledger.handlers.read_back import is_equal
 from flowledger.handlers.signature import Place
-from flowledger.handlers.values import adapter, described, dumped
+from flowledger.handlers.values import OneWay, described, dumped, exact_type, stored_adapter
 
 C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -117,6 +118,7 @@ class Workflow(Generic[C]):
         self._template({"steps": ()})
         self._context_type = context
         self._context = self._context_adapter(context)
+        self._exact_context = exact_type(context)
         self._steps: dict[str, StepTemplate] = {}
         self._bound: dict[str, BoundStep] = {}
         # By identity, as callables need not be hashable; each is kept, so that its id stays.
@@ -215,6 +217,8 @@ class Workflow(Generic[C]):
     def encode_context(self, context: C) -> JsonValue:
         """A context as JSON; raw JSON of the right shape is taken too. Raises InvalidContext."""
         try:
+            if type(context) is self._exact_context:
+                return as_json(context)[0]
             return dumped(self._context, self._context_of(context))
         except ValueError as error:
             raise InvalidContext(f"{self.key}: {described(error, CONTEXT)}") from error
@@ -306,7 +310,9 @@ class Workflow(Generic[C]):
 
     def _context_adapter(self, context: Any) -> TypeAdapter[Any]:
         try:
-            return adapter(context)
+            return stored_adapter(context)
+        except OneWay as error:
+            raise InvalidTemplate(f"workflow {self.key}: context{error}") from None
         except TypeError as error:
             raise InvalidTemplate(
                 f"workflow {self.key}: context is no type of data: {error}"
@@ -327,6 +333,7 @@ class Workflow(Generic[C]):
             return self._context.validate_python(context)
         if is_nested_too_deeply(data, context):
             raise ValueError(f": {TOO_DEEP}")
-        if b"null" in data:
+        # Unequal is what the codec writes as something else: NaN, UUIDs, enumerations.
+        if not is_equal(orjson.loads(data), context):
             return self._context.validate_python(context)
         return self._context.validate_json(data)

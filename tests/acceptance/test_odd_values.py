@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict
 from enum import Enum, IntEnum, StrEnum
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import pytest
 from lab import PATIENCE, Lab
+from pydantic import BaseModel, BeforeValidator
 
-from flowledger.engine import Engine, InvalidSubmission, TaskFailed
+from flowledger.engine import Engine, InvalidContext, InvalidSubmission, TaskFailed
 from flowledger.handlers import Retry, StepContext, Workflow
 
 NO_RETRY = Retry(max_attempts=1)
@@ -86,7 +87,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
 
 @pytest.fixture(scope="module")
 def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(odd)
+    return shared_lab.open(odd, charging, converting)
 
 
 @pytest.mark.parametrize("case", VALUES)
@@ -136,3 +137,43 @@ def test_a_value_that_is_no_json_is_refused_for_its_true_reason(engine: Engine, 
 
     assert REFUSED[case][1] in caught.value.errors["returned"]
     assert REFUSED[case][1].replace("result", "checkpoint") in caught.value.errors["said"]
+
+
+class Charged(BaseModel):
+    """In cents; an amount that is read is in euros."""
+
+    cents: Annotated[int, BeforeValidator(lambda euros: round(euros * 100))]
+
+
+charging = Workflow("odd", "charging", version="1", context=Charged)
+
+
+@charging.step(retry=NO_RETRY)
+def charge(context: Charged) -> Charged:
+    return context
+
+
+converting = Workflow("odd", "converting", version="1")
+
+
+@converting.step(retry=NO_RETRY)
+def convert() -> Charged:
+    return Charged(cents=19.99)  # type: ignore[arg-type]
+
+
+def test_a_context_that_would_be_read_as_another_is_not_stored(
+    engine: Engine, shared_lab: Lab
+) -> None:
+    before = shared_lab.counts()
+
+    with pytest.raises(InvalidContext, match=r"charging@1: context.cents: comes back as another"):
+        engine.submit(charging, {"cents": 19.99})  # type: ignore[arg-type]
+
+    assert shared_lab.counts() == before
+
+
+def test_a_result_that_would_be_read_as_another_is_its_steps_error(engine: Engine) -> None:
+    task = engine.submit(converting, {})
+
+    with pytest.raises(TaskFailed, match=r"result\.cents: comes back as another int"):
+        task.result(PATIENCE)

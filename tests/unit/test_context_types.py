@@ -51,7 +51,7 @@ CONTEXTS: list[tuple[Any, Any]] = [
     (StrictModel, StrictModel(id=7, day=DAY)),
     (Data, Data(7, DAY)),
     (Typed, Typed(id=7, day=DAY)),
-    (dict[str, Any], {"id": 7, "day": DAY}),
+    (dict[str, Any], {"id": 7, "day": "2024-05-06"}),
     (Model | None, Model(id=7, day=DAY)),
 ]
 NAMES = ["model", "strict model", "dataclass", "typed dictionary", "dictionary", "union"]
@@ -139,8 +139,9 @@ def test_a_workflow_without_a_context_type_takes_a_dictionary() -> None:
             Model(id=7, day=DAY),
             "a/b@1: context: should be a dictionary or an instance of Data",
         ),
+        (dict[str, Any], {"x": DAY}, "a/b@1: context.x: date is not JSON"),
         (dict[str, Any], {"x": math.nan}, "a/b@1: context.x: nan is not JSON"),
-        (dict[str, Any], {"x": object()}, "a/b@1: context: Unable to serialize unknown type"),
+        (dict[str, Any], {"x": object()}, "a/b@1: context.x: object is not JSON"),
         (dict[str, Any], {"x": 2**64}, "a/b@1: context.x: an integer of more than 64 bits"),
         (dict[str, float | None], {"x": math.nan}, "a/b@1: context.x: nan is not JSON"),
     ],
