@@ -38,6 +38,7 @@ from flowledger.handlers.declaring import (
     summary_of,
 )
 from flowledger.handlers.locate import origin_of
+from flowledger.handlers.one_order import in_one_order
 from flowledger.handlers.read_back import is_equal
 from flowledger.handlers.signature import Place
 from flowledger.handlers.values import OneWay, described, dumped, exact_type, stored_adapter
@@ -219,7 +220,10 @@ class Workflow(Generic[C]):
         try:
             if type(context) is self._exact_context:
                 return as_json(context)[0]
-            return dumped(self._context, self._context_of(context))
+            value = self._context_of(context)
+            found = dumped(self._context, value)
+            # Sets have another order in each process, and would be another task in each.
+            return in_one_order(value, found) if self._head["identity"] == "strict" else found
         except ValueError as error:
             raise InvalidContext(f"{self.key}: {described(error, CONTEXT)}") from error
 

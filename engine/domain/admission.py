@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 
+from flowledger.engine.domain.identity import BEYOND_INTEGERS
 from flowledger.engine.domain.plan import Plan
 from flowledger.engine.domain.policies import Concurrency, Rate
 from flowledger.engine.domain.template import StepTemplate, Template
@@ -109,6 +110,8 @@ def value_text(context: Any, path: str) -> str:
     value = context
     for name in path.split("."):
         value = cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
+    if isinstance(value, float) and value.is_integer() and abs(value) < BEYOND_INTEGERS:
+        value = int(value)
     text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     if len(text) > LONGEST_VALUE:
         return f"sha256:{sha256(text).hexdigest()}"

@@ -61,6 +61,25 @@ def test_other_contexts_are_other_tasks(one: Any, other: Any) -> None:
     assert identity("strict", one) != identity("strict", other)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1, 1.0),
+        ([{"a": 0.0}], [{"a": -0.0}]),
+        ({"a": 1e15}, {"a": 10**15}),
+        (float(2**63), 2**63),
+    ],
+)
+def test_equal_numbers_are_the_same_context(one: Any, other: Any) -> None:
+    assert identity("strict", one) == identity("strict", other)
+
+
+def test_unequal_numbers_are_other_contexts_however_large() -> None:
+    numbers = [2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, 1.5, 2.0**64, 1e300, 5e-324]
+
+    assert len({identity("strict", number) for number in numbers}) == len(numbers)
+
+
 def test_a_key_of_the_callers_goes_before_every_strategy() -> None:
     found = {
         identity(strategy, {"id": n}, "k")
@@ -96,22 +115,56 @@ def test_an_identity_is_a_digest_of_any_context(context: Any) -> None:
     assert len(found) == len("strict:sha256:") + 64
 
 
-def test_an_identity_is_the_same_in_every_process() -> None:
-    code = (
-        "from flowledger.engine.domain.identity import identity_of as i;"
-        "from flowledger.engine.domain.template import Template as T;"
-        "t=T(namespace='n',name='t',version='1',identity='strict',steps=());"
-        "print(i(t,{'b':{'x','y'}.__len__(),'a':'é'},None))"
-    )
+SUBMITTED = """
+from dataclasses import dataclass
+from typing import Any
+from pydantic import BaseModel, Field, RootModel
+from flowledger.engine.domain.identity import identity_of
+from flowledger.handlers import Workflow
+
+class Named(RootModel[set[str]]): pass
+
+@dataclass
+class Data:
+    words: frozenset[str]
+
+class Inner(BaseModel):
+    words: set[str] = Field(alias="theWords")
+
+class Context(BaseModel):
+    words: set[str]
+    inner: list[Inner]
+    data: dict[str, Data]
+    named: Named
+    groups: set[frozenset[str]]
+    pair: tuple[int, set[str]]
+
+words = ["é", "b", "c", "d", "e", "f", "g"]
+flow = Workflow("n", "t", version="1", identity="strict", context=Context)
+flow.step(name="a")(lambda: None)
+context = Context(
+    words=set(words),
+    inner=[Inner(theWords=set(words))],
+    data={"x": Data(frozenset(words))},
+    named=Named(set(words)),
+    groups={frozenset(words[:3]), frozenset(words[3:])},
+    pair=(1, set(words)),
+)
+print(identity_of(flow.template, flow.encode_context(context), None))
+"""
+
+
+def test_an_identity_is_the_same_in_every_process_whatever_the_order_of_its_sets() -> None:
     found = {
         subprocess.run(  # noqa: S603 - this interpreter, this code
-            [sys.executable, "-c", code],
+            [sys.executable, "-c", SUBMITTED],
             check=True,
             capture_output=True,
             text=True,
             env={"PYTHONHASHSEED": seed},
         ).stdout
-        for seed in ("1", "2")
+        for seed in ("1", "2", "3")
     }
 
     assert len(found) == 1
+    assert found.pop().startswith("strict:sha256:")
