@@ -76,6 +76,7 @@ class Signal(StrEnum):
     WORKER_ISOLATED = "worker.isolated"
     WORKER_LEASE_LOST = "worker.lease_lost"
     WORKER_LOOP_BLOCKED = "worker.loop_blocked"
+    WORKER_LOOP_ESCAPED = "worker.loop_escaped"
     WORKER_RECOVERED = "worker.recovered"
     WORKER_REGISTERED = "worker.registered"
     WORKER_RELEASED = "worker.released"
@@ -187,6 +188,11 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
             "error",
             "A coroutine blocks its event loop: it goes on alone, and the others on it are handed"
             " back.",
+        ),
+        Signal.WORKER_LOOP_ESCAPED: Meaning(
+            "error",
+            "An exit was raised on the event loop where no step could catch it: the loop runs on,"
+            " and the step fails, where it is known.",
         ),
         Signal.WORKER_RECOVERED: Meaning(
             "info", "Abandoned handlers have ended; the worker claims steps again."

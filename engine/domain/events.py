@@ -240,9 +240,11 @@ class StepFailed(StepEvent):
 
 
 class StepHandedBack(StepEvent):
-    """A worker that shuts down gave the step back before it ended."""
+    """A worker gave the step back before it ended, for a reason that is not the step's own."""
 
     topic = "step.handed_back"
+
+    reason: str | None = None
 
 
 class StepTimedOut(StepEvent):

@@ -19,6 +19,8 @@ from flowledger.engine.runtime.jobs import Job, Outcomes
 from flowledger.engine.runtime.threads import Threads
 from flowledger.engine.telemetry import Signal, bound, logger
 
+CANCELLED_BY_OTHERS = "another step, or a thread, cancelled its tasks"
+
 
 class HandlerCrew:
     """The crew of a real worker."""
@@ -35,7 +37,7 @@ class HandlerCrew:
         self._transactions = transactions
         self._threads = Threads(self._run_plain, settings.concurrency, "flowledger-handler")
         patience = settings.loop_patience_seconds
-        self._loops = EventLoops(self._run_coroutine, self._loop_left, patience)
+        self._loops = EventLoops(self._run_coroutine, self._loop_left, self._loop_escaped, patience)
         self._log = logger("worker")
 
     def run(self, jobs: Sequence[Job]) -> None:
@@ -59,10 +61,17 @@ class HandlerCrew:
         """A coroutine blocks its event loop: hand back those that wait there for it."""
         steps = [job.claim.step for job in blocking]
         self._log.emit(Signal.WORKER_LOOP_BLOCKED, blocking=steps, handed_back=len(others))
+        whose = ", ".join(repr(step) for step in steps)
+        reason = f"step {whose} blocked the event loop" if steps else "the event loop was blocked"
         for job in others:
             job.attempt.give_up()
-            job.fact = self._outcomes.facts.outcome(StepHandedBack, job)
+            job.fact = self._handed_back(job, reason)
             self._done(job)
+
+    def _loop_escaped(self, job: Job | None, error: BaseException) -> None:
+        """An exit that only the loop could catch; the step, where it is known, fails with it."""
+        step = None if job is None else job.claim.step
+        self._log.emit(Signal.WORKER_LOOP_ESCAPED, step=step, error=repr(error))
 
     def _run_plain(self, job: Job) -> None:
         with _named(job):
@@ -89,6 +98,8 @@ class HandlerCrew:
                 else:
                     fact = self._failed(job, error)
             finally:
+                if job.escaped is not None:
+                    fact = self._failed(job, job.escaped)
                 if self._loops.ended(job):
                     job.fact = fact
                     self._done(job)
@@ -107,14 +118,20 @@ class HandlerCrew:
         worker = self._outcomes.facts.worker
         fact = self._transactions.run(worker, job.claim, job.timeout_seconds, work)
         if fact is None:
-            return self._outcomes.facts.outcome(StepHandedBack, job)
+            return self._handed_back(job, "there was no connection for its transaction")
         job.stored = fact
         return None
 
+    def _handed_back(self, job: Job, reason: str) -> StepEvent:
+        return self._outcomes.facts.outcome(StepHandedBack, job, reason=reason)
+
     def _failed(self, job: Job, error: BaseException) -> StepEvent:
         """Where the step is another's by now, the log refuses the report."""
-        if isinstance(error, asyncio.CancelledError) and job.attempt.cancelled:
-            error = _stopped(job)
+        if isinstance(error, asyncio.CancelledError):
+            if job.attempt.cancelled:
+                error = _stopped(job)
+            elif job.disturbed:
+                return self._handed_back(job, CANCELLED_BY_OTHERS)
         return self._outcomes.failed(job, error)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -34,7 +34,8 @@ class Job:
 
     `fact` is set when the handler ended, or before it starts where its inputs cannot be read. None
     at the end: there is nothing to report, since the coordinator ends the attempt, or (`stored`)
-    since its completion is in the log already.
+    since its completion is in the log already. `escaped` is an exit that its code raised where only
+    the event loop could catch it; `disturbed` says that others cancelled a task of it.
     """
 
     claim: Claim
@@ -45,6 +46,8 @@ class Job:
     fact: StepEvent | None = None
     stored: StepCompleted | None = None
     task: asyncio.Task[None] | None = field(default=None)
+    escaped: BaseException | None = None
+    disturbed: bool = False
 
     @property
     def timeout_seconds(self) -> float | None:
@@ -55,6 +58,10 @@ class Job:
     def transactional(self) -> bool:
         """Whether the handler's rows are to commit with its completion."""
         return self.plan.steps[self.plan.numbers[self.claim.step]].transactional
+
+
+Run = Callable[[Job], Coroutine[Any, Any, None]]
+"""Runs a job whose handler is a coroutine."""
 
 
 class Results(Mapping[str, JsonValue]):

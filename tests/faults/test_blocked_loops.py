@@ -55,6 +55,10 @@ async def block_in_a_task(name: str) -> str:
 async def blocks(context: dict[str, str]) -> str:
     if context["where"] == "task":
         return await asyncio.create_task(block_in_a_task(context["name"]))
+    if context["where"] == "callback":
+        ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(lambda: ended.set_result(block(context["name"])))
+        return await ended
     return block(context["name"])
 
 
@@ -82,7 +86,7 @@ def neighbours(engine: Engine, prefix: str) -> list[TaskHandle]:
     return tasks
 
 
-@pytest.mark.parametrize("where", ["itself", "task"])
+@pytest.mark.parametrize("where", ["itself", "task", "callback"])
 def test_the_steps_on_its_loop_are_handed_back_and_run_again(
     engine: Engine, lab: Lab, where: str
 ) -> None:
