@@ -163,6 +163,11 @@ class Coordinator(Section):
         default=3,
         description="Workers that a step may lose before it counts as the step's own error.",
     )
+    hand_back_limit: Count = Field(
+        default=10,
+        description="How often in a row a step is handed back before each time more counts as a"
+        " failed attempt.",
+    )
 
 
 class Worker(Section):

@@ -240,8 +240,9 @@ class Transactions(Protocol):
     ) -> StepCompleted | None:
         """Call `work` with a cursor; what it wrote and what it returns are stored together.
 
-        None where nothing is stored, or where nobody can say, by no fault of the handler. Raises
-        what `work` raises, StepLost and TransactionEnded; then nothing is stored.
+        None where there was no connection to call it with. Raises what `work` raises, StepLost,
+        TransactionEnded, and DatabaseUnavailable where the connection was lost before the commit;
+        then nothing is stored, or the log refuses that the step failed.
         """
         ...
 

@@ -261,7 +261,8 @@ class _Bound:
         self._tokens = bind_contextvars(**self._fields)
 
     def __exit__(self, *_: object) -> None:
-        reset_contextvars(**self._tokens)
+        with suppress(ValueError):  # a coroutine may be destroyed outside of its context
+            reset_contextvars(**self._tokens)
 
 
 def bound(

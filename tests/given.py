@@ -123,11 +123,12 @@ class Story:
         template: Template,
         *,
         lost_leases: int = 2,
+        hand_backs: int = 10,
         admit: Admit | None = None,
         **fields: Any,
     ) -> None:
         self.plan = compile_plan(template)
-        self.rules = Rules(lost_leases=lost_leases, admit=admit)
+        self.rules = Rules(lost_leases=lost_leases, hand_backs=hand_backs, admit=admit)
         self.now = NOON
         self.log: list[TaskEvent] = [created(self.plan, **fields)]
         self.run = Run(self.log[0], self.plan)  # type: ignore[arg-type]

@@ -9,7 +9,9 @@ from typing import NamedTuple
 from flowledger.engine.domain.event import StepEvent, TaskEvent
 from flowledger.engine.domain.events import (
     StepCancelSignalled,
+    StepCheckpointed,
     StepFailed,
+    StepHandedBack,
     StepLeaseExpired,
     StepReset,
     StepStarted,
@@ -37,7 +39,8 @@ class Step(NamedTuple):
     """A step's stream. `attempt` counts starts, `failures` what counts against the retry policy.
 
     An operator's reset begins both anew, and counts in `resets`. `cancelling`: it runs, and shall
-    stop.
+    stop. `returned` is how often in a row it was handed back, with neither a failure nor a
+    checkpoint in between.
     """
 
     state: StepState = StepState.PENDING
@@ -47,12 +50,22 @@ class Step(NamedTuple):
     lost: int = 0
     resets: int = 0
     cancelling: bool = False
+    returned: int = 0
 
 
 NEW_TASK = Task()
 NEW_STEP = Step()
 COUNTED = frozenset(
-    {StepStarted, StepFailed, StepTimedOut, StepLeaseExpired, StepCancelSignalled, StepReset}
+    {
+        StepStarted,
+        StepCheckpointed,
+        StepFailed,
+        StepHandedBack,
+        StepTimedOut,
+        StepLeaseExpired,
+        StepCancelSignalled,
+        StepReset,
+    }
 )
 """Events that change more of a step than its state."""
 
@@ -76,6 +89,7 @@ def evolve_step(step: Step, event: StepEvent) -> Step:
         step.lost,
         step.resets,
         step.cancelling,
+        step.returned,
     )
 
 
@@ -84,7 +98,11 @@ def _counted(step: Step, event: StepEvent) -> Step:
         case StepStarted():
             return step._replace(attempt=event.attempt)
         case StepFailed() | StepTimedOut():
-            return step._replace(failures=step.failures + 1)
+            return step._replace(failures=step.failures + 1, returned=0)
+        case StepHandedBack():
+            return step._replace(returned=step.returned + 1)
+        case StepCheckpointed():
+            return step._replace(returned=0)
         case StepLeaseExpired():
             return step._replace(lost=step.lost + 1)
         case StepCancelSignalled():

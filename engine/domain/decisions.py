@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from flowledger.engine.domain.aggregates import NEW_STEP, Step
 from flowledger.engine.domain.event import StepEvent, TaskEvent
 from flowledger.engine.domain.events import (
     StepCancelled,
@@ -39,6 +40,9 @@ from flowledger.engine.domain.rounds import Round
 from flowledger.engine.domain.run import Hold, Run
 from flowledger.engine.domain.states import StepState, TaskState
 
+LONGEST_PAUSE = 60.0
+"""Seconds between two runs of a step that is handed back every time, if its policy is shorter."""
+
 Decisions = tuple[TaskEvent, ...]
 Admit = Callable[[Run, int, datetime], Hold | None]
 
@@ -46,6 +50,7 @@ Admit = Callable[[Run, int, datetime], Hold | None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What bounds the decisions beside the template. `lost_leases`: how many a step survives.
+    `hand_backs`: how often in a row it is handed back before each time more counts as a failure.
 
     `admit` is asked before a step is queued that a limit or a circuit breaker concerns, and takes
     what the step needs where it does not hold it. Who is `patient` sees first whether room is made
@@ -53,6 +58,7 @@ class Rules:
     """
 
     lost_leases: int
+    hand_backs: int = 10
     admit: Admit | None = None
     patient: bool = False
 
@@ -139,7 +145,7 @@ def answer(this: Round, number: int, event: StepEvent, rules: Rules) -> None:
     if this.run.ended or this.run.steps[number].cancelling:
         this.step(StepCancelled, number)
     elif isinstance(event, StepHandedBack):
-        again(this, number, rules)
+        answer_hand_back(this, number, event, rules)
     elif isinstance(event, StepLeaseExpired):
         answer_lost_lease(this, number, rules)
     elif is_permanent(this, number, event):
@@ -155,6 +161,28 @@ def again(this: Round, number: int, rules: Rules) -> None:
         this.step(StepRetryScheduled, number, due_at=this.now)
     else:
         enqueue(this, number, rules)
+
+
+def answer_hand_back(this: Round, number: int, event: StepHandedBack, rules: Rules) -> None:
+    """Once is nobody's fault. What comes back every time slows down, and counts in the end."""
+    returned = this.run.steps[number].returned
+    if returned > rules.hand_backs:
+        retry(this, number, event, rules)
+    else:
+        after(this, number, rules, hand_back_pause(returned))
+
+
+def hand_back_pause(returned: int) -> float:
+    """Seconds until a step runs that was handed back so often in a row (from 1)."""
+    return min(2.0 ** (returned - 2), LONGEST_PAUSE) if returned > 1 else 0.0
+
+
+def after(this: Round, number: int, rules: Rules, seconds: float) -> None:
+    """Queue the step when so much time has passed."""
+    if seconds <= 0:
+        again(this, number, rules)
+    else:
+        this.step(StepRetryScheduled, number, due_at=this.now + timedelta(seconds=seconds))
 
 
 def answer_lost_lease(this: Round, number: int, rules: Rules) -> None:
@@ -177,26 +205,25 @@ def is_permanent(this: Round, number: int, event: StepEvent) -> bool:
 
 def retry(this: Round, number: int, event: StepEvent, rules: Rules) -> None:
     """Schedule the next attempt by the template's policy, or give up."""
-    policy = this.run.plan.steps[number].retry
-    failures = this.run.steps[number].failures
+    policy, step = this.run.plan.steps[number].retry, this.run.steps[number]
+    failures = step.failures + max(0, step.returned - rules.hand_backs)
     if failures >= policy.max_attempts:
-        message = f"failed {failures} of {policy.max_attempts} times: {reason_of(event)}"
+        message = f"failed {failures} of {policy.max_attempts} times: {reason_of(event, step)}"
         this.step(StepErrored, number, reason="exhausted", message=message)
         return
     asked = event.error.retry_after_seconds if isinstance(event, StepFailed) else None
     seconds = policy.delay(failures, chance(event.event_id), asked)
-    if seconds <= 0:
-        again(this, number, rules)
-    else:
-        this.step(StepRetryScheduled, number, due_at=this.now + timedelta(seconds=seconds))
+    after(this, number, rules, max(seconds, hand_back_pause(step.returned)))
 
 
-def reason_of(event: StepEvent) -> str:
-    """The last failure in one sentence."""
+def reason_of(event: StepEvent, step: Step = NEW_STEP) -> str:
+    """The last failure in one sentence; the step is as it was after it."""
     if isinstance(event, StepFailed):
         return f"{event.error.error_class}: {event.error.message}"
     if isinstance(event, StepTimedOut):
         return f"ran longer than {event.timeout_seconds:g} s"
+    if isinstance(event, StepHandedBack):
+        return f"handed back {step.returned} times in a row, at last since {event.reason}"
     return type(event).__name__
 
 

@@ -93,7 +93,11 @@ class Coordinator:
         self._faults = faults
         self._seat = seat or OnlySeat()
         self._admissions = Admissions(ledger, gate_rules(limits, settings.ageing_seconds))
-        self._at_rest = Rules(lost_leases=settings.lost_lease_limit, admit=self._admissions.admit)
+        self._at_rest = Rules(
+            lost_leases=settings.lost_lease_limit,
+            hand_backs=settings.hand_back_limit,
+            admit=self._admissions.admit,
+        )
         self._rules = replace(self._at_rest, patient=True)
         self._runs = Runs(ledger, settings.cache_tasks, limits.namespaces, self._admissions.restore)
         self._leadership: Leadership | None = None

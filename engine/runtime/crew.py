@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
+from contextvars import Context
 from dataclasses import replace
 from typing import cast
 
@@ -74,6 +75,10 @@ class HandlerCrew:
         self._log.emit(Signal.WORKER_LOOP_ESCAPED, step=step, error=repr(error))
 
     def _run_plain(self, job: Job) -> None:
+        """In a context of its own, as a coroutine has it: what it sets there is nobody else's."""
+        Context().run(self._run_on_thread, job)
+
+    def _run_on_thread(self, job: Job) -> None:
         with _named(job):
             try:
                 _refuse_cancelled(job)
@@ -108,7 +113,7 @@ class HandlerCrew:
         return self._outcomes.completed(job, cast("JsonValue", job.handler(job.call)))
 
     def _in_transaction(self, job: Job) -> StepEvent | None:
-        """The completion is stored here; where nothing could be, the step is handed back."""
+        """The completion is stored here; without a connection the step is handed back."""
 
         def work(cursor: object) -> StepCompleted:
             _refuse_cancelled(job)  # it may have waited long for a connection

@@ -146,10 +146,12 @@ class SharedLoop:
         try:
             while not self._ends:
                 self._run()
-        finally:
+        except BaseException as error:  # noqa: BLE001 - whatever user code did to it, it is told of
+            self._escaped(None, error)
+        with suppress(Exception):
             self._close()
-            if not self._ends:
-                self._died(self)
+        if not self._ends:
+            self._died(self)
 
     def _run(self) -> None:
         """Run until it ends, or until something escapes; any other error is the loop's own."""

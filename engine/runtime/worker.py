@@ -173,7 +173,7 @@ class Worker:
         """Give back what still runs, say so in the log, and forget the worker."""
         self._collect()
         for job in self._running.values():
-            self._reports.add(self._facts.outcome(StepHandedBack, job, reason="its worker stops"))
+            self._reports.add(self._facts.outcome(StepHandedBack, job, reason="it stops"))
             job.attempt.give_up()
             self._crew.stop(job)
         for _ in range(REPORTS_AT_THE_END):

@@ -9,9 +9,12 @@ What can go wrong.
 - The step is another's by now: `complete_step` refuses, everything is rolled back.
 - The handler ended the transaction: its connection and its cursor refuse that; where it found
   another way, the mark that was set for the transaction is gone, and `complete_step` refuses.
+- The handler closed the connection, or left it in the middle of something, or the server ended the
+  session: nothing is stored, and the attempt has failed, like any other.
 - The connection is lost on the way to the commit: nobody knows whether it is stored. The log is
-  asked, under its lock, so that a commit that is still under way is waited for. Where it cannot be
-  asked the step is handed back, and the log refuses that if the completion is there.
+  asked, under its lock, so that a commit that is still under way is waited for. Where it is not
+  stored, or cannot be asked, the attempt has failed; the log refuses that if the completion is
+  there.
 - The handler is abandoned after a timeout: its transaction is of no use to anybody, and the server
   ends it when it lies idle for longer than the whole attempt might have taken.
 """
@@ -27,6 +30,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import sql
 from psycopg.abc import Params, Query
+from psycopg.pq import PipelineStatus
 from psycopg.rows import TupleRow
 
 from flowledger.engine.config import Settings
@@ -39,7 +43,7 @@ from flowledger.engine.errors import (
     TransactionEnded,
 )
 from flowledger.engine.ports import NO_FAULTS, FaultPoints
-from flowledger.engine.store.failures import translated
+from flowledger.engine.store.failures import sentence, translated
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Pool, unavailable, with_keepalives
 from flowledger.engine.store.statements import ENDS
@@ -159,8 +163,9 @@ class PostgresTransactions:
     ) -> StepCompleted | None:
         """Call `work` with a cursor; what it wrote and what it returns are stored together.
 
-        None where nothing is stored, or where nobody can say, by no fault of the handler. Raises
-        what `work` raises, StepLost and TransactionEnded; then nothing is stored.
+        None where there was no connection to call it with. Raises what `work` raises, StepLost,
+        TransactionEnded, and DatabaseUnavailable where the connection was lost before the commit;
+        then nothing is stored, or the log refuses that the step failed.
         """
         with self._places, ExitStack() as lent:
             try:
@@ -174,7 +179,8 @@ class PostgresTransactions:
             fact = self._worked(connection, claim, work)
             stored = self._mapper.to_stored_event(fact)
             place = (worker, claim.step_id, claim.attempt, mark)
-            return fact if self._completed(connection, claim, place, stored) else None
+            self._complete(connection, claim, place, stored)
+            return fact
 
     def close(self) -> None:
         """Close its connections; one that is lent still when it comes back."""
@@ -217,15 +223,16 @@ class PostgresTransactions:
         finally:
             connection.lent_to = None
 
-    def _completed(
+    def _complete(
         self,
         connection: LentConnection,
         claim: Claim,
         place: tuple[UUID, UUID, int, str],
         stored: LedgerEvent,
-    ) -> bool:
+    ) -> None:
         self._faults.reached("completing")
         try:
+            refuse_pipeline(connection)
             cursor = psycopg.ClientCursor(connection)
             cursor.execute(COMPLETE, (*place, stored.state, stored.encoding))
             self._faults.reached("completed")
@@ -236,8 +243,12 @@ class PostgresTransactions:
                 raise TransactionEnded(claim.step) from error
             if not cut_off(error, connection):
                 raise
-            return self._is_recorded(stored)
-        return True
+            if not self._is_recorded(stored):
+                raise DatabaseUnavailable(
+                    f"step {claim.step!r}: the connection of its transaction was closed or left in"
+                    f" use, and nothing is stored: {sentence(error)}",
+                    error.sqlstate,
+                ) from error
 
     def _is_recorded(self, stored: LedgerEvent) -> bool:
         """Whether the completion is in the log; False also where the log cannot be asked."""
@@ -248,6 +259,12 @@ class PostgresTransactions:
         except DatabaseUnavailable:
             return False
         return bool(row and row[0])
+
+
+def refuse_pipeline(connection: LentConnection) -> None:
+    """Raise psycopg's OperationalError in pipeline mode, in which no statement is waited for."""
+    if connection.pgconn.pipeline_status != PipelineStatus.OFF:
+        raise psycopg.OperationalError("the connection is in pipeline mode")
 
 
 def cut_off(error: psycopg.Error, connection: LentConnection) -> bool:
@@ -264,6 +281,7 @@ def milliseconds(seconds: float) -> str:
 def leave(connection: LentConnection) -> None:
     """End what is open, and leave nothing of one handler's session to the next."""
     try:
+        refuse_pipeline(connection)
         connection.rollback()
         connection.execute(CLEAN, prepare=False)
     except psycopg.Error:

@@ -21,6 +21,7 @@ Harm = Callable[[], Awaitable[Any]]
 
 harming = Workflow("loops", "harming", version="1")
 beside = Workflow("loops", "beside-harm", version="1")
+dying = Workflow("loops", "dying", version="1")
 
 entered: dict[str, Event] = defaultdict(Event)
 released: dict[str, Event] = defaultdict(Event)
@@ -222,3 +223,24 @@ def test_the_failure_says_what_was_done_and_to_whom(engine: Engine) -> None:
     )
     assert "step 'waits'" in said["cancels_the_tasks_of_others"].error.message
     assert said["exits_in_a_callback"].error.error_class == "SystemExit"
+
+
+@dying.step(retry=Retry(max_attempts=1))
+async def spoils_the_selector_once() -> None:
+    runs["selector"] += 1
+    if runs["selector"] == 1:
+        loop: Any = asyncio.get_running_loop()
+        loop._selector.select = lambda _: ends(OSError("bad file descriptor"))
+
+
+def test_a_loop_that_cannot_run_on_is_left_and_its_steps_run_on_another(lab: Lab) -> None:
+    engine = lab.open(dying, beside, worker={"loop_patience_seconds": 20.0})
+    tasks = neighbours(engine, "selector")
+
+    harmful = engine.submit(dying, {})
+
+    assert harmful.wait(PATIENCE) is TaskState.COMPLETE
+    for number, task in enumerate(tasks):
+        released[f"selector {number}"].set()
+        assert task.wait(PATIENCE) is TaskState.COMPLETE
+        assert kinds(task.history(), "waits").count("StepHandedBack") == 1

@@ -59,7 +59,7 @@ class TaskMachine(RuleBasedStateMachine):
     @initialize(
         template=templates(),
         lost_leases=st.integers(0, 2),
-        finally_=st.sampled_from(["complete", "fail", "lose"]),
+        finally_=st.sampled_from(["complete", "fail", "hand_back", "lose"]),
         settled_by=st.sampled_from([TaskFailRequested, TaskResolveRequested, TaskCancelRequested]),
         times=st.fixed_dictionaries({"start_at": TIMES, "deadline_at": DEADLINES}),
     )
@@ -72,7 +72,9 @@ class TaskMachine(RuleBasedStateMachine):
         times: dict[str, datetime | None],
     ) -> None:
         self.shut: set[int] = set()
-        self.story = Story(template, lost_leases=lost_leases, admit=self.admit, **times)
+        self.story = Story(
+            template, lost_leases=lost_leases, hand_backs=2, admit=self.admit, **times
+        )
         self.finally_ = finally_
         self.settled_by = settled_by
 
@@ -306,9 +308,10 @@ class TaskMachine(RuleBasedStateMachine):
     def was_given_up_for_a_reason(self, event: StepErrored) -> None:
         known, planned = self.run.step(event.step), self.planned(event.step)
         allowed = planned.retry.max_attempts
+        returned = max(0, known.returned - self.story.rules.hand_backs)
         expected = {
             "never": (allowed, 0),
-            "exhausted": (known.failures, allowed),
+            "exhausted": (known.failures + returned, allowed),
             "permanent": (known.failures > 0, True),
             "lost_leases": (known.lost, self.story.rules.lost_leases + 1),
             "start_timeout": (planned.start_timeout_seconds is None, False),

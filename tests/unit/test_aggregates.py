@@ -73,7 +73,7 @@ BEGUN_AGAIN = (StepStarted, {"attempt": 2, "worker": WORKER})
         ),
         pytest.param(
             [ENQUEUED, BEGUN, BACK],
-            Step(StepState.WAITING_FOR_RETRY, 3, 1),
+            Step(StepState.WAITING_FOR_RETRY, 3, 1, returned=1),
             id="handing back is neither",
         ),
         pytest.param(

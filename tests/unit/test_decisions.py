@@ -235,13 +235,61 @@ def test_a_step_outlives_as_many_workers_as_the_rules_say() -> None:
     assert names([failed]) == ["TaskFailed"]
 
 
-def test_a_step_handed_back_is_queued_at_once_however_often() -> None:
+def test_a_step_handed_back_once_is_queued_at_once_and_no_attempt_is_counted() -> None:
     story = running(step("a", retry=Retry(max_attempts=1)))
-    for _ in range(5):
+
+    story.hand_back("a")
+
+    assert names(story.decided()) == ["StepEnqueued a"]
+    assert story.run.step("a").failures == 0
+
+
+def hand_backs(story: Story, times: int) -> list[float]:
+    """Seconds until the step is queued again, each time that it is handed back and started."""
+    found: list[float] = []
+    for _ in range(times):
         story.hand_back("a")
-        assert names(story.decided()) == ["StepEnqueued a"]
+        decided, *_ = story.decided()
+        due = decided.due_at if isinstance(decided, StepRetryScheduled) else story.now
+        found.append((due - story.now).total_seconds())
+        if found[-1]:
+            story.ring("a", after=found[-1])
         story.begin("a")
-    assert story.run.step("a").attempt == 6
+    return found
+
+
+def test_a_step_that_is_handed_back_again_and_again_slows_down() -> None:
+    story = running(step("a", retry=Retry(max_attempts=1)))
+
+    assert hand_backs(story, 10) == [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+@pytest.mark.parametrize("progress", ["checkpoint", "failure"])
+def test_a_step_that_got_on_is_handed_back_for_the_first_time(progress: str) -> None:
+    story = running(step("a", retry=AT_ONCE))
+    assert hand_backs(story, 3) == [0, 1, 2]
+    if progress == "checkpoint":
+        story.note("a", 1)
+    else:
+        story.fail("a")
+        story.decided()
+        story.begin("a")
+
+    assert hand_backs(story, 3) == [0, 1, 2]
+
+
+def test_a_step_that_comes_back_every_time_is_given_up_by_its_policy() -> None:
+    """Also where the policy has no pause of its own."""
+    story = running(step("a", retry=Retry(max_attempts=3, backoff="none")))
+    assert hand_backs(story, 12)[-2:] == [60, 60]
+
+    story.hand_back("a")
+    errored, failed = story.decided()
+
+    assert isinstance(errored, StepErrored)
+    assert errored.reason == "exhausted"
+    assert errored.message.startswith("failed 3 of 3 times: handed back 13 times in a row")
+    assert names([failed]) == ["TaskFailed"]
 
 
 def test_attempts_count_starts_and_failures_alone_count_against_the_policy() -> None:
