@@ -99,10 +99,9 @@ def _counted(step: Step, event: StepEvent) -> Step:
             return step._replace(attempt=event.attempt)
         case StepFailed() | StepTimedOut():
             return step._replace(failures=step.failures + 1, returned=0)
-        case StepHandedBack():
-            return step._replace(returned=step.returned + 1)
-        case StepCheckpointed():
-            return step._replace(returned=0)
+        case StepHandedBack() | StepCheckpointed():
+            returned = step.returned + 1 if isinstance(event, StepHandedBack) else 0
+            return step._replace(returned=returned)
         case StepLeaseExpired():
             return step._replace(lost=step.lost + 1)
         case StepCancelSignalled():

@@ -143,7 +143,7 @@ class CutAt:
                     self._cut()
 
 
-def test_a_connection_that_is_cut_before_the_commit_is_a_failed_attempt(
+def test_a_connection_cut_before_the_commit_is_a_failed_attempt(
     lab_with_table: Lab,
 ) -> None:
     lab = lab_with_table
