@@ -23,6 +23,7 @@ from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.requests import RequestRefused, StepRequest, TaskRequest
 from flowledger.engine.domain.submission import check_request, check_tags
 from flowledger.engine.domain.template import Template
+from flowledger.engine.domain.texts import unstorable
 from flowledger.engine.errors import (
     EngineClosed,
     InvalidRequest,
@@ -210,6 +211,9 @@ class Operations:
             noted["tags"] = check_tags(kind.topic, noted["tags"], InvalidRequest)
         if "value" in noted:
             noted["value"] = self._json("value", noted["value"])
+            fault = unstorable(noted["value"], "value")
+            if fault is not None:
+                raise InvalidRequest(f"{kind.topic}: {fault}")
         (created,) = self._created([task], monotonic() + self._wait_seconds)
         self._tasks.note([self._of_task(kind, created, f"note {key}" if key else None, **noted)])
 

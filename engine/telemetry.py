@@ -73,6 +73,7 @@ class Signal(StrEnum):
     PROJECTION_SWAPPED = "projection.swapped"
     TEMPLATE_REGISTERED = "template.registered"
     WORKER_CLAIMED = "worker.claimed"
+    WORKER_HEARTBEAT_REFUSED = "worker.heartbeat_refused"
     WORKER_ISOLATED = "worker.isolated"
     WORKER_LEASE_LOST = "worker.lease_lost"
     WORKER_LOOP_BLOCKED = "worker.loop_blocked"
@@ -178,6 +179,9 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         ),
         Signal.TEMPLATE_REGISTERED: Meaning("debug", "A workflow's definition stands in the log."),
         Signal.WORKER_CLAIMED: Meaning("debug", "Steps were claimed and recorded as started."),
+        Signal.WORKER_HEARTBEAT_REFUSED: Meaning(
+            "warning", "The database refused the details of a heartbeat; the others are noted."
+        ),
         Signal.WORKER_ISOLATED: Meaning(
             "warning", "The worker begins, or ends, to take only steps that are to run alone."
         ),

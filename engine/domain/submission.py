@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import cast
 
+from flowledger.engine.domain.texts import text_fault
 from flowledger.engine.errors import EngineError, InvalidRequest, InvalidSubmission
 
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -(2**31), 2**31 - 1
@@ -107,6 +108,4 @@ def _fault(text: object) -> str | None:
         return f"should be a string, got {type(text).__name__}"
     if not 0 < len(text) <= LONGEST_TEXT:
         return f"should have 1 to {LONGEST_TEXT} characters, got {len(text)}"
-    if any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text):
-        return f"should be text that Postgres can store, got {text[:40]!a}"
-    return None
+    return text_fault(text)

@@ -32,6 +32,7 @@ from flowledger.engine.domain.faults import first_fault, nearest
 from flowledger.engine.domain.json_values import plain
 from flowledger.engine.domain.policies import Concurrency, Rate
 from flowledger.engine.domain.retry import LONGEST_SECONDS, Retry
+from flowledger.engine.domain.texts import unstorable
 from flowledger.engine.errors import InvalidTemplate
 
 CONTEXT = "context"
@@ -244,8 +245,11 @@ UNLIMITED = Limits(max_steps=2**63, max_depth=2**63)
 def validate_template(
     template: Template, limits: Limits = DEFAULT_LIMITS, *, source: str | None = None
 ) -> None:
-    """Check the graph: raises InvalidTemplate for duplicates, unknown names, cycles, size."""
-    problem = _problem(template.steps, limits)
+    """Check the graph: raises InvalidTemplate for duplicates, unknown names, cycles, size.
+
+    And for text anywhere in it that cannot be stored.
+    """
+    problem = _problem(template.steps, limits) or unstorable(template.model_dump(), "template")
     if problem is not None:
         raise InvalidTemplate(f"{source or template.key}: {problem}")
 

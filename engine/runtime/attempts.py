@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.rows import Claim, Held
+from flowledger.engine.domain.texts import unstorable
 from flowledger.engine.errors import InvalidResult, StepCancelled, StepLost
 
 
@@ -85,4 +86,8 @@ class Attempt:
                 f"{place} has {len(text)} bytes as JSON;"
                 f" worker.max_checkpoint_bytes is {self._limit}"
             )
+        # Only an escape can stand for what Postgres cannot store; most values have none.
+        fault = unstorable(taken, what) if b"\\u0000" in text else None
+        if fault is not None:
+            raise InvalidResult(f"step {self._claim.step!r}: {fault}")
         return taken, text

@@ -45,11 +45,12 @@ from uuid import UUID
 from flowledger.engine.config import Worker as WorkerSettings
 from flowledger.engine.domain.events import StepCompleted, StepEvent, StepHandedBack, StepStarted
 from flowledger.engine.domain.lease import Lease
-from flowledger.engine.domain.rows import Claim, Held
+from flowledger.engine.domain.rows import Claim
 from flowledger.engine.errors import StatementRefused
 from flowledger.engine.outages import Health
 from flowledger.engine.ports import NO_FAULTS, Bell, Clock, Exchange, FaultPoints, Workboard
 from flowledger.engine.runtime.catalogue import Catalogue, Inputs
+from flowledger.engine.runtime.heartbeats import watched
 from flowledger.engine.runtime.jobs import CrewFactory, Facts, Job, Outcomes
 from flowledger.engine.runtime.limbo import Limbo
 from flowledger.engine.runtime.reports import Reports
@@ -224,7 +225,7 @@ class Worker:
             return
         jobs = self._running | self._timed_out
         beats = {step: job.attempt.take_beat() for step, job in jobs.items()}
-        held = self._board.watch(self.identity, beats) if beats else dict[UUID, Held]()
+        held = watched(self._board, self.identity, beats, self._log)
         for step, job in jobs.items():
             found = held.get(step)
             if found is None or found.attempt != job.claim.attempt:
