@@ -340,3 +340,7 @@ class UnknownTask(EngineError):
 
 class UnknownTemplate(EngineError):
     """No template is registered under this name."""
+
+
+class UnstorableEvent(EngineError, ValueError):
+    """What an event says cannot be written as JSON, or not as deep as it is; nothing was stored."""

@@ -1,10 +1,10 @@
 """What a worker has to report: facts that wait until they are stored, or are known to be lost.
 
 They go to the board in one batch, each stream of which is stored or refused by itself. Only what
-the database refuses as such, by a type, a limit of size or somebody's trigger, takes the batch with
-it. Then they go one by one, so that the others are stored.
+cannot be written as JSON, and what the database refuses as such, by a type, a limit of size or
+somebody's trigger, takes the batch with it. Then they go one by one, so that the others are stored.
 
-A fact that was refused alone `SURE` times is replaced by a failure of the step that says why, as
+A fact that cannot be written, or that the database refused alone `SURE` times is replaced by a failure of the step that says why, as
 another attempt would end in the same way. Where that is refused as well, it is not the fact that is
 wrong: the outcome waits, as in any outage, and nothing that was done is thrown away. Meanwhile it
 takes one of the worker's places, and the worker's health says why.
@@ -18,7 +18,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.events import StepCompleted, StepEvent, StepFailed
 from flowledger.engine.domain.rows import Held
-from flowledger.engine.errors import StatementRefused
+from flowledger.engine.errors import StatementRefused, UnstorableEvent
 from flowledger.engine.ports import Exchange, Workboard
 from flowledger.engine.runtime.jobs import Facts, permanent
 from flowledger.engine.telemetry import Signal, logger
@@ -100,6 +100,8 @@ class Reports:
     def _sent(self, fact: StepEvent, send: Send) -> tuple[StepEvent, Exchange]:
         try:
             return fact, send([fact], 0)
+        except UnstorableEvent as error:
+            return self._sent_instead(fact, error, send)
         except StatementRefused as error:
             step = fact.originator_id
             self._refusals[step] += 1
@@ -108,16 +110,16 @@ class Reports:
             return self._sent_instead(fact, error, send)
 
     def _sent_instead(
-        self, fact: StepEvent, error: StatementRefused, send: Send
+        self, fact: StepEvent, error: StatementRefused | UnstorableEvent, send: Send
     ) -> tuple[StepEvent, Exchange]:
         place = self.waiting.index(fact)
         instead = self._facts.instead(StepFailed, fact, error=permanent(error))
         self.waiting[place] = instead  # where the answer is lost, this is what may be stored
         try:
             exchange = send([instead], 0)
-        except StatementRefused:
+        except StatementRefused as refusal:
             self.waiting[place] = fact
-            raise error from None
+            raise (error if isinstance(error, StatementRefused) else refusal) from None
         self._tell(fact, Signal.WORKER_STEP_FAILED, error=str(error))
         return instead, exchange
 

@@ -28,7 +28,7 @@ What can go wrong.
   suspected: while there are such steps, one worker is isolated and takes nothing else.
 - The worker dies otherwise: the same.
 - The database is away: handlers go on, outcomes wait, nothing is claimed.
-- It refuses a batch: the facts are reported one by one (`reports.py`).
+- It refuses a batch, or a fact cannot be written: they are reported one by one (`reports.py`).
 - What a step needs cannot be read: the step fails, and those that were claimed with it run.
 - It is told to stop: nothing is claimed any more; what still runs when the grace ends is handed
   back, which the log records.
@@ -46,7 +46,7 @@ from flowledger.engine.config import Worker as WorkerSettings
 from flowledger.engine.domain.events import StepCompleted, StepEvent, StepHandedBack, StepStarted
 from flowledger.engine.domain.lease import Lease
 from flowledger.engine.domain.rows import Claim
-from flowledger.engine.errors import StatementRefused
+from flowledger.engine.errors import StatementRefused, UnstorableEvent
 from flowledger.engine.outages import Health
 from flowledger.engine.ports import NO_FAULTS, Bell, Clock, Exchange, FaultPoints, Workboard
 from flowledger.engine.runtime.catalogue import Catalogue, Inputs
@@ -289,7 +289,7 @@ class Worker:
         facts = self._reports.waiting
         try:
             exchange = self._send(facts, limit)
-        except StatementRefused:
+        except (StatementRefused, UnstorableEvent):
             return self._exchange_apart(limit)
         if limit:
             self._may_claim = len(exchange.claims) + len(exchange.refused) >= limit

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from flowledger.engine.domain.events import EVENTS, Event
 from flowledger.engine.domain.upcasts import upcast
-from flowledger.engine.errors import LogCorrupt
+from flowledger.engine.errors import LogCorrupt, UnstorableEvent
 from flowledger.engine.store import frame
 from flowledger.engine.store.arrays import (
     BigintArray,
@@ -117,7 +117,7 @@ class LedgerMapper(Mapper[UUID]):
         )
 
     def payload(self, event: Event) -> bytes:
-        """What is stored of the event beside the columns."""
+        """What is stored of the event beside the columns. Raises UnstorableEvent."""
         values = event.__dict__
         fields = {
             name: value for name in payload_of(type(event)) if (value := values[name]) is not None
@@ -126,7 +126,10 @@ class LedgerMapper(Mapper[UUID]):
             fields["schema_version"] = values["schema_version"]
         if values["correlation_id"] != id_text(values.get("task_id")):
             fields["correlation_id"] = values["correlation_id"]
-        text = orjson.dumps(fields, default=_model_fields, option=orjson.OPT_UTC_Z)
+        try:
+            text = orjson.dumps(fields, default=_model_fields, option=orjson.OPT_UTC_Z)
+        except TypeError as error:
+            raise UnstorableEvent(f"an event {event.topic!r} cannot be stored: {error}") from error
         state = frame.head_of(values) + text
         return state if self._encoding == PLAIN else self._hide(state)
 

@@ -81,3 +81,51 @@ def test_where_no_failure_is_taken_either_the_outcome_waits_and_the_others_are_s
     assert set(completions(lab).values()) == {1}
     told = [record.getMessage().split()[0] for record in caplog.records]
     assert told.count("database.refused") == 1
+
+
+class Unchecked:
+    """A workflow whose handlers' results nobody looks at before they are to be stored."""
+
+    template = flow.template
+    origin = None
+    encode_context = flow.encode_context
+
+    @property
+    def handlers(self) -> dict[str, Any]:
+        bound = flow.handlers["only"]
+        return {"only": Deep(bound)}
+
+
+class Deep:
+    """Returns what can be written as JSON by itself, and not within an event."""
+
+    is_async = False
+    needs_results: frozenset[str] = frozenset()
+    needs_context = True
+    retry_if = None
+
+    def __init__(self, bound: Any) -> None:
+        self._bound = bound
+
+    def __call__(self, call: Any) -> Any:
+        value = self._bound(call)
+        if call.context["how"] == "deep":
+            for _ in range(254):
+                value = [value]
+        return value
+
+
+def test_what_cannot_be_written_as_an_event_fails_its_step_alone(lab: Lab) -> None:
+    engine = lab.open(Unchecked(), **HURRIED)
+    contexts = [{"how": "deep"}, *[{"how": "works"}] * NEIGHBOURS, {"how": "deep"}]
+
+    first, *neighbours, last = engine.submit_many(flow, contexts)
+
+    for task in neighbours:
+        assert task.result(PATIENCE) == {"only": "well"}
+    for task in (first, last):
+        assert task.wait(PATIENCE) is TaskState.ERROR
+        (failed,) = of_kind(task.history(), StepFailed)
+        assert not failed.error.retryable
+    assert engine.submit(flow, {"how": "works"}).result(PATIENCE) == {"only": "well"}
+    assert engine.health["worker"].well
