@@ -28,6 +28,7 @@ from flowledger.engine.domain.requests import RequestGranted, RequestRefused, Ta
 from flowledger.engine.domain.rows import Claim, Held, Progress, StepRow, TaskRow
 from flowledger.engine.domain.surroundings import Surroundings
 from flowledger.engine.domain.template import Template
+from flowledger.engine.parked import ParkedTasks
 
 
 class Recorded(NamedTuple):
@@ -94,7 +95,7 @@ class Commit:
     limits: GateChanges | None = None
 
 
-class Ledger(Protocol):
+class Ledger(ParkedTasks, Protocol):
     """The coordinator's side. Every method raises DatabaseUnavailable when it is cut off."""
 
     def lead(self, leader: UUID, lease_seconds: float) -> Leadership | None:
@@ -135,7 +136,7 @@ class Ledger(Protocol):
         """Queued steps of these that nobody has claimed; what would be claimed last comes first."""
         ...
 
-    def submissions(self, limit: int) -> Sequence[TaskCreated]:
+    def submissions(self, limit: int) -> Sequence[TaskCreated | Unreadable]:
         """Tasks left by applications in transactions of their own, oldest first."""
         ...
 

@@ -51,6 +51,7 @@ class Signal(StrEnum):
     COORDINATOR_RESIGNED = "coordinator.resigned"
     COORDINATOR_SHARDS_CHANGED = "coordinator.shards_changed"
     COORDINATOR_TASK_PARKED = "coordinator.task_parked"
+    COORDINATOR_TASKS_UNPARKED = "coordinator.tasks_unparked"
     COORDINATOR_YIELDED = "coordinator.yielded"
     DATABASE_BACK = "database.back"
     DATABASE_BUSY = "database.busy"
@@ -123,7 +124,11 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
             "info", "There is another number of shards; they are shared out anew."
         ),
         Signal.COORDINATOR_TASK_PARKED: Meaning(
-            "error", "The history of a task cannot be folded; it is left alone, the others go on."
+            "error",
+            "A task cannot be taken in or decided on; it is left alone, the others go on.",
+        ),
+        Signal.COORDINATOR_TASKS_UNPARKED: Meaning(
+            "info", "Tasks that were parked could be decided on again, and go on."
         ),
         Signal.COORDINATOR_YIELDED: Meaning(
             "info", "Another process leads fewer shards than its share, so it gets some of these."

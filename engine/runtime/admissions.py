@@ -7,7 +7,8 @@ what it does not hear of in time, the transaction that stores its grants refuses
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from itertools import islice
 from operator import attrgetter
@@ -84,13 +85,15 @@ class Admissions:
             if isinstance(event, StepEvent):
                 self.gate.saw(run, event, now)
 
-    def sync(self, batch: Batch) -> None:
-        """Bring what steps hold in line with all that the batch did to them."""
+    def sync(self, batch: Batch, guard: Callable[[UUID], AbstractContextManager[bool]]) -> None:
+        """Bring what steps hold in line with all that the batch did to them; `guard` each task."""
         gate = self.gate
         awaited = gate.awaited
         for run, numbers in batch.steps.items():
             if awaited or run.plan.limited:
-                gate.sync(run, numbers)
+                with guard(run.task_id) as accepted:
+                    if accepted:
+                        gate.sync(run, numbers)
         if awaited:
             for run in batch.runs:
                 if run.ended:

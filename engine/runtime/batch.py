@@ -74,6 +74,7 @@ class Batch:
         self._queued: defaultdict[Run, dict[int, UUID]] = defaultdict(dict)
         self._untimed: set[UUID] = set()
         self._answers = False
+        self.unparked: list[UUID] = []
 
     def __bool__(self) -> bool:
         return bool(self.events or self.steps or self._tasks or self._queued or self._untimed)
@@ -106,6 +107,12 @@ class Batch:
                 self._signalled.append(event.originator_id)
             elif isinstance(event, ANSWERS):
                 self._answers = True
+
+    def again(self, run: Run) -> None:
+        """The task was parked, and its facts were passed over: all of its rows are written."""
+        self._tasks.add(run)
+        self.steps[run].update(number for number, step in enumerate(run.steps) if step.version)
+        self.unparked.append(run.task_id)
 
     def requeue(self, run: Run, number: int) -> None:
         """The step gets a row in the queue, whatever was there."""

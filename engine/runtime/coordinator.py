@@ -33,36 +33,17 @@ What can go wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
 from flowledger.engine.config import Coordinator as CoordinatorSettings
 from flowledger.engine.config import Limits
-from flowledger.engine.domain.decisions import Rules, admitted, decide, lease_expired, recalled
-from flowledger.engine.domain.decisions import rung as rang
-from flowledger.engine.domain.event import TaskEvent
-from flowledger.engine.domain.requests import TaskRequest
-from flowledger.engine.domain.run import Run
-from flowledger.engine.domain.states import StepState
-from flowledger.engine.domain.waiting import let_go
 from flowledger.engine.errors import LeadershipLost, StreamMoved
-from flowledger.engine.ports import (
-    NO_FAULTS,
-    Clock,
-    Commit,
-    FaultPoints,
-    Leadership,
-    Ledger,
-    Recorded,
-    Unreadable,
-)
-from flowledger.engine.runtime.admissions import Admissions, gate_rules
+from flowledger.engine.ports import NO_FAULTS, Clock, Commit, FaultPoints, Leadership, Ledger
 from flowledger.engine.runtime.batch import Batch, Numbers
 from flowledger.engine.runtime.committer import Committer, UnderWay
-from flowledger.engine.runtime.parking import UNFOLDABLE, Parking
-from flowledger.engine.runtime.runs import Runs
+from flowledger.engine.runtime.deciding import Decider
 from flowledger.engine.runtime.seat import OnlySeat, Seat
 from flowledger.engine.telemetry import Signal, logger
 
@@ -92,26 +73,18 @@ class Coordinator:
         self._settings = settings
         self._faults = faults
         self._seat = seat or OnlySeat()
-        self._admissions = Admissions(ledger, gate_rules(limits, settings.ageing_seconds))
-        self._at_rest = Rules(
-            lost_leases=settings.lost_lease_limit,
-            hand_backs=settings.hand_back_limit,
-            admit=self._admissions.admit,
-        )
-        self._rules = replace(self._at_rest, patient=True)
-        self._runs = Runs(ledger, settings.cache_tasks, limits.namespaces, self._admissions.restore)
+        self._decider = Decider(ledger, clock, settings, limits)
+        self._admissions = self._decider.admissions
+        self._parking = self._decider.parking
+        self._runs = self._decider.runs
         self._leadership: Leadership | None = None
         self._committer = Committer(self._send)
-        self._parking = Parking()
-        self._wary = False  # some task is suspected or parked, so that each must be looked at
         self._under_way: UnderWay | None = None
         self._put_off: Numbers = {}  # starts whose rows are still to be stored
         self._queued = 0  # since the last tidying
-        self._held_by_nobody: set[tuple[UUID, str, int]] = set()  # by the last reconciliation
         self._conflicts = 0  # since the last commit that was stored
         self._position = 0  # stored
-        self._read = 0  # folded; ahead of what is stored while a commit is under way
-        self._renew_at = self._ask_clock_at = self._reconcile_at = clock.now()
+        self._renew_at = clock.now()
         self._log = logger("coordinator", shard=self._seat.shard)
 
     @property
@@ -132,7 +105,7 @@ class Coordinator:
             leadership = self._lead()
             if leadership is None:
                 return self._settings.poll_seconds
-            return self._work_on_what_is_stored(leadership, rung)
+            return self._work(leadership, rung)
         except LeadershipLost:
             self._log.emit(Signal.COORDINATOR_LOST)
             self._parking.acquit()
@@ -149,8 +122,7 @@ class Coordinator:
             self._under_way = None
         self._leadership = None
         self._put_off = {}
-        self._runs.forget_all()
-        self._admissions.forget()
+        self._decider.forget()
 
     def resign(self) -> None:
         """Let another lead at once."""
@@ -180,169 +152,67 @@ class Coordinator:
     def _elected(self, leadership: Leadership) -> None:
         self._log.emit(Signal.COORDINATOR_ELECTED, epoch=leadership.epoch)
         self._leadership = leadership
-        self._position = self._read = leadership.position
-        self._ask_clock_at = self._reconcile_at = self._clock.now()
-
-    def _work_on_what_is_stored(self, leadership: Leadership, rung: frozenset[str]) -> float:
-        """Work; what cannot be folded may follow from decisions that it does not know of.
-
-        Another has led meanwhile, or a commit that was cut off has arrived after all. Raises
-        LeadershipLost then, and what `_work` raises.
-        """
-        try:
-            return self._work(leadership, rung)
-        except UNFOLDABLE:
-            self._wary = True
-            found = self._ledger.lead(self._identity, self._settings.lease_seconds)
-            if found != Leadership(leadership.epoch, self._position):
-                raise LeadershipLost("the shard has moved on") from None
-            raise
+        self._position = leadership.position
+        self._decider.elected(leadership.position)
 
     def _work(self, leadership: Leadership, rung: frozenset[str]) -> float:
+        decider, settings = self._decider, self._settings
         if self._under_way is None:
             self._runs.shrink()
-        settings = self._settings
+        self._parking.begin(certain=self._under_way is None)
         batch = Batch(self._put_off, settings.ageing_seconds, settings.lost_lease_limit)
         limit = settings.batch_size << min(self._conflicts, MOST_DOUBLINGS)
-        facts = self._ledger.facts(self._read, limit)
-        if not self._take_all(batch, facts):
+        facts = self._ledger.facts(decider.read, limit)
+        decider.take(batch, facts)
+        # What failed may contradict decisions under way, which the log then refuses because of it.
+        if not self._settle() or not self._is_sound(leadership):
             return 0.0
-        self._read = facts[-1].position if facts else self._ledger.passed(self._read)
-        asked = self._ask_clock(batch, rung)
-        self._let_go(batch, look=asked or "room" in rung)
+        self._parking.certain = True
+        decider.read = facts[-1].position if facts else self._ledger.passed(decider.read)
+        asked = decider.ask_clock(batch, rung)
+        decider.let_go(batch, look=asked or "room" in rung)
+        if not self._is_sound(leadership):
+            return 0.0
         # Others' facts were passed over: to store that for each of them would cost a commit each.
         changed = batch or facts or self._admissions.gate.unsaved
-        if not changed and not (asked and self._read > self._position):
+        if not changed and not (asked and decider.read > self._position):
             return self._pause()
-        crowded = len(self._runs) > self._settings.cache_tasks  # shrunk between commits only
-        hurry = len(facts) >= self._settings.hurry_events and not crowded
+        crowded = len(self._runs) > settings.cache_tasks  # shrunk between commits only
+        hurry = len(facts) >= settings.hurry_events and not crowded
         self._put_off = batch.put_off_starts() if hurry else {}
         self._commit(leadership, batch, beside=hurry)
         stored = not hurry and self._settle()
         return self._pause() if stored and len(facts) < limit else 0.0
 
-    def _take_all(self, batch: Batch, facts: Sequence[Recorded | Unreadable]) -> bool:
-        """False: the commit that is under way was refused, and all is read again."""
-        now = self._clock.now()
-        asked: dict[UUID, UUID] = {}
-        try:
-            for fact in facts:
-                if isinstance(fact, Unreadable):
-                    self._parking.park(fact.task_id, fact.reason)
-                    self._wary = True
-                elif isinstance(event := fact.event, TaskEvent):
-                    if isinstance(event, TaskRequest) or (asked and event.task_id in asked):
-                        asked[event.task_id] = event.event_id
-                    self._take(batch, event, now, decides=not asked or event.task_id not in asked)
-                else:
-                    self._admissions.gate.told(event)
-            # What operators ask for is weighed against all that is known to have happened.
-            for task_id, cause in asked.items():
-                for run in self._found(task_id):
-                    batch.decided(run, decide(run, cause, now, self._rules))
-        except UNFOLDABLE:
-            # It may contradict decisions under way, which the log then refuses because of it.
-            if self._settle():
-                raise
-            return False
-        return self._settle()
+    def _is_sound(self, leadership: Leadership) -> bool:
+        """Whether nothing of the batch at hand failed. Else nothing of it counts; all begins anew.
 
-    def _take(self, batch: Batch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
-        certain = self._under_way is None
-        if self._wary:
-            with self._parking.of(event.task_id, certain=certain) as accepted:
-                if accepted:
-                    self._fold(batch, event, now, decides=decides)
-            return
-        try:
-            self._fold(batch, event, now, decides=decides)
-        except UNFOLDABLE:
-            with self._parking.of(event.task_id, certain=certain):
-                raise
+        What cannot be folded may follow from decisions that it does not know of: another has led
+        meanwhile, or a commit that was cut off has arrived after all. Raises LeadershipLost then.
+        """
+        if self._parking.unsaved:
+            self._runs.forget(self._parking.unsaved)
+            self._ledger.park(leadership.epoch, self._position, self._parking.unsaved)
+            self._parking.saved()
+        if not self._parking.spoiled:
+            return True
+        found = self._ledger.lead(self._identity, self._settings.lease_seconds)
+        if found != Leadership(leadership.epoch, self._position):
+            raise LeadershipLost("the shard has moved on")
+        self._begin_anew()
+        self._decider.look(self._position)
+        return False
 
-    def _fold(self, batch: Batch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
-        run = self._runs.fold(event, self._read)
-        batch.saw(run, event)
-        if run.plan.limited:
-            self._admissions.saw(run, (event,), now)
-        if decides and (events := decide(run, event.event_id, now, self._rules)):
-            batch.decided(run, events)
-
-    def _let_go(self, batch: Batch, *, look: bool) -> None:
-        """Queue the steps that waited and can go now."""
-        now, limit = self._clock.now(), self._settings.timer_batch_size
-        self._admissions.sync(batch)
-        for task_id, step in self._admissions.recalled(now, limit, look=look):
-            for run in self._found(task_id):
-                batch.decided(run, recalled(run, run.plan.numbers[step], now, self._rules))
-        for waiter in self._admissions.called(now, limit):
-            for run in self._found(waiter.task_id):
-                events = admitted(run, run.plan.numbers[waiter.step], now, self._rules)
-                batch.decided(run, let_go(events, waiter))
-        for run in self._admissions.stalled(batch):
-            batch.decided(run, decide(run, run.last_event, now, self._at_rest))
-
-    def _ask_clock(self, batch: Batch, rung: frozenset[str]) -> bool:
-        """See what time asks for, where it is time to look."""
-        now = self._clock.now()
-        if now < self._ask_clock_at and not rung & {"clock", "submission"}:
-            return False
-        more = self._take_submissions(batch, now)
-        reconcile = now >= self._reconcile_at
-        due = self._ledger.due(self._settings.timer_batch_size, orphans=reconcile)
-        now = self._clock.now()
-        for task_id, step, kind in due.timers:
-            for run in self._found(task_id):
-                events = rang(run, step, kind, now, self._rules)
-                batch.decided(run, events)
-                batch.untime(task_id, step)
-                if run.plan.limited:
-                    self._admissions.saw(run, events, now)
-        for task_id, step, worker in due.lost:
-            for run in self._found(task_id):
-                expired = lease_expired(run, run.plan.numbers[step], worker, now, self._rules)
-                batch.decided(run, expired)
-        if reconcile:
-            self._reconcile(batch, now)
-        poll = now + timedelta(seconds=self._settings.poll_seconds)
-        self._ask_clock_at = now if more else min(poll, due.next_at or poll)
-        return True
-
-    def _found(self, task_id: UUID) -> Iterator[Run]:
-        """The run; nothing where the task is parked."""
-        with self._parking.of(task_id, certain=self._under_way is None) as accepted:
-            if accepted:
-                yield self._runs.at(task_id, self._read)
-
-    def _take_submissions(self, batch: Batch, now: datetime) -> bool:
-        for created in self._ledger.submissions(self._settings.submission_batch_size):
-            run = self._runs.create(created)
-            batch.decided(run, (created,))
-            batch.decided(run, decide(run, created.event_id, now, self._rules))
-            batch.submissions.append(created.submission or 0)
-        return len(batch.submissions) == self._settings.submission_batch_size
-
-    def _reconcile(self, batch: Batch, now: datetime) -> None:
-        found, held_by_nobody = 0, set[tuple[UUID, str, int]]()
-        for task_id, step in self._ledger.unqueued(self._settings.timer_batch_size):
-            for run in self._found(task_id):
-                number = run.plan.numbers[step]
-                state, version, *_ = run.steps[number]
-                if state is StepState.ENQUEUED:
-                    batch.requeue(run, number)
-                    found += 1
-                elif (task_id, step, version) in self._held_by_nobody:
-                    batch.decided(run, lease_expired(run, number, None, now, self._rules))
-                    found += 1
-                else:  # its end may be in the log, and not read yet
-                    held_by_nobody.add((task_id, step, version))
-        self._held_by_nobody = held_by_nobody
-        if found:
-            self._log.emit(Signal.COORDINATOR_RECONCILED, steps=found)
-        self._reconcile_at = now + timedelta(seconds=self._settings.reconcile_seconds)
+    def _begin_anew(self) -> None:
+        """Read all again from what is stored."""
+        self._put_off = {}
+        self._decider.forget()
+        self._decider.again(self._position)
 
     def _commit(self, leadership: Leadership, batch: Batch, *, beside: bool) -> None:
-        commit = batch.commit(leadership.epoch, self._position, self._read, self._clock.now())
+        commit = batch.commit(
+            leadership.epoch, self._position, self._decider.read, self._clock.now()
+        )
         self._admissions.store(commit)
         if self._conflicts:  # a row that lingers in the queue may have been it
             commit.dropped.extend(row["step_id"] for row in commit.queued)
@@ -372,12 +242,8 @@ class Coordinator:
             under_way.outcome.result()
         except StreamMoved as moved:
             self._log.emit(Signal.COORDINATOR_CONFLICT, reason=str(moved))
-            self._runs.forget_all()
-            self._admissions.forget()
-            self._put_off = {}
-            self._read = self._position
+            self._begin_anew()
             self._conflicts += 1
-            self._ask_clock_at = self._clock.now()
             return False
         self._faults.reached("committed")
         self._stored(under_way.batch, under_way.commit)
@@ -386,18 +252,23 @@ class Coordinator:
     def _stored(self, batch: Batch, commit: Commit) -> None:
         self._position = commit.new
         self._conflicts = 0
+        self._parking.acquit()
         self._admissions.stored(commit)
+        if batch.unparked:
+            self._ledger.unpark(commit.epoch, batch.unparked)
+            self._log.emit(Signal.COORDINATOR_TASKS_UNPARKED, tasks=len(batch.unparked))
         self._renew_at = self._clock.now() + timedelta(seconds=self._settings.lease_seconds / 3)
         self._runs.forget(run.task_id for run in batch.runs if run.ended)
         self._queued += len(commit.queued)
         if self._queued >= self._settings.vacuum_steps:
             self._queued = 0
             self._committer.after(self._ledger.tidy)
-        self._ask_clock_at = min([self._ask_clock_at, *(row["due_at"] for row in commit.timers)])
+        for row in commit.timers:
+            self._decider.ask_at(row["due_at"])
         self._log.emit(
             Signal.COORDINATOR_BATCH_COMMITTED, position=commit.new, events=len(commit.events)
         )
 
     def _pause(self) -> float:
-        next_at = self._admissions.next_at(min(self._ask_clock_at, self._renew_at))
+        next_at = min(self._decider.next_at, self._renew_at)
         return max(0.0, (next_at - self._clock.now()).total_seconds())

@@ -30,7 +30,6 @@ from flowledger.engine.store.limits import changes_text, circuits_of, state_of
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Pool
 from flowledger.engine.store.recorder import LAST, LOG_OF_TOPICS, LedgerDatastore, LedgerRecorder
-from flowledger.engine.telemetry import Signal, logger
 
 FACTS = "select * from flowledger.shard_facts(%s, %s, %s, %s, %b)"
 TOPICS = TextArray(FACT_TOPICS)
@@ -57,7 +56,6 @@ class PostgresLedger:
         self._clock = clock
         self._lease = lease_seconds
         self._recorder = LedgerRecorder(LedgerDatastore(pool))
-        self._unreadable: set[UUID] = set()
 
     def lead(self, leader: UUID, lease_seconds: float) -> Leadership | None:
         """Become or stay the leader; None while another is."""
@@ -155,31 +153,43 @@ class PostgresLedger:
         )
         return cast("list[tuple[UUID, str]]", rows)
 
-    def submissions(self, limit: int) -> Sequence[TaskCreated]:
-        """Tasks left by applications in transactions of their own, oldest first.
-
-        One that cannot be read is told once, and stays where it is.
-        """
+    def submissions(self, limit: int) -> Sequence[TaskCreated | Unreadable]:
+        """Tasks left by applications in transactions of their own, oldest first."""
         rows = self._all(
             "select * from flowledger.left_submissions(%s, %s, %s)",
             (limit, self._shard, self._shards),
         )
-        left: list[TaskCreated] = []
-        for number, task_id, topic, state in rows:
-            try:
-                event = self._mapper.to_domain_event(LedgerEvent(task_id, 1, topic, state, task_id))
-            except LogCorrupt as error:
-                self._tell_once(task_id, error)
-                continue
-            if isinstance(event, TaskCreated):
-                left.append(event.model_copy(update={"submission": number}))
-        return left
+        return [self._left(*row) for row in rows]
 
-    def _tell_once(self, task_id: UUID, error: LogCorrupt) -> None:
-        if task_id not in self._unreadable:
-            self._unreadable.add(task_id)
-            signal = Signal.COORDINATOR_TASK_PARKED
-            logger("coordinator").emit(signal, task_id=str(task_id), error=str(error))
+    def _left(self, number: int, task_id: UUID, topic: str, state: bytes) -> Any:
+        try:
+            event = self._mapper.event(task_id, 1, topic, state, task_id)
+        except LogCorrupt as error:
+            return Unreadable(0, task_id, f"its submission cannot be read: {error}")
+        if not isinstance(event, TaskCreated):
+            return Unreadable(0, task_id, f"its submission is a {topic}, not a task.created")
+        return event.model_copy(update={"submission": number})
+
+    def park(self, epoch: int, position: int, reasons: Mapping[UUID, str]) -> None:
+        """Note which tasks are left alone, and why. Raises LeadershipLost."""
+        self._one(
+            "select flowledger.park_tasks(%s, %s, %s, %s, %b)",
+            (self._shard, epoch, position, UuidArray([*reasons]), TextArray([*reasons.values()])),
+        )
+
+    def unpark(self, epoch: int, tasks: Sequence[UUID]) -> None:
+        """These go on: what was decided about them is stored."""
+        self._one("select flowledger.unpark_tasks(%s, %s, %s)", (self._shard, epoch, [*tasks]))
+
+    def parked(self) -> Sequence[UUID]:
+        """The tasks that the leader before left alone; all of them are to be tried again."""
+        rows = self._all("select flowledger.try_parked(%s, %s)", (self._shard, self._shards))
+        return [task for (task,) in rows]
+
+    def wanted(self, limit: int) -> Sequence[UUID]:
+        """Parked tasks that are to be tried again."""
+        query = "select flowledger.wanted_tasks(%s, %s, %s)"
+        return [task for (task,) in self._all(query, (limit, self._shard, self._shards))]
 
     def limits(self) -> GateState:
         """What is stored of limits, with the steps of the shard that wait."""

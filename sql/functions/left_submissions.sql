@@ -1,4 +1,5 @@
 -- Tasks of one of p_shards shards that applications left in transactions of their own, oldest first.
+-- Those that are parked are left out, unless they are to be tried again.
 -- drop: function flowledger.left_submissions(integer)
 
 create or replace function flowledger.left_submissions(
@@ -10,7 +11,10 @@ stable
 as $$
     select s.submission, s.task_id, s.topic, s.state
     from flowledger.submission as s
-    where p_shards = 1 or flowledger.shard_of(s.task_id, p_shards) = p_shard
+    where (p_shards = 1 or flowledger.shard_of(s.task_id, p_shards) = p_shard)
+        and not exists (
+            select from flowledger.parked_task as k where k.task_id = s.task_id and not k.wanted
+        )
     order by s.submission
     limit p_limit;
 $$;

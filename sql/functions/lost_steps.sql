@@ -1,6 +1,7 @@
 -- Steps of one of p_shards shards that were claimed by workers whose lease has run out; with
 -- p_orphans also by workers that nobody knows, which reads the whole queue and is not for every
 -- second.
+-- Those of parked tasks are left out.
 -- drop: function flowledger.lost_steps(integer, boolean)
 
 create or replace function flowledger.lost_steps(
@@ -21,6 +22,9 @@ begin
         where q.worker_id is not null
             and (p_shards = 1 or flowledger.shard_of(q.task_id, p_shards) = p_shard)
             and (w.worker_id is null or w.lease_until < flowledger.clock())
+            and not exists (
+                select from flowledger.parked_task as k where k.task_id = q.task_id
+            )
         limit p_limit;
     end if;
 end

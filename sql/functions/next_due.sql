@@ -1,4 +1,5 @@
 -- The engine's time, and when the next timer of one of p_shards shards falls due (null: none is set).
+-- Parked tasks are left out.
 -- drop: function flowledger.next_due()
 
 create or replace function flowledger.next_due(
@@ -13,6 +14,9 @@ as $$
         (
             select min(t.due_at)
             from flowledger.timer as t
-            where p_shards = 1 or flowledger.shard_of(t.task_id, p_shards) = p_shard
+            where (p_shards = 1 or flowledger.shard_of(t.task_id, p_shards) = p_shard)
+                and not exists (
+                    select from flowledger.parked_task as k where k.task_id = t.task_id
+                )
         );
 $$;

@@ -1,6 +1,6 @@
 -- Steps of one of p_shards shards that are queued and that no worker has claimed, of these templates
 -- or of steps that depend on these systems. What would be claimed last comes first: whoever takes
--- them out of the queue then meets the workers as late as can be.
+-- them out of the queue then meets the workers as late as can be. Those of parked tasks are left out.
 
 create or replace function flowledger.queued_steps_of(
     p_templates uuid[], p_systems text[], p_limit integer, p_shard integer, p_shards integer
@@ -21,6 +21,7 @@ as $$
             )
         )
         and (p_shards = 1 or flowledger.shard_of(q.task_id, p_shards) = p_shard)
+        and not exists (select from flowledger.parked_task as k where k.task_id = q.task_id)
     order by q.turn desc, q.queued desc
     limit p_limit;
 $$;
