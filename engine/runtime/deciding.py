@@ -54,6 +54,7 @@ class Decider:
         self._rules = replace(self._at_rest, patient=True)
         self._held_by_nobody: set[tuple[UUID, str, int]] = set()  # by the last reconciliation
         self._ask_clock_at = self._reconcile_at = clock.now()
+        self._just_elected = False
         self._log = logger("coordinator")
 
     @property
@@ -74,6 +75,7 @@ class Decider:
         """Begin at a position, and try again what was parked."""
         self.parking.elected(self._ledger.parked())
         self.look(position)
+        self._just_elected = True
 
     def look(self, position: int) -> None:
         """Begin at a position, and look at everything."""
@@ -130,7 +132,8 @@ class Decider:
             return False
         more = self._take_submissions(batch, now)
         self._try_again(batch, now)
-        reconcile = now >= self._reconcile_at
+        # What takes long comes after the first commit: others wait for that, and know of no leader.
+        reconcile = now >= self._reconcile_at and not self._just_elected
         due = self._ledger.due(self._settings.timer_batch_size, orphans=reconcile)
         now = self._clock.now()
         for task_id, step, kind in due.timers:
@@ -145,6 +148,7 @@ class Decider:
         if reconcile:
             self._reconcile(batch, now)
         poll = now + timedelta(seconds=self._settings.poll_seconds)
+        more, self._just_elected = more or self._just_elected, False
         self._ask_clock_at = now if more else min(poll, due.next_at or poll)
         return True
 

@@ -1,18 +1,21 @@
 """The shards that this process leads or stands by for, and the coordinators that do it.
 
 Who owns what. Each shard's row has a lease and an epoch; whoever holds them is the shard's one
-coordinator, and renews the lease from the very loop that decides. Each process besides has a row of
-its own with a lease, which says only that it is there to take its share.
+coordinator. Each process besides has a row of its own with a lease, which says only that it is
+there to take its share. A commit renews its shard's lease, and each look here those of all shards
+that are led, so that none runs out while its loop is busy with something long; a loop whose work
+failed does not lead before it has asked again, so that another may do better.
 
-One look. Renew the process's row; read who else is there and how long each lease still holds;
-compute the fair share (a pure rule, the same in every process); tell the coordinator of each shard
-whether it is wanted. Those loops do the rest: one that is told to lead asks for the lease, one that
-is not wanted any more commits what is under way and resigns. A loop is made when its shard is first
-wanted, and stays.
+One look. Renew the process's row, and the leases of what it leads; read who else is there and how
+long each lease still holds; compute the fair share (a pure rule, the same in every process); tell
+the coordinator of each shard whether it is wanted. Those loops do the rest: one that is told to
+lead asks for the lease, one that is not wanted any more commits what is under way and resigns. A
+loop is made when its shard is first wanted, and stays.
 
 What can go wrong.
 - A leader dies: its lease runs out. Whoever stands by has read when, and looks at that moment, so
   nobody asks before; the one whose share it is takes over, and after `lease_seconds / 3` anybody.
+- A loop waits long for the database, or has much to do: the leases are renewed beside it.
 - A leader stops for a while and wakes up: the epoch refuses its commit, it stands by.
 - A process ends in order: it gives its row back first, then its shards, each with a notification.
 - Two processes see different rows: at worst both ask for one lease, which only one gets, or two
@@ -47,8 +50,8 @@ MOMENT = 0.002
 class Roster(Protocol):
     """The rows of the processes and of the shards. Raises DatabaseUnavailable when cut off."""
 
-    def attend(self, process: UUID, lease_seconds: float) -> Attendance:
-        """Say that the process is there for so long, and see who else is."""
+    def attend(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Attendance:
+        """Say that the process is there for so long and leads these shards; see who else is."""
         ...
 
     def leave(self, process: UUID) -> None:
@@ -101,7 +104,8 @@ class Shards:
         Raises DatabaseUnavailable; the loops of the shards go on as they were told before.
         """
         lease_seconds = self._settings.lease_seconds
-        attendance = self._roster.attend(self._identity, lease_seconds)
+        led = [shard for shard, one in self._led.items() if one.coordinator.leads]
+        attendance = self._roster.attend(self._identity, lease_seconds, led)
         self._attends = True
         self._count_is(len(attendance.leases))
         patience = lease_seconds / PARTS_OF_LEASE

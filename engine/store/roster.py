@@ -49,13 +49,17 @@ class PostgresRoster:
         self._pool = pool
         self._clock = clock
 
-    def attend(self, process: UUID, lease_seconds: float) -> Attendance:
-        """Say that the process is there for so long, and see who else is."""
+    def attend(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Attendance:
+        """Say that the process is there for so long and leads these shards; see who else is."""
         ((now,),) = self._all(
             "select flowledger.renew_coordinator(%s, %s, %s, %s)",
             (process, socket.gethostname(), os.getpid(), lease_seconds),
         )
         self._clock.observe(cast("datetime", now))
+        if led:
+            self._all(
+                "select flowledger.renew_shards(%s, %s, %s)", (process, [*led], lease_seconds)
+            )
         live = self._all("select flowledger.live_coordinators()")
         leases = self._all(LEASES)
         return Attendance([row[0] for row in live], [Lease(*row[:3]) for row in leases])

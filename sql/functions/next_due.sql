@@ -12,11 +12,13 @@ as $$
     select
         flowledger.clock(),
         (
-            select min(t.due_at)
+            select t.due_at
             from flowledger.timer as t
             where (p_shards = 1 or flowledger.shard_of(t.task_id, p_shards) = p_shard)
                 and not exists (
                     select from flowledger.parked_task as k where k.task_id = t.task_id
                 )
+            order by t.due_at
+            limit 1
         );
 $$;

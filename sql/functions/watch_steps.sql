@@ -1,6 +1,9 @@
 -- Which of these steps the worker still holds, where their streams stand, and which shall stop.
 -- Notes the heartbeats that came since it last asked: p_details has one for each step, null where
 -- there was none. Locks: the queue rows with a heartbeat.
+--
+-- The steps are named twice where rows are joined: a planner that takes the queue for empty would
+-- walk all of it for each of them.
 
 create or replace function flowledger.watch_steps(
     p_worker uuid, p_steps uuid[], p_details text[]
@@ -13,14 +16,15 @@ as $$
 begin
     perform from flowledger.queue as q
     join unnest(p_steps, p_details) as b (step, details) on b.step = q.step_id
-    where b.details is not null and q.worker_id = p_worker
+    where b.details is not null and q.worker_id = p_worker and q.step_id = any (p_steps)
     order by q.step_id
     for update of q;
 
     update flowledger.queue as q
     set beaten_at = flowledger.clock(), details = b.details::jsonb
     from unnest(p_steps, p_details) as b (step, details)
-    where b.details is not null and q.step_id = b.step and q.worker_id = p_worker;
+    where b.details is not null and q.step_id = b.step and q.worker_id = p_worker
+        and q.step_id = any (p_steps);
 
     return query
     select q.step_id, q.stream_version + 1, q.attempt, q.cancelling

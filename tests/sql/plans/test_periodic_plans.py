@@ -1,0 +1,180 @@
+"""What the loops ask again and again costs what is open, whatever has ended and whatever waits.
+
+The database has a history that was analyzed, and since then a backlog that nobody can work off: the
+statistics know nothing of it. Each query may read a few times the rows that are open, never their
+product; most of them read next to nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from board import Connection, call, new_id
+from psycopg import sql
+
+from flowledger.engine.domain.events import FACT_TOPICS
+from flowledger.engine.store.pool import PLANS
+
+ROOT = Path(__file__).parents[3]
+ENDED, OPEN = 100_000, 20_000
+FEW, ONCE, TWICE = 200, OPEN + 1_000, 3 * OPEN + 1_000
+WORKER, KNOWN, UNKNOWN, PAUSED = (new_id() for _ in range(4))
+TOPICS = list(FACT_TOPICS)
+
+HISTORY = """
+    insert into flowledger.task select
+        md5(n::text)::uuid, %(known)s, 'n', 't', '1', 'complete', 3, false, 0, n::text, now(), now()
+    from generate_series(1, %(ended)s) as n;
+    insert into flowledger.step
+    select task_id, 'a', 'complete', 1, 3 from flowledger.task;
+    insert into flowledger.queue
+        (step_id, task_id, template_id, stream_version, turn, attempt, resets, step)
+    select task_id, task_id, template_id, 1, 0, 1, 0, 'a' from flowledger.task limit 100;
+    delete from flowledger.queue;
+    analyze;
+"""
+BACKLOG = """
+    insert into flowledger.task select
+        md5('o' || n)::uuid, %(unknown)s, 'n', 'u', '1', 'in_progress', 2, false,
+        0, n::text, now(), null
+    from generate_series(1, %(open)s) as n;
+    insert into flowledger.step
+    select task_id, 'a', 'enqueued', 0, 1 from flowledger.task where ended_at is null;
+    insert into flowledger.queue
+        (step_id, task_id, template_id, stream_version, turn, attempt, resets, step)
+    select
+        flowledger.least_step_id(task_id), task_id, %(unknown)s, 1, 0, 1, 0, 'a'
+    from flowledger.task where ended_at is null;
+    insert into flowledger.timer
+    select
+        flowledger.least_step_id(task_id), task_id, 'a', 'start_timeout', now() + interval '1 day'
+    from flowledger.task where ended_at is null;
+"""
+
+# Role, function, its arguments, and how many rows of the large tables it may read.
+PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
+    ("coordinator", "lead_shard", (0, WORKER, 60.0, 1), FEW),
+    ("coordinator", "passed_facts", (0, 1, 0, TOPICS), FEW),
+    ("coordinator", "shard_facts", (0, 1, 0, 500, TOPICS), FEW),
+    ("coordinator", "due_timers", (500, 0, 1), FEW),
+    ("coordinator", "next_due", (0, 1), FEW),
+    ("coordinator", "lost_steps", (500, False, 0, 1), FEW),
+    ("coordinator", "left_submissions", (500, 0, 1), FEW),
+    ("coordinator", "wanted_tasks", (500, 0, 1), FEW),
+    ("coordinator", "try_parked", (0, 1), FEW),
+    ("coordinator", "slots_in_use", (["k"],), FEW),
+    ("coordinator", "elders", (["k"], [1.0], 16, 0, 2), FEW),
+    ("coordinator", "limits_in_use", (0, 1), FEW),
+    ("coordinator", "queued_steps_of", ([UNKNOWN], [], 500, 0, 1), TWICE),
+    ("coordinator, reconciling", "unqueued_steps", (500, 0, 1), TWICE),
+    ("coordinator, reconciling", "lost_steps", (500, True, 0, 1), ONCE),
+    ("coordinator, reconciling", "forget_workers", (), ONCE),
+    ("runtime", "renew_coordinator", (WORKER, "here", 1, 60.0), FEW),
+    ("runtime", "renew_shards", (WORKER, [0], 60.0), FEW),
+    ("runtime", "live_coordinators", (), FEW),
+    ("runtime", "shard_leases", (), FEW),
+    ("runtime", "ended_tasks", ([WORKER],), FEW),
+    ("worker", "renew_worker", (WORKER, "here", 1, 60.0), FEW),
+    ("worker", "claim_steps", (WORKER, [KNOWN], 16, False), TWICE),
+    ("worker", "isolate_worker", (WORKER, [KNOWN]), FEW),
+    ("worker", "watch_steps", (WORKER, [WORKER], [None]), FEW),
+    ("worker, after an outage", "held_steps", (WORKER,), ONCE),
+    ("projector", "attend_projections", (WORKER, "here", 1, 60.0, "x"), FEW),
+    ("projector", "projection_leases", (), FEW),
+    ("projector", "lead_projection", ("x", 1, WORKER, 60.0), FEW),
+    ("projector", "next_rebuild", ("x", 10), FEW),
+    ("projector", "parked_of", ("x", 1), FEW),
+    ("projector", "log_head", (), FEW),
+]
+NOT_PERIODIC = {
+    "circuits_now": "returns what is in a table of outside systems",
+    "aside_of": "asked when a batch failed",
+    "list_shards": "asked by people",
+    "set_shards": "asked by people",
+    "commit_decisions": "costs what it stores",
+    "decided_events": "reads one task",
+    "park_tasks": "costs what it stores",
+    "unpark_tasks": "costs what it stores",
+    "resign_shard": "at the end",
+    "retire_coordinator": "at the end",
+    "retire_worker": "at the end",
+    "checkpoint_step": "one step",
+    "complete_step": "one step",
+    "completed_steps": "the steps that are asked about",
+    "created_tasks": "the tasks that are asked about",
+    "last_checkpoints": "the steps that are asked about",
+    "exchange_steps": "claim_steps, and what is reported",
+    "outrun_claims": "reads no table",
+    "report_facts": "costs what it stores",
+    "append_facts": "costs what it stores",
+    "wear_worker": "one worker",
+}
+
+
+@pytest.fixture(scope="module")
+def crowd(server: str, template: str) -> Generator[Connection]:
+    """A connection as the engine has it, to a database with a history and a backlog."""
+    name = sql.Identifier(f"{template}_crowd")
+    values = {"known": KNOWN, "unknown": UNKNOWN, "ended": ENDED, "open": OPEN}
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("create database {} template {}").format(name, sql.Identifier(template))
+        )
+        url = urlunsplit(urlsplit(server)._replace(path=f"/{template}_crowd"))
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("alter table flowledger.task set (autovacuum_enabled = off)")
+            for text in (HISTORY, BACKLOG):
+                for statement in filter(str.strip, text.split(";")):
+                    named = set(re.findall(r"%\((\w+)\)s", statement))
+                    bound = {key: values[key] for key in named}
+                    connection.execute(
+                        psycopg.ClientCursor(connection).mogrify(statement.encode(), bound)
+                        if bound
+                        else statement.encode()
+                    )
+            for key, value in PLANS.items():
+                connection.execute(f"set {key} = {value}".encode())
+            connection.execute("set statement_timeout = '5 s'")
+            call(connection, "renew_worker", WORKER, "here", 1, 60.0)
+            yield connection
+        admin.execute(sql.SQL("drop database {} with (force)").format(name))
+
+
+def rows_read(connection: Connection) -> int:
+    """So far, of all tables of the engine, by any plan."""
+    connection.execute("select pg_stat_force_next_flush()")
+    row = connection.execute(
+        "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint from pg_stat_user_tables"
+        " where schemaname = 'flowledger'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "most"),
+    [case[1:] for case in PERIODIC],
+    ids=[f"{role}: {function}" for role, function, *_ in PERIODIC],
+)
+def test_what_is_asked_periodically_reads_no_more_than_is_open(
+    crowd: Connection, function: str, arguments: tuple[Any, ...], most: int
+) -> None:
+    before = rows_read(crowd)
+
+    call(crowd, function, *arguments)
+
+    assert rows_read(crowd) - before <= most
+
+
+@pytest.mark.parametrize("file", ["ledger", "roster", "workboard"])
+def test_every_function_that_the_loops_call_is_measured_or_named(file: str) -> None:
+    text = (ROOT / "engine" / "store" / f"{file}.py").read_text("utf-8")
+    called = set(re.findall(r"flowledger\.([a-z_]+)\(", text))
+
+    assert called - {function for _, function, *_ in PERIODIC} <= set(NOT_PERIODIC)
