@@ -183,7 +183,7 @@ class Engine:
         for key in keys:
             texts = {"correlation_id": correlation_id, "actor": actor, "idempotency_key": key}
             check_submission(template.key, priority, on_duplicate, texts)
-        check_times(template.key, start_at, deadline_at)
+        start_at, deadline_at = check_times(template.key, start_at, deadline_at)
         tags = check_tags(template.key, tags, InvalidSubmission)
         created = [
             self._created(

@@ -7,7 +7,7 @@ hold must be refused here: later it would hold up every task, not only its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import cast
 
 from flowledger.engine.domain.texts import text_fault
@@ -18,6 +18,9 @@ LOWEST_PRIORITY, HIGHEST_PRIORITY = -(2**31), 2**31 - 1
 
 LONGEST_TEXT = 1_000
 """Characters: these texts stand in many rows and in every log line of the task."""
+
+TIMES = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC))
+"""Within these a time can be written in every time zone, and a deadline be counted from a start."""
 
 DUPLICATES = ("return", "raise")
 
@@ -44,26 +47,38 @@ def check_submission(
             raise InvalidSubmission(f"{template}: {name} {fault}")
 
 
-def check_times(template: str, start_at: object, deadline_at: object) -> None:
-    """Refuse times without a time zone, and a deadline that is not behind the start.
+def check_times(
+    template: str, start_at: object, deadline_at: object
+) -> tuple[datetime | None, datetime | None]:
+    """Both times in UTC. A deadline is behind the start, and both are within `TIMES`.
 
     Raises InvalidSubmission, which names the template and the parameter.
     """
-    for name, moment in (("start_at", start_at), ("deadline_at", deadline_at)):
-        if moment is None:
-            continue
-        if not isinstance(moment, datetime) or moment.utcoffset() is None:
-            raise InvalidSubmission(
-                f"{template}: {name} should be a datetime with a time zone, got {moment!r}"
-            )
-    if (
-        isinstance(start_at, datetime)
-        and isinstance(deadline_at, datetime)
-        and deadline_at <= start_at
-    ):
+    start, deadline = (
+        _time(f"{template}: {name}", moment)
+        for name, moment in (("start_at", start_at), ("deadline_at", deadline_at))
+    )
+    if start is not None and deadline is not None and deadline <= start:
         raise InvalidSubmission(
             f"{template}: deadline_at {deadline_at} should be later than start_at {start_at}"
         )
+    return start, deadline
+
+
+def _time(place: str, moment: object) -> datetime | None:
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:
+        raise InvalidSubmission(f"{place} should be a datetime with a time zone, got {moment!r}")
+    try:
+        found = moment.astimezone(UTC)
+    except OverflowError:
+        found = None
+    if found is None or not TIMES[0] <= found <= TIMES[1]:
+        raise InvalidSubmission(
+            f"{place} should be between {TIMES[0].date()} and {TIMES[1].date()}, got {moment}"
+        )
+    return found
 
 
 def check_request(subject: str, texts: Mapping[str, object], key: object) -> None:

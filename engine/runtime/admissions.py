@@ -116,6 +116,8 @@ class Admissions:
         templates, systems = gate.recalling(now)
         if not (templates or systems):
             return ()
+        if not limit:
+            return ()
         limit = (limit >> min(self._refusals, MOST_HALVINGS)) or 1
         found = self._ledger.queued_of(templates, systems, limit)
         if len(found) < limit or found == self._recalled:  # they stay, of a task that is parked

@@ -25,8 +25,10 @@ What can go wrong.
   lease and goes on from the stored position, which says whether the commit happened.
 - It is killed anywhere: the same, by the next leader.
 - A wake-up is lost: it looks at the log at least once a poll interval.
-- The history of a task cannot be folded, because the log was tampered with or a bug wrote it: that
-  task is parked, with a line in the logs, and the others go on.
+- A task cannot be decided on, because the log was tampered with, a row is wrong, its template is
+  gone or a bug wrote something: it is parked, and the others go on (`parking.py`).
+- The database refuses a value in a commit: nothing is stored, and for a while each batch is about
+  one task only; the one whose commit is refused then is parked.
 - A queue row is lost: it looks for such steps once a reconcile interval, and queues them again;
   one that was running then is given up when it is found a second time.
 """
@@ -39,15 +41,20 @@ from uuid import UUID
 
 from flowledger.engine.config import Coordinator as CoordinatorSettings
 from flowledger.engine.config import Limits
-from flowledger.engine.errors import LeadershipLost, StreamMoved
+from flowledger.engine.errors import LeadershipLost, StatementRefused, StreamMoved
 from flowledger.engine.ports import NO_FAULTS, Clock, Commit, FaultPoints, Leadership, Ledger
 from flowledger.engine.runtime.batch import Batch, Numbers
 from flowledger.engine.runtime.committer import Committer, UnderWay
 from flowledger.engine.runtime.deciding import Decider
+from flowledger.engine.runtime.parking import UNDECIDABLE
 from flowledger.engine.runtime.seat import OnlySeat, Seat
 from flowledger.engine.telemetry import Signal, logger
 
 NO_LIMITS = Limits()
+VALUES = ("22", "23", "54")
+"""What the server's codes begin with where a value is wrong, and not the statement or the right."""
+
+CLOCK = frozenset({"clock"})
 MOST_DOUBLINGS = 10  # of the batch's size, while commits are refused
 
 
@@ -82,6 +89,7 @@ class Coordinator:
         self._under_way: UnderWay | None = None
         self._put_off: Numbers = {}  # starts whose rows are still to be stored
         self._queued = 0  # since the last tidying
+        self._apart = 0  # batches of one task that are still to be tried
         self._conflicts = 0  # since the last commit that was stored
         self._position = 0  # stored
         self._renew_at = clock.now()
@@ -162,27 +170,32 @@ class Coordinator:
         self._parking.begin(certain=self._under_way is None)
         batch = Batch(self._put_off, settings.ageing_seconds, settings.lost_lease_limit)
         limit = settings.batch_size << min(self._conflicts, MOST_DOUBLINGS)
-        facts = self._ledger.facts(decider.read, limit)
+        decider.apart = self._apart > 0
+        if decider.apart:
+            self._apart -= 1
+            limit = self._apart % 2  # a fact, or what the clock asks for, in turn
+            rung = rung if limit else CLOCK
+        facts = self._ledger.facts(decider.read, limit) if limit else ()
         decider.take(batch, facts)
         # What failed may contradict decisions under way, which the log then refuses because of it.
         if not self._settle() or not self._is_sound(leadership):
             return 0.0
         self._parking.certain = True
         decider.read = facts[-1].position if facts else self._ledger.passed(decider.read)
-        asked = decider.ask_clock(batch, rung)
+        asked = not (decider.apart and facts) and decider.ask_clock(batch, rung)
         decider.let_go(batch, look=asked or "room" in rung)
         if not self._is_sound(leadership):
             return 0.0
         # Others' facts were passed over: to store that for each of them would cost a commit each.
         changed = batch or facts or self._admissions.gate.unsaved
         if not changed and not (asked and decider.read > self._position):
-            return self._pause()
+            return 0.0 if decider.apart else self._pause()
         crowded = len(self._runs) > settings.cache_tasks  # shrunk between commits only
         hurry = len(facts) >= settings.hurry_events and not crowded
         self._put_off = batch.put_off_starts() if hurry else {}
         self._commit(leadership, batch, beside=hurry)
         stored = not hurry and self._settle()
-        return self._pause() if stored and len(facts) < limit else 0.0
+        return self._pause() if stored and len(facts) < limit and not decider.apart else 0.0
 
     def _is_sound(self, leadership: Leadership) -> bool:
         """Whether nothing of the batch at hand failed. Else nothing of it counts; all begins anew.
@@ -245,9 +258,31 @@ class Coordinator:
             self._begin_anew()
             self._conflicts += 1
             return False
+        except (StatementRefused, *UNDECIDABLE) as error:
+            self._refused(under_way, error)
+            return False
         self._faults.reached("committed")
         self._stored(under_way.batch, under_way.commit)
         return True
+
+    def _refused(self, under_way: UnderWay, error: Exception) -> None:
+        """Something about one of the tasks cannot be stored: each is tried apart, to find which.
+
+        Raises the error where it is not about what is stored.
+        """
+        state = error.sqlstate if isinstance(error, StatementRefused) else VALUES[0]
+        runs = under_way.batch.runs
+        if not state.startswith(VALUES) or not runs:
+            raise error
+        self._begin_anew()
+        if len(runs) > 1:
+            self._apart = 2 * len(runs)
+            return
+        task_id = runs.pop().task_id
+        reason = f"what was decided about it cannot be stored: {error}"
+        self._ledger.park(under_way.commit.epoch, self._position, {task_id: reason})
+        self._parking.park(task_id, reason)
+        self._parking.saved()
 
     def _stored(self, batch: Batch, commit: Commit) -> None:
         self._position = commit.new

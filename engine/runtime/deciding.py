@@ -22,7 +22,7 @@ from flowledger.engine.domain.requests import TaskRequest
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState
 from flowledger.engine.domain.waiting import let_go
-from flowledger.engine.ports import Clock, Ledger, Recorded, Unreadable
+from flowledger.engine.ports import Clock, Due, Ledger, Recorded, Unreadable
 from flowledger.engine.runtime.admissions import Admissions, gate_rules
 from flowledger.engine.runtime.batch import Batch
 from flowledger.engine.runtime.parking import UNDECIDABLE, Parking
@@ -33,13 +33,15 @@ from flowledger.engine.telemetry import Signal, logger
 class Decider:
     """What is known in memory of the tasks of a shard, and what follows from it.
 
-    `read` is the position up to which facts are folded.
+    `read` is the position up to which facts are folded. `apart`: one task a batch, since the
+    database refuses something about one of them.
     """
 
     def __init__(
         self, ledger: Ledger, clock: Clock, settings: CoordinatorSettings, limits: Limits
     ) -> None:
         self.read = 0
+        self.apart = False
         self.admissions = Admissions(ledger, gate_rules(limits, settings.ageing_seconds))
         self.parking = Parking()
         self.runs = Runs(ledger, settings.cache_tasks, limits.namespaces, self.admissions.restore)
@@ -109,7 +111,9 @@ class Decider:
 
     def let_go(self, batch: Batch, *, look: bool) -> None:
         """Queue the steps that waited and can go now."""
-        now, limit = self._clock.now(), self._settings.timer_batch_size
+        now, limit = self._clock.now(), self._most(self._settings.timer_batch_size)
+        if self._is_full(batch):
+            limit = 0
         self.admissions.sync(batch, self.parking.of)
         for task_id, step in self.admissions.recalled(now, limit, look=look):
             with self._run_of(task_id) as run:
@@ -131,26 +135,48 @@ class Decider:
         if now < self._ask_clock_at and not rung & {"clock", "submission"}:
             return False
         more = self._take_submissions(batch, now)
-        self._try_again(batch, now)
+        if not self._is_full(batch):
+            self._try_again(batch, now)
         # What takes long comes after the first commit: others wait for that, and know of no leader.
         reconcile = now >= self._reconcile_at and not self._just_elected
-        due = self._ledger.due(self._settings.timer_batch_size, orphans=reconcile)
+        due = self._ledger.due(self._most(self._settings.timer_batch_size), orphans=reconcile)
         now = self._clock.now()
+        if not self._is_full(batch):
+            self._ring_timers(batch, due, now)
+        if not self._is_full(batch):
+            self._give_up_lost(batch, due, now)
+        if reconcile and not self._is_full(batch):
+            self._reconcile(batch, now)
+        poll = now + timedelta(seconds=self._settings.poll_seconds)
+        more = more or self._just_elected or self._is_full(batch)
+        self._just_elected = False
+        self._ask_clock_at = now if more else min(poll, due.next_at or poll)
+        return True
+
+    def _ring_timers(self, batch: Batch, due: Due, now: datetime) -> None:
         for task_id, step, kind in due.timers:
             with self._run_of(task_id) as run:
-                if run is not None:
-                    self._ring(batch, run, (step, kind), now)
+                if run is None:
+                    continue
+                events = rang(run, step, kind, now, self._rules)
+                batch.decided(run, events)
+                batch.untime(run.task_id, step)
+                if run.plan.limited:
+                    self.admissions.saw(run, events, now)
+
+    def _give_up_lost(self, batch: Batch, due: Due, now: datetime) -> None:
         for task_id, step, worker in due.lost:
             with self._run_of(task_id) as run:
                 if run is not None:
                     number = run.plan.numbers[step]
                     batch.decided(run, lease_expired(run, number, worker, now, self._rules))
-        if reconcile:
-            self._reconcile(batch, now)
-        poll = now + timedelta(seconds=self._settings.poll_seconds)
-        more, self._just_elected = more or self._just_elected, False
-        self._ask_clock_at = now if more else min(poll, due.next_at or poll)
-        return True
+
+    def _most(self, size: int) -> int:
+        return 1 if self.apart else size
+
+    def _is_full(self, batch: Batch) -> bool:
+        """Whether no other task may come into the batch."""
+        return self.apart and bool(batch.runs)
 
     def _take(self, batch: Batch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
         if event.task_id in self.parking:
@@ -185,16 +211,8 @@ class Decider:
         with self.parking.of(task_id):
             yield found
 
-    def _ring(self, batch: Batch, run: Run, timer: tuple[str, str], now: datetime) -> None:
-        step, kind = timer
-        events = rang(run, step, kind, now, self._rules)
-        batch.decided(run, events)
-        batch.untime(run.task_id, step)
-        if run.plan.limited:
-            self.admissions.saw(run, events, now)
-
     def _take_submissions(self, batch: Batch, now: datetime) -> bool:
-        found = self._ledger.submissions(self._settings.submission_batch_size)
+        found = self._ledger.submissions(self._most(self._settings.submission_batch_size))
         for created in found:
             if isinstance(created, Unreadable):
                 self._park_again(created.task_id, created.reason)
@@ -222,7 +240,7 @@ class Decider:
 
     def _try_again(self, batch: Batch, now: datetime) -> None:
         """Take up what was parked, with all facts that were passed over meanwhile."""
-        for task_id in self._ledger.wanted(self._settings.timer_batch_size):
+        for task_id in self._ledger.wanted(self._most(self._settings.timer_batch_size)):
             self.parking.release(task_id)
             with self._run_of(task_id) as run:
                 if run is not None:
@@ -231,7 +249,7 @@ class Decider:
 
     def _reconcile(self, batch: Batch, now: datetime) -> None:
         found, held_by_nobody = 0, set[tuple[UUID, str, int]]()
-        for task_id, step in self._ledger.unqueued(self._settings.timer_batch_size):
+        for task_id, step in self._ledger.unqueued(self._most(self._settings.timer_batch_size)):
             with self._run_of(task_id) as run:
                 if run is None:
                     continue
