@@ -23,7 +23,13 @@ from flowledger.engine.domain.requests import TaskRequest
 from flowledger.engine.domain.rows import Progress, StepRow, TaskRow
 from flowledger.engine.domain.surroundings import Surroundings
 from flowledger.engine.domain.template import Template, difference
-from flowledger.engine.errors import DefinitionChanged, DuplicateTask, LogCorrupt, StreamMoved
+from flowledger.engine.errors import (
+    DefinitionChanged,
+    DuplicateTask,
+    InvalidSubmission,
+    LogCorrupt,
+    StreamMoved,
+)
 from flowledger.engine.ports import Answer, Clock, Recorded, Snapshot
 from flowledger.engine.store.arrays import (
     BigintArray,
@@ -59,6 +65,16 @@ SUBMIT = "select * from flowledger.submit_tasks(%b, %b, %b, %b, %b)"
 REQUEST = "select flowledger.append_facts(%b, %b, %b, %b, %b, %b, 'fact')"
 NOTE = "select flowledger.append_facts(%b, %b, %b, %b, %b, %b, 'note')"
 SUBMIT_LATER = "select * from flowledger.submit_later(%b, %b, %b, %b, %b)"
+# The cluster's number, where the role may know it.
+WHICH_DATABASE = """
+    select
+        d.datname::text, d.oid::bigint,
+        case when has_function_privilege('pg_catalog.pg_control_system()', 'execute')
+            then (select c.system_identifier from pg_catalog.pg_control_system() as c)
+        end
+    from pg_catalog.pg_database as d
+    where d.datname = pg_catalog.current_database()
+"""
 
 
 class PostgresTasks:
@@ -72,6 +88,7 @@ class PostgresTasks:
         self._clock = clock
         self._identifiers = identifiers
         self._recorder = LedgerRecorder(LedgerDatastore(pool))
+        self._database: tuple[Any, ...] = ()
 
     def register(self, template: Template) -> None:
         """Record the definition once. Raises DefinitionChanged."""
@@ -128,6 +145,7 @@ class PostgresTasks:
         if not isinstance(connection, psycopg.Connection):
             raise TypeError(f"expected a psycopg connection, not {type(connection).__name__}")
         cursor = cast("Connection", connection).cursor(row_factory=tuple_row)
+        self._check_database(cursor)
         register_arrays(cursor.adapters)
         if only_new:
             # It opens the caller's transaction, so that the block is a savepoint and no commit.
@@ -135,6 +153,20 @@ class PostgresTasks:
         with connection.transaction() if only_new else nullcontext():
             cursor.execute(SUBMIT_LATER, self._arrays(created))
             return _owners(created, cursor.fetchall(), only_new=only_new)
+
+    def _check_database(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Refuse a caller's connection to another database: nobody here would know of its task."""
+        (theirs,) = cursor.execute(WHICH_DATABASE).fetchall()
+        if theirs != self._database:
+            (self._database,) = self._all(WHICH_DATABASE, ())
+        ours = self._database
+        unlike = [a for a, b in zip(theirs, ours, strict=True) if None not in {a, b} and a != b]
+        if unlike:
+            raise InvalidSubmission(
+                f"the connection is to another database ({theirs[0]}) than the engine's"
+                f" ({ours[0]}),"
+                " where nobody would take the task on; nothing was submitted"
+            )
 
     def task(self, task_id: UUID) -> TaskRow | None:
         """The task's row; None where the coordinator has not seen it."""

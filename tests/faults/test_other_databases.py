@@ -1,0 +1,79 @@
+"""A caller's connection that is to another database than the engine's, or to an older one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import psycopg
+import pytest
+from lab import PATIENCE, Lab, lab_on
+
+from flowledger.engine.errors import InvalidSubmission
+from flowledger.handlers import Workflow
+
+flow = Workflow("elsewhere", "flow", version="1")
+known = Workflow("elsewhere", "known", version="1")
+
+
+@flow.step
+def only() -> int:
+    return 1
+
+
+@known.step
+def also() -> int:
+    return 2
+
+
+@pytest.fixture
+def other(empty_database: str) -> Generator[Lab]:
+    with lab_on(empty_database) as found:
+        yield found
+
+
+@pytest.mark.parametrize("has_an_engine", [True, False])
+def test_a_connection_to_another_database_is_refused(
+    lab: Lab, other: Lab, has_an_engine: bool
+) -> None:
+    engine = lab.open(flow, roles=())
+    if has_an_engine:
+        other.open(flow, roles=())
+    with other.connect() as connection:
+        connection.execute("create table mine (n int)")
+
+        with pytest.raises(InvalidSubmission, match="the connection is to another database"):
+            engine.submit(flow, {}, connection=connection)
+
+        connection.commit()
+    assert other.value("select count(*) from mine") == 0
+    if has_an_engine:
+        assert other.value("select count(*) from flowledger.submission") == 0
+
+
+def test_where_the_template_was_lost_its_tasks_are_parked_and_no_other(lab: Lab) -> None:
+    """The database was restored to before the template was registered."""
+    engine = lab.open(flow, known, roles=())
+    lab.rows("alter table flowledger.event disable trigger user")
+    for table in ("template", "template_step"):
+        lab.rows(
+            f"delete from flowledger.{table} where template_id = %s",  # noqa: S608
+            flow.template.template_id,
+        )
+    lab.rows("delete from flowledger.event where originator_id = %s", flow.template.template_id)
+    lab.rows("alter table flowledger.event enable trigger user")
+    with psycopg.connect(lab.url) as connection:
+        late = engine.submit(flow, {}, connection=connection)
+    plain = engine.submit(flow, {})
+
+    lab.open(known)
+
+    assert engine.submit(known, {}).result(PATIENCE) == {"also": 2}
+    rows = lab.rows("select task_id, reason from flowledger_v1.parked_tasks")
+    assert {task for task, _ in rows} == {late.id, plain.id}
+    assert all("no template" in reason for _, reason in rows)
+
+    lab.open(flow, roles=())
+    lab.value("select count(*) from flowledger.retry_parked()")
+    lab.open(flow, roles=["worker"])
+    assert [task.result(PATIENCE) for task in (late, plain)] == [{"only": 1}] * 2
+    assert lab.rows("select task_id from flowledger.parked_task") == []
