@@ -24,6 +24,7 @@ from flowledger.engine.config import Settings
 from flowledger.engine.errors import DatabaseUnavailable, ProjectionRefused, StatementRefused
 from flowledger.engine.store.failures import sentence, translated
 from flowledger.engine.store.pool import (
+    TRUST,
     Connection,
     Pool,
     check,
@@ -44,10 +45,12 @@ BEGIN: LiteralString = """
     set local search_path = {schema}, pg_temp;
     set local role {role}
 """
-MOVE: LiteralString = """
+LEAVE: LiteralString = """
     set constraints all immediate;
     set local role none;
-    set local search_path = pg_catalog;
+    set local search_path = pg_catalog, pg_temp
+"""
+MOVE: LiteralString = """
     select flowledger.move_projection({name}, {generation}, {{epoch}}, {{old}}, {{new}});
     commit
 """
@@ -218,12 +221,14 @@ class HostStore:
         return True
 
     def _new_connection(self) -> HostConnection:
-        return HostConnection.connect(
+        connection = HostConnection.connect(
             self._url,
             autocommit=True,
             application_name=self._database.application_name,
             connect_timeout=max(2, round(self._database.connect_timeout_seconds)),
         )
+        connection.execute(TRUST, prepare=False)
+        return connection
 
     @contextmanager
     def batch(
@@ -278,14 +283,14 @@ class HostStore:
                 scans=sql.SQL("off" if role is None else "default"),
                 role=sql.SQL("none") if role is None else sql.Identifier(role),
             )
-            move = sql.SQL(MOVE).format(name=place.name, generation=place.generation)
+            move = sql.SQL(f"{LEAVE};{MOVE}").format(name=place.name, generation=place.generation)
             framed = begin.as_string(), move.as_string()
             self._framed[place, durable] = framed
         return framed
 
     def _put_aside(self, connection: HostConnection, place: Place, batch: Batch) -> None:
         if batch.parked or batch.settled:
-            connection.execute("set local role none", prepare=False)
+            connection.execute(LEAVE, prepare=False)
         if batch.parked:
             columns = [list(column) for column in zip(*batch.parked, strict=True)]
             connection.execute(

@@ -13,8 +13,10 @@ The rules that the files of `flowledger.sql` follow:
   is dropped first: a line `-- drop: function flowledger.f(uuid, integer)` anywhere in the file
   runs as `drop function if exists flowledger.f(uuid, integer)` before the file does. What leaves
   the package is dropped by a migration.
-- Every name is qualified: the search path is empty but for `pg_catalog`. Bodies of functions
-  are not checked while they are applied, so that functions may call each other in any order.
+- Every name is qualified: the search path is `pg_catalog, pg_temp`. A function that runs with its
+  owner's rights, or that others call in sessions of their own, sets it for itself, with `pg_temp`
+  last: where it is not named, types are looked for there first. Bodies of functions are not
+  checked while they are applied, so that functions may call each other in any order.
 
 All of it is one transaction under one advisory lock: of several processes that start together
 one migrates and the others find nothing to do. Nothing to do costs one query.
@@ -165,7 +167,7 @@ def _preamble() -> bytes:
             b"set local statement_timeout = 0;\n",
             b"set local check_function_bodies = off;\n",
             b"set local client_min_messages = warning;\n",
-            b"set local search_path = pg_catalog;\n",
+            b"set local search_path = pg_catalog, pg_temp;\n",
             _text("bookkeeping.sql"),
         )
     )

@@ -17,7 +17,7 @@ from select import POLLIN, poll
 from threading import Condition
 from time import monotonic
 from types import MappingProxyType, TracebackType
-from typing import Self, TypeAlias
+from typing import LiteralString, Self, TypeAlias
 
 import psycopg
 from psycopg import conninfo
@@ -29,6 +29,12 @@ from flowledger.engine.redaction import redact
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
+TRUSTED: LiteralString = "pg_catalog, pg_temp"
+"""Where the engine's sessions look for names: nowhere where anybody else may create something.
+
+Types are looked for in `pg_temp` first where it is not named.
+"""
+TRUST: LiteralString = f"set search_path = {TRUSTED}"
 PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 # 25006: the session was made while the database was read-only. 0A000: its plans are of before a
 # migration. Another session may do.
@@ -174,15 +180,17 @@ def connect(
     """
     check(url)
     try:
-        return psycopg.connect(
+        connection = psycopg.connect(
             with_keepalives(url, silence_seconds),
             autocommit=True,
             application_name=application_name,
             connect_timeout=max(2, round(connect_timeout_seconds)),
             prepare_threshold=prepare_threshold,
         )
+        connection.execute(TRUST, prepare=False)
     except psycopg.Error as error:
         raise unavailable(url, error) from error
+    return connection
 
 
 def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own

@@ -12,6 +12,7 @@ create or replace function flowledger.complete_step(
 returns bigint
 language plpgsql
 volatile
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_version bigint;

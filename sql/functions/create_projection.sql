@@ -74,7 +74,9 @@ begin
 
     perform set_config('search_path', quote_ident(v_schema), true);
     execute replace(p_tables, '{schema}', quote_ident(v_schema));
-    perform set_config('role', 'none', true), set_config('search_path', 'pg_catalog', true);
+    -- What the tables' own triggers put off to the end must not run with the engine's rights.
+    set constraints all immediate;
+    perform set_config('role', 'none', true), set_config('search_path', 'pg_catalog, pg_temp', true);
 
     insert into flowledger.projection (
         name, generation, version, state, tables, role, silent_until, paused, created_at, moved_at

@@ -27,8 +27,9 @@ begin
         v_head := jsonb_build_object(
             'event_id', encode(substr(p_state, 2, 16), 'hex')::uuid,
             'occurred_at', to_char(
-                timestamp '1970-01-01' + v_time / v_day * interval '1 day'
-                + v_time % v_day * interval '1 microsecond', -- as one number it would be rounded
+                timestamp '1970-01-01' + (v_time / v_day)::double precision * interval '1 day'
+                -- as one number it would be rounded
+                + (v_time % v_day)::double precision * interval '1 microsecond',
                 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
             )
         );

@@ -11,6 +11,7 @@ create or replace function flowledger.submit_later(
 returns setof uuid
 language plpgsql
 volatile
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_owners uuid[];

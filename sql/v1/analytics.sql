@@ -18,7 +18,7 @@ returns table (
 language plpgsql
 stable
 security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_now constant timestamptz := flowledger.clock();

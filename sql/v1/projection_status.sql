@@ -11,7 +11,7 @@ returns table (
 language sql
 stable
 security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
     select * from flowledger.inline_status(patience, flowledger.fact_topics())
     union all

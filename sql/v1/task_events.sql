@@ -2,16 +2,12 @@
 
 create or replace function flowledger_v1.task_events(task uuid)
 returns setof flowledger_v1.events
-language plpgsql
+language sql
 stable
-security definer
-set search_path = pg_catalog
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
-as $$
-begin
-    return query
+begin atomic
     select e.*
     from flowledger_v1.events as e
     where (
@@ -20,8 +16,7 @@ begin
     )
     and e.task_id = task
     order by e.position;
-end
-$$;
+end;
 
 comment on function flowledger_v1.task_events(uuid) is
     'The whole history of a task, in the order of the log: its own events, those of its steps, and'

@@ -2,16 +2,12 @@
 
 create or replace function flowledger_v1.task_transitions(task uuid)
 returns setof flowledger_v1.transitions
-language plpgsql
+language sql
 stable
-security definer
-set search_path = pg_catalog
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
-as $$
-begin
-    return query
+begin atomic
     select t.*
     from flowledger_v1.transitions as t
     where (
@@ -20,8 +16,7 @@ begin
     )
     and t.task_id = task
     order by t.position;
-end
-$$;
+end;
 
 comment on function flowledger_v1.task_transitions(uuid) is
     'Who changed the state of a task and of its steps, when and why, in the order of the log.

@@ -185,3 +185,77 @@ def test_tables_that_cannot_be_made_do_not_stop_the_other_projections(
 
     assert rows(lab, "others") == {"ann": 1}
     assert [r.getMessage().split()[0] for r in caplog.records].count("projection.refused") == 1
+
+
+WHO = """
+    create table {schema}.spend (customer text primary key, cents bigint not null);
+    create table {schema}.who (name text);
+    create function {schema}.note() returns trigger language plpgsql as $$
+    begin
+        insert into {schema}.who values (current_user);
+        return null;
+    end
+    $$;
+    create constraint trigger late after insert on {schema}.spend
+        deferrable initially deferred for each row execute function {schema}.note();
+    insert into {schema}.spend values ('ann', 1)
+"""
+TRAPS = """
+do $do$
+declare
+    v_type text;
+begin
+    if to_regtype('pg_temp.springs') is not null then
+        return;
+    end if;
+
+    create function pg_temp.trap() returns boolean language plpgsql as $$
+    begin
+        if left(current_user, 13) <> 'flowledger_p_' then
+            raise exception 'a trap ran as %', current_user;
+        end if;
+        return true;
+    end
+    $$;
+    create domain pg_temp.springs as pg_catalog.bool;
+    for v_type in
+        select typname from pg_catalog.pg_type
+        where typnamespace = 'pg_catalog'::pg_catalog.regnamespace and typtype = 'b'
+            and typcategory <> 'A'
+    loop
+        execute pg_catalog.format(
+            'create domain pg_temp.%I as pg_catalog.%I check (pg_temp.trap())', v_type, v_type
+        );
+    end loop;
+end
+$do$
+"""
+
+
+def test_what_its_tables_put_off_is_done_with_its_own_rights(lab: Lab, hosts: Hosts) -> None:
+    hosts.host(spending(tables=WHO)).settle()
+
+    role = lab.value("select role from flowledger.projection where name = 'money'")
+    assert lab.rows("select name from money.who") == [(role,)]
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["applied", "put aside"])
+def test_no_type_of_its_session_is_used_with_the_engines_rights(
+    lab: Lab, hosts: Hosts, *, fails: bool
+) -> None:
+    class Trapping(Projection):
+        name, version, on_error = "money", 1, "park_event"
+        tables = "create table {schema}.spend (customer text primary key, cents bigint not null)"
+
+        @on(StepCompleted)
+        def charged(self, event: StepCompleted, cursor: Cursor) -> None:
+            cursor.execute(TRAPS)
+            if fails and event.result["customer"] == "bob":
+                raise ValueError("bob is broken")
+
+    record(lab, [charged("ann"), charged("bob"), charged("cid")])
+
+    hosts.host(Trapping, batch_size=1).settle()
+
+    status = hosts.projections.status("money")
+    assert (status.standing, status.failure, status.parked) == ("caught_up", None, int(fails))

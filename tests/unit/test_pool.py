@@ -58,6 +58,15 @@ def test_a_pooled_connection_keeps_its_plans_and_its_backend_is_told(database: s
         assert told == [connection.info.backend_pid]
 
 
+def test_a_connection_looks_for_names_only_where_nobody_else_may_create_any(database: str) -> None:
+    strayed = conninfo.make_conninfo(database, options="-c search_path=public")
+
+    with open_one(strayed) as pool, pool.connection() as pooled, connect(strayed) as single:
+        for connection in (pooled, single):
+            shown = connection.execute("show search_path").fetchone()
+            assert shown == ("pg_catalog, pg_temp",)
+
+
 def test_a_statement_that_takes_too_long_is_cancelled_and_the_pool_goes_on(database: str) -> None:
     with open_one(database, statement_timeout_seconds=0.05) as pool:
         with pool.connection() as connection, pytest.raises(psycopg.errors.QueryCanceled):
@@ -213,9 +222,15 @@ def test_a_silent_server_is_probed_unless_the_address_says_otherwise(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(psycopg, "connect", lambda url, **_: asked.append(conninfo_to_dict(url)))
+    really = psycopg.connect
 
-    connect(f"{database}&keepalives_count=9", silence_seconds=30)
+    def noting(url: str, **options: Any) -> Any:
+        asked.append(conninfo_to_dict(url))
+        return really(url, **options)
+
+    monkeypatch.setattr(psycopg, "connect", noting)
+
+    connect(f"{database}&keepalives_count=9", silence_seconds=30).close()
 
     wanted = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "9",
               "tcp_user_timeout": "60000"}  # fmt: skip

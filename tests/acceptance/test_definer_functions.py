@@ -1,0 +1,148 @@
+"""A function that runs with its owner's rights runs nothing of whoever calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from given import step
+from lab import PATIENCE, Lab
+from led import begin, led
+from logins import Connection, logins_on
+from psycopg import sql
+from spending import spending
+
+from flowledger.engine.api import ALL_ROLES
+from flowledger.engine.bootstrap import open_engine
+
+ACT = {"handler": {"callable": "act"}}
+LATER = {**ACT, "retry": {"max_attempts": 3, "base_seconds": 600, "cap_seconds": 600}}
+line = led(step("a", **ACT), step("b", "a", **LATER), name="line")
+
+OURS = "n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_t'"
+DEFINERS = f"""
+    select f.oid::regprocedure::text, n.nspname, f.proname,
+        array(
+            select format_type(t, null)
+            from unnest(f.proargtypes) with ordinality as a (t, place)
+            where place <= f.pronargs - f.pronargdefaults order by place
+        ), coalesce(f.proconfig, '{{}}')
+    from pg_proc as f join pg_namespace as n on n.oid = f.pronamespace
+    where f.prosecdef and {OURS}
+    order by 1
+"""  # noqa: S608 - a constant
+TYPES = """
+    select typname from pg_type
+    where typnamespace = 'pg_catalog'::regnamespace and typtype in ('b', 'r', 'm')
+        and typcategory <> 'A'
+"""
+TRAP = """
+    create function pg_temp.trap() returns boolean language plpgsql as $$
+    begin
+        if current_user <> session_user then
+            raise exception 'a function of % ran as %', session_user, current_user;
+        end if;
+        return true;
+    end
+    $$
+"""
+
+
+PATH = "search_path=pg_catalog, pg_temp"
+
+
+@pytest.fixture(scope="module")
+def tasks(shared_lab: Lab) -> Generator[list[UUID]]:
+    """A task that is complete and one that waits for a retry, on a database with read models."""
+    settings = shared_lab.settings(projections={"builtin": True, "settle_seconds": 0.01})
+    with open_engine([line], ALL_ROLES, settings, projections=[spending()]) as engine:
+        _, done = begin(engine, line)
+        done.wait(PATIENCE)
+        _, waits = begin(engine, line, fails="b")
+        shared_lab.until(lambda: shared_lab.rows("select 1 from flowledger.timer"))
+        shared_lab.until(lambda: shared_lab.rows("select 1 from flowledger_history.attempt"))
+        yield [done.id, waits.id]
+
+
+@pytest.fixture
+def attacker(shared_lab: Lab) -> Generator[Connection]:
+    """A reader's session in which every type of the server has a name that springs a trap."""
+    with logins_on(shared_lab.url) as logins:
+        url = logins.new("flowledger_reader")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(TRAP)
+            for (name,) in connection.execute(TYPES).fetchall():
+                connection.execute(
+                    sql.SQL(
+                        "create domain pg_temp.{0} as pg_catalog.{0} check (pg_temp.trap())"
+                    ).format(sql.Identifier(name))
+                )
+            yield connection
+
+
+def definers(lab: Lab) -> list[tuple[Any, ...]]:
+    return lab.rows(DEFINERS)
+
+
+def given(kind: str, tasks: list[UUID]) -> Any:
+    """Something to call a function with."""
+    values: Mapping[str, Any] = {
+        "uuid": tasks[0], "uuid[]": tasks, "text": "b", "text[]": ["a", "b"],
+    }  # fmt: skip
+    return values[kind]
+
+
+def test_a_function_finds_only_what_the_server_brings_and_that_first(
+    shared_lab: Lab, tasks: list[UUID]
+) -> None:
+    found = definers(shared_lab)
+
+    assert found
+    assert [name for name, *_, settings in found if PATH not in settings] == []
+
+
+def test_no_function_runs_what_a_reader_put_in_the_place_of_a_type(
+    shared_lab: Lab, tasks: list[UUID], attacker: Connection
+) -> None:
+    caught: list[str] = []
+    for name, schema, function, kinds, _ in definers(shared_lab):
+        arguments = [given(kind, tasks) for kind in kinds]
+        call = sql.SQL("select * from {}({})").format(
+            sql.Identifier(schema, function), sql.SQL(", ").join([sql.Placeholder()] * len(kinds))
+        )
+        try:
+            attacker.execute(call, arguments)
+        except psycopg.Error as error:
+            caught.append(f"{name}: {error}")
+
+    assert caught == []
+
+
+def test_who_reads_a_view_runs_nothing_that_somebody_made_in_public(
+    shared_lab: Lab, tasks: list[UUID]
+) -> None:
+    """Whose search path has `public` in it, as everybody's has, and where others may create."""
+    with logins_on(shared_lab.url) as logins, shared_lab.connect() as owner:
+        url = logins.new("flowledger_reader")
+        logins.execute("grant create on schema public to public")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(OPERATOR)
+        owner.execute("set search_path = public")
+
+        found = owner.execute("select count(data) from flowledger_v1.events").fetchone()
+        owner.rollback()
+
+    assert found != (0,)
+
+
+OPERATOR = """
+    create function public.trap(bigint, interval) returns interval language plpgsql as $$
+    begin
+        raise exception 'a function of somebody else ran as %', current_user;
+    end
+    $$;
+    create operator public.* (function = public.trap, leftarg = bigint, rightarg = interval)
+"""
