@@ -41,7 +41,6 @@ BEGIN: LiteralString = """
     set local lock_timeout = {lock};
     set local statement_timeout = {statement};
     set local enable_seqscan = {scans};
-    select flowledger.begin_batch({name}, {generation});
     set local search_path = {schema}, pg_temp;
     set local role {role}
 """
@@ -276,8 +275,6 @@ class HostStore:
                 durable=sql.Literal("on" if durable else "off"),
                 lock=sql.Literal(_milliseconds(self._settings.lock_seconds)),
                 statement=sql.Literal(_milliseconds(self._settings.statement_seconds)),
-                name=place.name,
-                generation=place.generation,
                 schema=sql.Identifier(place.schema),
                 # The engine's own models look up rows by their keys, in tables that grow quickly.
                 scans=sql.SQL("off" if role is None else "default"),

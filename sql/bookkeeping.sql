@@ -1,7 +1,14 @@
 -- What the migration runner remembers. It runs before every migration and changes nothing when
 -- it is there already.
 
-create schema if not exists flowledger;
+do $$
+begin
+    -- `if not exists` alone would ask for the right to make it where it is there.
+    if to_regnamespace('flowledger') is null then
+        create schema flowledger;
+    end if;
+end
+$$;
 
 -- A migration runs once; its checksum tells when a file was edited afterwards.
 create table if not exists flowledger.migration (
@@ -17,3 +24,6 @@ create table if not exists flowledger.applied_file (
     sha256     bytea       not null,
     applied_at timestamptz not null default now()
 );
+
+-- Of several processes that migrate, one goes on and the others wait here.
+lock table flowledger.migration in share update exclusive mode;

@@ -18,8 +18,8 @@ The rules that the files of `flowledger.sql` follow:
   last: where it is not named, types are looked for there first. Bodies of functions are not
   checked while they are applied, so that functions may call each other in any order.
 
-All of it is one transaction under one advisory lock: of several processes that start together
-one migrates and the others find nothing to do. Nothing to do costs one query.
+All of it is one transaction that locks `flowledger.migration` first: of several processes that
+start together one migrates and the others find nothing to do. Nothing to do costs one query.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from typing import TypeAlias
@@ -38,10 +39,16 @@ from flowledger.engine.errors import DatabaseUnavailable, MigrationEdited, Schem
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
-LOCK = 0x666C6F776C6564
-"""The key of the advisory lock: `flowled` in ASCII."""
+ATTEMPTS = 5
+"""How often a migration begins again, as another process made the schema at that moment."""
 
 FOLDERS = ("migrations", "functions", "views", "projections", "v1")
+
+RACED = (
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.DuplicateSchema,
+    psycopg.errors.DuplicateTable,
+)
 
 _NUMBERED = re.compile(r"migrations/(\d{4})_[a-z0-9_]+\.sql")
 _VERSION = re.compile(rb"-- version: (\d+)\n")
@@ -104,12 +111,28 @@ def migrate(connection: Connection, files: Sequence[SqlFile] | None = None) -> l
     files = packaged() if files is None else files
     if not _differing(files, connection):
         return []
+    for _ in range(ATTEMPTS):
+        with suppress(_Raced):
+            return [file.path for file in _migrated(files, connection)]
+    raise DatabaseUnavailable(
+        "others made the schema flowledger, and took it away, again and again"
+    )
+
+
+class _Raced(Exception):
+    """Another process made the schema at the same moment."""
+
+
+def _migrated(files: Sequence[SqlFile], connection: Connection) -> list[SqlFile]:
     with connection.transaction():
-        connection.execute(_preamble(), prepare=False)
+        try:
+            connection.execute(_preamble(), prepare=False)
+        except RACED as error:
+            raise _Raced from error
         wanted = _differing(files, connection)
         for file in wanted:
             _apply(file, connection)
-    return [file.path for file in wanted]
+    return wanted
 
 
 def script(files: Sequence[SqlFile] | None = None) -> str:
@@ -163,7 +186,6 @@ def _preamble() -> bytes:
     return b"".join(
         (
             b"set local transaction isolation level read committed;\n",
-            b"select pg_catalog.pg_advisory_xact_lock(%d);\n" % LOCK,
             b"set local statement_timeout = 0;\n",
             b"set local check_function_bodies = off;\n",
             b"set local client_min_messages = warning;\n",

@@ -4,7 +4,7 @@
 -- being built of another version is given up. Returns null for a version that is behind.
 --
 -- With p_own_role the tables are made by a role of the projection's own, which may write nowhere
--- else; without, by whoever calls this. Locks: one for the name.
+-- else; without, by whoever calls this. Locks: one for all projections.
 
 create or replace function flowledger.create_projection(
     p_name text, p_version integer, p_tables text, p_anew boolean, p_own_role boolean
@@ -20,7 +20,7 @@ declare
     v_role text;
     v_serves boolean;
 begin
-    perform pg_advisory_xact_lock(hashtextextended('flowledger.projection ' || p_name, 0));
+    lock table flowledger.projection_lock in share update exclusive mode;
 
     select max(p.version), bool_or(p.state = 'serving')
     into v_newest, v_serves

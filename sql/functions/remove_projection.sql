@@ -1,7 +1,7 @@
 -- Remove a projection that nobody runs any more: its tables, its views, and what is noted of it; its
 -- role stays. Returns false where there is none of the name. Raises FL008 where a process runs it,
 -- where something depends on its views, and of one that comes with the engine; lock_not_available
--- where somebody reads it. Locks: one for the name, the rows, the tables and views.
+-- where somebody reads it. Locks: one for all projections, the rows, the tables and views.
 
 create or replace function flowledger.remove_projection(p_name text)
 returns boolean
@@ -13,7 +13,7 @@ declare
     r record;
 begin
     perform set_config('lock_timeout', '500ms', true);
-    perform pg_advisory_xact_lock(hashtextextended('flowledger.projection ' || p_name, 0));
+    lock table flowledger.projection_lock in share update exclusive mode;
     perform from flowledger.projection as p where p.name = p_name for update;
 
     if not found then

@@ -10,9 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from eventsourcing.persistence import StoredEvent
 from lab import PATIENCE, Lab
+from logins import logins_on
 
 from flowledger.engine.store.pool import open_pool
 from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
@@ -177,3 +179,58 @@ def test_without_the_lock_the_follower_would_miss_an_event(
 
     assert len(log) == 2
     assert seen == log[1:]
+
+
+MODES = ("access share", "row exclusive", "share update exclusive", "exclusive", "access exclusive")
+
+
+@pytest.mark.parametrize("roles", [(), ("flowledger_reader",)], ids=["nobody", "a reader"])
+@pytest.mark.parametrize("lock", ["log_lock", "projection_lock"])
+def test_who_may_not_write_cannot_hold_the_lock(
+    lab: Lab, lock: str, roles: tuple[str, ...]
+) -> None:
+    with logins_on(lab.url) as logins, psycopg.connect(logins.new(*roles)) as stranger:
+        for mode in MODES:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                stranger.execute(f"lock table flowledger.{lock} in {mode} mode".encode())
+            stranger.rollback()
+
+
+def test_a_stranger_who_takes_every_advisory_lock_stops_nobody(lab: Lab) -> None:
+    """Such a lock needs no right, and pg_locks tells its key while somebody holds it."""
+    with logins_on(lab.url) as logins, psycopg.connect(logins.new()) as stranger:
+        with lab.connect() as writer:
+            writer.execute(APPEND.encode(), (uuid4(),))
+            keys = "select classid::bigint << 32 | objid::bigint from pg_locks"
+            found = stranger.execute(f"{keys} where locktype = 'advisory'".encode()).fetchall()
+        for (key,) in found:
+            stranger.execute("select pg_advisory_lock(%s)", (key,))
+
+        lab.rows("set lock_timeout = '5s'")
+        assert lab.rows(APPEND, uuid4())
+
+
+def test_no_function_takes_an_advisory_lock(lab: Lab) -> None:
+    found = lab.rows("select proname from pg_proc where prosrc ~ 'pg_(try_)?advisory'")
+
+    assert [name for (name,) in found if not name.startswith("pg_")] == []
+
+
+@pytest.mark.parametrize("statement", ["vacuum", "analyze", "vacuum freeze", "vacuum full"])
+def test_maintenance_of_the_whole_database_does_not_wait_for_the_lock(
+    lab: Lab, statement: str
+) -> None:
+    lab.rows("set lock_timeout = '5s'")
+    with lab.connect() as writer:
+        writer.execute("select flowledger.lock_log()")
+
+        lab.rows(statement)
+
+
+@pytest.mark.parametrize("mode", ["access share", "row exclusive"])
+def test_a_dump_is_not_waited_for(lab: Lab, recorder: LedgerRecorder, mode: str) -> None:
+    """It holds ACCESS SHARE on every relation for as long as it takes."""
+    with lab.connect() as dumping:
+        dumping.execute(f"lock table flowledger.log_lock, flowledger.event in {mode} mode".encode())
+
+        assert recorder.insert_events([StoredEvent(uuid4(), 1, "test", b"{}")])

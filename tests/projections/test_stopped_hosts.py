@@ -31,14 +31,14 @@ def places(lab: Lab) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("moment", "at"),
+    ("moment", "at", "told"),
     [
-        pytest.param("STOPS_BEFORE", 0, id="before anything is written"),
-        pytest.param("STOPS_AFTER", 30, id="while its rows are locked"),
+        pytest.param("STOPS_BEFORE", 0, "projection.lost", id="before anything is written"),
+        pytest.param("STOPS_AFTER", 30, "database.lost", id="while its rows are locked"),
     ],
 )
 def test_one_that_was_stopped_in_a_batch_holds_nobody_up_and_stores_nothing_when_it_wakes_up(
-    lab: Lab, projectors: Projectors, places: list[int], moment: str, at: int
+    lab: Lab, projectors: Projectors, places: list[int], moment: str, at: int, told: str
 ) -> None:
     sleeper = projectors.start("Tally", **{moment: str(places[at])})
     os.waitpid(sleeper.pid, os.WUNTRACED)
@@ -54,7 +54,7 @@ def test_one_that_was_stopped_in_a_batch_holds_nobody_up_and_stores_nothing_when
     sleeper.send_signal(signal.SIGCONT)
     patience = Timer(PATIENCE, sleeper.kill)
     patience.start()
-    assert read_until(sleeper, "database.lost")
+    assert read_until(sleeper, told)
     patience.cancel()
     assert projectors.different(1) == []
     assert projectors.position(1) == head

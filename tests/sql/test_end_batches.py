@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from board import Connection, call
 from generations import lead, make
+from psycopg import sql
 
 
 def stands(connection: Connection) -> bool:
@@ -18,7 +19,8 @@ def stands(connection: Connection) -> bool:
 
 def begin(connection: Connection, name: str = "money", generation: int = 1) -> None:
     connection.execute("begin")
-    call(connection, "begin_batch", name, generation)
+    table = sql.Identifier(f"{name}__{generation}", "spend")
+    connection.execute(sql.SQL("insert into {} values ('ann', 1)").format(table))
 
 
 def test_who_is_in_a_batch_is_ended_and_its_locks_are_free(
@@ -27,7 +29,6 @@ def test_who_is_in_a_batch_is_ended_and_its_locks_are_free(
     make(connection)
     epoch = lead(connection)
     begin(other)
-    other.execute("insert into money__1.spend values ('ann', 1)")
 
     assert call(connection, "end_batches", "money", 1, epoch) == [1]
 
@@ -41,6 +42,8 @@ def test_batches_of_other_generations_go_on(
 ) -> None:
     make(connection)
     epoch = lead(connection)
+    make(connection, version=2)
+    make(connection, name="others")
     begin(other, name, generation)
 
     assert call(connection, "end_batches", "money", 1, epoch) == [0]

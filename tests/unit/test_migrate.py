@@ -264,13 +264,39 @@ def test_a_migration_waits_for_the_one_under_way(bare: Connection, empty_databas
         ThreadPoolExecutor(1) as pool,
         psycopg.connect(empty_database, autocommit=True) as watcher,
     ):
-        other.execute(b"select pg_advisory_xact_lock(%d)" % 0x666C6F776C6564)
+        migrate(bare, FILES[:1])
+        other.execute(b"lock table flowledger.migration in share update exclusive mode")
         running = pool.submit(migrate, bare, FILES)
-        waiting = (
-            b"select exists (select from pg_locks where locktype = 'advisory' and not granted)"
-        )
+        waiting = b"select exists (select from pg_locks where not granted)"
         while not value(watcher, waiting):
             assert not running.done()
         other.rollback()
 
+        assert running.result(timeout=60) == paths(*FILES[1:])
+
+
+def test_of_two_that_begin_at_once_in_an_empty_database_one_migrates(
+    bare: Connection, empty_database: str
+) -> None:
+    with (
+        psycopg.connect(empty_database) as other,
+        ThreadPoolExecutor(1) as pool,
+        psycopg.connect(empty_database, autocommit=True) as watcher,
+    ):
+        other.execute(b"create schema flowledger")
+        running = pool.submit(migrate, bare, FILES)
+        while not value(watcher, b"select exists (select from pg_locks where not granted)"):
+            assert not running.done()
+        other.commit()
+
         assert running.result(timeout=60) == paths(*FILES)
+
+
+def test_a_stranger_who_takes_advisory_locks_stops_no_migration(
+    bare: Connection, empty_database: str
+) -> None:
+    with psycopg.connect(empty_database) as stranger:
+        stranger.execute(b"select pg_advisory_lock(%d)" % 0x666C6F776C6564)
+        bare.execute(b"set lock_timeout = '5s'")
+
+        assert migrate(bare, FILES) == paths(*FILES)
