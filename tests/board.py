@@ -194,9 +194,14 @@ def claim(connection: Connection, worker: UUID, *arguments: Any) -> list[Any]:
 
 def heard(connection: Connection, channel: str, told: Connection, *statement: Any) -> list[str]:
     """What is notified on the channel when `told` calls a function."""
-    connection.execute(sql.SQL("listen {}").format(sql.Identifier(f"flowledger.{channel}")))
+    name = f"flowledger.{channel}"
+    connection.execute(sql.SQL("listen {}").format(sql.Identifier(name)))
     call(told, *statement)
-    return [n.payload for n in connection.notifies(timeout=5, stop_after=1)]
+    told.execute("select pg_notify(%s, 'the end')", (name,))
+    found: list[str] = []
+    while "the end" not in found:
+        found += [n.payload for n in connection.notifies(timeout=PATIENCE, stop_after=1)]
+    return found[:-1]
 
 
 class Others:

@@ -6,8 +6,9 @@ former, as whoever asks again need not tell them apart), or it refuses for good 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import psycopg
 from eventsourcing.persistence import PersistenceError
@@ -17,13 +18,39 @@ from flowledger.engine.errors import (
     DatabaseUnavailable,
     EngineError,
     LeadershipLost,
+    ProjectionRefused,
+    ShardsBehind,
     StatementRefused,
+    StepLost,
     StreamMoved,
+    TransactionEnded,
 )
 
 OUR_CODES = "FL"
+APPEND_ONLY = "FL001"
 NOT_THE_LEADER = "FL002"
+NOT_HELD = "FL003"
+TRANSACTION_ENDED = "FL004"
+FACTS_LEFT = "FL005"
 LIMIT_TAKEN = "FL006"  # by another shard: what was decided is decided anew
+PROJECTION_REFUSED = "FL008"
+STREAM_MOVED = "FL009"
+MEANINGS: Mapping[str, type[EngineError]] = MappingProxyType(
+    {
+        APPEND_ONLY: StatementRefused,
+        NOT_THE_LEADER: LeadershipLost,
+        NOT_HELD: StepLost,
+        TRANSACTION_ENDED: TransactionEnded,
+        FACTS_LEFT: ShardsBehind,
+        LIMIT_TAKEN: StreamMoved,
+        PROJECTION_REFUSED: ProjectionRefused,
+        STREAM_MOVED: StreamMoved,
+    }
+)
+"""What the schema's functions refuse, and the error of each.
+
+Those that need facts beside the sentence are raised by whoever called the function.
+"""
 # 08: connections. 57P: the server stops, starts or dropped the database. The rest: the session was
 # ended because it was idle, or could not be had.
 UNREACHABLE = ("08", "57P", "25P03", "25P04", "53300")
@@ -55,7 +82,7 @@ def meaning_of(error: Exception) -> EngineError | None:
         return StreamMoved(str(cause.diag.message_detail))
     if not isinstance(cause, psycopg.Error):
         return None
-    if cause.sqlstate == LIMIT_TAKEN:
+    if cause.sqlstate in (LIMIT_TAKEN, STREAM_MOVED):
         return StreamMoved(sentence(cause))
     if cause.sqlstate is not None:
         return _said(cause.sqlstate, sentence(cause))
@@ -67,7 +94,7 @@ def meaning_of(error: Exception) -> EngineError | None:
 def _said(state: str, said: str) -> EngineError | None:
     if state == NOT_THE_LEADER:
         return LeadershipLost(said)
-    if state.startswith(OUR_CODES):
+    if state.startswith(OUR_CODES) and state != APPEND_ONLY:
         return None
     if state.startswith(UNREACHABLE):
         return DatabaseUnavailable(said, state)

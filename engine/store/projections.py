@@ -13,10 +13,9 @@ from flowledger.engine.domain.events import FACT_TOPICS
 from flowledger.engine.errors import ProjectionRefused
 from flowledger.engine.projection_rows import ParkedEvent, ProjectionStatus
 from flowledger.engine.store.arrays import TextArray
-from flowledger.engine.store.failures import translated
+from flowledger.engine.store.failures import PROJECTION_REFUSED, translated
 from flowledger.engine.store.pool import Pool
 
-REFUSED = "FL008"
 INLINE = "select * from flowledger.inline_status(%s, %b)"
 REACHED = "select flowledger.projection_reached(%s, %b)"
 
@@ -93,6 +92,6 @@ def _refusals() -> Generator[None]:
     try:
         yield
     except psycopg.DatabaseError as error:
-        if error.sqlstate == REFUSED:
+        if error.sqlstate == PROJECTION_REFUSED:
             raise ProjectionRefused(error.diag.message_primary or str(error)) from error
         raise

@@ -1,8 +1,8 @@
 """The `eventsourcing` library's recorders, on this project's tables, lock and pool.
 
-What differs from the library's own, and why, is in docs/adr: the order is kept by an advisory lock
-instead of a table lock; lock, notification and insert are one round trip; nothing here retries,
-because an insert that is run again after its answer was lost would be taken for a conflict.
+What differs from the library's own, and why, is in docs/adr: the order is kept by the lock of
+a view instead of the table's; lock and insert are one round trip; nothing here retries, because an
+insert that is run again after its answer was lost would be taken for a conflict.
 """
 
 from __future__ import annotations
@@ -127,7 +127,10 @@ class LedgerRecorder(PostgresApplicationRecorder):
         cursor.execute(
             "select flowledger.append_events(%b, %b, %b, %b, %b, %b)", event_arrays(stored_events)
         )
-        return [position for (position,) in map(tuple, cursor)]
+        positions = [position for (position,) in map(tuple, cursor)]
+        # Only who uses the library's recorder subscribes in the library's way.
+        cursor.execute("select pg_notify(%s, '')", (self.channel_name,))
+        return positions
 
     def select_events(
         self,

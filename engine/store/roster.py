@@ -17,10 +17,9 @@ from flowledger.engine.domain.sharing import Attendance, Lease
 from flowledger.engine.errors import ShardsBehind, ShardsDiffer
 from flowledger.engine.store.arrays import TextArray
 from flowledger.engine.store.clock import DatabaseClock
-from flowledger.engine.store.failures import translated
+from flowledger.engine.store.failures import FACTS_LEFT, translated
 from flowledger.engine.store.pool import Pool
 
-BEHIND = "FL005"
 LEASES = "select * from flowledger.shard_leases()"
 
 
@@ -81,7 +80,7 @@ class PostgresRoster:
         try:
             self._all("select flowledger.set_shards(%s, %b)", (shards, TextArray(FACT_TOPICS)))
         except psycopg.Error as error:
-            if error.sqlstate == BEHIND:
+            if error.sqlstate == FACTS_LEFT:
                 raise ShardsBehind(str(error.diag.message_primary)) from error
             raise
 

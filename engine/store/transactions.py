@@ -40,15 +40,21 @@ from flowledger.engine.errors import (
     DatabaseUnavailable,
     EngineClosed,
     StepLost,
+    StreamMoved,
     TransactionEnded,
 )
 from flowledger.engine.ports import NO_FAULTS, FaultPoints
-from flowledger.engine.store.failures import sentence, translated
+from flowledger.engine.store.failures import (
+    NOT_HELD,
+    STREAM_MOVED,
+    TRANSACTION_ENDED,
+    sentence,
+    translated,
+)
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Pool, unavailable, with_keepalives
 from flowledger.engine.store.statements import ENDS
 
-NOT_HELD, ENDED = "FL003", "FL004"
 BEGIN: LiteralString = """
     begin;
     set local flowledger.transaction = {mark};
@@ -239,8 +245,10 @@ class PostgresTransactions:
         except psycopg.Error as error:
             if error.sqlstate == NOT_HELD:
                 raise StepLost(claim.step) from error
-            if error.sqlstate == ENDED:
+            if error.sqlstate == TRANSACTION_ENDED:
                 raise TransactionEnded(claim.step) from error
+            if error.sqlstate == STREAM_MOVED:
+                raise StreamMoved(sentence(error)) from error
             if not cut_off(error, connection):
                 raise
             if not self._is_recorded(stored):

@@ -1,4 +1,4 @@
--- Append one event to a stream whose queue row the caller has locked. Raises FL003 where the stream
+-- Append one event to a stream whose queue row the caller has locked. Raises FL009 where the stream
 -- does not stand right before it. p_kind as in insert_events. Locks: the log.
 
 create or replace function flowledger.append_at(
@@ -19,7 +19,7 @@ begin
 
     if v_refused <> '{}' then
         raise exception 'stream % does not stand at version %', p_stream, p_version - 1
-            using errcode = 'FL003';
+            using errcode = 'FL009';
     end if;
 end
 $$;

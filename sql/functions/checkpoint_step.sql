@@ -3,7 +3,7 @@
 -- the step is not this worker's attempt any more, and nothing is stored.
 --
 -- The row's lock keeps everybody else from the stream meanwhile: who ends or stops a running step
--- changes its row first. Raises FL003 where the log is further on than the row, which is a fault of
+-- changes its row first. Raises FL009 where the log is further on than the row, which is a fault of
 -- the board. Lock order: queue row, log.
 
 create or replace function flowledger.checkpoint_step(

@@ -1,9 +1,9 @@
 -- The end of a transactional step, in the transaction that its handler wrote its rows in: the
 -- completion, and the release of the queue row. To be followed by commit in the same round trip.
 --
--- Raises FL003 where the step is not this worker's attempt any more, and FL004 where the transaction
--- is not the one that began as p_transaction, since the handler ended that. Lock order: queue row,
--- log, after whatever the handler locked.
+-- Raises FL003 where the step is not this worker's attempt any more, FL004 where the transaction is
+-- not the one that began as p_transaction, since the handler ended that, and FL009 where the log is
+-- further on than the row. Lock order: queue row, log, after whatever the handler locked.
 
 create or replace function flowledger.complete_step(
     p_worker uuid, p_step uuid, p_attempt integer, p_transaction text, p_state bytea,

@@ -1,6 +1,5 @@
--- Insert events as they are, in their order, and wake the followers. The caller holds the log lock.
--- Whoever follows everything listens to flowledger.log; coordinators to flowledger.fact, so that
--- their own decisions, and starts that nobody waits for, do not wake them.
+-- Insert events as they are, in their order. The caller holds the log lock. Facts wake the
+-- coordinators; their own decisions, and starts that nobody waits for, do not.
 -- Returns their positions. Raises 23505 where one of the versions is taken, and stores nothing.
 
 create or replace function flowledger.insert_events(
@@ -17,8 +16,6 @@ language plpgsql
 volatile
 as $$
 begin
-    perform pg_notify('flowledger.log', p_kind);
-
     if p_kind = 'fact' then
         perform pg_notify('flowledger.fact', '');
     end if;

@@ -1,11 +1,11 @@
--- Trigger: the log is append-only. Raises FL003.
+-- Trigger: the log is append-only. Raises FL001.
 
 create or replace function flowledger.refuse_change()
 returns trigger
 language plpgsql
 as $$
 begin
-    raise exception 'the log is append-only: % is refused', tg_op using errcode = 'FL003';
+    raise exception 'the log is append-only: % is refused', tg_op using errcode = 'FL001';
 end
 $$;
 

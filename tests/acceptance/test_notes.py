@@ -98,7 +98,7 @@ def test_the_payload_of_a_task_without_tags_does_not_name_them(
     assert "tags" not in state
 
 
-def test_a_note_wakes_who_follows_the_log_and_no_coordinator(lab: Lab) -> None:
+def test_a_note_wakes_no_coordinator(lab: Lab) -> None:
     client = lab.open(line, roles=())
     _, task = begin(client, line)
     with psycopg.connect(lab.url, autocommit=True) as listening:
@@ -107,9 +107,21 @@ def test_a_note_wakes_who_follows_the_log_and_no_coordinator(lab: Lab) -> None:
 
         task.tag("urgent", actor="ada")
 
+        lab.rows("select pg_notify('flowledger.log', 'the end')")
         heard = list(listening.notifies(timeout=PATIENCE, stop_after=1))
-        heard += listening.notifies(timeout=0)
-    assert [(one.channel, one.payload) for one in heard] == [("flowledger.log", "note")]
+    assert [(one.channel, one.payload) for one in heard] == [("flowledger.log", "the end")]
+
+
+def test_what_the_engine_appends_is_told_only_where_somebody_listens(lab: Lab) -> None:
+    with psycopg.connect(lab.url, autocommit=True) as listening:
+        listening.execute('listen "flowledger.log"')
+        engine = lab.open(line)
+        _, task = begin(engine, line)
+        task.wait(PATIENCE)
+
+        lab.rows("select pg_notify('flowledger.log', 'the end')")
+        heard = list(listening.notifies(timeout=PATIENCE, stop_after=1))
+    assert [one.payload for one in heard] == ["the end"]
 
 
 def test_one_key_notes_once(engine: Engine) -> None:

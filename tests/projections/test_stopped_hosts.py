@@ -31,16 +31,17 @@ def places(lab: Lab) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("moment", "at", "told"),
+    ("moment", "told"),
     [
-        pytest.param("STOPS_BEFORE", 0, "projection.lost", id="before anything is written"),
-        pytest.param("STOPS_AFTER", 30, "database.lost", id="while its rows are locked"),
+        pytest.param(("STOPS_BEFORE", 0), "projection.lost", id="before anything is written"),
+        pytest.param(("STOPS_AFTER", 30), "database.lost", id="while its rows are locked"),
     ],
 )
 def test_one_that_was_stopped_in_a_batch_holds_nobody_up_and_stores_nothing_when_it_wakes_up(
-    lab: Lab, projectors: Projectors, places: list[int], moment: str, at: int, told: str
+    lab: Lab, projectors: Projectors, places: list[int], moment: tuple[str, int], told: str
 ) -> None:
-    sleeper = projectors.start("Tally", **{moment: str(places[at])})
+    variable, at = moment
+    sleeper = projectors.start("Tally", **{variable: str(places[at])})
     os.waitpid(sleeper.pid, os.WUNTRACED)
     ((epoch, position),) = lab.rows(PLACE, "tally")
     assert position < places[at]

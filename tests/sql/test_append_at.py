@@ -28,5 +28,5 @@ def test_any_other_version_is_refused(connection: Connection, version: int) -> N
     with pytest.raises(psycopg.DatabaseError) as caught:
         append_at(connection, version, stream)
 
-    assert caught.value.sqlstate == "FL003"
+    assert caught.value.sqlstate == "FL009"
     assert log(connection) == [(stream, 1)]

@@ -44,7 +44,7 @@ def test_one_taken_version_refuses_all(connection: Connection) -> None:
 
 
 def test_followers_are_told_that_there_are_facts(connection: Connection, other: Connection) -> None:
-    assert heard(other, "log", connection, "append_events", *columns([Row(new_id())])) == ["fact"]
+    assert heard(other, "fact", connection, "append_events", *columns([Row(new_id())])) == [""]
 
 
 def test_of_two_racing_writers_of_a_version_one_wins(

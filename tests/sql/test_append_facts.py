@@ -94,10 +94,10 @@ def test_a_batch_may_repeat_some_and_add_others(connection: Connection) -> None:
     assert log(connection) == [(old.stream, 1), (lost.stream, 1), (new.stream, 1)]
 
 
-def test_followers_hear_what_kind_of_facts_came(connection: Connection, other: Connection) -> None:
+def test_nobody_need_hurry_for_a_start(connection: Connection, other: Connection) -> None:
     arguments = (*columns([Row(new_id())]), "start")
 
-    assert heard(other, "log", connection, "append_facts", *arguments) == ["start"]
+    assert heard(other, "fact", connection, "append_facts", *arguments) == []
 
 
 def test_a_racing_writer_is_refused_and_not_an_error(

@@ -70,11 +70,11 @@ def test_where_the_log_is_further_on_than_the_board_nothing_is_stored(
     with pytest.raises(psycopg.DatabaseError) as caught:
         checkpoint(connection, step)
 
-    assert caught.value.sqlstate == "FL003"
+    assert caught.value.sqlstate == "FL009"
     assert table(connection, "queue", "stream_version") == [3]
 
 
 def test_nobody_need_hurry(connection: Connection, other: Connection, step: UUID) -> None:
     arguments = ("checkpoint_step", WORKER, step, 2, b"{}", 0)
 
-    assert heard(other, "log", connection, *arguments) == ["start"]
+    assert heard(other, "fact", connection, *arguments) == []

@@ -177,13 +177,13 @@ def test_a_leader_that_was_replaced_while_it_waited_is_refused(
     assert caught.value.sqlstate == "FL002"
 
 
-def test_followers_hear_of_a_decision(
+def test_no_coordinator_is_woken_by_a_decision(
     connection: Connection, other: Connection, world: World
 ) -> None:
     nothing = (None,) * 9
     arguments = (0, world.epoch, 0, 1, 60.0, *columns([world.event]), *nothing)
 
-    assert heard(other, "log", connection, "commit_decisions", *arguments) == ["decision"]
+    assert heard(other, "fact", connection, "commit_decisions", *arguments) == []
 
 
 def test_a_running_step_is_told_to_stop_in_the_same_transaction(

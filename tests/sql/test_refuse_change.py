@@ -29,5 +29,5 @@ def test_what_was_recorded_stays(connection: Connection, statement: str, operati
     with pytest.raises(psycopg.DatabaseError, match=f"{operation} is refused") as caught:
         connection.execute(statement.encode())
 
-    assert caught.value.sqlstate == "FL003"
+    assert caught.value.sqlstate == "FL001"
     assert log(connection) == [(row.stream, 1)]

@@ -170,7 +170,7 @@ def test_the_coordinator_hears_of_facts(
     outcome = begun(connection, task, worker)
     arguments = (worker, UuidArray([outcome.stream]), *columns([outcome]), "fact")
 
-    assert heard(other, "log", connection, "report_facts", *arguments) == ["fact"]
+    assert heard(other, "fact", connection, "report_facts", *arguments) == [""]
 
 
 def expired_and_queued_anew(connection: Connection, task: UUID, late: Row) -> None:

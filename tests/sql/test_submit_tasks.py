@@ -100,7 +100,7 @@ def test_a_task_begins_with_its_creation(connection: Connection) -> None:
 def test_the_coordinator_hears_of_it(connection: Connection, other: Connection) -> None:
     given = arguments([(None, new_id())])
 
-    assert heard(other, "log", connection, "submit_tasks", *given) == ["fact"]
+    assert heard(other, "fact", connection, "submit_tasks", *given) == [""]
 
 
 def stored(connection: Connection) -> list[UUID]:

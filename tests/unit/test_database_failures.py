@@ -17,7 +17,7 @@ from flowledger.engine.errors import (
     StatementRefused,
     StreamMoved,
 )
-from flowledger.engine.store.failures import translated
+from flowledger.engine.store.failures import MEANINGS, translated
 
 SAY = "do $$ begin raise exception 'said' using errcode = '{}', detail = 'secret'; end $$"
 
@@ -45,7 +45,10 @@ SAY = "do $$ begin raise exception 'said' using errcode = '{}', detail = 'secret
         ("42501", StatementRefused),
         ("P0001", StatementRefused),
         ("XX000", StatementRefused),
+        ("FL001", StatementRefused),
         ("FL002", LeadershipLost),
+        ("FL006", StreamMoved),
+        ("FL009", StreamMoved),
         ("23505", StreamMoved),
     ],
 )
@@ -66,7 +69,7 @@ def test_a_number_of_the_schemas_own_is_raised_as_it_is(
     connection: psycopg.Connection[Any],
 ) -> None:
     with pytest.raises(psycopg.Error, match="said"), translated():
-        connection.execute(SAY.format("FL009").encode())
+        connection.execute(SAY.format("FL008").encode())
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError, ProgrammingError])
@@ -86,3 +89,13 @@ def test_without_a_code_the_connection_is_gone(error: type[Exception]) -> None:
 def test_what_psycopg_was_asked_wrongly_is_a_bug_and_raised_as_it_is() -> None:
     with pytest.raises(psycopg.ProgrammingError), translated():
         raise psycopg.ProgrammingError("the query has 1 placeholder but 2 parameters were passed")
+
+
+def test_every_code_of_the_schema_has_an_error(connection: psycopg.Connection[Any]) -> None:
+    """And none is listed that no function raises."""
+    found = connection.execute(
+        "select distinct m[1] from pg_proc,"
+        " regexp_matches(prosrc, E'errcode = \\'(FL[0-9]+)', 'g') as m"
+    ).fetchall()
+
+    assert {code for (code,) in found} == set(MEANINGS)
