@@ -29,6 +29,14 @@ class DatabaseBusy(DatabaseUnavailable):
     """
 
 
+class DatabaseUnfit(DatabaseUnavailable):
+    """The database can be reached, and the engine cannot work with it; waiting does not help.
+
+    It is not in UTF-8, or it is reached through a pooler that gives each transaction another
+    session. The sentence says what to change.
+    """
+
+
 class DefinitionChanged(EngineError):
     """A template was changed without a new version; nothing was stored."""
 

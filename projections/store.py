@@ -22,9 +22,9 @@ from psycopg import sql
 
 from flowledger.engine.config import Settings
 from flowledger.engine.errors import DatabaseUnavailable, ProjectionRefused, StatementRefused
+from flowledger.engine.store.dialing import dial
 from flowledger.engine.store.failures import sentence, translated
 from flowledger.engine.store.pool import (
-    TRUST,
     Connection,
     Pool,
     check,
@@ -220,14 +220,12 @@ class HostStore:
         return True
 
     def _new_connection(self) -> HostConnection:
-        connection = HostConnection.connect(
+        return dial(
             self._url,
-            autocommit=True,
+            HostConnection,
+            timeout_seconds=self._database.connect_timeout_seconds,
             application_name=self._database.application_name,
-            connect_timeout=max(2, round(self._database.connect_timeout_seconds)),
         )
-        connection.execute(TRUST, prepare=False)
-        return connection
 
     @contextmanager
     def batch(

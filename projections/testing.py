@@ -29,6 +29,7 @@ from psycopg.rows import TupleRow
 
 from flowledger.engine.domain.event import Event
 from flowledger.engine.ports import Recorded
+from flowledger.engine.store.dialing import dial
 from flowledger.projections.applying import Applying
 from flowledger.projections.cursor import HostConnection
 from flowledger.projections.projection import PLACE, Projection, instance_of
@@ -111,7 +112,7 @@ class Case:
     @contextmanager
     def _schema(self) -> Generator[_Trial]:
         schema = f"{self.projection.name}_try_{uuid4().hex[:12]}"
-        with HostConnection.connect(self._url, autocommit=True) as connection:
+        with dial(self._url, HostConnection) as connection:
             trial = _Trial(connection, schema, self.projection)
             trial.make()
             try:

@@ -17,9 +17,10 @@ from uuid import UUID, uuid4
 from psycopg import sql
 
 from flowledger.engine.domain.replay import Difference
+from flowledger.engine.store.dialing import dial
 from flowledger.engine.store.failures import translated
 from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.pool import TRUST, Pool
+from flowledger.engine.store.pool import Pool
 from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
 from flowledger.engine.verification import Finding, Looked, NotCompared
 from flowledger.projections.applying import Applying
@@ -67,12 +68,10 @@ class ProjectionCheck:
 
     def check(self, task: UUID | None) -> Iterator[Finding]:
         """The differences of all rows, or with a task of those that have its `task_id`."""
-        with translated(), HostConnection.connect(self._url, autocommit=True) as connection:
-            connection.execute(TRUST)
+        with translated(), dial(self._url, HostConnection) as connection:
             yield from _not_here(connection, {one.name: one.version for one in self._projections})
         for projection in self._projections:
-            with translated(), HostConnection.connect(self._url, autocommit=True) as connection:
-                connection.execute(TRUST)
+            with translated(), dial(self._url, HostConnection) as connection:
                 connection.execute(BEGIN)
                 yield from self._checked(connection, projection, task)
                 connection.execute("rollback")

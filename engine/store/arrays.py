@@ -56,13 +56,15 @@ class BigintArray(Array):
 
 
 class ByteaArray(Array):
-    """`bytea[]`."""
+    """`bytea[]`; None is null."""
 
     element = BYTEA_OID
     __slots__ = ()
 
-    def __init__(self, values: Sequence[bytes]) -> None:
-        parts = [part for value in values for part in (len(value).to_bytes(4), value)]
+    def __init__(self, values: Sequence[bytes | None]) -> None:
+        parts: list[bytes] = []
+        for value in values:
+            parts += (NULL,) if value is None else (len(value).to_bytes(4), value)
         super().__init__(len(values), b"".join(parts))
 
 

@@ -37,6 +37,7 @@ import psycopg
 from psycopg import errors
 
 from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.store.dialing import dial
 from flowledger.engine.store.system_user import (
     SystemUser,
     grant_read,
@@ -326,7 +327,7 @@ def _answers(postmaster: _Postmaster, data: Path, *, timeout_seconds: float) -> 
     deadline = time.monotonic() + timeout_seconds
     while True:
         try:
-            psycopg.connect(postmaster.url("postgres"), connect_timeout=5).close()
+            dial(postmaster.url("postgres"), psycopg.Connection, timeout_seconds=5).close()
         except psycopg.OperationalError as error:
             if _running(data) is None:
                 return False
@@ -341,7 +342,7 @@ def _answers(postmaster: _Postmaster, data: Path, *, timeout_seconds: float) -> 
 
 
 def _require_fsync(postmaster: _Postmaster, home: Path) -> None:
-    with psycopg.connect(postmaster.url("postgres"), autocommit=True) as connection:
+    with dial(postmaster.url("postgres"), psycopg.Connection) as connection:
         row = connection.execute("show fsync").fetchone()
     if row == ("off",):
         raise DatabaseUnavailable(
@@ -351,7 +352,7 @@ def _require_fsync(postmaster: _Postmaster, home: Path) -> None:
 
 
 def _create_database(postmaster: _Postmaster) -> None:
-    with psycopg.connect(postmaster.url("postgres"), autocommit=True) as connection:
+    with dial(postmaster.url("postgres"), psycopg.Connection) as connection:
         query = "select from pg_database where datname = %s"
         if connection.execute(query, (DATABASE,)).rowcount:
             return

@@ -17,7 +17,7 @@ from select import POLLIN, poll
 from threading import Condition
 from time import monotonic
 from types import MappingProxyType, TracebackType
-from typing import LiteralString, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import psycopg
 from psycopg import conninfo
@@ -26,15 +26,10 @@ from psycopg.rows import TupleRow
 
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
 from flowledger.engine.redaction import redact
+from flowledger.engine.store.dialing import dial
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
-TRUSTED: LiteralString = "pg_catalog, pg_temp"
-"""Where the engine's sessions look for names: nowhere where anybody else may create something.
-
-Types are looked for in `pg_temp` first where it is not named.
-"""
-TRUST: LiteralString = f"set search_path = {TRUSTED}"
 PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 # 25006: the session was made while the database was read-only. 0A000: its plans are of before a
 # migration. Another session may do.
@@ -180,17 +175,15 @@ def connect(
     """
     check(url)
     try:
-        connection = psycopg.connect(
+        return dial(
             with_keepalives(url, silence_seconds),
-            autocommit=True,
+            psycopg.Connection,
+            timeout_seconds=connect_timeout_seconds,
             application_name=application_name,
-            connect_timeout=max(2, round(connect_timeout_seconds)),
             prepare_threshold=prepare_threshold,
         )
-        connection.execute(TRUST, prepare=False)
     except psycopg.Error as error:
         raise unavailable(url, error) from error
-    return connection
 
 
 def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
@@ -231,11 +224,11 @@ def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
             prepare_threshold=prepare_threshold,
         )
         try:
-            settle(connection, given)
+            process = settle(connection, given)
         except psycopg.Error as error:
             connection.close()
             raise unavailable(url, error) from error
-        connected(connection.info.backend_pid)
+        connected(process)
         return connection
 
     pool = Pool(connect_one, max_size=max_size, timeout_seconds=timeout_seconds)
@@ -275,19 +268,22 @@ def unavailable(url: str, error: psycopg.Error) -> DatabaseUnavailable:
     return DatabaseUnavailable(f"{redact(url)} cannot be reached: {reason}", error.sqlstate)
 
 
-def settle(connection: Connection, limits: Mapping[str, str] = MappingProxyType({})) -> None:
+def settle(connection: Connection, limits: Mapping[str, str] = MappingProxyType({})) -> int:
     """Plans that are made once and go by index, whatever the tables look like at that moment.
+
+    Returns the process id of the session, which behind a pooler is not the one it greets with.
 
     Every statement of the engine is written for an index; docs/adr/0008 says what was measured.
     `limits` are settings of the session beside these.
     """
     settings = {**PLANS, **limits}
-    connection.execute(
-        "select set_config(s.name, s.value, false)"
+    rows = connection.execute(
+        "select pg_backend_pid(), set_config(s.name, s.value, false)"
         " from unnest(%s::text[], %s::text[]) as s (name, value)",
         (list(settings), list(settings.values())),
         prepare=False,
-    )
+    ).fetchall()
+    return int(rows[0][0])
 
 
 def _milliseconds(seconds: float) -> str:

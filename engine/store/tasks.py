@@ -64,7 +64,6 @@ LAST = (
 SUBMIT = "select * from flowledger.submit_tasks(%b, %b, %b, %b, %b)"
 REQUEST = "select flowledger.append_facts(%b, %b, %b, %b, %b, %b, 'fact')"
 NOTE = "select flowledger.append_facts(%b, %b, %b, %b, %b, %b, 'note')"
-SUBMIT_LATER = "select * from flowledger.submit_later(%b, %b, %b, %b, %b)"
 # The cluster's number, where the role may know it.
 WHICH_DATABASE = """
     select
@@ -75,6 +74,12 @@ WHICH_DATABASE = """
     from pg_catalog.pg_database as d
     where d.datname = pg_catalog.current_database()
 """
+# The connection is the caller's, with any encoding: what is not ASCII is sent as bytes.
+SUBMIT_LATER = (
+    "select * from flowledger.submit_later("
+    "(select array_agg(convert_from(i.identity, 'UTF8') order by i.n)"
+    " from unnest(%b) with ordinality as i (identity, n)), %b, %b, %b, %b)"
+)
 
 
 class PostgresTasks:
@@ -151,7 +156,7 @@ class PostgresTasks:
             # It opens the caller's transaction, so that the block is a savepoint and no commit.
             cursor.execute("select")
         with connection.transaction() if only_new else nullcontext():
-            cursor.execute(SUBMIT_LATER, self._arrays(created))
+            cursor.execute(SUBMIT_LATER, (_as_bytes(created), *self._arrays(created)[1:]))
             return _owners(created, cursor.fetchall(), only_new=only_new)
 
     def _check_database(self, cursor: psycopg.Cursor[Any]) -> None:
@@ -337,6 +342,11 @@ class PostgresTasks:
 
 def _rows(connection: Connection, query: Any, task_id: UUID) -> list[tuple[Any, ...]]:
     return connection.execute(query, (task_id,), binary=True).fetchall()
+
+
+def _as_bytes(created: Sequence[TaskCreated]) -> ByteaArray:
+    identities = (event.identity for event in created)
+    return ByteaArray([None if one is None else one.encode() for one in identities])
 
 
 def _owners(

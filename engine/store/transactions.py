@@ -44,6 +44,7 @@ from flowledger.engine.errors import (
     TransactionEnded,
 )
 from flowledger.engine.ports import NO_FAULTS, FaultPoints
+from flowledger.engine.store.dialing import dial
 from flowledger.engine.store.failures import (
     NOT_HELD,
     STREAM_MOVED,
@@ -56,7 +57,7 @@ from flowledger.engine.store.pool import Pool, unavailable, with_keepalives
 from flowledger.engine.store.statements import ENDS
 
 BEGIN: LiteralString = """
-    begin;
+    begin isolation level read committed, not deferrable;
     set local flowledger.transaction = {mark};
     set local lock_timeout = {lock};
     set local statement_timeout = {statement};
@@ -195,11 +196,13 @@ class PostgresTransactions:
     def _connected(self) -> LentConnection:
         database = self._database
         try:
-            return LentConnection.connect(
+            # Of the settings, a handler has those of its role: it speaks here, too.
+            return dial(
                 self._url,
-                autocommit=True,
+                LentConnection,
+                timeout_seconds=database.connect_timeout_seconds,
+                settings={},
                 application_name=database.application_name,
-                connect_timeout=max(2, round(database.connect_timeout_seconds)),
                 cursor_factory=LentCursor,
             )
         except psycopg.Error as error:

@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import conninfo
-from psycopg.conninfo import conninfo_to_dict
 
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
 from flowledger.engine.store.pool import PLANS, Pool, connect, open_pool
@@ -218,20 +217,10 @@ def test_an_attempt_that_fails_leaves_its_place_in_the_pool_to_the_next(
     pool.close()
 
 
-def test_a_silent_server_is_probed_unless_the_address_says_otherwise(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[dict[str, Any]] = []
-    really = psycopg.connect
-
-    def noting(url: str, **options: Any) -> Any:
-        asked.append(conninfo_to_dict(url))
-        return really(url, **options)
-
-    monkeypatch.setattr(psycopg, "connect", noting)
-
-    connect(f"{database}&keepalives_count=9", silence_seconds=30).close()
+def test_a_silent_server_is_probed_unless_the_address_says_otherwise(database: str) -> None:
+    with connect(f"{database}&keepalives_count=9", silence_seconds=30) as connection:
+        asked = connection.info.get_parameters()
 
     wanted = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "9",
               "tcp_user_timeout": "60000"}  # fmt: skip
-    assert {name: asked[0][name] for name in wanted} == wanted
+    assert {name: asked[name] for name in wanted} == wanted

@@ -1,0 +1,147 @@
+"""The one place where connections are made, and what is said first on each.
+
+A user, a role, a database and the variables of libpq (`PGOPTIONS`, `PGTZ`, `PGCLIENTENCODING`, ...)
+all have a say in the settings of a session. The engine's sessions have those that its statements
+were written for, whatever is set elsewhere. Left as they are: what decides whether and how a
+connection is made (`PGSSLMODE`, `PGSERVICE`, ...), the rights (`role`), durability
+(`synchronous_commit`), and `default_transaction_read_only`, by which operators and providers stop
+all writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from select import POLLIN, POLLOUT, poll
+from time import monotonic
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
+
+from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
+from flowledger.engine.redaction import redact
+
+SPEECH: Mapping[str, str] = MappingProxyType(
+    {
+        "datestyle": "ISO, MDY",
+        "intervalstyle": "postgres",
+        "timezone": "UTC",
+        "bytea_output": "hex",
+        "extra_float_digits": "1",
+        "standard_conforming_strings": "on",
+        "array_nulls": "on",
+        "transform_null_equals": "off",
+        "quote_all_identifiers": "off",
+        "search_path": "pg_catalog, pg_temp",
+        "default_transaction_isolation": "read committed",
+        "default_transaction_deferrable": "off",
+        "statement_timeout": "0",
+        "lock_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+        "idle_session_timeout": "0",
+    }
+)
+"""The settings of a session in which only the engine speaks."""
+
+GREETING = b"""
+    select pg_backend_pid(), current_setting('server_encoding'),
+        (select count(set_config(s.name, s.value, false))
+         from json_each_text($1::json) as s (name, value))
+"""
+
+C = TypeVar("C", bound=psycopg.Connection[Any])
+
+
+def dial(
+    url: str,
+    kind: type[C],
+    *,
+    timeout_seconds: float = 10.0,
+    settings: Mapping[str, str] = SPEECH,
+    **options: Any,
+) -> C:
+    """A connection in autocommit mode and in UTF-8, with these settings of the session.
+
+    Raises DatabaseUnfit for a database that is not in UTF-8, DatabaseUnavailable where a pooler
+    takes the connection and has no session for it within the time, psycopg.Error where there is
+    none. `options` are those of psycopg's connect.
+    """
+    seconds = max(2, round(timeout_seconds))
+    connection = kind.connect(
+        make_conninfo(url, client_encoding="UTF8"),
+        autocommit=True,
+        connect_timeout=seconds,
+        **options,
+    )
+    try:
+        _, encoding = greet(connection, settings, seconds)
+        _require_utf8(url, encoding)
+    except TimeoutError:
+        connection.close()
+        raise DatabaseUnavailable(
+            f"{redact(url)} took the connection and gave it no session within {seconds} s:"
+            " a pooler in front of it has none free"
+        ) from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _require_utf8(url: str, encoding: str) -> None:
+    if encoding != "UTF8":
+        raise DatabaseUnfit(
+            f"{redact(url)} has the encoding {encoding}, and the engine needs UTF8:"
+            " create one with `create database flowledger template template0 encoding 'UTF8'`"
+        )
+
+
+def greet(
+    connection: psycopg.Connection[Any], settings: Mapping[str, str], seconds: float
+) -> tuple[int, str]:
+    """Set the settings; the process of the session, and the encoding of the database.
+
+    Raises TimeoutError, psycopg.Error.
+    """
+    pairs = ", ".join(f'"{name}": "{value}"' for name, value in _known(connection, settings))
+    result = ask(connection.pgconn, GREETING, [f"{{{pairs}}}".encode()], monotonic() + seconds)
+    row = [cast("bytes", result.get_value(0, column)) for column in range(2)]
+    return int(row[0]), row[1].decode()
+
+
+def _known(
+    connection: psycopg.Connection[Any], settings: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """The settings, and that of a limit which older servers do not have."""
+    newer = {"transaction_timeout": "0"} if connection.info.server_version >= 170000 else {}
+    return [*settings.items(), *(newer.items() if settings else ())]
+
+
+def ask(server: PGconn, query: bytes, parameters: list[bytes], until: float) -> PGresult:
+    """The answer to a query, which a pooler may put off for as long as it likes.
+
+    Raises TimeoutError, psycopg.Error.
+    """
+    server.send_query_params(query, parameters)
+    waiting = poll()
+    while True:
+        unsent = server.flush()
+        waiting.register(server.socket, POLLIN | (POLLOUT if unsent else 0))
+        if not waiting.poll(max(0.0, until - monotonic()) * 1000):
+            raise TimeoutError
+        server.consume_input()
+        if not unsent and not server.is_busy():
+            break
+    result = server.get_result()
+    while server.get_result() is not None:
+        pass
+    if result is None or result.status != ExecStatus.TUPLES_OK:
+        raise (
+            psycopg.errors.error_from_result(result)
+            if result
+            else psycopg.OperationalError(server.get_error_message())
+        )
+    return result
