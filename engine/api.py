@@ -19,6 +19,7 @@ from flowledger.engine.domain.submission import check_submission, check_tags, ch
 from flowledger.engine.domain.template import Limits, Template, validate_template
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.errors import InvalidContext, InvalidSubmission
+from flowledger.engine.forks import Opener
 from flowledger.engine.handle import TaskHandle
 from flowledger.engine.operations import Asking, Operations, Request
 from flowledger.engine.outages import Health
@@ -48,7 +49,8 @@ class Closable(Protocol):
 class Engine:
     """Tasks on one database, and the roles that this process plays.
 
-    Made by `Engine.open`; a context manager. Every method may be called from any thread.
+    Made by `Engine.open`; a context manager. Every method may be called from any thread of the
+    process that opened it; in a fork of that process each raises EngineForked.
     """
 
     def __init__(  # noqa: PLR0913 - its parts, put together by the composition root
@@ -87,6 +89,7 @@ class Engine:
         self._checks = checks
         self._templates: dict[UUID, Template] = {}
         self._registered: set[str] = set()
+        self._opener = Opener()
         self._log = logger("engine")
 
     @classmethod
@@ -178,6 +181,7 @@ class Engine:
         As `submit`; `idempotency_keys` has one key for each context. Raises ValueError where the
         two differ in length.
         """
+        self._opener.require()
         template = workflow.template
         keys = (None,) * len(contexts) if idempotency_keys is None else idempotency_keys
         for key in keys:
@@ -209,6 +213,7 @@ class Engine:
 
     def task(self, task_id: UUID | str) -> TaskHandle:
         """A handle on a task, which need not exist. Raises ValueError for what is no UUID."""
+        self._opener.require()
         return self._handle(_id(task_id))
 
     def explain(
@@ -223,10 +228,12 @@ class Engine:
         Waits for all answers; each is an answer by itself, and may be a refusal
         (`Request.refusal`). Raises what `TaskHandle.cancel` raises, but RequestRefused.
         """
+        self._opener.require()
         return self._operations.ask(TaskCancelRequested, _ids(tasks), **asking)
 
     def reset_many(self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]) -> list[Request]:
         """Ask of all these tasks that what failed is tried anew; as `cancel_many`."""
+        self._opener.require()
         return self._operations.ask(TaskResetRequested, _ids(tasks), **asking)
 
     def pause_template(self, key: str, *, reason: str, actor: str) -> bool:
@@ -235,14 +242,17 @@ class Engine:
         Steps that run go on. Returns whether it was not paused before. Raises UnknownTemplate,
         InvalidRequest, DatabaseUnavailable.
         """
+        self._opener.require()
         return self._operations.mark_template(TemplatePaused, key, reason=reason, actor=actor)
 
     def resume_template(self, key: str, *, reason: str, actor: str) -> bool:
         """Let the tasks of a paused template go on. Returns whether it was paused."""
+        self._opener.require()
         return self._operations.mark_template(TemplateResumed, key, reason=reason, actor=actor)
 
     def register(self, workflow: WorkflowLike[Any]) -> None:
         """Record the workflow's definition, once. Raises InvalidTemplate, DefinitionChanged."""
+        self._opener.require()
         template = workflow.template
         if template.definition_hash not in self._registered:
             limits = self.settings.templates
@@ -257,6 +267,7 @@ class Engine:
         Iterate over it: it yields differences as it finds them, while tasks go on, and raises
         UnknownTask where there is no such task, DatabaseUnavailable.
         """
+        self._opener.require()
         return Verification(self._checks, None if task is None else _id(task))
 
     def when_worn_out(self, tell: Callable[[], None]) -> None:
@@ -266,23 +277,29 @@ class Engine:
         `worker.concurrency`, and everything else that ran here has ended. Nothing is claimed from
         then on, and `health["handlers"]` says so. Only a new process gets rid of such handlers.
         """
+        self._opener.require()
         self._service.when_worn_out(tell)
 
     def start(self) -> None:
         """Start the roles. `open` has done that."""
+        self._opener.require()
         self._service.start()
         self._log.emit(Signal.ENGINE_OPENED, roles=self._service.roles)
 
     @property
     def health(self) -> Mapping[str, Health]:
         """How each loop of this process fares with the database, by its name; asks nobody."""
+        self._opener.require()
         return self._service.health
 
     def close(self) -> None:
         """Stop the roles within their grace and close every connection.
 
-        From then on whatever asks the database raises EngineClosed. Again it does nothing.
+        From then on whatever asks the database raises EngineClosed. Again it does nothing, and
+        nothing in a process that was forked from the one that opened it.
         """
+        if not self._opener.is_here:
+            return
         self._service.stop()
         self._endings.stop(self.settings.database.farewell_seconds)
         for resource in self._resources:

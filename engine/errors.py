@@ -66,6 +66,18 @@ class EngineClosed(EngineError):
         self.task_id = task_id
 
 
+class EngineForked(EngineError):
+    """The engine was opened in another process, which this one was forked from."""
+
+    def __init__(self, opened_in: int, process: int) -> None:
+        super().__init__(
+            f"this engine was opened in process {opened_in}, and process {process} is a fork of it:"
+            " open an engine in each process, after the fork"
+        )
+        self.opened_in = opened_in
+        self.process = process
+
+
 class IllegalTransition(EngineError):
     """An event met a task or step in a state that does not allow it."""
 

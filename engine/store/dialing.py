@@ -22,6 +22,7 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
+from flowledger.engine.forks import leave_to_parent
 from flowledger.engine.redaction import redact
 
 SPEECH: Mapping[str, str] = MappingProxyType(
@@ -88,6 +89,7 @@ def dial(
     except BaseException:
         connection.close()
         raise
+    leave_to_parent(connection)
     return connection
 
 

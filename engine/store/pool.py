@@ -25,6 +25,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
+from flowledger.engine.forks import Opener
 from flowledger.engine.redaction import redact
 from flowledger.engine.store.dialing import dial
 
@@ -49,6 +50,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._lent = 0
         self._closed = False
+        self._opener = Opener()
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +78,9 @@ class Pool:
             raise
 
     def close(self) -> None:
-        """Close what is idle now, and what is lent when it comes back."""
+        """Close what is idle now, and what is lent when it comes back; in a fork nothing is."""
+        if not self._opener.is_here:
+            return
         with self._changed:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -93,8 +97,8 @@ class Pool:
     def connection(self) -> Generator[Connection]:
         """Within the block, a connection that works as far as can be told without asking.
 
-        Raises DatabaseUnavailable where none can be made, or none is given back in time, and
-        EngineClosed.
+        Raises DatabaseUnavailable where none can be made, or none is given back in time,
+        EngineClosed, and EngineForked.
         """
         connection = self._borrow()
         try:
@@ -107,6 +111,8 @@ class Pool:
             self._give_back(connection)
 
     def _borrow(self) -> Connection:
+        # First, as another thread may have held the lock when the process was forked.
+        self._opener.require()
         self._await_turn()
         try:
             return self._idle_one() or self._connect()
