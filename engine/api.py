@@ -19,8 +19,8 @@ from flowledger.engine.domain.submission import check_submission, check_tags, ch
 from flowledger.engine.domain.template import Limits, Template, validate_template
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.errors import InvalidContext, InvalidSubmission
-from flowledger.engine.forks import Opener
 from flowledger.engine.handle import TaskHandle
+from flowledger.engine.opener import Opener
 from flowledger.engine.operations import Asking, Operations, Request
 from flowledger.engine.outages import Health
 from flowledger.engine.ports import Clock, Tasks

@@ -22,8 +22,8 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
-from flowledger.engine.forks import leave_to_parent
 from flowledger.engine.redaction import redact
+from flowledger.engine.store.forks import leave_to_parent
 
 SPEECH: Mapping[str, str] = MappingProxyType(
     {

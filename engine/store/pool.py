@@ -25,7 +25,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
-from flowledger.engine.forks import Opener
+from flowledger.engine.opener import Opener
 from flowledger.engine.redaction import redact
 from flowledger.engine.store.dialing import dial
 

@@ -17,9 +17,9 @@ from lab import PATIENCE, Lab
 
 from flowledger.engine import AsyncEngine, Engine, TaskHandle
 from flowledger.engine.errors import EngineForked
-from flowledger.engine.forks import _connections
 from flowledger.engine.handle import StepHandle
 from flowledger.engine.projections import Projections
+from flowledger.engine.store.forks import _connections
 from flowledger.handlers import Workflow
 
 ASKING = {"reason": "test", "actor": "ada"}
