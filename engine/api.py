@@ -189,6 +189,7 @@ class Engine:
             check_submission(template.key, priority, on_duplicate, texts)
         start_at, deadline_at = check_times(template.key, start_at, deadline_at)
         tags = check_tags(template.key, tags, InvalidSubmission)
+        self._tasks.keep_time()
         created = [
             self._created(
                 template,

@@ -66,6 +66,7 @@ def open_engine(  # noqa: PLR0913 - what an engine is made of
         pool = opened.enter_context(engine_pool(url, settings, wakeups.own.add))
         parts = Parts(url, pool, wakeups, settings, faults)
         opened.callback(parts.close)
+        parts.tasks.now()  # before anything is done by a host's clock that may be wrong
         engine = parts.engine(catalogue, roles, projections)
         if roles:
             wakeups.start()
@@ -181,7 +182,11 @@ class Parts:
                 self._shards() if "coordinator" in roles else None,
                 self._worker(catalogue) if "worker" in roles else None,
                 ProcessBell,
-                {"wakeups": self.wakeups.outages, "endings": endings.outages},
+                {
+                    "wakeups": self.wakeups.outages,
+                    "endings": endings.outages,
+                    "clock": self.clock,
+                },
                 projector=self._projector(projections, standing) if "projector" in roles else None,
             ),
             projections=standing,

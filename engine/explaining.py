@@ -119,12 +119,17 @@ def placed(history: Iterable[Recorded]) -> list[Placed]:
 
 
 def _position(history: Sequence[Placed], at: datetime | int) -> int:
-    """The last position of the time; events may have happened in another order than they lie in."""
+    """The last position of the time; events may have happened in another order than they lie in.
+
+    0 where the task was not there yet, whatever is said to have happened to it before.
+    """
     if not isinstance(at, datetime):
         return at
     if at.tzinfo is None:
         raise ValueError(f"{at.isoformat()} has no time zone")
-    return max((position for position, event in history if event.occurred_at <= at), default=0)
+    if not history or at < history[0][1].occurred_at:
+        return 0
+    return max(position for position, event in history if event.occurred_at <= at)
 
 
 def _plan(tasks: Tasks, rules: GateRules, history: Sequence[Placed]) -> Plan:

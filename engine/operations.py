@@ -38,6 +38,7 @@ from flowledger.engine.runtime.endings import Endings, Question
 
 Kind = type[TaskRequest]
 E = TypeVar("E", TaskRequest, TaskNote)
+LAST_POSITION = 2**63 - 1
 TEMPLATE_KEY = re.compile(r"[^/@]+/[^/@]+@[^/@]+")
 
 
@@ -226,12 +227,14 @@ class Operations:
         """
         check_request(kind.topic, {"reason": reason, "actor": actor}, None)
         template_id = template_named(self._tasks, key)
+        self._tasks.keep_time()
+        last = self._tasks.last_events([template_id], LAST_POSITION)[template_id].event
         event_id = self._new_id()
         event = kind(
             originator_id=template_id,
             originator_version=2,  # the store knows which is the next
             event_id=event_id,
-            occurred_at=self._clock.now(),
+            occurred_at=max(self._clock.now(), last.occurred_at),
             correlation_id=str(event_id),
             actor=actor,
             reason=reason,
@@ -290,11 +293,12 @@ class Operations:
     def _of_task(self, kind: type[E], created: TaskCreated, key: str | None, /, **data: Any) -> E:
         """The first event of a stream that the key names, beside the task's steps."""
         event_id = self._new_id()
+        self._tasks.keep_time()
         return kind(
             originator_id=request_id(created.task_id, key or str(event_id)),
             originator_version=1,
             event_id=event_id,
-            occurred_at=self._clock.now(),
+            occurred_at=max(self._clock.now(), created.occurred_at),
             correlation_id=created.correlation_id,
             task_id=created.task_id,
             namespace=created.namespace,

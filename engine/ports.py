@@ -60,12 +60,14 @@ class Leadership:
 class Due:
     """What time asks for: timers that rang, steps whose worker went silent, when to ask again.
 
-    A timer is a task, a step (empty where it is the task's own) and its kind.
+    A timer is a task, a step (empty where it is the task's own) and its kind. `now` is the time by
+    which they are due, the database's: the clock of this process may be a little behind.
     """
 
     timers: Sequence[tuple[UUID, str, str]]
     lost: Sequence[tuple[UUID, str, UUID]]
     next_at: datetime | None
+    now: datetime = field(compare=False)
 
 
 Row = dict[str, Any]
@@ -277,11 +279,7 @@ class Tasks(Protocol):
         ...
 
     def pause_template(self, template_id: UUID, event: TemplatePaused | TemplateResumed) -> bool:
-        """Append it to the template's stream, at whatever version is the next.
-
-        Returns whether anything changed: not where the template is paused, or not, already.
-        Raises UnknownTemplate.
-        """
+        """Append it as the next. Returns whether it changed anything. Raises UnknownTemplate."""
         ...
 
     def submit(
@@ -336,6 +334,10 @@ class Tasks(Protocol):
 
     def now(self) -> datetime:
         """The engine's time, by the database."""
+        ...
+
+    def keep_time(self) -> None:
+        """Ask the database what time it is, where nobody here has asked for long. Never raises."""
         ...
 
     def created(self, tasks: Sequence[UUID]) -> Mapping[UUID, TaskCreated]:

@@ -41,6 +41,7 @@ FIRST_FIELDS = ("timestamp", "level", "event", "correlation_id", "task_id", "ste
 class Signal(StrEnum):
     """The name of every log event of the engine."""
 
+    CLOCK_STEPPED = "clock.stepped"
     COORDINATOR_BATCH_COMMITTED = "coordinator.batch_committed"
     COORDINATOR_CIRCUIT_CLOSED = "coordinator.circuit_closed"
     COORDINATOR_CIRCUIT_OPENED = "coordinator.circuit_opened"
@@ -98,6 +99,10 @@ class Meaning:
 
 CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
     {
+        Signal.CLOCK_STEPPED: Meaning(
+            "warning",
+            "The clock of this host was set, by so many seconds; the engine's time did not step.",
+        ),
         Signal.COORDINATOR_BATCH_COMMITTED: Meaning(
             "debug", "Decisions on a batch of events were committed."
         ),

@@ -26,11 +26,11 @@ class Hand:
     def __init__(self, lab: Lab, opened: ExitStack, flow: Any) -> None:
         self.pool = opened.enter_context(engine_pool(lab.url, lab.settings()))
         self.mapper = LedgerMapper()
-        clock = DatabaseClock()
-        self.board = PostgresWorkboard(self.pool, self.mapper, clock)
+        self.clock = DatabaseClock()
+        self.board = PostgresWorkboard(self.pool, self.mapper, self.clock)
         self.identity = uuid4()
         self.board.renew(self.identity, 36_000)
-        self._facts = Facts(self.identity, clock, Identifiers().new)
+        self._facts = Facts(self.identity, self.clock, Identifiers().new)
         self._plan = compile_plan(flow.template)
         self._templates = [flow.template.template_id]
 

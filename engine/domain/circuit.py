@@ -66,7 +66,7 @@ class Circuit(NamedTuple):
     """The circuit of a system.
 
     `failures` is the count in a row, `openings` how often it opened since it was last closed,
-    `probes` the steps on trial. `version` is its stream's.
+    `probes` the steps on trial. `version` is its stream's, `at` the time of the last event there.
     """
 
     system: str
@@ -76,6 +76,7 @@ class Circuit(NamedTuple):
     open_until: datetime | None = None
     probes: frozenset[UUID] = NO_PROBES
     version: int = 0
+    at: datetime | None = None
 
 
 Outcome = tuple[Circuit, CircuitEvent | None]
@@ -97,7 +98,8 @@ def evolve_circuit(circuit: Circuit, event: CircuitEvent) -> Circuit:
             type(event).__name__,
             tuple(kind.__name__ for source, kind in CIRCUIT_TRANSITIONS if source is circuit.state),
         )
-    following = Circuit(circuit.system, state, version=event.originator_version)
+    version = event.originator_version
+    following = Circuit(circuit.system, state, version=version, at=event.occurred_at)
     if isinstance(event, CircuitOpened):
         return following._replace(openings=circuit.openings + 1, open_until=event.until)
     if isinstance(event, CircuitHalfOpened):
@@ -175,11 +177,12 @@ def _event(
 ) -> C:
     stream, version = circuit_id(circuit.system), circuit.version + 1
     led_by = cause.event_id if cause else stream
+    at = max(now, circuit.at or now, cause.occurred_at if cause else now)
     return kind.of(
         originator_id=stream,
         originator_version=version,
-        event_id=caused_id(led_by, stream, version, milliseconds(now)),
-        occurred_at=now,
+        event_id=caused_id(led_by, stream, version, milliseconds(at)),
+        occurred_at=at,
         correlation_id=cause.correlation_id if cause else f"circuit:{circuit.system}",
         causation_id=cause.event_id if cause else None,
         system=circuit.system,

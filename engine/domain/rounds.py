@@ -20,7 +20,9 @@ S = TypeVar("S", bound=StepEvent)
 class Round:
     """The run, what led to the round, and what was decided so far.
 
-    While `request` is set, its author is the actor of what is decided. `resumed`: the task was
+    Due times count from `now`. The events happened `at` that time, or when the last thing happened
+    that is known of the run, where a clock that is a little ahead has told of that. While `request`
+    is set, its author is the actor of what is decided. `resumed`: the task was
     paused when the round began, and is not any more.
     """
 
@@ -30,10 +32,12 @@ class Round:
     made: list[TaskEvent] = field(default_factory=list[TaskEvent])
     request: TaskRequest | None = None
     resumed: bool = False
+    at: datetime = field(init=False)
     time: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.time = milliseconds(self.now)
+        self.at = max(self.now, self.run.latest)
+        self.time = milliseconds(self.at)
 
     def task(self, kind: type[T], **data: Any) -> None:
         """Add an event to the task's stream."""
@@ -65,7 +69,7 @@ class Round:
             originator_id=stream,
             originator_version=version + 1,
             event_id=caused_id(cause, stream, version + 1, self.time),
-            occurred_at=self.now,
+            occurred_at=self.at,
             correlation_id=self.run.correlation_id,
             causation_id=cause,
             task_id=self.run.task_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -49,7 +49,8 @@ class Progress:
 class Claim:
     """A step that this worker may run; its stream stands at `version`, the StepStarted.
 
-    `resets` counts how often an operator had it begin anew.
+    `resets` counts how often an operator had it begin anew. Nothing that the worker tells of it
+    happened before `at`, the time of the last event that is known of its stream.
     """
 
     step_id: UUID
@@ -60,12 +61,17 @@ class Claim:
     step: str
     correlation_id: str
     resets: int = 0
+    at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A running step as the board has it: its stream stands at `version`; it may have to stop."""
+    """A running step as the board has it: its stream stands at `version`; it may have to stop.
+
+    `at` is when it was told to.
+    """
 
     version: int
     attempt: int
     cancelling: bool
+    at: datetime | None = field(default=None, compare=False)

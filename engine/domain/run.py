@@ -82,8 +82,8 @@ class Run:
     them, and of the retries that are due, that were not admitted, `undecided` the failed attempts
     that the coordinator has not answered yet, `requests` what operators asked for and were not
     answered, by stream, `timers` what falls due and when, `timed` whether the task as a whole ever
-    waits for a time, `causes` the last event of each active step. `task_text` is the
-    task's id as text.
+    waits for a time, `causes` the last event of each active step. No event that was folded happened
+    after `latest`. `task_text` is the task's id as text.
     """
 
     __slots__ = (
@@ -100,6 +100,7 @@ class Run:
         "errors",
         "held",
         "last_event",
+        "latest",
         "open",
         "plan",
         "priority",
@@ -122,7 +123,7 @@ class Run:
         self.task_text = str(created.task_id)
         self.definition_hash = created.definition_hash
         self.priority = created.priority
-        self.created_at = created.occurred_at
+        self.created_at = self.latest = created.occurred_at
         self.start_at = created.start_at
         self.deadline_at = created.deadline_at
         self.timed = created.start_at is not None or created.deadline_at is not None
@@ -196,6 +197,7 @@ class Run:
             self.requests.pop(event.request, None)
         else:
             self._apply_to_task(event)
+        self.latest = max(self.latest, event.occurred_at)
 
     def apply_all(self, events: Iterable[TaskEvent]) -> None:
         """Fold events in, in their order."""

@@ -28,7 +28,17 @@ class Record(Protocol):
 class Attempt:
     """The control that a handler gets, and what the worker reads there."""
 
-    __slots__ = ("_beat", "_claim", "_limit", "_lock", "_record", "cancelled", "lost", "version")
+    __slots__ = (
+        "_beat",
+        "_claim",
+        "_limit",
+        "_lock",
+        "_record",
+        "at",
+        "cancelled",
+        "lost",
+        "version",
+    )
 
     def __init__(self, claim: Claim, record: Record, max_bytes: int) -> None:
         self._claim = claim
@@ -37,6 +47,7 @@ class Attempt:
         self._lock = Lock()
         self._beat: bytes | None = None
         self.version = claim.version
+        self.at = claim.at
         self.cancelled = False
         self.lost = False
 
@@ -45,6 +56,7 @@ class Attempt:
         with self._lock:
             self.version = max(self.version, held.version)
             self.cancelled = self.cancelled or held.cancelling
+            self.at = max(filter(None, (self.at, held.at)), default=None)
 
     def give_up(self) -> None:
         """The step is another's: nothing that the handler does is recorded any more."""

@@ -140,7 +140,7 @@ class Decider:
         # What takes long comes after the first commit: others wait for that, and know of no leader.
         reconcile = now >= self._reconcile_at and not self._just_elected
         due = self._ledger.due(self._most(self._settings.timer_batch_size), orphans=reconcile)
-        now = self._clock.now()
+        now = max(self._clock.now(), due.now)  # what is due there is not to be too early here
         if not self._is_full(batch):
             self._ring_timers(batch, due, now)
         if not self._is_full(batch):

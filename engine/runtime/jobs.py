@@ -100,12 +100,14 @@ class Facts:
         self._new_id = new_id
 
     def make(self, kind: type[S], claim: Claim, plan: Plan, version: int, **data: Any) -> S:
-        """An event at that version of the claimed step's stream."""
+        """An event at that version of the claimed step's stream, not before what is known there."""
+        at = data.pop("at", claim.at)
+        now = self._clock.now()
         return kind.of(
             originator_id=claim.step_id,
             originator_version=version,
             event_id=self._new_id(),
-            occurred_at=self._clock.now(),
+            occurred_at=now if at is None else max(now, at),
             correlation_id=claim.correlation_id,
             task_id=claim.task_id,
             namespace=plan.template.namespace,
@@ -117,12 +119,14 @@ class Facts:
 
     def outcome(self, kind: type[S], job: Job, **data: Any) -> S:
         """The event that follows what is known of the job's stream."""
-        return self.make(kind, job.claim, job.plan, job.attempt.version + 1, **data)
+        attempt = job.attempt
+        return self.make(kind, job.claim, job.plan, attempt.version + 1, at=attempt.at, **data)
 
     def instead(self, kind: type[S], fact: StepEvent, **data: Any) -> S:
         """Another event in the place of one that was not stored."""
         same = {name: getattr(fact, name) for name in StepEvent.model_fields}
-        own = {"event_id": self._new_id(), "occurred_at": self._clock.now()}
+        now = max(self._clock.now(), fact.occurred_at)
+        own = {"event_id": self._new_id(), "occurred_at": now}
         return kind.of(**{**same, **own}, **data)
 
 

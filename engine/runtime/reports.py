@@ -78,8 +78,9 @@ class Reports:
         for fact in refused:
             found = held.get(fact.originator_id)
             if found is not None and follows(found, fact):
-                version = found.version + 1
-                self.add(fact.model_copy(update={"originator_version": version}))
+                at = max(filter(None, (fact.occurred_at, found.at)))
+                moved = {"originator_version": found.version + 1, "occurred_at": at}
+                self.add(fact.model_copy(update=moved))
                 continue
             astray = astray or (found is not None and fact.originator_id not in known)
             self._tell(fact, Signal.WORKER_STEP_LOST)

@@ -116,6 +116,15 @@ class Projecting(Protocol):
         ...
 
 
+class Healthy(Protocol):
+    """What has a health of its own."""
+
+    @property
+    def health(self) -> Health:
+        """How it fares; asks nobody."""
+        ...
+
+
 class Service:
     """The roles of this process."""
 
@@ -125,7 +134,7 @@ class Service:
         coordinator: tuple[Leading, Bell] | None,
         worker: tuple[Worker, Bell] | None,
         new_bell: Callable[[], Bell],
-        others: Mapping[str, Outages] | None = None,
+        others: Mapping[str, Healthy] | None = None,
         *,
         projector: tuple[Projecting, Bell] | None = None,
     ) -> None:

@@ -24,9 +24,14 @@ _UNCAUSED, _CAUSED = Struct(">B16sq"), Struct(">B16sq16s")
 LENGTHS = {UNCAUSED: _UNCAUSED.size, CAUSED: _CAUSED.size}
 
 
-def microseconds(moment: datetime) -> int:
+def microseconds(when: datetime) -> int:
     """Microseconds since 1970, UTC."""
-    return (moment - EPOCH) // MICROSECOND
+    return (when - EPOCH) // MICROSECOND
+
+
+def moment(microseconds: int | None) -> datetime | None:
+    """The time that is so many microseconds after 1970, UTC."""
+    return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)
 
 
 def head_of(values: Mapping[str, Any]) -> bytes:

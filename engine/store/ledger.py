@@ -59,6 +59,7 @@ class PostgresLedger:
 
     def lead(self, leader: UUID, lease_seconds: float) -> Leadership | None:
         """Become or stay the leader; None while another is."""
+        asked = self._clock.asking()
         row = self._one(
             "select * from flowledger.lead_shard(%s, %s, %s, %s)",
             (self._shard, leader, lease_seconds, self._shards),
@@ -66,7 +67,7 @@ class PostgresLedger:
         if row is None:
             return None
         epoch, position, now = cast("tuple[int, int, datetime]", row)
-        self._clock.observe(now)
+        self._clock.observe(now, asked)
         return Leadership(epoch, position)
 
     def resign(self, epoch: int) -> None:
@@ -125,13 +126,15 @@ class PostgresLedger:
         lost = self._all(
             "select * from flowledger.lost_steps(%s, %s, %s, %s)", (limit, orphans, *mine)
         )
+        asked = self._clock.asking()
         row = self._one("select * from flowledger.next_due(%s, %s)", mine)
         now, next_at = cast("tuple[datetime, datetime | None]", row)
-        self._clock.observe(now)
+        self._clock.observe(now, asked)
         return Due(
             cast("list[tuple[UUID, str, str]]", timers),
             cast("list[tuple[UUID, str, UUID]]", lost),
             next_at,
+            now,
         )
 
     def unqueued(self, limit: int) -> Sequence[tuple[UUID, str]]:

@@ -79,6 +79,7 @@ def circuit_fields(circuit: Circuit | None) -> Json:
         "open_until": circuit.open_until,
         "probes": sorted(circuit.probes),
         "stream_version": circuit.version,
+        "changed_at": circuit.at,
     }
 
 
@@ -108,6 +109,7 @@ def circuits_of(rows: Iterable[Json]) -> list[Kept]:
                 open_until=moment(row["open_until"]) if row["open_until"] else None,
                 probes=frozenset(map(UUID, row["probes"])),
                 version=row["stream_version"],
+                at=moment(row["changed_at"]) if row["changed_at"] else None,
             ),
             row["revision"],
         )

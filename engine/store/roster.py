@@ -50,11 +50,12 @@ class PostgresRoster:
 
     def attend(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Attendance:
         """Say that the process is there for so long and leads these shards; see who else is."""
+        asked = self._clock.asking()
         ((now,),) = self._all(
             "select flowledger.renew_coordinator(%s, %s, %s, %s)",
             (process, socket.gethostname(), os.getpid(), lease_seconds),
         )
-        self._clock.observe(cast("datetime", now))
+        self._clock.observe(cast("datetime", now), asked)
         if led:
             self._all(
                 "select flowledger.renew_shards(%s, %s, %s)", (process, [*led], lease_seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -24,13 +24,14 @@ from flowledger.engine.domain.rows import Progress, StepRow, TaskRow
 from flowledger.engine.domain.surroundings import Surroundings
 from flowledger.engine.domain.template import Template, difference
 from flowledger.engine.errors import (
+    DatabaseUnavailable,
     DefinitionChanged,
     DuplicateTask,
     InvalidSubmission,
     LogCorrupt,
     StreamMoved,
 )
-from flowledger.engine.ports import Answer, Clock, Recorded, Snapshot
+from flowledger.engine.ports import Answer, Recorded, Snapshot
 from flowledger.engine.store.arrays import (
     BigintArray,
     ByteaArray,
@@ -38,6 +39,7 @@ from flowledger.engine.store.arrays import (
     UuidArray,
     register_arrays,
 )
+from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.failures import translated
 from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.ledger import registered
@@ -86,7 +88,7 @@ class PostgresTasks:
     """Tasks in Postgres."""
 
     def __init__(
-        self, pool: Pool, mapper: LedgerMapper, clock: Clock, identifiers: Identifiers
+        self, pool: Pool, mapper: LedgerMapper, clock: DatabaseClock, identifiers: Identifiers
     ) -> None:
         self._pool = pool
         self._mapper = mapper
@@ -223,8 +225,16 @@ class PostgresTasks:
 
     def now(self) -> datetime:
         """The engine's time, by the database."""
+        asked = self._clock.asking()
         now: datetime = self._all("select flowledger.clock()", ())[0][0]
+        self._clock.observe(now, asked)
         return now.astimezone(UTC)
+
+    def keep_time(self) -> None:
+        """Ask the database what time it is, where nobody here has asked for long."""
+        if self._clock.stale:
+            with suppress(DatabaseUnavailable):  # it may be there for a caller's own connection
+                self.now()
 
     def created(self, tasks: Sequence[UUID]) -> Mapping[UUID, TaskCreated]:
         """The first event of those of the tasks that a coordinator can decide about."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -19,11 +21,12 @@ from flowledger.engine.domain.events import (
     TaskCreated,
 )
 from flowledger.engine.domain.rows import Claim, Held
+from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.ports import Exchange
 from flowledger.engine.store.arrays import BigintArray, UuidArray
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.failures import translated
-from flowledger.engine.store.frame import microseconds
+from flowledger.engine.store.frame import moment
 from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Connection, Pool
@@ -32,10 +35,14 @@ COMPLETIONS = (StepCompleted, StepCompletedManually)
 CLAIM = "select * from flowledger.claim_steps(%s, %b, %s::int, %s)"
 REPORT = "select flowledger.report_facts(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 EXCHANGE = (
-    "select * from flowledger.exchange_steps("
-    "%s, %b, %s::int, %b, %s::bigint, %b, %b, %b, %b, %b, %b, %s)"
+    "select * from flowledger.exchange_steps(%s, %b, %s::int, %b, %b, %b, %b, %b, %b, %b, %s)"
+)
+LATEST = (
+    "select originator_id, originator_version, topic, state, task_id"
+    " from flowledger.last_events(%b, 9223372036854775807)"
 )
 OUTRUN = "select flowledger.outrun_claims(%b, %b, %b, %b)"
+HELD = "select * from flowledger.held_steps(%s)"
 CREATED = "select * from flowledger.created_tasks(%b)"
 COMPLETED = "select * from flowledger.completed_steps(%b)"
 CHECKPOINTED = "select * from flowledger.last_checkpoints(%b)"
@@ -66,6 +73,7 @@ class PostgresWorkboard:
 
     def renew(self, worker: UUID, lease_seconds: float) -> None:
         """Register the worker, or renew its lease."""
+        asked = self._clock.asking()
         row = self._all(
             "select flowledger.renew_worker(%s, %s, %s, %s, %b, %s::int)",
             (
@@ -73,7 +81,7 @@ class PostgresWorkboard:
                 *(self._templates, self._places),
             ),
         )[0]
-        self._clock.observe(cast("datetime", row[0]))
+        self._clock.observe(cast("datetime", row[0]), asked)
 
     def retire(self, worker: UUID) -> None:
         """Forget the worker; what it still holds counts as lost."""
@@ -104,6 +112,7 @@ class PostgresWorkboard:
                 return self._in_one_call(connection, worker, facts, templates, limit, kind)
             with connection.transaction():
                 claims = self._claim(connection, worker, templates, limit, lazy=not facts)
+                claims = dated(connection, self._mapper, claims)
                 outrun = self._outrun(connection, claims, facts)
                 claims = [claim for claim in claims if claim.step_id not in outrun]
                 anew = {claim.step_id for claim in claims}
@@ -114,8 +123,9 @@ class PostgresWorkboard:
 
     def held(self, worker: UUID) -> Sequence[Claim]:
         """The steps that the board believes this worker to run."""
-        rows = self._all("select * from flowledger.held_steps(%s)", (worker,))
-        return [claimed(*row) for row in rows]
+        with translated(), self._pool.connection() as connection:
+            rows = connection.execute(HELD, (worker,), binary=True).fetchall()
+            return dated(connection, self._mapper, [claimed(*row) for row in rows])
 
     def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, Held]:
         """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
@@ -124,7 +134,7 @@ class PostgresWorkboard:
             "select * from flowledger.watch_steps(%s, %b, %s::text[])",
             (worker, UuidArray(list(beats)), details),
         )
-        return {step: Held(*row) for step, *row in rows}
+        return {step: replace(Held(*row), at=moment(at)) for step, *row, at in rows}
 
     def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> Held | None:
         """Append it, at whatever version the board knows of; None where the step is another's."""
@@ -173,18 +183,17 @@ class PostgresWorkboard:
     ) -> Exchange:
         """The server writes the starts itself, which spares three round trips."""
         ids = UuidArray([self._identifiers.new() for _ in range(limit)])
-        now = microseconds(self._clock.now())
         cursor = connection.cursor(binary=True)
         cursor.execute(
             EXCHANGE,
-            (worker, UuidArray(templates), limit, ids, now, *self._mapper.columns(facts), kind),
+            (worker, UuidArray(templates), limit, ids, *self._mapper.columns(facts), kind),
         )
         row = cursor.fetchone()
-        refused, *columns = row or (None,) * 9
+        refused, *columns = row or (None,) * 10
         rows = zip(*columns, strict=True) if columns[0] else ()
         gone = frozenset(cast("list[UUID]", refused or ()))
         return Exchange(
-            [claim for claim in (Claim(*r) for r in rows) if claim.step_id not in gone], gone
+            [claim for claim in (begun(*r) for r in rows) if claim.step_id not in gone], gone
         )
 
     def _claim(
@@ -234,6 +243,26 @@ class PostgresWorkboard:
     def _all(self, query: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         with translated(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
+
+
+def begun(*row: Any) -> Claim:
+    """A claim whose start the server has written, with the time of it at the end of the row."""
+    *place, at = row
+    return replace(Claim(*place), at=moment(at))
+
+
+def dated(connection: Connection, mapper: LedgerMapper, claims: Sequence[Claim]) -> list[Claim]:
+    """The claims with the time of the last event of their streams, which no later one precedes."""
+    if not claims:
+        return []
+    streams = UuidArray([claim.step_id for claim in claims])
+    rows = connection.execute(LATEST, (streams,), binary=True).fetchall()
+    times: dict[UUID, datetime] = {}
+    for row in rows:
+        with suppress(LogCorrupt):  # it is not for the worker to judge, and no reason to stop
+            event = mapper.to_domain_event(LedgerEvent(*row))
+            times[event.originator_id] = event.occurred_at
+    return [replace(claim, at=times.get(claim.step_id)) for claim in claims]
 
 
 def claimed(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order

@@ -24,8 +24,9 @@ begin
 
     if found then
         perform flowledger.append_at(
-            p_step, checkpoint_step.stream_version, 'step.checkpointed', p_state, v_task, p_encoding,
-            'start'
+            p_step, checkpoint_step.stream_version, 'step.checkpointed',
+            flowledger.not_before(p_step, checkpoint_step.stream_version, p_state, p_encoding),
+            v_task, p_encoding, 'start'
         );
     end if;
 end

@@ -35,7 +35,8 @@ begin
     end if;
 
     perform flowledger.append_at(
-        p_step, v_version, 'step.completed', p_state, v_task, p_encoding, 'fact'
+        p_step, v_version, 'step.completed',
+        flowledger.not_before(p_step, v_version, p_state, p_encoding), v_task, p_encoding, 'fact'
     );
 
     return v_version;

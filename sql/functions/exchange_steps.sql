@@ -4,17 +4,19 @@
 --
 -- A fact about a step that is claimed anew here is of an attempt that no longer counts, and is left
 -- out; unless it is of the very attempt that the claim would start (outrun_claims): then the claim is
--- dropped, and the fact releases its row. With no facts the transaction need not wait for the disk. p_ids: an event id for each start
--- that there may be.
--- p_now: microseconds since 1970, UTC. Lock order: queue rows, log.
+-- dropped, and the fact releases its row. With no facts the transaction need not wait for the disk.
+-- p_ids: an event id for each start that there may be.
+--
+-- A start happens now, by the server, and never before the step was queued, which is the last event of
+-- its stream. times: microseconds since 1970, UTC. Lock order: queue rows, log.
 -- drop: function flowledger.exchange_steps(uuid, uuid[], integer, uuid[], text, uuid[], bigint[], text[], bytea[], uuid[], bigint[], text)
+-- drop: function flowledger.exchange_steps(uuid, uuid[], integer, uuid[], bigint, uuid[], bigint[], text[], bytea[], uuid[], bigint[], text)
 
 create or replace function flowledger.exchange_steps(
     p_worker uuid,
     p_templates uuid[],
     p_limit integer,
     p_ids uuid[],
-    p_now bigint,
     p_streams uuid[],
     p_versions bigint[],
     p_topics text[],
@@ -30,45 +32,60 @@ create or replace function flowledger.exchange_steps(
     out attempts integer[],
     out steps text[],
     out correlation_ids text[],
-    out resets integer[]
+    out resets integer[],
+    out times bigint[]
 )
 language plpgsql
 volatile
 as $$
 declare
+    v_now constant bigint := extract(epoch from flowledger.clock()) * 1000000;
     v_states bytea[];
     v_claimed integer;
 begin
     select
         array_agg(c.step_id), array_agg(c.task_id), array_agg(c.template_id),
         array_agg(c.stream_version + 1), array_agg(c.attempt), array_agg(c.step),
-        array_agg(c.correlation_id), array_agg(c.resets), count(*),
+        array_agg(c.correlation_id), array_agg(c.resets), count(*), array_agg(c.time),
         array_agg(flowledger.started_state(
-            p_ids[c.n], p_now, c.task_id, c.correlation_id, t.namespace, t.name, c.step, c.attempt,
+            p_ids[c.n], c.time, c.task_id, c.correlation_id, t.namespace, t.name, c.step, c.attempt,
             p_worker
         ))
     into
         step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids,
-        resets, v_claimed, v_states
-    from flowledger.claim_steps(p_worker, p_templates, p_limit, p_streams = '{}')
-        with ordinality as c (
-            step_id, task_id, template_id, stream_version, attempt, step, correlation_id, resets, n
-        )
+        resets, v_claimed, times, v_states
+    from (
+        select
+            q.*,
+            greatest(v_now, (
+                select flowledger.time_of(e.state, e.encoding)
+                from flowledger.event as e
+                where e.originator_id = q.step_id and e.originator_version = q.stream_version
+            )) as time
+        from flowledger.claim_steps(p_worker, p_templates, p_limit, p_streams = '{}')
+            with ordinality as q (
+                step_id, task_id, template_id, stream_version, attempt, step, correlation_id,
+                resets, n
+            )
+        offset 0
+    ) as c
     left join flowledger.template as t on t.template_id = c.template_id;
 
     if p_streams && step_ids then
         select
             coalesce(array_agg(c.step_id), '{}'), array_agg(c.task_id), array_agg(c.template_id),
             array_agg(c.version), array_agg(c.attempt), array_agg(c.step),
-            array_agg(c.correlation_id), array_agg(c.resets), count(*), array_agg(c.state)
+            array_agg(c.correlation_id), array_agg(c.resets), count(*), array_agg(c.time),
+            array_agg(c.state)
         into
             step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids,
-            resets, v_claimed, v_states
+            resets, v_claimed, times, v_states
         from unnest(
             step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids,
-            resets, v_states
+            resets, times, v_states
         ) as c (
-            step_id, task_id, template_id, version, attempt, step, correlation_id, resets, state
+            step_id, task_id, template_id, version, attempt, step, correlation_id, resets, time,
+            state
         )
         where c.step_id <> all (
             flowledger.outrun_claims(step_ids, stream_versions, p_streams, p_versions)

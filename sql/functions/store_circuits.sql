@@ -1,5 +1,5 @@
 -- Store circuits, from a JSON array of {system, revision, state, failures, openings, open_until,
--- probes, stream_version}. The revision is the one that was decided on, 0 where there was no row; a
+-- probes, stream_version, changed_at}. The revision is the one that was decided on, 0 where there was no row; a
 -- row whose state is null is only compared. Wakes the coordinators where one changed.
 --
 -- Raises FL006 where another shard changed one meanwhile. Locks: circuits by system.
@@ -18,7 +18,7 @@ begin
         select x.*
         from json_to_recordset(p_rows) as x (
             system text, revision bigint, state text, failures integer, openings integer,
-            open_until timestamptz, probes json, stream_version bigint
+            open_until timestamptz, probes json, stream_version bigint, changed_at timestamptz
         )
         order by x.system
     loop
@@ -28,15 +28,17 @@ begin
             where c.system = r.system;
         else
             insert into flowledger.circuit as c
-                (system, revision, state, failures, openings, open_until, probes, stream_version)
+                (system, revision, state, failures, openings, open_until, probes, stream_version,
+                changed_at)
             values (
                 r.system, 1, r.state, r.failures, r.openings, r.open_until,
-                array(select json_array_elements_text(r.probes)::uuid), r.stream_version
+                array(select json_array_elements_text(r.probes)::uuid), r.stream_version, r.changed_at
             )
             on conflict (system) do update
             set revision = c.revision + 1, state = excluded.state, failures = excluded.failures,
                 openings = excluded.openings, open_until = excluded.open_until,
-                probes = excluded.probes, stream_version = excluded.stream_version
+                probes = excluded.probes, stream_version = excluded.stream_version,
+                changed_at = excluded.changed_at
             returning c.revision - 1 into v_revision;
             v_changed := true;
         end if;

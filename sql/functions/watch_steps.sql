@@ -1,14 +1,18 @@
 -- Which of these steps the worker still holds, where their streams stand, and which shall stop.
 -- Notes the heartbeats that came since it last asked: p_details has one for each step, null where
--- there was none. Locks: the queue rows with a heartbeat.
+-- there was none. told_at is when a step was told to stop, in microseconds since 1970, UTC. Locks: the
+-- queue rows with a heartbeat.
 --
 -- The steps are named twice where rows are joined: a planner that takes the queue for empty would
 -- walk all of it for each of them.
+-- drop: function flowledger.watch_steps(uuid, uuid[], text[])
 
 create or replace function flowledger.watch_steps(
     p_worker uuid, p_steps uuid[], p_details text[]
 )
-returns table (step_id uuid, stream_version bigint, attempt integer, cancelling boolean)
+returns table (
+    step_id uuid, stream_version bigint, attempt integer, cancelling boolean, told_at bigint
+)
 language plpgsql
 volatile
 as $$
@@ -27,7 +31,13 @@ begin
         and q.step_id = any (p_steps);
 
     return query
-    select q.step_id, q.stream_version + 1, q.attempt, q.cancelling
+    select
+        q.step_id, q.stream_version + 1, q.attempt, q.cancelling,
+        case when q.cancelling then (
+            select flowledger.time_of(e.state, e.encoding)
+            from flowledger.event as e
+            where e.originator_id = q.step_id and e.originator_version = q.stream_version + 1
+        ) end
     from flowledger.queue as q
     where q.step_id = any (p_steps) and q.worker_id = p_worker;
 end

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from board import new_id
 from conformance.stores import LEASE, Stores, claimed, kinds
+from given import NOON
 
 from flowledger.engine.domain.events import (
     StepEnqueued,
@@ -178,14 +179,14 @@ def test_timers_ring_when_they_are_due(store: Stores) -> None:
     task = store.submitted()
     due_at = store.now() + timedelta(seconds=10)
     store.commit(timers=[store.timer_row(task, due_at)])
-    assert store.ledger.due(10, orphans=False) == Due([], [], due_at)
+    assert store.ledger.due(10, orphans=False) == Due([], [], due_at, NOON)
 
     store.move(11)
 
     due = store.ledger.due(10, orphans=False)
     assert due.timers == [(task, "start", "retry")]
     store.commit(untimed=[step_id(task, "start")])
-    assert store.ledger.due(10, orphans=False) == Due([], [], None)
+    assert store.ledger.due(10, orphans=False) == Due([], [], None, NOON)
 
 
 def test_a_step_has_one_timer(store: Stores) -> None:
@@ -195,7 +196,7 @@ def test_a_step_has_one_timer(store: Stores) -> None:
     later = now + timedelta(seconds=50)
     store.commit(timers=[store.timer_row(task, later)])
 
-    assert store.ledger.due(10, orphans=False) == Due([], [], later)
+    assert store.ledger.due(10, orphans=False) == Due([], [], later, NOON)
 
 
 def test_steps_of_a_silent_worker_are_lost(store: Stores) -> None:

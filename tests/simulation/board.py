@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -59,7 +60,7 @@ class MemoryWorkboard:
         count.
         """
         database = self._database
-        claims = [claimed(row) for row in database.claim_steps(worker, templates, limit)]
+        claims = [self._claimed(row) for row in database.claim_steps(worker, templates, limit)]
         claims = [claim for claim in claims if not self._is_outrun(claim, facts)]
         anew = {claim.step_id for claim in claims}
         facts = [fact for fact in facts if fact.originator_id not in anew]
@@ -81,7 +82,7 @@ class MemoryWorkboard:
     def held(self, worker: UUID) -> Sequence[Claim]:
         """The steps that the board believes this worker to run."""
         rows = self._database.queue.values()
-        return [claimed(row) for row in rows if row.worker_id == worker]
+        return [self._claimed(row) for row in rows if row.worker_id == worker]
 
     def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, Held]:
         """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
@@ -89,7 +90,18 @@ class MemoryWorkboard:
         mine = {step: row for step, row in rows.items() if row and row.worker_id == worker}
         for step, row in mine.items():
             row.details = beats[step] or row.details
-        return {step: held(row) for step, row in mine.items()}
+        return {step: self._held(row) for step, row in mine.items()}
+
+    def _held(self, row: Queued) -> Held:
+        """A row of the queue whose step runs; when it was told to stop, where it was."""
+        found = held(row)
+        last = self._database.log.stream(row.step_id)[-1:]
+        return replace(found, at=last[0].occurred_at) if last and row.cancelling else found
+
+    def _claimed(self, row: Queued) -> Claim:
+        """A row of the queue, with the time of the last event of its stream."""
+        found, last = claimed(row), self._database.log.stream(row.step_id)[-1:]
+        return replace(found, at=last[0].occurred_at) if last else found
 
     def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> Held | None:
         """Append it, at whatever version the board knows of; None where the step is another's."""
@@ -97,7 +109,11 @@ class MemoryWorkboard:
         if row is None or (row.worker_id, row.attempt) != (worker, checkpoint.attempt):
             return None
         row.version += 1
-        event = checkpoint.model_copy(update={"originator_version": row.version + 1})
+        last = self._database.log.stream(row.step_id)[-1]
+        at = max(checkpoint.occurred_at, last.occurred_at)
+        event = checkpoint.model_copy(
+            update={"originator_version": row.version + 1, "occurred_at": at}
+        )
         if self._database.log.append_facts([event]):
             raise AssertionError(f"the board is behind the log: {event}")
         return held(row)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from datetime import timedelta
 from itertools import count
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +36,7 @@ from flowledger.engine.runtime.worker import Worker
 
 SOON_SECONDS = 0.1
 LIMBO_SECONDS = 30.0
+MOST_OFF = 0.5
 LISTENED = ("fact", "submission", "clock", "shard", "room")
 
 
@@ -104,7 +107,7 @@ class Cluster:
         return self._joined(process, self.start_coordinator)
 
     def _coordinator(self, process: Process, shard: int) -> Coordinator:
-        clock = LocalClock(self.world.machine)
+        clock = self._clock_of(process)
         settings = self._coordinator_settings
         ledger = MemoryLedger(self.database, clock, settings.lease_seconds, shard)
         coordinator = Coordinator(
@@ -121,11 +124,17 @@ class Cluster:
         committer.loop = SteppedLoop(process, coordinator.step, *LISTENED)
         return coordinator
 
+    def _clock_of(self, process: Process) -> LocalClock:
+        """The clock of a process, which is a little off."""
+        chance = Random(f"{self.world.seed} {process.name}")  # noqa: S311 - to be reproduced
+        error = timedelta(seconds=chance.choice((0.0, chance.uniform(-MOST_OFF, MOST_OFF))))
+        return LocalClock(self.world.machine, error)
+
     def start_worker(self) -> Process:
         """A new worker process."""
         world = self.world
         process = Process(world, f"worker {next(self._numbers)}")
-        clock = LocalClock(world.machine)
+        clock = self._clock_of(process)
         board = process.wired(HonestBoard(self.database, clock))
         bell = Doorbell()
         worker = Worker(

@@ -46,6 +46,7 @@ def check(cluster: Cluster, tasks: list[UUID], requests: list[UUID]) -> None:
         plan = compile_plan(cluster.tasks.template(snapshot.task.template_id))
         _check_order(snapshot, plan)
         _check_end(snapshot, _folded(snapshot, plan))
+    _check_times(cluster)
     _check_answers(cluster, requests)
     _check_limits(cluster)
     _check_rest(cluster)
@@ -78,6 +79,19 @@ def _check_order(snapshot: Snapshot, plan: Plan) -> None:
         skipped = isinstance(event, happened.StepSkipped) and step not in stops
         if skipped or isinstance(event, SETTLED):
             satisfied.add(step)
+
+
+def _check_times(cluster: Cluster) -> None:
+    """Nothing happened before what it follows in its stream, nor before its cause."""
+    happened_at: dict[UUID, Event] = {}
+    last: dict[UUID, Event] = {}
+    for event in (recorded.event for recorded in cluster.database.log.rows):
+        cause = happened_at.get(event.causation_id) if event.causation_id else None
+        for earlier in filter(None, (last.get(event.originator_id), cause)):
+            if event.occurred_at < earlier.occurred_at:
+                late = earlier.occurred_at - event.occurred_at
+                raise Violation(f"{event} happened {late} before {earlier}")
+        happened_at[event.event_id] = last[event.originator_id] = event
 
 
 def _folded(snapshot: Snapshot, plan: Plan) -> Run:

@@ -92,6 +92,7 @@ class MemoryLedger:
             ],
             self._lost(limit, orphans=orphans),
             timers[0]["due_at"] if timers else None,
+            now,
         )
 
     def _lost(self, limit: int, *, orphans: bool) -> list[tuple[UUID, str, UUID]]:

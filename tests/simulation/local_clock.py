@@ -7,11 +7,15 @@ from datetime import datetime, timedelta
 
 
 class LocalClock:
-    """The machine's clock, corrected by what the database said last."""
+    """The machine's clock, corrected by what the database said last, to within some `error`."""
 
-    def __init__(self, machine: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        machine: Callable[[], datetime],
+        error: timedelta = timedelta(),
+    ) -> None:
         self._machine = machine
-        self._shift = timedelta()
+        self._error = self._shift = error
 
     def now(self) -> datetime:
         """The engine's time, UTC."""
@@ -19,4 +23,4 @@ class LocalClock:
 
     def observe(self, told: datetime) -> None:
         """The database just said what time it is."""
-        self._shift = told - self._machine()
+        self._shift = told - self._machine() + self._error

@@ -97,6 +97,7 @@ class World:
     """Virtual time, the agenda, and chance."""
 
     def __init__(self, seed: int) -> None:
+        self.seed = seed
         self.random = Random(seed)  # noqa: S311 - to be reproduced, not to be secret
         self.troubles = troubles(self.random)
         self._trace: deque[tuple[float, int, tuple[object, ...]]] = deque(maxlen=TRACED)

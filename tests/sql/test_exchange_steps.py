@@ -20,13 +20,10 @@ from board import (
     renew,
     table,
 )
-from given import NOON
 
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.store.frame import microseconds
 
 TEMPLATE = new_id()
-NOW = microseconds(NOON)
 
 
 @pytest.fixture
@@ -47,7 +44,7 @@ def exchange(
     if worker not in table(connection, "worker", "worker_id"):
         renew(connection, worker, 36_000)
     ids = [new_id() for _ in range(limit)]
-    arguments = (worker, [TEMPLATE], limit, ids, NOW, *columns(rows), "fact")
+    arguments = (worker, [TEMPLATE], limit, ids, *columns(rows), "fact")
     (answer,) = call(connection, "exchange_steps", *arguments)
     return tuple(answer)
 
@@ -61,8 +58,8 @@ def test_claims_are_started_in_the_log_and_leased(
 ) -> None:
     worker = new_id()
 
-    refused, steps, of_tasks, templates, versions, attempts, names, correlations, resets = exchange(
-        connection, worker, 2
+    refused, steps, of_tasks, templates, versions, attempts, names, correlations, resets, times = (
+        exchange(connection, worker, 2)
     )
 
     assert refused == []
@@ -70,6 +67,7 @@ def test_claims_are_started_in_the_log_and_leased(
     assert (of_tasks, templates, versions) == (tasks[:2], [TEMPLATE] * 2, [2, 2])
     assert (attempts, names, correlations) == ([1, 1], ["a", "a"], [str(t) for t in tasks[:2]])
     assert resets == [0, 0]
+    assert len(times) == 2
     assert log(connection)[-2:] == [(step, 2) for step in steps]
     assert table(connection, "queue", "worker_id").count(worker) == 2
 
@@ -120,7 +118,7 @@ def test_a_claim_of_a_step_that_the_worker_has_run_is_dropped_and_the_fact_is_ke
     first, second = step_id(tasks[0], "a"), step_id(tasks[1], "a")
     append(connection, Row(first, 2, "step.started", b"{}", tasks[0]))
 
-    refused, steps, *others = exchange(connection, new_id(), 2, [outcome(tasks[0])])
+    refused, steps, *others, _ = exchange(connection, new_id(), 2, [outcome(tasks[0])])
 
     assert (refused, steps) == ([], [second])
     assert others == [[tasks[1]], [TEMPLATE], [2], [1], ["a"], [str(tasks[1])], [0]]

@@ -49,7 +49,7 @@ def test_it_says_where_the_streams_stand(
     connection: Connection, worker: UUID, steps: list[UUID]
 ) -> None:
     """The start moved them on by one."""
-    assert watch(connection, worker, steps) == [(step, 5, 2, False) for step in steps]
+    assert watch(connection, worker, steps) == [(step, 5, 2, False, None) for step in steps]
     assert table(connection, "queue", "beaten_at") == [None] * 3
 
 
@@ -58,7 +58,7 @@ def test_a_step_that_shall_stop_is_one_event_further_on(
 ) -> None:
     call(connection, "signal_steps", [steps[1]])
 
-    assert watch(connection, worker, steps)[1] == (steps[1], 6, 2, True)
+    assert watch(connection, worker, steps)[1] == (steps[1], 6, 2, True, None)
 
 
 def test_steps_of_others_and_steps_that_are_gone_are_left_out(
