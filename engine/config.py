@@ -41,7 +41,7 @@ from flowledger.engine.config_sources import (
     option_layer,
 )
 from flowledger.engine.errors import InvalidConfiguration
-from flowledger.engine.redaction import redact
+from flowledger.engine.redaction import HIDDEN
 
 __all__ = [
     "Cli",
@@ -259,5 +259,5 @@ def _clipped(text: str) -> str:
 
 def _shown(value: object) -> JsonValue:
     if isinstance(value, SecretStr):
-        return redact(value.get_secret_value())
+        return HIDDEN
     return str(value) if isinstance(value, Path) else cast("JsonValue", value)

@@ -42,6 +42,7 @@ from flowledger.engine.domain.requests import (
 from flowledger.engine.domain.rows import Progress, StepRow, TaskRow
 from flowledger.engine.domain.states import TASK_ENDS, StepState, TaskState
 from flowledger.engine.domain.template import Template
+from flowledger.engine.domain.words import actor_name, on_one_line
 from flowledger.engine.errors import EngineClosed, TaskFailed, TaskUnfinished, UnknownTask
 from flowledger.engine.explaining import explained
 from flowledger.engine.operations import Asking, Noting, Operations, Request
@@ -323,8 +324,8 @@ def cause_in(history: Sequence[Recorded]) -> str | None:
         match recorded.event:
             case TaskTimedOut() as event:
                 return f"it had not ended by its deadline {event.deadline_at.isoformat()}"
-            case TaskCancelled(actor=str()) as event:
-                return f"cancelled by {event.actor}: {event.reason}"
+            case TaskCancelled(actor=str() as actor) as event:
+                return f"cancelled by {actor_name(actor)}: {on_one_line(event.reason or '')}"
             case TaskCancelled():
                 cancelled = ", ".join(_cancelled_steps(history))
                 return f"these steps were cancelled: {cancelled}"

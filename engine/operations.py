@@ -24,6 +24,7 @@ from flowledger.engine.domain.requests import RequestRefused, StepRequest, TaskR
 from flowledger.engine.domain.submission import check_request, check_tags
 from flowledger.engine.domain.template import Template
 from flowledger.engine.domain.texts import unstorable
+from flowledger.engine.domain.words import actor_name
 from flowledger.engine.errors import (
     EngineClosed,
     InvalidRequest,
@@ -347,5 +348,5 @@ def _same(stored: TaskRequest, kind: Kind, step: str | None, key: str | None) ->
         of = f" of step {about!r}" if about is not None else ""
         raise InvalidRequest(
             f"key {key!r} of task {stored.task_id} stands for another request:"
-            f" {stored.topic}{of} by {stored.actor}"
+            f" {stored.topic}{of} by {actor_name(stored.actor)}"
         )

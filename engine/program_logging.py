@@ -11,7 +11,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.typing import Processor
 
 from flowledger.engine.config_sections import Logging
-from flowledger.engine.telemetry import ROOT, in_order, without_secrets
+from flowledger.engine.telemetry import ROOT, in_order, on_lines_of_its_own, without_secrets
 
 # They tell whole URLs at level info, with whatever secrets stand in their queries.
 TALKATIVE = ("httpx", "httpcore")
@@ -61,7 +61,7 @@ def _formatter(settings: Logging, stream: TextIO) -> logging.Formatter:
             structlog.processors.format_exc_info,
             without_secrets,
             in_order,
-            _json() if as_json else _console(colors=terminal),
+            *([_json()] if as_json else [on_lines_of_its_own, _console(colors=terminal)]),
         ],
     )
 

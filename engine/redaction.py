@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
+HIDDEN = "***"
+
 # Greedy up to the last @ of the word: an unescaped @ inside a password must not reveal its rest.
-_USER_INFO = re.compile(r"://([^:/@\s]*):[^\s\"]*@")
-_PARAMETER = re.compile(r"(password|passwd)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
+_USER_INFO = re.compile(r"://([^:/@\s]*):[^\s]*@")
+_PARAMETER = re.compile(
+    r"(password|passwd)(\s*=\s*)('(?:[^'\\]|\\.)*(?:'|$)|(?:\\.|[^\s&\\])+)", re.IGNORECASE
+)
 
 
 def redact(text: str) -> str:

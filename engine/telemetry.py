@@ -28,6 +28,7 @@ import structlog
 from structlog.contextvars import bind_contextvars, merge_contextvars, reset_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from flowledger.engine.domain.words import visible
 from flowledger.engine.redaction import redact
 
 P = ParamSpec("P")
@@ -333,6 +334,20 @@ def in_order(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     return {**first, **line}
 
 
+def on_lines_of_its_own(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """A structlog processor for lines of text: nothing in a value can look like another line.
+
+    What a terminal would obey is escaped; a traceback follows, each of its lines indented.
+    """
+    trace = line.pop("exception", None)
+    told = {name: visible(item) if isinstance(item, str) else item for name, item in line.items()}
+    return told if trace is None else {**told, "exception": _indented(str(trace))}
+
+
+def _indented(trace: str) -> str:
+    return "\n".join(f"    {visible(one)}" for one in trace.split("\n"))
+
+
 def _plain(value: Any) -> Any:
     match value:
         case str():
@@ -354,8 +369,8 @@ def _deliver(_: WrappedLogger, method: str, line: EventDict) -> Any:
         getattr(structlog.get_logger(), method)(event, **line)
         raise structlog.DropEvent
     trace = line.pop("exception", None)
-    said = " ".join([event, *(f"{name}={value}" for name, value in line.items())])
-    message = f"{said}\n{trace}" if trace else said
+    said = " ".join([event, *(f"{name}={visible(str(value))}" for name, value in line.items())])
+    message = f"{said}\n{_indented(trace)}" if trace else said
     return (message,), {"extra": {ROOT: line}}
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import click
 from pydantic import JsonValue
 
+from flowledger.engine.cli.output import tell, tell_document, tell_json
 from flowledger.engine.config import DEFAULT, Loaded, read_settings, reference
+from flowledger.engine.store.address import shown_address
 
 
 @click.group()
@@ -31,7 +33,11 @@ def show(*, as_json: bool) -> None:
     Example: flowledger config show --json
     """
     rows = list(_rows(read_settings()))
-    click.echo(_json(rows) if as_json else "\n".join(_line(*row) for row in rows))
+    if as_json:
+        tell_json({path: {"value": value, "source": place} for path, value, place in rows})
+    else:
+        for row in rows:
+            tell(_line(*row))
 
 
 @config.command("reference")
@@ -41,22 +47,20 @@ def print_reference() -> None:
     \b
     Example: flowledger config reference > configuration.md
     """
-    click.echo(reference(), nl=False)
+    tell_document(reference())
 
 
 def _rows(loaded: Loaded) -> Iterator[tuple[str, JsonValue, str]]:
     """Each setting's path, value and place."""
+    url = loaded.settings.database.url
     for section, body in loaded.settings.redacted().items():
         for key, value in body.items():
             path = f"{section}.{key}"
+            if path == "database.url" and url is not None:
+                value = shown_address(url.get_secret_value())  # noqa: PLW2901
             yield path, value, loaded.places.get(path, DEFAULT)
 
 
 def _line(path: str, value: JsonValue, place: str) -> str:
     line = f"{path} = {json.dumps(value, ensure_ascii=False)}"
     return line if place == DEFAULT else f"{line}  ({place})"
-
-
-def _json(rows: list[tuple[str, JsonValue, str]]) -> str:
-    shown = {path: {"value": value, "source": place} for path, value, place in rows}
-    return json.dumps(shown, ensure_ascii=False)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from pydantic import JsonValue
 
+from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_json
 from flowledger.engine.cli.shards import shards
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.errors import InvalidConfiguration
-from flowledger.engine.redaction import redact
 from flowledger.engine.store import embedded
+from flowledger.engine.store.address import shown_address
 from flowledger.engine.store.embedded import EmbeddedServer
 from flowledger.engine.store.migrate import migrate, script
 from flowledger.engine.store.pool import connect
@@ -37,8 +36,8 @@ def print_url(*, show_password: bool, as_json: bool) -> None:
     Example: psql "$(flowledger db url --show-password)"
     """
     url = _url(load_settings())
-    shown = url if show_password else redact(url)
-    _print({"url": shown}, shown, as_json=as_json)
+    shown = url if show_password else shown_address(url)
+    tell_either({"url": shown}, shown, as_json=as_json)
 
 
 @db.command("migrate")
@@ -54,7 +53,10 @@ def migrate_database(*, as_script: bool, as_json: bool) -> None:
     """
     if as_script:
         sql = script()
-        _print({"sql": sql}, sql.rstrip(), as_json=as_json)
+        if as_json:
+            tell_json({"sql": sql})
+        else:
+            tell_document(sql)
         return
     settings = load_settings()
     with connect(
@@ -63,8 +65,11 @@ def migrate_database(*, as_script: bool, as_json: bool) -> None:
         connect_timeout_seconds=settings.database.connect_timeout_seconds,
     ) as connection:
         applied = migrate(connection)
-    lines = [f"applied {path}" for path in applied] or ["the schema is up to date"]
-    _print({"applied": [*applied]}, "\n".join(lines), as_json=as_json)
+    if as_json:
+        tell_json({"applied": [*applied]})
+        return
+    for line in [f"applied {path}" for path in applied] or ["the schema is up to date"]:
+        tell(line)
 
 
 @db.command("reference")
@@ -81,7 +86,7 @@ def print_reference() -> None:
         connect_timeout_seconds=settings.database.connect_timeout_seconds,
     ) as connection:
         migrate(connection)
-        click.echo(sql_reference(connection), nl=False)
+        tell_document(sql_reference(connection))
 
 
 @db.command("start")
@@ -101,7 +106,7 @@ def start_server(*, as_json: bool) -> None:
         "started": server.started,
     }
     text = f"the embedded database {said}: {server.url} (process {server.pid}, {server.data})"
-    _print(facts, text, as_json=as_json)
+    tell_either(facts, text, as_json=as_json)
 
 
 @db.command("stop")
@@ -118,7 +123,7 @@ def stop_server(*, as_json: bool) -> None:
     text = (
         "the embedded database was stopped" if stopped else "the embedded database was not running"
     )
-    _print({"stopped": stopped}, text, as_json=as_json)
+    tell_either({"stopped": stopped}, text, as_json=as_json)
 
 
 db.add_command(shards)
@@ -144,7 +149,3 @@ def _embedded_only(settings: Settings) -> Settings:
             " start and stop the configured one where it runs"
         )
     return settings
-
-
-def _print(facts: dict[str, JsonValue], text: str, *, as_json: bool) -> None:
-    click.echo(json.dumps(facts, ensure_ascii=False) if as_json else text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
@@ -12,7 +11,7 @@ from rich.text import Text
 
 from flowledger.engine.cli.opening import program_settings, rules_of, stored_tasks
 from flowledger.engine.cli.options import json_option, task_argument
-from flowledger.engine.cli.tasks import say
+from flowledger.engine.cli.output import say, tell_json
 from flowledger.engine.domain.reasons import Explanation, Reason
 from flowledger.engine.domain.words import moment
 from flowledger.engine.explaining import explained
@@ -56,7 +55,7 @@ def explain(task_id: UUID, step: str | None, *, at: datetime | int | None, as_js
     with stored_tasks(settings) as tasks:
         found = explained(tasks, rules_of(settings), task_id, step, at)
     if as_json:
-        click.echo(json.dumps(found.as_json(), ensure_ascii=False, default=_text))
+        tell_json(found.as_json(), _text)
     else:
         say(explanation_lines(found))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Unpack
 from uuid import UUID
 
@@ -10,6 +9,7 @@ import click
 
 from flowledger.engine.cli.opening import client
 from flowledger.engine.cli.options import json_option, json_value, noting_options, task_argument
+from flowledger.engine.cli.output import tell_either
 from flowledger.engine.operations import Noting
 
 
@@ -60,4 +60,4 @@ def tag(
 
 
 def _tell(found: dict[str, Any], said: str, *, as_json: bool) -> None:
-    click.echo(json.dumps(found, ensure_ascii=False) if as_json else said)
+    tell_either(found, said, as_json=as_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import click
 
 from flowledger.engine.cli.opening import client
 from flowledger.engine.cli.options import asking_options, json_option, json_value, task_argument
+from flowledger.engine.cli.output import tell, tell_json
 from flowledger.engine.errors import RequestRefused, RequestUnanswered
 from flowledger.engine.handle import TaskHandle
 from flowledger.engine.operations import Asking, Request
@@ -46,18 +46,18 @@ def asked(verb: Verb, asking: Asking) -> Answer:
     return Answer("granted", "granted", request.id)
 
 
-def tell(answer: Answer, about: dict[str, Any], *, as_json: bool) -> None:
+def tell_answer(answer: Answer, about: dict[str, Any], *, as_json: bool) -> None:
     """Print the answer, and exit with 1 where what was asked for did not happen."""
     failed = answer.answer in {"refused", "unanswered"}
     if as_json:
         found = {**about, "request": str(answer.request), "answer": answer.answer}
         if answer.answer != "granted":
             found["message"] = answer.said
-        click.echo(json.dumps(found, ensure_ascii=False))
+        tell_json(found)
     elif failed:
-        click.echo(f"{answer.answer}: {answer.said}", err=True)
+        tell(f"{answer.answer}: {answer.said}", err=True)
     else:
-        click.echo(f"{answer.said}: {stands(about)}")
+        tell(f"{answer.said}: {stands(about)}")
     if failed:
         sys.exit(NOT_DONE)
 
@@ -85,7 +85,7 @@ def _task_verb(name: str, text: str) -> click.Command:
             task = engine.task(task_id)
             answer = asked(getattr(task, name), asking)
             about = about_task(task)
-        tell(answer, about, as_json=as_json)
+        tell_answer(answer, about, as_json=as_json)
 
     return click.command(name, help=f"{text}\n\n{example}")(command)
 
@@ -123,7 +123,7 @@ def _ask_step(task_id: UUID, name: str, verb: str, asking: Asking, **options: An
         about = {**about_task(task), "step": name}
         if name in steps:
             about["step_state"] = steps[name].state.value
-    tell(answer, about, as_json=as_json)
+    tell_answer(answer, about, as_json=as_json)
 
 
 def _step_verb(name: str, text: str) -> None:

@@ -12,8 +12,7 @@ from time import monotonic
 from types import TracebackType
 from typing import IO, Self
 
-import click
-
+from flowledger.engine.cli.output import tell_document
 from flowledger.engine.config import Settings
 
 
@@ -96,4 +95,4 @@ class WorkerProcesses:
 def _relay(stream: IO[bytes]) -> None:
     """What a worker prints appears above the progress, and never in a JSON answer."""
     for line in stream:
-        click.echo(line.decode(errors="replace"), nl=False, err=True)
+        tell_document(line.decode(errors="replace"), err=True)

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import click
 
+from flowledger.engine.cli.output import escape_what_the_console_lacks, tell, tell_document
 from flowledger.engine.domain.faults import nearest
 from flowledger.engine.errors import EngineError
 
@@ -97,6 +98,7 @@ def program() -> None:
 
 def run_program() -> NoReturn:
     """Run the command with the arguments of this process, and exit."""
+    escape_what_the_console_lacks()
     try:
         code = program.main(prog_name="flowledger", standalone_mode=False)
     except click.UsageError as error:
@@ -111,13 +113,13 @@ def run_program() -> NoReturn:
 
 
 def _refused(message: str) -> int:
-    click.echo(f"error: {message}", err=True)
+    tell(f"error: {message}", err=True)
     return BAD_INPUT
 
 
 def _misused(error: click.UsageError) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2; the message is the help
-        click.echo(error.format_message(), err=True)
+        tell_document(f"{error.format_message()}\n", err=True)
         return BAD_INPUT
     where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
     return _refused(f"{_lower(error)}{where}")

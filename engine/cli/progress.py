@@ -8,13 +8,13 @@ from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
 
-import click
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from flowledger.engine.cli.output import tell
 from flowledger.engine.domain.states import StepState
 from flowledger.engine.domain.words import STANDS
 
@@ -97,7 +97,7 @@ class Lines(Silent):
             self._last = look.steps
             counts = ", ".join(f"{count} {STANDS[state]}" for state, count in _shown(look))
             names = f" ({_names(look)})" if look.running else ""
-            click.echo(f"{look.seconds:7.1f} s  {look.complete}/{look.total}: {counts}{names}")
+            tell(f"{look.seconds:7.1f} s  {look.complete}/{look.total}: {counts}{names}")
 
 
 class Repainted:

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
-import click
-
 from flowledger.engine.projection_rows import ParkedEvent, ProjectionStatus
-
-
-def tell(fields: Mapping[str, Any], sentence: str, *, as_json: bool) -> None:
-    """One line for programs, or some for people."""
-    click.echo(json.dumps(fields, default=str) if as_json else sentence)
 
 
 def status_fields(row: ProjectionStatus) -> dict[str, Any]:
@@ -25,16 +16,20 @@ def status_fields(row: ProjectionStatus) -> dict[str, Any]:
     return fields
 
 
-def status_sentence(row: ProjectionStatus, *, details: bool = False) -> str:
-    """A generation in a line; with details, why it stands still and who runs it, below."""
+def status_sentence(row: ProjectionStatus) -> str:
+    """A generation in a line."""
     kind = "inline" if row.state == "inline" else f"generation {row.generation}"
     built = ", being built" if row.state == "building" else ""
     well = "" if row.healthy else "  NOT WELL"
-    line = (
+    return (
         f"{row.name} {row.version} ({kind}{built}): {row.standing.replace('_', ' ')},"
         f" at {row.position} of {row.head}{_behind(row)}{_parked(row)}{well}"
     )
-    return "\n".join([line, *_details(row)]) if details else line
+
+
+def status_lines(row: ProjectionStatus) -> list[str]:
+    """A generation in a line, and below it why it stands still and who runs it."""
+    return [status_sentence(row), *_details(row)]
 
 
 def _behind(row: ProjectionStatus) -> str:

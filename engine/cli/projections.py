@@ -10,12 +10,13 @@ import click
 
 from flowledger.engine.cli.opening import client
 from flowledger.engine.cli.options import json_option, task_id_of
+from flowledger.engine.cli.output import tell, tell_either
 from flowledger.engine.cli.projection_words import (
     parked_fields,
     parked_sentence,
     status_fields,
+    status_lines,
     status_sentence,
-    tell,
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -56,7 +57,7 @@ def list_projections(*, as_json: bool) -> None:
     with client() as engine:
         rows = engine.projections.list()
     for row in rows:
-        tell(status_fields(row), status_sentence(row), as_json=as_json)
+        tell_either(status_fields(row), status_sentence(row), as_json=as_json)
     _exit(all(row.healthy for row in rows))
 
 
@@ -73,7 +74,7 @@ def status(name: str, *, as_json: bool) -> None:
         engine.projections.status(name)
         rows = [row for row in engine.projections.list() if row.name == name]
     for row in rows:
-        tell(status_fields(row), status_sentence(row, details=True), as_json=as_json)
+        tell_either(status_fields(row), status_lines(row), as_json=as_json)
     _exit(all(row.healthy for row in rows))
 
 
@@ -89,7 +90,7 @@ def pause(name: str, *, as_json: bool) -> None:
     with client() as engine:
         engine.projections.pause(name)
     fields = {"name": name, "paused": True}
-    tell(fields, f"{name} is paused", as_json=as_json)
+    tell_either(fields, f"{name} is paused", as_json=as_json)
 
 
 @projections.command("resume")
@@ -104,7 +105,7 @@ def resume(name: str, *, as_json: bool) -> None:
     with client() as engine:
         engine.projections.resume(name)
     fields = {"name": name, "paused": False}
-    tell(fields, f"{name} goes on", as_json=as_json)
+    tell_either(fields, f"{name} goes on", as_json=as_json)
 
 
 @projections.command("remove")
@@ -120,7 +121,7 @@ def remove(name: str, *, as_json: bool) -> None:
     """
     with client() as engine:
         engine.projections.remove(name)
-    tell({"name": name, "removed": True}, f"{name} is removed", as_json=as_json)
+    tell_either({"name": name, "removed": True}, f"{name} is removed", as_json=as_json)
 
 
 @projections.command("rebuild")
@@ -161,19 +162,21 @@ def rebuild(  # noqa: PLR0913 - its options
         standing = engine.projections
         if cancel:
             given_up = standing.cancel_rebuild(name)
-            tell({"name": name, "cancelled": given_up}, f"given up: {given_up}", as_json=as_json)
+            tell_either(
+                {"name": name, "cancelled": given_up}, f"given up: {given_up}", as_json=as_json
+            )
             return
         number = standing.rebuild(name, task=task, template=template)
         if task is None and template is None:
             sentence = (
                 f"{name}: generation {number} is to be built; see `projections status {name}`"
             )
-            tell({"name": name, "generation": number}, sentence, as_json=as_json)
+            tell_either({"name": name, "generation": number}, sentence, as_json=as_json)
             return
         state, tasks, error = standing.wait_for_rebuild(number, wait)
     fields = {"name": name, "rebuild": number, "state": state, "tasks": tasks, "error": error}
     failed = f": {error}" if error else ""
-    tell(fields, f"{name}: {state}, tasks rebuilt: {tasks}{failed}", as_json=as_json)
+    tell_either(fields, f"{name}: {state}, tasks rebuilt: {tasks}{failed}", as_json=as_json)
     _exit(state in {"asked", "done"})
 
 
@@ -198,9 +201,9 @@ def list_parked(name: str, *, as_json: bool) -> None:
     with client() as engine:
         rows = engine.projections.parked(name)
     for row in rows:
-        tell(parked_fields(row), parked_sentence(row), as_json=as_json)
+        tell_either(parked_fields(row), parked_sentence(row), as_json=as_json)
     if not rows and not as_json:
-        click.echo("nothing is parked")
+        tell("nothing is parked")
 
 
 @parked.command("retry")
@@ -219,7 +222,7 @@ def retry(
     with client() as engine:
         asked = engine.projections.retry_parked(name, task=task, position=position)
     said = _asked(name, "retried", asked, task, position)
-    tell({"name": name, "retried": asked}, said, as_json=as_json)
+    tell_either({"name": name, "retried": asked}, said, as_json=as_json)
     _exit(every or asked > 0)
 
 
@@ -237,7 +240,7 @@ def drop(name: str, task: UUID | None, position: int | None, *, every: bool, as_
     with client() as engine:
         asked = engine.projections.drop_parked(name, task=task, position=position)
     said = _asked(name, "dropped", asked, task, position)
-    tell({"name": name, "dropped": asked}, said, as_json=as_json)
+    tell_either({"name": name, "dropped": asked}, said, as_json=as_json)
     _exit(every or asked > 0)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from flowledger.engine.cli.opening import program_settings, stored_tasks
 from flowledger.engine.cli.options import json_option, task_argument
-from flowledger.engine.cli.tasks import say
+from flowledger.engine.cli.output import say, tell_json
 from flowledger.engine.cli.timeline import task_events
 from flowledger.engine.domain.events import TaskCreated
 from flowledger.engine.domain.plan import Plan, compile_plan
@@ -61,7 +60,7 @@ def replay(task_id: UUID, *, as_json: bool) -> None:
     with stored_tasks(program_settings(quiet=True)) as tasks:
         told = replayed(tasks, task_id)
     if as_json:
-        click.echo(json.dumps(_facts(told), ensure_ascii=False, default=str))
+        tell_json(_facts(told))
     else:
         say(told_lines(told))
     if told.differences:

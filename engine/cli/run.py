@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
@@ -23,6 +22,7 @@ from flowledger.engine.cli.options import (
     json_option,
     time_scale_option,
 )
+from flowledger.engine.cli.output import tell, tell_json
 from flowledger.engine.cli.processes import WorkerProcesses
 from flowledger.engine.cli.progress import NAMES_SHOWN, Look, View, view_for
 from flowledger.engine.cli.stopping import unwinding
@@ -48,20 +48,20 @@ class Outcome:
     steps: Mapping[str, StepStatus]
     errors: Mapping[str, str]
 
-    def as_json(self) -> str:
-        """One JSON object on one line."""
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
         steps = {
             name: {"state": step.state, "attempts": step.attempts}
             for name, step in self.steps.items()
         }
         found = {"task": self.task, "state": self.state, "seconds": round(self.seconds, 3)}
-        return json.dumps({**found, "events": self.events, "steps": steps}, ensure_ascii=False)
+        return {**found, "events": self.events, "steps": steps}
 
-    def as_text(self) -> str:
-        """For people: what failed, and how it ended."""
+    def as_text(self) -> list[str]:
+        """For people: what failed, and how it ended, a line each."""
         failed = [f"step {name!r}: {message}" for name, message in self.errors.items()]
         ended = f"task {self.task}: {self.state} after {self.seconds:.2f} s, {self.events} events"
-        return "\n".join([*failed, ended])
+        return [*failed, ended]
 
 
 @click.command("run")
@@ -105,7 +105,11 @@ def run(  # noqa: PLR0913 - one parameter for each option
     view = view_for(Console(), settings.cli.refresh_per_second, as_json=as_json)
     with unwinding(), _answer_alone(as_json=as_json):
         outcome = run_to_end(workflow, context, settings, workers if processes else None, view)
-    click.echo(outcome.as_json() if as_json else outcome.as_text())
+    if as_json:
+        tell_json(outcome.as_json())
+    else:
+        for line in outcome.as_text():
+            tell(line)
     if outcome.state is not TaskState.COMPLETE:
         sys.exit(TASK_FAILED)
 
@@ -143,7 +147,7 @@ def _submit_and_watch(
         with view, _lines_above(engine.settings):
             _watch(task, workflow, workers, view, engine.settings.cli.refresh_per_second)
     except (KeyboardInterrupt, SystemExit):
-        click.echo(f"stopping; task {task.id} goes on when a worker runs its workflow", err=True)
+        tell(f"stopping; task {task.id} goes on when a worker runs its workflow", err=True)
         raise
     return _outcome(task, monotonic() - began)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
 from flowledger.engine.cli.opening import program_settings
 from flowledger.engine.cli.options import json_option
+from flowledger.engine.cli.output import tell_either
 from flowledger.engine.config_sections import MOST_SHARDS
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.roster import PostgresRoster, ShardRow
@@ -35,7 +34,7 @@ def shards(number: int | None, *, as_json: bool) -> None:
             roster.resize(number)
         rows = roster.shards()
     for row in rows:
-        click.echo(json.dumps(fields(row, len(rows))) if as_json else sentence(row))
+        tell_either(fields(row, len(rows)), sentence(row), as_json=as_json)
 
 
 def fields(row: ShardRow, shards: int) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from flowledger.engine.api import Engine, OnDuplicate
 from flowledger.engine.cli.opening import program_settings
 from flowledger.engine.cli.options import context_option, handlers_option, json_option
+from flowledger.engine.cli.output import tell_either
 from flowledger.engine.cli.targets import workflows_of
 
 
@@ -55,4 +55,4 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
             priority=priority,
         )
         found = {"task": str(task.id), "state": task.state.value}
-    click.echo(json.dumps(found) if as_json else found["task"])
+    tell_either(found, found["task"], as_json=as_json)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from flowledger.engine.cli.opening import program_settings, rules_of, stored_tasks
 from flowledger.engine.cli.options import json_option, task_argument
 from flowledger.engine.cli.outlook import Outlook
+from flowledger.engine.cli.output import say, tell_json
 from flowledger.engine.cli.progress import COLOURS
-from flowledger.engine.cli.timeline import json_line, table, timeline
+from flowledger.engine.cli.timeline import event_facts, table, timeline
 from flowledger.engine.domain.events import TaskCreated
 from flowledger.engine.domain.explain import not_taken_on
 from flowledger.engine.domain.gate import GateRules
@@ -42,7 +41,7 @@ def status(task_id: UUID, *, as_json: bool) -> None:
     with stored_tasks(settings) as tasks:
         found = _status(tasks, rules_of(settings), task_id)
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        tell_json(found)
     else:
         say(_status_lines(found))
 
@@ -64,19 +63,9 @@ def history(task_id: UUID, *, as_timeline: bool, as_json: bool) -> None:
         lines = _timeline(tasks, events) if as_timeline else table(events)
     if as_json:
         for recorded in events:
-            click.echo(json_line(recorded))
+            tell_json(event_facts(recorded))
     else:
         say(lines)
-
-
-def say(lines: Iterable[Text]) -> None:
-    """Print lines as they are: in colour on a terminal, never wrapped."""
-    console = Console(highlight=False)
-    for line in lines:
-        if console.is_terminal:
-            console.print(line, soft_wrap=True)
-        else:
-            click.echo(line.plain)
 
 
 def _timeline(tasks: Tasks, events: Iterable[Recorded]) -> Iterable[Text]:

@@ -14,6 +14,7 @@ from flowledger.engine.cli.options import (
     template_argument,
     word_options,
 )
+from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_json
 from flowledger.engine.cli.targets import workflows_of
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.operations import template_named
@@ -41,7 +42,7 @@ def list_templates(*, as_json: bool) -> None:
         rows = tasks.templates()
     for namespace, name, version, digest in rows:
         key = f"{namespace}/{name}@{version}"
-        click.echo(json.dumps({"template": key, "hash": digest}) if as_json else f"{key}  {digest}")
+        tell_either({"template": key, "hash": digest}, f"{key}  {digest}", as_json=as_json)
 
 
 @templates.command("show")
@@ -57,9 +58,9 @@ def show_template(key: str, *, as_json: bool) -> None:
     with stored_tasks(settings) as tasks:
         template = tasks.template(template_named(tasks, key))
     if as_json:
-        click.echo(json.dumps(json.loads(dump_template(template, "json")), ensure_ascii=False))
+        tell_json(json.loads(dump_template(template, "json")))
     else:
-        click.echo(dump_template(template, "yaml"), nl=False)
+        tell_document(dump_template(template, "yaml"))
 
 
 @templates.command("validate")
@@ -79,7 +80,7 @@ def validate_templates(targets: tuple[str, ...], handlers: str | None, *, as_jso
         (workflow,) = workflows_of([target], settings, handlers, 0.0)
         found = _checked(workflow, with_handlers=handlers is not None)
         said = f"{target}: {found['template']}, {found['steps']} steps, {found['hash']}"
-        click.echo(json.dumps({"file": target, **found}) if as_json else said)
+        tell_either({"file": target, **found}, said, as_json=as_json)
 
 
 @templates.command("pause")
@@ -114,9 +115,9 @@ def resume_template(key: str, *, as_json: bool, reason: str, actor: str) -> None
 
 def _say(key: str, state: str, *, changed: bool, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"template": key, "state": state, "changed": changed}))
+        tell_json({"template": key, "state": state, "changed": changed})
     else:
-        click.echo(f"{key}: {state}{'' if changed else ', as it was before'}")
+        tell(f"{key}: {state}{'' if changed else ', as it was before'}")
 
 
 def _checked(workflow: WorkflowLike[Any], *, with_handlers: bool) -> dict[str, Any]:

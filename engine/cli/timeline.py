@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.text import Text
 
 from flowledger.engine.domain.events import Event, StepEvent, TaskEvent
 from flowledger.engine.domain.plan import Plan
 from flowledger.engine.domain.requests import StepRequest
-from flowledger.engine.domain.words import stream_of, what_happened, who
+from flowledger.engine.domain.words import stream_of, what_happened, who, writer_of
 from flowledger.engine.ports import Recorded
 
 SHOWN_BESIDE = frozenset({"originator_id", "originator_version", "task_id", "step", "actor"})
@@ -44,24 +44,22 @@ STYLES: Mapping[str, str] = {
 }
 
 
-def json_line(recorded: Recorded) -> str:
-    """One event as one JSON object; `data` holds what has no place beside it."""
+def event_facts(recorded: Recorded) -> dict[str, Any]:
+    """One event as JSON; `data` holds what has no place beside it."""
     event = recorded.event
     fields = event.model_dump(mode="json")
     step = {"step": event.step} if isinstance(event, StepEvent | StepRequest) else {}
-    return json.dumps(
-        {
-            "position": recorded.position,
-            "recorded_at": recorded.recorded_at.isoformat(),
-            "type": type(event).__name__,
-            "task": fields.get("task_id"),
-            **step,
-            "version": event.originator_version,
-            "actor": who(event),
-            "data": {key: value for key, value in fields.items() if key not in SHOWN_BESIDE},
-        },
-        ensure_ascii=False,
-    )
+    return {
+        "position": recorded.position,
+        "recorded_at": recorded.recorded_at.isoformat(),
+        "type": type(event).__name__,
+        "task": fields.get("task_id"),
+        **step,
+        "version": event.originator_version,
+        "actor": event.actor,
+        "writer": writer_of(event),
+        "data": {key: value for key, value in fields.items() if key not in SHOWN_BESIDE},
+    }
 
 
 def table(history: Sequence[Recorded]) -> Iterator[Text]:

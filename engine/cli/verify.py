@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from rich.text import Text
 
 from flowledger.engine.cli.opening import client
 from flowledger.engine.cli.options import json_option, optional_task_argument
-from flowledger.engine.cli.tasks import say
+from flowledger.engine.cli.output import say, tell, tell_json
 from flowledger.engine.domain.replay import Difference
 from flowledger.engine.verification import Looked, NotCompared, Verification
 
@@ -65,7 +64,7 @@ def _report(run: Verification, began: float, screen: Screen, *, as_json: bool) -
                 f"{check}: {run.tasks:,} tasks, {rate:,.0f} tasks/s, {run.found:,} differences"
             )
         elif as_json:
-            screen.line(json.dumps(_facts(check, found), ensure_ascii=False, default=str))
+            tell_json(_facts(check, found))
         else:
             screen.line(_sentence(found))
 
@@ -86,7 +85,7 @@ def _conclude(run: Verification, seconds: float, *, as_json: bool) -> None:
     if as_json:
         facts = {"tasks": run.tasks, "events": run.events, "differences": run.found}
         times = {"seconds": round(seconds, 3), "tasks_s": round(rate, 1)}
-        click.echo(json.dumps({**facts, **times, "not_compared": run.not_compared}))
+        tell_json({**facts, **times, "not_compared": run.not_compared})
         return
     tasks = f"{run.tasks:,} task{'' if run.tasks == 1 else 's'}"
     looked = f"{tasks} with {run.events:,} events in {seconds:.1f} s ({rate:,.0f} tasks/s)"
@@ -104,7 +103,7 @@ def _screen(*, as_json: bool) -> Generator[Screen]:
     """On a terminal in colour, with how far it is; elsewhere lines, and nothing between them."""
     console = Console(highlight=False)
     if as_json or not console.is_terminal:
-        yield Screen(click.echo, lambda _: None)
+        yield Screen(tell, lambda _: None)
         return
     with console.status("verifying") as status:
-        yield Screen(lambda text: console.print(Text(text, "red"), soft_wrap=True), status.update)
+        yield Screen(lambda text: say([Text(text, "red")]), status.update)

@@ -9,7 +9,7 @@ from flowledger.engine.domain.replay import Placed
 from flowledger.engine.domain.scene import Scene, cause, iso
 from flowledger.engine.domain.states import StepState, TaskState
 from flowledger.engine.domain.surroundings import ProjectionStanding, Surroundings
-from flowledger.engine.domain.words import duration, on_one_line, some_of, what_happened
+from flowledger.engine.domain.words import actor_name, duration, on_one_line, some_of, what_happened
 
 TRY_AGAIN = "`flowledger reset` tries again, `flowledger resolve` counts it as done"
 SETTLE = (
@@ -151,9 +151,10 @@ def _asked(scene: Scene) -> Iterator[Reason]:
     """What operators asked for and nobody has answered."""
     places = {event.event_id: position for position, event in scene.marks.facts}
     for request in scene.run.requests.values():
+        asked = f"{actor_name(request.actor)} {what_happened(request)}"
         yield Reason(
             kind=ReasonKind.COORDINATOR_BEHIND,
-            sentence=f"{request.actor} {what_happened(request)}; a coordinator answers next",
+            sentence=f"{asked}; a coordinator answers next",
             cause=cause_of(places[request.event_id], request),
             earliest=scene.soon,
             details={"request": str(request.originator_id), "step": getattr(request, "step", None)},

@@ -16,7 +16,7 @@ from flowledger.engine.domain.replay import Placed
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import DONE, STEP_ENDS, StepState
 from flowledger.engine.domain.surroundings import Surroundings
-from flowledger.engine.domain.words import duration, moment, on_one_line, what_happened
+from flowledger.engine.domain.words import actor_name, duration, moment, on_one_line, what_happened
 
 PlacedEvent = tuple[int, Event]
 
@@ -104,13 +104,13 @@ class Scene:
 
     def by(self, event: Event) -> str:
         """By whom, why and when it happened."""
-        who = f"by {event.actor}" if event.actor is not None else "by the engine"
+        who = f"by {actor_name(event.actor)}" if event.actor is not None else "by the engine"
         reason: str | None = getattr(event, "reason", None)
         return f"{who}{f': {on_one_line(reason)}' if reason else ''}, {self.ago(event)}"
 
     def what(self, event: Event) -> str:
         """What happened, by whom, and when."""
-        by = f" (by {event.actor})" if event.actor is not None else ""
+        by = f" (by {actor_name(event.actor)})" if event.actor is not None else ""
         return f"{what_happened(event)}{by}, {self.ago(event)}"
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
+from unicodedata import category
 
 from flowledger.engine.domain import annotations as noted
 from flowledger.engine.domain import events as happened
@@ -29,6 +31,18 @@ from flowledger.engine.domain.states import StepState
 
 LONGEST = 60
 NAMED = 3
+OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+JOINERS = "\u200c\u200d"
+PLAIN_NAME = re.compile(r"[\w.@+-]+")
+WRITERS = frozenset({"application", "coordinator", "worker"})
+BY_API = (
+    happened.TaskCreated,
+    happened.TemplateRegistered,
+    happened.TemplatePaused,
+    happened.TemplateResumed,
+    TaskRequest,
+    noted.TaskNote,
+)
 """How many names are some_of before the others are counted."""
 
 PHRASES: Mapping[type[Event], str] = MappingProxyType(
@@ -135,16 +149,32 @@ def what_happened(event: Event) -> str:
 
 
 def who(event: Event) -> str:
-    """The actor where one is recorded, else the part of the engine that writes such events."""
-    if isinstance(event, ANSWERS):
-        return "coordinator"
-    if event.actor is not None:
-        return event.actor
-    if isinstance(event, happened.StepStarted):
-        return f"worker {str(event.worker)[-6:]}"
-    if isinstance(event, happened.TaskCreated | happened.TemplateRegistered):
+    """Who wrote the event: a person by name, else the part of the engine that writes such events.
+
+    Only the engine is called `coordinator`, `worker …` or `application` here: a person of that
+    name is told in quotation marks.
+    """
+    if event.actor is not None and not isinstance(event, ANSWERS):
+        return actor_name(event.actor)
+    writer = writer_of(event)
+    return f"worker {str(event.worker)[-6:]}" if isinstance(event, happened.StepStarted) else writer
+
+
+def writer_of(event: Event) -> str:
+    """The part of the engine that appends such events, whoever asked for it.
+
+    `application` is the engine's API, by which people ask and note as well.
+    """
+    if isinstance(event, BY_API):
         return "application"
-    return "coordinator" if isinstance(event, (*DECISIONS, CircuitEvent)) else "worker"
+    return "coordinator" if isinstance(event, (*DECISIONS, *ANSWERS, CircuitEvent)) else "worker"
+
+
+def actor_name(actor: str) -> str:
+    """A person's name on one line: in quotation marks unless it is plain and not the engine's."""
+    if PLAIN_NAME.fullmatch(actor) and actor.lower() not in WRITERS:
+        return actor
+    return visible(json.dumps(actor, ensure_ascii=False))
 
 
 def clipped(value: Any) -> str:
@@ -167,8 +197,29 @@ def some_of(names: Iterable[str]) -> str:
 
 
 def on_one_line(text: str) -> str:
-    """A text without line breaks."""
-    return " ".join(text.split())
+    """A text without line breaks, and without anything that a terminal would obey."""
+    return visible(" ".join(text.split()))
+
+
+def visible(text: str) -> str:
+    r"""A text of which everything is seen: what a terminal or a pager would obey is escaped.
+
+    That is control characters, line and paragraph separators, lone surrogates, and formats such as
+    those that turn the direction of writing (Unicode's categories Cc, Zl, Zp, Cs, Cf); the joiners
+    of emoji and Indic scripts stay.
+
+    >>> visible("\x1b[31mred\n")
+    '\\x1b[31mred\\n'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if category(character) in OBEYED and character not in JOINERS:
+        return character.encode("unicode_escape").decode("ascii")
+    return character
 
 
 def duration(time: timedelta) -> str:

@@ -22,7 +22,7 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
-from flowledger.engine.redaction import redact
+from flowledger.engine.store.address import shown_address
 from flowledger.engine.store.forks import leave_to_parent
 
 SPEECH: Mapping[str, str] = MappingProxyType(
@@ -83,7 +83,7 @@ def dial(
     except TimeoutError:
         connection.close()
         raise DatabaseUnavailable(
-            f"{redact(url)} took the connection and gave it no session within {seconds} s:"
+            f"{shown_address(url)} took the connection and gave it no session within {seconds} s:"
             " a pooler in front of it has none free"
         ) from None
     except BaseException:
@@ -96,7 +96,7 @@ def dial(
 def _require_utf8(url: str, encoding: str) -> None:
     if encoding != "UTF8":
         raise DatabaseUnfit(
-            f"{redact(url)} has the encoding {encoding}, and the engine needs UTF8:"
+            f"{shown_address(url)} has the encoding {encoding}, and the engine needs UTF8:"
             " create one with `create database flowledger template template0 encoding 'UTF8'`"
         )
 

@@ -26,7 +26,7 @@ from psycopg.rows import TupleRow
 
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
 from flowledger.engine.opener import Opener
-from flowledger.engine.redaction import redact
+from flowledger.engine.store.address import shown_address
 from flowledger.engine.store.dialing import dial
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
@@ -271,7 +271,7 @@ def check(url: str) -> None:
 def unavailable(url: str, error: psycopg.Error) -> DatabaseUnavailable:
     """The error to raise when the database at `url` refused or went away."""
     reason = " ".join(str(error).split()) or type(error).__name__
-    return DatabaseUnavailable(f"{redact(url)} cannot be reached: {reason}", error.sqlstate)
+    return DatabaseUnavailable(f"{shown_address(url)} cannot be reached: {reason}", error.sqlstate)
 
 
 def settle(connection: Connection, limits: Mapping[str, str] = MappingProxyType({})) -> int:

@@ -68,7 +68,7 @@ def test_history_has_an_object_a_line_for_every_event(command: Command, order: s
         "TaskCompleted",
     ]
     assert {tuple(line) for line in lines if "step" not in line} == {
-        ("position", "recorded_at", "type", "task", "version", "actor", "data")
+        ("position", "recorded_at", "type", "task", "version", "actor", "writer", "data")
     }
     positions = [line["position"] for line in lines]
     assert positions == sorted(set(positions))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from rich.console import Console
 
 from flowledger.engine.cli.program import COMMANDS, program
 from flowledger.engine.cli.progress import Lines, Look, Repainted, Silent, painted, view_for
-from flowledger.engine.cli.timeline import depths, json_line
+from flowledger.engine.cli.timeline import depths, event_facts
 from flowledger.engine.domain.events import (
     StepCompleted,
     StepErrored,
@@ -131,7 +130,7 @@ def test_long_results_are_cut() -> None:
 def test_a_line_of_history_keeps_all_that_the_event_has() -> None:
     completed = event(StepCompleted, 3, step="a", result=[1], causation_id=WORKER)
 
-    line = json.loads(json_line(Recorded(9, NOON, completed)))
+    line = event_facts(Recorded(9, NOON, completed))
 
     assert line == {
         "position": 9,
@@ -140,7 +139,8 @@ def test_a_line_of_history_keeps_all_that_the_event_has() -> None:
         "task": str(completed.task_id),
         "step": "a",
         "version": 3,
-        "actor": "worker",
+        "actor": None,
+        "writer": "worker",
         "data": {
             "event_id": str(completed.event_id),
             "occurred_at": "2026-01-01T12:00:00Z",
