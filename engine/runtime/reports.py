@@ -4,10 +4,11 @@ They go to the board in one batch, each stream of which is stored or refused by 
 cannot be written as JSON, and what the database refuses as such, by a type, a limit of size or
 somebody's trigger, takes the batch with it. Then they go one by one, so that the others are stored.
 
-A fact that cannot be written, or that the database refused alone `SURE` times is replaced by a failure of the step that says why, as
-another attempt would end in the same way. Where that is refused as well, it is not the fact that is
-wrong: the outcome waits, as in any outage, and nothing that was done is thrown away. Meanwhile it
-takes one of the worker's places, and the worker's health says why.
+A fact that cannot be written, or that the database refused alone `SURE` times, is replaced by a
+failure of the step that says why, as another attempt would end in the same way. Where that is
+refused as well, it is not the fact that is wrong: the outcome waits, as in any outage, and nothing
+that was done is thrown away. Meanwhile it takes one of the worker's places, and the worker's health
+says why.
 """
 
 from __future__ import annotations
