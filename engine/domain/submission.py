@@ -16,8 +16,14 @@ from flowledger.engine.errors import EngineError, InvalidRequest, InvalidSubmiss
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -(2**31), 2**31 - 1
 """What Postgres's integer holds."""
 
-LONGEST_TEXT = 1_000
-"""Characters: these texts stand in many rows and in every log line of the task."""
+MOST_BYTES = 1_000
+"""In UTF-8: these texts stand in many rows and log lines, and in indexes.
+
+A row of an index holds some 2,700 bytes; one that is larger would stop a read model for everybody.
+"""
+
+MOST_REASON_BYTES = 4_000
+"""In UTF-8: people's reasons may be longer, as no index has them."""
 
 TIMES = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC))
 """Within these a time can be written in every time zone, and a deadline be counted from a start."""
@@ -87,7 +93,7 @@ def check_request(subject: str, texts: Mapping[str, object], key: object) -> Non
     `texts` must all be given. Raises InvalidRequest, which names the subject and the parameter.
     """
     for name, text in (*texts.items(), ("key", key)):
-        fault = _fault(text)
+        fault = _fault(text, MOST_REASON_BYTES if name == "reason" else MOST_BYTES)
         if name != "key" and not fault and not str(text or "").strip():
             fault = "must be given, and say something"
         if fault:
@@ -116,11 +122,13 @@ def _is_priority(value: object) -> bool:
     )
 
 
-def _fault(text: object) -> str | None:
+def _fault(text: object, most: int = MOST_BYTES) -> str | None:
     if text is None:
         return None
     if not isinstance(text, str):
         return f"should be a string, got {type(text).__name__}"
-    if not 0 < len(text) <= LONGEST_TEXT:
-        return f"should have 1 to {LONGEST_TEXT} characters, got {len(text)}"
-    return text_fault(text)
+    fault = text_fault(text)
+    if fault is not None:
+        return fault
+    size = len(text.encode())
+    return None if 0 < size <= most else f"should have 1 to {most} bytes in UTF-8, got {size}"
