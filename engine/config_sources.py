@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import cast
 
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
+from flowledger.engine.domain.yaml_text import BrokenYaml, read_yaml
 from flowledger.engine.errors import InvalidConfiguration
-
-if TYPE_CHECKING:
-    import yaml
 
 PREFIX = "FLOWLEDGER_"
 TEST_PREFIX = "FLOWLEDGER_TEST_"
@@ -191,36 +189,12 @@ def _parse(file: Path) -> object:
 
 def _parse_yaml(text: str, file: Path) -> object:
     try:
-        import yaml  # noqa: PLC0415  # an extra: only those who have a file need it
-    except ImportError as error:
+        return read_yaml(text)
+    except ImportError as error:  # an extra: only those who have a file need it
         raise InvalidConfiguration(
             f"{file} is YAML, which needs PyYAML: install flowledger[yaml]"
         ) from error
-    try:
-        _refuse_duplicates(yaml.compose(text, yaml.SafeLoader), file)
-        return cast("object", yaml.safe_load(text))
-    except yaml.MarkedYAMLError as error:
-        raise InvalidConfiguration(_broken_yaml(error, file)) from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-13-45
-        raise InvalidConfiguration(f"{file} is not YAML: {str(error).splitlines()[0]}") from error
-
-
-def _broken_yaml(error: yaml.MarkedYAMLError, file: Path) -> str:
-    mark = error.problem_mark or error.context_mark
-    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-    return f"{file}, {where}: broken YAML: {error.problem or error.context}"
-
-
-def _refuse_duplicates(node: Any, file: Path, prefix: str = "", depth: int = 4) -> None:
-    """YAML would keep the last of two equal keys silently. Depth 4: environments.E.section.key."""
-    if depth == 0 or getattr(node, "id", None) != "mapping":
-        return
-    seen: set[str] = set()
-    for key, value in node.value:
-        if key.value in seen:
-            raise InvalidConfiguration(
-                f"{file}, line {key.start_mark.line + 1}: {prefix}{key.value} stands there twice:"
-                " expected it once"
-            )
-        seen.add(key.value)
-        _refuse_duplicates(value, file, f"{prefix}{key.value}.", depth - 1)
+    except BrokenYaml as error:
+        raise InvalidConfiguration(f"{file}: {error}") from None
+    except RecursionError:
+        raise InvalidConfiguration(f"{file}: is nested too deeply") from None

@@ -14,6 +14,7 @@ from flowledger.engine.domain.template import (
     Template,
     parse_template,
 )
+from flowledger.engine.domain.yaml_text import write_yaml
 from flowledger.engine.errors import MissingExtra
 from flowledger.handlers.documents import parse_document, read_document
 from flowledger.handlers.registry import Registry
@@ -37,10 +38,9 @@ def dump_template(template: Template, form: Literal["yaml", "json"]) -> str:
     if form == "json":
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     try:
-        import yaml  # noqa: PLC0415 - an extra
+        return write_yaml(document)
     except ImportError as error:
         raise MissingExtra("YAML needs PyYAML: install flowledger[yaml]") from error
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
 def load_workflow_file(
