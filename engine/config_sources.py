@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -22,6 +23,24 @@ FILE = "FLOWLEDGER_CONFIG"
 HOME = "FLOWLEDGER_HOME"
 DEFAULT_FILE = "flowledger.yaml"
 HOME_PATH = "embedded.home"
+
+
+PROTOCOL = r"(?:tcp|udp|sctp)"
+SERVICES = (
+    (r"SERVICE_HOST", r"\S+"),
+    (r"SERVICE_PORT(?:_[A-Z0-9_]+)?", r"\d+"),
+    (r"PORT", PROTOCOL + r"://\S+"),
+    (r"PORT_\d+_(?:TCP|UDP|SCTP)", PROTOCOL + r"://\S+"),
+    (r"PORT_\d+_(?:TCP|UDP|SCTP)_PROTO", PROTOCOL),
+    (r"PORT_\d+_(?:TCP|UDP|SCTP)_PORT", r"\d+"),
+    (r"PORT_\d+_(?:TCP|UDP|SCTP)_ADDR", r"\S+"),
+)
+"""What Kubernetes tells every container of services whose names begin with `flowledger`: the end of
+the variable's name, and its value. https://kubernetes.io/docs/concepts/services-networking/service/
+(environment variables)"""
+OF_SERVICES = re.compile(
+    "|".join(rf"{PREFIX}(?:[A-Z0-9]+_)*{name}=(?:{value})" for name, value in SERVICES)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +83,8 @@ def option_layer(overrides: Mapping[str, object], known: Known) -> Layer:
 def environment_layer(settings: type[BaseSettings], known: Known) -> Layer:
     """What FLOWLEDGER_SECTION__KEY variables say; an empty one counts as not set.
 
-    Raises InvalidConfiguration for a variable with the prefix that is no setting.
+    Raises InvalidConfiguration for a variable with the prefix that is no setting; those that
+    Kubernetes sets for services are passed over.
     """
     _refuse_unknown_variables(known)
     layer = dict(_leaves(EnvSettingsSource(settings)(), _variable_place, known))
@@ -103,6 +123,8 @@ def _refuse_unknown_variables(known: Known) -> None:
     for name in sorted(os.environ):
         upper = name.upper()
         if not upper.startswith(PREFIX) or upper.startswith(TEST_PREFIX) or upper in accepted:
+            continue
+        if OF_SERVICES.fullmatch(f"{name}={os.environ[name]}"):
             continue
         raise InvalidConfiguration(
             f"environment variable {name} is not a setting:"
