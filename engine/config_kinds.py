@@ -7,6 +7,12 @@ from typing import Annotated, cast
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
+LONGEST_SECONDS = 2_000_000
+"""23 days: Postgres counts its timeouts in milliseconds of 32 bits."""
+
+GREATEST_COUNT = 2**31 - 1
+"""What Postgres's integer holds."""
+
 
 def _no_truth_value(value: object) -> object:
     """YAML reads `yes` as true, and Python counts true as 1: neither is meant as a number."""
@@ -34,15 +40,19 @@ def _pairs(value: object) -> object:
 
 
 def _at_least_one(value: dict[str, int]) -> dict[str, int]:
-    if any(number < 1 for number in value.values()):
-        raise ValueError("a limit is at least 1")
+    if not all(1 <= number <= GREATEST_COUNT for number in value.values()):
+        raise ValueError(f"a limit is at least 1 and at most {GREATEST_COUNT}")
     return value
 
 
 Whole = Annotated[int, BeforeValidator(_no_truth_value)]
-Count = Annotated[Whole, Field(ge=1)]
-CountOrNone = Annotated[Whole, Field(ge=0)]
-Seconds = Annotated[float, BeforeValidator(_no_truth_value), Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[Whole, Field(ge=1, le=GREATEST_COUNT)]
+CountOrNone = Annotated[Whole, Field(ge=0, le=GREATEST_COUNT)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(_no_truth_value),
+    Field(gt=0, le=LONGEST_SECONDS, allow_inf_nan=False),
+]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Allotments = Annotated[
     dict[str, int], NoDecode, BeforeValidator(_pairs), AfterValidator(_at_least_one)

@@ -115,11 +115,15 @@ def _declared(field: FieldInfo) -> Any:
 
 
 def _bounds(field: FieldInfo) -> list[str]:
-    """Those of the type where it may be not set, then the field's own."""
+    """Those of the type, and the field's own: of two upper ones the lower."""
     declared = _declared(field)
     inner = get_args(declared)[1:] if get_origin(declared) is Annotated else ()
     of_type = [bound for one in inner if isinstance(one, FieldInfo) for bound in one.metadata]
-    return [text for constraint in [*of_type, *field.metadata] if (text := _bound(constraint))]
+    found = [*of_type, *field.metadata]
+    upper = [constraint for constraint in found if isinstance(constraint, Le)]
+    lowest = min(upper, key=lambda constraint: cast("float", constraint.le), default=None)
+    texts = (_bound(one) for one in found if not isinstance(one, Le) or one is lowest)
+    return [text for text in texts if text]
 
 
 def _bound(constraint: object) -> str:

@@ -1,0 +1,50 @@
+"""Every number of the configuration has an upper bound, and is refused beyond it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flowledger.engine.config import SECTIONS, load_settings
+from flowledger.engine.config_kinds import GREATEST_COUNT, LONGEST_SECONDS
+from flowledger.engine.config_reference import expectation
+from flowledger.engine.errors import InvalidConfiguration
+
+NUMBERS = [
+    f"{name}.{key}"
+    for name, section in SECTIONS.items()
+    for key, field in section.model_fields.items()
+    if "number" in expectation(field) and "=" not in expectation(field)
+]
+TEXTS = ["1e12", "1e300", "999999999999", "inf", "9" * 400]
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_numbers_are_found() -> None:
+    assert {"worker.lease_seconds", "cli.refresh_per_second", "coordinator.shards"} < set(NUMBERS)
+    assert len(NUMBERS) > 50
+
+
+@pytest.mark.parametrize("path", NUMBERS)
+def test_a_number_that_nobody_can_mean_is_refused(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = "FLOWLEDGER_" + path.replace(".", "__").upper()
+    for text in TEXTS:
+        monkeypatch.setenv(variable, text)
+        with pytest.raises(InvalidConfiguration, match=f"{variable} .*expected .* at most "):
+            load_settings()
+
+
+def test_a_namespace_cannot_be_given_more_than_the_database_counts() -> None:
+    with pytest.raises(InvalidConfiguration, match=r"limits\.namespaces"):
+        load_settings({"limits": {"namespaces": {"a": GREATEST_COUNT + 1}}})
+
+
+def test_the_longest_time_is_what_postgres_takes_as_a_timeout() -> None:
+    assert LONGEST_SECONDS * 1000 < 2**31
