@@ -15,7 +15,12 @@ from flowledger.engine.domain.identity import identity_of
 from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.reasons import Explanation
 from flowledger.engine.domain.requests import TaskCancelRequested, TaskResetRequested
-from flowledger.engine.domain.submission import check_submission, check_tags, check_times
+from flowledger.engine.domain.submission import (
+    check_submission,
+    check_tags,
+    check_times,
+    plain_time,
+)
 from flowledger.engine.domain.template import Limits, Template, validate_template
 from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.errors import InvalidContext, InvalidSubmission
@@ -198,8 +203,8 @@ class Engine:
                 priority=priority,
                 correlation_id=correlation_id,
                 actor=actor,
-                start_at=start_at,
-                deadline_at=deadline_at,
+                start_at=plain_time(start_at),
+                deadline_at=plain_time(deadline_at),
                 tags=tags or None,
             )
             for context, key in zip(contexts, keys, strict=True)

@@ -282,7 +282,7 @@ class StepHandle:
 
 
 def _noted(noting: Noting) -> dict[str, Any]:
-    return {"reason": None, "key": None, **noting}
+    return {"actor": None, "reason": None, "key": None, **noting}
 
 
 def granted(request: Request, asking: Asking) -> Request:

@@ -166,8 +166,8 @@ class Operations:
         kind: Kind,
         tasks: Sequence[UUID],
         *,
-        reason: str,
-        actor: str,
+        reason: str | None = None,
+        actor: str | None = None,
         wait: float | None = None,
         key: str | None = None,
         **data: Any,
@@ -293,6 +293,9 @@ class Operations:
 
     def _of_task(self, kind: type[E], created: TaskCreated, key: str | None, /, **data: Any) -> E:
         """The first event of a stream that the key names, beside the task's steps."""
+        unknown = sorted(data.keys() - kind.model_fields.keys())
+        if unknown:
+            raise InvalidRequest(f"{kind.topic}: {unknown[0]!r} is nothing that it takes")
         event_id = self._new_id()
         self._tasks.keep_time()
         return kind(

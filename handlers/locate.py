@@ -13,6 +13,13 @@ from flowledger.engine.errors import UnknownTemplate
 MAIN = "__main__"
 
 
+def import_fault(error: BaseException) -> str:
+    """What an import raised, in words; a module that ends its process must not end this one."""
+    if isinstance(error, SystemExit):
+        return f"it calls sys.exit({error.code!r}) when it is imported"
+    return f"{type(error).__name__}: {error}"
+
+
 def import_attribute(name: str) -> Any:
     """What `module:attribute` names; raises LookupError with a sentence where it names nothing."""
     module_name, colon, path = name.partition(":")
@@ -20,9 +27,10 @@ def import_attribute(name: str) -> Any:
         raise LookupError(f"{name!r} should be written as module:attribute")
     try:
         found: Any = importlib.import_module(module_name)
-    except Exception as error:
-        fault = f"{type(error).__name__}: {error}"
-        raise LookupError(f"module {module_name!r} cannot be imported: {fault}") from error
+    except (Exception, SystemExit) as error:
+        raise LookupError(
+            f"module {module_name!r} cannot be imported: {import_fault(error)}"
+        ) from error
     for part in path.split("."):
         if not hasattr(found, part):
             names = [known for known in dir(found) if not known.startswith("_")]

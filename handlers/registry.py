@@ -10,7 +10,7 @@ from typing import Any, cast
 from flowledger.engine.domain.faults import listed, nearest
 from flowledger.engine.domain.template import StepTemplate
 from flowledger.engine.errors import UnknownHandler
-from flowledger.handlers.locate import import_attribute
+from flowledger.handlers.locate import import_attribute, import_fault
 
 Handler = Callable[..., Any]
 
@@ -28,10 +28,9 @@ class Registry:
         """All public functions that a module defines, by name. Raises UnknownHandler."""
         try:
             module = importlib.import_module(module_name)
-        except Exception as error:
-            fault = f"{type(error).__name__}: {error}"
+        except (Exception, SystemExit) as error:
             raise UnknownHandler(
-                f"handlers of {module_name!r}: the module cannot be imported: {fault}"
+                f"handlers of {module_name!r}: the module cannot be imported: {import_fault(error)}"
             ) from error
         return cls(
             {

@@ -90,7 +90,7 @@ def _configured(settings: Settings) -> Iterable[object]:
         module, _, attribute = place.partition(":")
         try:
             yield getattr(import_module(module), attribute)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InvalidProjection(
                 f"projections.modules: {place!r} cannot be imported"
                 f" ({type(error).__name__}: {error}); expected module:attribute"
@@ -101,7 +101,7 @@ def _installed() -> Iterable[object]:
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             yield entry.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InvalidProjection(
                 f"the entry point {entry.name!r} of {ENTRY_POINTS} cannot be loaded: {error}"
             ) from error

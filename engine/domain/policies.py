@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from flowledger.engine.domain.declared import Declared
 from flowledger.engine.domain.retry import LONGEST_SECONDS
 
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,7}$")]
@@ -14,23 +15,19 @@ Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})
 AtMost = Annotated[int, Field(strict=True, ge=1, lt=2**31)]
 
 
-class Concurrency(BaseModel):
+class Concurrency(Declared):
     """At most `limit` steps queued or running at once: of each value of `key`, or of all."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     limit: AtMost
     key: Key | None = None
 
 
-class Rate(BaseModel):
+class Rate(Declared):
     """At most `limit` steps queued in `per_seconds`: of each value of `key`, or of all.
 
     They go at even distances of `per_seconds / limit`. After a quiet time `burst` of them may go at
     once; in `per_seconds` it may then be `burst` less one more than `limit`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     limit: AtMost
     per_seconds: float = Field(strict=True, gt=0, le=LONGEST_SECONDS, allow_inf_nan=False)

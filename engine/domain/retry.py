@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, assert_never
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from flowledger.engine.domain.declared import Declared
 from flowledger.engine.domain.events import Category
 
 LONGEST_SECONDS = 10 * 366 * 86_400.0
@@ -22,7 +23,7 @@ def _in_one_order(categories: tuple[Category, ...] | None) -> tuple[Category, ..
 Categories = Annotated[tuple[Category, ...], Field(min_length=1)]
 
 
-class Retry(BaseModel):
+class Retry(Declared):
     """How often a step is executed, after which failures, and how long to wait after each.
 
     `max_attempts` counts all executions, the first included; with 0 the step never executes.
@@ -30,8 +31,6 @@ class Retry(BaseModel):
     policy's own delays are in seconds and never above `cap_seconds`; a longer one that a
     service asked for is waited for up to `asked_cap_seconds`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_attempts: int = Field(default=3, strict=True, ge=0, lt=2**31)
     backoff: Literal["none", "fixed", "linear", "exponential", "fibonacci"] = "exponential"

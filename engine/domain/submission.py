@@ -87,6 +87,13 @@ def _time(place: str, moment: object) -> datetime | None:
     return found
 
 
+def plain_time(moment: datetime | None) -> datetime | None:
+    """The time as Python's own datetime: other libraries' cannot be stored."""
+    if moment is None or type(moment) is datetime:
+        return moment
+    return datetime.combine(moment.date(), moment.timetz())
+
+
 def check_request(subject: str, texts: Mapping[str, object], key: object) -> None:
     """Refuse a request that cannot be stored, or that does not say who asks and why.
 

@@ -35,7 +35,12 @@ from typing import TypeAlias
 import psycopg
 from psycopg.rows import TupleRow
 
-from flowledger.engine.errors import DatabaseUnavailable, MigrationEdited, SchemaTooNew
+from flowledger.engine.errors import (
+    DatabaseUnavailable,
+    MigrationEdited,
+    SchemaTooNew,
+    StatementRefused,
+)
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
@@ -129,6 +134,12 @@ def _migrated(files: Sequence[SqlFile], connection: Connection) -> list[SqlFile]
             connection.execute(_preamble(), prepare=False)
         except RACED as error:
             raise _Raced from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise StatementRefused(
+                "this role may not create the engine's schema"
+                f" ({_reason(error)}): run `flowledger db migrate` as one that may",
+                error.sqlstate or "",
+            ) from error
         wanted = _differing(files, connection)
         for file in wanted:
             _apply(file, connection)
