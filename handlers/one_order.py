@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel, JsonValue, RootModel
@@ -21,7 +21,7 @@ def in_one_order(value: object, found: JsonValue) -> JsonValue:
         inside = _named(value, found)
         return {key: in_one_order(inside.get(key), part) for key, part in found.items()}
     if isinstance(found, list) and isinstance(value, list | tuple | set | frozenset):
-        items = cast("list[object]", list(value))
+        items = list(cast("Iterable[object]", value))
         if len(items) == len(found):
             parts = [in_one_order(*pair) for pair in zip(items, found, strict=True)]
             return sorted(parts, key=_spelled) if isinstance(value, set | frozenset) else parts

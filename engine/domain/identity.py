@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, cast
 
@@ -39,7 +40,7 @@ def _in_one_spelling(value: Any) -> Any:
         parts = cast("dict[str, Any]", value)
         return {key: _in_one_spelling(part) for key, part in parts.items()}
     if isinstance(value, list):
-        return [_in_one_spelling(part) for part in value]
+        return [_in_one_spelling(part) for part in cast("Iterable[Any]", value)]
     return value
 
 

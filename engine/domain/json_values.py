@@ -93,7 +93,11 @@ def _parts(item: object) -> Iterator[object]:
         parts = cast("dict[str, object]", item).values()
     elif isinstance(item, list | tuple):
         parts = cast("list[object] | tuple[object, ...]", item)
-    return (part for part in parts if isinstance(part, dict | list | tuple))
+    return (part for part in parts if _is_nested(part))
+
+
+def _is_nested(value: object) -> bool:
+    return isinstance(value, dict | list | tuple)
 
 
 def _equal(loaded: object, value: object) -> bool:
