@@ -95,6 +95,7 @@ class Engine:
         self._templates: dict[UUID, Template] = {}
         self._registered: set[str] = set()
         self._opener = Opener()
+        self._sessions = tasks.sessions
         self._log = logger("engine")
 
     @classmethod
@@ -213,6 +214,7 @@ class Engine:
         if not created:
             return []
         owners = self._tasks.submit(created, connection, only_new=on_duplicate == "raise")
+        self.register(workflow)  # once more, where the database has become another one meanwhile
         if connection is None:
             self._ring("fact")
         return [self._handle(owner) for owner in owners]
@@ -259,7 +261,10 @@ class Engine:
     def register(self, workflow: WorkflowLike[Any]) -> None:
         """Record the workflow's definition, once. Raises InvalidTemplate, DefinitionChanged."""
         self._opener.require()
-        template = workflow.template
+        template, sessions = workflow.template, self._tasks.sessions
+        if sessions != self._sessions:
+            self._registered.clear()
+            self._sessions = sessions
         if template.definition_hash not in self._registered:
             limits = self.settings.templates
             validate_template(template, Limits(limits.max_steps, limits.max_depth))

@@ -28,6 +28,7 @@ from flowledger.engine.domain.requests import RequestGranted, RequestRefused, Ta
 from flowledger.engine.domain.rows import Claim, Held, Progress, StepRow, TaskRow
 from flowledger.engine.domain.surroundings import Surroundings
 from flowledger.engine.domain.template import Template
+from flowledger.engine.domain.work import Sessions
 from flowledger.engine.parked import ParkedTasks
 
 
@@ -171,7 +172,7 @@ class Exchange:
     refused: frozenset[UUID]
 
 
-class Workboard(Protocol):
+class Workboard(Sessions, Protocol):
     """The worker's side. Every method raises DatabaseUnavailable when it is cut off."""
 
     def renew(self, worker: UUID, lease_seconds: float) -> None:
@@ -267,7 +268,7 @@ class Snapshot:
 Answer = RequestGranted | RequestRefused
 
 
-class Tasks(Protocol):
+class Tasks(Sessions, Protocol):
     """The application's side of the store: submit, look, wait."""
 
     def register(self, template: Template) -> None:

@@ -17,6 +17,15 @@ RetryIf = Callable[[Exception], bool]
 """A step's own word on whether another attempt may help after that exception."""
 
 
+class Sessions(Protocol):
+    """What reads the log by sessions of a database."""
+
+    @property
+    def sessions(self) -> int:
+        """Changes where the log may have become another one, as one that was restored."""
+        ...
+
+
 class StepControl(Protocol):
     """What a running step may tell its worker, and learn from it. Every method is thread-safe."""
 

@@ -14,9 +14,11 @@ from itertools import islice
 from operator import attrgetter
 from uuid import UUID
 
+from flowledger.engine.config import Coordinator as CoordinatorSettings
 from flowledger.engine.config import Limits
 from flowledger.engine.domain.circuit import CircuitRules
 from flowledger.engine.domain.circuit_events import CircuitClosed, CircuitOpened
+from flowledger.engine.domain.decisions import Rules
 from flowledger.engine.domain.event import StepEvent, TaskEvent
 from flowledger.engine.domain.gate import Gate, GateRules
 from flowledger.engine.domain.run import Hold, Run
@@ -53,6 +55,14 @@ class Admissions:
         self._refusals = 0  # since a transaction was stored
         self._recalled: Sequence[tuple[UUID, str]] = ()
         self._log = logger("coordinator")
+
+    def rules(self, settings: CoordinatorSettings) -> Rules:
+        """What bounds the decisions of the shard."""
+        return Rules(
+            lost_leases=settings.lost_lease_limit,
+            hand_backs=settings.hand_back_limit,
+            admit=self.admit,
+        )
 
     @property
     def gate(self) -> Gate:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+import orjson
 from pydantic import JsonValue
 
 from flowledger.engine.config import Worker as WorkerSettings
@@ -25,6 +26,7 @@ from flowledger.engine.telemetry import Signal, logger
 
 K = TypeVar("K")
 V = TypeVar("V")
+J = TypeVar("J")
 
 
 class Catalogue:
@@ -102,6 +104,10 @@ class Remembered(Generic[K, V]):
         if len(self._values) > self._limit:
             self._values.popitem(last=False)
 
+    def forget_all(self) -> None:
+        """Remember nothing."""
+        self._values.clear()
+
     def load(self, keys: Iterable[K], read: Callable[[Sequence[K]], Mapping[K, V]]) -> dict[K, V]:
         """The values of keys, reading at once all that are not remembered."""
         wanted = dict.fromkeys(keys)
@@ -113,8 +119,17 @@ class Remembered(Generic[K, V]):
         return values | found
 
 
+def own(value: J) -> J:
+    """The same JSON value, and nobody else's: a handler may do with it as it pleases."""
+    return orjson.loads(orjson.dumps(value)) if value and isinstance(value, dict | list) else value
+
+
 class Inputs:
-    """Loads what handlers need, all of a batch at once."""
+    """Loads what handlers need, all of a batch at once.
+
+    What is remembered of tasks and steps is forgotten when the board has a session that it had not
+    before: the log may have lost its end then, and what stood there came about anew.
+    """
 
     def __init__(
         self, board: Workboard, catalogue: Catalogue, facts: Facts, settings: WorkerSettings
@@ -125,17 +140,24 @@ class Inputs:
         self._max_checkpoint_bytes = settings.max_checkpoint_bytes
         self._contexts: Remembered[UUID, JsonValue] = Remembered(settings.result_cache_size)
         self._results: Remembered[UUID, JsonValue] = Remembered(settings.result_cache_size)
+        self._sessions = board.sessions
         self._log = logger("worker")
 
-    def completed(self, step: UUID, result: JsonValue) -> None:
-        """A step of this worker completed; its dependents may well come here too."""
-        self._results.store(step, result)
+    def completed(self, step: UUID, result: JsonValue, sessions: int | None = None) -> None:
+        """A step of this worker completed; its dependents may well come here too.
+
+        `sessions` is what the board had when the step was claimed, where it may have stored its
+        completion since then by a session of its own.
+        """
+        if sessions in {None, self._sessions}:
+            self._results.store(step, result)
 
     def jobs(self, claims: Sequence[Claim]) -> list[Job]:
         """The claims with everything that their handlers need.
 
         A job that needs an event which cannot be read has failed already: it has its `fact`.
         """
+        self._forget_another_log()
         try:
             return self._jobs(claims)
         except LogCorrupt as error:
@@ -143,6 +165,13 @@ class Inputs:
                 return [self._failed(claims[0], error)]
             half = len(claims) // 2
             return [*self.jobs(claims[:half]), *self.jobs(claims[half:])]
+
+    def _forget_another_log(self) -> None:
+        sessions = self._board.sessions
+        if sessions != self._sessions:
+            self._contexts.forget_all()
+            self._results.forget_all()
+            self._sessions = sessions
 
     def _failed(self, claim: Claim, error: LogCorrupt) -> Job:
         job = self._job(claim, self._catalogue.handler(claim), {}, {}, None)
@@ -189,7 +218,9 @@ class Inputs:
     ) -> Job:
         plan = self._catalogue.plan(claim)
         # A dependency that was skipped, or settled elsewhere, has no result: null stands for it.
-        needed = {name: results.get(step_id(claim.task_id, name)) for name in handler.needs_results}
+        needed = {
+            name: own(results.get(step_id(claim.task_id, name))) for name in handler.needs_results
+        }
         template = plan.template
         attempt = Attempt(claim, self._record, self._max_checkpoint_bytes)
         call = StepCall(
@@ -202,13 +233,13 @@ class Inputs:
             attempt=claim.attempt,
             idempotency_key=idempotency_key(claim.step_id, claim.resets),
             correlation_id=claim.correlation_id,
-            configuration=plan.steps[plan.numbers[claim.step]].handler.initialization,
-            context=contexts.get(claim.task_id) if handler.needs_context else None,
+            configuration=own(plan.steps[plan.numbers[claim.step]].handler.initialization),
+            context=own(contexts.get(claim.task_id)) if handler.needs_context else None,
             results=self._ancestors(claim, plan, needed),
             last_checkpoint=last_checkpoint,
             control=attempt,
         )
-        return Job(claim, plan, handler, call, attempt)
+        return Job(claim, plan, handler, call, attempt, self._sessions)
 
     def _record(self, claim: Claim, state: JsonValue) -> Held | None:
         plan = self._catalogue.plan(claim)

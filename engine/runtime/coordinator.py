@@ -151,7 +151,8 @@ class Coordinator:
                 self._seat.refused()
                 self.forget()
                 return None
-            if self._leadership is None or found.epoch != self._leadership.epoch:
+            stands = found.position if self._under_way else self._position  # or it was restored
+            if self._leadership is None or found != Leadership(self._leadership.epoch, stands):
                 self.forget()  # what is still to be noted is of an epoch in which it led
                 self._elected(found)
             self._renew_at = self._clock.now() + timedelta(seconds=self._settings.lease_seconds / 3)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from flowledger.engine.config import Coordinator as CoordinatorSettings
 from flowledger.engine.config import Limits
-from flowledger.engine.domain.decisions import Rules, admitted, decide, lease_expired, recalled
+from flowledger.engine.domain.decisions import admitted, decide, lease_expired, recalled
 from flowledger.engine.domain.decisions import rung as rang
 from flowledger.engine.domain.event import TaskEvent
 from flowledger.engine.domain.events import TaskCreated
@@ -48,11 +48,7 @@ class Decider:
         self._ledger = ledger
         self._clock = clock
         self._settings = settings
-        self._at_rest = Rules(
-            lost_leases=settings.lost_lease_limit,
-            hand_backs=settings.hand_back_limit,
-            admit=self.admissions.admit,
-        )
+        self._at_rest = self.admissions.rules(settings)
         self._rules = replace(self._at_rest, patient=True)
         self._held_by_nobody: set[tuple[UUID, str, int]] = set()  # by the last reconciliation
         self._ask_clock_at = self._reconcile_at = clock.now()

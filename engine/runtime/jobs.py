@@ -36,6 +36,7 @@ class Job:
     at the end: there is nothing to report, since the coordinator ends the attempt, or (`stored`)
     since its completion is in the log already. `escaped` is an exit that its code raised where only
     the event loop could catch it; `disturbed` says that others cancelled a task of it.
+    `sessions` is what the board had when it was claimed.
     """
 
     claim: Claim
@@ -43,6 +44,7 @@ class Job:
     handler: StepHandler
     call: StepCall
     attempt: Attempt
+    sessions: int = 0
     fact: StepEvent | None = None
     stored: StepCompleted | None = None
     task: asyncio.Task[None] | None = field(default=None)

@@ -199,7 +199,7 @@ class Worker:
             if not abandoned:
                 self._running.pop(job.claim.step_id, None)
             if job.stored is not None:
-                self._inputs.completed(job.claim.step_id, job.stored.result)
+                self._inputs.completed(job.claim.step_id, job.stored.result, job.sessions)
                 self._ring("fact")
             elif job.fact is None:
                 self._end_without_word(job)

@@ -51,6 +51,7 @@ class Pool:
         self._lent = 0
         self._closed = False
         self._opener = Opener()
+        self._made = 0
 
     def __enter__(self) -> Self:
         return self
@@ -70,7 +71,7 @@ class Pool:
         """Have so many connections idle. Raises DatabaseUnavailable, and closes the pool then."""
         try:
             while len(self._idle) < size:
-                connection = self._connect()
+                connection = self._new_one()
                 with self._changed:
                     self._idle.append(connection)
         except BaseException:
@@ -92,6 +93,15 @@ class Pool:
     def has_room(self) -> bool:
         """Whether a borrower would be given one now, without waiting for another borrower."""
         return self._lent < self._max_size and not self._closed
+
+    @property
+    def made(self) -> int:
+        """How many connections were made so far.
+
+        Where this has not changed nobody can have put another database, an older one say, in the
+        place of this one: that ends every session.
+        """
+        return self._made
 
     @contextmanager
     def connection(self) -> Generator[Connection]:
@@ -115,7 +125,7 @@ class Pool:
         self._opener.require()
         self._await_turn()
         try:
-            return self._idle_one() or self._connect()
+            return self._idle_one() or self._new_one()
         except BaseException:
             with self._changed:
                 self._lent -= 1
@@ -134,6 +144,12 @@ class Pool:
             if self._closed:
                 raise EngineClosed
             self._lent += 1
+
+    def _new_one(self) -> Connection:
+        connection = self._connect()
+        with self._changed:
+            self._made += 1
+        return connection
 
     def _idle_one(self) -> Connection | None:
         while True:

@@ -97,6 +97,11 @@ class PostgresTasks:
         self._recorder = LedgerRecorder(LedgerDatastore(pool))
         self._database: tuple[Any, ...] = ()
 
+    @property
+    def sessions(self) -> int:
+        """How many the pool has made."""
+        return self._pool.made
+
     def register(self, template: Template) -> None:
         """Record the definition once. Raises DefinitionChanged."""
         event = self._registration(template)

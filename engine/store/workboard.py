@@ -71,6 +71,11 @@ class PostgresWorkboard:
         self._templates = None if templates is None else UuidArray(templates)
         self._places = places
 
+    @property
+    def sessions(self) -> int:
+        """How many the pool has made."""
+        return self._pool.made
+
     def renew(self, worker: UUID, lease_seconds: float) -> None:
         """Register the worker, or renew its lease."""
         asked = self._clock.asking()

@@ -84,6 +84,10 @@ class MemoryWorkboard:
         rows = self._database.queue.values()
         return [self._claimed(row) for row in rows if row.worker_id == worker]
 
+    @property
+    def sessions(self) -> int:
+        return 0
+
     def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, Held]:
         """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
         rows = {step: self._database.queue.get(step) for step in beats}

@@ -70,6 +70,10 @@ class MemoryTasks:
         database.notify("fact")
         return True
 
+    @property
+    def sessions(self) -> int:
+        return 0
+
     def submit(
         self, created: Sequence[TaskCreated], connection: object | None, *, only_new: bool
     ) -> Sequence[UUID]:
