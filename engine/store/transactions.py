@@ -21,9 +21,10 @@ What can go wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from threading import Semaphore
+from types import MappingProxyType
 from typing import Any, LiteralString, Self, cast
 from uuid import UUID, uuid4
 
@@ -56,6 +57,8 @@ from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Pool, unavailable, with_keepalives
 from flowledger.engine.store.statements import ENDS
 
+PREPARE_THRESHOLD, PREPARED_MAX = 5, 100
+"""As psycopg has them: from which use on a statement is prepared, and how many are."""
 BEGIN: LiteralString = """
     begin isolation level read committed, not deferrable;
     set local flowledger.transaction = {mark};
@@ -69,11 +72,17 @@ COMPLETE: LiteralString = """
     select flowledger.complete_step(%s, %s, %s, %s, %s, %s);
     commit
 """
-# All of `discard all` but the prepared statements, which psycopg believes to be there.
+# All of `discard all` but the statements that psycopg prepared, and believes to be there.
 CLEAN: LiteralString = """
     close all;
     set session authorization default;
+    reset role;
     reset all;
+    do $$ declare v_name text; begin
+        for v_name in select name from pg_catalog.pg_prepared_statements where from_sql loop
+            execute pg_catalog.format('deallocate %I', v_name);
+        end loop;
+    end $$;
     unlisten *;
     select pg_advisory_unlock_all();
     discard plans;
@@ -83,7 +92,16 @@ CLEAN: LiteralString = """
 
 
 class LentCursor(psycopg.Cursor[Any]):
-    """A handler's cursor: everything but the end of the transaction."""
+    """A handler's cursor: everything but the end of the transaction, and only within the step."""
+
+    def __init__(self, connection: Any, **options: Any) -> None:
+        super().__init__(connection, **options)
+        self._lending = connection.lending
+
+    def _start_query(self, query: Query | None = None) -> Any:
+        if self._lending is not getattr(self._conn, "lending", None):
+            raise psycopg.InterfaceError("the step that this cursor was lent to has ended")
+        return super()._start_query(query)
 
     def execute(
         self,
@@ -109,6 +127,26 @@ class LentConnection(psycopg.Connection[TupleRow]):
     """A connection that a handler cannot end the transaction of, while `lent_to` names its step."""
 
     lent_to: str | None = None
+    lending: object = None
+    _untouched: Mapping[str, Any] = MappingProxyType({})
+
+    def lend(self, step: str | None) -> None:
+        """From now on it is lent to the step; to nobody where there is none.
+
+        What the last one set on it (factories, adapters, handlers, thresholds) is as it was first.
+        """
+        if not self._untouched:
+            self._untouched = MappingProxyType(vars(self).copy())
+        untouched = self._untouched
+        vars(self).clear()
+        vars(self).update(untouched, _untouched=untouched, lent_to=step, lending=object())
+        self._adapters = None
+        self._notice_handlers.clear()
+        self._notify_handlers.clear()
+        if self._notifies_backlog is not None:
+            self._notifies_backlog.clear()
+        self._prepared.prepare_threshold = PREPARE_THRESHOLD
+        self._prepared.prepared_max = PREPARED_MAX
 
     def commit(self) -> None:
         """As psycopg's. Raises TransactionEnded while it is lent."""
@@ -225,12 +263,12 @@ class PostgresTransactions:
     def _worked(
         self, connection: LentConnection, claim: Claim, work: Callable[[object], StepCompleted]
     ) -> StepCompleted:
-        connection.lent_to = claim.step
+        connection.lend(claim.step)
         try:
             with connection.cursor() as cursor:
                 return work(cursor)
         finally:
-            connection.lent_to = None
+            connection.lend(None)
 
     def _complete(
         self,
