@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from pydantic import JsonValue
@@ -53,10 +54,27 @@ class BoundStep:
         """Run the step. Raises what the function raises, InvalidResult or InvalidContext."""
         if self.is_async:
             return self._run(call)
-        return self._result(self._function(**self._arguments(call)))
+        value = self._function(**self._arguments(call))
+        if inspect.isawaitable(value):
+            return self._awaited(value, call)
+        return self._result(value)
 
     async def _run(self, call: StepCall) -> JsonValue:
         return self._result(await self._function(**self._arguments(call)))
+
+    def _awaited(self, value: Awaitable[Any], call: StepCall) -> Coroutine[Any, Any, JsonValue]:
+        """What a plain function returned that wraps a coroutine: its result is what is meant."""
+        if call.cursor is not None:
+            discard(value)
+            raise InvalidResult(
+                f"{self._where}: a transactional step is a plain function; this one returned a"
+                f" {type(value).__name__}"
+            )
+
+        async def result() -> JsonValue:
+            return self._result(await value)
+
+        return result()
 
     def _arguments(self, call: StepCall) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
@@ -84,10 +102,18 @@ class BoundStep:
             raise InvalidContext(f"{self._where}: {described(error, CONTEXT)}") from error
 
     def _result(self, value: Any) -> JsonValue:
+        if inspect.isgenerator(value) or inspect.isasyncgen(value):
+            raise InvalidResult(f"{self._where}: a generator has no result; return one value")
         try:
             return self._write(value)
         except ValueError as error:
             raise InvalidResult(f"{self._where}: {described(error, 'result')}") from error
+
+
+def discard(value: Awaitable[Any]) -> None:
+    """Nobody will await it, and nobody needs to be warned of that."""
+    if inspect.iscoroutine(value):
+        value.close()
 
 
 def _context_reader(signature: Signature, place: Place) -> Reader | None:

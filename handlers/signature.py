@@ -69,7 +69,7 @@ class Signature:
 
 def read_signature(function: Handler, place: Place) -> Signature:
     """Raises InvalidTemplate, naming the parameter and what was expected."""
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    if _is_generator(function) or _is_generator(getattr(function, "__call__", None)):  # noqa: B004
         raise InvalidTemplate(f"{place.where}: a generator has no result; return one value")
     try:
         signature = inspect.signature(function)
@@ -106,6 +106,10 @@ def is_async(function: Handler) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 - its kind is asked, not whether it is there
     )
+
+
+def _is_generator(function: object) -> bool:
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _check_transaction(cursor: str | None, function: Handler, place: Place) -> None:

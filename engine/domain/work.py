@@ -90,7 +90,7 @@ class StepHandler(Protocol):
 
     @property
     def is_async(self) -> bool:
-        """Whether `__call__` returns an awaitable, to be run on the worker's event loop."""
+        """Whether `__call__` always returns an awaitable, and is called on the event loop."""
         ...
 
     @property
@@ -109,7 +109,10 @@ class StepHandler(Protocol):
         ...
 
     def __call__(self, call: StepCall) -> JsonValue | Awaitable[JsonValue]:
-        """Run the step; the result is JSON. Raises what user code raises, or InvalidResult."""
+        """Run the step; the result is JSON. Raises what user code raises, or InvalidResult.
+
+        An awaitable is awaited on the worker's event loop, whatever `is_async` says.
+        """
         ...
 
 

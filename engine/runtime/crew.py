@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from contextvars import Context
 from dataclasses import replace
+from inspect import isawaitable
 from typing import cast
 
 from pydantic import JsonValue
@@ -50,8 +51,7 @@ class HandlerCrew:
 
     def stop(self, job: Job) -> None:
         """Cancel a coroutine; a thread cannot be stopped, and may ask whether it shall."""
-        if job.handler.is_async:
-            self._loops.cancel(job)
+        self._loops.cancel(job)
 
     def close(self) -> None:
         """Start nothing any more; running threads are left to themselves."""
@@ -83,10 +83,12 @@ class HandlerCrew:
             try:
                 _refuse_cancelled(job)
                 job.fact = self._in_transaction(job) if job.transactional else self._called(job)
+                if job.awaited is not None:
+                    self._loops.start([job])
+                    return
             except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
                 job.fact = self._failed(job, error)
-            finally:
-                self._done(job)
+            self._done(job)
 
     async def _run_coroutine(self, job: Job) -> None:
         fact: StepEvent | None = None
@@ -95,7 +97,9 @@ class HandlerCrew:
             try:
                 async with limit:
                     _refuse_cancelled(job)
-                    result = await cast("Awaitable[JsonValue]", job.handler(job.call))
+                    result = await cast(
+                        "Awaitable[JsonValue]", job.awaited or job.handler(job.call)
+                    )
                     fact = self._outcomes.completed(job, result)
             except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
                 if limit.expired():
@@ -109,8 +113,13 @@ class HandlerCrew:
                     job.fact = fact
                     self._done(job)
 
-    def _called(self, job: Job) -> StepEvent:
-        return self._outcomes.completed(job, cast("JsonValue", job.handler(job.call)))
+    def _called(self, job: Job) -> StepEvent | None:
+        """None where it returned what is still to be awaited."""
+        result = job.handler(job.call)
+        if isawaitable(result):
+            job.awaited = result
+            return None
+        return self._outcomes.completed(job, cast("JsonValue", result))
 
     def _in_transaction(self, job: Job) -> StepEvent | None:
         """The completion is stored here; without a connection the step is handed back."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -36,7 +36,7 @@ class Job:
     at the end: there is nothing to report, since the coordinator ends the attempt, or (`stored`)
     since its completion is in the log already. `escaped` is an exit that its code raised where only
     the event loop could catch it; `disturbed` says that others cancelled a task of it.
-    `sessions` is what the board had when it was claimed.
+    `awaited` is what a plain handler returned that is to be awaited. `sessions` is what the board had when it was claimed.
     """
 
     claim: Claim
@@ -48,6 +48,7 @@ class Job:
     fact: StepEvent | None = None
     stored: StepCompleted | None = None
     task: asyncio.Task[None] | None = field(default=None)
+    awaited: Awaitable[JsonValue] | None = None
     escaped: BaseException | None = None
     disturbed: bool = False
 
