@@ -97,10 +97,8 @@ class HandlerCrew:
             try:
                 async with limit:
                     _refuse_cancelled(job)
-                    result = await cast(
-                        "Awaitable[JsonValue]", job.awaited or job.handler(job.call)
-                    )
-                    fact = self._outcomes.completed(job, result)
+                    result = job.awaited or job.handler(job.call)
+                    fact = self._outcomes.completed(job, await cast("Awaitable[JsonValue]", result))
             except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
                 if limit.expired():
                     self._log.emit(Signal.WORKER_STEP_TIMED_OUT)
@@ -119,7 +117,7 @@ class HandlerCrew:
         if isawaitable(result):
             job.awaited = result
             return None
-        return self._outcomes.completed(job, cast("JsonValue", result))
+        return self._outcomes.completed(job, result)
 
     def _in_transaction(self, job: Job) -> StepEvent | None:
         """The completion is stored here; without a connection the step is handed back."""

@@ -36,7 +36,8 @@ class Job:
     at the end: there is nothing to report, since the coordinator ends the attempt, or (`stored`)
     since its completion is in the log already. `escaped` is an exit that its code raised where only
     the event loop could catch it; `disturbed` says that others cancelled a task of it.
-    `awaited` is what a plain handler returned that is to be awaited. `sessions` is what the board had when it was claimed.
+    `awaited` is what a plain handler returned that is to be awaited. `sessions` is what the board
+    had when it was claimed.
     """
 
     claim: Claim

@@ -61,7 +61,7 @@ def returns_an_awaitable(context: dict[str, int]) -> Any:
 
 WRAPPED: dict[str, Callable[..., Any]] = {
     "wrapper": logged(doubled),
-    "lambda": lambda context: doubled(context),
+    "lambda": lambda context: doubled(context),  # noqa: PLW0108
     "partial": partial(doubled),
     "partial-of-a-wrapper": partial(logged(doubled)),
     "object": Returns(),
@@ -75,7 +75,7 @@ async def fails() -> None:
     raise OSError("when it is awaited")
 
 
-failing.step(name="fails", retry=ONCE)(lambda: fails())
+failing.step(name="fails", retry=ONCE)(lambda: fails())  # noqa: PLW0108
 late.step(name="late", retry=ONCE, timeout=0.2)(lambda: asyncio.sleep(PATIENCE))
 
 
