@@ -86,6 +86,7 @@ class Signal(StrEnum):
     WORKER_RELEASED = "worker.released"
     WORKER_STEP_FAILED = "worker.step_failed"
     WORKER_STEP_LOST = "worker.step_lost"
+    WORKER_STEP_RAISED = "worker.step_raised"
     WORKER_STEP_TIMED_OUT = "worker.step_timed_out"
     WORKER_WORN_OUT = "worker.worn_out"
 
@@ -220,6 +221,7 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.WORKER_STEP_LOST: Meaning(
             "warning", "A step was taken from the worker while it ran; its result is not recorded."
         ),
+        Signal.WORKER_STEP_RAISED: Meaning("debug", "Where a handler raised, with its traceback."),
         Signal.WORKER_STEP_TIMED_OUT: Meaning("warning", "A handler ran longer than its limit."),
         Signal.WORKER_WORN_OUT: Meaning(
             "error",

@@ -16,22 +16,26 @@ from flowledger.engine.cli.outlook import Outlook
 from flowledger.engine.cli.output import say, tell_json
 from flowledger.engine.cli.progress import COLOURS
 from flowledger.engine.cli.timeline import event_facts, table, timeline
-from flowledger.engine.domain.events import TaskCreated
+from flowledger.engine.domain.events import StepFailed, TaskCreated
 from flowledger.engine.domain.explain import not_taken_on
 from flowledger.engine.domain.gate import GateRules
 from flowledger.engine.domain.plan import compile_plan
 from flowledger.engine.domain.run import Run
 from flowledger.engine.domain.states import StepState, TaskState
 from flowledger.engine.domain.summary import counts_of, summary_of
+from flowledger.engine.domain.words import traceback_lines
 from flowledger.engine.errors import UnknownTask
 from flowledger.engine.explaining import present_of
 from flowledger.engine.ports import Recorded, Tasks
 
+VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Show where handlers raised.")
+
 
 @click.command("status")
 @task_argument
+@VERBOSE
 @json_option("Print one JSON object.")
-def status(task_id: UUID, *, as_json: bool) -> None:
+def status(task_id: UUID, *, verbose: bool, as_json: bool) -> None:
     """Show where a task and each of its steps stand.
 
     \b
@@ -40,6 +44,8 @@ def status(task_id: UUID, *, as_json: bool) -> None:
     settings = program_settings(quiet=True)
     with stored_tasks(settings) as tasks:
         found = _status(tasks, rules_of(settings), task_id)
+        if verbose:
+            _add_errors(found["steps"], tasks.history(task_id))
     if as_json:
         tell_json(found)
     else:
@@ -48,9 +54,10 @@ def status(task_id: UUID, *, as_json: bool) -> None:
 
 @click.command("history")
 @task_argument
+@VERBOSE
 @click.option("--timeline", "as_timeline", is_flag=True, help="Show steps indented by depth.")
 @json_option("Print one JSON object a line.")
-def history(task_id: UUID, *, as_timeline: bool, as_json: bool) -> None:
+def history(task_id: UUID, *, verbose: bool, as_timeline: bool, as_json: bool) -> None:
     """Show every event of a task: position, time, stream, version, what happened, who wrote it.
 
     \b
@@ -60,7 +67,11 @@ def history(task_id: UUID, *, as_timeline: bool, as_json: bool) -> None:
         events = tasks.history(task_id)
         if not events and not tasks.known(task_id):
             raise UnknownTask(task_id)
-        lines = _timeline(tasks, events) if as_timeline else table(events)
+        lines = (
+            _timeline(tasks, events, verbose=verbose)
+            if as_timeline
+            else table(events, verbose=verbose)
+        )
     if as_json:
         for recorded in events:
             tell_json(event_facts(recorded))
@@ -68,12 +79,26 @@ def history(task_id: UUID, *, as_timeline: bool, as_json: bool) -> None:
         say(lines)
 
 
-def _timeline(tasks: Tasks, events: Iterable[Recorded]) -> Iterable[Text]:
+def _timeline(tasks: Tasks, events: Iterable[Recorded], *, verbose: bool) -> Iterable[Text]:
     history = list(events)
     created = history[0].event if history else None
     if not isinstance(created, TaskCreated):
         return ()
-    return timeline(history, compile_plan(tasks.template(created.template_id)))
+    plan = compile_plan(tasks.template(created.template_id))
+    return timeline(history, plan, verbose=verbose)
+
+
+def _add_errors(steps: dict[str, Any], events: Iterable[Recorded]) -> None:
+    """To each step that stands in error or waits for a retry, how its last attempt failed."""
+    last = {
+        recorded.event.step: recorded.event
+        for recorded in events
+        if isinstance(recorded.event, StepFailed)
+    }
+    for name, failed in last.items():
+        if steps[name]["state"] in {StepState.ERROR, StepState.WAITING_FOR_RETRY}:
+            error = failed.error.model_dump(mode="json")
+            steps[name]["error"] = {**error, "traceback": traceback_lines(failed)}
 
 
 def _status(tasks: Tasks, rules: GateRules, task_id: UUID) -> dict[str, Any]:
@@ -127,3 +152,5 @@ def _status_lines(found: dict[str, Any]) -> Iterable[Text]:
         yield Text.assemble(
             f"  {name:<{wide}}  ", (f"{state:<17}", COLOURS[state]), f"  {step['words']}"
         )
+        for line in step.get("error", {}).get("traceback", ()):
+            yield Text(f"{'':>{wide + 2}}  | {line}", "dim")

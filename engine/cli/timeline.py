@@ -10,7 +10,13 @@ from rich.text import Text
 from flowledger.engine.domain.events import Event, StepEvent, TaskEvent
 from flowledger.engine.domain.plan import Plan
 from flowledger.engine.domain.requests import StepRequest
-from flowledger.engine.domain.words import stream_of, what_happened, who, writer_of
+from flowledger.engine.domain.words import (
+    stream_of,
+    traceback_lines,
+    what_happened,
+    who,
+    writer_of,
+)
 from flowledger.engine.ports import Recorded
 
 SHOWN_BESIDE = frozenset({"originator_id", "originator_version", "task_id", "step", "actor"})
@@ -62,8 +68,11 @@ def event_facts(recorded: Recorded) -> dict[str, Any]:
     }
 
 
-def table(history: Sequence[Recorded]) -> Iterator[Text]:
-    """Position, time, stream, version, what happened and who wrote it, a line for each event."""
+def table(history: Sequence[Recorded], *, verbose: bool = False) -> Iterator[Text]:
+    """Position, time, stream, version, what happened and who wrote it, a line for each event.
+
+    `verbose`: and where each failed attempt raised, on lines beneath.
+    """
     streams = [stream_of(recorded.event) for recorded in history]
     wide = max(map(len, ["stream", *streams]))
     yield Text(f"{'position':>8}  {'time (UTC)':<23}  {'stream':<{wide}}  version  event", "bold")
@@ -72,9 +81,11 @@ def table(history: Sequence[Recorded]) -> Iterator[Text]:
         version = recorded.event.originator_version
         start = f"{recorded.position:>8}  {at}  {stream:<{wide}}  {version:>7}  "
         yield Text.assemble(start, _said(recorded.event), (f"  [{who(recorded.event)}]", "dim"))
+        if verbose:
+            yield from raised(recorded.event)
 
 
-def timeline(history: Sequence[Recorded], plan: Plan) -> Iterator[Text]:
+def timeline(history: Sequence[Recorded], plan: Plan, *, verbose: bool = False) -> Iterator[Text]:
     """Milliseconds since the first event, and steps indented by how deep in the DAG they are."""
     began = history[0].recorded_at
     indents = {name: "  " * depth for name, depth in depths(plan).items()}
@@ -89,6 +100,13 @@ def timeline(history: Sequence[Recorded], plan: Plan) -> Iterator[Text]:
             (f"{indent + stream:<{wide}}  ", "bold" if stream in indents else ""),
             _said(event),
         )
+        if verbose:
+            yield from raised(event)
+
+
+def raised(event: Event) -> Iterator[Text]:
+    """The traceback of a failed attempt, to stand beneath what is said of it."""
+    return (Text(f"{'':>10}| {line}", "dim") for line in traceback_lines(event))
 
 
 def depths(plan: Plan) -> dict[str, int]:

@@ -149,8 +149,7 @@ def answer(this: Round, number: int, event: StepEvent, rules: Rules) -> None:
     elif isinstance(event, StepLeaseExpired):
         answer_lost_lease(this, number, rules)
     elif is_permanent(this, number, event):
-        message = event.error.message if isinstance(event, StepFailed) else reason_of(event)
-        this.step(StepErrored, number, reason="permanent", message=message)
+        this.step(StepErrored, number, reason="permanent", message=reason_of(event))
     else:
         retry(this, number, event, rules)
 

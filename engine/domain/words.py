@@ -148,6 +148,18 @@ def what_happened(event: Event) -> str:
     return short(said) if isinstance(event, CUT) else said
 
 
+def traceback_lines(event: Event) -> list[str]:
+    """Where the handler raised, a line each, of what can be printed; empty where nobody knows."""
+    if not isinstance(event, happened.StepFailed):
+        return []
+    lines = (event.error.traceback or "").split("\n")
+    return [_printable(line.rstrip()) for line in lines if line.strip()]
+
+
+def _printable(line: str) -> str:
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+
+
 def who(event: Event) -> str:
     """Who wrote the event: a person by name, else the part of the engine that writes such events.
 

@@ -174,6 +174,7 @@ class Outcomes:
             self._log.emit(
                 Signal.WORKER_STEP_FAILED, error=stored.message, error_class=stored.error_class
             )
+            self._log.emit(Signal.WORKER_STEP_RAISED, traceback=stored.traceback)
         return self.facts.outcome(StepFailed, job, error=stored)
 
     def _described(self, job: Job, error: BaseException) -> StepError:

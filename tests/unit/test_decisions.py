@@ -140,7 +140,7 @@ def test_a_permanent_failure_is_not_tried_again() -> None:
     errored, failed = story.decided()
 
     assert isinstance(errored, StepErrored)
-    assert (errored.reason, errored.message) == ("permanent", "no")
+    assert (errored.reason, errored.message) == ("permanent", "ValueError: no")
     assert names([failed]) == ["TaskFailed"]
 
 
