@@ -123,6 +123,7 @@ class TaskHandle:
     @contextmanager
     def told(self, ended: Callable[[], object]) -> Generator[None]:
         """Within the block, call `ended` from another thread once the task or the engine ended."""
+        self._endings.warn_handlers(self.id)
         self._endings.tell(self._tasks.ended, self.id, ended)
         try:
             yield

@@ -63,6 +63,7 @@ class Signal(StrEnum):
     EMBEDDED_STARTED = "embedded.started"
     ENGINE_CLOSED = "engine.closed"
     ENGINE_OPENED = "engine.opened"
+    HANDLER_WAITS = "handler.waits"
     LISTENER_RECONNECTED = "listener.reconnected"
     LOOP_FAILED = "loop.failed"
     LOOP_LEFT = "loop.left"
@@ -161,6 +162,11 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.EMBEDDED_STARTED: Meaning("info", "The embedded Postgres was started."),
         Signal.ENGINE_CLOSED: Meaning("info", "The engine stopped its roles and connections."),
         Signal.ENGINE_OPENED: Meaning("info", "The engine is ready, with the roles it names."),
+        Signal.HANDLER_WAITS: Meaning(
+            "warning",
+            "A handler waits for a task, and keeps its place in the worker: where every place is"
+            " taken so, nothing goes on.",
+        ),
         Signal.LISTENER_RECONNECTED: Meaning(
             "info",
             "The connection for wake-ups was lost, and is back; all is looked at.",

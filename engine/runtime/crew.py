@@ -17,7 +17,7 @@ from flowledger.engine.domain.events import StepCompleted, StepEvent, StepHanded
 from flowledger.engine.errors import StepCancelled, StepLost
 from flowledger.engine.ports import Transactions
 from flowledger.engine.runtime.event_loops import EventLoops
-from flowledger.engine.runtime.jobs import Job, Outcomes
+from flowledger.engine.runtime.jobs import Job, Outcomes, running
 from flowledger.engine.runtime.threads import Threads
 from flowledger.engine.telemetry import Signal, bound, logger
 
@@ -79,6 +79,7 @@ class HandlerCrew:
         Context().run(self._run_on_thread, job)
 
     def _run_on_thread(self, job: Job) -> None:
+        running.set(job)
         with _named(job):
             try:
                 _refuse_cancelled(job)

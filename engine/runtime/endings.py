@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flowledger.engine.outages import Outages
 from flowledger.engine.ports import Bell
+from flowledger.engine.runtime.jobs import running
 from flowledger.engine.telemetry import Signal, logger
 
 Told = Callable[[], object]
@@ -33,6 +34,7 @@ class Endings:
         self._waiting: dict[Subject, list[Told]] = defaultdict(list)
         self._thread: Thread | None = None
         self._stopping = False
+        self._warned: set[tuple[UUID, str]] = set()
         self.outages = Outages("endings")
         self._log = logger("endings")
 
@@ -40,6 +42,18 @@ class Endings:
     def stopped(self) -> bool:
         """Whether waiters were let go although their tasks go on."""
         return self._stopping
+
+    def warn_handlers(self, task: UUID) -> None:
+        """Say once of each step that its handler waits for a task: it keeps its place meanwhile."""
+        job = running.get()
+        if job is None:
+            return
+        step = (job.claim.template_id, job.claim.step)
+        with self._lock:
+            known = step in self._warned
+            self._warned.add(step)
+        if not known:
+            self._log.emit(Signal.HANDLER_WAITS, waits_for=str(task))
 
     def tell(self, question: Question, of: UUID, told: Told) -> None:
         """Call `told`, from another thread, once it has come to be, or waiting has ended."""

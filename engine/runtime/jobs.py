@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -63,6 +64,9 @@ class Job:
         """Whether the handler's rows are to commit with its completion."""
         return self.plan.steps[self.plan.numbers[self.claim.step]].transactional
 
+
+running: ContextVar[Job | None] = ContextVar("flowledger_job", default=None)
+"""Whose code runs in this context: a handler's, and what it starts."""
 
 Run = Callable[[Job], Coroutine[Any, Any, None]]
 """Runs a job whose handler is a coroutine."""

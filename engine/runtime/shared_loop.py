@@ -19,12 +19,12 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from contextvars import Context, ContextVar
+from contextvars import Context
 from threading import Thread
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
-from flowledger.engine.runtime.jobs import Job, Run
+from flowledger.engine.runtime.jobs import Job, Run, running
 
 REFUSED = (
     "close",
@@ -37,8 +37,6 @@ REFUSED = (
 )
 RUNS_A_CALLBACK = asyncio.Handle._run.__code__  # noqa: SLF001 - to know it in a stack of frames
 
-_owner: ContextVar[Job | None] = ContextVar("flowledger_job", default=None)
-
 Escaped = Callable[[Job | None, BaseException], None]
 
 
@@ -46,12 +44,12 @@ class OwnedTask(asyncio.Task[Any]):
     """A task that knows which step it belongs to."""
 
     def __init__(self, coroutine: Any, *, context: Context | None = None, **options: Any) -> None:
-        self.owner = _owner.get() if context is None else context.get(_owner)
+        self.owner = running.get() if context is None else context.get(running)
         super().__init__(coroutine, context=context, **options)
 
     def cancel(self, msg: Any | None = None) -> bool:
         """As asyncio's. Raises RuntimeError where another step's main task would be cancelled."""
-        owner, by = self.owner, _owner.get()
+        owner, by = self.owner, running.get()
         if owner is None or owner is by or owner.task is None or owner.task.done():
             return super().cancel(msg)
         if by is not None and self is owner.task:
@@ -115,7 +113,7 @@ class SharedLoop:
         for job in jobs:
             self._open += 1
             context = Context()
-            context.run(_owner.set, job)
+            context.run(running.set, job)
             job.task = self.loop.create_task(run(job), context=context)
             job.task.add_done_callback(self._done)
 
@@ -201,4 +199,4 @@ def _jobs_of(frames: Iterator[FrameType]) -> Iterator[Job | None]:
     for frame in frames:
         if frame.f_code is RUNS_A_CALLBACK:
             context: Context | None = getattr(frame.f_locals["self"], "_context", None)
-            yield None if context is None else context.get(_owner)
+            yield None if context is None else context.get(running)

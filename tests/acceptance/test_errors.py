@@ -118,7 +118,10 @@ def test_every_attempts_error_is_kept(engine: Engine) -> None:
 def test_what_is_final_is_not_tried_again(engine: Engine) -> None:
     task = engine.submit(final, {})
 
-    assert failed(task) == {"declined": "the card was declined", "mistaken": "'cents'"}
+    assert failed(task) == {
+        "declined": "BusinessFault: the card was declined",
+        "mistaken": "KeyError: 'cents'",
+    }
     for step, category in (("declined", "business"), ("mistaken", "permanent")):
         (event,) = of_kind(task.history(), StepFailed, step)
         assert (event.error.category, event.error.retryable) == (category, False)
@@ -144,7 +147,7 @@ def test_a_step_waits_as_long_as_a_service_asks_within_its_cap(
 def test_a_steps_own_predicate_decides_what_is_tried_again(engine: Engine) -> None:
     task = engine.submit(judged, {})
 
-    assert failed(task) == {"idle": "no route"}
+    assert failed(task) == {"idle": "NetworkFault: no route"}
     assert task.steps()["busy"].state is StepState.COMPLETE
     assert [
         (event.error.category, event.error.retryable)
@@ -157,7 +160,7 @@ def test_a_steps_own_predicate_decides_what_is_tried_again(engine: Engine) -> No
 def test_a_policy_may_name_the_categories_that_are_tried_again(engine: Engine) -> None:
     task = engine.submit(listed, {})
 
-    assert failed(task) == {"picky": "no route"}
+    assert failed(task) == {"picky": "NetworkFault: no route"}
     assert [event.error.retryable for event in of_kind(task.history(), StepFailed)] == [True, True]
     assert kinds(task.history(), "picky")[-2:] == ["StepFailed", "StepErrored"]
     (end,) = of_kind(task.history(), StepErrored)

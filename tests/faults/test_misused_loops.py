@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
@@ -244,3 +245,4 @@ def test_a_loop_that_cannot_run_on_is_left_and_its_steps_run_on_another(lab: Lab
         released[f"selector {number}"].set()
         assert task.wait(PATIENCE) is TaskState.COMPLETE
         assert kinds(task.history(), "waits").count("StepHandedBack") == 1
+    gc.collect()  # what waited on the dead loop is destroyed here, and in no other test
