@@ -9,6 +9,7 @@ from uuid import UUID
 
 from simulation.database import Database, Queued
 from simulation.local_clock import LocalClock
+from simulation.world import Violation
 
 from flowledger.engine.domain.circuits import Kept
 from flowledger.engine.domain.elders import Elder
@@ -154,6 +155,22 @@ class MemoryLedger:
         for number, created in sorted(self._database.submissions.items()):
             if self._is_mine(created.task_id):
                 yield number, created
+
+    def park(self, epoch: int, position: int, reasons: Mapping[UUID, str]) -> None:
+        """Nothing here is ever to be parked. Raises LeadershipLost, as the database does."""
+        self._database.check_shard(self._shard, epoch, position)
+        raise Violation(f"the coordinator parks {dict(reasons)}")
+
+    def unpark(self, epoch: int, tasks: Sequence[UUID]) -> None:
+        """Nothing is parked."""
+
+    def parked(self) -> Sequence[UUID]:
+        """Nothing is parked."""
+        return ()
+
+    def wanted(self, limit: int) -> Sequence[UUID]:
+        """Nothing is parked."""
+        return ()
 
     def limits(self) -> GateState:
         """What is stored of limits, with the steps of the shard that wait."""

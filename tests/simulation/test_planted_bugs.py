@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from flowledger.engine.domain.events import StepStarted
 from flowledger.engine.domain.gate import Gate
 from flowledger.engine.domain.run import Run
 from flowledger.engine.errors import DatabaseUnavailable
-from flowledger.engine.ports import Commit
+from flowledger.engine.ports import Commit, Leadership
 from flowledger.engine.runtime import coordinator
 from flowledger.engine.runtime.batch import Batch, in_order
 from flowledger.engine.runtime.coordinator import Coordinator
@@ -165,7 +165,21 @@ def same_batch_again(patch: pytest.MonkeyPatch) -> None:
 
 def blind_to_successors(patch: pytest.MonkeyPatch) -> None:
     """A coordinator takes decisions that it does not know of for a broken log."""
-    patch.setattr(Coordinator, "_work_on_what_is_stored", Coordinator._work)
+
+    def park(self: MemoryLedger, epoch: int, position: int, reasons: Mapping[UUID, str]) -> None:
+        raise Violation(f"the coordinator parks {dict(reasons)}")
+
+    patch.setattr(MemoryLedger, "park", park)
+    patch.setattr(Coordinator, "_is_sound", sound_or_parked)
+
+
+def sound_or_parked(self: Coordinator, leadership: Leadership) -> bool:
+    """As it is, but for the look at who leads."""
+    if self._parking.unsaved:
+        self._ledger.park(leadership.epoch, self._position, self._parking.unsaved)
+    if self._parking.spoiled:
+        self._begin_anew()
+    return not self._parking.spoiled
 
 
 def late_claim(patch: pytest.MonkeyPatch) -> None:
