@@ -274,6 +274,11 @@ class Gate:
         """Who waits in other shards, and has waited longer than the first here."""
         self._elders.know(elders, now)
 
+    @property
+    def paced(self) -> int:
+        """How many keys of rates are remembered."""
+        return len(self._rates)
+
     def tidy(self, now: datetime) -> None:
         """Forget what holds nobody back any more."""
         self._rates.forget(now)

@@ -39,6 +39,9 @@ class Rates:
         self._expected = dict(expected)
         self._changed: dict[str, Arrival] = {}
 
+    def __len__(self) -> int:
+        return len(self._expected)
+
     def wait(self, limits: Iterable[RateLimit], now: datetime) -> tuple[RateLimit, datetime] | None:
         """The first of the limits by which it is too early, and until when; None where none is."""
         for limit in limits:

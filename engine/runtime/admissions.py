@@ -159,6 +159,10 @@ class Admissions:
             elif isinstance(event, CircuitClosed):
                 self._log.emit(Signal.COORDINATOR_CIRCUIT_CLOSED, system=event.system)
 
+    def tidy(self, now: datetime) -> None:
+        """Forget what holds nobody back any more. To be called now and then."""
+        self.gate.tidy(now)
+
     def next_at(self, otherwise: datetime) -> datetime:
         """When somebody may go although nothing happens, where that is earlier."""
         if self._gate is None:

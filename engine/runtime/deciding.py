@@ -260,6 +260,7 @@ class Decider:
                 else:  # its end may be in the log, and not read yet
                     held_by_nobody.add((task_id, step, version))
         self._held_by_nobody = held_by_nobody
+        self.admissions.tidy(now)
         if found:
             self._log.emit(Signal.COORDINATOR_RECONCILED, steps=found)
         self._reconcile_at = now + timedelta(seconds=self._settings.reconcile_seconds)

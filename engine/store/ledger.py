@@ -138,8 +138,8 @@ class PostgresLedger:
         )
 
     def unqueued(self, limit: int) -> Sequence[tuple[UUID, str]]:
-        """Steps that should be queued and may not be; forgets silent workers on the way."""
-        self._one("select flowledger.forget_workers()", ())
+        """Steps that should be queued and may not be; forgets workers and rates on the way."""
+        self._one("select flowledger.forget_workers(), flowledger.forget_rates()", ())
         rows = self._all(
             "select * from flowledger.unqueued_steps(%s, %s, %s)",
             (limit, self._shard, self._shards),

@@ -8,7 +8,7 @@ language plpgsql
 volatile
 as $$
 begin
-    delete from flowledger.rate as t where t.expected_at < flowledger.clock() - interval '1 minute';
+    perform flowledger.forget_rates();
 
     return json_build_object(
         'in_use', (select json_object_agg(k.limit_key, k.in_use) from flowledger.slot_key as k),

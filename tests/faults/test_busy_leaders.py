@@ -54,3 +54,28 @@ def test_nothing_long_is_asked_before_the_first_commit_of_a_new_leader(stage: St
         stage.coordinator.step(CLOCK)
 
     assert asked[:2] == ["commit", "unqueued"]
+
+
+paced = Workflow("busy", "paced", version="1")
+
+
+@paced.step(rate={"limit": 1, "per_seconds": 1.0, "key": "customer"})
+def charge() -> int:
+    return 1
+
+
+def test_rates_of_many_customers_are_not_remembered_for_ever(lab: Lab) -> None:
+    with ExitStack() as opened:
+        stage = Stage(lab, opened, paced)
+        for day in range(3):
+            stage.client.submit_many(paced, [{"customer": f"{day}-{n}"} for n in range(50)])
+            stage.settle()
+            lab.move_clock("1 day")
+            stage.settle()
+            stage.settle()
+        again = stage.client.submit(paced, {"customer": "0-0"})
+        stage.settle()
+
+        assert stage.coordinator._admissions.gate.paced == 1
+        assert lab.value("select count(*) from flowledger.rate") == 1
+        assert again.steps()["charge"].state == "enqueued"

@@ -75,6 +75,7 @@ PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
     ("coordinator, reconciling", "unqueued_steps", (500, 0, 1), TWICE),
     ("coordinator, reconciling", "lost_steps", (500, True, 0, 1), ONCE),
     ("coordinator, reconciling", "forget_workers", (), ONCE),
+    ("coordinator, reconciling", "forget_rates", (), FEW),
     ("runtime", "renew_coordinator", (WORKER, "here", 1, 60.0), FEW),
     ("runtime", "renew_shards", (WORKER, [0], 60.0), FEW),
     ("runtime", "live_coordinators", (), FEW),
