@@ -30,6 +30,7 @@ from flowledger.engine.errors import (
     NothingRecorded,
     UnknownStep,
     UnknownTask,
+    UnknownTemplate,
 )
 from flowledger.engine.ports import Recorded, Snapshot, Tasks
 
@@ -75,10 +76,25 @@ def present_of(tasks: Tasks, rules: GateRules, task_id: UUID) -> Present:
         if not tasks.known(task_id):
             raise UnknownTask(task_id)
         return Present(snapshot, beside)
+    try:
+        return Present(snapshot, beside, _scene(tasks, rules, task_id, history, beside))
+    except (LogCorrupt, UnknownTemplate):
+        if beside.parked is None:
+            raise
+        return Present(snapshot, beside)
+
+
+def _scene(
+    tasks: Tasks,
+    rules: GateRules,
+    task_id: UUID,
+    history: Sequence[Placed],
+    beside: Surroundings,
+) -> Scene:
     plan = _plan(tasks, rules, history)
     streams = {plan.template_id, *_systems(plan)}
     streams |= {holder.step_id for held in beside.limits.holders.values() for holder in held[:1]}
-    scene = Scene(
+    return Scene(
         run=_folded(task_id, history, plan),
         marks=marks(history),
         now=beside.now,
@@ -86,7 +102,6 @@ def present_of(tasks: Tasks, rules: GateRules, task_id: UUID) -> Present:
         beside=beside,
         elsewhere=_elsewhere(tasks, streams, beside.shard.head),
     )
-    return Present(snapshot, beside, scene)
 
 
 def earlier_scene(tasks: Tasks, rules: GateRules, task_id: UUID, at: datetime | int) -> Scene:

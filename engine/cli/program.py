@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "step": ("operate:step", "Cancel, reset, resolve, complete or skip a step."),
         "annotate": ("notes:annotate", "Attach a JSON value to a task."),
         "tag": ("notes:tag", "Give a task tags, or take them from it."),
+        "parked": ("parked:parked", "Show tasks that are left alone, and have them tried again."),
         "verify": ("verify:verify", "Hold what was made from the log against it."),
         "replay": ("replay:replay", "Fold a task's events again, and compare with its rows."),
         "projections": ("projections:projections", "Show read models, rebuild them."),

@@ -12,6 +12,8 @@ from flowledger.engine.config_sections import MOST_SHARDS
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.roster import PostgresRoster, ShardRow
 
+NOBODY_LEADS = 1
+
 
 @click.command("shards")
 @click.argument("number", type=click.IntRange(1, MOST_SHARDS), required=False)
@@ -20,7 +22,8 @@ def shards(number: int | None, *, as_json: bool) -> None:
     """Show the shards: who leads, how far it has come, and the seconds left of its lease.
 
     With NUMBER, change how many there are, at any time when all facts are decided on; coordinators
-    that run share them out anew by themselves.
+    that run share them out anew by themselves. Without it the exit code is 1 where a shard is
+    led by nobody.
 
     \b
     Example: flowledger db shards 4
@@ -35,6 +38,13 @@ def shards(number: int | None, *, as_json: bool) -> None:
         rows = roster.shards()
     for row in rows:
         tell_either(fields(row, len(rows)), sentence(row), as_json=as_json)
+    if number is None and not all(is_led(row) for row in rows):
+        raise SystemExit(NOBODY_LEADS)
+
+
+def is_led(row: ShardRow) -> bool:
+    """Whether somebody leads the shard, with a lease that stands."""
+    return row.leader is not None and row.lease_left is not None and row.lease_left >= 0
 
 
 def fields(row: ShardRow, shards: int) -> dict[str, object]:

@@ -107,7 +107,7 @@ def _status(tasks: Tasks, rules: GateRules, task_id: UUID) -> dict[str, Any]:
     if scene is None or row is None:
         return {
             "task": str(task_id),
-            "state": TaskState.SUBMITTED,
+            "state": TaskState.SUBMITTED if row is None else row.state,
             "words": [one.sentence for one in not_taken_on(task_id, None, present.beside)],
             "steps": {},
         }

@@ -15,7 +15,12 @@ from types import MappingProxyType
 from uuid import UUID
 
 from flowledger.engine.domain.explain_steps import step_reasons
-from flowledger.engine.domain.explain_task import concerns, projections_behind, task_reasons
+from flowledger.engine.domain.explain_task import (
+    concerns,
+    parked_reasons,
+    projections_behind,
+    task_reasons,
+)
 from flowledger.engine.domain.reasons import Explanation, Reason, ReasonKind, in_order
 from flowledger.engine.domain.scene import Scene, cause
 from flowledger.engine.domain.states import STEP_ENDS, StepState, TaskState
@@ -78,6 +83,7 @@ def explain_task(scene: Scene) -> Explanation:
 
 def not_taken_on(task_id: UUID, step: str | None, beside: Surroundings) -> Explanation:
     """Why nothing happens with a task that an application left, and no coordinator has met."""
+    parked = list(parked_reasons(beside, beside.now))
     leads = "no coordinator runs" if beside.shard.leader is None else "a coordinator runs"
     reason = Reason(
         kind=ReasonKind.SUBMITTED,
@@ -93,7 +99,7 @@ def not_taken_on(task_id: UUID, step: str | None, beside: Surroundings) -> Expla
         now=beside.now,
         position=0,
         log_only=False,
-        reasons=(reason,),
+        reasons=tuple(parked) or (reason,),
     )
 
 

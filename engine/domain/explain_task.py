@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from flowledger.engine.domain.reasons import Reason, ReasonKind, cause_of
 from flowledger.engine.domain.replay import Placed
@@ -84,6 +85,33 @@ def _ended(scene: Scene) -> Iterator[Reason]:
         cause=cause(placed),
         details={"state": run.task.state, "failed_steps": list(run.failed_steps())},
     )
+
+
+def parked_reasons(beside: Surroundings | None, now: datetime) -> Iterator[Reason]:
+    """That the coordinator leaves the task alone, where it does."""
+    parked = beside.parked if beside is not None else None
+    if parked is None:
+        return
+    again = (
+        "it is about to be tried again"
+        if parked.wanted
+        else "`flowledger parked retry` tries it again"
+    )
+    yield Reason(
+        kind=ReasonKind.PARKED,
+        sentence=f"parked for {duration(now - parked.since)}, nothing is decided"
+        f" about it: {on_one_line(parked.reason)}; when that is mended, {again}",
+        earliest=now if parked.wanted else None,
+        details={
+            "reason": parked.reason,
+            "since": parked.since.isoformat(),
+            "tried_at": parked.tried_at.isoformat(),
+        },
+    )
+
+
+def _parked(scene: Scene) -> Iterator[Reason]:
+    return parked_reasons(scene.beside, scene.now)
 
 
 def _blocked(scene: Scene) -> Iterator[Reason]:
@@ -219,6 +247,7 @@ def _projections(scene: Scene) -> Iterator[Reason]:
 
 FINDERS: tuple[Callable[[Scene], Iterator[Reason]], ...] = (
     _ended,
+    _parked,
     _blocked,
     _paused,
     _not_started,
@@ -242,6 +271,8 @@ STARTS_LATER = (StepState.PENDING, StepState.WAITING_FOR_RETRY)
 
 def concerns(scene: Scene, reason: Reason, number: int) -> bool:
     """Whether what is about the task as a whole is a reason of this unfinished step."""
+    if reason.kind is ReasonKind.PARKED:
+        return True
     if reason.kind in HOLDS_BACK:
         return scene.run.steps[number].state in STARTS_LATER
     if reason.kind is ReasonKind.COORDINATOR_BEHIND:

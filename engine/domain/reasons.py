@@ -19,6 +19,7 @@ class ReasonKind(StrEnum):
     """What kind of reason it is. The order is that of explanations: the most decisive first."""
 
     ENDED = "ended"
+    PARKED = "parked"
     DEPENDENCY_FAILED = "dependency_failed"
     BLOCKED = "blocked"
     PAUSED = "paused"

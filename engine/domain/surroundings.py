@@ -50,6 +50,16 @@ class QueueStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class ParkedStanding:
+    """That the coordinator leaves the task alone, and why; `wanted`: it is to be tried again."""
+
+    reason: str
+    since: datetime
+    tried_at: datetime
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStanding:
     """A worker whose lease stands. `serves` and `places` are None where it does not say.
 
@@ -142,3 +152,4 @@ class Surroundings:
     workers: tuple[WorkerStanding, ...] = ()
     limits: LimitStanding = field(default_factory=LimitStanding)
     projections: tuple[ProjectionStanding, ...] = ()
+    parked: ParkedStanding | None = None

@@ -35,7 +35,7 @@ What can go wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
@@ -99,6 +99,11 @@ class Coordinator:
     def leads(self) -> bool:
         """Whether it believes to lead."""
         return self._leadership is not None
+
+    @property
+    def parked(self) -> Mapping[UUID, str | None]:
+        """The tasks that are left alone, and why; None where that is still to be tried again."""
+        return self._parking.parked if self.leads else {}
 
     def step(self, rung: frozenset[str] = frozenset()) -> float:
         """Do what there is to do; `rung` says what woke it.

@@ -87,6 +87,11 @@ class Leading(Protocol):
         """How an outage is told of by all of its loops."""
         ...
 
+    @property
+    def parked(self) -> Health:
+        """Well where no task of the shards that are led here is parked."""
+        ...
+
     def step(self, rung: frozenset[str]) -> float:
         """Look what is to be led; the seconds until the next look."""
         ...
@@ -164,6 +169,8 @@ class Service:
         loops = {loop.name: loop.outages for loop in self._loops}
         loops |= self._coordinator[0].outages if self._coordinator is not None else {}
         handlers = {"handlers": self._worker[0].wear} if self._worker is not None else {}
+        if self._coordinator is not None:
+            handlers["parked"] = self._coordinator[0].parked
         found = {name: one.health for name, one in {**loops, **self._others}.items()}
         return {**found, **handlers}
 

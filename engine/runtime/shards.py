@@ -33,7 +33,7 @@ from uuid import UUID
 
 from flowledger.engine.config import Coordinator as CoordinatorSettings
 from flowledger.engine.domain.sharing import Attendance, Lease, fair_share
-from flowledger.engine.outages import Outages, Telling
+from flowledger.engine.outages import Health, Outages, Telling
 from flowledger.engine.ports import Bell
 from flowledger.engine.runtime.coordinator import Coordinator
 from flowledger.engine.runtime.seat import Seat
@@ -97,6 +97,21 @@ class Shards:
     def outages(self) -> Mapping[str, Outages]:
         """How each shard's loop fares, by its name."""
         return {led.loop.name: led.loop.outages for led in list(self._led.values())}
+
+    @property
+    def parked(self) -> Health:
+        """Well where no task of the shards that are led here is parked."""
+        found = [
+            one for led in list(self._led.values()) for one in dict(led.coordinator.parked).items()
+        ]
+        if not found:
+            return Health()
+        first, why = found[0]
+        error = (
+            f"{len(found)} parked, which `flowledger parked` shows; among them task {first}:"
+            f" {why or 'it is about to be tried again'}"
+        )
+        return Health(error=error)
 
     def step(self, rung: frozenset[str] = frozenset()) -> float:
         """Look who is there, and have the fair share led; the seconds until the next look.

@@ -15,6 +15,7 @@ from flowledger.engine.domain.surroundings import (
     HeldStanding,
     Holder,
     LimitStanding,
+    ParkedStanding,
     ProjectionStanding,
     QueueStanding,
     ShardStanding,
@@ -33,6 +34,7 @@ HOLDERS = "select * from flowledger.slot_holders(%b, %s::int)"
 IN_USE = "select * from flowledger.slots_in_use(%b)"
 EXPECTED = "select * from flowledger.expected_at(%b)"
 CIRCUITS = "select flowledger.circuits_now()"
+PARKED = "select * from flowledger.parked_now(%s)"
 PROJECTIONS = "select * from flowledger.projections_behind(%s::bigint, %s)"
 
 
@@ -54,7 +56,14 @@ def surroundings_of(
         projections=tuple(
             ProjectionStanding(*row) for row in _rows(connection, PROJECTIONS, last, PATIENCE)
         ),
+        parked=_parked(_rows(connection, PARKED, task_id)),
     )
+
+
+def _parked(rows: list[tuple[Any, ...]]) -> ParkedStanding | None:
+    for reason, since, tried_at, wanted in rows:
+        return ParkedStanding(reason, since.astimezone(UTC), tried_at.astimezone(UTC), wanted)
+    return None
 
 
 def _workers(

@@ -43,6 +43,11 @@ declare
     v_states bytea[];
     v_claimed integer;
 begin
+    -- Without its template's row a step cannot be started; the steps of others can.
+    p_templates := array(
+        select t.template_id from flowledger.template as t where t.template_id = any (p_templates)
+    );
+
     select
         array_agg(c.step_id), array_agg(c.task_id), array_agg(c.template_id),
         array_agg(c.stream_version + 1), array_agg(c.attempt), array_agg(c.step),

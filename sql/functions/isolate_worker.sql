@@ -12,6 +12,7 @@ begin
     v_isolated := exists (
         select from flowledger.queue as q
         where q.worker_id is null and q.alone and q.template_id = any (p_templates)
+            and exists (select from flowledger.template as t where t.template_id = q.template_id)
     ) and not exists (
         select from flowledger.worker as w
         where w.condition = 'isolated' and w.worker_id <> p_worker

@@ -1,7 +1,8 @@
 -- Open tasks in whose log nothing has happened for p_for, and for which nothing will ring: no retry,
 -- start or timeout falls due later. Tasks that wait for an operator, paused or blocked, are left out.
 --
--- reason is what there is of the task, the first of: running (a worker has a step), queued (nobody
+-- reason is what there is of the task, the first of: parked (the coordinator leaves it alone, see
+-- flowledger_v1.parked_tasks), running (a worker has a step), queued (nobody
 -- takes it), held (by a limit), due (a time has passed and nobody acted on it), nothing (and so nothing
 -- will come of it by itself).
 --
@@ -54,6 +55,8 @@ begin
     ) as q
     cross join lateral (
         select case
+            when exists (select from flowledger.parked_task as k where k.task_id = t.task_id)
+                then 'parked'
             when q.running then 'running'
             when q.running is not null then 'queued'
             when exists (select from flowledger.held_step as h where h.task_id = t.task_id) then 'held'

@@ -1,6 +1,7 @@
 -- How the engine is as a whole, in one row. Reads counters, and of the tables only what is due, held
 -- or alive, so that it costs the same whatever the number of tasks. What is behind or due is counted
 -- up to 1000, of each shard.
+-- drop: function flowledger.system_health()
 
 create or replace function flowledger.system_health()
 returns table (
@@ -14,7 +15,8 @@ returns table (
     held_by_slot bigint, held_by_rate bigint, held_by_circuit bigint, held_by_template bigint,
     workers_live bigint, workers_isolated bigint, workers_worn_out bigint,
     coordinators_live bigint, shards bigint, shards_led bigint, facts_behind bigint,
-    circuits_open bigint, circuits_half_open bigint, connections bigint, max_connections integer
+    circuits_open bigint, circuits_half_open bigint, connections bigint, max_connections integer,
+    parked_tasks bigint
 )
 language plpgsql
 stable
@@ -116,7 +118,8 @@ begin
         (select count(*) from flowledger.live_coordinators()),
         s.shards, s.led, s.behind, c.opened, c.half_opened,
         (select sum(pg_stat_get_db_numbackends(b.oid))::bigint from pg_database as b),
-        current_setting('max_connections')::integer
+        current_setting('max_connections')::integer,
+        (select count(*) from flowledger.parked_task)
     from tally as t, due as d, held as h, worker as w, shard as s, circuit as c;
 end
 $$;

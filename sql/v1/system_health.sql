@@ -1,4 +1,5 @@
 -- flowledger.system_health, for everyone, with the settings of the engine's own connections.
+-- drop: function flowledger_v1.system_health()
 
 create or replace function flowledger_v1.system_health()
 returns table (
@@ -12,7 +13,8 @@ returns table (
     held_by_slot bigint, held_by_rate bigint, held_by_circuit bigint, held_by_template bigint,
     workers_live bigint, workers_isolated bigint, workers_worn_out bigint,
     coordinators_live bigint, shards bigint, shards_led bigint, facts_behind bigint,
-    circuits_open bigint, circuits_half_open bigint, connections bigint, max_connections integer
+    circuits_open bigint, circuits_half_open bigint, connections bigint, max_connections integer,
+    parked_tasks bigint
 )
 language plpgsql
 stable
@@ -35,5 +37,6 @@ comment on function flowledger_v1.system_health() is
     'backoff_steps still wait for it. longest_wait_seconds is how long the first step in the '
     'queue has waited, with what its priority is worth. held_by_* are ready steps that a limit, a '
     'circuit or a paused template keeps back. facts_behind is how many events the coordinators '
-    'have still to decide on. What is due or behind is counted up to 1000, of each shard.
+    'have still to decide on. What is due or behind is counted up to 1000, of each shard. '
+    'parked_tasks are those that the coordinators leave alone, see the view of that name.
 Example: select in_progress_tasks, enqueued_steps, in_progress_steps, facts_behind from flowledger_v1.system_health()';

@@ -1,0 +1,82 @@
+"""`flowledger parked`: tasks that the coordinators leave alone, and having them tried again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from uuid import UUID
+
+import click
+
+from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
+from flowledger.engine.cli.opening import program_settings
+from flowledger.engine.cli.options import json_option
+from flowledger.engine.domain.words import on_one_line
+from flowledger.engine.store.parked import ParkedTask, PostgresParked
+
+NOT_PARKED = 1
+
+
+@click.group("parked", invoke_without_command=True)
+@json_option("Print one JSON object a line.")
+@click.pass_context
+def parked(context: click.Context, *, as_json: bool) -> None:
+    """Show the tasks that are left alone since they cannot be taken in or decided on.
+
+    \b
+    Example: flowledger parked
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with _stored() as stored:
+        rows = stored.tasks()
+    for row in rows:
+        click.echo(json.dumps(fields(row)) if as_json else sentence(row))
+    if not rows and not as_json:
+        click.echo("nothing is parked")
+
+
+@parked.command("retry")
+@click.argument("task", nargs=-1, type=click.UUID)
+def retry(task: tuple[UUID, ...]) -> None:
+    """Have parked tasks tried again: each TASK, or all where none is given.
+
+    Exit code 1 where none of them is parked.
+
+    \b
+    Example: flowledger parked retry
+    """
+    with _stored() as stored:
+        found = stored.retry(task or None)
+    click.echo(f"{len(found)} parked {'task is' if len(found) == 1 else 'tasks are'} tried again")
+    if task and not found:
+        raise SystemExit(NOT_PARKED)
+
+
+@contextmanager
+def _stored() -> Generator[PostgresParked]:
+    settings = program_settings(quiet=True)
+    url = database_url(settings)
+    bring_up_to_date(url, settings)
+    with engine_pool(url, settings) as pool:
+        yield PostgresParked(pool)
+
+
+def fields(row: ParkedTask) -> dict[str, object]:
+    """A parked task as JSON."""
+    return {
+        "task": str(row.task_id),
+        "template": row.template,
+        "reason": row.reason,
+        "parked_at": row.parked_at.isoformat(),
+        "tried_at": row.tried_at.isoformat(),
+        "wanted": row.wanted,
+    }
+
+
+def sentence(row: ParkedTask) -> str:
+    """A parked task in words."""
+    of = f" of {row.template}" if row.template else ""
+    since = row.parked_at.isoformat(timespec="seconds")
+    return f"{row.task_id}{of}: parked since {since}: {on_one_line(row.reason)}"
