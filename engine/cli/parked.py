@@ -39,7 +39,8 @@ def parked(context: click.Context, *, as_json: bool) -> None:
 
 @parked.command("retry")
 @click.argument("task", nargs=-1, type=click.UUID)
-def retry(task: tuple[UUID, ...]) -> None:
+@json_option("Print one JSON object.")
+def retry(task: tuple[UUID, ...], *, as_json: bool) -> None:
     """Have parked tasks tried again: each TASK, or all where none is given.
 
     Exit code 1 where none of them is parked.
@@ -49,7 +50,11 @@ def retry(task: tuple[UUID, ...]) -> None:
     """
     with _stored() as stored:
         found = stored.retry(task or None)
-    click.echo(f"{len(found)} parked {'task is' if len(found) == 1 else 'tasks are'} tried again")
+    if as_json:
+        click.echo(json.dumps({"tasks": [str(one) for one in found]}))
+    else:
+        what = "task is" if len(found) == 1 else "tasks are"
+        click.echo(f"{len(found)} parked {what} tried again")
     if task and not found:
         raise SystemExit(NOT_PARKED)
 

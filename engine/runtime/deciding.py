@@ -52,7 +52,6 @@ class Decider:
         self._rules = replace(self._at_rest, patient=True)
         self._held_by_nobody: set[tuple[UUID, str, int]] = set()  # by the last reconciliation
         self._ask_clock_at = self._reconcile_at = clock.now()
-        self._just_elected = False
         self._log = logger("coordinator")
 
     @property
@@ -72,8 +71,11 @@ class Decider:
     def elected(self, position: int) -> None:
         """Begin at a position, and try again what was parked."""
         self.parking.elected(self._ledger.parked())
-        self.look(position)
-        self._just_elected = True
+        self.again(position)
+        # What takes long comes after the first commits: until then nobody knows of a leader.
+        soon = min(self._settings.lease_seconds, self._settings.reconcile_seconds)
+        self._reconcile_at = self._clock.now() + timedelta(seconds=soon)
+        self._held_by_nobody = set()
 
     def look(self, position: int) -> None:
         """Begin at a position, and look at everything."""
@@ -133,8 +135,7 @@ class Decider:
         more = self._take_submissions(batch, now)
         if not self._is_full(batch):
             self._try_again(batch, now)
-        # What takes long comes after the first commit: others wait for that, and know of no leader.
-        reconcile = now >= self._reconcile_at and not self._just_elected
+        reconcile = now >= self._reconcile_at
         due = self._ledger.due(self._most(self._settings.timer_batch_size), orphans=reconcile)
         now = max(self._clock.now(), due.now)  # what is due there is not to be too early here
         if not self._is_full(batch):
@@ -144,8 +145,7 @@ class Decider:
         if reconcile and not self._is_full(batch):
             self._reconcile(batch, now)
         poll = now + timedelta(seconds=self._settings.poll_seconds)
-        more = more or self._just_elected or self._is_full(batch)
-        self._just_elected = False
+        more = more or self._is_full(batch)
         self._ask_clock_at = now if more else min(poll, due.next_at or poll)
         return True
 

@@ -52,8 +52,12 @@ def test_nothing_long_is_asked_before_the_first_commit_of_a_new_leader(stage: St
 
     for _ in range(3):
         stage.coordinator.step(CLOCK)
+    assert asked == ["commit"]
+    stage.lab.move_clock("1 minute")
+    for _ in range(3):
+        stage.coordinator.step(CLOCK)
 
-    assert asked[:2] == ["commit", "unqueued"]
+    assert "unqueued" in asked
 
 
 paced = Workflow("busy", "paced", version="1")

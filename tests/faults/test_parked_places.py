@@ -145,7 +145,9 @@ def test_what_cannot_be_decided_on_parks_its_task_and_no_other(
     after = stage.client.submit(flow, {})
 
     stage.settle()
-    stage.settle()  # the clock was moved, which it learns while it works
+    stage.lab.move_clock("1 minute")
+    for _ in range(2):  # it learns of that while it works
+        stage.settle()
 
     told = [record.getMessage() for record in caplog.records]
     assert [line.split()[0] for line in told] == ["coordinator.task_parked"]

@@ -21,6 +21,11 @@ def isolated(connection: Connection, worker: UUID) -> bool:
 
 
 def suspect(connection: Connection, template: UUID = MINE) -> None:
+    connection.execute(
+        "insert into flowledger.template values (%s, 'n', %s, '1', 'h', '{}', now())"
+        " on conflict do nothing",
+        (template, str(template)),
+    )
     queue(connection, queue_row(new_id(), template, alone=True))
 
 
@@ -60,3 +65,12 @@ def test_being_worn_out_is_not_forgotten_where_nothing_is_to_run_alone(
 
     assert not isolated(connection, only)
     assert table(connection, "worker", "condition") == ["worn_out"]
+
+
+def test_a_step_whose_template_is_gone_isolates_nobody(connection: Connection) -> None:
+    """It could not be started, and the worker would do nothing else."""
+    only = worker(connection)
+    suspect(connection)
+    connection.execute("delete from flowledger.template")
+
+    assert not isolated(connection, only)
