@@ -25,6 +25,7 @@ from flowledger.engine.domain.work import WorkflowLike
 from flowledger.engine.errors import TaskNotCreated, TaskUnfinished
 from flowledger.engine.handle import StepHandle, StepStatus, TaskHandle
 from flowledger.engine.operations import Asking, Noting, Request
+from flowledger.engine.outages import Health
 from flowledger.engine.ports import Recorded
 from flowledger.engine.verification import Verification
 
@@ -232,6 +233,11 @@ class AsyncEngine:
                 classifier=classifier,
             )
         )
+
+    @property
+    def health(self) -> Mapping[str, Health]:
+        """As `Engine.health`; asks nobody, and so need not be awaited."""
+        return self._engine.health
 
     async def wait_for_projection(
         self,

@@ -299,7 +299,11 @@ class Engine:
 
     @property
     def health(self) -> Mapping[str, Health]:
-        """How each loop of this process fares with the database, by its name; asks nobody."""
+        """How each loop of this process fares with the database, by its name; asks nobody.
+
+        A process without a role asks the database every two seconds whether it answers, as
+        `database`. `parked`, where a coordinator runs here: whether it leaves tasks alone.
+        """
         self._opener.require()
         return self._service.health
 

@@ -26,6 +26,7 @@ from flowledger.engine.runtime.shards import Shards
 from flowledger.engine.runtime.worker import Worker
 from flowledger.engine.store import embedded
 from flowledger.engine.store.clock import DatabaseClock
+from flowledger.engine.store.failures import translated
 from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.ledger import PostgresLedger
 from flowledger.engine.store.mapper import LedgerMapper
@@ -188,6 +189,7 @@ class Parts:
                     "clock": self.clock,
                 },
                 projector=self._projector(projections, standing) if "projector" in roles else None,
+                ping=self._ping,
             ),
             projections=standing,
             resources=(self, self.pool),
@@ -199,6 +201,11 @@ class Parts:
         self.wakeups.stop(self.settings.database.farewell_seconds)
         if self.transactions is not None:
             self.transactions.close()
+
+    def _ping(self) -> None:
+        """Raises DatabaseUnavailable where the database does not answer."""
+        with translated(), self.pool.connection() as connection:
+            connection.execute("select")
 
     def _shards(self) -> tuple[Shards, ProcessBell]:
         """What leads shards in this process. Raises ShardsDiffer."""

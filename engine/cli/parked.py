@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from uuid import UUID
@@ -12,6 +11,7 @@ import click
 from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
 from flowledger.engine.cli.opening import program_settings
 from flowledger.engine.cli.options import json_option
+from flowledger.engine.cli.output import tell, tell_either, tell_json
 from flowledger.engine.domain.words import on_one_line
 from flowledger.engine.store.parked import ParkedTask, PostgresParked
 
@@ -32,9 +32,9 @@ def parked(context: click.Context, *, as_json: bool) -> None:
     with _stored() as stored:
         rows = stored.tasks()
     for row in rows:
-        click.echo(json.dumps(fields(row)) if as_json else sentence(row))
+        tell_either(fields(row), sentence(row), as_json=as_json)
     if not rows and not as_json:
-        click.echo("nothing is parked")
+        tell("nothing is parked")
 
 
 @parked.command("retry")
@@ -51,10 +51,10 @@ def retry(task: tuple[UUID, ...], *, as_json: bool) -> None:
     with _stored() as stored:
         found = stored.retry(task or None)
     if as_json:
-        click.echo(json.dumps({"tasks": [str(one) for one in found]}))
+        tell_json({"tasks": [str(one) for one in found]})
     else:
         what = "task is" if len(found) == 1 else "tasks are"
-        click.echo(f"{len(found)} parked {what} tried again")
+        tell(f"{len(found)} parked {what} tried again")
     if task and not found:
         raise SystemExit(NOT_PARKED)
 

@@ -21,6 +21,8 @@ from flowledger.engine.runtime.worker import Worker
 from flowledger.engine.telemetry import Signal, logger
 
 STOP = "stop"
+PING_SECONDS = 2.0
+"""So long may a process without a role not know that the database is away."""
 
 
 class Loop:
@@ -142,12 +144,17 @@ class Service:
         others: Mapping[str, Healthy] | None = None,
         *,
         projector: tuple[Projecting, Bell] | None = None,
+        ping: Callable[[], None] | None = None,
     ) -> None:
-        """`others`: what else in this process needs the database, by name, for `health`."""
+        """`others`: what else in this process needs the database, by name, for `health`.
+
+        `ping` asks whether the database answers, for a process that only submits and looks.
+        """
         self._settings = settings
         self._coordinator = coordinator
         self._worker = worker
         self._projector = projector
+        self._ping = ping
         self._loops: list[Loop] = []
         self._new_bell = new_bell
         self._others = dict(others or {})
@@ -192,8 +199,15 @@ class Service:
         if self._projector is not None:
             projector, bell = self._projector
             self._loop("projector", projector.step, bell)
+        if not self.roles and self._ping is not None:
+            self._loop("database", self._look_at_database, self._new_bell())
         for loop in self._loops:
             loop.start()
+
+    def _look_at_database(self, _: frozenset[str]) -> float:
+        if self._ping is not None:
+            self._ping()
+        return PING_SECONDS
 
     def stop(self) -> None:
         """Stop in time: finish or hand back what runs, resign, leave. Again it does nothing."""
