@@ -66,7 +66,7 @@ begin
     ) as w
     where t.ended_at is null and not t.paused and t.state <> 'blocked'
     and t.created_at < v_now - p_for
-    and not m.later
+    and (w.reason = 'parked' or not m.later)
     and coalesce(e.at, t.created_at) < v_now - p_for
     order by t.task_id;
 end

@@ -43,3 +43,15 @@ def test_a_timer_is_told_to_the_shard_of_its_task(connection: Connection) -> Non
     for shard in range(3):
         mine = {(task, "a", "retry") for task in tasks if shard_of(task, 3) == shard}
         assert set(call(connection, "due_timers", 10, shard, 3)) == mine != set()
+
+
+def test_the_timers_of_parked_tasks_are_left_out(connection: Connection) -> None:
+    task, other = new_id(), new_id()
+    rows = [timer_row(one, now(connection) - HOUR) for one in (task, other)]
+    call(connection, "store_timers", rows_of(rows))
+    call(connection, "lead_shard", 0, new_id(), 60.0)
+    call(connection, "park_tasks", 0, 1, 0, [task], ["it"])
+
+    assert call(connection, "due_timers", 10) == [(other, "a", "retry")]
+    ((_, due_at),) = call(connection, "next_due")
+    assert due_at == rows[1]["due_at"]

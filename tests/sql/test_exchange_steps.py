@@ -142,3 +142,16 @@ def test_nothing_to_claim_and_nothing_to_report_writes_nothing(connection: Conne
     assert exchange(connection, new_id(), 5)[1] is None
 
     assert log(connection) == []
+
+
+def test_steps_of_a_template_without_a_row_are_left_and_facts_are_stored_all_the_same(
+    connection: Connection, tasks: list[UUID]
+) -> None:
+    worker = new_id()
+    exchange(connection, worker, 1)
+    connection.execute("delete from flowledger.template")
+
+    refused, steps, *_ = exchange(connection, worker, 2, [outcome(tasks[0])])
+
+    assert (refused, steps) == ([], None)
+    assert log(connection)[-1] == (step_id(tasks[0], "a"), 3)

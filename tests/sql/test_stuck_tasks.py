@@ -130,3 +130,14 @@ def test_a_task_that_no_worker_takes_is_stuck_in_the_queue(database: str) -> Non
         assert lab.rows("select task_id, reason from flowledger.stuck_tasks()") == [
             (task.id, "queued")
         ]
+
+
+def test_a_parked_task_is_stuck_whatever_falls_due(connection: Connection) -> None:
+    task = open_task(connection)
+    timed(connection, task, now(connection) + 9 * LATER, "retry")
+    call(connection, "lead_shard", 0, new_id(), 36_000.0)
+    call(connection, "park_tasks", 0, 1, 0, [task], ["it"])
+
+    call(connection, "move_clock", LATER)
+
+    assert stuck(connection) == {task: "parked"}

@@ -81,3 +81,13 @@ def test_a_missing_row_is_told_to_the_shard_of_its_task(connection: Connection) 
     for shard in range(2):
         found = {task for task, _ in call(connection, "unqueued_steps", 9, shard, 2)}
         assert found == {task for task in tasks if shard_of(task, 2) == shard} != set()
+
+
+def test_the_steps_of_parked_tasks_are_left_out(connection: Connection) -> None:
+    task = new_id()
+    call(connection, "store_tasks", rows_of([task_row(task, TEMPLATE)]))
+    call(connection, "store_steps", rows_of([step_row(task)]))
+    call(connection, "lead_shard", 0, new_id(), 60.0)
+    call(connection, "park_tasks", 0, 1, 0, [task], ["it"])
+
+    assert call(connection, "unqueued_steps", 10) == []
