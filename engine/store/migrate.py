@@ -55,6 +55,17 @@ RACED = (
     psycopg.errors.DuplicateTable,
 )
 
+RIGHTS = b"""
+do $$
+begin
+    if to_regprocedure('flowledger.open_to_roles()') is not null then
+        perform flowledger.open_to_roles();
+    end if;
+end
+$$;
+"""
+"""What is new is everybody's to call until this ran; it is the last statement of a migration."""
+
 _NUMBERED = re.compile(r"migrations/(\d{4})_[a-z0-9_]+\.sql")
 _VERSION = re.compile(rb"-- version: (\d+)\n")
 _DROP = re.compile(rb"^-- drop: (.+?);?\s*$", re.MULTILINE)
@@ -143,6 +154,7 @@ def _migrated(files: Sequence[SqlFile], connection: Connection) -> list[SqlFile]
         wanted = _differing(files, connection)
         for file in wanted:
             _apply(file, connection)
+        connection.execute(RIGHTS, prepare=False)
     return wanted
 
 
@@ -153,7 +165,7 @@ def script(files: Sequence[SqlFile] | None = None) -> str:
         b"-- %s\n%s\n%s\n" % (file.path.encode(), _record(file), file.statements.strip())
         for file in files
     )
-    return (b"begin;\n%s\n%s\ncommit;\n" % (_preamble(), applied)).decode()
+    return (b"begin;\n%s\n%s\n%s\ncommit;\n" % (_preamble(), applied, RIGHTS)).decode()
 
 
 def _folder(name: str) -> Iterable[SqlFile]:

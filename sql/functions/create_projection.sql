@@ -74,6 +74,7 @@ begin
 
     perform set_config('search_path', quote_ident(v_schema), true);
     execute replace(p_tables, '{schema}', quote_ident(v_schema));
+    execute format('revoke execute on all functions in schema %I from public', v_schema);
     -- What the tables' own triggers put off to the end must not run with the engine's rights.
     set constraints all immediate;
     perform set_config('role', 'none', true), set_config('search_path', 'pg_catalog, pg_temp', true);

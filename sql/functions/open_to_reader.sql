@@ -22,10 +22,9 @@ begin
 
     grant usage on schema flowledger_v1 to flowledger_reader;
     grant select on all tables in schema flowledger_v1 to flowledger_reader;
+    grant execute on all functions in schema flowledger_v1 to flowledger_reader;
     alter default privileges in schema flowledger_v1 grant select on tables to flowledger_reader;
 
     return true;
 end
 $$;
-
-select flowledger.open_to_reader();
