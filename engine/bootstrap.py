@@ -8,10 +8,13 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from flowledger.engine.api import ALL_ROLES, Engine, Role
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.classification import Classifier, classify
 from flowledger.engine.domain.work import WorkflowLike
+from flowledger.engine.errors import SchemaBehind
 from flowledger.engine.operations import template_named
 from flowledger.engine.outages import Backoff, Telling
 from flowledger.engine.ports import NO_FAULTS, Bell, FaultPoints
@@ -30,7 +33,7 @@ from flowledger.engine.store.failures import translated
 from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.ledger import PostgresLedger
 from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.migrate import migrate
+from flowledger.engine.store.migrate import migrate, pending
 from flowledger.engine.store.pool import Pool, connect, open_pool
 from flowledger.engine.store.projections import PostgresProjections
 from flowledger.engine.store.roster import PostgresRoster
@@ -97,13 +100,31 @@ def database_url(settings: Settings) -> str:
 
 
 def bring_up_to_date(url: str, settings: Settings) -> None:
-    """Migrate the database. Raises DatabaseUnavailable, MigrationEdited, SchemaTooNew."""
-    with connect(
-        url,
-        application_name=settings.database.application_name,
-        connect_timeout_seconds=settings.database.connect_timeout_seconds,
-    ) as connection:
-        for name in migrate(connection):
+    """Do what `database.migrate` says where the schema is not that of this release.
+
+    Raises DatabaseUnavailable, MigrationEdited, SchemaTooNew, SchemaBehind, StatementRefused.
+    """
+    wanted = settings.database.migrate
+    if wanted == "never":
+        return
+    with (
+        connect(
+            url,
+            application_name=settings.database.application_name,
+            connect_timeout_seconds=settings.database.connect_timeout_seconds,
+        ) as connection,
+        translated(),
+    ):
+        if wanted == "check":
+            files = pending(connection)
+            if files:
+                raise SchemaBehind(files)
+            return
+        try:
+            applied = migrate(connection)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SchemaBehind(pending(connection)) from error
+        for name in applied:
             logger("migrate").emit(Signal.MIGRATION_APPLIED, name=name)
 
 

@@ -73,6 +73,11 @@ class Database(Section):
         description="Most seconds that a stopping process takes, beyond worker.grace_seconds, to"
         " hand back what runs and to resign, whatever the database does.",
     )
+    migrate: Literal["auto", "check", "never"] = Field(
+        default="auto",
+        description="What opening does where the schema is not that of this release: auto brings it"
+        " there, check refuses to open, never does not look.",
+    )
     application_name: str = Field(
         default="flowledger",
         min_length=1,

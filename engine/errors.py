@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -221,6 +222,20 @@ class SchemaTooNew(EngineError):
         self.known = known
 
 
+class SchemaBehind(EngineError):
+    """The schema is not that of this release, and this login or setting does not let it change.
+
+    `files` are those that are to be applied.
+    """
+
+    def __init__(self, files: Sequence[str]) -> None:
+        super().__init__(
+            f"the schema is not that of this release ({len(files)} files are to be applied):"
+            " run `flowledger db migrate` with the login that owns it"
+        )
+        self.files = tuple(files)
+
+
 class MissingExtra(EngineError):
     """An optional dependency is not installed; the sentence names the extra that brings it."""
 
@@ -274,6 +289,16 @@ class StatementRefused(EngineError):
     def __init__(self, sentence: str, sqlstate: str) -> None:
         super().__init__(sentence)
         self.sqlstate = sqlstate
+
+
+class AccessDenied(StatementRefused):
+    """The login lacks a right; `flowledger db grants` tells which roles there are."""
+
+    def __init__(self, said: str, sqlstate: str) -> None:
+        super().__init__(
+            f"this login may not do that: {said}; `flowledger db grants` prints which role may",
+            sqlstate,
+        )
 
 
 class StreamMoved(EngineError):

@@ -34,6 +34,8 @@ MOST_SHOWN = 100
 """Differences that are told of one table; there may be more."""
 
 BEGIN = "begin isolation level repeatable read"
+MAY_CREATE = "select has_database_privilege(current_database(), 'create')"
+TEMPORARY = "select nspname from pg_namespace where oid = pg_my_temp_schema()"
 SERVING = """
     select name, version from flowledger.projection_status() where state = 'serving' order by name
 """
@@ -82,9 +84,8 @@ class ProjectionCheck:
         standing = _standing(connection, projection)
         if standing is None:
             return
-        schema = f"verify_{uuid4().hex}"
+        schema = _schema(connection)
         name = sql.Identifier(schema)
-        connection.execute(sql.SQL("create schema {}").format(name))
         tables = projection.tables.replace(PLACE, name.as_string(connection))
         connection.execute(tables.encode())
         connection.execute(sql.SQL("set local search_path = {}, pg_temp").format(name))
@@ -152,6 +153,19 @@ def _standing(connection: HostConnection, projection: Projection) -> Standing | 
     ).fetchall()
     place = Place(projection.name, generation)
     return Standing(place, version, position, frozenset(row[0] for row in aside))
+
+
+def _schema(connection: HostConnection) -> str:
+    """A new schema, or that of temporary tables for a login that may not make one."""
+    ((may,),) = connection.execute(MAY_CREATE).fetchall()
+    if not may:
+        connection.execute("create temporary table of_verify () on commit drop")
+        connection.execute("drop table of_verify")
+        ((schema,),) = connection.execute(TEMPORARY).fetchall()
+        return str(schema)
+    schema = f"verify_{uuid4().hex}"
+    connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+    return schema
 
 
 def _tables(connection: HostConnection, schema: str) -> list[str]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
 import click
 from pydantic import JsonValue
 
@@ -12,9 +17,13 @@ from flowledger.engine.errors import InvalidConfiguration
 from flowledger.engine.store import embedded
 from flowledger.engine.store.address import shown_address
 from flowledger.engine.store.embedded import EmbeddedServer
-from flowledger.engine.store.migrate import migrate, script
-from flowledger.engine.store.pool import connect
+from flowledger.engine.store.failures import translated
+from flowledger.engine.store.migrate import migrate, pending, script
+from flowledger.engine.store.pool import Connection, connect
+from flowledger.engine.store.rights import ROLES, grant, grants_of
 from flowledger.engine.store.sql_reference import sql_reference
+
+UP_TO_DATE = "the schema is up to date"
 
 
 @click.group()
@@ -42,8 +51,9 @@ def print_url(*, show_password: bool, as_json: bool) -> None:
 
 @db.command("migrate")
 @click.option("--print", "as_script", is_flag=True, help="Print the SQL and change nothing.")
+@click.option("--verbose", is_flag=True, help="Name every file that was applied.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def migrate_database(*, as_script: bool, as_json: bool) -> None:
+def migrate_database(*, as_script: bool, verbose: bool, as_json: bool) -> None:
     """Bring the database to the schema of this release; a second run changes nothing.
 
     With --print nothing is connected to: the output builds the schema in an empty database.
@@ -59,17 +69,49 @@ def migrate_database(*, as_script: bool, as_json: bool) -> None:
             tell_document(sql)
         return
     settings = load_settings()
-    with connect(
-        _url(settings),
-        application_name=settings.database.application_name,
-        connect_timeout_seconds=settings.database.connect_timeout_seconds,
-    ) as connection:
+    with _connected(settings) as connection:
         applied = migrate(connection)
-    if as_json:
-        tell_json({"applied": [*applied]})
-        return
-    for line in [f"applied {path}" for path in applied] or ["the schema is up to date"]:
-        tell(line)
+    lines = [f"applied {path}" for path in applied if verbose]
+    lines.append(f"applied {_counted(applied)}" if applied else UP_TO_DATE)
+    tell_either({"applied": [*applied]}, lines, as_json=as_json)
+
+
+@db.command("check")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def check_database(*, as_json: bool) -> None:
+    """Say whether the schema is that of this release, and change nothing.
+
+    Exit code 1 where it is not.
+
+    \b
+    Example: flowledger db check
+    """
+    with _connected(load_settings()) as connection:
+        files = pending(connection)
+    text = f"to be applied: {_counted(files)}; run flowledger db migrate" if files else UP_TO_DATE
+    tell_either({"pending": [*files]}, text, as_json=as_json)
+    if files:
+        sys.exit(1)
+
+
+@db.command("grants")
+@click.argument("roles", nargs=-1, type=click.Choice(ROLES), metavar="[ROLE]...")
+@click.option("--apply", is_flag=True, help="Make the roles where they are missing, and grant.")
+def grant_rights(roles: tuple[str, ...], *, apply: bool) -> None:
+    """Print the rights of lesser roles, as SQL: of reader, auditor, submitter, operator, worker
+    and coordinator, or of those that are named. Their database roles begin with flowledger_.
+
+    \b
+    Example: flowledger db grants submitter worker --apply
+    """
+    with _connected(load_settings()) as connection:
+        for role in roles or ROLES:
+            statements = grants_of(connection, role)
+            if apply:
+                grant(connection, role, statements)
+                tell(f"granted: flowledger_{role}")
+            else:
+                tell_document("".join(f"{statement};\n" for statement in statements))
 
 
 @db.command("reference")
@@ -80,11 +122,7 @@ def print_reference() -> None:
     Example: flowledger db reference > sql.md
     """
     settings = load_settings()
-    with connect(
-        _url(settings),
-        application_name=settings.database.application_name,
-        connect_timeout_seconds=settings.database.connect_timeout_seconds,
-    ) as connection:
+    with _connected(settings) as connection:
         migrate(connection)
         tell_document(sql_reference(connection))
 
@@ -127,6 +165,26 @@ def stop_server(*, as_json: bool) -> None:
 
 
 db.add_command(shards)
+
+
+@contextmanager
+def _connected(settings: Settings) -> Generator[Connection]:
+    database = settings.database
+    with (
+        connect(
+            _url(settings),
+            application_name=database.application_name,
+            connect_timeout_seconds=database.connect_timeout_seconds,
+        ) as connection,
+        translated(),
+    ):
+        yield connection
+
+
+def _counted(paths: Sequence[str]) -> str:
+    """How many files there are of each folder."""
+    folders = Counter(path.partition("/")[0] for path in paths)
+    return ", ".join(f"{count} of {folder}" for folder, count in folders.items())
 
 
 def _url(settings: Settings) -> str:

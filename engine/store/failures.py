@@ -14,6 +14,7 @@ import psycopg
 from eventsourcing.persistence import PersistenceError
 
 from flowledger.engine.errors import (
+    AccessDenied,
     DatabaseBusy,
     DatabaseUnavailable,
     EngineError,
@@ -26,6 +27,7 @@ from flowledger.engine.errors import (
     TransactionEnded,
 )
 
+NOT_ALLOWED = "42501"
 OUR_CODES = "FL"
 APPEND_ONLY = "FL001"
 NOT_THE_LEADER = "FL002"
@@ -63,7 +65,8 @@ FOR_NOW = ("40", "53", "55", "57", "58", "25006")
 def translated() -> Generator[None]:
     """Raise the engine's error for what the database says, or for its silence.
 
-    That is StreamMoved, LeadershipLost, DatabaseUnavailable, DatabaseBusy or StatementRefused.
+    That is StreamMoved, LeadershipLost, DatabaseUnavailable, DatabaseBusy, StatementRefused or
+    AccessDenied.
     Being cut off says nothing about whether the last transaction is stored: the caller looks.
     """
     try:
@@ -100,6 +103,8 @@ def _said(state: str, said: str) -> EngineError | None:
         return DatabaseUnavailable(said, state)
     if state.startswith(FOR_NOW):
         return DatabaseBusy(f"the database refuses this for now: {said}", state)
+    if state == NOT_ALLOWED:
+        return AccessDenied(said, state)
     return StatementRefused(f"the database refused a statement: {said}", state)
 
 

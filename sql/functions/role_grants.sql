@@ -51,7 +51,6 @@ begin
         select quote_ident(n.nspname) as name
         from flowledger.projection as p
         join pg_namespace as n on n.nspname in (p.name, p.name || '__' || p.generation)
-        where p.role is null
         group by n.nspname
         order by n.nspname
     loop

@@ -38,6 +38,8 @@ begin
                 execute format('create view %I.%I as %s', p_name, r.name, v_select);
         end;
     end loop;
+
+    perform flowledger.open_schema(p_name), flowledger.open_schema(v_schema);
 exception
     when dependent_objects_still_exist then
         raise exception 'the view %.% cannot change: something depends on it (%)',

@@ -10,6 +10,7 @@ from eventsourcing.persistence import InterfaceError, OperationalError, Programm
 from psycopg.errors import lookup
 
 from flowledger.engine.errors import (
+    AccessDenied,
     DatabaseBusy,
     DatabaseUnavailable,
     EngineError,
@@ -42,7 +43,7 @@ SAY = "do $$ begin raise exception 'said' using errcode = '{}', detail = 'secret
         ("58030", DatabaseBusy),
         ("22003", StatementRefused),
         ("23514", StatementRefused),
-        ("42501", StatementRefused),
+        ("42501", AccessDenied),
         ("P0001", StatementRefused),
         ("XX000", StatementRefused),
         ("FL001", StatementRefused),

@@ -1,0 +1,225 @@
+"""A login of each role does its work from end to end, and what is not its work is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+from command import Command
+from lab import PATIENCE, Lab, lab_on
+from logins import Logins, logins_on
+from spending import orders, spending
+
+from flowledger.engine import Engine
+from flowledger.engine.api import ALL_ROLES, Role
+from flowledger.engine.bootstrap import open_engine
+from flowledger.engine.errors import AccessDenied, SchemaBehind
+from flowledger.engine.store.rights import ROLES, grant, grants_of
+
+ONE = {"customer": "ann", "cents": 1}
+WORKFLOW = "namespace: shop\nname: other\nversion: '1'\nsteps:\n- name: a\n"
+READS = [
+    ("status", "{task}"),
+    ("history", "{task}"),
+    ("history", "{task}", "--timeline"),
+    ("explain", "{task}"),
+    ("explain", "{task}", "charge"),
+    ("replay", "{task}"),
+    ("verify", "{task}"),
+    ("verify", "--all"),
+    ("templates", "list"),
+    ("templates", "show", "shop/order@1"),
+    ("projections", "list"),
+    ("projections", "parked", "list", "flowledger_notes"),
+    ("db", "shards"),
+    ("db", "check"),
+    ("db", "migrate"),
+    ("db", "grants"),
+]
+WRITES = [
+    ("cancel", "{task}", "--reason", "x"),
+    ("pause", "{task}", "--reason", "x"),
+    ("step", "skip", "{task}", "charge", "--reason", "x"),
+    ("annotate", "{task}", "comment", "1"),
+    ("tag", "{task}", "urgent"),
+    ("templates", "pause", "shop/order@1", "--reason", "x"),
+    ("projections", "pause", "flowledger_notes"),
+    ("projections", "rebuild", "flowledger_notes"),
+    ("db", "shards", "2"),
+    ("submit", "other.yaml"),
+    ("run", "other.yaml"),
+    ("coordinator",),
+    ("worker", "other.yaml"),
+]
+
+
+@pytest.fixture
+def logins(lab: Lab) -> Generator[Logins]:
+    with logins_on(lab.url) as found:
+        yield found
+
+
+@pytest.fixture
+def roles(lab: Lab) -> None:
+    """Every role has its rights in this database."""
+    with psycopg.connect(lab.url, autocommit=True) as connection:
+        for role in ROLES:
+            grant(connection, role, grants_of(connection, role))
+
+
+@pytest.fixture
+def task(lab: Lab) -> str:
+    """A task that is complete, of a database with all read models and one of a user's."""
+    settings = lab.settings(projections={"builtin": True, "settle_seconds": 0.01})
+    with open_engine([orders], ALL_ROLES, settings, projections=[spending()]) as engine:
+        found = engine.submit(orders, ONE)
+        found.wait(PATIENCE)
+        lab.until(lambda: all(row.standing == "caught_up" for row in engine.projections.list()))
+    return str(found.id)
+
+
+def run(command: Command, url: str, *arguments: str) -> tuple[int, str]:
+    command.environment["FLOWLEDGER_DATABASE__URL"] = url
+    done = command(*arguments)
+    assert "Traceback" not in done.error, done.error
+    return done.code, done.error
+
+
+def test_who_may_only_read_uses_every_command_that_reads(
+    command: Command, lab: Lab, logins: Logins, task: str
+) -> None:
+    command.environment["FLOWLEDGER_PROJECTIONS__MODULES"] = "spending:Spend"
+    command.environment["PYTHONPATH"] = str(Path(__file__).parents[1])
+    auditor = logins.new("flowledger_auditor")
+
+    for arguments in READS:
+        words = [word.format(task=task) for word in arguments]
+        assert run(command, auditor, *words) == (0, ""), words
+
+
+@pytest.mark.parametrize("role", ["flowledger_auditor", "flowledger_reader"])
+def test_who_may_only_read_is_told_in_a_sentence_what_it_may_not(
+    command: Command, lab: Lab, logins: Logins, task: str, role: str
+) -> None:
+    command.write("other.yaml", WORKFLOW)
+    login = logins.new(role)
+    before = lab.counts()
+
+    for arguments in WRITES:
+        words = [word.format(task=task) for word in arguments]
+        code, said = run(command, login, *words)
+        assert code == 2, words
+        assert said.startswith("error: "), words
+        assert said.count("\n") == 1, said
+    assert lab.counts() == before
+
+
+def test_verify_compares_the_tables_of_a_projection_for_who_may_make_none(
+    logins: Logins, lab: Lab, task: str
+) -> None:
+    lab.rows("update money__1.spend set cents = 7")
+
+    with lab_on(logins.new("flowledger_auditor")) as few:
+        found = list(few.open(roles=(), projections=[spending()]).verify())
+
+    assert {one.subject.partition(" ")[0] for one in found} == {"money.spend"}
+
+
+def opened(logins: Logins, stack: ExitStack, role: str, *plays: Role) -> Engine:
+    few = stack.enter_context(lab_on(logins.new(f"flowledger_{role}")))
+    return few.open(orders, roles=plays)
+
+
+@pytest.mark.usefixtures("roles")
+def test_each_role_does_its_part_of_a_task(logins: Logins, lab: Lab) -> None:
+    with ExitStack() as stack:
+        submitter = opened(logins, stack, "submitter")
+        opened(logins, stack, "coordinator", "coordinator")
+        operator = stack.enter_context(lab_on(logins.new("flowledger_operator"))).open(roles=())
+        task = submitter.submit(orders, ONE)
+        with lab.connect() as connection:
+            submitter.submit(orders, ONE, connection=connection)
+            connection.commit()
+        seen = operator.task(task.id)
+        seen.pause(actor="ada", reason="stocktaking")
+        seen.annotate("comment", 1, actor="ada")
+        seen.resume(actor="ada", reason="done")
+        opened(logins, stack, "worker", "worker")
+
+        assert task.result(PATIENCE) == {"charge": ONE}
+        assert operator.pause_template("shop/order@1", actor="ada", reason="x")
+        assert operator.resume_template("shop/order@1", actor="ada", reason="x")
+        second = submitter.submit(orders, ONE)
+        assert second.result(PATIENCE) == {"charge": ONE}
+    with lab_on(logins.new("flowledger_auditor")) as few:
+        assert list(few.open(roles=()).verify()) == []
+
+
+FORBIDDEN = [
+    "update flowledger.event set topic = 'x'",
+    "delete from flowledger.event",
+    "truncate flowledger.event",
+    "alter table flowledger.event disable trigger all",
+    "select flowledger.move_clock('1 day')",
+    "update flowledger.migration set name = 'x'",
+    "create table flowledger.mine (a int)",
+    "create table flowledger_v1.mine (a int)",
+    "create or replace function flowledger.lock_log() returns void language sql as 'select'",
+    "drop view flowledger.log_lock",
+]
+MORE = {
+    "submitter": ["delete from flowledger.queue", "update flowledger.task set state = 'x'"],
+    "operator": [
+        "delete from flowledger.queue",
+        "insert into flowledger.submission default values",
+    ],
+    "worker": ["update flowledger.task set state = 'x'", "update flowledger.shard set epoch = 9"],
+    "coordinator": ["update flowledger.projection set position = 0"],
+    "auditor": ["insert into flowledger.event default values", "select flowledger.lock_log()"],
+    "reader": ["select * from flowledger.event", "select flowledger.clock()"],
+}
+
+
+@pytest.mark.usefixtures("roles")
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_does_what_is_not_its_work(logins: Logins, role: str) -> None:
+    with psycopg.connect(logins.new(f"flowledger_{role}"), autocommit=True) as login:
+        for statement in [*FORBIDDEN, *MORE[role]]:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                login.execute(statement.encode())
+
+
+def test_an_engine_says_which_right_is_missing(logins: Logins) -> None:
+    with (
+        lab_on(logins.new("flowledger_auditor")) as few,
+        pytest.raises(AccessDenied, match="event"),
+    ):
+        few.open(orders, roles=())
+    with lab_on(logins.new()) as few, pytest.raises(AccessDenied, match="schema flowledger"):
+        few.open(roles=())
+
+
+def test_who_may_not_migrate_is_told_that_it_is_to_be_done(logins: Logins, lab: Lab) -> None:
+    lab.rows("delete from flowledger.applied_file where path = 'functions/clock.sql'")
+
+    with lab_on(logins.new("flowledger_auditor")) as few:
+        with pytest.raises(SchemaBehind, match="1 files are to be applied"):
+            few.open(roles=())
+        with few.open(roles=(), database={"migrate": "never"}) as engine:
+            assert engine.projections.list()
+
+
+def test_where_opening_only_checks_nothing_is_applied(lab: Lab) -> None:
+    applied = "select 1 from flowledger.applied_file where path = 'functions/clock.sql'"
+    lab.open(roles=(), database={"migrate": "check"})
+    lab.rows("delete from flowledger.applied_file where path = 'functions/clock.sql'")
+
+    with pytest.raises(SchemaBehind):
+        lab.open(roles=(), database={"migrate": "check"})
+    lab.open(roles=(), database={"migrate": "never"})
+    assert lab.rows(applied) == []
+    lab.open(roles=())
+    assert lab.rows(applied)
