@@ -82,6 +82,47 @@ def test_a_migration_says_what_it_applied_and_then_that_nothing_is_left(
     assert flowledger("migrate") == "the schema is up to date\n"
 
 
+def test_a_migration_counts_what_it_applied_and_names_it_when_asked(
+    database: str, flowledger: Flowledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", database)
+    lose = "delete from flowledger.applied_file where path = any (%s)"
+    files = ["functions/clock.sql", "views/tasks.sql"]
+
+    said = []
+    for arguments in ([], ["--verbose"]):
+        with psycopg.connect(database) as connection:
+            connection.execute(lose, (files,))
+        checked = CliRunner().invoke(db, ["check"])
+        assert (checked.exit_code, checked.stdout.partition(";")[0]) == (
+            1,
+            "to be applied: 1 of functions, 1 of views",
+        )
+        said.append(flowledger("migrate", *arguments).splitlines())
+
+    assert said == [
+        ["applied 1 of functions, 1 of views"],
+        [*(f"applied {file}" for file in files), "applied 1 of functions, 1 of views"],
+    ]
+    assert json.loads(flowledger("check", "--json")) == {"pending": []}
+
+
+def test_grants_are_printed_and_applied(
+    database: str, flowledger: Flowledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", database)
+
+    printed = flowledger("grants", "submitter")
+    applied = flowledger("grants", "submitter", "--apply")
+
+    assert printed.startswith("create role flowledger_submitter nologin;\n")
+    assert "grant insert on flowledger.event to flowledger_submitter;" in printed
+    assert applied == "granted: flowledger_submitter\n"
+    asked = "select has_table_privilege('flowledger_submitter', 'flowledger.event', 'insert')"
+    with psycopg.connect(database) as connection:
+        assert connection.execute(asked).fetchone() == (True,)
+
+
 def test_printing_the_migrations_needs_no_database(
     flowledger: Flowledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
