@@ -29,6 +29,9 @@ those who shall read (`grant {READER} to ann`). `flowledger db migrate` makes th
 where it may; where it may not, an administrator does (`create role {READER} nologin`),
 and the owner of the schema then calls `select flowledger.open_to_reader()`.
 
+Nothing is granted to PUBLIC. Who shall read one view only is granted `usage` on the schema and
+`select` on the view; each function needs `execute` of its own, and most tell of all tasks.
+
 Functions on one task are look-ups by key, whatever the number of tasks; so are views that are asked
 for a key, and a view that is asked for everything reads everything.
 

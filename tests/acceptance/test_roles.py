@@ -9,7 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from lab import PATIENCE, Lab, lab_on
-from logins import Logins, logins_on
+from logins import Logins, logins_on, name_of
+from psycopg import sql
 from spending import orders, spending
 
 from flowledger.engine import Engine
@@ -230,3 +231,18 @@ def test_where_opening_only_checks_nothing_is_applied(lab: Lab) -> None:
     assert lab.rows(applied) == []
     lab.open(roles=())
     assert lab.rows(applied)
+
+
+def test_who_may_read_one_view_may_call_no_function(logins: Logins, task: str) -> None:
+    url = logins.new()
+    bob = sql.Identifier(name_of(url))
+    logins.execute(sql.SQL("grant usage on schema flowledger_v1 to {}").format(bob))
+    logins.execute(sql.SQL("grant select on flowledger_v1.tasks to {}").format(bob))
+
+    with psycopg.connect(url, autocommit=True) as login:
+        seen = login.execute("select task_id::text from flowledger_v1.tasks").fetchall()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            login.execute("select * from flowledger_v1.task_events(%s)", (task,))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            login.execute("select * from flowledger_v1.system_health()")
+    assert seen == [(task,)]
