@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from psycopg import sql
-
 from flowledger.engine.store.pool import Connection
 
 ROLES = ("reader", "auditor", "submitter", "operator", "worker", "coordinator")
@@ -24,4 +22,4 @@ def grant(connection: Connection, role: str, statements: Sequence[str]) -> None:
     with connection.transaction():
         present = connection.execute(PRESENT, (f"flowledger_{role}",)).fetchone()
         for statement in grants if present == (True,) else (create, *grants):
-            connection.execute(sql.SQL(statement))
+            connection.execute(statement.encode())
