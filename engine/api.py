@@ -141,6 +141,7 @@ class Engine:
         start_at: datetime | None = None,
         deadline_at: datetime | None = None,
         tags: Sequence[str] = (),
+        task_id: UUID | None = None,
         connection: object | None = None,
     ) -> TaskHandle:
         """Store a task; a coordinator takes it on.
@@ -150,8 +151,10 @@ class Engine:
         `Workflow(identity=…)` and `idempotency_key`) is returned, or DuplicateTask is raised.
         Higher priorities go first. Nothing is queued before `start_at`; a task that has not ended
         by `deadline_at` is stopped, and without one the template's deadline counts. `tags` are for
-        people, and for read models. Raises InvalidContext, InvalidSubmission,
-        MissingIdempotencyKey, DefinitionChanged, DatabaseUnavailable; then nothing is stored.
+        people, and for read models. `task_id` is the id of an earlier attempt whose answer was
+        lost: that task is returned where it is stored, and else stored. Raises InvalidContext,
+        InvalidSubmission, MissingIdempotencyKey, DefinitionChanged, DatabaseUnavailable, and then
+        nothing is stored; MaybeStored, which has the id.
         """
         return self.submit_many(
             workflow,
@@ -164,6 +167,7 @@ class Engine:
             start_at=start_at,
             deadline_at=deadline_at,
             tags=tags,
+            task_ids=None if task_id is None else (task_id,),
             connection=connection,
         )[0]
 
@@ -180,35 +184,35 @@ class Engine:
         start_at: datetime | None = None,
         deadline_at: datetime | None = None,
         tags: Sequence[str] = (),
+        task_ids: Sequence[UUID] | None = None,
         connection: object | None = None,
     ) -> list[TaskHandle]:
         """Store many tasks of one workflow in one transaction: all of them or none.
 
-        As `submit`; `idempotency_keys` has one key for each context. Raises ValueError where the
-        two differ in length.
+        As `submit`; `idempotency_keys` has one key for each context, and `task_ids` one id. Raises
+        ValueError where they differ in length.
         """
         self._opener.require()
         template = workflow.template
         keys = (None,) * len(contexts) if idempotency_keys is None else idempotency_keys
+        ids = [self._new_id() for _ in contexts] if task_ids is None else task_ids
         for key in keys:
             texts = {"correlation_id": correlation_id, "actor": actor, "idempotency_key": key}
             check_submission(template.key, priority, on_duplicate, texts)
         start_at, deadline_at = check_times(template.key, start_at, deadline_at)
         tags = check_tags(template.key, tags, InvalidSubmission)
         self._tasks.keep_time()
+        fields = {
+            "priority": priority,
+            "correlation_id": correlation_id,
+            "actor": actor,
+            "start_at": plain_time(start_at),
+            "deadline_at": plain_time(deadline_at),
+            "tags": tags or None,
+        }
         created = [
-            self._created(
-                template,
-                self._encoded(workflow, context),
-                key,
-                priority=priority,
-                correlation_id=correlation_id,
-                actor=actor,
-                start_at=plain_time(start_at),
-                deadline_at=plain_time(deadline_at),
-                tags=tags or None,
-            )
-            for context, key in zip(contexts, keys, strict=True)
+            self._created(template, self._encoded(workflow, context), key, task_id, **fields)
+            for context, key, task_id in zip(contexts, keys, ids, strict=True)
         ]
         self.register(workflow)
         if not created:
@@ -347,9 +351,9 @@ class Engine:
         return value
 
     def _created(
-        self, template: Template, context: Any, key: str | None, **fields: Any
+        self, template: Template, context: Any, key: str | None, task_id: UUID, **fields: Any
     ) -> TaskCreated:
-        task_id, now = self._new_id(), self._clock.now()
+        now = self._clock.now()
         correlation_id = fields.pop("correlation_id") or str(task_id)
         deadline_at = fields.pop("deadline_at")
         if deadline_at is None and template.deadline_seconds is not None:

@@ -14,7 +14,9 @@ class EngineError(Exception):
 class DatabaseUnavailable(EngineError):
     """The database cannot be reached or prepared; the sentence says where and why.
 
-    `sqlstate` is the server's code where it gave one.
+    Nothing was stored, but for MaybeStored, and for what may be asked again without harm anyway
+    (registering, pausing and resuming templates and projections). `sqlstate` is the server's code
+    where it gave one.
     """
 
     def __init__(self, sentence: str, sqlstate: str | None = None) -> None:
@@ -136,6 +138,23 @@ class MigrationEdited(EngineError):
             " and put the change into a migration with the next number"
         )
         self.name = name
+
+
+class MaybeStored(DatabaseUnavailable):
+    """The connection was lost before the database answered: what was asked may be stored, or not.
+
+    Ask again with the ids or the key of this error, and it is stored once: `task_ids` are for
+    `submit(task_id=…)` and `submit_many(task_ids=…)`; `key` is for requests and notes.
+    """
+
+    def __init__(
+        self, again: str, reason: str, task_ids: tuple[UUID, ...] = (), key: str | None = None
+    ) -> None:
+        super().__init__(
+            f"the connection was lost before the answer, and this may be stored: {again} ({reason})"
+        )
+        self.task_ids = task_ids
+        self.key = key
 
 
 class MissingIdempotencyKey(EngineError):

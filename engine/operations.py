@@ -175,7 +175,8 @@ class Operations:
         """Ask the same of many tasks in one transaction, and wait for all the answers.
 
         Some may be refusals. Raises UnknownTask, TaskNotCreated, InvalidRequest, and then nothing
-        is stored; RequestUnanswered when the time is up, EngineClosed.
+        is stored; MaybeStored, whose key is that of all these requests; RequestUnanswered when the
+        time is up, EngineClosed.
         """
         texts = {name: data[name] for name in ("step",) if name in data}
         check_request(kind.topic, {"reason": reason, "actor": actor, **texts}, key)
@@ -183,13 +184,14 @@ class Operations:
             data["result"] = self._json("result", data["result"])
         deadline = monotonic() + self._seconds(wait)
         known = self._created(list(dict.fromkeys(tasks)), deadline)
+        key = key or str(self._new_id())
         asked = [
             self._of_task(kind, created, key, reason=reason, actor=actor, **data)
             for created in known
         ]
         if not asked:
             return []
-        for stream in self._tasks.request(asked):
+        for stream in self._tasks.request(asked, key):
             _same(self._tasks.requested(stream), kind, data.get("step"), key)
         self._ring("fact")
         stands = (self._tasks, self._endings, self._wait_seconds)
@@ -203,7 +205,7 @@ class Operations:
         """Store what somebody notes of a task, with the fields that notes of this kind have.
 
         `key` is as that of a request, for notes. Raises UnknownTask, TaskNotCreated and
-        InvalidRequest, and then nothing is stored.
+        InvalidRequest, and then nothing is stored; MaybeStored.
         """
         key = noted.pop("key")
         given = [name for name, value in noted.items() if name != "reason" or value is not None]
@@ -217,7 +219,8 @@ class Operations:
             if fault is not None:
                 raise InvalidRequest(f"{kind.topic}: {fault}")
         (created,) = self._created([task], monotonic() + self._wait_seconds)
-        self._tasks.note([self._of_task(kind, created, f"note {key}" if key else None, **noted)])
+        key = key or str(self._new_id())
+        self._tasks.note([self._of_task(kind, created, f"note {key}", **noted)], key)
 
     def mark_template(
         self, kind: type[TemplatePaused | TemplateResumed], key: str, *, reason: str, actor: str
@@ -291,7 +294,7 @@ class Operations:
             )
         return value
 
-    def _of_task(self, kind: type[E], created: TaskCreated, key: str | None, /, **data: Any) -> E:
+    def _of_task(self, kind: type[E], created: TaskCreated, key: str, /, **data: Any) -> E:
         """The first event of a stream that the key names, beside the task's steps."""
         unknown = sorted(data.keys() - kind.model_fields.keys())
         if unknown:
@@ -299,7 +302,7 @@ class Operations:
         event_id = self._new_id()
         self._tasks.keep_time()
         return kind(
-            originator_id=request_id(created.task_id, key or str(event_id)),
+            originator_id=request_id(created.task_id, key),
             originator_version=1,
             event_id=event_id,
             occurred_at=max(self._clock.now(), created.occurred_at),

@@ -345,15 +345,15 @@ class Tasks(Sessions, Protocol):
         """The first event of those of the tasks that a coordinator can decide about."""
         ...
 
-    def request(self, requests: Sequence[TaskRequest]) -> Sequence[UUID]:
-        """Append requests, in one transaction, each to a stream of its own.
+    def request(self, requests: Sequence[TaskRequest], key: str) -> Sequence[UUID]:
+        """Append requests, in one transaction, each to a stream of its own, which the key names.
 
-        Returns the streams of those that were left out, since another request began the stream.
+        Returns the streams of those left out, that another request began. Raises MaybeStored.
         """
         ...
 
-    def note(self, notes: Sequence[TaskNote]) -> None:
-        """Append notes, each to a stream of its own; one whose stream there is already is not."""
+    def note(self, notes: Sequence[TaskNote], key: str) -> None:
+        """Append notes, each to a stream of its own, unless it is there. Raises MaybeStored."""
         ...
 
     def requested(self, request: UUID) -> TaskRequest:

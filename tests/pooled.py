@@ -96,7 +96,8 @@ class Relay:
 
     def close(self) -> None:
         """Cut everybody off."""
-        self._listener.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for one in self._sockets:
             with suppress(OSError):
@@ -197,6 +198,70 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
         while part := source.recv(65536):
             target.sendall(part)
+
+
+class Cutter:
+    """Between a client and the server; the answer to what it is told of is lost."""
+
+    def __init__(self, url: str) -> None:
+        parts = conninfo.conninfo_to_dict(url)
+        self._server = str(parts["host"]), str(parts["port"])
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._sockets: list[socket.socket] = []
+        self._marker: bytes | None = None
+        self.cuts = 0
+        port = self._listener.getsockname()[1]
+        plain = "sslmode=disable&gssencmode=disable"
+        self.url = f"postgresql://{parts['user']}@127.0.0.1:{port}/{parts['dbname']}?{plain}"
+        Thread(target=self._accept, daemon=True).start()
+
+    def cut(self, marker: str) -> None:
+        """Lose the answer to the next statement whose text has this."""
+        self._marker = marker.encode()
+
+    def close(self) -> None:
+        """Cut everybody off."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for one in self._sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self) -> None:
+        host, port = self._server
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                local = host.startswith("/")
+                server = socket.socket(socket.AF_UNIX if local else socket.AF_INET)
+                self._sockets += [client, server]
+                server.connect(f"{host}/.s.PGSQL.{port}" if local else (host, int(port)))
+                seen: list[bytes] = []
+                Thread(target=self._ask, args=(client, server, seen), daemon=True).start()
+                Thread(target=self._answer, args=(server, client, seen), daemon=True).start()
+
+    def _ask(self, client: socket.socket, server: socket.socket, seen: list[bytes]) -> None:
+        with suppress(OSError):
+            while part := client.recv(65536):
+                if self._marker is not None and self._marker in part:
+                    self._marker = None
+                    seen.append(part)
+                server.sendall(part)
+            server.shutdown(socket.SHUT_RDWR)
+
+    def _answer(self, server: socket.socket, client: socket.socket, seen: list[bytes]) -> None:
+        done = False
+        with suppress(OSError):
+            for kind, message in _messages(server):
+                done = done or (bool(seen) and kind == b"C")
+                if not done:
+                    client.sendall(kind + struct.pack("!i", len(message) + 4) + message)
+                elif kind == b"Z":
+                    self.cuts += 1
+                    break
+            client.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -6,9 +6,10 @@ former, as whoever asks again need not tell them apart), or it refuses for good 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
+from uuid import UUID
 
 import psycopg
 from eventsourcing.persistence import PersistenceError
@@ -19,6 +20,7 @@ from flowledger.engine.errors import (
     DatabaseUnavailable,
     EngineError,
     LeadershipLost,
+    MaybeStored,
     ProjectionRefused,
     ShardsBehind,
     StatementRefused,
@@ -76,6 +78,18 @@ def translated() -> Generator[None]:
         if meaning is None:
             raise
         raise meaning from error
+
+
+@contextmanager
+def told_again(again: str, tasks: Sequence[UUID] = (), key: str | None = None) -> Generator[None]:
+    """For a block that only writes: where its answer is lost, raise MaybeStored with these."""
+    try:
+        yield
+    except psycopg.Error as error:
+        meaning = meaning_of(error)
+        if isinstance(meaning, DatabaseUnavailable) and not isinstance(meaning, DatabaseBusy):
+            raise MaybeStored(again, str(meaning), tuple(tasks), key) from error
+        raise
 
 
 def meaning_of(error: Exception) -> EngineError | None:

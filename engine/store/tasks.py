@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
@@ -40,7 +41,7 @@ from flowledger.engine.store.arrays import (
     register_arrays,
 )
 from flowledger.engine.store.clock import DatabaseClock
-from flowledger.engine.store.failures import translated
+from flowledger.engine.store.failures import told_again, translated
 from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.ledger import registered
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
@@ -247,19 +248,32 @@ class PostgresTasks:
         events = (self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows)
         return {event.task_id: event for event in events if isinstance(event, TaskCreated)}
 
-    def request(self, requests: Sequence[TaskRequest]) -> Sequence[UUID]:
-        """Append requests, in one transaction, each to a stream of its own.
+    def request(self, requests: Sequence[TaskRequest], key: str) -> Sequence[UUID]:
+        """Append requests, in one transaction, each to a stream of its own, which the key names.
 
         Returns the streams of those that were left out, since another request began the stream.
+        Raises MaybeStored.
         """
-        stored = [self._mapper.to_stored_event(request) for request in requests]
-        rows = self._all(REQUEST, event_arrays(stored))
-        left_out: Sequence[UUID] = rows[0][0]
+        left_out: Sequence[UUID] = self._append(REQUEST, requests, key)[0][0]
         return left_out
 
-    def note(self, notes: Sequence[TaskNote]) -> None:
-        """Append notes, each to a stream of its own; one whose stream there is already is not."""
-        self._all(NOTE, event_arrays([self._mapper.to_stored_event(note) for note in notes]))
+    def note(self, notes: Sequence[TaskNote], key: str) -> None:
+        """Append notes, each to a stream of its own; one whose stream there is already is not.
+
+        Raises MaybeStored.
+        """
+        self._append(NOTE, notes, key)
+
+    def _append(
+        self, query: Any, facts: Sequence[TaskRequest | TaskNote], key: str
+    ) -> list[tuple[Any, ...]]:
+        arrays = event_arrays([self._mapper.to_stored_event(fact) for fact in facts])
+        with (
+            translated(),
+            self._pool.connection() as connection,
+            told_again(f"ask again with key={key!r}", [fact.task_id for fact in facts], key),
+        ):
+            return connection.execute(query, arrays, binary=True).fetchall()
 
     def requested(self, request: UUID) -> TaskRequest:
         """The request in a stream. Raises LogCorrupt where there is none."""
@@ -307,19 +321,29 @@ class PostgresTasks:
 
     def _submit(self, created: Sequence[TaskCreated], *, only_new: bool) -> Sequence[UUID]:
         arrays = self._arrays(created)
+        ids = [event.task_id for event in created]
+        again = (
+            f"submit it again with task_id={ids[0]}"
+            if len(ids) == 1
+            else ("submit them again with task_ids, which this error has")
+        )
         try:
             with (
                 translated(),
                 self._pool.connection() as connection,
+                told_again(again, ids),
                 connection.transaction() if only_new else nullcontext(),
             ):
                 rows = connection.execute(SUBMIT, arrays, binary=True).fetchall()
                 return _owners(created, rows, only_new=only_new)
         except StreamMoved:
-            # The ids are this call's own: where they are taken, the answer to an earlier attempt
-            # was lost after it was stored.
-            if all(self.known(event.task_id) for event in created):
-                return [event.task_id for event in created]
+            # Where the ids are taken, the answer to an earlier attempt was lost after it was
+            # stored.
+            stored = self.created(ids)
+            for event in created:
+                _require_same(event, stored.get(event.task_id))
+            if len(stored) == len(created):
+                return ids
             raise
 
     def _arrays(self, created: Sequence[TaskCreated]) -> tuple[Any, ...]:
@@ -357,6 +381,18 @@ class PostgresTasks:
 
 def _rows(connection: Connection, query: Any, task_id: UUID) -> list[tuple[Any, ...]]:
     return connection.execute(query, (task_id,), binary=True).fetchall()
+
+
+def _require_same(event: TaskCreated, stored: TaskCreated | None) -> None:
+    """Refuse an id that stands for something else."""
+    if stored is None:
+        return
+    told = [json.dumps(one.context, sort_keys=True) for one in (stored, event)]
+    if stored.template_id != event.template_id or told[0] != told[1]:
+        raise InvalidSubmission(
+            f"task_id {event.task_id} is that of a task of {stored.namespace}/{stored.template}"
+            f"@{stored.version} with another context: give each task an id of its own"
+        )
 
 
 def _as_bytes(created: Sequence[TaskCreated]) -> ByteaArray:

@@ -1,5 +1,5 @@
 -- Leave tasks to the coordinator, in the caller's own transaction: no log lock, no setting changed.
--- Returns, for each in order, the task that has the identity. Locks: identity rows.
+-- Returns, for each in order, the task that has the identity; one that is stored is left. Locks: identity rows.
 
 create or replace function flowledger.submit_later(
     p_identities text[],
@@ -23,7 +23,7 @@ begin
     select i.task, i.encoding, i.topic, i.state
     from unnest(p_tasks, p_topics, p_states, p_encodings, v_owners)
         with ordinality as i (task, topic, state, encoding, owner, n)
-    where i.owner = i.task
+    where i.owner = i.task and not flowledger.is_known_task(i.task)
     order by i.n;
 
     perform pg_notify('flowledger.submission', '');
