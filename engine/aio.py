@@ -1,16 +1,21 @@
 """The engine's verbs for applications that live on an event loop.
 
-The engine itself is synchronous with threads; each verb here runs its twin in a thread, and waiting
-for a task holds no thread at all.
+The engine itself is synchronous with threads; each verb here runs its twin in a thread of the
+loop's pool, for as long as the database takes to answer. Waiting, for a task, an answer or a
+projection, holds no thread, and what may take long (opening, closing, verifying) has one of its
+own: so nobody waits for a thread behind those who wait.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from functools import partial
+from math import inf
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
@@ -22,7 +27,7 @@ from flowledger.engine.domain.reasons import Explanation
 from flowledger.engine.domain.replay import Difference
 from flowledger.engine.domain.states import TASK_ENDS, TaskState
 from flowledger.engine.domain.work import WorkflowLike
-from flowledger.engine.errors import TaskNotCreated, TaskUnfinished
+from flowledger.engine.errors import RequestRefused, TaskNotCreated, TaskUnfinished
 from flowledger.engine.handle import StepHandle, StepStatus, TaskHandle
 from flowledger.engine.operations import Asking, Noting, Request
 from flowledger.engine.outages import Health
@@ -30,6 +35,7 @@ from flowledger.engine.ports import Recorded
 from flowledger.engine.verification import Verification
 
 C = TypeVar("C")
+T = TypeVar("T")
 
 
 class AsyncTaskHandle:
@@ -85,27 +91,27 @@ class AsyncTaskHandle:
 
     async def cancel(self, **asking: Unpack[Asking]) -> Request:
         """Ask that the task and all its steps end."""
-        return await _asked(self._handle.cancel, asking)
+        return await _asked(self._handle.cancel, self._handle, asking)
 
     async def pause(self, **asking: Unpack[Asking]) -> Request:
         """Ask that nothing of the task starts until it is resumed."""
-        return await _asked(self._handle.pause, asking)
+        return await _asked(self._handle.pause, self._handle, asking)
 
     async def resume(self, **asking: Unpack[Asking]) -> Request:
         """Ask that a paused task goes on."""
-        return await _asked(self._handle.resume, asking)
+        return await _asked(self._handle.resume, self._handle, asking)
 
     async def resolve(self, **asking: Unpack[Asking]) -> Request:
         """Say that the task was settled elsewhere."""
-        return await _asked(self._handle.resolve, asking)
+        return await _asked(self._handle.resolve, self._handle, asking)
 
     async def reset(self, **asking: Unpack[Asking]) -> Request:
         """Ask that what did not succeed of the task is tried anew."""
-        return await _asked(self._handle.reset, asking)
+        return await _asked(self._handle.reset, self._handle, asking)
 
     async def fail(self, **asking: Unpack[Asking]) -> Request:
         """Ask that a blocked task ends in error."""
-        return await _asked(self._handle.fail, asking)
+        return await _asked(self._handle.fail, self._handle, asking)
 
     async def annotate(self, kind: str, value: object, **noting: Unpack[Noting]) -> None:
         """Attach a JSON value to the task."""
@@ -137,41 +143,89 @@ class AsyncStepHandle:
 
     async def cancel(self, **asking: Unpack[Asking]) -> Request:
         """Ask that the step is not done, nor what depends on it."""
-        return await _asked(self._handle.cancel, asking)
+        return await _asked(self._handle.cancel, self._handle.task, asking)
 
     async def reset(self, **asking: Unpack[Asking]) -> Request:
         """Ask that the step is tried anew."""
-        return await _asked(self._handle.reset, asking)
+        return await _asked(self._handle.reset, self._handle.task, asking)
 
     async def resolve(self, **asking: Unpack[Asking]) -> Request:
         """Say that the step was settled elsewhere, without a result."""
-        return await _asked(self._handle.resolve, asking)
+        return await _asked(self._handle.resolve, self._handle.task, asking)
 
     async def complete(self, result: object = None, **asking: Unpack[Asking]) -> Request:
         """Say that the step was done elsewhere, with this result."""
-        return await _asked(partial(self._handle.complete, result), asking)
+        return await _asked(partial(self._handle.complete, result), self._handle.task, asking)
 
     async def skip(self, **asking: Unpack[Asking]) -> Request:
         """Ask that the task does without the step."""
-        return await _asked(self._handle.skip, asking)
+        return await _asked(self._handle.skip, self._handle.task, asking)
 
 
-async def _asked(verb: Callable[..., Request], asking: Asking) -> Request:
+Waiter = Callable[[Callable[[], object]], AbstractContextManager[None]]
+
+
+async def _told(waiter: Waiter, seconds: float) -> None:
+    """Wait until the waiter is told, at most so many seconds, without a thread."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    with suppress(TimeoutError), waiter(lambda: loop.call_soon_threadsafe(told.set)):
+        await asyncio.wait_for(told.wait(), max(0.0, seconds))
+
+
+async def _asked(verb: Callable[..., Request], handle: TaskHandle, asking: Asking) -> Request:
     """Ask in a thread, and wait for the answer without one."""
-    wait = asking.get("wait")
-    try:
-        request = await asyncio.to_thread(verb, **{**asking, "wait": 0.0})
-    except TaskNotCreated:
-        if wait == 0:
-            raise
-        return await asyncio.to_thread(verb, **asking)
-    if wait == 0:
-        return request
-    loop, answered, seconds = asyncio.get_running_loop(), asyncio.Event(), request.seconds(wait)
-    with suppress(TimeoutError), request.told(lambda: loop.call_soon_threadsafe(answered.set)):
-        await asyncio.wait_for(answered.wait(), seconds)
-    await asyncio.to_thread(request.settle, seconds)
+
+    def ask(**asking: Any) -> list[Request]:
+        return [verb(**asking)]
+
+    (request,) = await _all_asked(ask, lambda _: handle, asking, handle.answer_seconds)
+    if asking.get("wait") != 0:
+        await asyncio.to_thread(request.settle, 0.0)
     return request
+
+
+async def _all_asked(
+    ask: Callable[..., list[Request]],
+    task: Callable[[UUID], TaskHandle],
+    asking: Asking,
+    seconds: float,
+) -> list[Request]:
+    """Ask, of tasks that are only submitted once they are taken on, and wait for all answers.
+
+    `seconds` is how long, where the caller has not said so. Raises RequestUnanswered.
+    """
+    wait = asking.get("wait")
+    seconds = seconds if wait is None else wait
+    until = monotonic() + seconds
+    while True:
+        try:
+            requests = await asyncio.to_thread(ask, **{**asking, "wait": 0.0})
+            break
+        except TaskNotCreated as error:
+            if monotonic() >= until:
+                raise
+            await _told(task(error.task_id).taken_on, until - monotonic())
+    for request in requests if wait != 0 else ():
+        await _told(request.told, until - monotonic())
+        with suppress(RequestRefused):
+            await asyncio.to_thread(request.settle, seconds)
+    return requests
+
+
+async def _apart(work: Callable[[], T]) -> T:
+    """Run what may take long in a thread of its own."""
+    with closing_soon() as threads:
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+
+@contextmanager
+def closing_soon() -> Generator[ThreadPoolExecutor]:
+    """A thread that ends with what it does, and is not waited for."""
+    threads = ThreadPoolExecutor(1, "flowledger-apart")
+    try:
+        yield threads
+    finally:
+        threads.shutdown(wait=False)
 
 
 class AsyncVerification:
@@ -202,7 +256,7 @@ class AsyncVerification:
 
     async def __aiter__(self) -> AsyncIterator[Difference]:
         differences = iter(self._run)
-        while (found := await asyncio.to_thread(next, differences, None)) is not None:
+        while (found := await _apart(partial(next, differences, None))) is not None:
             yield found
 
 
@@ -223,16 +277,15 @@ class AsyncEngine:
         classifier: Classifier = classify,
     ) -> AsyncEngine:
         """Open the engine and start the roles in this process, as `Engine.open` does."""
-        return cls(
-            await asyncio.to_thread(
-                Engine.open,
-                workflows=workflows,
-                projections=projections,
-                roles=roles,
-                settings=settings,
-                classifier=classifier,
-            )
+        opening = partial(
+            Engine.open,
+            workflows=workflows,
+            projections=projections,
+            roles=roles,
+            settings=settings,
+            classifier=classifier,
         )
+        return cls(await _apart(opening))
 
     @property
     def health(self) -> Mapping[str, Health]:
@@ -246,7 +299,15 @@ class AsyncEngine:
         timeout: float | None = None,  # noqa: ASYNC109 - as without asyncio
     ) -> int:
         """As `Engine.projections.wait_for`."""
-        return await asyncio.to_thread(self._engine.projections.wait_for, name, position, timeout)
+        projections = self._engine.projections
+        wanted = await asyncio.to_thread(projections.wanted, position)
+        until = inf if timeout is None else monotonic() + timeout
+        while (reached := await asyncio.to_thread(projections.reached, name)) < wanted:
+            left = until - monotonic()
+            if left <= 0:
+                raise await asyncio.to_thread(projections.behind, name, reached, wanted)
+            await asyncio.sleep(min(left, projections.look_seconds))
+        return reached
 
     async def submit(
         self, workflow: WorkflowLike[C], context: C, **options: Any
@@ -286,13 +347,17 @@ class AsyncEngine:
         self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]
     ) -> list[Request]:
         """Ask of all these tasks that they end."""
-        return await asyncio.to_thread(lambda: self._engine.cancel_many(tasks, **asking))
+        ask = partial(self._engine.cancel_many, [*tasks])
+        seconds = self._engine.settings.submit.answer_wait_seconds
+        return await _all_asked(ask, self._engine.task, asking, seconds)
 
     async def reset_many(
         self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]
     ) -> list[Request]:
         """Ask of all these tasks that what failed is tried anew."""
-        return await asyncio.to_thread(lambda: self._engine.reset_many(tasks, **asking))
+        ask = partial(self._engine.reset_many, [*tasks])
+        seconds = self._engine.settings.submit.answer_wait_seconds
+        return await _all_asked(ask, self._engine.task, asking, seconds)
 
     async def pause_template(self, key: str, *, reason: str, actor: str) -> bool:
         """Queue no step of any task of the template until it is resumed."""
@@ -306,7 +371,7 @@ class AsyncEngine:
 
     async def close(self) -> None:
         """Stop the roles and close every connection."""
-        await asyncio.to_thread(self._engine.close)
+        await _apart(self._engine.close)
 
     async def __aenter__(self) -> Self:
         return self

@@ -130,6 +130,15 @@ class TaskHandle:
         finally:
             self._endings.forget(self._tasks.ended, self.id, ended)
 
+    @contextmanager
+    def taken_on(self, told: Callable[[], object]) -> Generator[None]:
+        """Within the block, call `told` from another thread once a coordinator knows the task."""
+        self._endings.tell(self._tasks.created, self.id, told)
+        try:
+            yield
+        finally:
+            self._endings.forget(self._tasks.created, self.id, told)
+
     def result(self, timeout: float | None = None) -> Mapping[str, Any]:
         """The result of every step that has one, by the step's name, once the task is done.
 
@@ -224,6 +233,11 @@ class TaskHandle:
         Steps that are pending are not counted: they have no rows.
         """
         return self._tasks.progress(self.id, names)
+
+    @property
+    def answer_seconds(self) -> float:
+        """How long requests wait for their answer where the caller does not say."""
+        return self._operations.wait_seconds
 
     def _ask(self, kind: type[TaskRequest], asking: Asking) -> Request:
         (request,) = self._operations.ask(kind, [self.id], **asking)

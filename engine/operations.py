@@ -158,7 +158,7 @@ class Operations:
         self._new_id = new_id
         self._ring = ring
         self._endings = endings
-        self._wait_seconds = wait_seconds
+        self.wait_seconds = wait_seconds
         self._max_result_bytes = max_result_bytes
 
     def ask(  # noqa: PLR0913 - what every request has
@@ -194,7 +194,7 @@ class Operations:
         for stream in self._tasks.request(asked, key):
             _same(self._tasks.requested(stream), kind, data.get("step"), key)
         self._ring("fact")
-        stands = (self._tasks, self._endings, self._wait_seconds)
+        stands = (self._tasks, self._endings, self.wait_seconds)
         requests = [Request(one.task_id, one.originator_id, *stands) for one in asked]
         seconds = self._seconds(wait)
         if seconds > 0:
@@ -218,7 +218,7 @@ class Operations:
             fault = unstorable(noted["value"], "value")
             if fault is not None:
                 raise InvalidRequest(f"{kind.topic}: {fault}")
-        (created,) = self._created([task], monotonic() + self._wait_seconds)
+        (created,) = self._created([task], monotonic() + self.wait_seconds)
         key = key or str(self._new_id())
         self._tasks.note([self._of_task(kind, created, f"note {key}", **noted)], key)
 
@@ -248,7 +248,7 @@ class Operations:
         return changed
 
     def _seconds(self, wait: float | None) -> float:
-        return self._wait_seconds if wait is None else wait
+        return self.wait_seconds if wait is None else wait
 
     def _await(self, requests: Sequence[Request], seconds: float, deadline: float) -> None:
         left = look(requests, self._tasks)

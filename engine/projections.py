@@ -52,12 +52,29 @@ class Projections:
         Without a position that is all that is in the log now, so what this process has stored is
         read by who asks next. `timeout` is in seconds (None: for ever). Raises ProjectionBehind.
         """
-        wanted = self._rows.head() if position is None else position
+        wanted = self.wanted(position)
         until = None if timeout is None else monotonic() + timeout
-        while (reached := self._reached(name)) < wanted:
+        while (reached := self.reached(name)) < wanted:
             if not self._wait(self._poll if until is None else until - monotonic()):
-                raise ProjectionBehind(name, reached, wanted, self.status(name).standing)
+                raise self.behind(name, reached, wanted)
         return reached
+
+    def wanted(self, position: int | None) -> int:
+        """The position to wait for: the one given, or that of the last event in the log."""
+        return self._rows.head() if position is None else position
+
+    def reached(self, name: str) -> int:
+        """The position up to which everything is in the rows."""
+        return self._known(name, self._rows.reached(name), none=None)
+
+    def behind(self, name: str, reached: int, wanted: int) -> ProjectionBehind:
+        """The error of one that has not come as far as it was wanted in time."""
+        return ProjectionBehind(name, reached, wanted, self.status(name).standing)
+
+    @property
+    def look_seconds(self) -> float:
+        """How long who waits sleeps before it looks again, where nothing tells it to."""
+        return self._poll / 16
 
     def pause(self, name: str) -> None:
         """Let it stand still until it is resumed; what is built of it too."""
@@ -102,7 +119,7 @@ class Projections:
         if seconds <= 0:
             return False
         with self._moved:
-            self._moved.wait(min(seconds, self._poll / 16))
+            self._moved.wait(min(seconds, self.look_seconds))
         return True
 
     def cancel_rebuild(self, name: str) -> int:
@@ -142,9 +159,6 @@ class Projections:
         asked = self._rows.want_parked(name, wanted, task, position)
         self._ring()
         return asked
-
-    def _reached(self, name: str) -> int:
-        return self._known(name, self._rows.reached(name), none=None)
 
     def _known(self, name: str, found: int | None, none: int | None = 0) -> int:
         if found is None or found == none:

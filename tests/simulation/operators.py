@@ -111,7 +111,7 @@ class Operators:
     def _request(self, request: TaskRequest) -> None:
         """Until it is certain that the request is stored: asking again is asking once."""
         try:
-            self._tasks.request([request])
+            self._tasks.request([request], str(request.originator_id))
         except DatabaseUnavailable:
             self._world.after(AGAIN_SECONDS, lambda: self._request(request))
             return
