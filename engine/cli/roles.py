@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event
+from time import monotonic
 from typing import Any
 
 import click
@@ -17,16 +19,31 @@ from flowledger.engine.cli.stopping import StopRequest
 from flowledger.engine.cli.targets import workflows_of
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.work import WorkflowLike
+from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
+from flowledger.engine.outages import Backoff, Outages
 from flowledger.engine.runtime.heap import settle
 from flowledger.engine.telemetry import Signal, logger
+
+wait_option = click.option(
+    "--wait-for-database",
+    is_flag=False,
+    flag_value=60.0,
+    default=0.0,
+    type=click.FloatRange(0.0, 86_400.0),
+    metavar="[SECONDS]",
+    help="Wait for a database that is away, 60 s or so many. Default: end at once.",
+)
 
 
 @click.command("start")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @handlers_option
 @time_scale_option
-def start(targets: tuple[str, ...], handlers: str | None, time_scale: float) -> None:
-    """Play all roles in this process, until SIGTERM or Ctrl-C.
+@wait_option
+def start(
+    targets: tuple[str, ...], handlers: str | None, time_scale: float, wait_for_database: float
+) -> None:
+    """Play all roles in this process, until SIGTERM, SIGHUP or Ctrl-C.
 
     Each TARGET is a workflow whose steps are run here: `module:attribute`, or a file. Running steps
     get worker.grace_seconds to finish; what is left is handed back.
@@ -35,30 +52,38 @@ def start(targets: tuple[str, ...], handlers: str | None, time_scale: float) -> 
     Example: flowledger start shop.orders:orders
     """
     settings = program_settings(quiet=False)
-    _serve(ALL_ROLES, workflows_of(targets, settings, handlers, time_scale), settings)
+    workflows = workflows_of(targets, settings, handlers, time_scale)
+    _serve(ALL_ROLES, workflows, settings, wait=wait_for_database)
 
 
 @click.command("coordinator")
-def coordinator() -> None:
-    """Follow the log and decide what runs next, until SIGTERM or Ctrl-C.
+@wait_option
+def coordinator(wait_for_database: float) -> None:
+    """Follow the log and decide what runs next, until SIGTERM, SIGHUP or Ctrl-C.
 
     Of several coordinators one leads, and the others take over when it is gone.
 
     \b
     Example: flowledger coordinator
     """
-    _serve(("coordinator",), (), program_settings(quiet=False))
+    _serve(("coordinator",), (), program_settings(quiet=False), wait=wait_for_database)
 
 
 @click.command("worker")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @handlers_option
 @time_scale_option
+@wait_option
 @click.option("--while-input", is_flag=True, hidden=True, help="Stop when standard input ends.")
 def worker(
-    targets: tuple[str, ...], handlers: str | None, time_scale: float, *, while_input: bool
+    targets: tuple[str, ...],
+    handlers: str | None,
+    time_scale: float,
+    wait_for_database: float,
+    *,
+    while_input: bool,
 ) -> None:
-    """Run steps of the TARGETs' workflows, until SIGTERM or Ctrl-C.
+    """Run steps of the TARGETs' workflows, until SIGTERM, SIGHUP or Ctrl-C.
 
     Each TARGET is `module:attribute`, or a file. Running steps get worker.grace_seconds to finish;
     what is left is handed back.
@@ -68,13 +93,14 @@ def worker(
     """
     settings = program_settings(quiet=False)
     workflows = workflows_of(targets, settings, handlers, time_scale)
-    _serve(("worker",), workflows, settings, while_input=while_input)
+    _serve(("worker",), workflows, settings, wait=wait_for_database, while_input=while_input)
 
 
 @click.command("projector")
 @click.argument("modules", nargs=-1, metavar="MODULE:ATTRIBUTE...")
-def projector(modules: tuple[str, ...]) -> None:
-    """Keep read models up to date, until SIGTERM or Ctrl-C.
+@wait_option
+def projector(modules: tuple[str, ...], wait_for_database: float) -> None:
+    """Keep read models up to date, until SIGTERM, SIGHUP or Ctrl-C.
 
     Those that come with the engine, those of the configuration and of installed packages, and those
     that are named here. Of several processes one runs each, and the others take over.
@@ -86,7 +112,8 @@ def projector(modules: tuple[str, ...]) -> None:
     named = settings.projections.model_copy(
         update={"modules": (*settings.projections.modules, *modules)}
     )
-    _serve(("projector",), (), settings.model_copy(update={"projections": named}))
+    settings = settings.model_copy(update={"projections": named})
+    _serve(("projector",), (), settings, wait=wait_for_database)
 
 
 def _serve(
@@ -94,6 +121,7 @@ def _serve(
     workflows: Sequence[WorkflowLike[Any]],
     settings: Settings,
     *,
+    wait: float,
     while_input: bool = False,
 ) -> None:
     stop = StopRequest()
@@ -105,12 +133,43 @@ def _serve(
         worn_out.set()
         stop.ask()
 
-    with Engine.open(workflows=workflows, roles=roles, settings=settings) as engine:
+    opening = partial(Engine.open, workflows=workflows, roles=roles, settings=settings)
+    engine = opened_within(wait, opening, stop, settings)
+    if engine is None:
+        return
+    with engine:
         engine.when_worn_out(leave)
         settle()
         stop.wait()
     if worn_out.is_set() and not stop.signalled:
         _start_anew()
+
+
+def opened_within(
+    seconds: float, opening: Callable[[], Engine], stop: StopRequest, settings: Settings
+) -> Engine | None:
+    """The engine, tried for so many seconds while the database is away; None: a stop was asked for.
+
+    Raises what `Engine.open` raises, DatabaseUnavailable at the end of the time.
+    """
+    database = settings.database
+    backoff = Backoff(database.reconnect_initial_seconds, database.reconnect_cap_seconds)
+    outages, until = Outages("program"), monotonic() + seconds
+    while True:
+        try:
+            engine = opening()
+        except DatabaseUnfit:
+            raise
+        except DatabaseUnavailable as error:
+            left = until - monotonic()
+            if left <= 0:
+                raise
+            outages.failed(error)
+            if stop.asked_within(min(left, backoff.pause())):
+                return None
+        else:
+            outages.succeeded()
+            return engine
 
 
 def _start_anew() -> None:

@@ -1,35 +1,51 @@
-"""What SIGTERM and SIGINT mean: a command that runs a workflow unwinds, a role stops in order."""
+"""What signals to end mean: a command that runs a workflow unwinds, a role stops in order."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from select import select
 from threading import Thread
+from time import monotonic
 from types import FrameType
 
-TERMINATED = 143
+from flowledger.engine.cli import end_at_once
+
+ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @contextmanager
 def unwinding() -> Generator[None]:
-    """Within the block SIGTERM unwinds like Ctrl-C, with exit code 143."""
+    """Within the block SIGTERM and SIGHUP unwind like Ctrl-C, with exit code 143 or 129."""
 
     def leave(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        sys.exit(TERMINATED)
+        signal.signal(number, at_once())
+        sys.exit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    numbers = [number for number in ENDS if number != signal.SIGINT and is_heard(number)]
+    before = {number: signal.signal(number, leave) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def is_heard(number: signal.Signals) -> bool:
+    """Whether the process is not told to ignore it, as `nohup` tells it to ignore SIGHUP."""
+    return signal.getsignal(number) is not signal.SIG_IGN
+
+
+def at_once() -> Callable[[int, FrameType | None], object] | signal.Handlers:
+    """The handler that ends the process; the first one of a container must have its own."""
+    return end_at_once if os.getpid() == 1 else signal.SIG_DFL
 
 
 class StopRequest:
-    """Asked for by the first SIGTERM or SIGINT; a second one kills, as it does without us.
+    """Asked for by the first SIGTERM, SIGINT or SIGHUP; a second kills, as it does without us.
 
     `signalled` says whether it was a signal. A pipe, as a signal's handler may run while this very
     thread holds any lock; and the interpreter writes to it too, since the system may give a signal
@@ -42,13 +58,21 @@ class StopRequest:
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._ask)
-        signal.signal(signal.SIGINT, self._ask)
+        for heard in filter(is_heard, ENDS):
+            signal.signal(heard, self._ask)
 
     def wait(self) -> None:
         """Wait until a stop is asked for."""
         while not self._asked:
             os.read(self._reader, 1)
+
+    def asked_within(self, seconds: float) -> bool:
+        """Whether a stop is asked for by the end of so many seconds, waiting for it."""
+        until = monotonic() + seconds
+        while not self._asked and (left := until - monotonic()) > 0:
+            if select([self._reader], [], [], left)[0]:
+                os.read(self._reader, 1)
+        return self._asked
 
     def ask(self) -> None:
         """Ask for it from within the program, from any thread."""
@@ -69,6 +93,6 @@ class StopRequest:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.signalled = True
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for heard in filter(is_heard, ENDS):
+            signal.signal(heard, at_once())
         self.ask()

@@ -1,0 +1,58 @@
+"""Roles that are started before their database: they wait for it where they are told to."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from command import PATIENCE, Command
+from own_server import OwnServer, own_server
+from pooled import free_port
+
+__all__ = ["own_server"]
+
+
+def command_on(url: str, folder: Path, opened: ExitStack) -> Command:
+    command = Command(url, folder, opened)
+    command.environment["FLOWLEDGER_DATABASE__RECONNECT_CAP_SECONDS"] = "0.2"
+    return command
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_a_role_waits_for_its_database_and_is_stopped_in_order(
+    own_server: OwnServer, tmp_path: Path, number: str
+) -> None:
+    with ExitStack() as opened:
+        command = command_on(own_server.url, tmp_path, opened)
+        own_server.crash()
+        process = command.start("coordinator", "--wait-for-database=60")
+        assert process.stderr
+        lines = iter(process.stderr.readline, "")
+        assert any("database.lost" in line for line in lines)
+
+        own_server.start()
+
+        assert any("engine.opened" in line for line in lines)
+        process.send_signal(getattr(signal, number))
+        assert any("engine.closed" in line for line in lines)
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_role_that_waits_can_be_stopped_and_one_that_waited_long_enough_ends(
+    tmp_path: Path,
+) -> None:
+    away = f"postgresql://ada@127.0.0.1:{free_port()}/flow"
+    with ExitStack() as opened:
+        command = command_on(away, tmp_path, opened)
+        process = command.start("projector", "--wait-for-database")
+        assert process.stderr
+        assert "database.lost" in process.stderr.readline()
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+        ended = command("coordinator", "--wait-for-database", "0.5")
+
+        assert ended.code == 2
+        assert "cannot be reached" in ended.error
