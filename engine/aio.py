@@ -21,6 +21,7 @@ from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
 
 from flowledger.engine.api import ALL_ROLES, Engine, Role
+from flowledger.engine.callers import on_loop
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.classification import Classifier, classify
 from flowledger.engine.domain.reasons import Explanation
@@ -312,7 +313,11 @@ class AsyncEngine:
     async def submit(
         self, workflow: WorkflowLike[C], context: C, **options: Any
     ) -> AsyncTaskHandle:
-        """Store a task; the options are those of `Engine.submit`."""
+        """Store a task; the options are those of `Engine.submit`.
+
+        `connection` may be one of psycopg's or SQLAlchemy's that is awaited on this loop.
+        """
+        options["connection"] = on_loop(options.get("connection"))
         return AsyncTaskHandle(
             await asyncio.to_thread(lambda: self._engine.submit(workflow, context, **options))
         )
@@ -321,6 +326,7 @@ class AsyncEngine:
         self, workflow: WorkflowLike[C], contexts: Sequence[C], **options: Any
     ) -> list[AsyncTaskHandle]:
         """Store many tasks in one transaction; the options are those of `Engine.submit_many`."""
+        options["connection"] = on_loop(options.get("connection"))
         handles = await asyncio.to_thread(
             lambda: self._engine.submit_many(workflow, contexts, **options)
         )

@@ -146,9 +146,10 @@ class Engine:
     ) -> TaskHandle:
         """Store a task; a coordinator takes it on.
 
-        With a psycopg `connection` the task is part of the transaction that is open there: it
-        exists when that commits, and never if it does not. A task with the same identity (see
-        `Workflow(identity=…)` and `idempotency_key`) is returned, or DuplicateTask is raised.
+        With a `connection` (psycopg's, SQLAlchemy's Connection or Session on psycopg, Django's) the
+        task is part of its transaction: it exists when that commits, and never if it does not. A
+        task with the same identity (see `Workflow(identity=…)` and `idempotency_key`) is returned,
+        or DuplicateTask is raised.
         Higher priorities go first. Nothing is queued before `start_at`; a task that has not ended
         by `deadline_at` is stopped, and without one the template's deadline counts. `tags` are for
         people, and for read models. `task_id` is the id of an earlier attempt whose answer was

@@ -153,8 +153,8 @@ def require_session(
     if not kept:
         raise DatabaseUnfit(
             f"{shown_address(url)} is a pooler that gives each transaction another session, and the"
-            " engine listens and keeps settings in its own: use the address of the server itself, or"
-            " session mode (PgBouncer's pool_mode = session)"
+            " engine listens and keeps settings in its own: use the address of the server itself,"
+            " or session mode (PgBouncer's pool_mode = session)"
         )
     _keeping.add(url)
 

@@ -6,13 +6,13 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
-import psycopg
-from psycopg.rows import tuple_row
 from pydantic import JsonValue
 
+from flowledger.engine.callers import OnLoop
 from flowledger.engine.domain.annotations import TaskNote
 from flowledger.engine.domain.events import (
     TaskCreated,
@@ -27,7 +27,6 @@ from flowledger.engine.domain.template import Template, difference
 from flowledger.engine.errors import (
     DatabaseUnavailable,
     DefinitionChanged,
-    DuplicateTask,
     InvalidSubmission,
     LogCorrupt,
     StreamMoved,
@@ -38,11 +37,17 @@ from flowledger.engine.store.arrays import (
     ByteaArray,
     TextArray,
     UuidArray,
-    register_arrays,
 )
 from flowledger.engine.store.clock import DatabaseClock
 from flowledger.engine.store.failures import told_again, translated
 from flowledger.engine.store.identifiers import Identifiers
+from flowledger.engine.store.later import (
+    WHICH_DATABASE,
+    LaterSubmission,
+    WhichDatabase,
+    identities_of,
+    owners_of,
+)
 from flowledger.engine.store.ledger import registered
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.pool import Connection, Pool
@@ -67,22 +72,6 @@ LAST = (
 SUBMIT = "select * from flowledger.submit_tasks(%b, %b, %b, %b, %b)"
 REQUEST = "select flowledger.append_facts(%b, %b, %b, %b, %b, %b, 'fact')"
 NOTE = "select flowledger.append_facts(%b, %b, %b, %b, %b, %b, 'note')"
-# The cluster's number, where the role may know it.
-WHICH_DATABASE = """
-    select
-        d.datname::text, d.oid::bigint,
-        case when has_function_privilege('pg_catalog.pg_control_system()', 'execute')
-            then (select c.system_identifier from pg_catalog.pg_control_system() as c)
-        end
-    from pg_catalog.pg_database as d
-    where d.datname = pg_catalog.current_database()
-"""
-# The connection is the caller's, with any encoding: what is not ASCII is sent as bytes.
-SUBMIT_LATER = (
-    "select * from flowledger.submit_later("
-    "(select array_agg(convert_from(i.identity, 'UTF8') order by i.n)"
-    " from unnest(%b) with ordinality as i (identity, n)), %b, %b, %b, %b)"
-)
 
 
 class PostgresTasks:
@@ -96,7 +85,6 @@ class PostgresTasks:
         self._clock = clock
         self._identifiers = identifiers
         self._recorder = LedgerRecorder(LedgerDatastore(pool))
-        self._database: tuple[Any, ...] = ()
 
     @property
     def sessions(self) -> int:
@@ -150,36 +138,20 @@ class PostgresTasks:
         """Store tasks in one transaction, or on the caller's connection in the caller's.
 
         Returns for each the task that has its identity; with `only_new` raises DuplicateTask
-        where that is another one, and stores none. Raises TypeError for what is no psycopg
-        connection.
+        where that is another one, and stores none. Raises TypeError for what is no connection of
+        psycopg, SQLAlchemy or Django.
         """
         if connection is None:
             return self._submit(created, only_new=only_new)
-        if not isinstance(connection, psycopg.Connection):
-            raise TypeError(f"expected a psycopg connection, not {type(connection).__name__}")
-        cursor = cast("Connection", connection).cursor(row_factory=tuple_row)
-        self._check_database(cursor)
-        register_arrays(cursor.adapters)
-        if only_new:
-            # It opens the caller's transaction, so that the block is a savepoint and no commit.
-            cursor.execute("select")
-        with connection.transaction() if only_new else nullcontext():
-            cursor.execute(SUBMIT_LATER, (_as_bytes(created), *self._arrays(created)[1:]))
-            return _owners(created, cursor.fetchall(), only_new=only_new)
+        given = (identities_of(created), *self._arrays(created)[1:])
+        later = LaterSubmission(given, created, only_new=only_new)
+        if isinstance(connection, OnLoop):
+            return connection.run(partial(later.store_awaited, self._which_database()))
+        return later.store(self._which_database(), connection)
 
-    def _check_database(self, cursor: psycopg.Cursor[Any]) -> None:
-        """Refuse a caller's connection to another database: nobody here would know of its task."""
-        (theirs,) = cursor.execute(WHICH_DATABASE).fetchall()
-        if theirs != self._database:
-            (self._database,) = self._all(WHICH_DATABASE, ())
-        ours = self._database
-        unlike = [a for a, b in zip(theirs, ours, strict=True) if None not in {a, b} and a != b]
-        if unlike:
-            raise InvalidSubmission(
-                f"the connection is to another database ({theirs[0]}) than the engine's"
-                f" ({ours[0]}),"
-                " where nobody would take the task on; nothing was submitted"
-            )
+    def _which_database(self) -> WhichDatabase:
+        ((name, oid, cluster),) = self._all(WHICH_DATABASE, ())
+        return WhichDatabase(name, oid, cluster)
 
     def task(self, task_id: UUID) -> TaskRow | None:
         """The task's row; None where the coordinator has not seen it."""
@@ -335,7 +307,7 @@ class PostgresTasks:
                 connection.transaction() if only_new else nullcontext(),
             ):
                 rows = connection.execute(SUBMIT, arrays, binary=True).fetchall()
-                return _owners(created, rows, only_new=only_new)
+                return owners_of(created, rows, only_new=only_new)
         except StreamMoved:
             # Where the ids are taken, the answer to an earlier attempt was lost after it was
             # stored.
@@ -393,18 +365,3 @@ def _require_same(event: TaskCreated, stored: TaskCreated | None) -> None:
             f"task_id {event.task_id} is that of a task of {stored.namespace}/{stored.template}"
             f"@{stored.version} with another context: give each task an id of its own"
         )
-
-
-def _as_bytes(created: Sequence[TaskCreated]) -> ByteaArray:
-    identities = (event.identity for event in created)
-    return ByteaArray([None if one is None else one.encode() for one in identities])
-
-
-def _owners(
-    created: Sequence[TaskCreated], rows: Sequence[tuple[Any, ...]], *, only_new: bool
-) -> Sequence[UUID]:
-    owners = [row[0] for row in rows]
-    for event, owner in zip(created, owners, strict=True):
-        if only_new and event.task_id != owner:
-            raise DuplicateTask(owner)
-    return owners

@@ -1,0 +1,64 @@
+"""The driver's connection in what applications have: psycopg's, SQLAlchemy's or Django's.
+
+None of these libraries is imported: what is theirs is told by what it can do. Where SQLAlchemy has
+not begun a transaction yet, it is told to, as it does at the first statement: else it would not
+know that there is something to commit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+EXPECTED = "expected a connection of psycopg 3, SQLAlchemy (postgresql+psycopg) or Django"
+
+
+def connection_of(given: Any) -> psycopg.Connection[Any]:
+    """The psycopg connection whose transaction the caller has. Raises TypeError."""
+    if isinstance(given, psycopg.Connection):
+        return given
+    found = _driver_of(given)
+    if not isinstance(found, psycopg.Connection):
+        raise _unexpected(given, found)
+    return found
+
+
+async def async_connection_of(given: Any) -> psycopg.AsyncConnection[Any]:
+    """As `connection_of`, for those that are awaited."""
+    if isinstance(given, psycopg.AsyncConnection):
+        return given
+    found: object = None
+    if _can(given, "get_bind", "connection"):  # AsyncSession
+        given = await given.connection()
+    if _can(given, "get_raw_connection", "in_transaction"):  # AsyncConnection
+        if not given.in_transaction():
+            await given.begin()
+        found = (await given.get_raw_connection()).driver_connection
+    if not isinstance(found, psycopg.AsyncConnection):
+        raise _unexpected(given, found)
+    return found
+
+
+def _driver_of(given: Any) -> object:
+    if _can(given, "ensure_connection"):  # Django
+        given.ensure_connection()
+        return given.connection
+    if _can(given, "get_bind", "connection"):  # Session
+        return None if _can(given, "run_sync") else _driver_of(given.connection())
+    if _can(given, "exec_driver_sql", "in_transaction") and not _can(given, "run_sync"):
+        if not given.in_transaction():
+            given.begin()
+        return given.connection.driver_connection
+    return None
+
+
+def _can(given: object, *methods: str) -> bool:
+    return all(callable(getattr(given, method, None)) for method in methods)
+
+
+def _unexpected(given: object, found: object) -> TypeError:
+    kind = type(given)
+    named = kind.__name__ if found is None else f"{kind.__name__} of {type(found).__module__}"
+    awaited = isinstance(given, psycopg.AsyncConnection) or _can(given, "run_sync")
+    return TypeError(f"{EXPECTED}, not {named}{': AsyncEngine takes it' if awaited else ''}")
