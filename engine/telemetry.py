@@ -68,6 +68,7 @@ class Signal(StrEnum):
     LOOP_FAILED = "loop.failed"
     LOOP_LEFT = "loop.left"
     MIGRATION_APPLIED = "migration.applied"
+    POOL_EXHAUSTED = "pool.exhausted"
     PROGRAM_RESTARTED = "program.restarted"
     PROJECTION_EVENT_PARKED = "projection.event_parked"
     PROJECTION_LED = "projection.led"
@@ -178,6 +179,11 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
             "warning", "A stopping process did not wait any longer for a loop to end."
         ),
         Signal.MIGRATION_APPLIED: Meaning("info", "A migration changed the database's schema."),
+        Signal.POOL_EXHAUSTED: Meaning(
+            "warning",
+            "All connections of the process (database.pool_max_size) are in use, and who needs one"
+            " has waited for a second. Once, until one is free at once again.",
+        ),
         Signal.PROGRAM_RESTARTED: Meaning(
             "warning", "The program starts itself anew, to be rid of handlers that never end."
         ),

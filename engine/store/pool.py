@@ -28,12 +28,14 @@ from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
 from flowledger.engine.opener import Opener
 from flowledger.engine.store.address import shown_address
 from flowledger.engine.store.dialing import dial
+from flowledger.engine.telemetry import Signal, logger
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
 PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 # 25006: the session was made while the database was read-only. 0A000: its plans are of before a
 # migration. Another session may do.
+PATIENCE_SECONDS = 1.0
 OUT_OF_DATE = frozenset({"25006", "0A000"})
 
 
@@ -52,6 +54,8 @@ class Pool:
         self._closed = False
         self._opener = Opener()
         self._made = 0
+        self._told = False
+        self._log = logger("pool")
 
     def __enter__(self) -> Self:
         return self
@@ -133,10 +137,18 @@ class Pool:
             raise
 
     def _await_turn(self) -> None:
-        until = monotonic() + self._timeout
+        began = monotonic()
+        until = began + self._timeout
         with self._changed:
+            self._told = self._told and self._lent >= self._max_size
             while self._lent >= self._max_size and not self._closed:
-                if not self._changed.wait(until - monotonic()) and monotonic() >= until:
+                tell = until if self._told else min(until, began + PATIENCE_SECONDS)
+                if self._changed.wait(tell - monotonic()) or monotonic() < tell:
+                    continue
+                if not self._told:
+                    self._told = True
+                    self._log.emit(Signal.POOL_EXHAUSTED, connections=self._max_size)
+                if monotonic() >= until:
                     raise DatabaseUnavailable(
                         f"none of this process's {self._max_size} connections became free within"
                         f" {self._timeout:g} s (database.pool_max_size)"

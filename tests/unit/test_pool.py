@@ -184,6 +184,20 @@ def test_who_waits_in_vain_for_a_connection_is_told_the_setting(database: str) -
         backend(pool)
 
 
+def test_waiting_for_a_connection_is_told_once(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        open_pool(database, min_size=0, max_size=1, timeout_seconds=0.01) as pool,
+        pool.connection(),
+    ):
+        for _ in range(3):
+            with pytest.raises(DatabaseUnavailable, match="pool_max_size"):
+                backend(pool)
+
+    assert [record.getMessage().split()[0] for record in caplog.records] == ["pool.exhausted"]
+
+
 def test_a_closed_pool_lends_nothing_and_takes_nothing_back(database: str) -> None:
     pool = open_one(database)
     with pool.connection() as borrowed:
