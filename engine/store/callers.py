@@ -7,7 +7,7 @@ know that there is something to commit.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 
@@ -17,17 +17,17 @@ EXPECTED = "expected a connection of psycopg 3, SQLAlchemy (postgresql+psycopg) 
 def connection_of(given: Any) -> psycopg.Connection[Any]:
     """The psycopg connection whose transaction the caller has. Raises TypeError."""
     if isinstance(given, psycopg.Connection):
-        return given
+        return cast("psycopg.Connection[Any]", given)
     found = _driver_of(given)
     if not isinstance(found, psycopg.Connection):
         raise _unexpected(given, found)
-    return found
+    return cast("psycopg.Connection[Any]", found)
 
 
 async def async_connection_of(given: Any) -> psycopg.AsyncConnection[Any]:
     """As `connection_of`, for those that are awaited."""
     if isinstance(given, psycopg.AsyncConnection):
-        return given
+        return cast("psycopg.AsyncConnection[Any]", given)
     found: object = None
     if _can(given, "get_bind", "connection"):  # AsyncSession
         given = await given.connection()
@@ -37,7 +37,7 @@ async def async_connection_of(given: Any) -> psycopg.AsyncConnection[Any]:
         found = (await given.get_raw_connection()).driver_connection
     if not isinstance(found, psycopg.AsyncConnection):
         raise _unexpected(given, found)
-    return found
+    return cast("psycopg.AsyncConnection[Any]", found)
 
 
 def _driver_of(given: Any) -> object:
