@@ -97,6 +97,12 @@ class Request:
         answered, answer = self.answered, self._answer
         return answer.message if answered and isinstance(answer, RequestRefused) else None
 
+    @property
+    def message(self) -> str | None:
+        """What was said with the answer: why not, or what has to wait although it was granted."""
+        answered, answer = self.answered, self._answer
+        return answer.message if answered and answer is not None else None
+
     def wait(self, timeout: float | None = None) -> None:
         """Wait until it is granted, at most `timeout` seconds, or as many as are configured.
 

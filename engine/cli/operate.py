@@ -43,7 +43,8 @@ def asked(verb: Verb, asking: Asking) -> Answer:
         return Answer("unanswered", str(unanswered), unanswered.request_id)
     if asking.get("wait") == 0:
         return Answer("stored", "the request is stored; a coordinator will answer it", request.id)
-    return Answer("granted", "granted", request.id)
+    said = f"granted; {request.message}" if request.message else "granted"
+    return Answer("granted", said, request.id)
 
 
 def tell_answer(answer: Answer, about: dict[str, Any], *, as_json: bool) -> None:
@@ -51,7 +52,7 @@ def tell_answer(answer: Answer, about: dict[str, Any], *, as_json: bool) -> None
     failed = answer.answer in {"refused", "unanswered"}
     if as_json:
         found = {**about, "request": str(answer.request), "answer": answer.answer}
-        if answer.answer != "granted":
+        if answer.said != "granted":
             found["message"] = answer.said
         tell_json(found)
     elif failed:

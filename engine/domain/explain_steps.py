@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from flowledger.engine.domain import events as happened
 from flowledger.engine.domain.explain_limits import as_the_log_knows, counted, held_back
+from flowledger.engine.domain.faults import listed
 from flowledger.engine.domain.reasons import Reason, ReasonKind
 from flowledger.engine.domain.scene import Scene, behind, cause, iso
 from flowledger.engine.domain.states import StepState
@@ -32,12 +33,20 @@ def dependency(scene: Scene, number: int, parent: int) -> Reason:
     placed = scene.marks.steps.get(name)
     return Reason(
         kind=ReasonKind.DEPENDENCY,
-        sentence=f"waits for {name}, which is {STANDS[state]}",
+        sentence=f"waits for {name}, which is {STANDS[state]}{_early(scene, parent)}",
         about=name,
         cause=cause(placed),
         details={"dependency": name, "state": state},
         steps=(scene.name(number),),
     )
+
+
+def _early(scene: Scene, parent: int) -> str:
+    """Of a dependency that an operator settled: that it still waits for some of its own."""
+    if not scene.satisfies(parent):
+        return ""
+    own = [scene.name(n) for n in scene.run.unended_before(parent)]
+    return f" before {listed(own)}, on which it depends"
 
 
 def _never(scene: Scene, number: int, root: int) -> Reason:

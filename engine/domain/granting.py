@@ -51,6 +51,8 @@ DONE_TO: Mapping[type[StepEvent], str] = MappingProxyType(
 )
 """What an operator asks for, in words."""
 
+SETTLE = frozenset({StepResolvedManually, StepCompletedManually, StepSkipped})
+
 TO_RESET = frozenset({StepState.ERROR, StepState.CANCELLED})
 TO_REOPEN = frozenset({TaskState.BLOCKED, TaskState.ERROR})
 
@@ -63,10 +65,23 @@ def answer_request(this: Round, request: asked.TaskRequest) -> None:
     else:
         refusal = ABOUT_TASKS[type(request)](this, request)
     if refusal is None:
-        this.reply(RequestGranted, request)
+        this.reply(RequestGranted, request, message=_left_to_wait_for(this.run, request))
     else:
         this.reply(RequestRefused, request, message=refusal)
     this.request = None
+
+
+def _left_to_wait_for(run: Run, request: asked.TaskRequest) -> str | None:
+    """What follows a step that was settled early waits for what the step itself depends on."""
+    if not isinstance(request, StepRequest) or ABOUT_STEPS[type(request)] not in SETTLE:
+        return None
+    number = run.plan.numbers[request.step]
+    if not (run.unended[number] and run.plan.children[number]):
+        return None
+    before = run.unended_before(number)
+    names = listed([run.plan.steps[n].name for n in before])
+    have = "has" if len(before) == 1 else "have"
+    return f"what depends on {request.step} waits until {names} {have} ended"
 
 
 def stop_steps(this: Round, reason: str | None = None) -> None:

@@ -97,11 +97,15 @@ class StepSkipRequested(StepRequest):
 
 
 class RequestGranted(TaskEvent):
-    """What was asked for happened, in the transaction that stored this."""
+    """What was asked for happened, in the transaction that stored this.
+
+    `message` says what that does not let happen yet, where there is such a thing.
+    """
 
     topic = "request.granted"
 
     request: UUID
+    message: str | None = None
 
 
 class RequestRefused(TaskEvent):

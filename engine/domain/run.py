@@ -31,7 +31,7 @@ from flowledger.engine.domain.events import (
 )
 from flowledger.engine.domain.plan import Plan
 from flowledger.engine.domain.requests import RequestGranted, RequestRefused, TaskRequest
-from flowledger.engine.domain.states import DONE, TASK_ENDS, StepState, TaskState
+from flowledger.engine.domain.states import DONE, STEP_ENDS, TASK_ENDS, StepState, TaskState
 
 BUSY = frozenset({StepState.ENQUEUED, StepState.IN_PROGRESS})
 ACTIVE = BUSY | {StepState.WAITING_FOR_RETRY}
@@ -78,7 +78,9 @@ class Hold(NamedTuple):
 class Run:
     """The state of a task and its steps.
 
-    `ready` holds the numbers of pending steps whose dependencies are all satisfied, `held` those of
+    `open` counts for each step the dependencies that do not let it go yet, `unended` those that
+    have not ended, or ended before all that they depend on. `ready` holds the numbers of pending
+    steps that all their dependencies let go, `held` those of
     them, and of the retries that are due, that were not admitted, `undecided` the failed attempts
     that the coordinator has not answered yet, `requests` what operators asked for and were not
     answered, by stream, `timers` what falls due and when, `timed` whether the task as a whole ever
@@ -115,6 +117,7 @@ class Run:
         "timed",
         "timers",
         "undecided",
+        "unended",
     )
 
     def __init__(self, created: TaskCreated, plan: Plan) -> None:
@@ -135,6 +138,7 @@ class Run:
         self.ended_at: datetime | None = None
         self.steps: list[Step] = [NEW_STEP] * len(plan.steps)
         self.open: list[int] = [len(parents) for parents in plan.parents]
+        self.unended: list[int] = [*self.open]
         self.ready = set(plan.roots)
         self.held: dict[int, Hold] = {}
         self.undecided: dict[int, StepEvent] = {}
@@ -186,6 +190,16 @@ class Run:
             for step, state in zip(self.plan.steps, self.steps, strict=True)
             if state.state is StepState.ERROR
         )
+
+    def unended_before(self, number: int) -> list[int]:
+        """The steps that the step depends on, directly or not, and that have not ended."""
+        found, waiting = set[int](), [number]
+        while waiting:
+            for parent in self.plan.parents[waiting.pop()]:
+                if parent not in found:
+                    found.add(parent)
+                    waiting.append(parent)
+        return sorted(n for n in found if self.steps[n].state not in STEP_ENDS)
 
     def apply(self, event: TaskEvent) -> None:
         """Fold one event in. Raises IllegalTransition, and then nothing has changed."""
@@ -255,20 +269,51 @@ class Run:
             self.held.pop(number, None)
         if before is StepState.PENDING:
             self.ready.discard(number)
-        if after is StepState.PENDING:
-            if not self.open[number]:
-                self.ready.add(number)
-        elif after in DONE or (after is StepState.SKIPPED and self._is_dispensable(number)):
-            self._release_children(number)
+        if after is StepState.PENDING and not self.open[number]:
+            self.ready.add(number)
+        self._tell_children(number, before, after)
 
-    def _is_dispensable(self, number: int) -> bool:
-        return self.plan.steps[number].when_skipped == "continue"
+    def _satisfies(self, number: int, state: StepState) -> bool:
+        if state is StepState.SKIPPED:
+            return self.plan.steps[number].when_skipped == "continue"
+        return state in DONE
 
-    def _release_children(self, number: int) -> None:
-        for child in self.plan.children[number]:
-            self.open[child] -= 1
-            if not self.open[child] and self.steps[child].state is StepState.PENDING:
-                self.ready.add(child)
+    def _tell_children(self, number: int, before: StepState, after: StepState) -> None:
+        """A step lets its children go when it is done and all that it ever depended on has ended.
+
+        That is so by itself unless an operator settled it early. The counters follow the states
+        alone: where what had ended is reset, children that have not begun wait again.
+        """
+        if self.unended[number]:
+            return
+        ends = (after in STEP_ENDS) - (before in STEP_ENDS)
+        lets = self._satisfies(number, after) - self._satisfies(number, before)
+        told = [(number, ends, lets)] if ends or lets else []
+        while told:
+            teller, ends, lets = told.pop()
+            for child in self.plan.children[teller]:
+                if lets:
+                    self._count_open(child, lets=lets > 0)
+                if ends and (more := self._count_ended(child, ends)):
+                    told.append(more)
+
+    def _count_ended(self, number: int, ends: int) -> tuple[int, int, int] | None:
+        """What the step has to tell its own children, where it ended before what it depends on."""
+        waited, state = self.unended[number], self.steps[number].state
+        self.unended[number] = waits = waited - ends
+        if (waited and waits) or state not in STEP_ENDS:
+            return None
+        return number, ends, ends * self._satisfies(number, state)
+
+    def _count_open(self, number: int, *, lets: bool) -> None:
+        self.open[number] += -1 if lets else 1
+        if self.steps[number].state is not StepState.PENDING:
+            return
+        if not self.open[number]:
+            self.ready.add(number)
+        elif not lets:
+            self.ready.discard(number)
+            self.held.pop(number, None)
 
     def _remember(self, number: int, step: Step, event: StepEvent) -> None:
         if self.timers and type(event) not in KEEPS_TIMER:

@@ -52,10 +52,11 @@ class Scene:
         )
 
     def waits_for(self, number: int) -> list[int]:
-        """The dependencies of a step that are not satisfied."""
+        """The dependencies of a step that do not let it go: those that were settled early too."""
         if not self.run.open[number]:
             return []
-        return [n for n in self.run.plan.parents[number] if not self.satisfies(n)]
+        parents = self.run.plan.parents[number]
+        return [n for n in parents if not self.satisfies(n) or self.run.unended[n]]
 
     def obstacles(self) -> dict[int, int]:
         """The steps that cannot start, and for each a step before it whose end does not let it."""

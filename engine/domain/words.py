@@ -143,6 +143,8 @@ def what_happened(event: Event) -> str:
     fields = _fields(event)
     phrase = PHRASES.get(type(event), type(event).__name__)
     said = on_one_line(phrase.format_map(fields))
+    if isinstance(event, RequestGranted) and event.message:
+        said += f"; {on_one_line(event.message)}"
     if fields.get("reason"):
         said += f": {on_one_line(fields['reason'])}"
     return short(said) if isinstance(event, CUT) else said

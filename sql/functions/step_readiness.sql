@@ -1,5 +1,6 @@
 -- What may run next of a task, and what keeps the rest: a row for each of its steps, or of those that
--- p_steps names. A step is judged by all its dependencies, whichever steps are asked for.
+-- p_steps names. A step is judged by all its dependencies, whichever steps are asked for; one that an
+-- operator settled before all that it depends on itself had ended does not count as completed yet.
 --
 -- ready_for_execution is what the coordinator's own fold says: a pending step of a task that goes on,
 -- whose dependencies are all satisfied, or a retry that is due; nothing holds it, no pause, no limit.
@@ -51,6 +52,9 @@ as $$
         coalesce(s.attempt, 0),
         p.max_attempts
     from flowledger.task as t
+    cross join lateral (
+        select flowledger.early_steps(t.task_id, t.template_id) as steps offset 0
+    ) as e
     inner join flowledger.template_step as p on p.template_id = t.template_id
     left join lateral (
         select n.state, n.attempt, n.due_at
@@ -66,6 +70,7 @@ as $$
             o.state in ('complete', 'resolved_manually')
             or o.state = 'skipped' and o.step <> all (p.stoppers)
         )
+        and (e.steps is null or o.step <> all (e.steps))
     ) as d
     where t.task_id = p_task and (p_steps is null or p.step = any (p_steps));
 $$;

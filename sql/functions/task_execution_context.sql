@@ -27,6 +27,7 @@ declare
     v_open boolean;
     v_states text[];
     v_satisfied bigint;
+    v_early text[];
 begin
     select t.task_id, t.template_id, t.state, t.ended_at is null
     into task_id, v_template, state, v_open
@@ -35,6 +36,10 @@ begin
 
     if not found then
         return;
+    end if;
+
+    if v_open then
+        v_early := flowledger.early_steps(p_task, v_template);
     end if;
 
     select
@@ -50,6 +55,7 @@ begin
                     o.state in ('complete', 'resolved_manually')
                     or o.state = 'skipped' and o.step <> all (p.stoppers)
                 )
+                and (v_early is null or o.step <> all (v_early))
             )
         )
     into total_steps, v_states, v_satisfied

@@ -228,3 +228,26 @@ async def test_nobody_answers_on_an_event_loop(lab: Lab) -> None:
 
 def blocked(lab: Lab, task: Any) -> None:
     lab.until(lambda: task.state is TaskState.BLOCKED)
+
+
+@pytest.mark.parametrize("verb", ["skip", "complete", "resolve"])
+def test_what_follows_a_step_that_is_settled_early_waits_for_what_that_depends_on(
+    engine: Engine, verb: str
+) -> None:
+    world, task = begin(engine, line, waits="a")
+    assert world.started["a"].wait(PATIENCE)
+
+    step = task.step("b")
+    request = step.complete(7, **WORD) if verb == "complete" else getattr(step, verb)(**WORD)
+
+    assert request.message == "what depends on b waits until a has ended"
+    assert request.refusal is None
+    (reason,) = task.step("c").explain().reasons
+    assert reason.sentence.startswith("waits for b, which is ")
+    assert reason.sentence.endswith(" before a, on which it depends")
+    world.go["a"].set()
+    assert set(task.result(PATIENCE)) >= {"a", "c"}
+    history = [one.event for one in task.history() if hasattr(one.event, "step")]
+    ended = [n for n, e in enumerate(history) if e.topic == "step.completed" and e.step == "a"]
+    queued = [n for n, e in enumerate(history) if e.topic == "step.enqueued" and e.step == "c"]
+    assert ended < queued

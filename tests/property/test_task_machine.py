@@ -17,11 +17,13 @@ from random_tasks import DEADLINES, TIMES, Curious, interleaved, slots, template
 
 from flowledger.engine.domain.decisions import decide
 from flowledger.engine.domain.events import (
+    StepCancelled,
     StepCompleted,
     StepCompletedManually,
     StepEnqueued,
     StepErrored,
     StepEvent,
+    StepReset,
     StepResolvedManually,
     StepSkipped,
     StepStarted,
@@ -33,6 +35,7 @@ from flowledger.engine.domain.events import (
     TaskResolvedManually,
     TaskTimedOut,
 )
+from flowledger.engine.domain.plan import ancestors
 from flowledger.engine.domain.requests import (
     REQUESTS,
     RequestGranted,
@@ -50,6 +53,7 @@ from flowledger.engine.domain.summary import ExecutionStatus, counts_of, summary
 from flowledger.engine.domain.template import Template
 
 CONTINUES = (StepCompleted, StepCompletedManually, StepResolvedManually)
+STEP_ENDED = (*CONTINUES, StepErrored, StepCancelled, StepSkipped)
 ENDS = (TaskCompleted, TaskFailed, TaskCancelled, TaskTimedOut, TaskResolvedManually)
 
 
@@ -184,6 +188,15 @@ class TaskMachine(RuleBasedStateMachine):
                 assert set(self.planned(event.step).dependencies) <= satisfied
             if isinstance(event, CONTINUES) or self.is_dispensable(event):
                 satisfied.add(event.step)  # type: ignore[attr-defined]
+
+    @invariant()
+    def no_step_is_queued_before_all_that_it_ever_depends_on_has_ended(self) -> None:
+        ended: set[str] = set()
+        for event in self.log:
+            if isinstance(event, StepEnqueued):
+                assert ancestors(self.run.plan, event.step) <= ended
+            elif isinstance(event, (*STEP_ENDED, StepReset)):
+                (ended.discard if isinstance(event, StepReset) else ended.add)(event.step)
 
     @invariant()
     def no_step_completes_twice(self) -> None:

@@ -15,7 +15,7 @@ from simulation.world import Violation
 from flowledger.engine.domain import events as happened
 from flowledger.engine.domain.admission import demand_of
 from flowledger.engine.domain.event import Event, StepEvent, TaskEvent
-from flowledger.engine.domain.plan import Plan, compile_plan
+from flowledger.engine.domain.plan import Plan, ancestors, compile_plan
 from flowledger.engine.domain.replay import Replay, decided, differences
 from flowledger.engine.domain.requests import StepRequest
 from flowledger.engine.domain.run import Run
@@ -25,6 +25,12 @@ from flowledger.engine.ports import Snapshot
 
 COMPLETED = (happened.StepCompleted, happened.StepCompletedManually)
 SETTLED = (*COMPLETED, happened.StepResolvedManually)
+STEP_ENDED = (
+    *SETTLED,
+    happened.StepErrored,
+    happened.StepCancelled,
+    happened.StepSkipped,
+)
 ENDS = {
     happened.TaskCompleted: "complete",
     happened.TaskFailed: "error",
@@ -45,6 +51,7 @@ def check(cluster: Cluster, tasks: list[UUID], requests: list[UUID]) -> None:
             raise Violation(f"nobody has heard of {task}")
         plan = compile_plan(cluster.tasks.template(snapshot.task.template_id))
         _check_order(snapshot, plan)
+        _check_early(snapshot, plan)
         _check_end(snapshot, _folded(snapshot, plan))
     _check_times(cluster)
     _check_answers(cluster, requests)
@@ -79,6 +86,20 @@ def _check_order(snapshot: Snapshot, plan: Plan) -> None:
         skipped = isinstance(event, happened.StepSkipped) and step not in stops
         if skipped or isinstance(event, SETTLED):
             satisfied.add(step)
+
+
+def _check_early(snapshot: Snapshot, plan: Plan) -> None:
+    """No step before all that it depends on, directly or not, has ended, whoever settled it."""
+    ended: set[str] = set()
+    for event in (recorded.event for recorded in snapshot.history):
+        if isinstance(event, happened.StepEnqueued) and not ancestors(plan, event.step) <= ended:
+            raise Violation(
+                f"{event.step} was queued before something that it depends on had ended"
+            )
+        if isinstance(event, STEP_ENDED):
+            ended.add(event.step)
+        elif isinstance(event, happened.StepReset):
+            ended.discard(event.step)
 
 
 def _check_times(cluster: Cluster) -> None:
@@ -141,6 +162,7 @@ def _check_pending(run: Run) -> None:
     for number, step in enumerate(run.steps):
         if step.state is StepState.PENDING and not any(
             run.steps[parent].state in {StepState.PENDING, StepState.SKIPPED}
+            or run.unended_before(parent)
             for parent in run.plan.parents[number]
         ):
             raise Violation(f"{run.plan.steps[number].name} could have run")
