@@ -134,11 +134,10 @@ class Span:
         self.total = self.longest = NONE
 
     def add(self, time: timedelta) -> None:
-        """One more. What ends before it begins counts as none."""
-        if time > NONE:
-            self.times += 1
-            self.total += time
-            self.longest = max(self.longest, time)
+        """One more, as it is: what is said to have ended before it began is not hidden."""
+        self.times += 1
+        self.total += time
+        self.longest = max(self.longest, time)
 
     def row(self, total: str, longest: str) -> Row:
         """Its columns, by these names."""

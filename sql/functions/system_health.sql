@@ -1,3 +1,5 @@
+-- drop: function flowledger_v1.system_health()
+-- drop: function flowledger.system_health()
 -- How the engine is as a whole, in one row. Reads counters, and of the tables only what is due, held
 -- or alive, so that it costs the same whatever the number of tasks. What is behind or due is counted
 -- up to 1000, of each shard.
@@ -11,7 +13,7 @@ returns table (
     pending_steps bigint, enqueued_steps bigint, in_progress_steps bigint,
     waiting_for_retry_steps bigint, complete_steps bigint, error_steps bigint,
     cancelled_steps bigint, resolved_manually_steps bigint, skipped_steps bigint, total_steps bigint,
-    retry_due_steps bigint, backoff_steps bigint, longest_wait_seconds double precision,
+    retry_due_steps bigint, backoff_steps bigint, first_wait_seconds double precision,
     held_by_slot bigint, held_by_rate bigint, held_by_circuit bigint, held_by_template bigint,
     workers_live bigint, workers_isolated bigint, workers_worn_out bigint,
     coordinators_live bigint, shards bigint, shards_led bigint, facts_behind bigint,
@@ -109,9 +111,16 @@ begin
         t.steps_of_tasks,
         d.retries, greatest(t.steps_waiting_for_retry - d.retries, 0),
         (
-            select greatest(extract(epoch from v_now)::float8 - min(q.turn), 0)
-            from flowledger.queue as q
-            where q.worker_id is null
+            select extract(epoch from v_now)::float8 - flowledger.time_of(e.state, e.encoding) / 1e6
+            from (
+                select q.step_id, q.stream_version
+                from flowledger.queue as q
+                where q.worker_id is null
+                order by q.turn, q.queued
+                limit 1
+            ) as f
+            left join flowledger.event as e
+                on e.originator_id = f.step_id and e.originator_version = f.stream_version
         ),
         h.by_slot, h.by_rate, h.by_circuit, h.by_template,
         w.live, w.isolated, w.worn_out,

@@ -1,3 +1,4 @@
+-- drop: function flowledger_v1.analytics(interval)
 -- What happened in a time, as one row. Reads the minutes of that time and the counters, no task.
 
 create or replace function flowledger_v1.analytics(since interval default '1 hour')
@@ -5,7 +6,7 @@ returns table (
     period_start timestamptz, calculated_at timestamptz,
     active_tasks bigint, namespaces bigint, templates bigint,
     tasks_created bigint, task_completions bigint, task_errors bigint, task_cancellations bigint,
-    tasks_resolved bigint,
+    tasks_resolved bigint, task_endings bigint,
     completion_rate double precision, error_rate double precision,
     tasks_per_minute double precision, avg_task_seconds double precision,
     longest_task_seconds double precision,
@@ -24,6 +25,8 @@ declare
     v_now constant timestamptz := flowledger.clock();
     v_start constant timestamptz := date_trunc('minute', v_now - since, 'UTC');
 begin
+    perform flowledger.require_given('since', since is not null);
+
     return query
     with tasks as (
         select
@@ -69,6 +72,7 @@ begin
         v_start, v_now,
         l.active, t.namespaces, t.templates,
         t.created, t.completed, t.failed, t.cancelled, t.resolved,
+        t.ended::bigint,
         (t.completed / nullif(t.ended, 0))::double precision,
         (t.failed / nullif(t.ended, 0))::double precision,
         t.completed / nullif(p.minutes, 0),
@@ -79,10 +83,10 @@ begin
         extract(epoch from s.run_time / nullif(s.runs, 0)::double precision)::double precision,
         extract(epoch from nullif(s.longest_run, '0'))::double precision,
         extract(epoch from s.queue_time / nullif(s.started, 0))::double precision,
-        round((
+        case when t.ended + s.completed + s.failed > 0 then round((
             70 * (1 - coalesce(t.failed / nullif(t.ended, 0), 0))
             + 30 * (1 - coalesce(s.failed::numeric / nullif(s.completed + s.failed, 0), 0))
-        )::numeric, 1)::double precision
+        )::numeric, 1)::double precision end
     from tasks as t, steps as s, live as l, period as p;
 end
 $$;
@@ -90,12 +94,13 @@ $$;
 comment on function flowledger_v1.analytics(interval) is
     'What happened in a time up to now, in one row. The time begins with a whole minute, at '
     'period_start. active_tasks is how many tasks have not ended, now; namespaces and templates '
-    'are those of which a task was submitted or ended in the time. Rates are parts of the tasks '
-    'that ended, from 0 to 1. avg_task_seconds is from the submission to the end of the tasks that '
+    'are those of which a task was submitted or ended in the time. What is counted of tasks are '
+    'endings, task_endings in all: a task that ended, was opened again and ended anew has two. '
+    'Rates are parts of these endings, from 0 to 1. avg_task_seconds is from the submission to the end of the tasks that '
     'completed; avg_step_seconds is how long an attempt ran, however it ended, and '
     'avg_queue_seconds how long it was queued. step_failures are attempts whose handler raised, '
     'that ran too long, or whose worker was lost; step_errors are steps that were given up. '
-    'health_score goes to 100: 70 for tasks that did not end in error, 30 for attempts that '
-    'did not fail. What there was none of is null in averages and rates. Read from the projection '
+    'health_score goes to 100: 70 for endings that were no error, 30 for attempts that did not '
+    'fail; it is null where nothing ended and no attempt did. What there was none of is null in averages and rates. Read from the projection '
     'flowledger_analytics.
 Example: select task_completions, error_rate, avg_step_seconds from flowledger_v1.analytics(''15 minutes'')';

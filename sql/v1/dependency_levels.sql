@@ -11,6 +11,8 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
+    perform flowledger.require_tasks(task);
+
     return query select * from flowledger.dependency_levels(task);
 end
 $$;

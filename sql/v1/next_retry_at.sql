@@ -11,6 +11,8 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
+    perform flowledger.require_steps(task, step_name);
+
     return flowledger.next_retry_at(task, step_name);
 end
 $$;

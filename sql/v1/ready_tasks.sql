@@ -14,6 +14,8 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
+    perform flowledger.require_given('most', most is not null);
+
     return query select * from flowledger.ready_tasks(most);
 end
 $$;

@@ -16,6 +16,11 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    perform flowledger.require_given('since', since is not null);
+    perform flowledger.require_given('most', most is not null);
+    perform flowledger.require_given('min_executions', min_executions is not null);
+    perform flowledger.require_template(of_namespace, of_template, of_version);
+
     return query
     select
         m.namespace, m.template, m.version,

@@ -16,6 +16,9 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
+    perform flowledger.require_given('tasks', tasks is not null);
+    perform flowledger.require_tasks(variadic tasks);
+
     return query select * from flowledger.step_readiness_batch(tasks);
 end
 $$;

@@ -13,6 +13,8 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
+    perform flowledger.require_given('idle', idle is not null);
+
     return query select * from flowledger.stuck_tasks(idle);
 end
 $$;

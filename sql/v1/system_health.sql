@@ -1,3 +1,4 @@
+-- drop: function flowledger_v1.system_health()
 -- flowledger.system_health, for everyone, with the settings of the engine's own connections.
 -- drop: function flowledger_v1.system_health()
 
@@ -9,7 +10,7 @@ returns table (
     pending_steps bigint, enqueued_steps bigint, in_progress_steps bigint,
     waiting_for_retry_steps bigint, complete_steps bigint, error_steps bigint,
     cancelled_steps bigint, resolved_manually_steps bigint, skipped_steps bigint, total_steps bigint,
-    retry_due_steps bigint, backoff_steps bigint, longest_wait_seconds double precision,
+    retry_due_steps bigint, backoff_steps bigint, first_wait_seconds double precision,
     held_by_slot bigint, held_by_rate bigint, held_by_circuit bigint, held_by_template bigint,
     workers_live bigint, workers_isolated bigint, workers_worn_out bigint,
     coordinators_live bigint, shards bigint, shards_led bigint, facts_behind bigint,
@@ -34,8 +35,8 @@ comment on function flowledger_v1.system_health() is
     'States are counted as the coordinators know them: enqueued_steps is how deep the queue is, '
     'in_progress_steps how many steps run, pending_steps all that are not queued, those of ended '
     'tasks included. Of waiting_for_retry_steps, the time has come for retry_due_steps, and '
-    'backoff_steps still wait for it. longest_wait_seconds is how long the first step in the '
-    'queue has waited, with what its priority is worth. held_by_* are ready steps that a limit, a '
+    'backoff_steps still wait for it. first_wait_seconds is how long the step that is '
+    'claimed next has been in the queue; null where none is. held_by_* are ready steps that a limit, a '
     'circuit or a paused template keeps back. facts_behind is how many events the coordinators '
     'have still to decide on. What is due or behind is counted up to 1000, of each shard. '
     'parked_tasks are those that the coordinators leave alone, see the view of that name.

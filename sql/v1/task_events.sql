@@ -2,12 +2,18 @@
 
 create or replace function flowledger_v1.task_events(task uuid)
 returns setof flowledger_v1.events
-language sql
+language plpgsql
 stable
+security definer
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
-begin atomic
+as $$
+begin
+    perform flowledger.require_tasks(task);
+
+    return query
     select e.*
     from flowledger_v1.events as e
     where (
@@ -16,7 +22,8 @@ begin atomic
     )
     and e.task_id = task
     order by e.position;
-end;
+end
+$$;
 
 comment on function flowledger_v1.task_events(uuid) is
     'The whole history of a task, in the order of the log: its own events, those of its steps, and'

@@ -20,6 +20,8 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
+    perform flowledger.require_tasks(task);
+
     return query select * from flowledger.task_execution_context(task);
 end
 $$;

@@ -19,6 +19,9 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
+    perform flowledger.require_given('tasks', tasks is not null);
+    perform flowledger.require_tasks(variadic tasks);
+
     return query select * from flowledger.task_execution_contexts(tasks);
 end
 $$;

@@ -2,12 +2,18 @@
 
 create or replace function flowledger_v1.task_transitions(task uuid)
 returns setof flowledger_v1.transitions
-language sql
+language plpgsql
 stable
+security definer
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
-begin atomic
+as $$
+begin
+    perform flowledger.require_tasks(task);
+
+    return query
     select t.*
     from flowledger_v1.transitions as t
     where (
@@ -16,7 +22,8 @@ begin atomic
     )
     and t.task_id = task
     order by t.position;
-end;
+end
+$$;
 
 comment on function flowledger_v1.task_transitions(uuid) is
     'Who changed the state of a task and of its steps, when and why, in the order of the log.

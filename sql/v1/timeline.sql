@@ -13,6 +13,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    perform flowledger.require_tasks(task);
+
     return query
     select
         a.opened, a.step, a.attempt, a.outcome, a.enqueued_at, a.started_at, a.ended_at,

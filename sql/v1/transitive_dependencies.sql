@@ -11,6 +11,8 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
+    perform flowledger.require_steps(task, step_name);
+
     return query select * from flowledger.transitive_dependencies(task, step_name);
 end
 $$;

@@ -9,12 +9,14 @@ from board import Connection
 from model_rows import called, minute, step_minute, task_minute
 
 
-def test_where_nothing_happened_there_are_no_rates_and_all_is_well(connection: Connection) -> None:
+def test_where_nothing_happened_there_are_no_rates_and_nobody_says_all_is_well(
+    connection: Connection,
+) -> None:
     (row,) = called(connection, "analytics")
 
     assert (row["active_tasks"], row["task_completions"], row["step_attempts"]) == (0, 0, 0)
     assert row["completion_rate"] is row["error_rate"] is row["avg_task_seconds"] is None
-    assert row["health_score"] == 100
+    assert row["health_score"] is None
     begun, until = (datetime.fromisoformat(row[name]) for name in ("period_start", "calculated_at"))
     assert timedelta(hours=1) <= until - begun < timedelta(hours=1, minutes=1)
 

@@ -22,10 +22,14 @@ from board import (
     table_columns,
     task_row,
 )
+from given import event
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from flowledger.engine.domain.events import StepEnqueued
+from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.states import StepState, TaskState
+from flowledger.engine.store.mapper import LedgerMapper
 
 TEMPLATE = new_id()
 NO_TASKS = {f"{state}_tasks": 0 for state in TaskState} | {"paused_tasks": 0, "total_tasks": 0}
@@ -102,21 +106,32 @@ def test_retries_are_due_or_wait_for_their_time(connection: Connection) -> None:
     said(connection, waiting_for_retry_steps=3, retry_due_steps=2, backoff_steps=1)
 
 
-def test_the_first_in_the_queue_says_how_long_one_waits(connection: Connection) -> None:
-    at = now(connection).timestamp()
-    queue(connection, queue_row(new_id(), TEMPLATE, turn=at - 20))
-    queue(connection, queue_row(new_id(), TEMPLATE, turn=at - 90))
-    waited = health(connection)["longest_wait_seconds"]
+def test_the_first_in_the_queue_says_how_long_it_waits_without_what_its_priority_is_worth(
+    connection: Connection,
+) -> None:
+    at = now(connection)
+    for seconds, priority in ((90, 0), (20, 300)):
+        task = new_id()
+        when = at - timedelta(seconds=seconds)
+        queued = event(StepEnqueued, step="a").model_copy(update={"occurred_at": when})
+        append(
+            connection,
+            Row(step_id(task, "a"), 1, "step.enqueued", LedgerMapper().payload(queued), task),
+        )
+        turn = when.timestamp() - priority
+        queue(connection, queue_row(task, TEMPLATE, turn=turn))
+    waited = health(connection)["first_wait_seconds"]
     claim(connection, new_id(), [TEMPLATE], 1)
 
-    assert 90 <= waited < 100
-    assert 20 <= health(connection)["longest_wait_seconds"] < 30
+    assert 20 <= waited < 30
+    assert 90 <= health(connection)["first_wait_seconds"] < 100
+    view = "select queued_at from flowledger_v1.queue order by turn"
+    found = [row[0] for row in connection.execute(view)]
+    assert found == [at - timedelta(seconds=20), at - timedelta(seconds=90)]
 
 
-def test_a_turn_in_the_future_is_no_wait(connection: Connection) -> None:
-    queue(connection, queue_row(new_id(), TEMPLATE, turn=now(connection).timestamp() + 600))
-
-    said(connection, longest_wait_seconds=0)
+def test_an_empty_queue_makes_nobody_wait(connection: Connection) -> None:
+    said(connection, first_wait_seconds=None)
 
 
 def test_what_is_held_is_told_by_what_holds_it(connection: Connection) -> None:

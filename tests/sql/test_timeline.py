@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from board import Connection
+from board import Connection, Row, append
 from model_rows import attempt_row, called, now, task_row
 
 
 def test_attempts_are_told_in_the_order_in_which_they_began(connection: Connection) -> None:
     task = task_row(connection, 60)
+    append(connection, Row(task, 1, "task.created", b"{}", task))
     attempt_row(connection, 5, task_id=task, opened=9, step="pack", attempt=2)
     attempt_row(connection, 3, task_id=task, opened=4, outcome="failed", error_message="no")
     attempt_row(connection, 7)
@@ -22,6 +23,7 @@ def test_attempts_are_told_in_the_order_in_which_they_began(connection: Connecti
 
 def test_what_has_not_ended_or_was_never_queued_has_no_times(connection: Connection) -> None:
     task = task_row(connection, 60, ended_at=None)
+    append(connection, Row(task, 1, "task.created", b"{}", task))
     attempt_row(connection, 5, task_id=task, opened=1, ended_at=None, outcome=None)
     settled = {"enqueued_at": None, "started_at": None, "outcome": "skipped"}
     attempt_row(connection, 5, task_id=task, opened=2, **settled)
