@@ -7,7 +7,7 @@ to an event; of everything else only what is in the log is known then.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from flowledger.engine.domain.reasons import Explanation
 from flowledger.engine.domain.replay import Placed
 from flowledger.engine.domain.run import Run, fold_run
 from flowledger.engine.domain.scene import PlacedEvent, Scene
+from flowledger.engine.domain.states import TaskState
 from flowledger.engine.domain.surroundings import Surroundings
 from flowledger.engine.errors import (
     IllegalTransition,
@@ -50,6 +51,8 @@ def explained(
         if present.scene is None:
             return not_taken_on(task_id, step, present.beside)
         scene = present.scene
+        if step is None and present.snapshot.task is None:
+            return replace(explain_task(scene), state=TaskState.SUBMITTED)
     else:
         scene = earlier_scene(tasks, rules, task_id, at)
     if step is None:

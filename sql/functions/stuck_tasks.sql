@@ -4,7 +4,7 @@
 -- reason is what there is of the task, the first of: parked (the coordinator leaves it alone, see
 -- flowledger_v1.parked_tasks), running (a worker has a step), queued (nobody
 -- takes it), held (by a limit), due (a time has passed and nobody acted on it), nothing (and so nothing
--- will come of it by itself).
+-- will come of it by itself). Before them come tasks that no coordinator has met, which are submitted.
 --
 -- Costs a look at the log for each open task that is older than p_for and waits for no time.
 
@@ -68,6 +68,10 @@ begin
     and t.created_at < v_now - p_for
     and (w.reason = 'parked' or not m.later)
     and coalesce(e.at, t.created_at) < v_now - p_for
-    order by t.task_id;
+    union all
+    select u.task_id, u.namespace, u.template, u.state, u.created_at, 'submitted'
+    from flowledger_v1.tasks as u
+    where u.state = 'submitted' and (u.created_at is null or u.created_at < v_now - p_for)
+    order by 1;
 end
 $$;

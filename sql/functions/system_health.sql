@@ -98,7 +98,20 @@ begin
     )
 
     select
-        (select count(*) from flowledger.submission),
+        (select count(*) from flowledger.submission)
+        + (
+            select count(*)
+            from (
+                select
+                from flowledger.event as e
+                where e.notification_id > (select min(p.position) from flowledger.shard as p)
+                    and e.topic = 'task.created'
+                    and not exists (
+                        select from flowledger.task as n where n.task_id = e.originator_id
+                    )
+                limit 1000
+            ) as unmet
+        ),
         t.tasks_pending, t.tasks_in_progress, t.tasks_waiting, t.tasks_blocked, t.tasks_complete,
         t.tasks_error, t.tasks_cancelled, t.tasks_resolved_manually, t.tasks_paused,
         t.tasks_pending + t.tasks_in_progress + t.tasks_waiting + t.tasks_blocked + t.tasks_complete

@@ -1,4 +1,5 @@
--- Every task, with those whose submission the coordinator has not seen yet.
+-- Every task, with those that no coordinator has met: what applications left in transactions of their
+-- own, and what lies in the log behind the position of the coordinator that is furthest behind.
 
 create or replace view flowledger_v1.tasks as
 select
@@ -12,7 +13,18 @@ select
     coalesce(p.data ->> 'correlation_id', s.task_id::text), (p.data ->> 'occurred_at')::timestamptz,
     null, 0
 from flowledger.submission as s
-cross join lateral (select flowledger.payload_of(s.state, s.encoding) as data offset 0) as p;
+cross join lateral (select flowledger.payload_of(s.state, s.encoding) as data offset 0) as p
+union all
+select
+    e.originator_id, p.data ->> 'namespace', p.data ->> 'template', p.data ->> 'version',
+    (p.data ->> 'template_id')::uuid, 'submitted', false, (p.data ->> 'priority')::integer,
+    coalesce(p.data ->> 'correlation_id', e.originator_id::text),
+    (p.data ->> 'occurred_at')::timestamptz, null, 0
+from flowledger.event as e
+cross join lateral (select flowledger.payload_of(e.state, e.encoding) as data offset 0) as p
+where e.notification_id > (select min(s.position) from flowledger.shard as s)
+    and e.topic = 'task.created'
+    and not exists (select from flowledger.task as t where t.task_id = e.originator_id);
 
 comment on view flowledger_v1.tasks is
     'Every task as the coordinators know it. One that is `submitted` waits to be seen by them; where'

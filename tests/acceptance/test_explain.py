@@ -58,7 +58,7 @@ def test_a_task_that_nobody_has_taken_on_says_so_and_that_nobody_leads(lab: Lab)
 
     told = task.explain()
     reason = first(told, ReasonKind.SUBMITTED)
-    assert told.state is TaskState.PENDING
+    assert told.state is TaskState.SUBMITTED
     assert topic_of(task, reason) == "task.created"
     assert (reason.earliest, reason.sentence.endswith("a coordinator must run to take it on")) == (
         None,
