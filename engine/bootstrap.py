@@ -26,6 +26,7 @@ from flowledger.engine.runtime.endings import Endings
 from flowledger.engine.runtime.seat import Seat
 from flowledger.engine.runtime.service import Loop, Projecting, Service
 from flowledger.engine.runtime.shards import Shards
+from flowledger.engine.runtime.unserved import UnservedTemplates
 from flowledger.engine.runtime.worker import Worker
 from flowledger.engine.store import embedded
 from flowledger.engine.store.clock import DatabaseClock
@@ -211,6 +212,7 @@ class Parts:
                 },
                 projector=self._projector(projections, standing) if "projector" in roles else None,
                 ping=self._ping,
+                unserved=self._unserved() if "coordinator" in roles else None,
             ),
             projections=standing,
             resources=(self, self.pool),
@@ -227,6 +229,10 @@ class Parts:
         """Raises DatabaseUnavailable where the database does not answer."""
         with translated(), self.pool.connection() as connection:
             connection.execute("select")
+
+    def _unserved(self) -> UnservedTemplates:
+        seconds = self.settings.coordinator.reconcile_seconds
+        return UnservedTemplates(self.tasks.unserved, seconds)
 
     def _shards(self) -> tuple[Shards, ProcessBell]:
         """What leads shards in this process. Raises ShardsDiffer."""

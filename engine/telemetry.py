@@ -54,6 +54,7 @@ class Signal(StrEnum):
     COORDINATOR_SHARDS_CHANGED = "coordinator.shards_changed"
     COORDINATOR_TASK_PARKED = "coordinator.task_parked"
     COORDINATOR_TASKS_UNPARKED = "coordinator.tasks_unparked"
+    COORDINATOR_UNSERVED = "coordinator.unserved"
     COORDINATOR_YIELDED = "coordinator.yielded"
     DATABASE_BACK = "database.back"
     DATABASE_BUSY = "database.busy"
@@ -138,6 +139,9 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         ),
         Signal.COORDINATOR_TASKS_UNPARKED: Meaning(
             "info", "Tasks that were parked could be decided on again, and go on."
+        ),
+        Signal.COORDINATOR_UNSERVED: Meaning(
+            "warning", "So many tasks of these templates are open, and no worker has them."
         ),
         Signal.COORDINATOR_YIELDED: Meaning(
             "info", "Another process leads fewer shards than its share, so it gets some of these."

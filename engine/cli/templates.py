@@ -33,16 +33,18 @@ def templates() -> None:
 @templates.command("list")
 @json_option("Print one JSON object a line.")
 def list_templates(*, as_json: bool) -> None:
-    """Print every registered definition with its hash.
+    """Print every registered definition with its open tasks and its hash.
 
     \b
     Example: flowledger templates list
     """
     with stored_tasks(program_settings(quiet=True)) as tasks:
-        rows = tasks.templates()
+        rows, open_tasks = tasks.templates(), tasks.open_tasks()
     for namespace, name, version, digest in rows:
         key = f"{namespace}/{name}@{version}"
-        tell_either({"template": key, "hash": digest}, f"{key}  {digest}", as_json=as_json)
+        count = open_tasks.get(key, 0)
+        found = {"template": key, "hash": digest, "open_tasks": count}
+        tell_either(found, f"{key}  {digest}  {count} open", as_json=as_json)
 
 
 @templates.command("show")

@@ -17,6 +17,7 @@ from typing import Protocol
 from flowledger.engine.config import Settings
 from flowledger.engine.outages import Backoff, Health, Outages, Telling
 from flowledger.engine.ports import Bell
+from flowledger.engine.runtime.unserved import UnservedTemplates
 from flowledger.engine.runtime.worker import Worker
 from flowledger.engine.telemetry import Signal, logger
 
@@ -145,6 +146,7 @@ class Service:
         *,
         projector: tuple[Projecting, Bell] | None = None,
         ping: Callable[[], None] | None = None,
+        unserved: UnservedTemplates | None = None,
     ) -> None:
         """`others`: what else in this process needs the database, by name, for `health`.
 
@@ -155,6 +157,7 @@ class Service:
         self._worker = worker
         self._projector = projector
         self._ping = ping
+        self._unserved = unserved
         self._loops: list[Loop] = []
         self._new_bell = new_bell
         self._others = dict(others or {})
@@ -179,7 +182,8 @@ class Service:
         if self._coordinator is not None:
             handlers["parked"] = self._coordinator[0].parked
         found = {name: one.health for name, one in {**loops, **self._others}.items()}
-        return {**found, **handlers}
+        templates = {"templates": self._unserved.health} if self._unserved is not None else {}
+        return {**found, **handlers, **templates}
 
     def when_worn_out(self, tell: Callable[[], None]) -> None:
         """Have the worker tell that nothing but abandoned handlers is left in it."""
@@ -196,6 +200,8 @@ class Service:
         if self._coordinator is not None:
             coordinator, bell = self._coordinator
             self._loop("shards", coordinator.step, bell, coordinator.telling)
+        if self._unserved is not None:
+            self._loop("unserved", self._unserved.step, self._new_bell())
         if self._projector is not None:
             projector, bell = self._projector
             self._loop("projector", projector.step, bell)

@@ -267,6 +267,16 @@ class PostgresTasks:
         rows = self._all("select * from flowledger.list_templates()", ())
         return cast("list[tuple[str, str, str, str]]", rows)
 
+    def open_tasks(self) -> Mapping[str, int]:
+        """How many tasks of each template are open, by `namespace/name@version`."""
+        rows = self._all("select * from flowledger.open_tasks_by_template()", ())
+        return {f"{row[0]}/{row[1]}@{row[2]}": row[3] for row in rows}
+
+    def unserved(self) -> Sequence[tuple[str, int]]:
+        """Templates of which tasks are open and no live worker claims steps, and how many."""
+        rows = self._all("select * from flowledger.unserved_templates()", ())
+        return [(f"{row[0]}/{row[1]}@{row[2]}", row[3]) for row in rows]
+
     @contextmanager
     def _moment(self) -> Generator[Connection]:
         """Within the block, a connection to which nothing happens meanwhile."""

@@ -3,7 +3,13 @@
 create or replace view flowledger_v1.workers as
 select
     w.worker_id, w.host, w.pid, w.started_at, w.lease_until,
-    w.lease_until >= clock_timestamp() + o.shift as live, w.condition, coalesce(q.steps, 0) as steps
+    w.lease_until >= clock_timestamp() + o.shift as live, w.condition, coalesce(q.steps, 0) as steps,
+    case when w.templates is not null then array(
+        select t.namespace || '/' || t.name || '@' || t.version
+        from flowledger.template as t
+        where t.template_id = any (w.templates)
+        order by 1
+    ) end as serves, w.places
 from flowledger.worker as w
 cross join flowledger.clock_offset as o
 left join (
@@ -26,3 +32,6 @@ comment on column flowledger_v1.workers.live is 'Whether that time is still to c
 comment on column flowledger_v1.workers.condition is
     'ready; isolated: it takes only steps that are to run alone; worn_out: it claims nothing more.';
 comment on column flowledger_v1.workers.steps is 'How many steps it has claimed.';
+comment on column flowledger_v1.workers.serves is
+    'The templates whose steps it claims; null: it is of an older version, which does not say.';
+comment on column flowledger_v1.workers.places is 'How many steps it runs at once at most.';

@@ -291,7 +291,7 @@ def test_templates_are_listed_shown_and_validated(command: Command, order: str) 
     }
     as_json = command("templates", "show", "shop/order@1", "--json").value
     assert as_json == json.loads(json.dumps(yaml.safe_load(shown)))
-    assert command("templates", "list").out == f"shop/order@1  {listed[0]['hash']}\n"
+    assert command("templates", "list").out == f"shop/order@1  {listed[0]['hash']}  0 open\n"
 
 
 def test_a_reader_that_leaves_early_is_no_defect(command: Command, order: str) -> None:
