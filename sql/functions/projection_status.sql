@@ -1,6 +1,6 @@
 -- Every generation that is not retired: how far it is, how far behind, why it stands still, and
 -- whether it is well. p_patience is in seconds: who is behind and has not moved for longer is not
--- well; who is behind and moves is.
+-- well, nor who is paused; who is behind and moves is.
 --
 -- behind counts places of the log, some of which may be empty. lag is the age in seconds of the
 -- oldest event that is not in the rows. seconds_left is null of one that does not move, and
@@ -66,7 +66,7 @@ as $$
             when p.state = 'building' then 'rebuilding'
             else 'running'
         end,
-        not p.stands and p.failed_position is null,
+        not p.paused and not p.stands and p.failed_position is null,
         p.position, p.head, p.behind,
         coalesce(greatest(extract(epoch from flowledger.clock() - p.since), 0), 0)::double precision,
         p.host, p.pid, p.failed_position, p.failure, p.failures, p.parked,

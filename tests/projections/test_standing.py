@@ -67,7 +67,7 @@ def test_one_that_is_paused_says_so_and_takes_nothing(lab: Lab, hosts: Hosts) ->
     hosts.projections.pause("money")
     record(lab, [charged("ann")])
     host.settle()
-    assert standing(hosts) == ("paused", True)
+    assert standing(hosts) == ("paused", False)
     assert rows(lab) == {}
 
     hosts.projections.resume("money")

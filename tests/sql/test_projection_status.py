@@ -103,7 +103,7 @@ def test_one_that_is_paused_is_paused_whoever_leads_it(connection: Connection) -
     make(connection)
     call(connection, "pause_projection", "money", True)
 
-    assert standing(connection) == ("paused", True)
+    assert standing(connection) == ("paused", False)
 
 
 def test_one_that_cannot_take_an_event_is_not_well_at_once(connection: Connection) -> None:
