@@ -214,14 +214,15 @@ class Decider:
                 self._park_again(created.task_id, created.reason)
                 continue
             tried_again = self.parking.release(created.task_id)
-            run: Run | None = None
-            with self.parking.of(created.task_id, loading=True):
+            try:
                 run = self.runs.create(created)
-            if run is not None:
-                with self.parking.of(created.task_id):
-                    self._begin(batch, run, created, now)
-                    if tried_again:
-                        batch.unparked.append(created.task_id)
+            except UNDECIDABLE as error:
+                self.parking.failed(created.task_id, error, loading=True)
+                continue
+            with self.parking.of(created.task_id):
+                self._begin(batch, run, created, now)
+                if tried_again:
+                    batch.unparked.append(created.task_id)
         return len(found) == self._settings.submission_batch_size
 
     def _begin(self, batch: Batch, run: Run, created: TaskCreated, now: datetime) -> None:
