@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import orjson
@@ -121,7 +121,9 @@ class Remembered(Generic[K, V]):
 
 def own(value: J) -> J:
     """The same JSON value, and nobody else's: a handler may do with it as it pleases."""
-    return orjson.loads(orjson.dumps(value)) if value and isinstance(value, dict | list) else value
+    if value and isinstance(value, dict | list):
+        return cast("J", orjson.loads(orjson.dumps(value)))
+    return value
 
 
 class Inputs:

@@ -90,7 +90,8 @@ class SharedLoop:
     @property
     def current(self) -> Job | None:
         """Whose code runs at this moment. For any thread."""
-        frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001 - it is documented
+        frames = sys._current_frames()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        frame = frames.get(self._thread.ident or 0)
         found = next((job for job in _jobs_of(_frames_above(frame)) if job is not None), None)
         task = None if found is not None else asyncio.current_task(self.loop)
         return task.owner if isinstance(task, OwnedTask) else found
