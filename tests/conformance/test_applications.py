@@ -130,11 +130,11 @@ def test_ended_tasks_are_told_from_open_ones(store: Stores) -> None:
 def test_asking_twice_with_one_key_is_asking_once(store: Stores) -> None:
     task = store.submitted()
     asked = store.request(TaskCancelRequested, task)
-    assert list(store.tasks.request([asked])) == []
+    assert list(store.tasks.request([asked], "key")) == []
 
-    assert list(store.tasks.request([asked])) == []
+    assert list(store.tasks.request([asked], "key")) == []
     other = store.request(TaskPauseRequested, task)
-    assert list(store.tasks.request([other])) == [asked.originator_id]
+    assert list(store.tasks.request([other], "key")) == [asked.originator_id]
 
     assert store.tasks.requested(asked.originator_id) == asked
     assert dict(store.tasks.answers([asked.originator_id])) == {}
@@ -158,8 +158,8 @@ def test_a_note_is_in_the_history_once_and_no_fact(store: Stores) -> None:
     position = store.ledger.facts(0, 10)[-1].position
     note = store.request(TaskTagged, task, tags=("urgent",))
 
-    store.tasks.note([note])
-    store.tasks.note([note.model_copy(update={"event_id": new_id()})])
+    store.tasks.note([note], "key")
+    store.tasks.note([note.model_copy(update={"event_id": new_id()})], "key")
 
     assert kinds(store, task) == ["TaskCreated", "TaskTagged"]
     assert store.tasks.history(task)[1].event == note

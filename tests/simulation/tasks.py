@@ -176,7 +176,7 @@ class MemoryTasks:
         first = (event for task in tasks for event in self._database.log.stream(task)[:1])
         return {event.task_id: event for event in first if isinstance(event, TaskCreated)}
 
-    def request(self, requests: Sequence[TaskRequest]) -> Sequence[UUID]:
+    def request(self, requests: Sequence[TaskRequest], key: str) -> Sequence[UUID]:
         """Append requests, in one transaction, each to a stream of its own.
 
         Returns the streams of those that were left out, since another request began the stream.
@@ -185,7 +185,7 @@ class MemoryTasks:
         self._database.notify("fact")
         return sorted(left_out)
 
-    def note(self, notes: Sequence[TaskNote]) -> None:
+    def note(self, notes: Sequence[TaskNote], key: str) -> None:
         """Append notes, each to a stream of its own; one whose stream there is already is not."""
         self._database.log.append_facts(notes)
 
