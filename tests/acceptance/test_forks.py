@@ -111,17 +111,28 @@ def verbs_of_step(step: StepHandle) -> Mapping[str, Callable[[], object]]:
 
 
 def verbs_of_projections(projections: Projections) -> Mapping[str, Callable[[], object]]:
-    named = ("status", "wait_for", "pause", "resume", "rebuild", "cancel_rebuild", "remove")
+    named = (
+        "status",
+        "wait_for",
+        "reached",
+        "pause",
+        "resume",
+        "rebuild",
+        "cancel_rebuild",
+        "remove",
+    )
     parked = ("parked", "retry_parked", "drop_parked")
     return {
         "list": projections.list,
+        "wanted": lambda: projections.wanted(None),
         "wait_for_rebuild": lambda: projections.wait_for_rebuild(1, 30.0),
         **{name: lambda name=name: getattr(projections, name)("x") for name in named + parked},
     }
 
 
 # What asks nobody anything, closes or opens.
-ASIDE = frozenset({"open", "close", "settings", "projections", "id", "step", "told", "moved"})
+INNER = frozenset({"told", "taken_on", "answer_seconds", "moved", "behind", "look_seconds"})
+ASIDE = INNER | {"open", "close", "settings", "projections", "id", "step"}
 
 
 def of_all(engine: Engine, task: TaskHandle) -> list[tuple[type, Mapping[str, Any]]]:
