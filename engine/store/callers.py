@@ -7,7 +7,7 @@ know that there is something to commit.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 import psycopg
 
@@ -16,18 +16,18 @@ EXPECTED = "expected a connection of psycopg 3, SQLAlchemy (postgresql+psycopg) 
 
 def connection_of(given: Any) -> psycopg.Connection[Any]:
     """The psycopg connection whose transaction the caller has. Raises TypeError."""
-    if isinstance(given, psycopg.Connection):
-        return cast("psycopg.Connection[Any]", given)
+    if _is_plain(given):
+        return given
     found = _driver_of(given)
-    if not isinstance(found, psycopg.Connection):
+    if not _is_plain(found):
         raise _unexpected(given, found)
-    return cast("psycopg.Connection[Any]", found)
+    return found
 
 
 async def async_connection_of(given: Any) -> psycopg.AsyncConnection[Any]:
     """As `connection_of`, for those that are awaited."""
-    if isinstance(given, psycopg.AsyncConnection):
-        return cast("psycopg.AsyncConnection[Any]", given)
+    if _is_awaited(given):
+        return given
     found: object = None
     if _can(given, "get_bind", "connection"):  # AsyncSession
         given = await given.connection()
@@ -35,9 +35,17 @@ async def async_connection_of(given: Any) -> psycopg.AsyncConnection[Any]:
         if not given.in_transaction():
             await given.begin()
         found = (await given.get_raw_connection()).driver_connection
-    if not isinstance(found, psycopg.AsyncConnection):
+    if not _is_awaited(found):
         raise _unexpected(given, found)
-    return cast("psycopg.AsyncConnection[Any]", found)
+    return found
+
+
+def _is_plain(given: object) -> TypeGuard[psycopg.Connection[Any]]:
+    return isinstance(given, psycopg.Connection)
+
+
+def _is_awaited(given: object) -> TypeGuard[psycopg.AsyncConnection[Any]]:
+    return isinstance(given, psycopg.AsyncConnection)
 
 
 def _driver_of(given: Any) -> object:
@@ -60,5 +68,5 @@ def _can(given: object, *methods: str) -> bool:
 def _unexpected(given: object, found: object) -> TypeError:
     kind = type(given)
     named = kind.__name__ if found is None else f"{kind.__name__} of {type(found).__module__}"
-    awaited = isinstance(given, psycopg.AsyncConnection) or _can(given, "run_sync")
+    awaited = _is_awaited(given) or _can(given, "run_sync")
     return TypeError(f"{EXPECTED}, not {named}{': AsyncEngine takes it' if awaited else ''}")
