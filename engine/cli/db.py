@@ -97,7 +97,8 @@ def check_database(*, as_json: bool) -> None:
 @db.command("grants")
 @click.argument("roles", nargs=-1, type=click.Choice(ROLES), metavar="[ROLE]...")
 @click.option("--apply", is_flag=True, help="Make the roles where they are missing, and grant.")
-def grant_rights(roles: tuple[str, ...], *, apply: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a role.")
+def grant_rights(roles: tuple[str, ...], *, apply: bool, as_json: bool) -> None:
     """Print the rights of lesser roles, as SQL: of reader, auditor, submitter, operator, worker
     and coordinator, or of those that are named. Their database roles begin with flowledger_.
 
@@ -109,7 +110,11 @@ def grant_rights(roles: tuple[str, ...], *, apply: bool) -> None:
             statements = grants_of(connection, role)
             if apply:
                 grant(connection, role, statements)
-                tell(f"granted: flowledger_{role}")
+            name = f"flowledger_{role}"
+            if as_json:
+                tell_json({"role": name, "statements": [*statements], "applied": apply})
+            elif apply:
+                tell(f"granted: {name}")
             else:
                 tell_document("".join(f"{statement};\n" for statement in statements))
 

@@ -13,7 +13,8 @@ begin
 
     select t.task into v_unknown
     from unnest(p_tasks) with ordinality as t (task, n)
-    where not exists (
+    where not exists (select from flowledger.task as k where k.task_id = t.task)
+    and not exists (
         select from flowledger.event as e
         where e.originator_id = t.task and e.originator_version = 1 and e.task_id = t.task
     )

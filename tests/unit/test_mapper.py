@@ -17,7 +17,7 @@ from given import NOON, TASK, event
 
 from flowledger.engine.domain import upcasts
 from flowledger.engine.domain.events import StepCompleted, TaskStarted
-from flowledger.engine.errors import LogCorrupt
+from flowledger.engine.errors import LogCorrupt, UnstorableEvent
 from flowledger.engine.store.frame import length_of, read
 from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.recorder import event_arrays
@@ -127,7 +127,7 @@ def test_only_events_of_the_engine_are_stored() -> None:
 
 @pytest.mark.parametrize("value", [object(), {1: 2}, 2**64, {"a": {1, 2}}, "\ud800"])
 def test_what_is_no_json_is_refused(value: object) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(UnstorableEvent):
         MAPPER.to_stored_event(event(StepCompleted, 3, step="a", result=value))
 
 

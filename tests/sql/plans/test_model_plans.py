@@ -64,6 +64,7 @@ TABLES = (
 )
 
 
+SUBMITTED = new_id()
 FUNCTIONS = (
     "analytics()",
     "blocked_time()",
@@ -71,7 +72,7 @@ FUNCTIONS = (
     "slowest_tasks()",
     "slowest_steps_by_template()",
     "slowest_tasks_by_template()",
-    f"timeline('{new_id()}')",
+    f"timeline('{SUBMITTED}')",
 )
 
 
@@ -81,6 +82,10 @@ def test_a_question_reads_its_window_only(connection: Connection) -> None:
     blocked_minute(connection)
     task_row(connection, 5)
     attempt_row(connection, 5)
+    connection.execute(
+        "insert into flowledger.submission (task_id, encoding, topic, state) values (%s, 0, '', '')",
+        (SUBMITTED,),
+    )
     connection.execute((FILL % {"rows": OLD_ROWS}).encode())
     for table in TABLES:
         connection.execute(f"vacuum analyze {table}".encode())

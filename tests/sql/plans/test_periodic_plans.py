@@ -109,6 +109,7 @@ NOT_PERIODIC = {
     "complete_step": "one step",
     "completed_steps": "the steps that are asked about",
     "created_tasks": "the tasks that are asked about",
+    "last_events": "the streams that are asked about",
     "last_checkpoints": "the steps that are asked about",
     "exchange_steps": "claim_steps, and what is reported",
     "outrun_claims": "reads no table",

@@ -94,9 +94,9 @@ def test_what_is_inlined_reads_indexes_only(asked: tuple[Connection, UUID], func
 @pytest.mark.parametrize(
     ("function", "rows", "fetched"),
     [
-        ("step_readiness", 4, 20),
-        ("task_execution_context", 1, 40),
-        ("transitive_dependencies", 3, 20),
+        ("step_readiness", 4, 22),
+        ("task_execution_context", 1, 42),
+        ("transitive_dependencies", 3, 22),
         ("task_summary", 1, 80),
     ],
 )
