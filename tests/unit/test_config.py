@@ -158,15 +158,18 @@ def test_settings_cannot_be_changed() -> None:
         ),
         (
             "worker: {concurrency: many}",
-            "flowledger.yaml: worker.concurrency is 'many': expected a whole number, at least 1, at most 2147483647",
+            "flowledger.yaml: worker.concurrency is 'many': expected a whole number,"
+            " at least 1, at most 2147483647",
         ),
         (
             "worker: {concurrency: yes}",
-            "flowledger.yaml: worker.concurrency is 'yes': expected a whole number, at least 1, at most 2147483647",
+            "flowledger.yaml: worker.concurrency is 'yes': expected a whole number,"
+            " at least 1, at most 2147483647",
         ),
         (
             "worker: {lease_seconds: .inf}",
-            "flowledger.yaml: worker.lease_seconds is inf: expected a number, more than 0, at most 2000000",
+            "flowledger.yaml: worker.lease_seconds is inf: expected a number,"
+            " more than 0, at most 2000000",
         ),
         (
             "logging: {level: loud}",
@@ -263,7 +266,8 @@ def test_a_file_without_pyyaml_says_what_to_install(monkeypatch: pytest.MonkeyPa
             "FLOWLEDGER_WORKER__CONCURRENCY",
             "0",
             "environment variable FLOWLEDGER_WORKER__CONCURRENCY is '0':"
-            " expected a whole number, at least 1, at most 2147483647",
+            " expected a whole number,"
+            " at least 1, at most 2147483647",
         ),
         (
             "FLOWLEDGER_EMBEDDED__FSYNC",
