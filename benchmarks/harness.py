@@ -29,7 +29,7 @@ import psycopg
 from psycopg import sql
 from shapes import Load
 
-from flowledger.engine.runtime.heap import settle
+from flowledger.engine.cli.heap import settle
 
 SPAWN = multiprocessing.get_context("spawn")
 POLL_SECONDS = 0.005
@@ -42,7 +42,7 @@ def postgres(database_url: str | None) -> Iterator[str]:
     if database_url:
         yield database_url
         return
-    from flowledger.engine.store import embedded  # noqa: PLC0415 - a given server needs no extra
+    from flowledger.engine.store.embedded import server as embedded  # noqa: PLC0415 - a given server needs no extra
 
     home = Path(tempfile.mkdtemp(prefix="flowledger-bench-"))
     home.chmod(0o755)

@@ -25,7 +25,7 @@ from ours import workflow
 from shapes import Load
 
 from flowledger.engine import Engine
-from flowledger.engine.store.migrate import migrate
+from flowledger.engine.store.schema.migrate import migrate
 
 SHAPE = "linear"
 TASKS, QUICK_TASKS, WARM_UP = 200, 5, 5

@@ -21,7 +21,7 @@ from sampling import sampled
 from shapes import Load
 
 from flowledger.engine import Engine
-from flowledger.engine.store.migrate import migrate
+from flowledger.engine.store.schema.migrate import migrate
 from flowledger.handlers import Workflow
 
 Submit = Callable[[list[dict[str, Any]]], object]

@@ -31,16 +31,16 @@ from psycopg import sql
 from shapes import Load
 
 from flowledger.engine import Engine, Settings
-from flowledger.engine.runtime.heap import settle
-from flowledger.engine.store import frame
-from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.migrate import migrate
-from flowledger.engine.store.pool import open_pool
-from flowledger.engine.store.recorder import LAST, LedgerDatastore, LedgerRecorder
-from flowledger.projections.applying import Applying
+from flowledger.engine.cli.heap import settle
+from flowledger.engine.store.connection.pool import open_pool
+from flowledger.engine.store.log import frame
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.recorder import LAST, LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.schema.migrate import migrate
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.cursor import Cursor, HostConnection
-from flowledger.projections.log import Entry
+from flowledger.projections.dispatch import Applying
+from flowledger.projections.host.log_reader import Entry
 from flowledger.projections.projection import PLACE, Projection
 
 READ = """

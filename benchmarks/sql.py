@@ -26,7 +26,7 @@ import psycopg
 from mix import Mix, workflows
 
 from flowledger.engine import Engine
-from flowledger.engine.store.migrate import migrate
+from flowledger.engine.store.schema.migrate import migrate
 
 SIZES = (5_000, 50_000, 500_000)
 QUICK_SIZES = (200, 400)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flowledger.engine.aio import AsyncEngine, AsyncTaskHandle
-from flowledger.engine.api import Engine
+from flowledger.engine.client.async_engine import AsyncEngine, AsyncTaskHandle
+from flowledger.engine.client.engine import Engine
+from flowledger.engine.client.task import StepStatus, TaskHandle
 from flowledger.engine.config import Settings, load_settings
-from flowledger.engine.domain.states import StepState, TaskState
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.errors import (
     DatabaseUnavailable,
     DefinitionChanged,
@@ -23,8 +24,7 @@ from flowledger.engine.errors import (
     UnknownHandler,
     UnknownTask,
 )
-from flowledger.engine.handle import StepStatus, TaskHandle
-from flowledger.engine.ports import Recorded
+from flowledger.engine.ports.coordinator import Recorded
 
 __all__ = [
     "AsyncEngine",

@@ -10,41 +10,41 @@ from uuid import UUID
 
 import psycopg
 
-from flowledger.engine.api import ALL_ROLES, Engine, Role
+from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
+from flowledger.engine.client.projections import Projections
+from flowledger.engine.client.requests import template_named
+from flowledger.engine.client.verify import Finding, built_in
+from flowledger.engine.client.waiters import Endings
 from flowledger.engine.config import Settings, load_settings
-from flowledger.engine.domain.classification import Classifier, classify
-from flowledger.engine.domain.work import WorkflowLike
+from flowledger.engine.domain.failures.classification import Classifier, classify
+from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.errors import SchemaBehind
-from flowledger.engine.operations import template_named
-from flowledger.engine.outages import Backoff, Telling
-from flowledger.engine.ports import NO_FAULTS, Bell, FaultPoints
-from flowledger.engine.projections import Projections
-from flowledger.engine.runtime.catalogue import Catalogue
-from flowledger.engine.runtime.coordinator import Coordinator
-from flowledger.engine.runtime.crew import HandlerCrew
-from flowledger.engine.runtime.endings import Endings
-from flowledger.engine.runtime.seat import Seat
+from flowledger.engine.ports.coordinator import NO_FAULTS, Bell, FaultPoints
+from flowledger.engine.runtime.coordinator.assignment import Seat
+from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.runtime.coordinator.shards import Shards
 from flowledger.engine.runtime.service import Loop, Projecting, Service
-from flowledger.engine.runtime.shards import Shards
-from flowledger.engine.runtime.unserved import UnservedTemplates
-from flowledger.engine.runtime.worker import Worker
-from flowledger.engine.store import embedded
-from flowledger.engine.store.clock import DatabaseClock
-from flowledger.engine.store.failures import translated
-from flowledger.engine.store.identifiers import Identifiers
-from flowledger.engine.store.ledger import PostgresLedger
-from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.migrate import migrate, pending
-from flowledger.engine.store.pool import Pool, connect, open_pool
-from flowledger.engine.store.projections import PostgresProjections
-from flowledger.engine.store.roster import PostgresRoster
-from flowledger.engine.store.tasks import PostgresTasks
-from flowledger.engine.store.transactions import PostgresTransactions
-from flowledger.engine.store.verification import PostgresEvidences
-from flowledger.engine.store.wakeups import ProcessBell, Wakeups
-from flowledger.engine.store.workboard import PostgresWorkboard
-from flowledger.engine.telemetry import Signal, logger
-from flowledger.engine.verification import Finding, built_in
+from flowledger.engine.runtime.unserved_templates import UnservedTemplates
+from flowledger.engine.runtime.worker.executor import HandlerCrew
+from flowledger.engine.runtime.worker.worker import Worker
+from flowledger.engine.runtime.worker.workflows import Catalogue
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.connection.pool import Pool, connect, open_pool
+from flowledger.engine.store.coordinator_store import PostgresLedger
+from flowledger.engine.store.embedded import server as embedded
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.notifications import ProcessBell, Wakeups
+from flowledger.engine.store.projection_store import PostgresProjections
+from flowledger.engine.store.schema.migrate import migrate, pending
+from flowledger.engine.store.shard_store import PostgresRoster
+from flowledger.engine.store.task_store import PostgresTasks
+from flowledger.engine.store.transactional_steps import PostgresTransactions
+from flowledger.engine.store.verification_store import PostgresEvidences
+from flowledger.engine.store.worker_store import PostgresWorkboard
+from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.outages import Backoff, Telling
 
 
 def open_engine(  # noqa: PLR0913 - what an engine is made of
@@ -278,7 +278,7 @@ class Parts:
     ) -> tuple[Projecting, ProcessBell] | None:
         """What runs projections in this process; None where there are none."""
         # Projections stand on the engine: only who puts the parts together knows both.
-        from flowledger.projections.hosting import projector  # noqa: PLC0415
+        from flowledger.projections.wiring import projector  # noqa: PLC0415
 
         bell = self.wakeups.bell("fact", "ended", "projection", "clock")
         host = projector(
@@ -343,7 +343,7 @@ class ProjectionChecks:
 
     def check(self, task: UUID | None) -> Iterator[Finding]:
         """As `Check.check`. Raises InvalidProjection."""
-        from flowledger.projections.hosting import projection_check  # noqa: PLC0415
+        from flowledger.projections.wiring import projection_check  # noqa: PLC0415
 
         parts = self._parts
         found = projection_check(

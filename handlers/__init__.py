@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from flowledger.engine.domain.classification import (
+from flowledger.engine.domain.failures.classification import (
     Classification,
     Classifier,
     StepFault,
     by_type,
     classify,
 )
-from flowledger.engine.domain.policies import Concurrency, Rate
-from flowledger.engine.domain.retry import Retry
+from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.policies_ import Concurrency, Rate
 from flowledger.handlers.context import StepContext
 from flowledger.handlers.errors import PermanentFault, RetryableFault
-from flowledger.handlers.files import dump_template, load_template, load_workflow_file
-from flowledger.handlers.locate import import_workflow
+from flowledger.handlers.imports import import_workflow
 from flowledger.handlers.registry import Registry
 from flowledger.handlers.signature import From
+from flowledger.handlers.template_files import dump_template, load_template, load_workflow_file
 from flowledger.handlers.template_workflow import TemplateWorkflow, workflow_from_template
 from flowledger.handlers.wfformat import load_wfformat
 from flowledger.handlers.workflow import Workflow

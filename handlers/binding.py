@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
-from flowledger.engine.domain.template import CONTEXT
-from flowledger.engine.domain.work import RetryIf, StepCall
+from flowledger.engine.domain.handler_protocol import RetryIf, StepCall
+from flowledger.engine.domain.templates.template import CONTEXT
 from flowledger.engine.errors import InvalidContext, InvalidResult, InvalidTemplate
 from flowledger.handlers.context import StepContext
+from flowledger.handlers.json_values import OneWay, Reader, Writer, described, reader, writer
 from flowledger.handlers.signature import Handler, Place, Signature, is_async, read_signature
-from flowledger.handlers.values import OneWay, Reader, Writer, described, reader, writer
 
 T = TypeVar("T")
 

@@ -12,10 +12,10 @@ import structlog
 from pydantic import JsonValue
 from structlog.typing import FilteringBoundLogger
 
+from flowledger.engine.domain.handler_protocol import UNATTENDED, StepCall, StepControl
 from flowledger.engine.domain.json_values import plain
-from flowledger.engine.domain.work import UNATTENDED, StepCall, StepControl
 from flowledger.engine.errors import InvalidResult
-from flowledger.handlers.values import described
+from flowledger.handlers.json_values import described
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

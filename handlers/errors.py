@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from flowledger.engine.domain.classification import StepFault
-from flowledger.engine.domain.events import Category
+from flowledger.engine.domain.failures.classification import StepFault
+from flowledger.engine.events.step import Category
 
 __all__ = [
     "AuthenticationFault",

@@ -7,10 +7,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from flowledger.engine.domain.faults import listed, nearest
-from flowledger.engine.domain.template import StepTemplate
+from flowledger.engine.domain.templates.template import StepTemplate
+from flowledger.engine.domain.templates.validation import listed, nearest
 from flowledger.engine.errors import UnknownHandler
-from flowledger.handlers.locate import import_attribute, import_fault
+from flowledger.handlers.imports import import_attribute, import_fault
 
 Handler = Callable[..., Any]
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import JsonValue
 
-from flowledger.engine.domain.faults import place
+from flowledger.engine.domain.handler_protocol import StepHandler
 from flowledger.engine.domain.json_values import plain
-from flowledger.engine.domain.template import CONTEXT, StepTemplate, Template
-from flowledger.engine.domain.work import StepHandler
+from flowledger.engine.domain.templates.template import CONTEXT, StepTemplate, Template
+from flowledger.engine.domain.templates.validation import place
 from flowledger.engine.errors import InvalidContext, InvalidTemplate, MissingExtra
 from flowledger.handlers.binding import BoundStep
+from flowledger.handlers.json_values import described
 from flowledger.handlers.registry import Registry
 from flowledger.handlers.signature import Place
-from flowledger.handlers.values import described
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator

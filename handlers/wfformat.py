@@ -16,8 +16,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from flowledger.engine.domain.faults import first_fault, nearest
-from flowledger.engine.domain.template import (
+from flowledger.engine.domain.handler_protocol import StepCall
+from flowledger.engine.domain.templates.template import (
     DEFAULT_LIMITS,
     HandlerRef,
     Limits,
@@ -26,7 +26,7 @@ from flowledger.engine.domain.template import (
     Template,
     validate_template,
 )
-from flowledger.engine.domain.work import StepCall
+from flowledger.engine.domain.templates.validation import first_fault, nearest
 from flowledger.engine.errors import InvalidTemplate
 from flowledger.handlers.documents import read_document
 from flowledger.handlers.template_workflow import TemplateWorkflow

@@ -12,11 +12,11 @@ from typing import Any, Generic, TypeVar, overload
 import orjson
 from pydantic import JsonValue, PydanticUserError, TypeAdapter, ValidationError
 
-from flowledger.engine.domain.faults import first_fault
+from flowledger.engine.domain.handler_protocol import RetryIf
 from flowledger.engine.domain.json_values import ONLY_JSON, TOO_DEEP, as_json, is_nested_too_deeply
-from flowledger.engine.domain.policies import Concurrency, Rate
-from flowledger.engine.domain.retry import Retry
-from flowledger.engine.domain.template import (
+from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.policies_ import Concurrency, Rate
+from flowledger.engine.domain.templates.template import (
     CONTEXT,
     UNLIMITED,
     Identity,
@@ -26,10 +26,11 @@ from flowledger.engine.domain.template import (
     WhenSkipped,
     validate_template,
 )
-from flowledger.engine.domain.work import RetryIf
+from flowledger.engine.domain.templates.validation import first_fault
 from flowledger.engine.errors import InvalidContext, InvalidTemplate
 from flowledger.handlers.binding import BoundStep
-from flowledger.handlers.declaring import (
+from flowledger.handlers.canonical_sets import in_one_order
+from flowledger.handlers.declaration import (
     Limit,
     caller_module,
     local_names,
@@ -37,11 +38,10 @@ from flowledger.handlers.declaring import (
     seconds,
     summary_of,
 )
-from flowledger.handlers.locate import origin_of
-from flowledger.handlers.one_order import in_one_order
-from flowledger.handlers.read_back import is_equal
+from flowledger.handlers.imports import origin_of
+from flowledger.handlers.json_values import OneWay, described, dumped, exact_type, stored_adapter
+from flowledger.handlers.round_trip import is_equal
 from flowledger.handlers.signature import Place
-from flowledger.handlers.values import OneWay, described, dumped, exact_type, stored_adapter
 
 C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])

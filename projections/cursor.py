@@ -15,7 +15,7 @@ from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow, tuple_row
 
 from flowledger.engine.errors import ProjectionLeft
-from flowledger.engine.store.statements import ENDS, SPACE
+from flowledger.engine.store.connection.restricted import ENDS, SPACE
 
 LEAVES = re.compile(
     rf"{SPACE}*(?:set{SPACE}+(?:(?:local|session){SPACE}+)?(?:role|session{SPACE}+authorization)"

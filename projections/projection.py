@@ -10,10 +10,10 @@ from types import FunctionType
 from typing import Any, ClassVar, Literal, TypeVar, cast, get_args
 from uuid import UUID
 
-from flowledger.engine.domain.event import Event
-from flowledger.engine.domain.events import EVENTS
 from flowledger.engine.errors import InvalidProjection, ProjectionRefused
-from flowledger.engine.ports import Recorded
+from flowledger.engine.events.base import Event
+from flowledger.engine.events.step import EVENTS
+from flowledger.engine.ports.coordinator import Recorded
 from flowledger.projections.cursor import Cursor
 
 OnError = Literal["stop", "park_event", "park_task"]

@@ -27,11 +27,11 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from flowledger.engine.domain.event import Event
-from flowledger.engine.ports import Recorded
-from flowledger.engine.store.dialing import dial
-from flowledger.projections.applying import Applying
+from flowledger.engine.events.base import Event
+from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.store.connection.dial import dial
 from flowledger.projections.cursor import HostConnection
+from flowledger.projections.dispatch import Applying
 from flowledger.projections.projection import PLACE, Projection, instance_of
 
 SIZES = (1, 2, 3, 7)

@@ -16,18 +16,18 @@ from uuid import UUID, uuid4
 
 from psycopg import sql
 
-from flowledger.engine.domain.replay import Difference
-from flowledger.engine.store.dialing import dial
-from flowledger.engine.store.failures import translated
-from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.pool import Pool
-from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
-from flowledger.engine.verification import Finding, Looked, NotCompared
-from flowledger.projections.applying import Applying
+from flowledger.engine.client.verify import Finding, Looked, NotCompared
+from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.store.connection.dial import dial
+from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
 from flowledger.projections.cursor import HostConnection
-from flowledger.projections.log import Entry
+from flowledger.projections.dispatch import Applying
+from flowledger.projections.host.log_reader import Entry
+from flowledger.projections.host.records import Place
 from flowledger.projections.projection import PLACE, Projection
-from flowledger.projections.rows import Place
 
 EVENTS_AT_ONCE = 2_000
 MOST_SHOWN = 100

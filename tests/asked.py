@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from given import AT_ONCE, Story, step, template
 
-from flowledger.engine.domain.requests import TaskRequest
+from flowledger.engine.events.requests import TaskRequest
 
 
 def story(on_failure: str = "fail") -> Story:

@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
-from flowledger.engine.store.arrays import BigintArray, ByteaArray, TextArray, UuidArray
+from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -22,8 +22,8 @@ from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from flowledger.engine.store import embedded
-from flowledger.engine.store.migrate import migrate
+from flowledger.engine.store.embedded import server as embedded
+from flowledger.engine.store.schema.migrate import migrate
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -12,8 +12,8 @@ from lab import Lab
 from led import led
 
 from flowledger.engine import TaskHandle
-from flowledger.engine.domain.reasons import Explanation, Reason, ReasonKind
-from flowledger.engine.domain.retry import Retry
+from flowledger.engine.domain.explain.reasons import Explanation, Reason, ReasonKind
+from flowledger.engine.domain.templates.policies import Retry
 
 LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 ONCE = Retry(max_attempts=1)

@@ -8,29 +8,24 @@ from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID
 
-from flowledger.engine.domain import decisions
-from flowledger.engine.domain.decisions import Admit, Rules
-from flowledger.engine.domain.events import (
+from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
+from flowledger.engine.domain.machine import decide as decisions
+from flowledger.engine.domain.machine.decide import Admit, Rules
+from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.templates.plan import Plan, compile_plan
+from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.template import StepTemplate, Template
+from flowledger.engine.events.base import StepEvent, TaskEvent
+from flowledger.engine.events.requests import RequestRefused, StepRequest, TaskRequest
+from flowledger.engine.events.step import (
     StepCheckpointed,
     StepCompleted,
     StepError,
-    StepEvent,
     StepFailed,
     StepHandedBack,
     StepStarted,
     TaskCreated,
-    TaskEvent,
 )
-from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
-from flowledger.engine.domain.plan import Plan, compile_plan
-from flowledger.engine.domain.requests import (
-    RequestRefused,
-    StepRequest,
-    TaskRequest,
-)
-from flowledger.engine.domain.retry import Retry
-from flowledger.engine.domain.run import Run
-from flowledger.engine.domain.template import StepTemplate, Template
 
 E = TypeVar("E", bound=TaskEvent)
 

@@ -10,14 +10,15 @@ from uuid import uuid4
 from lab import Lab
 
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.domain.events import StepEvent, StepStarted
-from flowledger.engine.domain.plan import compile_plan
-from flowledger.engine.domain.rows import Claim
-from flowledger.engine.runtime.jobs import Facts
-from flowledger.engine.store.clock import DatabaseClock
-from flowledger.engine.store.identifiers import Identifiers
-from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.workboard import PostgresWorkboard
+from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import StepStarted
+from flowledger.engine.ports.client import Claim
+from flowledger.engine.runtime.worker.execution import Facts
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.worker_store import PostgresWorkboard
 
 
 class Hand:

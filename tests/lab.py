@@ -14,19 +14,14 @@ import pytest
 from psycopg import sql
 
 from flowledger.engine import Engine
-from flowledger.engine.api import ALL_ROLES, Role
 from flowledger.engine.bootstrap import open_engine
+from flowledger.engine.client.engine import ALL_ROLES, Role
 from flowledger.engine.config import Settings
-from flowledger.engine.domain.events import (
-    StepCompleted,
-    StepEnqueued,
-    StepEvent,
-    TaskCompleted,
-    TaskCreated,
-)
-from flowledger.engine.domain.template import Template
-from flowledger.engine.ports import NO_FAULTS, FaultPoints, Recorded
-from flowledger.engine.store.wakeups import CHANNELS
+from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import StepCompleted, StepEnqueued, TaskCompleted, TaskCreated
+from flowledger.engine.ports.coordinator import NO_FAULTS, FaultPoints, Recorded
+from flowledger.engine.store.notifications import CHANNELS
 
 PATIENCE = 30.0
 """Seconds that a test waits at most for what must happen; far more than it takes."""

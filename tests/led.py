@@ -12,7 +12,7 @@ from given import template
 from lab import PATIENCE
 
 from flowledger.engine import Engine, TaskHandle
-from flowledger.engine.domain.template import StepTemplate
+from flowledger.engine.domain.templates.template import StepTemplate
 from flowledger.handlers import Registry, StepContext, workflow_from_template
 
 _numbers = count()

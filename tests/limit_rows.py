@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from board import NOON, new_id, rows_of
+from board import new_id, rows_of
+from given import NOON
 
 from flowledger.engine.domain.ids import step_id
 

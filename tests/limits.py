@@ -9,13 +9,12 @@ from uuid import UUID
 from lab import Lab
 
 from flowledger.engine import Engine
-from flowledger.engine.domain.event import Event
-from flowledger.engine.domain.events import (
+from flowledger.engine.events.base import Event, StepEvent
+from flowledger.engine.events.step import (
     StepCancelled,
     StepCompleted,
     StepEnqueued,
     StepErrored,
-    StepEvent,
     StepFailed,
     StepHandedBack,
     StepLeaseExpired,
@@ -23,7 +22,7 @@ from flowledger.engine.domain.events import (
     StepTimedOut,
     StepWithdrawn,
 )
-from flowledger.engine.ports import Recorded
+from flowledger.engine.ports.coordinator import Recorded
 
 LEAVES = (
     StepCancelled,

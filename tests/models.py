@@ -16,29 +16,24 @@ from lab import Lab
 from psycopg import sql
 from random_tasks import templates
 
-from flowledger.engine.domain.annotations import (
-    TaskAnnotated,
-    TaskNote,
-    TaskTagged,
-    TaskUntagged,
-)
-from flowledger.engine.domain.circuit import circuit_id
-from flowledger.engine.domain.circuit_events import (
+from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
+from flowledger.engine.domain.limits.circuit_breaker import circuit_id
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.events.base import Event, TaskEvent
+from flowledger.engine.events.circuit import (
     CircuitClosed,
     CircuitEvent,
     CircuitHalfOpened,
     CircuitOpened,
 )
-from flowledger.engine.domain.event import Event, TaskEvent
-from flowledger.engine.domain.events import TemplatePaused, TemplateRegistered
-from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
-from flowledger.engine.domain.requests import REQUESTS, StepRequest, TaskRequest
-from flowledger.engine.domain.states import StepState
-from flowledger.engine.ports import Recorded
-from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.events.notes import TaskAnnotated, TaskNote, TaskTagged, TaskUntagged
+from flowledger.engine.events.requests import REQUESTS, StepRequest, TaskRequest
+from flowledger.engine.events.step import TemplatePaused, TemplateRegistered
+from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
 from flowledger.projections import Projection
-from flowledger.projections.applying import Applying
 from flowledger.projections.cursor import HostConnection
+from flowledger.projections.dispatch import Applying
 
 TAGS = st.lists(st.sampled_from(["urgent", "vip", "late"]), min_size=1, unique=True).map(tuple)
 ACTIONS = ("begin", "complete", "fail", "refuse", "lose", "hand_back", "ring", "ask", "note")

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from lab import PATIENCE
 
-from flowledger.engine.store import embedded
-from flowledger.engine.store.migrate import migrate
+from flowledger.engine.store.embedded import server as embedded
+from flowledger.engine.store.schema.migrate import migrate
 
 
 class OwnServer:

@@ -10,13 +10,11 @@ from uuid import UUID
 from given import NOON, step, template
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.events import (
-    TaskEvent,
-)
-from flowledger.engine.domain.retry import Retry
-from flowledger.engine.domain.run import Run
-from flowledger.engine.domain.states import StepState
-from flowledger.engine.domain.template import Template
+from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.events.base import TaskEvent
 
 RETRIES = st.builds(
     Retry,

@@ -18,22 +18,22 @@ from models import log_of
 from psycopg import sql
 
 from flowledger.engine import Engine
-from flowledger.engine.api import ALL_ROLES, Role
 from flowledger.engine.bootstrap import engine_pool, open_engine
-from flowledger.engine.domain.event import Event
+from flowledger.engine.client.engine import ALL_ROLES, Role
+from flowledger.engine.client.projections import Projections
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.events import StepCompleted
-from flowledger.engine.ports import NO_FAULTS, FaultPoints
-from flowledger.engine.projections import Projections
-from flowledger.engine.store.clock import DatabaseClock
-from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.pool import Pool
-from flowledger.engine.store.projections import PostgresProjections
-from flowledger.engine.store.wakeups import ProcessBell
+from flowledger.engine.events.base import Event
+from flowledger.engine.ports.coordinator import NO_FAULTS, FaultPoints
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.notifications import ProcessBell
+from flowledger.engine.store.projection_store import PostgresProjections
 from flowledger.handlers import Workflow
 from flowledger.projections import Cursor, Projection, on
-from flowledger.projections.host import Host
-from flowledger.projections.hosting import projector
+from flowledger.projections.host.host import Host
+from flowledger.projections.wiring import projector
 
 ASKED = frozenset({"projection"})
 TABLES = "create table {schema}.spend (customer text primary key, cents bigint not null)"

@@ -10,9 +10,9 @@ from uuid import UUID
 from lab import Lab
 from stepped import Stage
 
-from flowledger.engine.domain.events import StepCompleted, StepError, StepFailed
 from flowledger.engine.domain.ids import request_id, step_id
-from flowledger.engine.domain.replay import Difference
+from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.events.step import StepCompleted, StepError, StepFailed
 from flowledger.handlers import Retry, Workflow
 
 halfway = Workflow("shop", "order", version="1", identity="strict")

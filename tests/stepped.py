@@ -11,17 +11,17 @@ from hand import Hand
 from lab import Lab
 
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.domain.events import TaskEvent
-from flowledger.engine.domain.plan import compile_plan
-from flowledger.engine.domain.replay import Difference, Replay, decided, differences
-from flowledger.engine.ports import NO_FAULTS, Commit, FaultPoints, Recorded
-from flowledger.engine.runtime.coordinator import Coordinator
-from flowledger.engine.store.clock import DatabaseClock
-from flowledger.engine.store.identifiers import Identifiers
-from flowledger.engine.store.ledger import PostgresLedger
-from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.pool import Pool
-from flowledger.engine.store.tasks import PostgresTasks
+from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.domain.verify.replay import Difference, Replay, decided, differences
+from flowledger.engine.events.base import TaskEvent
+from flowledger.engine.ports.coordinator import NO_FAULTS, Commit, FaultPoints, Recorded
+from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.coordinator_store import PostgresLedger
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.task_store import PostgresTasks
 
 Interference = Callable[[Any], None]
 CLOCK = frozenset({"clock"})

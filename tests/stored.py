@@ -12,9 +12,9 @@ from board import Row as Event
 from given import NOON
 
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.run import Run
-from flowledger.engine.domain.template import Template
-from flowledger.engine.runtime import batch
+from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.runtime.coordinator import commit_batch as batch
 
 READINESS = (
     "task_id",

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from flowledger.engine.domain.work import StepCall
+from flowledger.engine.domain.handler_protocol import StepCall
 from flowledger.handlers import StepContext
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]

@@ -15,14 +15,14 @@ from orders import orders
 from rich.console import Console
 from rich.text import Text
 
-from flowledger.engine.cli.opening import program_settings, stored_tasks
+from flowledger.engine.cli.output import say
 from flowledger.engine.cli.progress import view_for
 from flowledger.engine.cli.replay import replayed, told_lines
 from flowledger.engine.cli.run import run_to_end
-from flowledger.engine.cli.tasks import say
+from flowledger.engine.cli.session import program_settings, stored_tasks
 from flowledger.engine.cli.timeline import timeline
-from flowledger.engine.domain.plan import compile_plan
-from flowledger.engine.domain.states import TaskState
+from flowledger.engine.domain.machine.transitions import TaskState
+from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.errors import EngineError
 
 ORDER = json.loads(Path(__file__).with_name("order.json").read_text("utf-8"))

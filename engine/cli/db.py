@@ -14,14 +14,14 @@ from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_
 from flowledger.engine.cli.shards import shards
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.errors import InvalidConfiguration
-from flowledger.engine.store import embedded
-from flowledger.engine.store.address import shown_address
-from flowledger.engine.store.embedded import EmbeddedServer
-from flowledger.engine.store.failures import translated
-from flowledger.engine.store.migrate import migrate, pending, script
-from flowledger.engine.store.pool import Connection, connect
-from flowledger.engine.store.rights import ROLES, grant, grants_of
-from flowledger.engine.store.sql_reference import sql_reference
+from flowledger.engine.store.connection.address import shown_address
+from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.pool import Connection, connect
+from flowledger.engine.store.embedded import server as embedded
+from flowledger.engine.store.embedded.server import EmbeddedServer
+from flowledger.engine.store.schema.migrate import migrate, pending, script
+from flowledger.engine.store.schema.reference import sql_reference
+from flowledger.engine.store.schema.rights import ROLES, grant, grants_of
 
 UP_TO_DATE = "the schema is up to date"
 

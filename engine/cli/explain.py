@@ -9,12 +9,12 @@ from uuid import UUID
 import click
 from rich.text import Text
 
-from flowledger.engine.cli.opening import program_settings, rules_of, stored_tasks
 from flowledger.engine.cli.options import json_option, task_argument
 from flowledger.engine.cli.output import say, tell_json
-from flowledger.engine.domain.reasons import Explanation, Reason
-from flowledger.engine.domain.words import moment
-from flowledger.engine.explaining import explained
+from flowledger.engine.cli.session import program_settings, rules_of, stored_tasks
+from flowledger.engine.client.explain import explained
+from flowledger.engine.domain.event_text import moment
+from flowledger.engine.domain.explain.reasons import Explanation, Reason
 
 
 def _moment(

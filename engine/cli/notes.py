@@ -7,10 +7,10 @@ from uuid import UUID
 
 import click
 
-from flowledger.engine.cli.opening import client
 from flowledger.engine.cli.options import json_option, json_value, noting_options, task_argument
 from flowledger.engine.cli.output import tell_either
-from flowledger.engine.operations import Noting
+from flowledger.engine.cli.session import client
+from flowledger.engine.client.requests import Noting
 
 
 @click.command("annotate")

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from flowledger.engine.cli.output import escape_what_the_console_lacks, tell, tell_document
-from flowledger.engine.domain.faults import nearest
+from flowledger.engine.domain.templates.validation import nearest
 from flowledger.engine.errors import EngineError
 
 BAD_INPUT = 2
@@ -33,16 +33,16 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "coordinator": ("roles:coordinator", "Follow the log and decide, until it is stopped."),
         "worker": ("roles:worker", "Run steps of workflows, until it is stopped."),
         "projector": ("roles:projector", "Keep read models up to date, until it is stopped."),
-        "status": ("tasks:status", "Show where a task and its steps stand."),
+        "status": ("task:status", "Show where a task and its steps stand."),
         "explain": ("explain:explain", "Say why a task has not ended, or a step does not run."),
-        "history": ("tasks:history", "Show every event of a task."),
-        "cancel": ("operate:cancel", "End a task and all its steps."),
-        "pause": ("operate:pause", "Start nothing of a task until it is resumed."),
-        "resume": ("operate:resume", "Let a paused task go on."),
-        "reset": ("operate:reset", "Try anew what failed of a task."),
-        "resolve": ("operate:resolve", "Say that a task was settled elsewhere."),
-        "fail": ("operate:fail", "Give up a task that waits for an operator."),
-        "step": ("operate:step", "Cancel, reset, resolve, complete or skip a step."),
+        "history": ("task:history", "Show every event of a task."),
+        "cancel": ("requests:cancel", "End a task and all its steps."),
+        "pause": ("requests:pause", "Start nothing of a task until it is resumed."),
+        "resume": ("requests:resume", "Let a paused task go on."),
+        "reset": ("requests:reset", "Try anew what failed of a task."),
+        "resolve": ("requests:resolve", "Say that a task was settled elsewhere."),
+        "fail": ("requests:fail", "Give up a task that waits for an operator."),
+        "step": ("requests:step", "Cancel, reset, resolve, complete or skip a step."),
         "annotate": ("notes:annotate", "Attach a JSON value to a task."),
         "tag": ("notes:tag", "Give a task tags, or take them from it."),
         "parked": ("parked:parked", "Show tasks that are left alone, and have them tried again."),

@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from flowledger.engine.cli.output import tell
-from flowledger.engine.domain.states import StepState
-from flowledger.engine.domain.words import STANDS
+from flowledger.engine.domain.event_text import STANDS
+from flowledger.engine.domain.machine.transitions import StepState
 
 NAMES_SHOWN = 6
 COLOURS: Mapping[StepState, str] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowledger.engine.projection_rows import ParkedEvent, ProjectionStatus
+from flowledger.engine.ports.projections import ParkedEvent, ProjectionStatus
 
 
 def status_fields(row: ProjectionStatus) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import click
 
-from flowledger.engine.cli.opening import client
 from flowledger.engine.cli.options import json_option, task_id_of
 from flowledger.engine.cli.output import tell, tell_either
 from flowledger.engine.cli.projection_words import (
@@ -18,6 +17,7 @@ from flowledger.engine.cli.projection_words import (
     status_lines,
     status_sentence,
 )
+from flowledger.engine.cli.session import client
 
 F = TypeVar("F", bound=Callable[..., Any])
 

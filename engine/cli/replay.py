@@ -11,13 +11,14 @@ from uuid import UUID
 import click
 from rich.text import Text
 
-from flowledger.engine.cli.opening import program_settings, stored_tasks
 from flowledger.engine.cli.options import json_option, task_argument
 from flowledger.engine.cli.output import say, tell_json
+from flowledger.engine.cli.session import program_settings, stored_tasks
 from flowledger.engine.cli.timeline import task_events
-from flowledger.engine.domain.events import TaskCreated
-from flowledger.engine.domain.plan import Plan, compile_plan
-from flowledger.engine.domain.replay import (
+from flowledger.engine.domain.event_text import stream_of, what_happened
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.domain.templates.plan import Plan, compile_plan
+from flowledger.engine.domain.verify.replay import (
     Difference,
     Frame,
     Placed,
@@ -26,10 +27,9 @@ from flowledger.engine.domain.replay import (
     decided,
     differences,
 )
-from flowledger.engine.domain.states import StepState
-from flowledger.engine.domain.words import stream_of, what_happened
 from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTask
-from flowledger.engine.ports import Snapshot, Tasks
+from flowledger.engine.events.step import TaskCreated
+from flowledger.engine.ports.coordinator import Snapshot, Tasks
 
 DIFFERS = 1
 

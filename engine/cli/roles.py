@@ -12,17 +12,17 @@ from typing import Any
 
 import click
 
-from flowledger.engine.api import ALL_ROLES, Engine, Role
-from flowledger.engine.cli.opening import program_settings
+from flowledger.engine.cli.heap import settle
 from flowledger.engine.cli.options import handlers_option, time_scale_option
-from flowledger.engine.cli.stopping import StopRequest
+from flowledger.engine.cli.processes import StopRequest
+from flowledger.engine.cli.session import program_settings
 from flowledger.engine.cli.targets import workflows_of
+from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.config import Settings
-from flowledger.engine.domain.work import WorkflowLike
+from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
-from flowledger.engine.outages import Backoff, Outages
-from flowledger.engine.runtime.heap import settle
-from flowledger.engine.telemetry import Signal, logger
+from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.outages import Backoff, Outages
 
 wait_option = click.option(
     "--wait-for-database",

@@ -14,8 +14,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from flowledger.engine.api import ALL_ROLES, Engine
-from flowledger.engine.cli.opening import program_settings
+from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.cli.options import (
     context_option,
     handlers_option,
@@ -23,16 +22,17 @@ from flowledger.engine.cli.options import (
     time_scale_option,
 )
 from flowledger.engine.cli.output import tell, tell_json
-from flowledger.engine.cli.processes import WorkerProcesses
+from flowledger.engine.cli.processes import unwinding
+from flowledger.engine.cli.processes_ import WorkerProcesses
 from flowledger.engine.cli.progress import NAMES_SHOWN, Look, View, view_for
-from flowledger.engine.cli.stopping import unwinding
+from flowledger.engine.cli.session import program_settings
 from flowledger.engine.cli.targets import workflows_of
+from flowledger.engine.client.engine import ALL_ROLES, Engine
+from flowledger.engine.client.task import StepStatus, TaskHandle, errors_in
 from flowledger.engine.config import Settings
-from flowledger.engine.domain.states import StepState, TaskState
-from flowledger.engine.domain.work import WorkflowLike
+from flowledger.engine.domain.handler_protocol import WorkflowLike
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.errors import DatabaseUnavailable
-from flowledger.engine.handle import StepStatus, TaskHandle, errors_in
-from flowledger.engine.program_logging import configure_program_logging
 
 TASK_FAILED = 1
 

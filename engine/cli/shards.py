@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
-from flowledger.engine.cli.opening import program_settings
 from flowledger.engine.cli.options import json_option
 from flowledger.engine.cli.output import tell_either
-from flowledger.engine.config_sections import MOST_SHARDS
-from flowledger.engine.store.clock import DatabaseClock
-from flowledger.engine.store.roster import PostgresRoster, ShardRow
+from flowledger.engine.cli.session import program_settings
+from flowledger.engine.config.sections import MOST_SHARDS
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.shard_store import PostgresRoster, ShardRow
 
 NOBODY_LEADS = 1
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from flowledger.engine.api import Engine, OnDuplicate
-from flowledger.engine.cli.opening import program_settings
 from flowledger.engine.cli.options import context_option, handlers_option, json_option
 from flowledger.engine.cli.output import tell_either
+from flowledger.engine.cli.session import program_settings
 from flowledger.engine.cli.targets import workflows_of
+from flowledger.engine.client.engine import Engine, OnDuplicate
 
 
 @click.command("submit")

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from flowledger.engine.cli.opening import see_working_directory
+from flowledger.engine.cli.session import see_working_directory
 from flowledger.engine.config import Settings
-from flowledger.engine.domain.template import Limits, validate_template
-from flowledger.engine.domain.work import WorkflowLike
+from flowledger.engine.domain.handler_protocol import WorkflowLike
+from flowledger.engine.domain.templates.template import Limits, validate_template
 from flowledger.handlers import Registry, import_workflow, load_workflow_file
 
 IN_MODULE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from flowledger.engine.cli.opening import client, program_settings, stored_tasks
 from flowledger.engine.cli.options import (
     handlers_option,
     json_option,
@@ -15,9 +14,10 @@ from flowledger.engine.cli.options import (
     word_options,
 )
 from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_json
+from flowledger.engine.cli.session import client, program_settings, stored_tasks
 from flowledger.engine.cli.targets import workflows_of
-from flowledger.engine.domain.work import WorkflowLike
-from flowledger.engine.operations import template_named
+from flowledger.engine.client.requests import template_named
+from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.handlers import dump_template
 
 

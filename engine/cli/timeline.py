@@ -7,17 +7,17 @@ from typing import Any
 
 from rich.text import Text
 
-from flowledger.engine.domain.events import Event, StepEvent, TaskEvent
-from flowledger.engine.domain.plan import Plan
-from flowledger.engine.domain.requests import StepRequest
-from flowledger.engine.domain.words import (
+from flowledger.engine.domain.event_text import (
     stream_of,
     traceback_lines,
     what_happened,
     who,
     writer_of,
 )
-from flowledger.engine.ports import Recorded
+from flowledger.engine.domain.templates.plan import Plan
+from flowledger.engine.events.base import Event, StepEvent, TaskEvent
+from flowledger.engine.events.requests import StepRequest
+from flowledger.engine.ports.coordinator import Recorded
 
 SHOWN_BESIDE = frozenset({"originator_id", "originator_version", "task_id", "step", "actor"})
 STYLES: Mapping[str, str] = {

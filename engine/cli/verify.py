@@ -14,11 +14,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from flowledger.engine.cli.opening import client
 from flowledger.engine.cli.options import json_option, optional_task_argument
 from flowledger.engine.cli.output import say, tell, tell_json
-from flowledger.engine.domain.replay import Difference
-from flowledger.engine.verification import Looked, NotCompared, Verification
+from flowledger.engine.cli.session import client
+from flowledger.engine.client.verify import Looked, NotCompared, Verification
+from flowledger.engine.domain.verify.replay import Difference
 
 DIFFERS = 1
 

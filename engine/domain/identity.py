@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, cast
 
-from flowledger.engine.domain.template import Template
+from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import MissingIdempotencyKey
 
 BEYOND_INTEGERS = 2.0**64

@@ -14,7 +14,7 @@ from typing import cast
 import orjson
 from pydantic import JsonValue
 
-from flowledger.engine.domain.faults import place
+from flowledger.engine.domain.templates.validation import place
 
 Location = tuple[int | str, ...]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from flowledger.engine.domain.faults import place
+from flowledger.engine.domain.templates.validation import place
 
 Location = tuple[int | str, ...]
 

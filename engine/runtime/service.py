@@ -15,11 +15,11 @@ from time import monotonic
 from typing import Protocol
 
 from flowledger.engine.config import Settings
-from flowledger.engine.outages import Backoff, Health, Outages, Telling
-from flowledger.engine.ports import Bell
-from flowledger.engine.runtime.unserved import UnservedTemplates
-from flowledger.engine.runtime.worker import Worker
-from flowledger.engine.telemetry import Signal, logger
+from flowledger.engine.ports.coordinator import Bell
+from flowledger.engine.runtime.unserved_templates import UnservedTemplates
+from flowledger.engine.runtime.worker.worker import Worker
+from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.outages import Backoff, Health, Outages, Telling
 
 STOP = "stop"
 PING_SECONDS = 2.0

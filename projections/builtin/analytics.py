@@ -13,8 +13,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import LiteralString, NamedTuple
 
-from flowledger.engine.domain.event import StepEvent, TaskEvent
-from flowledger.engine.domain.events import (
+from flowledger.engine.events.base import StepEvent, TaskEvent
+from flowledger.engine.events.step import (
     StepCancelled,
     StepCompleted,
     StepCompletedManually,
@@ -42,9 +42,9 @@ from flowledger.engine.domain.events import (
     TaskStarted,
     TaskTimedOut,
 )
-from flowledger.engine.ports import Recorded
-from flowledger.engine.store.arrays import TextArray, UuidArray
-from flowledger.projections.builtin.concerned import Concerned, concerned
+from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.store.connection.arrays import TextArray, UuidArray
+from flowledger.projections.builtin.batch_rows import Concerned, concerned
 from flowledger.projections.builtin.minutes import Minutes, OfStep, Times
 from flowledger.projections.builtin.rows import Row, store
 from flowledger.projections.builtin.tables import tables_of

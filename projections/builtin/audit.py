@@ -7,21 +7,9 @@ from types import MappingProxyType
 from typing import LiteralString
 from uuid import UUID
 
-from flowledger.engine.domain.annotations import (
-    NOTES,
-    TaskAnnotated,
-    TaskNote,
-    TaskTagged,
-    TaskUntagged,
-)
-from flowledger.engine.domain.event import Event
-from flowledger.engine.domain.events import (
-    TaskCreated,
-    TemplatePaused,
-    TemplateRegistered,
-    TemplateResumed,
-)
-from flowledger.engine.domain.requests import (
+from flowledger.engine.events.base import Event
+from flowledger.engine.events.notes import NOTES, TaskAnnotated, TaskNote, TaskTagged, TaskUntagged
+from flowledger.engine.events.requests import (
     ANSWERS,
     REQUESTS,
     RequestGranted,
@@ -29,7 +17,13 @@ from flowledger.engine.domain.requests import (
     StepRequest,
     TaskRequest,
 )
-from flowledger.engine.ports import Recorded
+from flowledger.engine.events.step import (
+    TaskCreated,
+    TemplatePaused,
+    TemplateRegistered,
+    TemplateResumed,
+)
+from flowledger.engine.ports.coordinator import Recorded
 from flowledger.projections.builtin.rows import Row, found, store
 from flowledger.projections.builtin.tables import tables_of
 from flowledger.projections.cursor import Cursor

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import LiteralString
 from uuid import UUID
 
-from flowledger.engine.domain.event import Event, StepEvent, TaskEvent
-from flowledger.engine.domain.events import (
+from flowledger.engine.domain.machine.transitions import TASK_ENDS, TASK_TRANSITIONS, TaskState
+from flowledger.engine.events.base import Event, StepEvent, TaskEvent
+from flowledger.engine.events.step import (
     StepCancelled,
     StepCompleted,
     StepCompletedManually,
@@ -26,9 +27,8 @@ from flowledger.engine.domain.events import (
     TaskCreated,
     TaskStarted,
 )
-from flowledger.engine.domain.states import TASK_ENDS, TASK_TRANSITIONS, TaskState
-from flowledger.engine.ports import Recorded
-from flowledger.projections.builtin.concerned import Key
+from flowledger.engine.ports.coordinator import Recorded
+from flowledger.projections.builtin.batch_rows import Key
 from flowledger.projections.builtin.rows import Row, store
 from flowledger.projections.builtin.tables import tables_of
 from flowledger.projections.cursor import Cursor

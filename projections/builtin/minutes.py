@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import LiteralString
 
-from flowledger.engine.domain.event import TaskEvent
+from flowledger.engine.events.base import TaskEvent
 from flowledger.projections.builtin.rows import Row, store
 from flowledger.projections.cursor import Cursor
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from flowledger.engine.domain.annotations import TaskAnnotated, TaskTagged, TaskUntagged
-from flowledger.engine.domain.events import TaskCreated
-from flowledger.engine.ports import Recorded
+from flowledger.engine.events.notes import TaskAnnotated, TaskTagged, TaskUntagged
+from flowledger.engine.events.step import TaskCreated
+from flowledger.engine.ports.coordinator import Recorded
 from flowledger.projections.builtin.rows import Row, store
 from flowledger.projections.builtin.tables import tables_of
 from flowledger.projections.cursor import Cursor

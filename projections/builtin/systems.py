@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, LiteralString
 
-from flowledger.engine.domain.circuit import CircuitState
-from flowledger.engine.domain.circuit_events import (
+from flowledger.engine.domain.limits.circuit_breaker import CircuitState
+from flowledger.engine.events.circuit import (
     CircuitClosed,
     CircuitEvent,
     CircuitHalfOpened,
     CircuitOpened,
 )
-from flowledger.engine.domain.events import TemplateRegistered
-from flowledger.engine.ports import Recorded
+from flowledger.engine.events.step import TemplateRegistered
+from flowledger.engine.ports.coordinator import Recorded
 from flowledger.projections.builtin.rows import Row, found, store
 from flowledger.projections.builtin.tables import tables_of
 from flowledger.projections.cursor import Cursor

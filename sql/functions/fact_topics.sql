@@ -1,4 +1,4 @@
--- The topics of events that coordinators decide on: flowledger.engine.domain.events.
+-- The topics of events that coordinators decide on: flowledger.engine.events.step.
 
 create or replace function flowledger.fact_topics()
 returns text[]

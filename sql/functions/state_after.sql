@@ -1,5 +1,5 @@
 -- The state of a task or a step after an event of that topic, where p_state was its state before; null
--- where the event changes no state. The tables of flowledger.engine.domain.states in one column: every
+-- where the event changes no state. The tables of flowledger.engine.domain.machine.transitions in one column: every
 -- event leads to one state wherever it is met, and a pause leaves a task where it is.
 
 create or replace function flowledger.state_after(p_topic text, p_state text)

@@ -1,4 +1,4 @@
--- The states of a step, in the order in which they are counted: flowledger.engine.domain.states.
+-- The states of a step, in the order in which they are counted: flowledger.engine.domain.machine.transitions.
 
 create or replace function flowledger.step_states()
 returns text[]

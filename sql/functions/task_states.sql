@@ -1,5 +1,5 @@
 -- The states of a task that has a row, in the order in which they are counted:
--- flowledger.engine.domain.states without `submitted`.
+-- flowledger.engine.domain.machine.transitions without `submitted`.
 
 create or replace function flowledger.task_states()
 returns text[]

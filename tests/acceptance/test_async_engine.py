@@ -19,8 +19,8 @@ from flowledger.engine import (
     TaskUnfinished,
     UnknownTask,
 )
-from flowledger.engine.domain.events import StepFailed
-from flowledger.engine.domain.replay import Difference
+from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, Workflow
 
 MEETING = 20

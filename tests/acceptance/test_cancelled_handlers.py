@@ -12,9 +12,9 @@ from lab import PATIENCE, Lab, kinds, of_kind
 from psycopg import Cursor
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.domain.events import StepCancelled as CancelledEvent
-from flowledger.engine.domain.events import StepCompleted, StepFailed
 from flowledger.engine.errors import StepCancelled
+from flowledger.engine.events.step import StepCancelled as CancelledEvent
+from flowledger.engine.events.step import StepCompleted, StepFailed
 from flowledger.handlers import StepContext, Workflow
 
 ASKED = {"reason": "not wanted any more", "actor": "ada"}

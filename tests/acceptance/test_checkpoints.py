@@ -11,8 +11,8 @@ import pytest
 from lab import PATIENCE, Lab, kinds, of_kind
 
 from flowledger.engine import Engine, TaskFailed, TaskState
-from flowledger.engine.domain.events import StepCheckpointed, StepFailed
 from flowledger.engine.errors import StepLost
+from flowledger.engine.events.step import StepCheckpointed, StepFailed
 from flowledger.handlers import Retry, StepContext, Workflow
 
 AGAIN = Retry(max_attempts=3, backoff="none")

@@ -11,7 +11,7 @@ from lab import PATIENCE, Lab, kinds
 from limits import held_steps
 
 from flowledger.engine import TaskState
-from flowledger.engine.domain.circuit import circuit_id
+from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.handlers import Retry, Workflow
 
 works = Event()

@@ -14,8 +14,8 @@ from lab import Lab
 from led import begin, led
 
 from flowledger.engine import TaskHandle
-from flowledger.engine.domain.reasons import ReasonKind
-from flowledger.engine.domain.retry import Retry
+from flowledger.engine.domain.explain.reasons import ReasonKind
+from flowledger.engine.domain.templates.policies import Retry
 
 LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 ACT: dict[str, Any] = {"handler": {"callable": "act"}}

@@ -15,8 +15,8 @@ from logins import Connection, logins_on
 from psycopg import sql
 from spending import spending
 
-from flowledger.engine.api import ALL_ROLES
 from flowledger.engine.bootstrap import open_engine
+from flowledger.engine.client.engine import ALL_ROLES
 
 ACT = {"handler": {"callable": "act"}}
 LATER = {**ACT, "retry": {"max_attempts": 3, "base_seconds": 600, "cap_seconds": 600}}

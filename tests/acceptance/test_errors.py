@@ -9,7 +9,7 @@ import pytest
 from lab import PATIENCE, Lab, kinds, of_kind
 
 from flowledger.engine import Engine, StepState, TaskFailed, TaskHandle
-from flowledger.engine.domain.events import StepErrored, StepFailed, StepRetryScheduled
+from flowledger.engine.events.step import StepErrored, StepFailed, StepRetryScheduled
 from flowledger.handlers import Classification, Retry, StepContext, Workflow
 from flowledger.handlers.errors import BusinessFault, NetworkFault, RateLimitFault, TimeoutFault
 

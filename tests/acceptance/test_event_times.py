@@ -15,8 +15,8 @@ from given import error
 from lab import PATIENCE, Lab
 from stepped import Stage
 
-from flowledger.engine.domain.events import StepCompleted, StepFailed
 from flowledger.engine.errors import NothingRecorded
+from flowledger.engine.events.step import StepCompleted, StepFailed
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin.history import History
 

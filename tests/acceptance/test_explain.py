@@ -27,9 +27,9 @@ from led import begin
 from stepped import Stage
 
 from flowledger.engine import TaskHandle, TaskState
-from flowledger.engine.domain.circuit import circuit_id
-from flowledger.engine.domain.events import StepCompleted
-from flowledger.engine.domain.reasons import ReasonKind
+from flowledger.engine.domain.explain.reasons import ReasonKind
+from flowledger.engine.domain.limits.circuit_breaker import circuit_id
+from flowledger.engine.events.step import StepCompleted
 from flowledger.projections import Cursor, Projection, on
 
 

@@ -10,9 +10,9 @@ from lab import PATIENCE, Lab
 from led import begin
 
 from flowledger.engine import AsyncEngine, Engine, UnknownTask
-from flowledger.engine.domain.events import StepStarted
-from flowledger.engine.domain.reasons import ReasonKind
+from flowledger.engine.domain.explain.reasons import ReasonKind
 from flowledger.engine.errors import NothingRecorded, UnknownStep
+from flowledger.engine.events.step import StepStarted
 
 
 def test_every_earlier_moment_is_explained_from_the_log(lab: Lab) -> None:

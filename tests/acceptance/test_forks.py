@@ -16,10 +16,10 @@ import pytest
 from lab import PATIENCE, Lab
 
 from flowledger.engine import AsyncEngine, Engine, TaskHandle
+from flowledger.engine.client.projections import Projections
+from flowledger.engine.client.task import StepHandle
 from flowledger.engine.errors import EngineForked
-from flowledger.engine.handle import StepHandle
-from flowledger.engine.projections import Projections
-from flowledger.engine.store.forks import _connections
+from flowledger.engine.store.connection.forks import _connections
 from flowledger.handlers import Workflow
 
 ASKING = {"reason": "test", "actor": "ada"}

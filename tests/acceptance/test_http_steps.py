@@ -9,7 +9,7 @@ from lab import PATIENCE, Lab, of_kind
 from web import Web, reply, web
 
 from flowledger.engine import TaskFailed
-from flowledger.engine.domain.events import StepErrored, StepFailed, StepRetryScheduled, StepStarted
+from flowledger.engine.events.step import StepErrored, StepFailed, StepRetryScheduled, StepStarted
 from flowledger.handlers import Registry, Retry, StepContext, Workflow, load_workflow_file
 from flowledger.handlers.http import request, request_async
 

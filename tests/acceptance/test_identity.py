@@ -12,7 +12,7 @@ import pytest
 from lab import PATIENCE, Lab
 
 from flowledger.engine import DuplicateTask, Engine, MissingIdempotencyKey
-from flowledger.engine.domain.template import Identity
+from flowledger.engine.domain.templates.template import Identity
 from flowledger.handlers import Workflow
 
 

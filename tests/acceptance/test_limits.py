@@ -12,7 +12,8 @@ from lab import PATIENCE, Lab, kinds, of_kind
 from limits import held_steps, last_in_use, log_of, most_in_use, slot_keys, slot_rows
 
 from flowledger.engine import TaskState
-from flowledger.engine.domain.events import StepEnqueued, StepEvent
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import StepEnqueued
 from flowledger.handlers import Retry, StepContext, Workflow
 
 LEAVES = 5

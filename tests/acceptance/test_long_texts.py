@@ -10,7 +10,7 @@ import pytest
 from lab import PATIENCE, Lab
 
 from flowledger.engine import Engine, InvalidSubmission, TaskHandle
-from flowledger.engine.domain.admission import LONGEST_VALUE
+from flowledger.engine.domain.limits.demand import LONGEST_VALUE
 from flowledger.engine.domain.submission import MOST_BYTES, MOST_REASON_BYTES
 from flowledger.engine.errors import InvalidRequest
 from flowledger.handlers import Workflow

@@ -17,14 +17,9 @@ from lab import PATIENCE, Lab, kinds, of_kind
 from led import begin, led
 
 from flowledger.engine import AsyncEngine, Engine, InvalidSubmission, TaskHandle, UnknownTask
-from flowledger.engine.domain.annotations import (
-    NOTES,
-    TaskAnnotated,
-    TaskTagged,
-    TaskUntagged,
-)
-from flowledger.engine.domain.events import TaskCreated
 from flowledger.engine.errors import InvalidRequest, TaskNotCreated
+from flowledger.engine.events.notes import NOTES, TaskAnnotated, TaskTagged, TaskUntagged
+from flowledger.engine.events.step import TaskCreated
 
 ACT = {"handler": {"callable": "act"}}
 

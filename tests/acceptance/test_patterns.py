@@ -12,7 +12,7 @@ from stepped import row_differences
 
 from flowledger.engine import Engine
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.domain.events import StepCompleted, StepStarted
+from flowledger.engine.events.step import StepCompleted, StepStarted
 from flowledger.handlers import StepContext, Workflow
 
 Edges = Mapping[str, tuple[str, ...]]

@@ -13,7 +13,7 @@ from command import Command
 from lab import PATIENCE, Lab
 from pooled import PGBOUNCER, pgbouncer, relay
 
-from flowledger.engine.api import ALL_ROLES
+from flowledger.engine.client.engine import ALL_ROLES
 from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
 from flowledger.handlers import Workflow
 

@@ -16,14 +16,14 @@ from led import begin, led
 from psycopg.rows import dict_row
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.domain.event import StepEvent, TaskEvent
-from flowledger.engine.domain.states import (
+from flowledger.engine.domain.machine.transitions import (
     STEP_TRANSITIONS,
     TASK_TRANSITIONS,
     StepState,
 )
-from flowledger.engine.ports import Recorded
-from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.events.base import StepEvent, TaskEvent
+from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}

@@ -11,7 +11,7 @@ from lab import PATIENCE, Lab, kinds
 from limits import held_steps, log_of
 
 from flowledger.engine import TaskState
-from flowledger.engine.domain.events import StepEnqueued, TaskWaiting
+from flowledger.engine.events.step import StepEnqueued, TaskWaiting
 from flowledger.handlers import Workflow
 
 EVENLY = timedelta(seconds=30)

@@ -19,14 +19,14 @@ from flowledger.engine import (
     TaskState,
     UnknownTask,
 )
-from flowledger.engine.domain import requests as asked
+from flowledger.engine.client.requests import Asking
 from flowledger.engine.errors import (
     InvalidRequest,
     RequestRefused,
     RequestUnanswered,
     TaskNotCreated,
 )
-from flowledger.engine.operations import Asking
+from flowledger.engine.events import requests as asked
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}

@@ -9,12 +9,7 @@ import pytest
 from lab import PATIENCE, Lab, kinds, of_kind
 
 from flowledger.engine import Engine, StepState, TaskFailed, TaskHandle, TaskState
-from flowledger.engine.domain.events import (
-    StepErrored,
-    StepFailed,
-    StepRetryScheduled,
-    StepStarted,
-)
+from flowledger.engine.events.step import StepErrored, StepFailed, StepRetryScheduled, StepStarted
 from flowledger.handlers import Retry, StepContext, Workflow
 
 AT_ONCE = Retry(max_attempts=3, backoff="none")

@@ -14,11 +14,11 @@ from psycopg import sql
 from spending import orders, spending
 
 from flowledger.engine import Engine
-from flowledger.engine.api import ALL_ROLES, Role
 from flowledger.engine.bootstrap import open_engine
 from flowledger.engine.cli.program import run_program
+from flowledger.engine.client.engine import ALL_ROLES, Role
 from flowledger.engine.errors import AccessDenied, SchemaBehind
-from flowledger.engine.store.rights import ROLES, grant, grants_of
+from flowledger.engine.store.schema.rights import ROLES, grant, grants_of
 
 ONE = {"customer": "ann", "cents": 1}
 WORKFLOW = "namespace: shop\nname: other\nversion: '1'\nsteps:\n- name: a\n"

@@ -10,7 +10,7 @@ import pytest
 from lab import PATIENCE, Lab, kinds, of_kind
 
 from flowledger.engine import Engine, TaskFailed, TaskHandle, TaskState
-from flowledger.engine.domain.events import StepErrored, StepTimedOut
+from flowledger.engine.events.step import StepErrored, StepTimedOut
 from flowledger.handlers import Retry, StepContext, Workflow
 
 Gate = dict[tuple[str, int], Event]

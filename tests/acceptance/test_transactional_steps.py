@@ -12,7 +12,7 @@ from lab import PATIENCE, Lab, kinds, of_kind
 from psycopg import Cursor, sql
 
 from flowledger.engine import Engine, TaskFailed, TaskState
-from flowledger.engine.domain.events import StepFailed
+from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, StepContext, Workflow
 
 ONCE = Retry(max_attempts=1)

@@ -12,8 +12,8 @@ from lab import PATIENCE, Lab, kinds, of_kind
 from pydantic import BaseModel
 
 from flowledger.engine import Engine, StepState, TaskFailed, TaskState
-from flowledger.engine.domain.events import StepErrored, StepFailed
 from flowledger.engine.domain.ids import step_id
+from flowledger.engine.events.step import StepErrored, StepFailed
 from flowledger.handlers import From, Retry, StepContext, Workflow
 
 NO_RETRY = Retry(max_attempts=1)

@@ -9,7 +9,7 @@ import pytest
 from lab import PATIENCE, Lab
 
 from flowledger.engine import TaskState
-from flowledger.engine.domain.reasons import ReasonKind
+from flowledger.engine.domain.explain.reasons import ReasonKind
 from flowledger.engine.errors import UnknownStep
 from flowledger.handlers import Workflow
 

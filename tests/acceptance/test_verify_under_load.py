@@ -12,8 +12,8 @@ from stepped import Stage
 
 from flowledger.engine import Engine, TaskHandle
 from flowledger.engine.cli.replay import replayed
-from flowledger.engine.domain.events import StepCheckpointed
-from flowledger.engine.verification import Looked, fitting
+from flowledger.engine.client.verify import Looked, fitting
+from flowledger.engine.events.step import StepCheckpointed
 from flowledger.handlers import Retry, StepContext, Workflow
 
 TASKS = 150
@@ -132,7 +132,7 @@ def test_as_many_tasks_are_read_at_once_as_have_so_many_events_together() -> Non
 
 
 def test_a_long_walk_tells_how_far_it_is(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowledger.engine.verification.TASKS_AT_ONCE", 10)
+    monkeypatch.setattr("flowledger.engine.client.verify.TASKS_AT_ONCE", 10)
     engine = lab.open(busy, roles=())
     submit(engine)
 

@@ -33,7 +33,7 @@ from psycopg.conninfo import make_conninfo
 
 from flowledger.engine import DatabaseUnavailable, Engine, Settings
 from flowledger.engine.errors import UnknownProjection
-from flowledger.engine.store import embedded
+from flowledger.engine.store.embedded import server as embedded
 
 HERE = Path(__file__).parent
 PROGRAM = (sys.executable, "-m", "flowledger.engine.cli")

@@ -20,25 +20,18 @@ from simulation.local_clock import LocalClock
 from simulation.tasks import MemoryTasks
 
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.domain.event import StepEvent
-from flowledger.engine.domain.events import StepCompleted, StepEnqueued, StepStarted, TaskCreated
 from flowledger.engine.domain.ids import request_id, step_id
-from flowledger.engine.domain.plan import compile_plan
-from flowledger.engine.domain.rows import Claim
-from flowledger.engine.ports import (
-    Commit,
-    Exchange,
-    Ledger,
-    Row,
-    Tasks,
-    Workboard,
-)
-from flowledger.engine.store.clock import DatabaseClock
-from flowledger.engine.store.identifiers import Identifiers
-from flowledger.engine.store.ledger import PostgresLedger
-from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.tasks import PostgresTasks
-from flowledger.engine.store.workboard import PostgresWorkboard
+from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import StepCompleted, StepEnqueued, StepStarted, TaskCreated
+from flowledger.engine.ports.client import Claim
+from flowledger.engine.ports.coordinator import Commit, Exchange, Ledger, Row, Tasks, Workboard
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.coordinator_store import PostgresLedger
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.task_store import PostgresTasks
+from flowledger.engine.store.worker_store import PostgresWorkboard
 
 E = TypeVar("E", bound=StepEvent)
 LEASE = 30.0

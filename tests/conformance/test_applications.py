@@ -10,18 +10,15 @@ from board import new_id
 from conformance.stores import Stores, claimed, kinds
 from given import NOON, diamond
 
-from flowledger.engine.domain.admission import Demand, SlotLimit
-from flowledger.engine.domain.annotations import TaskTagged
-from flowledger.engine.domain.circuit import Circuit
-from flowledger.engine.domain.circuits import CircuitChanges, Kept
-from flowledger.engine.domain.events import TemplatePaused, TemplateResumed
-from flowledger.engine.domain.gate import GateChanges
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.rates import Arrival
-from flowledger.engine.domain.requests import TaskCancelRequested, TaskPauseRequested
-from flowledger.engine.domain.run import Hold
-from flowledger.engine.domain.slots import SlotChanges
-from flowledger.engine.domain.waiting import Waiter
+from flowledger.engine.domain.limits.admission import GateChanges
+from flowledger.engine.domain.limits.circuit_breaker import Circuit
+from flowledger.engine.domain.limits.circuits import CircuitChanges, Kept
+from flowledger.engine.domain.limits.concurrency import SlotChanges
+from flowledger.engine.domain.limits.demand import Demand, SlotLimit
+from flowledger.engine.domain.limits.rate_limit import Arrival
+from flowledger.engine.domain.limits.wait_queue import Waiter
+from flowledger.engine.domain.machine.task_run import Hold
 from flowledger.engine.errors import (
     DefinitionChanged,
     DuplicateTask,
@@ -29,6 +26,9 @@ from flowledger.engine.errors import (
     StreamMoved,
     UnknownTemplate,
 )
+from flowledger.engine.events.notes import TaskTagged
+from flowledger.engine.events.requests import TaskCancelRequested, TaskPauseRequested
+from flowledger.engine.events.step import TemplatePaused, TemplateResumed
 
 KEY = "template:shop/order"
 

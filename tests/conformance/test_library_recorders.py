@@ -14,8 +14,8 @@ from eventsourcing.tests.persistence import (
     TrackingRecorderTestCase,
 )
 
-from flowledger.engine.store.pool import open_pool
-from flowledger.engine.store.recorder import (
+from flowledger.engine.store.connection.pool import open_pool
+from flowledger.engine.store.log.recorder import (
     LedgerDatastore,
     LedgerRecorder,
     LedgerTrackingRecorder,

@@ -9,14 +9,10 @@ from board import new_id
 from conformance.stores import LEASE, Stores, claimed, kinds
 from given import NOON
 
-from flowledger.engine.domain.events import (
-    StepEnqueued,
-    StepLeaseExpired,
-    TaskCreated,
-)
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.errors import LeadershipLost, StreamMoved, UnknownTemplate
-from flowledger.engine.ports import Due
+from flowledger.engine.events.step import StepEnqueued, StepLeaseExpired, TaskCreated
+from flowledger.engine.ports.coordinator import Due
 
 # Leading
 

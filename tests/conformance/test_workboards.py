@@ -6,7 +6,8 @@ from board import new_id
 from conformance.stores import LEASE, Stores, claimed, completed, kinds
 from given import error
 
-from flowledger.engine.domain.events import (
+from flowledger.engine.domain.ids import step_id
+from flowledger.engine.events.step import (
     StepCheckpointed,
     StepCompleted,
     StepEnqueued,
@@ -14,8 +15,7 @@ from flowledger.engine.domain.events import (
     StepLeaseExpired,
     StepStarted,
 )
-from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.rows import Held
+from flowledger.engine.ports.client import Held
 
 
 def test_claims_come_by_turn_and_then_in_the_order_of_the_queue(store: Stores) -> None:

@@ -8,15 +8,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from flowledger.engine.domain.annotations import NOTES
-from flowledger.engine.domain.events import (
+from flowledger.engine.events.notes import NOTES
+from flowledger.engine.events.requests import REQUESTS
+from flowledger.engine.events.step import (
     DECISIONS,
     FACTS,
     TaskCreated,
     TemplatePaused,
     TemplateResumed,
 )
-from flowledger.engine.domain.requests import REQUESTS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from lab import PATIENCE, Lab, lab
 
-from flowledger.engine.api import Role
+from flowledger.engine.client.engine import Role
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from flowledger.engine.domain.classification import TYPES, Classification
-from flowledger.engine.domain.events import StepError
-from flowledger.engine.domain.http_status import STATUSES, status_category
-from flowledger.engine.domain.retry import Retry
+from flowledger.engine.domain.failures.classification import TYPES, Classification, StepFault
+from flowledger.engine.domain.failures.http_status import STATUSES, status_category
+from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.events.step import StepError
 from flowledger.handlers import errors
 from flowledger.handlers.documents import parse_document
-from flowledger.handlers.http_call import HttpCall
+from flowledger.handlers.http.call_options import HttpCall
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text("utf-8")
 
@@ -35,15 +35,15 @@ def yes(value: object) -> str:
 
 
 def faults() -> str:
-    bases = (errors.StepFault, errors.PermanentFault, errors.RetryableFault)
-    kinds: list[type[errors.StepFault]] = [getattr(errors, name) for name in errors.__all__]
+    bases = (StepFault, errors.PermanentFault, errors.RetryableFault)
+    kinds: list[type[StepFault]] = [getattr(errors, name) for name in errors.__all__]
     ordered = sorted(kinds, key=lambda kind: (kind.retryable, kind not in bases, kind.__name__))
     return table(
         ("exception", "category", "tried again", "for"),
         (
             (f"`{kind.__name__}`", kind.category, yes(kind.retryable), first_sentence(kind))
             for kind in ordered
-            if kind is not errors.StepFault
+            if kind is not StepFault
         ),
     )
 

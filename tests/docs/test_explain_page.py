@@ -10,7 +10,7 @@ from pathlib import Path
 
 from command import PATIENCE, Command
 
-from flowledger.engine.domain.reasons import Reason, ReasonKind
+from flowledger.engine.domain.explain.reasons import Reason, ReasonKind
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "explain.md").read_text("utf-8")

@@ -11,9 +11,9 @@ import pytest
 from command import PATIENCE, Command
 
 from flowledger.engine.config import KNOWN
-from flowledger.engine.domain.event import StepEvent
-from flowledger.engine.domain.granting import ABOUT_STEPS, ABOUT_TASKS
-from flowledger.engine.domain.states import STEP_TRANSITIONS, StepState
+from flowledger.engine.domain.machine.decide_requests import ABOUT_STEPS, ABOUT_TASKS
+from flowledger.engine.domain.machine.transitions import STEP_TRANSITIONS, StepState
+from flowledger.engine.events.base import StepEvent
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "operations.md").read_text("utf-8")

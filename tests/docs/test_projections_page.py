@@ -13,7 +13,7 @@ from command import PATIENCE, Command
 from orders_of_the_readme import ORDERS
 
 from flowledger.engine.config import KNOWN
-from flowledger.engine.projection_rows import Standing
+from flowledger.engine.ports.projections import Standing
 from flowledger.projections import OnError
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.testing import Case

@@ -10,22 +10,8 @@ from typing import Any
 import pytest
 from given import Story, step, template
 
-from flowledger.engine.domain import events as happened
-from flowledger.engine.domain.events import (
-    StepCancelSignalled,
-    TaskCancelled,
-    TaskPaused,
-    TaskReopened,
-    TaskResolvedManually,
-    TaskResumed,
-)
-from flowledger.engine.domain.granting import ABOUT_STEPS, TO_REOPEN
-from flowledger.engine.domain.requests import (
-    StepCancelRequested,
-    StepResolveRequested,
-    StepSkipRequested,
-)
-from flowledger.engine.domain.states import (
+from flowledger.engine.domain.machine.decide_requests import ABOUT_STEPS, TO_REOPEN
+from flowledger.engine.domain.machine.transitions import (
     STEP_ENDS,
     STEP_TRANSITIONS,
     TASK_ENDS,
@@ -33,12 +19,26 @@ from flowledger.engine.domain.states import (
     StepState,
     TaskState,
 )
-from flowledger.engine.domain.summary import (
+from flowledger.engine.domain.task_summary import (
     ACTIONS,
     Counts,
     ExecutionStatus,
     HealthStatus,
     summary_of,
+)
+from flowledger.engine.events import step as happened
+from flowledger.engine.events.requests import (
+    StepCancelRequested,
+    StepResolveRequested,
+    StepSkipRequested,
+)
+from flowledger.engine.events.step import (
+    StepCancelSignalled,
+    TaskCancelled,
+    TaskPaused,
+    TaskReopened,
+    TaskResolvedManually,
+    TaskResumed,
 )
 
 PAGE = (Path(__file__).parents[2] / "docs" / "states.md").read_text("utf-8")

@@ -13,12 +13,12 @@ from hand import Hand
 from lab import Lab, completions, kinds
 
 from flowledger.engine import Engine
-from flowledger.engine.domain.events import StepCompleted, StepHandedBack
-from flowledger.engine.domain.rows import Claim
-from flowledger.engine.store.clock import DatabaseClock
-from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
-from flowledger.engine.store.workboard import PostgresWorkboard
+from flowledger.engine.events.step import StepCompleted, StepHandedBack
+from flowledger.engine.ports.client import Claim
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.worker_store import PostgresWorkboard
 from flowledger.handlers import Workflow
 
 flow = Workflow("batches", "flow", version="1")

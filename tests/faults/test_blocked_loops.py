@@ -10,7 +10,7 @@ import pytest
 from lab import PATIENCE, Lab, completions, kinds, of_kind
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.domain.events import StepErrored
+from flowledger.engine.events.step import StepErrored
 from flowledger.handlers import Retry, StepContext, Workflow
 
 ONCE = Retry(max_attempts=1)

@@ -15,20 +15,20 @@ from lab import PATIENCE, Lab, assert_legal_order, completions, kinds
 
 from flowledger.engine import DatabaseUnavailable, Engine, TaskState
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.domain.events import StepEvent
-from flowledger.engine.domain.rows import Claim
-from flowledger.engine.ports import Commit, Exchange
-from flowledger.engine.runtime.catalogue import Catalogue
-from flowledger.engine.runtime.coordinator import Coordinator
-from flowledger.engine.runtime.crew import HandlerCrew
-from flowledger.engine.runtime.worker import Worker
-from flowledger.engine.store.clock import DatabaseClock
-from flowledger.engine.store.identifiers import Identifiers
-from flowledger.engine.store.ledger import PostgresLedger
-from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.transactions import PostgresTransactions
-from flowledger.engine.store.wakeups import ProcessBell
-from flowledger.engine.store.workboard import PostgresWorkboard
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.ports.client import Claim
+from flowledger.engine.ports.coordinator import Commit, Exchange
+from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.runtime.worker.executor import HandlerCrew
+from flowledger.engine.runtime.worker.worker import Worker
+from flowledger.engine.runtime.worker.workflows import Catalogue
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.coordinator_store import PostgresLedger
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.notifications import ProcessBell
+from flowledger.engine.store.transactional_steps import PostgresTransactions
+from flowledger.engine.store.worker_store import PostgresWorkboard
 from flowledger.handlers import Workflow
 
 QUICK = {"reconnect_initial_seconds": 0.01, "reconnect_cap_seconds": 0.05}

@@ -15,9 +15,9 @@ from own_server import OwnServer, own_server
 from psycopg import conninfo
 
 from flowledger.engine.errors import DatabaseUnavailable
-from flowledger.engine.store.failures import translated
-from flowledger.engine.store.pool import Pool, connect, open_pool
-from flowledger.engine.store.recorder import (
+from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.pool import Pool, connect, open_pool
+from flowledger.engine.store.log.recorder import (
     LedgerDatastore,
     LedgerRecorder,
     LedgerTrackingRecorder,

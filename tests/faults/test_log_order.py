@@ -16,8 +16,8 @@ from eventsourcing.persistence import StoredEvent
 from lab import PATIENCE, Lab
 from logins import logins_on
 
-from flowledger.engine.store.pool import open_pool
-from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.connection.pool import open_pool
+from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
 
 WRITERS = 4
 EVENTS = 5_000
@@ -26,8 +26,8 @@ WRITER = """
 import sys
 from uuid import uuid4
 from eventsourcing.persistence import StoredEvent
-from flowledger.engine.store.pool import open_pool
-from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.connection.pool import open_pool
+from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
 
 url, events, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 with open_pool(url, min_size=1, max_size=1, timeout_seconds=30) as pool:

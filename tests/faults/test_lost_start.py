@@ -18,9 +18,9 @@ from hand import Hand
 from lab import PATIENCE, Lab, assert_legal_order, completions, lab_on
 
 from flowledger.engine import DatabaseUnavailable, TaskState
-from flowledger.engine.domain.events import StepCompleted
-from flowledger.engine.store import embedded
-from flowledger.engine.store.migrate import migrate
+from flowledger.engine.events.step import StepCompleted
+from flowledger.engine.store.embedded import server as embedded
+from flowledger.engine.store.schema.migrate import migrate
 from flowledger.handlers import Workflow
 
 QUEUED = "select count(*) from flowledger.queue"

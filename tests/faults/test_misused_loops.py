@@ -14,7 +14,7 @@ import pytest
 from lab import PATIENCE, Lab, kinds, of_kind
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.domain.events import StepFailed
+from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, Workflow
 
 NEIGHBOURS = 3

@@ -14,7 +14,7 @@ from psycopg import Cursor, IsolationLevel
 from psycopg.rows import dict_row
 
 from flowledger.engine import Engine, TaskState
-from flowledger.engine.domain.events import StepErrored, StepFailed, StepRetryScheduled
+from flowledger.engine.events.step import StepErrored, StepFailed, StepRetryScheduled
 from flowledger.handlers import Retry, Workflow
 
 Harm = Callable[[Cursor[Any]], object]

@@ -22,8 +22,8 @@ from click.testing import CliRunner
 from lab import PATIENCE, SHORT_LEASES, Lab, completions, kinds, of_kind
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.cli.tasks import history, status
-from flowledger.engine.domain.events import StepErrored, StepFailed
+from flowledger.engine.cli.task import history, status
+from flowledger.engine.events.step import StepErrored, StepFailed
 
 NEIGHBOURS = 12
 LONG = PATIENCE / 2

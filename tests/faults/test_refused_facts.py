@@ -10,7 +10,7 @@ from lab import PATIENCE, Lab, completions, of_kind
 from load import HURRIED
 
 from flowledger.engine import TaskState
-from flowledger.engine.domain.events import StepFailed
+from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, Workflow
 
 NEIGHBOURS = 8

@@ -16,7 +16,7 @@ from load import HURRIED
 from psycopg import sql
 
 from flowledger.engine import DatabaseUnavailable, TaskHandle
-from flowledger.engine.domain.events import StepCompleted
+from flowledger.engine.events.step import StepCompleted
 from flowledger.handlers import Workflow
 
 chained = Workflow("restored", "chained", version="1")

@@ -22,7 +22,7 @@ from stepped import row_differences
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.domain.sharing import shard_of
+from flowledger.engine.domain.leases import shard_of
 from flowledger.engine.errors import ShardsDiffer
 from flowledger.handlers import Workflow
 

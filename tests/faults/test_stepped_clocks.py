@@ -12,14 +12,9 @@ from given import error
 from lab import PATIENCE, Lab, of_kind
 from stepped import Stage
 
-from flowledger.engine.domain.events import (
-    StepFailed,
-    StepRetryScheduled,
-    StepStarted,
-    TaskCreated,
-)
-from flowledger.engine.store import clock as clock_module
-from flowledger.engine.store.clock import DatabaseClock
+from flowledger.engine.events.step import StepFailed, StepRetryScheduled, StepStarted, TaskCreated
+from flowledger.engine.store.connection import clock as clock_module
+from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.handlers import Retry, Workflow
 
 HOUR = timedelta(hours=1)

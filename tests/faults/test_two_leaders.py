@@ -13,11 +13,11 @@ from lab import Lab, kinds
 from flowledger.engine import Engine
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.errors import LeadershipLost, StreamMoved
-from flowledger.engine.ports import Commit
-from flowledger.engine.runtime.coordinator import Coordinator
-from flowledger.engine.store.clock import DatabaseClock
-from flowledger.engine.store.ledger import PostgresLedger
-from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.ports.coordinator import Commit
+from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.coordinator_store import PostgresLedger
+from flowledger.engine.store.log.event_mapper import LedgerMapper
 from flowledger.handlers import Workflow
 
 flow = Workflow("leaders", "flow", version="1")

@@ -12,13 +12,8 @@ from hand import Hand
 from lab import PATIENCE, Lab
 
 from flowledger.engine import Engine, TaskState
-from flowledger.engine.domain.events import (
-    StepCheckpointed,
-    StepCompleted,
-    StepError,
-    StepFailed,
-)
 from flowledger.engine.domain.ids import step_id
+from flowledger.engine.events.step import StepCheckpointed, StepCompleted, StepError, StepFailed
 from flowledger.handlers import Retry, StepContext, Workflow
 
 NEIGHBOURS = 6

@@ -10,8 +10,8 @@ import pytest
 from lab import PATIENCE, Lab, of_kind
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.domain.events import StepFailed
 from flowledger.engine.errors import EngineError
+from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, StepContext, Workflow
 
 BAD = ("\0", "a\0b", "\ud800", "b\udfff")

@@ -12,8 +12,8 @@ from lab import PATIENCE, Lab, of_kind
 from psycopg import Cursor
 
 from flowledger.engine import Engine, TaskState
-from flowledger.engine.domain.events import StepFailed
 from flowledger.engine.errors import InvalidTemplate
+from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, Workflow
 
 ONCE = Retry(max_attempts=1)

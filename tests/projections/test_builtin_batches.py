@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from models import Models, histories, noted, placed
 
-from flowledger.engine.domain.annotations import TaskAnnotated, TaskTagged, TaskUntagged
-from flowledger.engine.domain.events import StepEnqueued, TaskCreated
-from flowledger.engine.ports import Recorded
+from flowledger.engine.events.notes import TaskAnnotated, TaskTagged, TaskUntagged
+from flowledger.engine.events.step import StepEnqueued, TaskCreated
+from flowledger.engine.ports.coordinator import Recorded
 from flowledger.projections import Projection
 from flowledger.projections.builtin import BUILTIN, Analytics, Audit, History, Notes
 

@@ -16,9 +16,12 @@ from led import begin, led
 from models import log_of
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.domain.annotations import TaskAnnotated
-from flowledger.engine.domain.event import StepEvent
-from flowledger.engine.domain.events import (
+from flowledger.engine.client.requests import Asking
+from flowledger.engine.errors import RequestRefused as Refused
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.notes import TaskAnnotated
+from flowledger.engine.events.requests import RequestGranted, RequestRefused, TaskRequest
+from flowledger.engine.events.step import (
     StepCompleted,
     StepEnqueued,
     StepErrored,
@@ -29,14 +32,7 @@ from flowledger.engine.domain.events import (
     TaskCreated,
     TaskFailed,
 )
-from flowledger.engine.domain.requests import (
-    RequestGranted,
-    RequestRefused,
-    TaskRequest,
-)
-from flowledger.engine.errors import RequestRefused as Refused
-from flowledger.engine.operations import Asking
-from flowledger.engine.ports import Recorded
+from flowledger.engine.ports.coordinator import Recorded
 from flowledger.projections import Projection
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.testing import Case

@@ -12,13 +12,9 @@ from limits import held_steps
 from models import Models, circuit, placed
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.domain.circuit_events import (
-    CircuitClosed,
-    CircuitHalfOpened,
-    CircuitOpened,
-)
-from flowledger.engine.domain.events import StepEnqueued
-from flowledger.engine.operations import Asking
+from flowledger.engine.client.requests import Asking
+from flowledger.engine.events.circuit import CircuitClosed, CircuitHalfOpened, CircuitOpened
+from flowledger.engine.events.step import StepEnqueued
 from flowledger.projections.builtin import Analytics, Systems
 
 ACT = {"handler": {"callable": "act"}}

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.errors import StatementRefused
-from flowledger.engine.ports import Unreadable
-from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.pool import open_pool
-from flowledger.engine.store.recorder import LedgerDatastore, LedgerRecorder
-from flowledger.projections.log import EACH_STEP, Log
+from flowledger.engine.ports.coordinator import Unreadable
+from flowledger.engine.store.connection.pool import open_pool
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.projections.host.log_reader import EACH_STEP, Log
 
 OTHERS = ("task.created", "task.started", "task.completed", "step.failed")
 TOPICS = (*sorted(EACH_STEP), *OTHERS)

@@ -13,7 +13,7 @@ from spending import Spend, charged, record, rows, spending
 from flowledger.engine.config import Settings
 from flowledger.engine.errors import InvalidProjection
 from flowledger.projections.builtin import BUILTIN
-from flowledger.projections.hosting import ENTRY_POINTS, registered
+from flowledger.projections.wiring import ENTRY_POINTS, registered
 
 MODEL = """
 from flowledger.engine.events import StepCompleted

@@ -10,11 +10,11 @@ import pytest
 from lab import Lab
 from spending import Hosts, Stepped, charged, record
 
-from flowledger.engine.domain.event import Event
 from flowledger.engine.events import StepCompleted, StepEnqueued, StepStarted
-from flowledger.engine.ports import Recorded
+from flowledger.engine.events.base import Event
+from flowledger.engine.ports.coordinator import Recorded
 from flowledger.projections import Cursor, Projection, on_batch
-from flowledger.projections.host import CATCH_UP
+from flowledger.projections.host.host import CATCH_UP
 
 EVENTS = 300
 BATCH, KEPT = 5, 10

@@ -7,10 +7,10 @@ from given import Story, diamond
 from hypothesis import given as of
 from hypothesis import strategies as some
 
-from flowledger.engine.domain.explain import explain_step, explain_task
-from flowledger.engine.domain.reasons import RANKS, ReasonKind
-from flowledger.engine.domain.retry import Retry
-from flowledger.engine.domain.states import STEP_ENDS
+from flowledger.engine.domain.explain.explain import explain_step, explain_task
+from flowledger.engine.domain.explain.reasons import RANKS, ReasonKind
+from flowledger.engine.domain.machine.transitions import STEP_ENDS
+from flowledger.engine.domain.templates.policies import Retry
 
 LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 

@@ -14,30 +14,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation.limits import StoredLimits
 
-from flowledger.engine.domain.admission import demand_of
-from flowledger.engine.domain.circuit import CircuitRules
-from flowledger.engine.domain.decisions import Rules, admitted, decide, rung
-from flowledger.engine.domain.events import (
-    StepCompleted,
-    StepEnqueued,
-    StepEvent,
-    StepFailed,
-    StepStarted,
-    TaskEvent,
-    TemplatePaused,
-    TemplateResumed,
-)
-from flowledger.engine.domain.gate import Gate, GateRules
 from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
-from flowledger.engine.domain.plan import compile_plan
-from flowledger.engine.domain.requests import (
+from flowledger.engine.domain.limits.admission import Gate, GateRules
+from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
+from flowledger.engine.domain.limits.demand import demand_of
+from flowledger.engine.domain.machine.decide import Rules, admitted, decide, rung
+from flowledger.engine.domain.machine.task_run import BUSY, Run, fold_run
+from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState
+from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.events.base import StepEvent, TaskEvent
+from flowledger.engine.events.requests import (
     StepSkipRequested,
     TaskCancelRequested,
     TaskPauseRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.domain.run import BUSY, Run, fold_run
-from flowledger.engine.domain.states import TASK_ENDS, StepState
+from flowledger.engine.events.step import (
+    StepCompleted,
+    StepEnqueued,
+    StepFailed,
+    StepStarted,
+    TemplatePaused,
+    TemplateResumed,
+)
 
 RETRY = {"max_attempts": 50, "backoff": "fixed", "base_seconds": 3, "jitter": "none"}
 PLAN = compile_plan(

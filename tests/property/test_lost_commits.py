@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from lab import Lab, completions, shared_lab
 from stepped import CLOCK, Stage
 
-from flowledger.engine.domain.events import StepCompleted, StepError, StepFailed, StepHandedBack
-from flowledger.engine.domain.rows import Claim
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
+from flowledger.engine.events.step import StepCompleted, StepError, StepFailed, StepHandedBack
+from flowledger.engine.ports.client import Claim
 from flowledger.handlers import Retry, Workflow
 
 __all__ = ["shared_lab"]

@@ -13,22 +13,21 @@ from eventsourcing.utils import Environment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.annotations import TaskNote
-from flowledger.engine.domain.circuit_events import CircuitOpened
-from flowledger.engine.domain.events import (
+from flowledger.engine.errors import LogCorrupt
+from flowledger.engine.events.base import Event, TaskEvent
+from flowledger.engine.events.circuit import CircuitOpened
+from flowledger.engine.events.notes import TaskNote
+from flowledger.engine.events.requests import TaskRequest
+from flowledger.engine.events.step import (
     EVENTS,
     Category,
-    Event,
     HoldKind,
     StepError,
     StepErrored,
-    TaskEvent,
     TaskTimedOut,
 )
-from flowledger.engine.domain.requests import TaskRequest
-from flowledger.engine.errors import LogCorrupt
-from flowledger.engine.store.frame import FIELDS, length_of
-from flowledger.engine.store.mapper import ENCODED, PLAIN, LedgerEvent, LedgerMapper
+from flowledger.engine.store.log.event_mapper import ENCODED, PLAIN, LedgerEvent, LedgerMapper
+from flowledger.engine.store.log.frame import FIELDS, length_of
 
 CIPHER = AESCipher(Environment(env={"CIPHER_KEY": AESCipher.create_key(32)}))
 MAPPERS = {

@@ -8,8 +8,8 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.events import Category
-from flowledger.engine.domain.retry import Retry
+from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.events.step import Category
 
 POLICIES = st.builds(
     Retry,

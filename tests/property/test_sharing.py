@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.domain.ids import uuid7
-from flowledger.engine.domain.sharing import Attendance, Lease, fair_share, shard_of
+from flowledger.engine.domain.leases import Attendance, Lease, fair_share, shard_of
 
 PATIENCE = 1.0
 IDS = st.builds(uuid7, st.integers(0, 2**48 - 1), st.integers(0, 2**74 - 1))

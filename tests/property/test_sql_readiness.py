@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from random_tasks import TIMES, templates
 from stored import by_step, context, readiness, store
 
-from flowledger.engine.domain.plan import ancestors
-from flowledger.engine.domain.requests import REQUESTS, StepRequest
-from flowledger.engine.domain.run import Hold, Run
-from flowledger.engine.domain.states import StepState
-from flowledger.engine.domain.summary import counts_of, summary_of
+from flowledger.engine.domain.machine.task_run import Hold, Run
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.domain.task_summary import counts_of, summary_of
+from flowledger.engine.domain.templates.plan import ancestors
+from flowledger.engine.events.requests import REQUESTS, StepRequest
 
 FEW, MANY = 60, 250
 VERSIONS = count(1)  # one database sees them all

@@ -15,28 +15,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from random_tasks import DEADLINES, TIMES, Curious, interleaved, slots, templates
 
-from flowledger.engine.domain.decisions import decide
-from flowledger.engine.domain.events import (
-    StepCancelled,
-    StepCompleted,
-    StepCompletedManually,
-    StepEnqueued,
-    StepErrored,
-    StepEvent,
-    StepReset,
-    StepResolvedManually,
-    StepSkipped,
-    StepStarted,
-    TaskCancelled,
-    TaskCompleted,
-    TaskEvent,
-    TaskFailed,
-    TaskReopened,
-    TaskResolvedManually,
-    TaskTimedOut,
-)
-from flowledger.engine.domain.plan import ancestors
-from flowledger.engine.domain.requests import (
+from flowledger.engine.domain.machine.decide import decide
+from flowledger.engine.domain.machine.task_run import ACTIVE, Hold, Run, fold_run
+from flowledger.engine.domain.machine.transitions import DONE, StepState, TaskState
+from flowledger.engine.domain.task_summary import ExecutionStatus, counts_of, summary_of
+from flowledger.engine.domain.templates.plan import ancestors
+from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.events.base import StepEvent, TaskEvent
+from flowledger.engine.events.requests import (
     REQUESTS,
     RequestGranted,
     RequestRefused,
@@ -47,10 +33,23 @@ from flowledger.engine.domain.requests import (
     TaskResolveRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.domain.run import ACTIVE, Hold, Run, fold_run
-from flowledger.engine.domain.states import DONE, StepState, TaskState
-from flowledger.engine.domain.summary import ExecutionStatus, counts_of, summary_of
-from flowledger.engine.domain.template import Template
+from flowledger.engine.events.step import (
+    StepCancelled,
+    StepCompleted,
+    StepCompletedManually,
+    StepEnqueued,
+    StepErrored,
+    StepReset,
+    StepResolvedManually,
+    StepSkipped,
+    StepStarted,
+    TaskCancelled,
+    TaskCompleted,
+    TaskFailed,
+    TaskReopened,
+    TaskResolvedManually,
+    TaskTimedOut,
+)
 
 CONTINUES = (StepCompleted, StepCompletedManually, StepResolvedManually)
 STEP_ENDED = (*CONTINUES, StepErrored, StepCancelled, StepSkipped)

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.policies import Concurrency, Rate
-from flowledger.engine.domain.retry import Retry
-from flowledger.engine.domain.template import (
+from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.policies_ import Concurrency, Rate
+from flowledger.engine.domain.templates.template import (
     HandlerRef,
     StepTemplate,
     Template,
@@ -17,7 +17,7 @@ from flowledger.engine.domain.template import (
     validate_template,
 )
 from flowledger.handlers import dump_template
-from flowledger.handlers.files import template_from_text
+from flowledger.handlers.template_files import template_from_text
 
 # YAML cannot carry some control characters, nor lone surrogates.
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)

@@ -11,22 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_tasks import templates
 
-from flowledger.engine.domain.events import StepStarted, TaskEvent
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.plan import Plan
-from flowledger.engine.domain.replay import Difference
-from flowledger.engine.domain.requests import (
+from flowledger.engine.domain.machine.task_run import BUSY
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.domain.templates.plan import Plan
+from flowledger.engine.domain.verify.log import Entry
+from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.domain.verify.task import Evidence, verify_task
+from flowledger.engine.events.base import TaskEvent
+from flowledger.engine.events.requests import (
     StepResetRequested,
     StepSkipRequested,
     TaskCancelRequested,
     TaskPauseRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.domain.run import BUSY
-from flowledger.engine.domain.states import StepState
-from flowledger.engine.domain.verify import Evidence, verify_task
-from flowledger.engine.domain.verify_log import Entry
-from flowledger.engine.runtime.batch import Batch
+from flowledger.engine.events.step import StepStarted
+from flowledger.engine.runtime.coordinator.commit_batch import Batch
 
 REQUESTS = [TaskPauseRequested, TaskResumeRequested, TaskCancelRequested]
 ABOUT_STEPS = [StepResetRequested, StepSkipRequested]

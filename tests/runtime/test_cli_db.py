@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from flowledger.engine.cli.db import db
 from flowledger.engine.errors import InvalidConfiguration
-from flowledger.engine.store import embedded
-from flowledger.engine.store.migrate import packaged, script
+from flowledger.engine.store.embedded import server as embedded
+from flowledger.engine.store.schema.migrate import packaged, script
 
 Flowledger = Callable[..., str]
 

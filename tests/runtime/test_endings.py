@@ -11,8 +11,8 @@ import pytest
 from lab import PATIENCE
 
 from flowledger.engine import DatabaseUnavailable
-from flowledger.engine.runtime.endings import Endings
-from flowledger.engine.store.wakeups import ProcessBell
+from flowledger.engine.client.waiters import Endings
+from flowledger.engine.store.notifications import ProcessBell
 
 
 class Ended:

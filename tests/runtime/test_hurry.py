@@ -11,10 +11,10 @@ import pytest
 from lab import PATIENCE, Lab, completions
 from stepped import CLOCK, Stage
 
-from flowledger.engine.domain.events import StepCompleted, StepError, StepFailed
-from flowledger.engine.domain.rows import Claim
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
-from flowledger.engine.ports import Commit
+from flowledger.engine.events.step import StepCompleted, StepError, StepFailed
+from flowledger.engine.ports.client import Claim
+from flowledger.engine.ports.coordinator import Commit
 from flowledger.handlers import Retry, Workflow
 
 flow = Workflow("hurry", "flow", version="1")

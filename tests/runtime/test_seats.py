@@ -12,13 +12,13 @@ from lab import Lab
 from stepped import CLOCK, InterferedLedger, nothing
 
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.domain.sharing import Lease, shard_of
-from flowledger.engine.ports import Leadership
-from flowledger.engine.runtime.coordinator import Coordinator
-from flowledger.engine.runtime.seat import Seat
-from flowledger.engine.runtime.shards import next_look
-from flowledger.engine.store.clock import DatabaseClock
-from flowledger.engine.store.roster import PostgresRoster
+from flowledger.engine.domain.leases import Lease, shard_of
+from flowledger.engine.ports.coordinator import Leadership
+from flowledger.engine.runtime.coordinator.assignment import Seat
+from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.runtime.coordinator.shards import next_look
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.shard_store import PostgresRoster
 from flowledger.handlers import Workflow
 
 flow = Workflow("seats", "flow", version="1")

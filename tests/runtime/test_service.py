@@ -12,9 +12,9 @@ from lab import PATIENCE, Lab, assert_legal_order, completions, kinds
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.config import Settings
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
-from flowledger.engine.outages import Backoff
 from flowledger.engine.runtime.service import Loop
-from flowledger.engine.store.wakeups import ProcessBell
+from flowledger.engine.store.notifications import ProcessBell
+from flowledger.engine.telemetry.outages import Backoff
 from flowledger.handlers import StepContext, Workflow
 
 flow = Workflow("service", "flow", version="1")

@@ -11,15 +11,15 @@ import pytest
 from lab import Lab
 
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.runtime.catalogue import Catalogue
-from flowledger.engine.runtime.crew import HandlerCrew
-from flowledger.engine.runtime.worker import Worker
-from flowledger.engine.store.clock import DatabaseClock
-from flowledger.engine.store.identifiers import Identifiers
-from flowledger.engine.store.mapper import LedgerMapper
-from flowledger.engine.store.transactions import PostgresTransactions
-from flowledger.engine.store.wakeups import ProcessBell
-from flowledger.engine.store.workboard import PostgresWorkboard
+from flowledger.engine.runtime.worker.executor import HandlerCrew
+from flowledger.engine.runtime.worker.worker import Worker
+from flowledger.engine.runtime.worker.workflows import Catalogue
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.notifications import ProcessBell
+from flowledger.engine.store.transactional_steps import PostgresTransactions
+from flowledger.engine.store.worker_store import PostgresWorkboard
 from flowledger.handlers import Workflow
 
 LEASE, MARGIN = 60.0, 12.0

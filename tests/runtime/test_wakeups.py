@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 from lab import PATIENCE, Lab
 
-from flowledger.engine.store.wakeups import ProcessBell, Wakeups
+from flowledger.engine.store.notifications import ProcessBell, Wakeups
 
 LISTENERS = (
     "select count(*) from pg_stat_activity"

@@ -8,9 +8,9 @@ from concurrent.futures import Future
 from simulation.process import Process, SteppedLoop
 from simulation.world import Crash
 
-from flowledger.engine.ports import Commit
-from flowledger.engine.runtime.batch import Batch
-from flowledger.engine.runtime.committer import Committer, UnderWay
+from flowledger.engine.ports.coordinator import Commit
+from flowledger.engine.runtime.coordinator.commit_batch import Batch
+from flowledger.engine.runtime.coordinator.commit_pipeline import Committer, UnderWay
 
 LONGEST_SECONDS = 2.0
 

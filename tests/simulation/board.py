@@ -10,16 +10,16 @@ from pydantic import JsonValue
 from simulation.database import LONG_AGO, Database, Queued, Registered
 from simulation.local_clock import LocalClock
 
-from flowledger.engine.domain.events import (
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import (
     StepCheckpointed,
     StepCompleted,
     StepCompletedManually,
-    StepEvent,
     StepReset,
     TaskCreated,
 )
-from flowledger.engine.domain.rows import Claim, Held
-from flowledger.engine.ports import Exchange
+from flowledger.engine.ports.client import Claim, Held
+from flowledger.engine.ports.coordinator import Exchange
 
 
 class MemoryWorkboard:

@@ -22,17 +22,17 @@ from simulation.process import Process, SteppedLoop
 from simulation.tasks import MemoryTasks
 from simulation.world import Crash, Violation, World
 
-from flowledger.engine.config import Coordinator as CoordinatorSettings
-from flowledger.engine.config import Limits
-from flowledger.engine.config import Worker as WorkerSettings
-from flowledger.engine.domain.event import StepEvent
-from flowledger.engine.domain.events import FACTS
+from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
+from flowledger.engine.config.sections import Limits
+from flowledger.engine.config.sections import Worker as WorkerSettings
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
-from flowledger.engine.ports import Exchange
-from flowledger.engine.runtime.catalogue import Catalogue
-from flowledger.engine.runtime.coordinator import Coordinator
-from flowledger.engine.runtime.jobs import Job
-from flowledger.engine.runtime.worker import Worker
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import FACTS
+from flowledger.engine.ports.coordinator import Exchange
+from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.runtime.worker.execution import Job
+from flowledger.engine.runtime.worker.worker import Worker
+from flowledger.engine.runtime.worker.workflows import Catalogue
 
 SOON_SECONDS = 0.1
 LIMBO_SECONDS = 30.0

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from simulation.process import Process
 from simulation.world import Crash
 
-from flowledger.engine.domain.events import StepEvent
 from flowledger.engine.errors import DatabaseUnavailable, InvalidResult, StepCancelled, StepLost
-from flowledger.engine.runtime.jobs import Job, Outcomes
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.runtime.worker.execution import Job, Outcomes
 
 DURATIONS = (0.0, 0.01, 0.3, 3.0, 40.0)
 

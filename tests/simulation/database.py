@@ -16,11 +16,12 @@ from uuid import UUID
 from simulation.limits import StoredLimits
 from simulation.log import Log
 
-from flowledger.engine.domain.events import StepEvent, StepStarted, TaskCreated
-from flowledger.engine.domain.sharing import shard_of
-from flowledger.engine.domain.template import Template
+from flowledger.engine.domain.leases import shard_of
+from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import LeadershipLost, StreamMoved
-from flowledger.engine.ports import Commit
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import StepStarted, TaskCreated
+from flowledger.engine.ports.coordinator import Commit
 
 K = TypeVar("K", UUID, int)
 GIVEN = (

@@ -9,8 +9,8 @@ from typing import Any
 
 from given import step, template
 
-from flowledger.engine.domain.template import StepTemplate, Template
-from flowledger.engine.domain.work import StepCall
+from flowledger.engine.domain.handler_protocol import StepCall
+from flowledger.engine.domain.templates.template import StepTemplate, Template
 
 SHAPES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "one": {"a": ()},

@@ -11,14 +11,15 @@ from simulation.database import Database, Queued
 from simulation.local_clock import LocalClock
 from simulation.world import Violation
 
-from flowledger.engine.domain.circuits import Kept
-from flowledger.engine.domain.elders import Elder
-from flowledger.engine.domain.events import DECISIONS, FACTS, Event, TaskCreated, TaskEvent
-from flowledger.engine.domain.gate import GateState
-from flowledger.engine.domain.states import StepState
-from flowledger.engine.domain.template import Template
+from flowledger.engine.domain.limits.admission import GateState
+from flowledger.engine.domain.limits.circuits import Kept
+from flowledger.engine.domain.limits.elders import Elder
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import UnknownTemplate
-from flowledger.engine.ports import Commit, Due, Leadership, Recorded
+from flowledger.engine.events.base import Event, TaskEvent
+from flowledger.engine.events.step import DECISIONS, FACTS, TaskCreated
+from flowledger.engine.ports.coordinator import Commit, Due, Leadership, Recorded
 
 
 class MemoryLedger:

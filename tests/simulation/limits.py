@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from flowledger.engine.domain.circuits import CircuitChanges, Kept
-from flowledger.engine.domain.gate import GateChanges, GateState
-from flowledger.engine.domain.slots import SlotChanges
-from flowledger.engine.domain.waiting import Waiter
+from flowledger.engine.domain.limits.admission import GateChanges, GateState
+from flowledger.engine.domain.limits.circuits import CircuitChanges, Kept
+from flowledger.engine.domain.limits.concurrency import SlotChanges
+from flowledger.engine.domain.limits.wait_queue import Waiter
 from flowledger.engine.errors import StreamMoved
 
 KEPT = timedelta(minutes=1)

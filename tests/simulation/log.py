@@ -9,10 +9,10 @@ from datetime import datetime
 from operator import attrgetter
 from uuid import UUID
 
-from flowledger.engine.domain.annotations import TaskNote
-from flowledger.engine.domain.events import Event, TaskEvent
 from flowledger.engine.errors import StreamMoved
-from flowledger.engine.ports import Recorded
+from flowledger.engine.events.base import Event, TaskEvent
+from flowledger.engine.events.notes import TaskNote
+from flowledger.engine.ports.coordinator import Recorded
 
 Kinds = tuple[type[Event], ...]
 position_of: Callable[[Recorded], int] = attrgetter("position")

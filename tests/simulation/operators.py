@@ -10,12 +10,12 @@ from simulation.cluster import Cluster
 from simulation.flows import Flow
 from simulation.process import Process
 
-from flowledger.engine.domain import requests as asked
-from flowledger.engine.domain.events import TaskCreated, TemplatePaused, TemplateResumed
 from flowledger.engine.domain.ids import request_id
-from flowledger.engine.domain.requests import StepRequest, TaskRequest
-from flowledger.engine.domain.states import TaskState
+from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.events import requests as asked
+from flowledger.engine.events.requests import StepRequest, TaskRequest
+from flowledger.engine.events.step import TaskCreated, TemplatePaused, TemplateResumed
 
 TASKS = (1, 4)
 REQUESTS = (0, 0, 3, 8)

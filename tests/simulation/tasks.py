@@ -11,17 +11,8 @@ from pydantic import JsonValue
 from simulation.database import Database
 from simulation.ledger import registered
 
-from flowledger.engine.domain.annotations import TaskNote
-from flowledger.engine.domain.events import (
-    TaskCreated,
-    TemplatePaused,
-    TemplateRegistered,
-    TemplateResumed,
-)
-from flowledger.engine.domain.requests import TaskRequest
-from flowledger.engine.domain.rows import Progress, StepRow, TaskRow
-from flowledger.engine.domain.sharing import shard_of
-from flowledger.engine.domain.template import Template, difference
+from flowledger.engine.domain.leases import shard_of
+from flowledger.engine.domain.templates.template import Template, difference
 from flowledger.engine.errors import (
     DefinitionChanged,
     DuplicateTask,
@@ -29,7 +20,16 @@ from flowledger.engine.errors import (
     StreamMoved,
     UnknownTemplate,
 )
-from flowledger.engine.ports import Answer, Recorded, Snapshot
+from flowledger.engine.events.notes import TaskNote
+from flowledger.engine.events.requests import TaskRequest
+from flowledger.engine.events.step import (
+    TaskCreated,
+    TemplatePaused,
+    TemplateRegistered,
+    TemplateResumed,
+)
+from flowledger.engine.ports.client import Progress, StepRow, TaskRow
+from flowledger.engine.ports.coordinator import Answer, Recorded, Snapshot
 
 
 class MemoryTasks:

@@ -15,16 +15,16 @@ from simulation.log import Log
 from simulation.simulate import simulate
 from simulation.world import Violation
 
-from flowledger.engine.domain.event import Event, StepEvent
-from flowledger.engine.domain.events import StepStarted
-from flowledger.engine.domain.gate import Gate
-from flowledger.engine.domain.run import Run
+from flowledger.engine.domain.limits.admission import Gate
+from flowledger.engine.domain.machine.task_run import Run
 from flowledger.engine.errors import DatabaseUnavailable
-from flowledger.engine.ports import Commit, Leadership
-from flowledger.engine.runtime import coordinator
-from flowledger.engine.runtime.batch import Batch, in_order
-from flowledger.engine.runtime.coordinator import Coordinator
-from flowledger.engine.runtime.worker import Worker
+from flowledger.engine.events.base import Event, StepEvent
+from flowledger.engine.events.step import StepStarted
+from flowledger.engine.ports.coordinator import Commit, Leadership
+from flowledger.engine.runtime.coordinator import coordinator
+from flowledger.engine.runtime.coordinator.commit_batch import Batch, in_order
+from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.runtime.worker.worker import Worker
 
 SEEDS = 1_000
 Plant = Callable[[pytest.MonkeyPatch], None]

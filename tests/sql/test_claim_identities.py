@@ -7,7 +7,7 @@ from uuid import UUID
 
 from board import Connection, Others, call, new_id, table, wait_until_blocked
 
-from flowledger.engine.store.arrays import TextArray, UuidArray
+from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 
 
 def arguments(pairs: Sequence[tuple[str | None, UUID]]) -> tuple[TextArray, UuidArray]:

@@ -8,7 +8,6 @@ from typing import Any
 import psycopg
 import pytest
 from board import (
-    NOON,
     Connection,
     Others,
     Row,
@@ -28,9 +27,10 @@ from board import (
     timer_row,
     wait_until_blocked,
 )
+from given import NOON
 
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.store.arrays import BigintArray, UuidArray
+from flowledger.engine.store.connection.arrays import BigintArray, UuidArray
 
 TEMPLATE = new_id()
 TABLES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from board import Connection, Row, append, call, new_id
 
-from flowledger.engine.store.arrays import UuidArray
+from flowledger.engine.store.connection.arrays import UuidArray
 
 
 def test_each_task_gives_its_first_event(connection: Connection) -> None:

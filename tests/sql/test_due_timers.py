@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from board import Connection, call, new_id, now, rows_of, timer_row
 
-from flowledger.engine.domain.sharing import shard_of
+from flowledger.engine.domain.leases import shard_of
 
 HOUR = timedelta(hours=1)
 

@@ -11,8 +11,8 @@ from board import Connection, call, new_id, rows_of
 from limit_rows import held_row
 
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.sharing import shard_of
-from flowledger.engine.store.arrays import TextArray
+from flowledger.engine.domain.leases import shard_of
+from flowledger.engine.store.connection.arrays import TextArray
 
 Wait = Callable[..., UUID]
 

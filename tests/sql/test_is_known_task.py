@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from board import Connection, call, new_id
 
-from flowledger.engine.store.arrays import BigintArray, ByteaArray, TextArray, UuidArray
+from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 
 
 @pytest.mark.parametrize("function", ["submit_tasks", "submit_later"])

@@ -7,7 +7,7 @@ from datetime import timedelta
 from board import Connection, call, new_id, now, rows_of
 from limit_rows import held_row
 
-from flowledger.engine.domain.sharing import shard_of
+from flowledger.engine.domain.leases import shard_of
 
 
 def test_an_engine_without_limits_has_nothing(connection: Connection) -> None:

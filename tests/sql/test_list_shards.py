@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from board import Connection, Row, append, call, new_id
 
-from flowledger.engine.domain.sharing import shard_of
+from flowledger.engine.domain.leases import shard_of
 
 FACT = "step.completed"
 ONE = new_id()

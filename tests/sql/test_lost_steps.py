@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from board import Connection, call, claim, new_id, queue, queue_row, renew
 
-from flowledger.engine.domain.sharing import shard_of
+from flowledger.engine.domain.leases import shard_of
 
 TEMPLATE = new_id()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import NOON, Connection, call, new_id, now, rows_of, timer_row
+from board import Connection, call, new_id, now, rows_of, timer_row
+from given import NOON
 
-from flowledger.engine.domain.sharing import shard_of
+from flowledger.engine.domain.leases import shard_of
 
 
 def test_the_first_timer_is_told_whether_it_is_due_or_not(connection: Connection) -> None:

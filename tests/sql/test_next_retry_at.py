@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from board import NOON, Connection, call, new_id, rows_of, step_row
+from board import Connection, call, new_id, rows_of, step_row
+from given import NOON
 
 
 def test_a_step_that_waits_for_a_retry_has_its_time(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from board import Connection, Row, append, call, new_id
 
-from flowledger.engine.store.arrays import BigintArray, UuidArray
+from flowledger.engine.store.connection.arrays import BigintArray, UuidArray
 
 
 @pytest.fixture

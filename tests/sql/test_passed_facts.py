@@ -6,7 +6,7 @@ from uuid import UUID
 
 from board import Connection, Others, Row, append, call, new_id
 
-from flowledger.engine.domain.sharing import shard_of
+from flowledger.engine.domain.leases import shard_of
 
 FACT, DECISION = "step.completed", "step.enqueued"
 

@@ -9,7 +9,7 @@ from board import Connection, call, claim, new_id, queue, queue_row
 from given import step, template
 from stored import register
 
-from flowledger.engine.domain.sharing import shard_of
+from flowledger.engine.domain.leases import shard_of
 
 BANKING = template(step("charge", system="bank"), step("ship"), name="banking")
 BAKING = template(step("charge", system="oven"), name="baking")

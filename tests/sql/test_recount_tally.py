@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import psycopg
 from board import (
-    NOON,
     Connection,
     Others,
     call,
@@ -16,9 +15,10 @@ from board import (
     task_row,
     wait_until_blocked,
 )
+from given import NOON
 from psycopg.types.json import Jsonb
 
-from flowledger.engine.store.migrate import migrate, packaged
+from flowledger.engine.store.schema.migrate import migrate, packaged
 
 TEMPLATE = new_id()
 

@@ -23,7 +23,7 @@ from board import (
 )
 
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.store.arrays import UuidArray
+from flowledger.engine.store.connection.arrays import UuidArray
 
 TEMPLATE = new_id()
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from board import Connection, call, new_id
 
-from flowledger.engine.domain.sharing import shard_of
+from flowledger.engine.domain.leases import shard_of
 
 EDGES = [UUID(int=n) for n in (0, 1, (1 << 24) - 1, 1 << 24, (1 << 128) - 1)]
 

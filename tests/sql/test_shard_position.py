@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from board import Connection, call, new_id
 
-from flowledger.engine.domain.sharing import shard_of
+from flowledger.engine.domain.leases import shard_of
 
 
 def test_the_position_is_the_stored_one(connection: Connection) -> None:

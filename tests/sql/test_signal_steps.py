@@ -5,7 +5,7 @@ from __future__ import annotations
 from board import Connection, call, claim, heard, new_id, queue, queue_row, table
 
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.store.arrays import UuidArray
+from flowledger.engine.store.connection.arrays import UuidArray
 
 TEMPLATE = new_id()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from board import Connection, call
 
-from flowledger.engine.store.arrays import TextArray
+from flowledger.engine.store.connection.arrays import TextArray
 
 
 def test_a_key_without_a_row_has_none_in_use(connection: Connection) -> None:

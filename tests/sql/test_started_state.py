@@ -7,10 +7,10 @@ from given import NOON
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.events import StepStarted
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.store.frame import microseconds
-from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.events.step import StepStarted
+from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.store.log.frame import microseconds
 
 EVENT, TASK, WORKER = new_id(), new_id(), new_id()
 NOW = microseconds(NOON)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from board import Connection, call
 
-from flowledger.engine.domain.events import EVENTS
-from flowledger.engine.domain.states import STEP_TRANSITIONS, TASK_TRANSITIONS
+from flowledger.engine.domain.machine.transitions import STEP_TRANSITIONS, TASK_TRANSITIONS
+from flowledger.engine.events.step import EVENTS
 
 MOVES = [
     (kind.topic, str(source), str(target))

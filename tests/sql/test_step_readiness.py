@@ -18,7 +18,7 @@ from lab import lab_on
 from led import begin, led
 from stored import failed_at, given_task, readiness
 
-from flowledger.engine.domain.template import StepTemplate
+from flowledger.engine.domain.templates.template import StepTemplate
 
 slow = led(
     step(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from board import Connection, call, table_columns
 
-from flowledger.engine.domain.states import StepState
+from flowledger.engine.domain.machine.transitions import StepState
 
 
 def test_they_are_those_of_the_domain(connection: Connection) -> None:

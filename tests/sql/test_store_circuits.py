@@ -6,7 +6,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from board import NOON, Connection, call, heard, table
+from board import Connection, call, heard, table
+from given import NOON
 from limit_rows import OPEN, PROBE, circuit
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import psycopg
 import pytest
-from board import NOON, Connection, call, heard, new_id, table
+from board import Connection, call, heard, new_id, table
+from given import NOON
 from limit_rows import OPEN, held_row
 
 STEP, TASK = new_id(), new_id()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from board import NOON, Connection, call, new_id, rows_of, step_row, table, tally
+from board import Connection, call, new_id, rows_of, step_row, table, tally
+from given import NOON
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.states import StepState
+from flowledger.engine.domain.machine.transitions import StepState
 
 FIELDS = ("task_id", "step", "state", "attempt", "stream_version", "due_at")
 

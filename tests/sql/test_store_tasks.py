@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from board import NOON, Connection, call, heard, new_id, rows_of, table, tally, task_row
+from board import Connection, call, heard, new_id, rows_of, table, tally, task_row
+from given import NOON
 from psycopg.types.json import Jsonb
 
 TEMPLATE = new_id()

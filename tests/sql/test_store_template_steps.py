@@ -10,7 +10,7 @@ from board import Connection, call, new_id, table
 from given import diamond, step, template
 from stored import register
 
-from flowledger.engine.store.migrate import SqlFile, migrate, packaged
+from flowledger.engine.store.schema.migrate import SqlFile, migrate, packaged
 
 COLUMNS = ("number", "step", "level", "parents", "children", "dependencies", "stoppers")
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from board import NOON, Connection, call, new_id, rows_of, table, timer_row
+from board import Connection, call, new_id, rows_of, table, timer_row
+from given import NOON
 
 LATER = NOON + timedelta(microseconds=1)
 

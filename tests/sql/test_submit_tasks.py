@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from board import Connection, Others, call, heard, log, new_id, table, wait_until_blocked
 
-from flowledger.engine.store.arrays import BigintArray, ByteaArray, TextArray, UuidArray
+from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 
 Pairs = Sequence[tuple[str | None, UUID]]
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 from board import (
-    NOON,
     Connection,
     Row,
     append,
@@ -22,14 +21,14 @@ from board import (
     table_columns,
     task_row,
 )
-from given import event
+from given import NOON, event
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from flowledger.engine.domain.events import StepEnqueued
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.states import StepState, TaskState
-from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.events.step import StepEnqueued
+from flowledger.engine.store.log.event_mapper import LedgerMapper
 
 TEMPLATE = new_id()
 NO_TASKS = {f"{state}_tasks": 0 for state in TaskState} | {"paused_tasks": 0, "total_tasks": 0}

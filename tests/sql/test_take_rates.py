@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from board import NOON, Connection, call, rows_of, table
+from board import Connection, call, rows_of, table
+from given import NOON
 
 LATER = NOON + timedelta(microseconds=1)
 TO_COME = datetime(2200, 1, 1, tzinfo=UTC)

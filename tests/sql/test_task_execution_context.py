@@ -12,8 +12,8 @@ from board import Connection, call, new_id, rows_of, task_row
 from given import NOON, Story, diamond, step, template
 from stored import context, given_task, store
 
-from flowledger.engine.domain.requests import StepCancelRequested, TaskPauseRequested
-from flowledger.engine.domain.run import Hold
+from flowledger.engine.domain.machine.task_run import Hold
+from flowledger.engine.events.requests import StepCancelRequested, TaskPauseRequested
 
 
 def words(found: dict[str, Any]) -> tuple[Any, ...]:

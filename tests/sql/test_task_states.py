@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from board import Connection, call, table_columns
 
-from flowledger.engine.domain.states import TaskState
+from flowledger.engine.domain.machine.transitions import TaskState
 
 STORED = [state for state in TaskState if state is not TaskState.SUBMITTED]
 

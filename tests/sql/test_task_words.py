@@ -8,8 +8,8 @@ from board import Connection, call
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.states import StepState, TaskState
-from flowledger.engine.domain.summary import Counts, summary_of
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.domain.task_summary import Counts, summary_of
 
 FEW = st.sampled_from([0, 0, 1, 2, 7]) | st.integers(0, 10_000)
 COUNTS = st.builds(

@@ -10,9 +10,9 @@ from given import event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.events import TaskStarted
-from flowledger.engine.store.frame import microseconds
-from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.events.step import TaskStarted
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.frame import microseconds
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from board import (
-    NOON,
-    Connection,
-    call,
-    claim,
-    new_id,
-    queue,
-    queue_row,
-    rows_of,
-    step_row,
-    task_row,
-)
+from board import Connection, call, claim, new_id, queue, queue_row, rows_of, step_row, task_row
+from given import NOON
 
-from flowledger.engine.domain.sharing import shard_of
+from flowledger.engine.domain.leases import shard_of
 
 TEMPLATE = new_id()
 

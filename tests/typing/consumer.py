@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypedDict, assert_type
 
 from pydantic import BaseModel
 
-from flowledger.engine.domain.work import WorkflowLike
+from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.handlers import (
     Concurrency,
     From,

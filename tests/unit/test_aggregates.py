@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from given import NOON, TASK, WORKER, error, event
 
-from flowledger.engine.domain.aggregates import NEW_STEP, Step, Task, fold_step, fold_task
-from flowledger.engine.domain.events import (
+from flowledger.engine.domain.machine.aggregates import NEW_STEP, Step, Task, fold_step, fold_task
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.errors import IllegalTransition
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import (
     StepCompleted,
     StepEnqueued,
     StepErrored,
-    StepEvent,
     StepFailed,
     StepHandedBack,
     StepLeaseExpired,
@@ -24,8 +26,6 @@ from flowledger.engine.domain.events import (
     TaskFailed,
     TaskStarted,
 )
-from flowledger.engine.domain.states import StepState, TaskState
-from flowledger.engine.errors import IllegalTransition
 
 CREATED = event(TaskCreated, 1, version="1", definition_hash="v1:x", template_id=TASK)
 STARTED = event(TaskStarted, 2)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import TupleRow
 
-from flowledger.engine.store.arrays import (
+from flowledger.engine.store.connection.arrays import (
     Array,
     BigintArray,
     ByteaArray,

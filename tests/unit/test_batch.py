@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from given import AT_ONCE, NOON, TASK, Story, diamond, step, template
 
-from flowledger.engine.domain.events import TaskEvent
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.retry import Retry
-from flowledger.engine.ports import Commit
-from flowledger.engine.runtime.batch import Batch
+from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.events.base import TaskEvent
+from flowledger.engine.ports.coordinator import Commit
+from flowledger.engine.runtime.coordinator.commit_batch import Batch
 
 IN_TEN = Retry(backoff="fixed", base_seconds=10.0, jitter="none")
 

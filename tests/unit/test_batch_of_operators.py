@@ -9,7 +9,7 @@ from asked import begun, story
 from given import NOON, TASK, Story, step, template
 
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.requests import (
+from flowledger.engine.events.requests import (
     StepResetRequested,
     TaskCancelRequested,
     TaskPauseRequested,
@@ -17,8 +17,8 @@ from flowledger.engine.domain.requests import (
     TaskResetRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.ports import Commit
-from flowledger.engine.runtime.batch import Batch
+from flowledger.engine.ports.coordinator import Commit
+from flowledger.engine.runtime.coordinator.commit_batch import Batch
 
 LATER = NOON + timedelta(hours=1)
 

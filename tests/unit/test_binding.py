@@ -19,7 +19,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from flowledger.engine.domain.work import StepCall
+from flowledger.engine.domain.handler_protocol import StepCall
 from flowledger.engine.errors import InvalidContext, InvalidResult
 from flowledger.handlers import From, StepContext, Workflow
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.canonical import canonical_json
+from flowledger.engine.domain.templates.canonical_json import canonical_json
 
 NUMBERS = [
     (0.0, "0"),

@@ -16,9 +16,9 @@ import psycopg_pool
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from flowledger.engine.domain.classification import TYPES, asked_seconds
-from flowledger.engine.domain.http_status import FAILURES, status_category
-from flowledger.engine.domain.retry import LONGEST_SECONDS
+from flowledger.engine.domain.failures.classification import TYPES, StepFault, asked_seconds
+from flowledger.engine.domain.failures.http_status import FAILURES, status_category
+from flowledger.engine.domain.templates.policies import LONGEST_SECONDS
 from flowledger.engine.errors import InvalidContext, InvalidResult, UnknownHandler
 from flowledger.handlers import Classification, by_type, classify, errors
 
@@ -102,8 +102,8 @@ def test_the_nearest_class_decides() -> None:
 
 
 @pytest.mark.parametrize("fault", [getattr(errors, one) for one in errors.__all__])
-def test_a_fault_says_itself_what_it_means(fault: type[errors.StepFault]) -> None:
-    assert issubclass(fault, errors.StepFault)
+def test_a_fault_says_itself_what_it_means(fault: type[StepFault]) -> None:
+    assert issubclass(fault, StepFault)
     assert classify(fault("x")) == Classification(fault.category, fault.retryable)
     assert fault.retryable == (not issubclass(fault, errors.PermanentFault))
 

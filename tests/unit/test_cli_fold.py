@@ -7,15 +7,10 @@ from collections.abc import Sequence
 import pytest
 from given import NOON, Story, created, diamond, event, step, template
 
-from flowledger.engine.domain.events import (
-    FACTS,
-    StepCompleted,
-    StepStarted,
-    TaskCreated,
-    TaskEvent,
-)
-from flowledger.engine.domain.plan import Plan, compile_plan
-from flowledger.engine.domain.replay import (
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.domain.templates.plan import Plan, compile_plan
+from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.verify.replay import (
     Difference,
     Replay,
     Row,
@@ -23,10 +18,10 @@ from flowledger.engine.domain.replay import (
     differences,
     not_noted,
 )
-from flowledger.engine.domain.retry import Retry
-from flowledger.engine.domain.states import StepState
 from flowledger.engine.errors import IllegalTransition
-from flowledger.engine.runtime.batch import Batch
+from flowledger.engine.events.base import TaskEvent
+from flowledger.engine.events.step import FACTS, StepCompleted, StepStarted, TaskCreated
+from flowledger.engine.runtime.coordinator.commit_batch import Batch
 
 LATER = Retry(backoff="fixed", base_seconds=5, jitter="none")
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from flowledger.engine.cli import output
+from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.cli.output import say, tell, tell_document, tell_json
-from flowledger.engine.config_sections import Logging
-from flowledger.engine.domain.words import WRITERS, actor_name, on_one_line, visible
-from flowledger.engine.program_logging import configure_program_logging
-from flowledger.engine.telemetry import Signal, logger
+from flowledger.engine.config.sections import Logging
+from flowledger.engine.domain.event_text import WRITERS, actor_name, on_one_line, visible
+from flowledger.engine.telemetry.log import Signal, logger
 
 COMMANDS = Path(output.__file__).parent
 OBEYED = (

@@ -8,9 +8,9 @@ import pytest
 from lab import PATIENCE
 
 from flowledger.engine.errors import LeadershipLost
-from flowledger.engine.ports import Commit
-from flowledger.engine.runtime.batch import Batch
-from flowledger.engine.runtime.committer import Committer
+from flowledger.engine.ports.coordinator import Commit
+from flowledger.engine.runtime.coordinator.commit_batch import Batch
+from flowledger.engine.runtime.coordinator.commit_pipeline import Committer
 
 COMMIT = Commit(epoch=1, old=0, new=1)
 

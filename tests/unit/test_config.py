@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from flowledger.engine.cli.config import config
-from flowledger.engine.config import RULES, Rule, Settings, Worker, load_settings, read_settings
+from flowledger.engine.config import RULES, Rule, Settings, load_settings, read_settings
+from flowledger.engine.config.sections import Worker
 from flowledger.engine.errors import InvalidConfiguration
 
 FILE = """

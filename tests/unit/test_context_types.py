@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict
 
-from flowledger.engine.domain.work import StepCall
+from flowledger.engine.domain.handler_protocol import StepCall
 from flowledger.engine.errors import InvalidContext, InvalidTemplate
 from flowledger.handlers import Workflow
 

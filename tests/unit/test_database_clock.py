@@ -9,7 +9,7 @@ from given import NOON
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.store.clock import STALE_SECONDS, DatabaseClock
+from flowledger.engine.store.connection.clock import STALE_SECONDS, DatabaseClock
 
 SLACK = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

@@ -18,7 +18,7 @@ from flowledger.engine.errors import (
     StatementRefused,
     StreamMoved,
 )
-from flowledger.engine.store.failures import MEANINGS, translated
+from flowledger.engine.store.connection.errors import MEANINGS, translated
 
 SAY = "do $$ begin raise exception 'said' using errcode = '{}', detail = 'secret'; end $$"
 

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from given import AT_ONCE, NEVER, NOON, TASK, Story, diamond, names, step, template
 
-from flowledger.engine.domain.decisions import Rules, decide, lease_expired, rung
-from flowledger.engine.domain.events import (
+from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.machine.decide import Rules, decide, lease_expired, rung
+from flowledger.engine.domain.machine.transitions import TaskState
+from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.events.step import (
     StepErrored,
     StepLeaseExpired,
     StepRetryScheduled,
     TaskFailed,
     TaskWaiting,
 )
-from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.retry import Retry
-from flowledger.engine.domain.states import TaskState
 
 IN_TEN = Retry(max_attempts=2, backoff="fixed", base_seconds=10.0, jitter="none")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from flowledger.engine.store.dialing import SPEECH, dial
+from flowledger.engine.store.connection.dial import SPEECH, dial
 
 ROOT = Path(__file__).parents[2]
-PLACE = Path("engine/store/dialing.py")
+PLACE = Path("engine/store/connection/dial.py")
 MAKERS = frozenset({"psycopg", "Connection", "AsyncConnection"})
 
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from flowledger.engine.cli.config import config
 from flowledger.engine.config import KNOWN, SECTIONS, reference
-from flowledger.engine.config_sources import variable
+from flowledger.engine.config.sources import variable
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 

@@ -9,24 +9,25 @@ import pytest
 from given import event
 from pydantic import ValidationError
 
-from flowledger.engine.domain import annotations, circuit_events, events, requests
-from flowledger.engine.domain.annotations import NOTES, TaskNote
-from flowledger.engine.domain.circuit_events import CIRCUITS, CircuitEvent
-from flowledger.engine.domain.events import (
+from flowledger.engine.events import circuit as circuit_events
+from flowledger.engine.events import notes as annotations
+from flowledger.engine.events import requests
+from flowledger.engine.events import step as events
+from flowledger.engine.events.base import Event, StepEvent, TaskEvent
+from flowledger.engine.events.circuit import CIRCUITS, CircuitEvent
+from flowledger.engine.events.notes import NOTES, TaskNote
+from flowledger.engine.events.requests import ANSWERS, REQUESTS, StepRequest, TaskRequest
+from flowledger.engine.events.step import (
     DECISION_TOPICS,
     DECISIONS,
     EVENTS,
     FACT_TOPICS,
     FACTS,
-    Event,
     StepEnqueued,
-    StepEvent,
     StepStarted,
-    TaskEvent,
     TaskStarted,
     TemplateRegistered,
 )
-from flowledger.engine.domain.requests import ANSWERS, REQUESTS, StepRequest, TaskRequest
 
 ABSTRACT = {Event, TaskEvent, StepEvent, TaskRequest, StepRequest, CircuitEvent, TaskNote}
 

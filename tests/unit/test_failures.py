@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine.domain.classification import Classification, StepFault
-from flowledger.engine.domain.events import StepError
-from flowledger.engine.domain.failures import MESSAGE_CHARACTERS, failure
+from flowledger.engine.domain.failures.classification import Classification, StepFault
+from flowledger.engine.domain.failures.step_error import MESSAGE_CHARACTERS, failure
+from flowledger.engine.events.step import StepError
 from flowledger.handlers.errors import PermanentFault, RateLimitFault
 
 

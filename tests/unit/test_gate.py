@@ -8,19 +8,19 @@ from typing import Any
 from given import NOON, Story, names, step, template
 from simulation.limits import StoredLimits
 
-from flowledger.engine.domain.admission import Demand
-from flowledger.engine.domain.circuit import CircuitRules
-from flowledger.engine.domain.decisions import admitted
-from flowledger.engine.domain.event import StepEvent, TaskEvent
-from flowledger.engine.domain.gate import Gate, GateRules, GateState
-from flowledger.engine.domain.requests import (
+from flowledger.engine.domain.limits.admission import Gate, GateRules, GateState
+from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
+from flowledger.engine.domain.limits.demand import Demand
+from flowledger.engine.domain.machine.decide import admitted
+from flowledger.engine.domain.machine.task_run import Hold
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.events.base import StepEvent, TaskEvent
+from flowledger.engine.events.requests import (
     StepCancelRequested,
     TaskPauseRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.domain.retry import Retry
-from flowledger.engine.domain.run import Hold
-from flowledger.engine.domain.states import StepState
 
 RULES = GateRules(
     namespaces={},

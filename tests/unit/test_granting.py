@@ -8,7 +8,8 @@ import pytest
 from asked import after, begun, done, failed, retrying, story
 from given import Story, step, template
 
-from flowledger.engine.domain.requests import (
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.events.requests import (
     REQUESTS,
     RequestGranted,
     StepCancelRequested,
@@ -24,7 +25,6 @@ from flowledger.engine.domain.requests import (
     TaskResolveRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.domain.states import StepState, TaskState
 
 TASK_REQUESTS = [kind for kind in REQUESTS if not issubclass(kind, StepRequest)]
 STEP_REQUESTS = [kind for kind in REQUESTS if issubclass(kind, StepRequest)]

@@ -17,10 +17,10 @@ import structlog
 from lab import PATIENCE
 from web import Behaviour, Web, hang_up, reply, step_context, web
 
-from flowledger.engine.config_sections import Logging
-from flowledger.engine.domain.classification import classify
-from flowledger.engine.domain.http_status import status_category
-from flowledger.engine.program_logging import configure_program_logging
+from flowledger.engine.cli.logging import configure_program_logging
+from flowledger.engine.config.sections import Logging
+from flowledger.engine.domain.failures.classification import StepFault, classify
+from flowledger.engine.domain.failures.http_status import status_category
 from flowledger.handlers.errors import (
     AuthenticationFault,
     AuthorizationFault,
@@ -28,7 +28,6 @@ from flowledger.handlers.errors import (
     NotFoundFault,
     PermanentFault,
     RateLimitFault,
-    StepFault,
     TimeoutFault,
     UnavailableFault,
     ValidationFault,

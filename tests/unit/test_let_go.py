@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from given import NOON, TASK, event
 
-from flowledger.engine.domain.admission import Demand
-from flowledger.engine.domain.events import StepEnqueued, TaskContinued
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.run import Hold
-from flowledger.engine.domain.waiting import Waiter, let_go
-from flowledger.engine.store.mapper import LedgerMapper
+from flowledger.engine.domain.limits.demand import Demand
+from flowledger.engine.domain.limits.wait_queue import Waiter, let_go
+from flowledger.engine.domain.machine.task_run import Hold
+from flowledger.engine.events.step import StepEnqueued, TaskContinued
+from flowledger.engine.store.log.event_mapper import LedgerMapper
 
 SINCE = NOON - timedelta(seconds=9)
 WAITER = Waiter(

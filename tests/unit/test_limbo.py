@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowledger.engine.runtime.limbo import Limbo
+from flowledger.engine.runtime.worker.limbo import Limbo
 
 
 class Seconds:

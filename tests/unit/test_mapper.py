@@ -15,12 +15,12 @@ from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.utils import Environment
 from given import NOON, TASK, event
 
-from flowledger.engine.domain import upcasts
-from flowledger.engine.domain.events import StepCompleted, TaskStarted
 from flowledger.engine.errors import LogCorrupt, UnstorableEvent
-from flowledger.engine.store.frame import length_of, read
-from flowledger.engine.store.mapper import LedgerEvent, LedgerMapper
-from flowledger.engine.store.recorder import event_arrays
+from flowledger.engine.events import registry as upcasts
+from flowledger.engine.events.step import StepCompleted, TaskStarted
+from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.store.log.frame import length_of, read
+from flowledger.engine.store.log.recorder import event_arrays
 
 PLACE = f"the event at version 2 of stream {TASK}"
 MAPPER = LedgerMapper()

@@ -13,7 +13,7 @@ from psycopg.abc import Query
 from psycopg.rows import TupleRow
 
 from flowledger.engine.errors import DatabaseUnavailable, MigrationEdited, SchemaTooNew
-from flowledger.engine.store.migrate import SqlFile, migrate, packaged, pending, script
+from flowledger.engine.store.schema.migrate import SqlFile, migrate, packaged, pending, script
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -6,12 +6,8 @@ import pytest
 from asked import after, begun, failed, retrying, story
 from given import Story, names, step, template
 
-from flowledger.engine.domain.events import (
-    StepCancelled,
-    StepCompletedManually,
-    TaskFailed,
-)
-from flowledger.engine.domain.requests import (
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.events.requests import (
     RequestGranted,
     StepCancelRequested,
     StepCompleteRequested,
@@ -25,7 +21,7 @@ from flowledger.engine.domain.requests import (
     TaskResetRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.domain.states import StepState, TaskState
+from flowledger.engine.events.step import StepCancelled, StepCompletedManually, TaskFailed
 
 
 def test_what_follows_names_the_request_and_who_asked_for_what_reason() -> None:

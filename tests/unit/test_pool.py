@@ -12,7 +12,7 @@ import pytest
 from psycopg import conninfo
 
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
-from flowledger.engine.store.pool import PLANS, Pool, connect, open_pool
+from flowledger.engine.store.connection.pool import PLANS, Pool, connect, open_pool
 
 
 def open_one(url: str, **settings: Any) -> Any:

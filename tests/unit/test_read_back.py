@@ -35,10 +35,10 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from flowledger.engine.domain.work import StepCall
+from flowledger.engine.domain.handler_protocol import StepCall
 from flowledger.engine.errors import InvalidContext, InvalidResult, InvalidTemplate
 from flowledger.handlers import Workflow
-from flowledger.handlers.read_back import difference
+from flowledger.handlers.round_trip import difference
 
 CALL = StepCall(
     task_id=UUID(int=1),

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from flowledger.engine.config import KNOWN
-from flowledger.engine.domain.retry import Retry
-from flowledger.engine.domain.template import parse_template
+from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.template import parse_template
 from flowledger.handlers import Workflow
 from flowledger.handlers.documents import parse_document
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from given import NOON, Story, diamond, event, step, template
 
-from flowledger.engine.domain.aggregates import NEW_STEP
-from flowledger.engine.domain.events import StepEnqueued, TaskCompleted, TaskStarted
-from flowledger.engine.domain.plan import compile_plan
-from flowledger.engine.domain.retry import Retry
-from flowledger.engine.domain.run import fold_run
-from flowledger.engine.domain.states import StepState, TaskState
+from flowledger.engine.domain.machine.aggregates import NEW_STEP
+from flowledger.engine.domain.machine.task_run import fold_run
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.errors import IllegalTransition
+from flowledger.engine.events.step import StepEnqueued, TaskCompleted, TaskStarted
 
 IN_TEN = Retry(backoff="fixed", base_seconds=10.0, jitter="none")
 

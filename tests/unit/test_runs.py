@@ -8,12 +8,13 @@ from uuid import UUID
 import pytest
 from given import TASK, Story, created, diamond
 
-from flowledger.engine.domain.events import TaskCreated, TaskEvent
 from flowledger.engine.domain.ids import uuid7
-from flowledger.engine.domain.template import Template
+from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import LogCorrupt, UnknownTemplate
-from flowledger.engine.ports import Ledger
-from flowledger.engine.runtime.runs import Runs
+from flowledger.engine.events.base import TaskEvent
+from flowledger.engine.events.step import TaskCreated
+from flowledger.engine.ports.coordinator import Ledger
+from flowledger.engine.runtime.coordinator.run_cache import Runs
 
 PLAN = Story(diamond()).plan
 

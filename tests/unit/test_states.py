@@ -8,30 +8,7 @@ from typing import Any
 import pytest
 from given import TASK, WORKER, error, event
 
-from flowledger.engine.domain.events import (
-    EVENTS,
-    StepCancelled,
-    StepCompletedManually,
-    StepErrored,
-    StepEvent,
-    StepFailed,
-    StepLeaseExpired,
-    StepReset,
-    StepResolvedManually,
-    StepRetryScheduled,
-    StepSkipped,
-    StepStarted,
-    StepTimedOut,
-    TaskBlocked,
-    TaskCreated,
-    TaskEvent,
-    TaskFailed,
-    TaskReopened,
-    TaskResolvedManually,
-    TaskTimedOut,
-)
-from flowledger.engine.domain.requests import ANSWERS, REQUESTS
-from flowledger.engine.domain.states import (
+from flowledger.engine.domain.machine.transitions import (
     STEP_ENDS,
     STEP_TRANSITIONS,
     TASK_ENDS,
@@ -42,6 +19,28 @@ from flowledger.engine.domain.states import (
     next_task_state,
 )
 from flowledger.engine.errors import IllegalTransition
+from flowledger.engine.events.base import StepEvent, TaskEvent
+from flowledger.engine.events.requests import ANSWERS, REQUESTS
+from flowledger.engine.events.step import (
+    EVENTS,
+    StepCancelled,
+    StepCompletedManually,
+    StepErrored,
+    StepFailed,
+    StepLeaseExpired,
+    StepReset,
+    StepResolvedManually,
+    StepRetryScheduled,
+    StepSkipped,
+    StepStarted,
+    StepTimedOut,
+    TaskBlocked,
+    TaskCreated,
+    TaskFailed,
+    TaskReopened,
+    TaskResolvedManually,
+    TaskTimedOut,
+)
 
 STEP_EVENTS = [kind for kind in EVENTS.values() if issubclass(kind, StepEvent)]
 TASK_EVENTS = [

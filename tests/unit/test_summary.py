@@ -9,15 +9,9 @@ import pytest
 from asked import after, begun, done, failed, retrying, story
 from given import Story, step, template
 
-from flowledger.engine.domain.requests import (
-    StepCancelRequested,
-    StepSkipRequested,
-    TaskPauseRequested,
-    TaskResolveRequested,
-)
-from flowledger.engine.domain.run import Hold, Run
-from flowledger.engine.domain.states import StepState, TaskState
-from flowledger.engine.domain.summary import (
+from flowledger.engine.domain.machine.task_run import Hold, Run
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.domain.task_summary import (
     ACTIONS,
     Counts,
     ExecutionStatus,
@@ -25,6 +19,12 @@ from flowledger.engine.domain.summary import (
     RecommendedAction,
     counts_of,
     summary_of,
+)
+from flowledger.engine.events.requests import (
+    StepCancelRequested,
+    StepSkipRequested,
+    TaskPauseRequested,
+    TaskResolveRequested,
 )
 
 

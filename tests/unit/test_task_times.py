@@ -8,22 +8,17 @@ import pytest
 from asked import begun
 from given import NOON, Story, names, step, template
 
-from flowledger.engine.domain.decisions import rung
-from flowledger.engine.domain.events import (
-    StepErrored,
-    TaskBlocked,
-    TaskTimedOut,
-    TaskWaiting,
-)
-from flowledger.engine.domain.requests import (
+from flowledger.engine.domain.machine.decide import rung
+from flowledger.engine.domain.machine.task_run import Hold, Run, fold_run
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.events.requests import (
     StepSkipRequested,
     TaskPauseRequested,
     TaskResetRequested,
     TaskResolveRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.domain.run import Hold, Run, fold_run
-from flowledger.engine.domain.states import StepState, TaskState
+from flowledger.engine.events.step import StepErrored, TaskBlocked, TaskTimedOut, TaskWaiting
 
 ONE = datetime(2026, 1, 1, 13, tzinfo=UTC)
 TWO = ONE + timedelta(hours=1)

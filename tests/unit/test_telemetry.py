@@ -20,10 +20,9 @@ import structlog
 from structlog.contextvars import get_contextvars
 from structlog.typing import EventDict
 
-from flowledger.engine.config import Logging
-from flowledger.engine.program_logging import configure_program_logging
-from flowledger.engine.redaction import redact
-from flowledger.engine.telemetry import (
+from flowledger.engine.cli.logging import configure_program_logging
+from flowledger.engine.config.sections import Logging
+from flowledger.engine.telemetry.log import (
     CATALOGUE,
     Signal,
     bound,
@@ -31,6 +30,7 @@ from flowledger.engine.telemetry import (
     reference,
     with_context,
 )
+from flowledger.engine.text import redact
 
 ROOT = Path(__file__).parents[2]
 TASK = UUID("01890000-0000-7000-8000-000000000001")
@@ -111,7 +111,7 @@ def test_every_signal_is_written_at_its_level() -> None:
 def test_a_library_prints_and_configures_nothing() -> None:
     code = (
         "import logging, structlog\n"
-        "from flowledger.engine.telemetry import Signal, logger\n"
+        "from flowledger.engine.telemetry.log import Signal, logger\n"
         "logger('worker').emit(Signal.ENGINE_OPENED, roles=['worker'])\n"
         "assert not structlog.is_configured()\n"
         "assert not logging.getLogger().handlers\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine.domain.template import (
+from flowledger.engine.domain.templates.template import (
     Limits,
     Template,
     difference,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine.domain.events import EVENTS, StepCompleted
-from flowledger.engine.domain.upcasts import UPCASTS, upcast
+from flowledger.engine.events.registry import UPCASTS, upcast
+from flowledger.engine.events.step import EVENTS, StepCompleted
 
 TOPIC = "step.completed"
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from flowledger.engine.domain.work import StepCall
+from flowledger.engine.domain.handler_protocol import StepCall
 from flowledger.engine.errors import InvalidTemplate
 from flowledger.handlers import Registry, TemplateWorkflow, load_wfformat, load_workflow_file
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel
 
-from flowledger.engine.domain.work import StepCall
+from flowledger.engine.domain.handler_protocol import StepCall
 from flowledger.engine.errors import (
     InvalidContext,
     InvalidResult,
@@ -31,7 +31,7 @@ from flowledger.handlers import (
     load_workflow_file,
     workflow_from_template,
 )
-from flowledger.handlers.files import template_from_text
+from flowledger.handlers.template_files import template_from_text
 
 
 class Order(BaseModel):

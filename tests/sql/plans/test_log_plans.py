@@ -6,8 +6,8 @@ import pytest
 from board import Connection, call
 from plans import history, plan_of, prepared, tasks
 
-from flowledger.engine.domain.events import FACT_TOPICS
-from flowledger.engine.store import recorder
+from flowledger.engine.events.step import FACT_TOPICS
+from flowledger.engine.store.log import recorder
 
 TASK = tasks()[1_234]
 PAST_THE_SIXTH = 8

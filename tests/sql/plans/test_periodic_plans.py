@@ -18,8 +18,8 @@ import pytest
 from board import Connection, call, new_id
 from psycopg import sql
 
-from flowledger.engine.domain.events import FACT_TOPICS
-from flowledger.engine.store.pool import PLANS
+from flowledger.engine.events.step import FACT_TOPICS
+from flowledger.engine.store.connection.pool import PLANS
 
 ROOT = Path(__file__).parents[3]
 ENDED, OPEN = 100_000, 20_000

@@ -11,8 +11,8 @@ from given import diamond
 from plans import prepared
 from stored import register
 
-from flowledger.engine.domain.template import Template
-from flowledger.engine.store.pool import PLANS
+from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.store.connection.pool import PLANS
 
 ROWS = 3_000
 PAST_THE_SIXTH = 8

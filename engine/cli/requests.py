@@ -1,0 +1,170 @@
+"""What operators ask of tasks and steps: `flowledger cancel` and the like, `flowledger step`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Unpack
+from uuid import UUID
+
+import click
+
+from flowledger.engine.cli.options import asking_options, json_option, json_value, task_argument
+from flowledger.engine.cli.output import tell, tell_json
+from flowledger.engine.cli.session import client
+from flowledger.engine.client.requests import Asking, Request
+from flowledger.engine.client.task import TaskHandle
+from flowledger.engine.errors import RequestRefused, RequestUnanswered
+
+NOT_DONE = 1
+EXAMPLE_TASK = "019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071"
+
+Verb = Callable[..., Request]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a request. `said` is for people."""
+
+    answer: str
+    said: str
+    request: UUID
+
+
+def asked(verb: Verb, asking: Asking) -> Answer:
+    """Ask, and wait as long as was asked for. Raises what the verbs raise for bad input."""
+    try:
+        request = verb(**asking)
+    except RequestRefused as refused:
+        return Answer("refused", refused.message, refused.request_id)
+    except RequestUnanswered as unanswered:
+        return Answer("unanswered", str(unanswered), unanswered.request_id)
+    if asking.get("wait") == 0:
+        return Answer("stored", "the request is stored; a coordinator will answer it", request.id)
+    said = f"granted; {request.message}" if request.message else "granted"
+    return Answer("granted", said, request.id)
+
+
+def tell_answer(answer: Answer, about: dict[str, Any], *, as_json: bool) -> None:
+    """Print the answer, and exit with 1 where what was asked for did not happen."""
+    failed = answer.answer in {"refused", "unanswered"}
+    if as_json:
+        found = {**about, "request": str(answer.request), "answer": answer.answer}
+        if answer.said != "granted":
+            found["message"] = answer.said
+        tell_json(found)
+    elif failed:
+        tell(f"{answer.answer}: {answer.said}", err=True)
+    else:
+        tell(f"{answer.said}: {stands(about)}")
+    if failed:
+        sys.exit(NOT_DONE)
+
+
+def stands(about: dict[str, Any]) -> str:
+    """Where the task stands, and the step where it is about one, after the answer."""
+    paused = ", paused" if about["paused"] else ""
+    step = f"step {about['step']} is {about['step_state']}, " if "step_state" in about else ""
+    return f"{step}task {about['task']} is {about['state']}{paused}"
+
+
+def about_task(task: TaskHandle) -> dict[str, Any]:
+    """Where the task stands."""
+    return {"task": str(task.id), "state": task.state.value, "paused": task.paused}
+
+
+def _task_verb(name: str, text: str) -> click.Command:
+    example = f"\b\nExample: flowledger {name} {EXAMPLE_TASK} --reason 'ticket 7'"
+
+    @task_argument
+    @asking_options
+    @json_option("Print one JSON object.")
+    def command(task_id: UUID, *, as_json: bool, **asking: Unpack[Asking]) -> None:
+        with client() as engine:
+            task = engine.task(task_id)
+            answer = asked(getattr(task, name), asking)
+            about = about_task(task)
+        tell_answer(answer, about, as_json=as_json)
+
+    return click.command(name, help=f"{text}\n\n{example}")(command)
+
+
+cancel = _task_verb(
+    "cancel", "End a task: nothing more of it starts, and steps that run are told to stop."
+)
+pause = _task_verb("pause", "Start nothing of a task until it is resumed. Steps that run go on.")
+resume = _task_verb("resume", "Let a paused task go on.")
+reset = _task_verb(
+    "reset", "Try anew, with all their attempts, the steps of a task that failed or is blocked."
+)
+resolve = _task_verb(
+    "resolve",
+    "Say that a task was settled elsewhere: it counts as done, and nothing more of it starts.",
+)
+fail = _task_verb("fail", "Give up a blocked task: it ends in error.")
+
+
+@click.group()
+def step() -> None:
+    """Cancel, reset, resolve, complete or skip a step of a task.
+
+    \b
+    Example: flowledger step skip 019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071 charge --reason 'in cash'
+    """
+
+
+def _ask_step(task_id: UUID, name: str, verb: str, asking: Asking, **options: Any) -> None:
+    as_json: bool = options.pop("as_json")
+    with client() as engine:
+        task = engine.task(task_id)
+        answer = asked(partial(getattr(task.step(name), verb), **options), asking)
+        steps = task.steps()
+        about = {**about_task(task), "step": name}
+        if name in steps:
+            about["step_state"] = steps[name].state.value
+    tell_answer(answer, about, as_json=as_json)
+
+
+def _step_verb(name: str, text: str) -> None:
+    example = f"\b\nExample: flowledger step {name} {EXAMPLE_TASK} charge --reason 'ticket 7'"
+
+    @task_argument
+    @click.argument("step_name", metavar="STEP")
+    @asking_options
+    @json_option("Print one JSON object.")
+    def command(task_id: UUID, step_name: str, *, as_json: bool, **asking: Unpack[Asking]) -> None:
+        _ask_step(task_id, step_name, name, asking, as_json=as_json)
+
+    step.command(name, help=f"{text}\n\n{example}")(command)
+
+
+_step_verb("cancel", "Do not do a step, nor what depends on it. If it runs, it is told to stop.")
+_step_verb("reset", "Try a step anew, with all its attempts and a new idempotency key.")
+_step_verb("resolve", "Say that a step was settled elsewhere; the others go on without its result.")
+_step_verb("skip", "Do without a step; what depends on it goes on, or not, by its template.")
+
+
+@step.command("complete")
+@task_argument
+@click.argument("step_name", metavar="STEP")
+@click.option(
+    "--result",
+    callback=json_value,
+    metavar="JSON|@FILE",
+    default="null",
+    help="What the step would have returned. Default: null.",
+)
+@asking_options
+@json_option("Print one JSON object.")
+def complete(
+    task_id: UUID, step_name: str, result: Any, *, as_json: bool, **asking: Unpack[Asking]
+) -> None:
+    """Say that a step was done elsewhere, with this result.
+
+    \b
+    Example: flowledger step complete 019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071 charge \\
+      --result '{"receipt": 12}' --reason 'paid in cash'
+    """
+    _ask_step(task_id, step_name, "complete", asking, result=result, as_json=as_json)

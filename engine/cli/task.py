@@ -1,0 +1,156 @@
+"""`flowledger status` and `flowledger history`: what became of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+import click
+from rich.text import Text
+
+from flowledger.engine.cli.options import json_option, task_argument
+from flowledger.engine.cli.output import say, tell_json
+from flowledger.engine.cli.progress import COLOURS
+from flowledger.engine.cli.session import program_settings, rules_of, stored_tasks
+from flowledger.engine.cli.timeline import event_facts, table, timeline
+from flowledger.engine.client.explain import present_of
+from flowledger.engine.client.status import Outlook
+from flowledger.engine.domain.event_text import traceback_lines
+from flowledger.engine.domain.explain.explain import not_taken_on
+from flowledger.engine.domain.limits.admission import GateRules
+from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.domain.task_summary import counts_of, summary_of
+from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.errors import UnknownTask
+from flowledger.engine.events.step import StepFailed, TaskCreated
+from flowledger.engine.ports.coordinator import Recorded, Tasks
+
+VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Show where handlers raised.")
+
+
+@click.command("status")
+@task_argument
+@VERBOSE
+@json_option("Print one JSON object.")
+def status(task_id: UUID, *, verbose: bool, as_json: bool) -> None:
+    """Show where a task and each of its steps stand.
+
+    \b
+    Example: flowledger status 019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071
+    """
+    settings = program_settings(quiet=True)
+    with stored_tasks(settings) as tasks:
+        found = _status(tasks, rules_of(settings), task_id)
+        if verbose:
+            _add_errors(found["steps"], tasks.history(task_id))
+    if as_json:
+        tell_json(found)
+    else:
+        say(_status_lines(found))
+
+
+@click.command("history")
+@task_argument
+@VERBOSE
+@click.option("--timeline", "as_timeline", is_flag=True, help="Show steps indented by depth.")
+@json_option("Print one JSON object a line.")
+def history(task_id: UUID, *, verbose: bool, as_timeline: bool, as_json: bool) -> None:
+    """Show every event of a task: position, time, stream, version, what happened, who wrote it.
+
+    \b
+    Example: flowledger history 019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071 --json
+    """
+    with stored_tasks(program_settings(quiet=True)) as tasks:
+        events = tasks.history(task_id)
+        if not events and not tasks.known(task_id):
+            raise UnknownTask(task_id)
+        lines = (
+            _timeline(tasks, events, verbose=verbose)
+            if as_timeline
+            else table(events, verbose=verbose)
+        )
+    if as_json:
+        for recorded in events:
+            tell_json(event_facts(recorded))
+    else:
+        say(lines)
+
+
+def _timeline(tasks: Tasks, events: Iterable[Recorded], *, verbose: bool) -> Iterable[Text]:
+    history = list(events)
+    created = history[0].event if history else None
+    if not isinstance(created, TaskCreated):
+        return ()
+    plan = compile_plan(tasks.template(created.template_id))
+    return timeline(history, plan, verbose=verbose)
+
+
+def _add_errors(steps: dict[str, Any], events: Iterable[Recorded]) -> None:
+    """To each step that stands in error or waits for a retry, how its last attempt failed."""
+    last = {
+        recorded.event.step: recorded.event
+        for recorded in events
+        if isinstance(recorded.event, StepFailed)
+    }
+    for name, failed in last.items():
+        if steps[name]["state"] in {StepState.ERROR, StepState.WAITING_FOR_RETRY}:
+            error = failed.error.model_dump(mode="json")
+            steps[name]["error"] = {**error, "traceback": traceback_lines(failed)}
+
+
+def _status(tasks: Tasks, rules: GateRules, task_id: UUID) -> dict[str, Any]:
+    present = present_of(tasks, rules, task_id)
+    scene, row = present.scene, present.snapshot.task
+    if scene is None or row is None:
+        return {
+            "task": str(task_id),
+            "state": TaskState.SUBMITTED if row is None else row.state,
+            "words": [one.sentence for one in not_taken_on(task_id, None, present.beside)],
+            "steps": {},
+        }
+    run, outlook = scene.run, Outlook(scene)
+    return {
+        "task": str(task_id),
+        "state": run.task.state,
+        "paused": run.task.paused,
+        "template": f"{row.namespace}/{row.template}@{row.version}",
+        "correlation_id": row.correlation_id,
+        "created_at": row.created_at.isoformat(),
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        **asdict(summary_of(counts_of(run))),
+        "words": outlook.task(),
+        "steps": _steps(run, outlook),
+    }
+
+
+def _steps(run: Run, outlook: Outlook) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for number, (template, step) in enumerate(zip(run.plan.steps, run.steps, strict=True)):
+        timer = run.timers.get(number)
+        found[template.name] = {
+            "state": step.state,
+            "attempts": step.attempt,
+            "due_at": timer[1].isoformat() if timer and timer[0] == "retry" else None,
+            "words": outlook.step(template.name),
+        }
+    return found
+
+
+def _status_lines(found: dict[str, Any]) -> Iterable[Text]:
+    paused = ", paused" if found.get("paused") else ""
+    for key, value in {**found, "state": f"{found['state']}{paused}"}.items():
+        if key not in {"steps", "words", "paused"}:
+            yield Text(f"{key.replace('_', ' '):<21} {value if value is not None else '-'}")
+    for words in found["words"]:
+        yield Text(words, "bold")
+    wide = max(map(len, found["steps"]), default=0)
+    for name, step in found["steps"].items():
+        state = StepState(step["state"])
+        yield Text.assemble(
+            f"  {name:<{wide}}  ", (f"{state:<17}", COLOURS[state]), f"  {step['words']}"
+        )
+        for line in step.get("error", {}).get("traceback", ()):
+            yield Text(f"{'':>{wide + 2}}  | {line}", "dim")

@@ -1,0 +1,170 @@
+"""What an application and an operator can ask of projections: how they stand, wait, rebuild."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Condition
+from time import monotonic
+from uuid import UUID
+
+from flowledger.engine.errors import ProjectionBehind, UnknownProjection
+from flowledger.engine.ports.projections import ParkedEvent, ProjectionRows, ProjectionStatus
+
+
+class Projections:
+    """The projections of a database. Methods raise DatabaseUnavailable and UnknownProjection."""
+
+    def __init__(
+        self,
+        rows: ProjectionRows,
+        patience_seconds: float,
+        poll_seconds: float,
+        ring: Callable[[], None],
+        template_of: Callable[[str], UUID],
+    ) -> None:
+        """`ring` wakes the projector of this process, which does not hear its own process."""
+        self._template_of = template_of
+        self._rows = rows
+        self._ring = ring
+        self._patience = patience_seconds
+        self._poll = poll_seconds
+        self._moved = Condition()
+
+    def moved(self) -> None:
+        """A projection of this process has moved: who waits looks again."""
+        with self._moved:
+            self._moved.notify_all()
+
+    def list(self) -> Sequence[ProjectionStatus]:
+        """Every generation that serves or is built, by name; inline models have generation 0."""
+        return self._rows.status(self._patience)
+
+    def status(self, name: str) -> ProjectionStatus:
+        """The generation that serves."""
+        for status in self.list():
+            if status.name == name and status.state != "building":
+                return status
+        raise self._unknown(name)
+
+    def wait_for(self, name: str, position: int | None = None, timeout: float | None = None) -> int:
+        """Wait until everything up to a position is in the projection's rows; where it is then.
+
+        Without a position that is all that is in the log now, so what this process has stored is
+        read by who asks next. `timeout` is in seconds (None: for ever). Raises ProjectionBehind.
+        """
+        wanted = self.wanted(position)
+        until = None if timeout is None else monotonic() + timeout
+        while (reached := self.reached(name)) < wanted:
+            if not self._wait(self._poll if until is None else until - monotonic()):
+                raise self.behind(name, reached, wanted)
+        return reached
+
+    def wanted(self, position: int | None) -> int:
+        """The position to wait for: the one given, or that of the last event in the log."""
+        return self._rows.head() if position is None else position
+
+    def reached(self, name: str) -> int:
+        """The position up to which everything is in the rows."""
+        return self._known(name, self._rows.reached(name), none=None)
+
+    def behind(self, name: str, reached: int, wanted: int) -> ProjectionBehind:
+        """The error of one that has not come as far as it was wanted in time."""
+        return ProjectionBehind(name, reached, wanted, self.status(name).standing)
+
+    @property
+    def look_seconds(self) -> float:
+        """How long who waits sleeps before it looks again, where nothing tells it to."""
+        return self._poll / 16
+
+    def pause(self, name: str) -> None:
+        """Let it stand still until it is resumed; what is built of it too."""
+        self._known(name, self._rows.pause(name, paused=True))
+        self._ring()
+
+    def resume(self, name: str) -> None:
+        """Let it go on; one that waits at an event that failed tries it at once."""
+        self._known(name, self._rows.pause(name, paused=False))
+        self._ring()
+
+    def rebuild(self, name: str, *, task: UUID | None = None, template: str | None = None) -> int:
+        """Build it anew: all of it beside what serves, or the rows of some tasks in place.
+
+        Returns the number of the new generation, or with a task or a template (given as
+        `namespace/name@version`) that of the rebuild, which `wait_for_rebuild` waits for. A host
+        carries it out. Raises UnknownTemplate.
+        """
+        if task is not None or template is not None:
+            self.status(name)
+            template_id = None if template is None else self._template_of(template)
+            made = self._rows.rebuild_tasks(name, task, template_id)
+        else:
+            made = self._known(name, self._rows.rebuild(name))
+        self._ring()
+        return made
+
+    def wait_for_rebuild(self, rebuild: int, timeout: float) -> tuple[str, int, str | None]:
+        """Wait for a rebuild of some tasks, so many seconds at most.
+
+        Returns `asked` (it is not done yet), `done`, `cancelled` or `failed`, how many tasks are
+        done, and what failed.
+        """
+        until = monotonic() + timeout
+        while (state := self._rows.rebuild_state(rebuild))[0] == "asked":
+            if not self._wait(until - monotonic()):
+                break
+        return state
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait for something to move, briefly; False where no time is left."""
+        if seconds <= 0:
+            return False
+        with self._moved:
+            self._moved.wait(min(seconds, self.look_seconds))
+        return True
+
+    def cancel_rebuild(self, name: str) -> int:
+        """Give up what is being built of it, be it all or some tasks; how many that were."""
+        self.status(name)
+        cancelled = self._rows.cancel_rebuild(name)
+        self._ring()
+        return cancelled
+
+    def remove(self, name: str) -> None:
+        """Forget one that nobody runs any more, with its tables and views.
+
+        A process that has its code makes it anew. Raises ProjectionRefused where one runs it, or
+        where something depends on its views, and DatabaseBusy where somebody reads them.
+        """
+        self._known(name, int(self._rows.remove(name)))
+
+    def parked(self, name: str) -> Sequence[ParkedEvent]:
+        """The events that it put aside, in the order of the log."""
+        self.status(name)
+        return self._rows.parked(name)
+
+    def retry_parked(
+        self, name: str, *, task: UUID | None = None, position: int | None = None
+    ) -> int:
+        """Have parked events applied: all, those of a task, or one. How many are to be."""
+        return self._want(name, "retry", task, position)
+
+    def drop_parked(
+        self, name: str, *, task: UUID | None = None, position: int | None = None
+    ) -> int:
+        """Have parked events forgotten: all, those of a task, or one. How many are to be."""
+        return self._want(name, "drop", task, position)
+
+    def _want(self, name: str, wanted: str, task: UUID | None, position: int | None) -> int:
+        self.status(name)
+        asked = self._rows.want_parked(name, wanted, task, position)
+        self._ring()
+        return asked
+
+    def _known(self, name: str, found: int | None, none: int | None = 0) -> int:
+        if found is None or found == none:
+            raise self._unknown(name)
+        return found
+
+    def _unknown(self, name: str) -> UnknownProjection:
+        names = sorted({status.name for status in self.list()})
+        return UnknownProjection(f"there is no projection {name!r}: {', '.join(names) or 'none'}")

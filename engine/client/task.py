@@ -1,0 +1,356 @@
+"""What an application can ask of one task, and of one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event as ThreadEvent
+from typing import Any, Unpack
+from uuid import UUID
+
+from flowledger.engine.client.explain import explained
+from flowledger.engine.client.requests import Asking, Noting, Operations, Request
+from flowledger.engine.client.waiters import Endings
+from flowledger.engine.domain.event_text import actor_name, on_one_line
+from flowledger.engine.domain.explain.reasons import Explanation
+from flowledger.engine.domain.limits.admission import GateRules
+from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState, TaskState
+from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.errors import EngineClosed, TaskFailed, TaskUnfinished, UnknownTask
+from flowledger.engine.events import step as happened
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.notes import TaskAnnotated, TaskTagged, TaskUntagged
+from flowledger.engine.events.requests import (
+    StepCancelRequested,
+    StepCompleteRequested,
+    StepRequest,
+    StepResetRequested,
+    StepResolveRequested,
+    StepSkipRequested,
+    TaskCancelRequested,
+    TaskFailRequested,
+    TaskPauseRequested,
+    TaskRequest,
+    TaskResetRequested,
+    TaskResolveRequested,
+    TaskResumeRequested,
+)
+from flowledger.engine.events.step import (
+    StepCancelled,
+    StepCompleted,
+    StepCompletedManually,
+    StepErrored,
+    TaskCancelled,
+    TaskReopened,
+    TaskTimedOut,
+)
+from flowledger.engine.ports.client import Progress, StepRow, TaskRow
+from flowledger.engine.ports.coordinator import Recorded, Tasks
+
+COMPLETIONS = (StepCompleted, StepCompletedManually)
+TASKS_DONE = frozenset({TaskState.COMPLETE, TaskState.RESOLVED_MANUALLY})
+TemplateOf = Callable[[UUID], Template]
+
+
+@dataclass(frozen=True, slots=True)
+class StepStatus:
+    """Where a step of a task stands; `attempts` counts its starts."""
+
+    state: StepState
+    attempts: int
+
+
+class TaskHandle:
+    """A task, by its id. Every question is answered by the database, at the time of asking."""
+
+    def __init__(  # noqa: PLR0913 - its parts, put together by the engine
+        self,
+        task_id: UUID,
+        *,
+        tasks: Tasks,
+        endings: Endings,
+        template_of: TemplateOf,
+        operations: Operations,
+        rules: GateRules,
+    ) -> None:
+        self.id = task_id
+        self._tasks = tasks
+        self._endings = endings
+        self._template_of = template_of
+        self._operations = operations
+        self._rules = rules
+
+    def __repr__(self) -> str:
+        return f"TaskHandle({self.id})"
+
+    @property
+    def state(self) -> TaskState:
+        """Where the task stands. Raises UnknownTask."""
+        row = self._row()
+        return TaskState(row.state) if row else TaskState.SUBMITTED
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing of the task starts until it is resumed. Raises UnknownTask."""
+        row = self._row()
+        return row is not None and row.paused
+
+    def wait(self, timeout: float | None = None) -> TaskState:
+        """Wait until the task has ended, at most `timeout` seconds.
+
+        A task that is blocked has not: it waits for an operator.
+
+        Returns its state. Raises TaskUnfinished when the time is up, EngineClosed when another
+        thread closes the engine, UnknownTask.
+        """
+        state = self.state
+        if state in TASK_ENDS:
+            return state
+        ended = ThreadEvent()
+        with self.told(ended.set):
+            if not ended.wait(timeout):
+                raise TaskUnfinished(self.id, timeout or 0.0)
+        return self.end()
+
+    def end(self) -> TaskState:
+        """The state that the task has ended in, once `told` has called. Raises EngineClosed."""
+        if self._endings.stopped:
+            raise EngineClosed(self.id)
+        return self.state
+
+    @contextmanager
+    def told(self, ended: Callable[[], object]) -> Generator[None]:
+        """Within the block, call `ended` from another thread once the task or the engine ended."""
+        self._endings.warn_handlers(self.id)
+        self._endings.tell(self._tasks.ended, self.id, ended)
+        try:
+            yield
+        finally:
+            self._endings.forget(self._tasks.ended, self.id, ended)
+
+    @contextmanager
+    def taken_on(self, told: Callable[[], object]) -> Generator[None]:
+        """Within the block, call `told` from another thread once a coordinator knows the task."""
+        self._endings.tell(self._tasks.created, self.id, told)
+        try:
+            yield
+        finally:
+            self._endings.forget(self._tasks.created, self.id, told)
+
+    def result(self, timeout: float | None = None) -> Mapping[str, Any]:
+        """The result of every step that has one, by the step's name, once the task is done.
+
+        A task is done that is complete, or that an operator resolved. Waits for that, at most
+        `timeout` seconds. Raises TaskFailed where the task ended in error, was cancelled or ran
+        past its deadline, TaskUnfinished when the time is up, UnknownTask.
+        """
+        state = self.wait(timeout)
+        history = self.history()
+        if state not in TASKS_DONE:
+            raise TaskFailed(self.id, state, errors_in(history), cause_in(history))
+        return results_in(history)
+
+    def explain(self, step: str | None = None, at: datetime | int | None = None) -> Explanation:
+        """Why the task has not ended, or why a step of it does not run: the reasons, ordered.
+
+        The first is the most decisive. With `at`, a time or a position of the log, as of then and
+        from the log alone. Raises UnknownTask, UnknownStep, NothingRecorded for an `at` before the
+        task, ValueError for a time without a zone, LogCorrupt, DatabaseUnavailable.
+        """
+        return explained(self._tasks, self._rules, self.id, step, at)
+
+    def step(self, name: str) -> StepHandle:
+        """A handle on a step, which need not exist."""
+        return StepHandle(self, name, self._operations)
+
+    def cancel(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the task and all its steps end.
+
+        Steps that run are told to stop. This and the other requests raise RequestRefused where
+        the task is not in a state for it, RequestUnanswered when the time is up, UnknownTask,
+        TaskNotCreated, InvalidRequest, DatabaseUnavailable.
+        """
+        return self._ask(TaskCancelRequested, asking)
+
+    def pause(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that nothing of the task starts until it is resumed; what runs goes on."""
+        return self._ask(TaskPauseRequested, asking)
+
+    def resume(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that a paused task goes on."""
+        return self._ask(TaskResumeRequested, asking)
+
+    def resolve(self, **asking: Unpack[Asking]) -> Request:
+        """Say that the task was settled elsewhere; nothing of it is done any more."""
+        return self._ask(TaskResolveRequested, asking)
+
+    def reset(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the steps of a failed or blocked task that did not succeed are tried anew."""
+        return self._ask(TaskResetRequested, asking)
+
+    def fail(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that a blocked task ends in error."""
+        return self._ask(TaskFailRequested, asking)
+
+    def annotate(self, kind: str, value: object, **noting: Unpack[Noting]) -> None:
+        """Attach a JSON value to the task; it stands in the history, and changes nothing.
+
+        This and the tags raise UnknownTask, TaskNotCreated, InvalidRequest, DatabaseUnavailable.
+        """
+        self._operations.note(TaskAnnotated, self.id, kind=kind, value=value, **_noted(noting))
+
+    def tag(self, *tags: str, **noting: Unpack[Noting]) -> None:
+        """Give the task these tags, beside those that it has."""
+        self._operations.note(TaskTagged, self.id, tags=tags, **_noted(noting))
+
+    def untag(self, *tags: str, **noting: Unpack[Noting]) -> None:
+        """Take these tags from the task."""
+        self._operations.note(TaskUntagged, self.id, tags=tags, **_noted(noting))
+
+    def history(self) -> Sequence[Recorded]:
+        """Every event of the task and its steps, in the order of the log. Raises UnknownTask."""
+        history = self._tasks.history(self.id)
+        if not history:
+            self._row()
+        return history
+
+    def steps(self) -> Mapping[str, StepStatus]:
+        """Every step of the task, in the template's order. Empty before the task is taken on."""
+        row = self._row()
+        if row is None:
+            return {}
+        rows = {step.step: step for step in self._tasks.steps(self.id)}
+        return {
+            step.name: _status(rows.get(step.name))
+            for step in self._template_of(row.template_id).steps
+        }
+
+    def progress(self, names: int = 0) -> Progress:
+        """Steps by state, and the names of at most so many that run; cheap however large the task.
+
+        Steps that are pending are not counted: they have no rows.
+        """
+        return self._tasks.progress(self.id, names)
+
+    @property
+    def answer_seconds(self) -> float:
+        """How long requests wait for their answer where the caller does not say."""
+        return self._operations.wait_seconds
+
+    def _ask(self, kind: type[TaskRequest], asking: Asking) -> Request:
+        (request,) = self._operations.ask(kind, [self.id], **asking)
+        return granted(request, asking)
+
+    def _row(self) -> TaskRow | None:
+        row = self._tasks.task(self.id)
+        if row is None and not self._tasks.known(self.id):
+            raise UnknownTask(self.id)
+        return row
+
+
+class StepHandle:
+    """A step of a task, by its name. Its requests raise what those of a task do."""
+
+    def __init__(self, task: TaskHandle, name: str, operations: Operations) -> None:
+        self.task = task
+        self.name = name
+        self._operations = operations
+
+    def __repr__(self) -> str:
+        return f"StepHandle({self.name!r}, task {self.task.id})"
+
+    @property
+    def status(self) -> StepStatus:
+        """Where the step stands. Raises KeyError where the task has no such step, UnknownTask."""
+        return self.task.steps()[self.name]
+
+    def explain(self, at: datetime | int | None = None) -> Explanation:
+        """Why the step does not run, or how it ended; as `TaskHandle.explain`."""
+        return self.task.explain(self.name, at)
+
+    def cancel(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the step is not done, nor what depends on it; told to stop where it runs."""
+        return self._ask(StepCancelRequested, asking)
+
+    def reset(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the step is tried anew, with all its attempts and a new idempotency key."""
+        return self._ask(StepResetRequested, asking)
+
+    def resolve(self, **asking: Unpack[Asking]) -> Request:
+        """Say that the step was settled elsewhere: what depends on it goes on, without a result."""
+        return self._ask(StepResolveRequested, asking)
+
+    def complete(self, result: object = None, **asking: Unpack[Asking]) -> Request:
+        """Say that the step was done elsewhere, with this result, a JSON value."""
+        return self._ask(StepCompleteRequested, asking, result=result)
+
+    def skip(self, **asking: Unpack[Asking]) -> Request:
+        """Ask that the task does without the step; what depends on it goes by the template."""
+        return self._ask(StepSkipRequested, asking)
+
+    def _ask(self, kind: type[StepRequest], asking: Asking, **data: object) -> Request:
+        tasks = [self.task.id]
+        (request,) = self._operations.ask(kind, tasks, step=self.name, **data, **asking)
+        return granted(request, asking)
+
+
+def _noted(noting: Noting) -> dict[str, Any]:
+    return {"actor": None, "reason": None, "key": None, **noting}
+
+
+def granted(request: Request, asking: Asking) -> Request:
+    """The request, once it was waited for. Raises RequestRefused."""
+    if asking.get("wait") != 0:
+        request.settle(0.0)
+    return request
+
+
+def _status(row: StepRow | None) -> StepStatus:
+    return (
+        StepStatus(StepState(row.state), row.attempt) if row else StepStatus(StepState.PENDING, 0)
+    )
+
+
+def results_in(history: Sequence[Recorded]) -> dict[str, Any]:
+    """The results of the completed steps."""
+    events = (recorded.event for recorded in history)
+    return {event.step: event.result for event in events if isinstance(event, COMPLETIONS)}
+
+
+def errors_in(history: Sequence[Recorded]) -> dict[str, str]:
+    """Why the steps that stand in error do so."""
+    errors: dict[str, str] = {}
+    for recorded in history:
+        match recorded.event:
+            case StepErrored() as event:
+                errors[event.step] = event.message
+            case StepEvent() as event:
+                errors.pop(event.step, None)
+            case _:
+                pass
+    return errors
+
+
+def cause_in(history: Sequence[Recorded]) -> str | None:
+    """What ended the task where that was no step's error: in words."""
+    for recorded in reversed(history):
+        match recorded.event:
+            case TaskTimedOut() as event:
+                return f"it had not ended by its deadline {event.deadline_at.isoformat()}"
+            case TaskCancelled(actor=str() as actor) as event:
+                return f"cancelled by {actor_name(actor)}: {on_one_line(event.reason or '')}"
+            case TaskCancelled():
+                cancelled = ", ".join(_cancelled_steps(history))
+                return f"these steps were cancelled: {cancelled}"
+            case happened.TaskFailed() | TaskReopened():
+                return None
+            case _:
+                pass
+    return None
+
+
+def _cancelled_steps(history: Sequence[Recorded]) -> list[str]:
+    last = {one.event.step: one.event for one in history if isinstance(one.event, StepEvent)}
+    return [step for step, event in last.items() if isinstance(event, StepCancelled)]

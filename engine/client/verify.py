@@ -1,0 +1,241 @@
+"""Everything that was made from the log, held against it: what to look at, and what was found.
+
+A check looks at one task or at all, and yields differences as it finds them. Each task is looked at
+in one snapshot, so that engines may run meanwhile: a difference is one at that moment, and not a
+matter of looking at one table before another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from flowledger.engine.domain.templates.plan import Plan, compile_plan
+from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.domain.verify.shared_rows import Apart, verify_apart, verify_shards
+from flowledger.engine.domain.verify.task import Evidence, verify_task
+from flowledger.engine.errors import UnknownTask
+
+EVENTS_AT_ONCE = 10_000
+"""Events of so many tasks are in memory at once; all those of one task, if it has more."""
+
+TASKS_AT_ONCE = 200
+STREAMS_AT_ONCE = 20_000
+APART_AT_ONCE = 50
+MOST_PLANS = 500
+NO_ID = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """So much was looked at since the last word of a check."""
+
+    tasks: int = 0
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NotCompared:
+    """Something that was made from the log and that nobody here could make again, and why."""
+
+    name: str
+    why: str
+
+
+Finding = Difference | Looked | NotCompared
+
+
+class Check(Protocol):
+    """One kind of thing to hold against the log."""
+
+    @property
+    def name(self) -> str:
+        """What it looks at, in a word or two."""
+        ...
+
+    def check(self, task: UUID | None) -> Iterator[Finding]:
+        """The differences of the task, or of all and of what is no task's; how far it is.
+
+        Also what it could not look at.
+        """
+        ...
+
+
+class Evidences(Protocol):
+    """What is stored, for whoever verifies it. Each call is one snapshot."""
+
+    def tasks_after(self, after: UUID, limit: int) -> Sequence[tuple[UUID, int]]:
+        """Tasks behind one, by id, with how many events each has."""
+        ...
+
+    def evidence(self, tasks: Sequence[UUID]) -> Sequence[Evidence]:
+        """All that is stored of these tasks, in their order."""
+        ...
+
+    def template(self, template_id: UUID) -> Template:
+        """A registered definition. Raises UnknownTemplate, LogCorrupt, InvalidTemplate."""
+        ...
+
+    def known(self, task_id: UUID) -> bool:
+        """Whether the task was submitted."""
+        ...
+
+    def streams_apart(self, after: UUID, limit: int) -> tuple[UUID | None, Sequence[UUID]]:
+        """The last of so many streams behind one, and those of them that are no known task's."""
+        ...
+
+    def apart(self, streams: Sequence[UUID]) -> Apart:
+        """These streams and the rows that belong to them; all circuits where there are none."""
+        ...
+
+    def shards(self) -> Sequence[tuple[int, int, int, int]]:
+        """Number, how many there are, position, and the end of the log, of every shard."""
+        ...
+
+    def strays(self) -> Sequence[Difference]:
+        """Rows that nothing in the log stands behind."""
+        ...
+
+    def miscounts(self) -> Sequence[Difference]:
+        """Counters that differ from what they count."""
+        ...
+
+
+class Verification:
+    """One run of all checks: iterate over it for the differences, as they are found.
+
+    `tasks` and `events` count what was looked at so far, `found` the differences; `not_compared`
+    says what could not be looked at, and why.
+    """
+
+    def __init__(self, checks: Sequence[Check], task: UUID | None) -> None:
+        self._checks = checks
+        self._task = task
+        self.tasks = 0
+        self.events = 0
+        self.found = 0
+        self.not_compared: dict[str, str] = {}
+
+    def __iter__(self) -> Iterator[Difference]:
+        for _, found in self.look():
+            if isinstance(found, Difference):
+                yield found
+
+    def look(self) -> Iterator[tuple[str, Finding]]:
+        """The differences, each with the name of its check, and how far it is between them.
+
+        Raises UnknownTask where there is no such task, LogCorrupt, DatabaseUnavailable.
+        """
+        for check in self._checks:
+            for found in check.check(self._task):
+                if isinstance(found, Looked):
+                    self.tasks += found.tasks
+                    self.events += found.events
+                elif isinstance(found, NotCompared):
+                    self.not_compared[found.name] = found.why
+                else:
+                    self.found += 1
+                yield check.name, found
+
+
+class TaskCheck:
+    """Every task: its log, and its rows in the built-in read models, the queue and the timers."""
+
+    name = "tasks"
+
+    def __init__(self, stored: Evidences) -> None:
+        self._stored = stored
+        self._plans: dict[UUID, Plan] = {}
+
+    def check(self, task: UUID | None) -> Iterator[Finding]:
+        """As `Check.check`. Raises UnknownTask."""
+        if task is not None:
+            yield from self._one(task)
+            return
+        after = NO_ID
+        while chunk := self._stored.tasks_after(after, TASKS_AT_ONCE):
+            tasks = fitting(chunk)
+            yield from self._verified(self._stored.evidence(tasks))
+            after = tasks[-1]
+
+    def _one(self, task: UUID) -> Iterator[Finding]:
+        found = self._stored.evidence([task])
+        stored = any(
+            one.log or any(one.rows.get(kind) for kind in ("task", "step")) for one in found
+        )
+        if not stored and not self._stored.known(task):
+            raise UnknownTask(task)
+        yield from self._verified(found)
+
+    def _verified(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
+        for one in evidence:
+            yield from verify_task(one, self._plan)
+        yield Looked(len(evidence), sum(len(one.log) for one in evidence))
+
+    def _plan(self, template_id: UUID) -> Plan:
+        plan = self._plans.get(template_id)
+        if plan is None:
+            plan = compile_plan(self._stored.template(template_id))
+            if len(self._plans) >= MOST_PLANS:
+                self._plans.clear()
+            self._plans[template_id] = plan
+        return plan
+
+
+class StreamCheck:
+    """Streams that are no task's, and their rows: templates, circuits, and what is nobody's."""
+
+    name = "streams"
+
+    def __init__(self, stored: Evidences) -> None:
+        self._stored = stored
+
+    def check(self, task: UUID | None) -> Iterator[Finding]:
+        """As `Check.check`; nothing for one task."""
+        if task is not None:
+            return
+        circuits = self._stored.apart(())
+        yield from verify_apart(circuits)
+        last: UUID | None = NO_ID
+        while last is not None:
+            last, apart = self._stored.streams_apart(last, STREAMS_AT_ONCE)
+            others = [stream for stream in apart if stream not in circuits.streams]
+            for start in range(0, len(others), APART_AT_ONCE):
+                streams = others[start : start + APART_AT_ONCE]
+                yield from verify_apart(self._stored.apart(streams))
+            yield Looked()
+
+
+class StoreCheck:
+    """Rows that nobody stands behind, counters, and how far the coordinators have come."""
+
+    name = "store"
+
+    def __init__(self, stored: Evidences) -> None:
+        self._stored = stored
+
+    def check(self, task: UUID | None) -> Iterator[Finding]:
+        """As `Check.check`; nothing for one task."""
+        if task is None:
+            yield from self._stored.strays()
+            yield from self._stored.miscounts()
+            yield from verify_shards(self._stored.shards())
+
+
+def built_in(stored: Evidences) -> tuple[Check, ...]:
+    """The checks of what the coordinator and the workers keep beside the log."""
+    return (TaskCheck(stored), StreamCheck(stored), StoreCheck(stored))
+
+
+def fitting(chunk: Sequence[tuple[UUID, int]], events: int = EVENTS_AT_ONCE) -> list[UUID]:
+    """As many of the tasks as have so many events together, and at least one."""
+    tasks: list[UUID] = []
+    for task, count in chunk:
+        if tasks and count > events:
+            break
+        tasks.append(task)
+        events -= count
+    return tasks

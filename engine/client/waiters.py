@@ -1,0 +1,119 @@
+"""Waiting for tasks to end, and for answers: many waiters, one look at the database at a time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from threading import Lock, Thread
+from uuid import UUID
+
+from flowledger.engine.ports.coordinator import Bell
+from flowledger.engine.runtime.worker.execution import running
+from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.outages import Outages
+
+Told = Callable[[], object]
+Question = Callable[[Sequence[UUID]], Collection[UUID]]
+"""A method of the store: for which of these has it come to be?"""
+
+Subject = tuple[Question, UUID]
+
+
+class Endings:
+    """Tells waiters when what they wait for has come to be: a task's end, a request's answer.
+
+    Its thread starts with the first waiter, and so does `listen`: every process that listens is
+    woken by the server at each commit, so one that only submits does not.
+    """
+
+    def __init__(self, bell: Bell, poll_seconds: float, listen: Callable[[], None]) -> None:
+        self._bell = bell
+        self._poll = poll_seconds
+        self._listen = listen
+        self._lock = Lock()
+        self._waiting: dict[Subject, list[Told]] = defaultdict(list)
+        self._thread: Thread | None = None
+        self._stopping = False
+        self._warned: set[tuple[UUID, str]] = set()
+        self.outages = Outages("endings")
+        self._log = logger("endings")
+
+    @property
+    def stopped(self) -> bool:
+        """Whether waiters were let go although their tasks go on."""
+        return self._stopping
+
+    def warn_handlers(self, task: UUID) -> None:
+        """Say once of each step that its handler waits for a task: it keeps its place meanwhile."""
+        job = running.get()
+        if job is None:
+            return
+        step = (job.claim.template_id, job.claim.step)
+        with self._lock:
+            known = step in self._warned
+            self._warned.add(step)
+        if not known:
+            self._log.emit(Signal.HANDLER_WAITS, waits_for=str(task))
+
+    def tell(self, question: Question, of: UUID, told: Told) -> None:
+        """Call `told`, from another thread, once it has come to be, or waiting has ended."""
+        with self._lock:
+            if self._stopping:
+                told()
+                return
+            self._waiting[question, of].append(told)
+            if self._thread is None:
+                self._listen()
+                self._thread = Thread(target=self._run, name="flowledger-endings", daemon=True)
+                self._thread.start()
+        self._bell.ring("ended")
+
+    def forget(self, question: Question, of: UUID, told: Told) -> None:
+        """The waiter has gone."""
+        with self._lock:
+            waiters = self._waiting.get((question, of), [])
+            if told in waiters:
+                waiters.remove(told)
+            if not waiters:
+                self._waiting.pop((question, of), None)
+
+    def stop(self, seconds: float | None = None) -> None:
+        """Let every waiter go, now and from now on.
+
+        Waits at most so many seconds for the thread, which may be waiting for a silent server.
+        """
+        with self._lock:
+            self._stopping = True
+        self._bell.ring("ended")
+        if self._thread is not None:
+            self._thread.join(seconds)
+        self._tell(list(self._waiting))
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._bell.wait(self._poll)
+            asked: defaultdict[Question, list[UUID]] = defaultdict(list)
+            with self._lock:
+                for question, of in self._waiting:
+                    asked[question].append(of)
+            for question, subjects in asked.items():
+                if not self._stopping:
+                    self._look(question, subjects)
+
+    def _look(self, question: Question, subjects: list[UUID]) -> None:
+        try:
+            found = question(subjects)
+        except Exception as error:  # noqa: BLE001 - the next poll asks again
+            self.outages.failed(error)
+            return
+        self.outages.succeeded()
+        self._tell((question, of) for of in found)
+
+    def _tell(self, subjects: Iterable[Subject]) -> None:
+        with self._lock:
+            told = [waiter for subject in subjects for waiter in self._waiting.pop(subject, [])]
+        for waiter in told:
+            try:
+                waiter()
+            except Exception as error:  # noqa: BLE001 - the others must be told all the same
+                self._log.emit(Signal.LOOP_FAILED, error=str(error), exc_info=error)

@@ -1,0 +1,280 @@
+"""Events in the words that people read: what happened, and who says so."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+from unicodedata import category
+
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.events import notes as noted
+from flowledger.engine.events import requests as asked
+from flowledger.engine.events import step as happened
+from flowledger.engine.events.base import Event, StepEvent
+from flowledger.engine.events.circuit import (
+    CircuitClosed,
+    CircuitEvent,
+    CircuitHalfOpened,
+    CircuitOpened,
+)
+from flowledger.engine.events.requests import ANSWERS, RequestGranted, RequestRefused, TaskRequest
+from flowledger.engine.events.step import DECISIONS
+
+LONGEST = 60
+NAMED = 3
+OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+JOINERS = "\u200c\u200d"
+PLAIN_NAME = re.compile(r"[\w.@+-]+")
+WRITERS = frozenset({"application", "coordinator", "worker"})
+BY_API = (
+    happened.TaskCreated,
+    happened.TemplateRegistered,
+    happened.TemplatePaused,
+    happened.TemplateResumed,
+    TaskRequest,
+    noted.TaskNote,
+)
+"""How many names are some_of before the others are counted."""
+
+PHRASES: Mapping[type[Event], str] = MappingProxyType(
+    {
+        happened.TemplateRegistered: "definition registered",
+        happened.TemplatePaused: "template paused",
+        happened.TemplateResumed: "template resumed",
+        happened.TaskCreated: "submitted with {context}{times}",
+        happened.TaskStarted: "taken on",
+        happened.TaskWaiting: "waits for {time}",
+        happened.TaskFailed: "failed, as these ended in error: {steps}",
+        happened.TaskBlocked: "blocked, as these ended in error: {steps}",
+        happened.TaskTimedOut: "had not ended by its deadline, {deadline}",
+        happened.TaskContinued: "goes on",
+        happened.TaskCompleted: "complete",
+        happened.TaskReopened: "opened again",
+        happened.TaskPaused: "paused",
+        happened.TaskResumed: "resumed",
+        happened.TaskCancelled: "cancelled",
+        happened.TaskResolvedManually: "resolved by hand",
+        happened.StepEnqueued: "queued for attempt {attempt}",
+        happened.StepWithdrawn: "taken out of the queue, since it is to wait",
+        happened.StepStarted: "attempt {attempt} started",
+        happened.StepCheckpointed: "got as far as {state}",
+        happened.StepCompleted: "completed with {result}",
+        happened.StepCompletedManually: "completed by hand with {result}",
+        happened.StepFailed: "attempt {attempt} failed: {error.error_class}: {error.message}",
+        happened.StepRetryScheduled: "next attempt in {time}",
+        happened.StepErrored: "given up ({why}): {message}",
+        happened.StepHandedBack: "handed back by its worker",
+        happened.StepTimedOut: "attempt {attempt} ran longer than {timeout_seconds:g} s",
+        happened.StepLeaseExpired: "lost: its worker went silent",
+        happened.StepCancelSignalled: "told to stop",
+        happened.StepCancelled: "cancelled",
+        happened.StepSkipped: "skipped",
+        happened.StepReset: "reset, as if it had never been tried",
+        happened.StepResolvedManually: "resolved by hand",
+        asked.TaskCancelRequested: "asked to cancel the task",
+        asked.TaskPauseRequested: "asked to pause the task",
+        asked.TaskResumeRequested: "asked to resume the task",
+        asked.TaskResolveRequested: "asked to count the task as resolved",
+        asked.TaskResetRequested: "asked to try the task anew",
+        asked.TaskFailRequested: "asked to give the task up",
+        asked.StepCancelRequested: "asked to cancel step {step}",
+        asked.StepResetRequested: "asked to try step {step} anew",
+        asked.StepResolveRequested: "asked to count step {step} as resolved",
+        asked.StepCompleteRequested: "asked to complete step {step} with {result}",
+        asked.StepSkipRequested: "asked to do without step {step}",
+        asked.RequestGranted: "request granted",
+        asked.RequestRefused: "request refused: {message}",
+        noted.TaskAnnotated: "noted {kind}: {value}",
+        noted.TaskTagged: "tagged {tags}",
+        noted.TaskUntagged: "no longer tagged {tags}",
+        CircuitOpened: "circuit of {system} open for {time}, after {failures} failures in a row",
+        CircuitHalfOpened: "circuit of {system} half open: a few steps try it",
+        CircuitClosed: "circuit of {system} closed: it works again",
+    }
+)
+"""What is said of each event, with its fields; its reason follows where it has one."""
+
+STANDS: Mapping[StepState, str] = MappingProxyType(
+    {
+        StepState.COMPLETE: "complete",
+        StepState.IN_PROGRESS: "running",
+        StepState.ENQUEUED: "queued",
+        StepState.WAITING_FOR_RETRY: "waiting for retry",
+        StepState.PENDING: "pending",
+        StepState.ERROR: "in error",
+        StepState.CANCELLED: "cancelled",
+        StepState.SKIPPED: "skipped",
+        StepState.RESOLVED_MANUALLY: "resolved",
+    }
+)
+"""Where a step stands, in the order in which people want to see it."""
+
+CUT = (happened.StepFailed, happened.StepErrored)
+VALUES = ("context", "state", "result", "value")
+MOMENTS = ("until", "due_at")
+
+
+def stream_of(event: Event) -> str:
+    """The stream as people know it: the step's name, `task`, `request`, `note`, the system's."""
+    match event:
+        case StepEvent():
+            return event.step
+        case TaskRequest() | RequestGranted() | RequestRefused():
+            return "request"
+        case noted.TaskNote():
+            return "note"
+        case CircuitEvent():
+            return event.system
+        case _:
+            return "task"
+
+
+def what_happened(event: Event) -> str:
+    """One short sentence."""
+    fields = _fields(event)
+    phrase = PHRASES.get(type(event), type(event).__name__)
+    said = on_one_line(phrase.format_map(fields))
+    if isinstance(event, RequestGranted) and event.message:
+        said += f"; {on_one_line(event.message)}"
+    if fields.get("reason"):
+        said += f": {on_one_line(fields['reason'])}"
+    return short(said) if isinstance(event, CUT) else said
+
+
+def traceback_lines(event: Event) -> list[str]:
+    """Where the handler raised, a line each, of what can be printed; empty where nobody knows."""
+    if not isinstance(event, happened.StepFailed):
+        return []
+    lines = (event.error.traceback or "").split("\n")
+    return [_printable(line.rstrip()) for line in lines if line.strip()]
+
+
+def _printable(line: str) -> str:
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+
+
+def who(event: Event) -> str:
+    """Who wrote the event: a person by name, else the part of the engine that writes such events.
+
+    Only the engine is called `coordinator`, `worker …` or `application` here: a person of that
+    name is told in quotation marks.
+    """
+    if event.actor is not None and not isinstance(event, ANSWERS):
+        return actor_name(event.actor)
+    writer = writer_of(event)
+    return f"worker {str(event.worker)[-6:]}" if isinstance(event, happened.StepStarted) else writer
+
+
+def writer_of(event: Event) -> str:
+    """The part of the engine that appends such events, whoever asked for it.
+
+    `application` is the engine's API, by which people ask and note as well.
+    """
+    if isinstance(event, BY_API):
+        return "application"
+    return "coordinator" if isinstance(event, (*DECISIONS, *ANSWERS, CircuitEvent)) else "worker"
+
+
+def actor_name(actor: str) -> str:
+    """A person's name on one line: in quotation marks unless it is plain and not the engine's."""
+    if PLAIN_NAME.fullmatch(actor) and actor.lower() not in WRITERS:
+        return actor
+    return visible(json.dumps(actor, ensure_ascii=False))
+
+
+def clipped(value: Any) -> str:
+    """A JSON value on one line, cut where it is long."""
+    return short(json.dumps(value, ensure_ascii=False))
+
+
+def short(text: str) -> str:
+    """A text on one line, cut where it is long."""
+    line = on_one_line(text)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def some_of(names: Iterable[str]) -> str:
+    """Some names, and how many more there are: `a, b, c and 7 more`."""
+    found = list(names)
+    if len(found) <= NAMED + 1:
+        return " and ".join(filter(None, (", ".join(found[:-1]), found[-1])))
+    return f"{', '.join(found[:NAMED])} and {len(found) - NAMED} more"
+
+
+def on_one_line(text: str) -> str:
+    """A text without line breaks, and without anything that a terminal would obey."""
+    return visible(" ".join(text.split()))
+
+
+def visible(text: str) -> str:
+    r"""A text of which everything is seen: what a terminal or a pager would obey is escaped.
+
+    That is control characters, line and paragraph separators, lone surrogates, and formats such as
+    those that turn the direction of writing (Unicode's categories Cc, Zl, Zp, Cs, Cf); the joiners
+    of emoji and Indic scripts stay.
+
+    >>> visible("\x1b[31mred\n")
+    '\\x1b[31mred\\n'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if category(character) in OBEYED and character not in JOINERS:
+        return character.encode("unicode_escape").decode("ascii")
+    return character
+
+
+def duration(time: timedelta) -> str:
+    """A time as people say it, in two units at most: `1.5 s`, `3 min 20 s`, `2 h 5 min`, `3 d`."""
+    seconds = abs(time.total_seconds())
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    left, parts = round(seconds), list[str]()
+    for unit, size in units:
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count} {unit}" if count else "")
+    return " ".join(part for part in parts[:2] if part)
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    """The event's fields, as sentences need them."""
+    fields: dict[str, Any] = {"time": "room, or for an operator", "times": "", **event.__dict__}
+    for name in VALUES:
+        if name in fields:
+            fields[name] = clipped(fields[name])
+    if fields.get("tags"):
+        fields["tags"] = ", ".join(fields["tags"])
+    for name in MOMENTS:
+        if fields.get(name) is not None:
+            fields["time"] = duration(fields[name] - event.occurred_at)
+    match event:
+        case happened.StepErrored():
+            fields["why"] = fields.pop("reason").replace("_", " ")
+        case happened.TaskFailed() | happened.TaskBlocked():
+            fields["steps"] = ", ".join(event.failed_steps)
+        case happened.TaskTimedOut():
+            fields["deadline"] = moment(event.deadline_at)
+        case happened.TaskCreated():
+            fields["times"] = _times(event)
+        case _:
+            pass
+    return fields
+
+
+def _times(event: happened.TaskCreated) -> str:
+    start = f", to start at {moment(event.start_at)}" if event.start_at else ""
+    return f"{start}, to end by {moment(event.deadline_at)}" if event.deadline_at else start
+
+
+def moment(time: datetime) -> str:
+    """A time as people read it, to the second."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,144 @@
+"""A task at one moment, with everything that an explanation is made of, and the words for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from flowledger.engine.domain.event_text import (
+    actor_name,
+    duration,
+    moment,
+    on_one_line,
+    what_happened,
+)
+from flowledger.engine.domain.explain.live_state import Surroundings
+from flowledger.engine.domain.explain.marks import Marks
+from flowledger.engine.domain.explain.reasons import Cause, Reason, ReasonKind, cause_of
+from flowledger.engine.domain.limits.admission import GateRules
+from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.transitions import DONE, STEP_ENDS, StepState
+from flowledger.engine.domain.verify.replay import Placed
+from flowledger.engine.events.base import Event
+from flowledger.engine.events.step import TemplatePaused
+
+PlacedEvent = tuple[int, Event]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """The task as it was folded, its history's marks, and what stands around it.
+
+    `beside` is None as of an earlier event, which only the log tells of. `elsewhere` has, by
+    stream, the last events of the template, of circuits and of steps of other tasks.
+    """
+
+    run: Run
+    marks: Marks
+    now: datetime
+    rules: GateRules
+    beside: Surroundings | None = None
+    elsewhere: Mapping[UUID, PlacedEvent] = field(default_factory=dict[UUID, PlacedEvent])
+
+    def name(self, number: int) -> str:
+        """The name of a step."""
+        return self.run.plan.steps[number].name
+
+    def last(self, number: int) -> Placed:
+        """The last event of a step that has any."""
+        return self.marks.steps[self.name(number)]
+
+    def satisfies(self, number: int) -> bool:
+        """Whether what depends on the step may start, as far as this step goes."""
+        state = self.run.steps[number].state
+        return state in DONE or (
+            state is StepState.SKIPPED and self.run.plan.steps[number].when_skipped == "continue"
+        )
+
+    def waits_for(self, number: int) -> list[int]:
+        """The dependencies of a step that do not let it go: those that were settled early too."""
+        if not self.run.open[number]:
+            return []
+        parents = self.run.plan.parents[number]
+        return [n for n in parents if not self.satisfies(n) or self.run.unended[n]]
+
+    def obstacles(self) -> dict[int, int]:
+        """The steps that cannot start, and for each a step before it whose end does not let it."""
+        plan, found = self.run.plan, dict[int, int]()
+        stack: list[tuple[int, int]] = []
+        for number, step in enumerate(self.run.steps):
+            if step.state in STEP_ENDS and not self.satisfies(number):
+                stack.append((number, number))
+        while stack:
+            number, root = stack.pop()
+            for child in plan.children[number]:
+                if child not in found and self.run.steps[child].state is StepState.PENDING:
+                    found[child] = root
+                    stack.append((child, root))
+        return found
+
+    @property
+    def soon(self) -> datetime | None:
+        """When a coordinator can do something at the earliest: at once, if one leads the shard."""
+        leaderless = self.beside is not None and self.beside.shard.leader is None
+        return None if leaderless else self.now
+
+    @property
+    def template_paused(self) -> PlacedEvent | None:
+        """The event by which the template is paused; None where it is not."""
+        placed = self.elsewhere.get(self.run.plan.template_id)
+        return placed if placed is not None and isinstance(placed[1], TemplatePaused) else None
+
+    def age(self, event: Event) -> str:
+        """How long ago it happened, as `5 s`."""
+        return duration(self.now - event.occurred_at)
+
+    def ago(self, event: Event) -> str:
+        """How long ago it happened, as `5 s ago`."""
+        return f"{self.age(event)} ago"
+
+    def since(self, time: datetime) -> str:
+        """How long ago a time is."""
+        return f"{duration(self.now - time)} ago"
+
+    def until(self, time: datetime) -> str:
+        """When it is, from now."""
+        if time <= self.now:
+            return f"at once (it was due at {moment(time)})"
+        return f"in {duration(time - self.now)} ({moment(time)})"
+
+    def by(self, event: Event) -> str:
+        """By whom, why and when it happened."""
+        who = f"by {actor_name(event.actor)}" if event.actor is not None else "by the engine"
+        reason: str | None = getattr(event, "reason", None)
+        return f"{who}{f': {on_one_line(reason)}' if reason else ''}, {self.ago(event)}"
+
+    def what(self, event: Event) -> str:
+        """What happened, by whom, and when."""
+        by = f" (by {actor_name(event.actor)})" if event.actor is not None else ""
+        return f"{what_happened(event)}{by}, {self.ago(event)}"
+
+
+def cause(placed: PlacedEvent | Placed | None) -> Cause | None:
+    """The event as a cause, where there is one."""
+    return None if placed is None else cause_of(*placed)
+
+
+def behind(scene: Scene, sentence: str, event: PlacedEvent | Placed, number: int) -> Reason:
+    """A coordinator is yet to decide about the event."""
+    position = scene.beside.shard.position if scene.beside else None
+    return Reason(
+        kind=ReasonKind.COORDINATOR_BEHIND,
+        sentence=sentence,
+        cause=cause(event),
+        earliest=scene.soon,
+        details={"position": position, "needed": event[0]},
+        steps=(scene.name(number),),
+    )
+
+
+def iso(time: datetime | None) -> str | None:
+    """A time in details."""
+    return None if time is None else time.isoformat()

@@ -1,0 +1,155 @@
+"""What stands around a task, beside the log: the queue, workers, limits, who leads. As values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from flowledger.engine.domain.limits.circuits import Kept
+from flowledger.engine.domain.limits.demand import Demand
+from flowledger.engine.events.step import HoldKind
+
+COUNTED = 1_000
+"""How far is counted what comes before a step; more is said to be `1000 or more`.
+
+Of a long queue only the first 20 times as many steps are looked at.
+"""
+
+SHOWN = 10
+"""How many holders of a limit are named."""
+
+PATIENCE = 1.0
+"""Seconds that a projection on its way may take before it is said to be behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStanding:
+    """A row of the queue, and the worker that holds it. `before` counts who comes first; with
+    `more` there are steps before it that nobody looked at.
+
+    The worker's `lease_until` is None where nobody knows the worker any more.
+    """
+
+    step: str
+    alone: bool
+    before: int | None
+    worker: UUID | None = None
+    host: str | None = None
+    pid: int | None = None
+    seen_at: datetime | None = None
+    lease_until: datetime | None = None
+    beaten_at: datetime | None = None
+    more: bool = False
+
+    @property
+    def far_back(self) -> bool:
+        """Whether so many come before it that what workers run at the moment says nothing of it."""
+        return self.before is not None and (self.more or self.before >= COUNTED)
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedStanding:
+    """That the coordinator leaves the task alone, and why; `wanted`: it is to be tried again."""
+
+    reason: str
+    since: datetime
+    tried_at: datetime
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStanding:
+    """A worker whose lease stands. `serves` and `places` are None where it does not say.
+
+    `running` is None where it was not counted, as that reads the whole queue.
+    """
+
+    worker: UUID
+    host: str
+    pid: int
+    seen_at: datetime | None
+    lease_until: datetime
+    condition: str
+    serves: bool | None
+    places: int | None
+    running: int | None
+
+    @property
+    def full(self) -> bool:
+        """Whether all its places are taken, as far as the queue tells."""
+        if self.places is None or self.running is None:
+            return False
+        return self.running >= self.places
+
+
+@dataclass(frozen=True, slots=True)
+class HeldStanding:
+    """A step that is ready and was not admitted: what held it, all it needs, who is before it."""
+
+    step: str
+    kind: HoldKind
+    key: str
+    since: datetime
+    until: datetime | None
+    demand: Demand
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A step that holds a slot of a limit."""
+
+    step_id: UUID
+    task_id: UUID
+    step: str
+    worker: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStanding:
+    """What is in use of the limits that hold steps of the task, and some of the holders."""
+
+    in_use: Mapping[str, int] = field(default_factory=dict[str, int])
+    holders: Mapping[str, tuple[Holder, ...]] = field(default_factory=dict[str, tuple[Holder, ...]])
+    expected: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    circuits: tuple[Kept, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStanding:
+    """The shard of the task. `leader` is None where no lease stands; `head` is the log's end."""
+
+    shard: int
+    position: int
+    leader: UUID | None
+    host: str | None
+    pid: int | None
+    lease_until: datetime | None
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionStanding:
+    """A projection whose rows do not have the task's last event yet, and how it stands."""
+
+    name: str
+    position: int
+    standing: str
+    failed_position: int | None
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """All of it at one moment of the engine's time; queue rows and held steps by step."""
+
+    now: datetime
+    shard: ShardStanding
+    queue: Mapping[str, QueueStanding] = field(default_factory=dict[str, QueueStanding])
+    held: Mapping[str, HeldStanding] = field(default_factory=dict[str, HeldStanding])
+    workers: tuple[WorkerStanding, ...] = ()
+    limits: LimitStanding = field(default_factory=LimitStanding)
+    projections: tuple[ProjectionStanding, ...] = ()
+    parked: ParkedStanding | None = None

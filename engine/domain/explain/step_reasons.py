@@ -1,0 +1,330 @@
+"""Why one step of a task does not run, by the state that it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from pydantic import JsonValue
+
+from flowledger.engine.domain.event_text import STANDS, on_one_line, what_happened
+from flowledger.engine.domain.explain.context import Scene, behind, cause, iso
+from flowledger.engine.domain.explain.limit_reasons import as_the_log_knows, counted, held_back
+from flowledger.engine.domain.explain.live_state import QueueStanding, Surroundings, WorkerStanding
+from flowledger.engine.domain.explain.reasons import Reason, ReasonKind
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.domain.templates.validation import listed
+from flowledger.engine.events import step as happened
+from flowledger.engine.events.base import TaskEvent
+
+Details = Mapping[str, JsonValue]
+
+
+def step_reasons(scene: Scene, number: int, obstacles: Mapping[int, int]) -> list[Reason]:
+    """What the step itself tells; what keeps its whole task from going on comes beside it."""
+    told = BY_STATE.get(scene.run.steps[number].state, _ended)
+    if told is _pending and number in obstacles:
+        return [_never(scene, number, obstacles[number])]
+    return list(told(scene, number))
+
+
+def dependency(scene: Scene, number: int, parent: int) -> Reason:
+    """A dependency has not ended."""
+    name, state = scene.name(parent), scene.run.steps[parent].state
+    placed = scene.marks.steps.get(name)
+    return Reason(
+        kind=ReasonKind.DEPENDENCY,
+        sentence=f"waits for {name}, which is {STANDS[state]}{_early(scene, parent)}",
+        about=name,
+        cause=cause(placed),
+        details={"dependency": name, "state": state},
+        steps=(scene.name(number),),
+    )
+
+
+def _early(scene: Scene, parent: int) -> str:
+    """Of a dependency that an operator settled: that it still waits for some of its own."""
+    if not scene.satisfies(parent):
+        return ""
+    own = [scene.name(n) for n in scene.run.unended_before(parent)]
+    return f" before {listed(own)}, on which it depends"
+
+
+def _never(scene: Scene, number: int, root: int) -> Reason:
+    name, state = scene.name(root), scene.run.steps[root].state
+    if scene.run.ended:
+        return _not_started(scene, number)
+    return Reason(
+        kind=ReasonKind.DEPENDENCY_FAILED,
+        sentence=f"does not start, since {name} is {STANDS[state]}",
+        about=name,
+        cause=cause(scene.last(root)),
+        details={"dependency": name, "state": state},
+        steps=(scene.name(number),),
+    )
+
+
+def _not_started(scene: Scene, number: int) -> Reason:
+    return Reason(
+        kind=ReasonKind.ENDED,
+        sentence="did not start before the task ended",
+        cause=cause(scene.marks.task),
+        details={"task_state": scene.run.task.state},
+        steps=(scene.name(number),),
+    )
+
+
+def _pending(scene: Scene, number: int) -> Iterable[Reason]:
+    if scene.run.ended:
+        return [_not_started(scene, number)]
+    parents = scene.waits_for(number)
+    if parents:
+        return [dependency(scene, number, parent) for parent in parents]
+    if not scene.run.started:
+        return []  # what the task as a whole waits for says it
+    return _ready(scene, number)
+
+
+def _ready(scene: Scene, number: int) -> Iterable[Reason]:
+    paused = scene.run.task.paused or scene.template_paused is not None
+    if scene.beside is None:
+        found = list(as_the_log_knows(scene, number))
+    else:
+        held = scene.beside.held.get(scene.name(number))
+        found = list(held_back(scene, scene.beside, number, held)) if held else []
+    if found or paused:
+        return found
+    return [
+        behind(scene, "is ready; a coordinator queues it next", _trigger(scene, number), number)
+    ]
+
+
+def _trigger(scene: Scene, number: int) -> tuple[int, TaskEvent]:
+    """What made the step ready: the last of its own, of its dependencies or of its task."""
+    names = [scene.name(n) for n in (number, *scene.run.plan.parents[number])]
+    found = [scene.marks.steps[name] for name in names if name in scene.marks.steps]
+    return max(found, default=scene.marks.task, key=lambda placed: placed[0])
+
+
+def _waiting(scene: Scene, number: int) -> Iterable[Reason]:
+    run, name = scene.run, scene.name(number)
+    failure = scene.marks.failure(name)
+    what = what_happened(failure[1]) if failure else "ended without a result"
+    timer = run.timers.get(number)
+    if timer is None:
+        said = f"{what}; a coordinator decides what follows"
+        return [behind(scene, said, scene.last(number), number)]
+    due = timer[1] <= scene.now
+    held = scene.beside.held.get(name) if scene.beside is not None and due else None
+    if scene.beside is not None and held is not None:
+        return held_back(scene, scene.beside, number, held)
+    step, tries = run.steps[number], run.plan.steps[number].retry.max_attempts
+    left = f"{tries - step.failures} of {tries} tries left"
+    return [
+        Reason(
+            kind=ReasonKind.RETRY,
+            sentence=f"{what}; attempt {step.attempt + 1} {scene.until(timer[1])},"
+            f" {'once the task is resumed' if run.task.paused else left}",
+            cause=cause(scene.last(number)),
+            earliest=timer[1],
+            details={
+                "attempt": step.attempt + 1,
+                "due_at": iso(timer[1]),
+                "tries_left": tries - step.failures,
+                "failed": str(failure[1].event_id) if failure else None,
+            },
+            steps=(name,),
+        )
+    ]
+
+
+def _enqueued(scene: Scene, number: int) -> Iterable[Reason]:
+    placed, name = scene.last(number), scene.name(number)
+    attempt = scene.run.steps[number].attempt + 1
+    said = f"queued {scene.ago(placed[1])}, for attempt {attempt}"
+    row = scene.beside.queue.get(name) if scene.beside is not None else None
+    if scene.beside is not None and row is None:
+        again = f"{said}; its row in the queue is gone, and a coordinator makes it anew"
+        return [behind(scene, again, placed, number)]
+    kind, standing, details = _taken_by(scene, scene.beside, row)
+    return [
+        Reason(
+            kind=kind,
+            sentence=f"{said}; {standing}{_timer(scene, number)}",
+            about=scene.run.plan.template.key,
+            cause=cause(placed),
+            details={**details, "attempt": attempt, **_timer_details(scene, number)},
+            steps=(name,),
+        )
+    ]
+
+
+def _taken_by(
+    scene: Scene, beside: Surroundings | None, row: QueueStanding | None
+) -> tuple[ReasonKind, str, Details]:
+    """Who may take a queued step: nobody, nobody now, or who comes to it."""
+    key = scene.run.plan.template.key
+    next_one = f"a worker of {key} takes it next"
+    if beside is None or row is None:
+        return ReasonKind.QUEUED, next_one, {}
+    serving = [worker for worker in beside.workers if worker.serves is not False]
+    able = [worker for worker in serving if worker.condition != "worn_out"]
+    details: Details = {
+        "template": key,
+        "before": row.before,
+        "workers": [_worker_details(worker) for worker in serving],
+        "workers_of_others": len(beside.workers) - len(serving),
+    }
+    if not able:
+        return ReasonKind.NO_WORKER, _nobody(key, serving, beside.workers), details
+    if row.alone and not any(w.condition == "isolated" and not w.running for w in able):
+        alone = "workers were lost with it, so it is to run alone; a worker is set apart for it"
+        return ReasonKind.WORKER_BUSY, alone, {**details, "alone": True}
+    if all(worker.full for worker in able):
+        return ReasonKind.WORKER_BUSY, _full(able, row), details
+    if row.more:
+        behind_some = f", {row.before} or more of which these workers take first"
+        next_one = f"thousands come before it in the queue{behind_some if row.before else ''}"
+    elif row.before:
+        come = "comes" if row.before == 1 else "come"
+        next_one = f"{counted(row.before)} {come} before it"
+    return ReasonKind.QUEUED, next_one, details
+
+
+def _nobody(key: str, serving: Sequence[WorkerStanding], workers: Sequence[WorkerStanding]) -> str:
+    if serving:
+        return (
+            f"all workers of {key} are worn out, as handlers that were given up take their places:"
+            " start them anew"
+        )
+    one = len(workers) == 1
+    others = f"{len(workers)} worker{'' if one else 's'} of other templates run{'s' * one}"
+    return f"no worker of {key} runs{f'; {others}' if workers else ''}"
+
+
+def _full(able: Sequence[WorkerStanding], row: QueueStanding) -> str:
+    places = sum(worker.places or 0 for worker in able)
+    taken = "its one place" if places == 1 else f"all {places} places"
+    who = "the only worker has" if len(able) == 1 else f"all {len(able)} workers have"
+    come = "comes" if row.before == 1 else "come"
+    before = f"; {counted(row.before)} {come} first" if row.before else ""
+    return f"{who} {taken} taken{before}"
+
+
+def _worker_details(worker: WorkerStanding) -> dict[str, JsonValue]:
+    return {
+        "worker": str(worker.worker),
+        "host": worker.host,
+        "pid": worker.pid,
+        "seen_at": iso(worker.seen_at),
+        "condition": worker.condition,
+        "places": worker.places,
+        "running": worker.running,
+    }
+
+
+def _running(scene: Scene, number: int) -> Iterable[Reason]:
+    name, step = scene.name(number), scene.run.steps[number]
+    placed = scene.marks.kinds[name, happened.StepStarted]
+    worker = getattr(placed[1], "worker", None)
+    said = f"attempt {step.attempt} began {scene.ago(placed[1])} on worker {str(worker)[-6:]}"
+    details: Details = {
+        "attempt": step.attempt,
+        "worker": str(worker),
+        "cancelling": step.cancelling,
+        **_timer_details(scene, number),
+    }
+    kind, where, more = _held_by(scene, name)
+    if step.cancelling:
+        signal = scene.marks.kinds[name, happened.StepCancelSignalled][1]
+        tail = f"; told to stop {scene.by(signal)}"
+    else:
+        lost = f"; workers lost with it before: {step.lost}" if step.lost else ""
+        tail = f"{_timer(scene, number)}{lost}"
+    return [
+        Reason(
+            kind=kind,
+            sentence=f"{said}{where}{tail}",
+            about=str(worker),
+            cause=cause(placed),
+            earliest=scene.soon if kind is ReasonKind.LEASE_LOST else None,
+            details={**details, **more},
+            steps=(name,),
+        )
+    ]
+
+
+def _held_by(scene: Scene, name: str) -> tuple[ReasonKind, str, Details]:
+    """Whether the lease on a running step stands, and where its worker is."""
+    if scene.beside is None:
+        return ReasonKind.RUNNING, "", {}
+    row = scene.beside.queue.get(name)
+    if row is None or row.worker is None or row.lease_until is None:
+        gone = ", which nobody knows any more; a coordinator takes the step back"
+        return ReasonKind.LEASE_LOST, gone, {"lease_until": None}
+    details: Details = {
+        "host": row.host,
+        "pid": row.pid,
+        "seen_at": iso(row.seen_at),
+        "lease_until": iso(row.lease_until),
+        "beaten_at": iso(row.beaten_at),
+    }
+    seen = f", last seen {scene.since(row.seen_at)}" if row.seen_at else ""
+    where = f" ({row.host}, process {row.pid}{seen})"
+    if row.lease_until <= scene.now:
+        return (
+            ReasonKind.LEASE_LOST,
+            f"{where}, whose lease has run out; a coordinator takes the step back",
+            details,
+        )
+    return ReasonKind.RUNNING, where, details
+
+
+def _ended(scene: Scene, number: int) -> Iterable[Reason]:
+    placed, state = scene.last(number), scene.run.steps[number].state
+    return [
+        Reason(
+            kind=ReasonKind.ENDED,
+            sentence=_end_of(scene, number, placed[1]),
+            cause=cause(placed),
+            details={"state": state, **_error_details(placed[1])},
+            steps=(scene.name(number),),
+        )
+    ]
+
+
+def _end_of(scene: Scene, number: int, last: TaskEvent) -> str:
+    if isinstance(last, happened.StepCompleted):
+        return f"done, at attempt {last.attempt}"
+    if isinstance(last, happened.StepErrored):
+        return f"given up ({last.reason.replace('_', ' ')}): {on_one_line(last.message)}"
+    said = scene.what(last)
+    if scene.run.steps[number].state is StepState.SKIPPED and not scene.satisfies(number):
+        return f"{said}; what depends on it does not start"
+    return said
+
+
+def _error_details(last: TaskEvent) -> Details:
+    if isinstance(last, happened.StepErrored):
+        return {"reason": last.reason, "message": last.message}
+    return {}
+
+
+def _timer(scene: Scene, number: int) -> str:
+    timer = scene.run.timers.get(number)
+    return f"; times out {scene.until(timer[1])}" if timer else ""
+
+
+def _timer_details(scene: Scene, number: int) -> Details:
+    timer = scene.run.timers.get(number)
+    return {f"{timer[0]}_at": iso(timer[1])} if timer else {}
+
+
+BY_STATE: Mapping[StepState, Callable[[Scene, int], Iterable[Reason]]] = MappingProxyType(
+    {
+        StepState.PENDING: _pending,
+        StepState.ENQUEUED: _enqueued,
+        StepState.IN_PROGRESS: _running,
+        StepState.WAITING_FOR_RETRY: _waiting,
+    }
+)

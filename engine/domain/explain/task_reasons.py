@@ -1,0 +1,288 @@
+"""What keeps a task as a whole from going on, or how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from flowledger.engine.domain.event_text import (
+    actor_name,
+    duration,
+    on_one_line,
+    some_of,
+    what_happened,
+)
+from flowledger.engine.domain.explain.context import Scene, cause, iso
+from flowledger.engine.domain.explain.live_state import ProjectionStanding, Surroundings
+from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, cause_of
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.domain.verify.replay import Placed
+
+TRY_AGAIN = "`flowledger reset` tries again, `flowledger resolve` counts it as done"
+SETTLE = (
+    "`flowledger step reset`, `resolve`, `complete` or `skip` settles a step;"
+    " `flowledger fail` or `cancel` ends the task"
+)
+
+
+def task_reasons(scene: Scene) -> list[Reason]:
+    """Everything that is about the task as a whole, and not about single steps of it."""
+    return [reason for find in FINDERS for reason in find(scene)]
+
+
+def unread(scene: Scene) -> list[Placed]:
+    """The events of the task that ask for a decision and that its coordinator has not read."""
+    if scene.beside is None:
+        return []
+    position = scene.beside.shard.position
+    return [placed for placed in scene.marks.facts if placed[0] > position]
+
+
+def projections_behind(scene: Scene, last: int) -> Iterator[Reason]:
+    """The projections that do not have the event at the position yet, by what keeps them."""
+    standings: dict[str, list[ProjectionStanding]] = {}
+    for found in scene.beside.projections if scene.beside is not None else ():
+        if found.position < last:
+            standings.setdefault(found.standing, []).append(found)
+    for standing, group in standings.items():
+        names, first = [one.name for one in group], group[0]
+        failure = f": {on_one_line(first.failure)}" if first.failure else ""
+        subject = f"projection {names[0]}" if len(group) == 1 else f"projections {some_of(names)}"
+        yield Reason(
+            kind=ReasonKind.PROJECTION_BEHIND,
+            sentence=f"not yet shown by {subject}, at {min(one.position for one in group)}"
+            f" of {last}; {STANDINGS[standing][len(group) > 1]}{failure}",
+            about=first.name,
+            details={
+                "projections": {one.name: one.position for one in group},
+                "needed": last,
+                "standing": standing,
+                "failed_position": first.failed_position,
+            },
+        )
+
+
+STANDINGS = {
+    "running": ("it is on its way", "they are on their way"),
+    "paused": ("paused, until `flowledger projections resume`",) * 2,
+    "event_failed": ("an event failed", "an event of each failed"),
+    "no_host": ("no process runs it", "no process runs them"),
+}
+"""Of one projection, and of several."""
+
+
+def _ended(scene: Scene) -> Iterator[Reason]:
+    run, placed = scene.run, scene.marks.task
+    if not run.ended:
+        return
+    match run.task.state:
+        case TaskState.ERROR:
+            rest = TRY_AGAIN
+        case TaskState.COMPLETE:
+            rest = "nothing is left to do"
+        case _:
+            rest = "nothing more of it starts"
+    said = f"{scene.what(placed[1])}; {rest}"
+    if run.busy:
+        said += f"; steps that still run: {run.busy}, and what comes of them is recorded"
+    yield Reason(
+        kind=ReasonKind.ENDED,
+        sentence=said,
+        cause=cause(placed),
+        details={"state": run.task.state, "failed_steps": list(run.failed_steps())},
+    )
+
+
+def parked_reasons(beside: Surroundings | None, now: datetime) -> Iterator[Reason]:
+    """That the coordinator leaves the task alone, where it does."""
+    parked = beside.parked if beside is not None else None
+    if parked is None:
+        return
+    again = (
+        "it is about to be tried again"
+        if parked.wanted
+        else "`flowledger parked retry` tries it again"
+    )
+    yield Reason(
+        kind=ReasonKind.PARKED,
+        sentence=f"parked for {duration(now - parked.since)}, nothing is decided"
+        f" about it: {on_one_line(parked.reason)}; when that is mended, {again}",
+        earliest=now if parked.wanted else None,
+        details={
+            "reason": parked.reason,
+            "since": parked.since.isoformat(),
+            "tried_at": parked.tried_at.isoformat(),
+        },
+    )
+
+
+def _parked(scene: Scene) -> Iterator[Reason]:
+    return parked_reasons(scene.beside, scene.now)
+
+
+def _blocked(scene: Scene) -> Iterator[Reason]:
+    placed = scene.marks.task
+    if scene.run.task.state is TaskState.BLOCKED:
+        yield Reason(
+            kind=ReasonKind.BLOCKED,
+            sentence=f"{what_happened(placed[1])}; waits for an operator,"
+            f" for {scene.age(placed[1])} now; {SETTLE}",
+            cause=cause(placed),
+            details={"failed_steps": list(scene.run.failed_steps())},
+        )
+
+
+def _paused(scene: Scene) -> Iterator[Reason]:
+    placed = scene.marks.paused
+    if scene.run.ended:
+        return
+    if scene.run.task.paused and placed is not None:
+        yield Reason(
+            kind=ReasonKind.PAUSED,
+            sentence=f"paused {scene.by(placed[1])}; nothing starts until `flowledger resume`",
+            about="task",
+            cause=cause(placed),
+            details={"paused": "task"},
+        )
+    template, key = scene.template_paused, scene.run.plan.template.key
+    if template is not None:
+        yield Reason(
+            kind=ReasonKind.PAUSED,
+            sentence=f"template {key} is paused {scene.by(template[1])};"
+            " none of its steps is queued until `flowledger templates resume`",
+            about=key,
+            cause=cause(template),
+            details={"paused": "template", "template": key},
+        )
+
+
+def _not_started(scene: Scene) -> Iterator[Reason]:
+    run, placed = scene.run, scene.marks.task
+    if run.started or run.ended:
+        return
+    if run.start_at is not None and (
+        run.task.state is TaskState.WAITING or run.start_at > scene.now
+    ):
+        yield Reason(
+            kind=ReasonKind.DELAYED_START,
+            sentence=f"starts {scene.until(run.start_at)}",
+            cause=cause(placed),
+            earliest=run.start_at,
+            details={"start_at": iso(run.start_at)},
+        )
+    else:
+        takes, must_run = "takes it on next", "must run to take it on"
+        next_step = f"a coordinator {must_run if scene.soon is None else takes}"
+        yield Reason(
+            kind=ReasonKind.SUBMITTED,
+            sentence=f"submitted {scene.ago(placed[1])}; {next_step}",
+            cause=cause(placed),
+            earliest=scene.soon,
+        )
+
+
+def _asked(scene: Scene) -> Iterator[Reason]:
+    """What operators asked for and nobody has answered."""
+    places = {event.event_id: position for position, event in scene.marks.facts}
+    for request in scene.run.requests.values():
+        asked = f"{actor_name(request.actor)} {what_happened(request)}"
+        yield Reason(
+            kind=ReasonKind.COORDINATOR_BEHIND,
+            sentence=f"{asked}; a coordinator answers next",
+            cause=cause_of(places[request.event_id], request),
+            earliest=scene.soon,
+            details={"request": str(request.originator_id), "step": getattr(request, "step", None)},
+        )
+
+
+def _unread(scene: Scene) -> Iterator[Reason]:
+    waiting = unread(scene)
+    if waiting and scene.beside is not None and scene.run.started:
+        first, plural = waiting[0], len(waiting) != 1
+        yield Reason(
+            kind=ReasonKind.COORDINATOR_BEHIND,
+            sentence=f"{len(waiting)} event{'s wait' if plural else ' waits'}"
+            f" for a coordinator to read {'them' if plural else 'it'}",
+            cause=cause(first),
+            earliest=scene.soon,
+            details={"position": scene.beside.shard.position, "needed": waiting[-1][0]},
+        )
+
+
+def _leaderless(scene: Scene) -> Iterator[Reason]:
+    beside = scene.beside
+    if beside is None or beside.shard.leader is not None:
+        return
+    if not scene.run.ended or scene.run.requests:
+        yield _nobody_leads(scene, beside)
+
+
+def _nobody_leads(scene: Scene, beside: Surroundings) -> Reason:
+    shard = beside.shard
+    since = shard.lease_until
+    last = f", since {duration(scene.now - since)}" if since is not None else ""
+    return Reason(
+        kind=ReasonKind.COORDINATOR_BEHIND,
+        sentence=f"no coordinator leads shard {shard.shard}{last};"
+        " nothing is decided until one does",
+        about=f"shard {shard.shard}",
+        details={
+            "shard": shard.shard,
+            "position": shard.position,
+            "head": shard.head,
+            "leader": None,
+            "since": iso(since),
+        },
+    )
+
+
+def _deadline(scene: Scene) -> Iterator[Reason]:
+    at = scene.run.deadline_at
+    if at is not None and not scene.run.ended:
+        yield Reason(
+            kind=ReasonKind.DEADLINE,
+            sentence=f"must have ended {scene.until(at)}",
+            earliest=at,
+            details={"deadline_at": iso(at)},
+        )
+
+
+def _projections(scene: Scene) -> Iterator[Reason]:
+    yield from projections_behind(scene, scene.marks.last)
+
+
+FINDERS: tuple[Callable[[Scene], Iterator[Reason]], ...] = (
+    _ended,
+    _parked,
+    _blocked,
+    _paused,
+    _not_started,
+    _leaderless,
+    _asked,
+    _unread,
+    _deadline,
+    _projections,
+)
+
+HOLDS_BACK = {
+    ReasonKind.BLOCKED,
+    ReasonKind.PAUSED,
+    ReasonKind.SUBMITTED,
+    ReasonKind.DELAYED_START,
+}
+"""What keeps steps from starting, and says nothing of those that are queued or run."""
+
+STARTS_LATER = (StepState.PENDING, StepState.WAITING_FOR_RETRY)
+
+
+def concerns(scene: Scene, reason: Reason, number: int) -> bool:
+    """Whether what is about the task as a whole is a reason of this unfinished step."""
+    if reason.kind is ReasonKind.PARKED:
+        return True
+    if reason.kind in HOLDS_BACK:
+        return scene.run.steps[number].state in STARTS_LATER
+    if reason.kind is ReasonKind.COORDINATOR_BEHIND:
+        if "request" in reason.details:
+            return reason.details["step"] in {None, scene.name(number)}
+        return "leader" in reason.details
+    return reason.kind is ReasonKind.DEADLINE

@@ -1,0 +1,1 @@
+"""What went wrong in user code, and what it means."""

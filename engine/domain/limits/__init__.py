@@ -1,0 +1,1 @@
+"""How much may happen at once: slots, rates, circuit breakers, and who waits."""

@@ -1,0 +1,88 @@
+"""Who holds a slot of which limit: counts in memory, and what a transaction changes of them.
+
+A step holds a slot of each of its limits exactly while it is queued or runs. The counts are those
+of the whole engine as this process knows them; another shard may have changed them meanwhile. Each
+key that a transaction takes from therefore comes with the count that it was decided on: `most`, the
+largest count before the transaction with which all of it would have been decided so.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+from uuid import UUID
+
+from flowledger.engine.domain.limits.demand import SlotLimit
+
+
+class SlotChanges(NamedTuple):
+    """What steps hold now, by step, and the most that keys may have had in use before."""
+
+    holders: Mapping[UUID, tuple[str, ...]]
+    most: Mapping[str, int]
+    freed: bool
+
+
+class Slots:
+    """The slots in use, by key, and those of this process's steps, by step."""
+
+    def __init__(self, in_use: Mapping[str, int], holders: Mapping[UUID, tuple[str, ...]]) -> None:
+        self._in_use = dict(in_use)
+        self._holders = dict(holders)
+        self._changed: dict[UUID, tuple[str, ...]] = {}
+        self._net: defaultdict[str, int] = defaultdict(int)
+        self._most: dict[str, int] = {}
+
+    def full(self, limits: Iterable[SlotLimit]) -> SlotLimit | None:
+        """The first of the limits that has no room; None where all have."""
+        return next((one for one in limits if self._in_use.get(one.key, 0) >= one.limit), None)
+
+    def free_of(self, limit: SlotLimit) -> int:
+        """How many slots of the limit are free."""
+        return limit.limit - self._in_use.get(limit.key, 0)
+
+    def holds(self, step: UUID) -> bool:
+        """Whether the step holds slots."""
+        return step in self._holders
+
+    def take(self, step: UUID, limits: Iterable[SlotLimit]) -> None:
+        """The step holds a slot of each limit from now on, whether there is room or not."""
+        keys: list[str] = []
+        for key, limit in limits:
+            count, net = self._in_use.get(key, 0), self._net[key]
+            if count < limit:
+                self._most[key] = min(self._most.get(key, limit - 1 - net), limit - 1 - net)
+            self._add(key, +1)
+            keys.append(key)
+        if keys:
+            self._holders[step] = self._changed[step] = tuple(keys)
+
+    def free(self, step: UUID) -> tuple[str, ...]:
+        """The step holds no slots any more. Returns the keys of those that it held."""
+        keys = self._holders.pop(step, ())
+        for key in keys:
+            self._add(key, -1)
+        if keys:
+            self._changed[step] = ()
+        return keys
+
+    def refresh(self, in_use: Mapping[str, int]) -> None:
+        """What is stored of some keys, which others may have changed."""
+        for key, count in in_use.items():
+            self._in_use[key] = count + self._net.get(key, 0)
+
+    def drain(self) -> SlotChanges:
+        """What was changed since it was last asked."""
+        freed = any(net < 0 for net in self._net.values())
+        changes = SlotChanges(self._changed, self._most, freed)
+        self._changed, self._most, self._net = {}, {}, defaultdict(int)
+        return changes
+
+    def _add(self, key: str, one: int) -> None:
+        self._net[key] += one
+        count = self._in_use.get(key, 0) + one
+        if count > 0:
+            self._in_use[key] = count
+        else:
+            self._in_use.pop(key, None)

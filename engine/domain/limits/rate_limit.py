@@ -1,0 +1,69 @@
+"""How fast steps may follow one another: the generic cell rate algorithm, over one time per key.
+
+The time is when the next step of the key is expected if steps came evenly. A step that comes later
+than that moves it on from now, one that comes earlier from where it was; a step may come earlier by
+as much as `burst` less one intervals. Over any time t no more than burst + t / interval steps go.
+Source: ITU-T I.371, the virtual scheduling algorithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from flowledger.engine.domain.limits.demand import RateLimit
+
+
+class Arrival(NamedTuple):
+    """The expected time of a key: as it was decided on, None where there was none, and now."""
+
+    old: datetime | None
+    new: datetime
+
+
+def allowed_at(limit: RateLimit, expected: datetime) -> datetime:
+    """When the next step may go."""
+    return expected - (limit.burst - 1) * limit.interval
+
+
+def next_expected(limit: RateLimit, expected: datetime | None, now: datetime) -> datetime:
+    """The expected time once a step has gone."""
+    return max(now, expected or now) + limit.interval
+
+
+class Rates:
+    """The expected times of keys, and what a transaction changes of them."""
+
+    def __init__(self, expected: Mapping[str, datetime]) -> None:
+        self._expected = dict(expected)
+        self._changed: dict[str, Arrival] = {}
+
+    def __len__(self) -> int:
+        return len(self._expected)
+
+    def wait(self, limits: Iterable[RateLimit], now: datetime) -> tuple[RateLimit, datetime] | None:
+        """The first of the limits by which it is too early, and until when; None where none is."""
+        for limit in limits:
+            expected = self._expected.get(limit.key)
+            if expected is not None and (until := allowed_at(limit, expected)) > now:
+                return limit, until
+        return None
+
+    def take(self, limits: Iterable[RateLimit], now: datetime) -> None:
+        """A step goes now."""
+        for limit in limits:
+            old = self._expected.get(limit.key)
+            new = self._expected[limit.key] = next_expected(limit, old, now)
+            self._changed[limit.key] = Arrival(
+                self._changed.get(limit.key, Arrival(old, new)).old, new
+            )
+
+    def drain(self) -> Mapping[str, Arrival]:
+        """What was changed since it was last asked."""
+        changed, self._changed = self._changed, {}
+        return changed
+
+    def forget(self, before: datetime) -> None:
+        """Drop times that hold nobody back any more."""
+        self._expected = {key: time for key, time in self._expected.items() if time >= before}

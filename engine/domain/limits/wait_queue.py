@@ -1,0 +1,165 @@
+"""Steps that are ready and not admitted, in lines: who is next where room is made.
+
+Steps with equal demands stand in one line, ordered by turn, since where the first of them cannot go
+none can. A line waits at one place, which is what held its first step when it was last asked: a key
+without room, a circuit, a paused template. So room that is made at a place concerns the lines there
+and nobody else, and of those only the first steps; a step that is held costs nothing until it is
+the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import heappop, heappush
+from itertools import count
+from typing import NamedTuple
+from uuid import UUID
+
+from flowledger.engine.domain.limits.demand import Demand
+from flowledger.engine.domain.machine.task_run import Hold
+from flowledger.engine.events.base import TaskEvent
+from flowledger.engine.events.step import HoldKind, StepEnqueued
+
+
+class Place(NamedTuple):
+    """What a line waits for."""
+
+    kind: HoldKind
+    key: str
+
+
+class Waiter(NamedTuple):
+    """A step that waits; smaller turns go first. `turn` is that of the queue."""
+
+    turn: float
+    step_id: UUID
+    task_id: UUID
+    step: str
+    since: datetime
+    hold: Hold
+    demand: Demand
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """Steps of one demand; the heap may hold some that have left."""
+
+    demand: Demand
+    place: Place
+    heap: list[tuple[float, int, Waiter]] = field(default_factory=list[tuple[float, int, Waiter]])
+
+
+def let_go(events: Iterable[TaskEvent], waiter: Waiter) -> tuple[TaskEvent, ...]:
+    """The events that followed when a step that waited could go; its queueing says so."""
+    held = {"held_by": waiter.hold.kind, "held_since": waiter.since}
+    return tuple(
+        event.model_copy(update=held)
+        if isinstance(event, StepEnqueued) and event.originator_id == waiter.step_id
+        else event
+        for event in events
+    )
+
+
+class WaitingRoom:
+    """All lines of a shard, by place, and all waiters, by step."""
+
+    def __init__(self) -> None:
+        self._lines: dict[Demand, Line] = {}
+        self._places: dict[Place, list[tuple[float, int, Line]]] = {}
+        self._waiters: dict[UUID, Waiter] = {}
+        self._tasks: dict[UUID, dict[UUID, Waiter]] = {}
+        self._numbers = count()
+
+    def __len__(self) -> int:
+        return len(self._waiters)
+
+    def waiter(self, step: UUID) -> Waiter | None:
+        """The step, where it waits."""
+        return self._waiters.get(step)
+
+    @property
+    def places(self) -> list[Place]:
+        """Where anybody may be waiting."""
+        return list(self._places)
+
+    def of_task(self, task: UUID) -> list[Waiter]:
+        """The waiting steps of a task."""
+        return list(self._tasks.get(task, {}).values())
+
+    def is_awaited(self, place: Place) -> bool:
+        """Whether anybody may be waiting there."""
+        return place in self._places
+
+    def line_of(self, demand: Demand) -> Place | None:
+        """Where the line of such steps waits; None where there is no line."""
+        line = self._lines.get(demand)
+        return None if line is None or self._first_of(line) is None else line.place
+
+    def join(self, waiter: Waiter) -> None:
+        """Wait in the line of its demand; a line that begins waits where the step was held."""
+        line = self._lines.get(waiter.demand)
+        if line is None or self._first_of(line) is None:
+            place = Place(waiter.hold.kind, waiter.hold.key)
+            line = self._lines[waiter.demand] = Line(waiter.demand, place)
+        self._waiters[waiter.step_id] = waiter
+        self._tasks.setdefault(waiter.task_id, {})[waiter.step_id] = waiter
+        heappush(line.heap, (waiter.turn, next(self._numbers), waiter))
+        if line.heap[0][2] is waiter:
+            self._stand(line)
+
+    def leave(self, waiter: Waiter) -> None:
+        """Wait no more."""
+        del self._waiters[waiter.step_id]
+        steps = self._tasks[waiter.task_id]
+        del steps[waiter.step_id]
+        if not steps:
+            del self._tasks[waiter.task_id]
+
+    def first(self, place: Place) -> Line | None:
+        """The line whose first step has the smallest turn of all at the place."""
+        lines = self._places.get(place)
+        while lines:
+            turn, _, line = lines[0]
+            waiter = self._first_of(line)
+            if waiter is not None and line.place == place and waiter.turn == turn:
+                return line
+            heappop(lines)
+            if waiter is None:
+                self._dissolve(line)
+            elif line.place == place and turn < waiter.turn:
+                self._stand(line)
+        self._places.pop(place, None)
+        return None
+
+    def call(self, line: Line) -> Waiter:
+        """The first step of a line leaves it."""
+        _, _, waiter = heappop(line.heap)
+        self.leave(waiter)
+        if self._first_of(line) is None:
+            self._dissolve(line)
+        else:
+            self._stand(line)
+        return waiter
+
+    def move(self, line: Line, place: Place) -> None:
+        """The line waits at another place from now on."""
+        line.place = place
+        self._stand(line)
+
+    def _first_of(self, line: Line) -> Waiter | None:
+        while line.heap:
+            waiter = line.heap[0][2]
+            if self._waiters.get(waiter.step_id) is waiter:
+                return waiter
+            heappop(line.heap)
+        return None
+
+    def _stand(self, line: Line) -> None:
+        entry = line.heap[0][0], next(self._numbers), line
+        heappush(self._places.setdefault(line.place, []), entry)
+
+    def _dissolve(self, line: Line) -> None:
+        if self._lines.get(line.demand) is line:
+            del self._lines[line.demand]

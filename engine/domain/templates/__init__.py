@@ -1,0 +1,1 @@
+"""Definitions of workflows: their parts, their checks and their policies."""

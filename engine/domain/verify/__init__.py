@@ -1,0 +1,1 @@
+"""What was made from the log, held against it."""

@@ -1,0 +1,182 @@
+"""What is to be done about a task, held against its fold: queue, timers, slots, held steps.
+
+Timers, slots and held steps are the coordinator's, so they are compared where it stands. The queue
+is the workers' too, who claim and release in the transactions of their facts: it is compared with
+the whole log.
+
+Some rows come and go without an event, and are no differences:
+- A timer that has rung and led to nothing is removed by the next look at the clock. A retry that
+  fell due while its task was paused has no timer any more.
+- Of a step that has started there may still be the timer for its start, as long as its row does
+  not say that it runs.
+- A coordinator that is behind may queue a step anew that has already ended: nobody holds that row,
+  it has the version of a queueing that led to a start, and whoever claims it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.limits.demand import demand_of
+from flowledger.engine.domain.machine.task_run import BUSY, Run
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.domain.verify.log import Fold
+from flowledger.engine.domain.verify.replay import Difference, Row
+
+HOLDS = "flowledger.held_step"
+QUEUE = "flowledger.queue"
+SLOTS = "flowledger.slot"
+TIMERS = "flowledger.timer"
+NONE = "none"
+TASK = ""
+"""In place of a step's name: the task as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The rows of a task's work in progress, by step; `now` is the engine's time."""
+
+    now: datetime
+    queue: Mapping[str, Row]
+    timers: Mapping[str, Row]
+    held: Mapping[str, Row]
+    slots: Mapping[str, Collection[str]]
+
+
+def coordinated(run: Run, work: Work, unnoted: Collection[str]) -> Iterator[Difference]:
+    """Where timers, slots and held steps differ. Rows of `unnoted` steps say nothing of a start."""
+    yield from _timers(run, work, unnoted)
+    for number, template in enumerate(run.plan.steps):
+        name = template.name
+        yield from _hold(run, number, name, work)
+        yield from _slots(run, number, work.slots.get(name, ()))
+
+
+def queued(fold: Fold, work: Work) -> Iterator[Difference]:
+    """Where the queue differs from the whole log."""
+    run = fold.run
+    if run is None:
+        return
+    for number, template in enumerate(run.plan.steps):
+        log, row = _queue_row(fold, run, number), work.queue.get(template.name)
+        if row is None or log is not None or not _is_refused(fold, row):
+            yield from compared(f"step {template.name!r}", log, row, QUEUE)
+
+
+def compared(subject: str, log: Row | None, row: Row | None, place: str) -> Iterator[Difference]:
+    """Every field that differs; where one of the two is not there at all, that."""
+    if log is None or row is None:
+        if log is not row:
+            said, stored = ("none" if one is None else "there" for one in (log, row))
+            yield Difference(subject, "row", said, stored, place)
+        return
+    for field, value in log.items():
+        if row[field] != value:
+            yield Difference(subject, field, value, row[field], place)
+
+
+def _queue_row(fold: Fold, run: Run, number: int) -> Row | None:
+    step, name = run.steps[number], run.plan.steps[number].name
+    if step.state not in BUSY:
+        return None
+    runs = step.state is StepState.IN_PROGRESS
+    correlation = run.correlation_id
+    return {
+        "task_id": run.task_id,
+        "template_id": run.plan.template_id,
+        "step": name,
+        "stream_version": step.version - runs,
+        "attempt": step.attempt + (not runs),
+        "resets": step.resets,
+        "cancelling": runs and step.cancelling,
+        "worker_id": fold.starts[name].worker if runs else None,
+        "correlation_id": None if correlation == str(run.task_id) else correlation,
+    }
+
+
+def _is_refused(fold: Fold, row: Row) -> bool:
+    event, start = fold.queued.get(row["step"]), fold.starts.get(row["step"])
+    if event is None or start is None or start.originator_version != event.originator_version + 1:
+        return False
+    queued_at = event.originator_version, event.attempt
+    return row["worker_id"] is None and queued_at == (row["stream_version"], row["attempt"])
+
+
+def _timers(run: Run, work: Work, unnoted: Collection[str]) -> Iterator[Difference]:
+    expected = {run.plan.steps[number].name: timer for number, timer in run.timers.items()}
+    for name in dict.fromkeys((TASK, *expected, *work.timers)):
+        row, timer = work.timers.get(name), expected.get(name) if name else run.timer
+        if name in unnoted and (row is None or row["kind"] == "start_timeout"):
+            continue
+        if name in work.held:
+            timer = None  # it is due, and waits for room
+        if timer is None and (row is None or row["due_at"] <= work.now):
+            continue
+        if row is None and timer is not None and _rang_in_vain(run, *timer, now=work.now):
+            continue
+        log = None if timer is None else _timer_row(run, name, *timer)
+        yield from compared(f"step {name!r}" if name else "task", log, row, TIMERS)
+
+
+def _rang_in_vain(run: Run, kind: str, due_at: datetime, *, now: datetime) -> bool:
+    return kind == "retry" and run.task.paused and due_at <= now
+
+
+def _timer_row(run: Run, name: str, kind: str, due_at: datetime) -> Row:
+    return {"task_id": run.task_id, "step": name, "kind": kind, "due_at": due_at}
+
+
+def _hold(run: Run, number: int, name: str, work: Work) -> Iterator[Difference]:
+    row, subject = work.held.get(name), f"step {name!r}"
+    if row is None:
+        if number in run.ready and run.started and not (run.ended or run.task.paused):
+            yield Difference(subject, "hold", "one, or a place in the queue", NONE, HOLDS)
+        return
+    if run.ended or not run.may_be_held(number):
+        state = run.steps[number].state
+        yield Difference(subject, "hold", f"none, as it is {state}", row["kind"], HOLDS)
+        return
+    log = {"task_id": run.task_id, "step": name}
+    yield from compared(subject, log, row, HOLDS)
+
+
+def _slots(run: Run, number: int, keys: Collection[str]) -> Iterator[Difference]:
+    """Limits of namespaces are the coordinator's configuration, and may or may not be there."""
+    plan = run.plan
+    needed: set[str] = set()
+    allowed: set[str] = set()
+    if run.steps[number].state in BUSY:
+        demand = demand_of(plan, number, run.context, {})
+        needed = {limit.key for limit in demand.slots}
+        allowed = {*needed, f"namespace:{plan.template.namespace}"}
+    subject = f"step {plan.steps[number].name!r}"
+    for key in sorted(needed.difference(keys)):
+        yield Difference(subject, f"slot of {key}", "held", "free", SLOTS)
+    for key in sorted(set(keys) - allowed):
+        yield Difference(subject, f"slot of {key}", "free", "held", SLOTS)
+
+
+def step_names(task_id: UUID, names: Collection[str]) -> dict[UUID, str]:
+    """The names of steps by the ids that they have in the task."""
+    return {step_id(task_id, name): name for name in names}
+
+
+def by_step(rows: Collection[Row], names: Mapping[UUID, str]) -> dict[str, Row]:
+    """Rows by the steps whose ids they have; what has the id of none is left out."""
+    found = {names.get(row["step_id"]): row for row in rows}
+    return {name: row for name, row in found.items() if name is not None}
+
+
+def strangers(
+    task_id: UUID, rows: Mapping[str, Collection[Row]], names: Collection[UUID]
+) -> Iterator[Difference]:
+    """Rows that say they are of the task and have the id of none of its steps."""
+    for relation in ("queue", "timer", "held_step"):
+        for row in rows.get(relation, ()):
+            if row["task_id"] == task_id != row["step_id"] and row["step_id"] not in names:
+                place = f"flowledger.{relation}"
+                yield Difference(f"step {row['step']!r}", "step_id", "none", row["step_id"], place)

@@ -1,0 +1,199 @@
+"""The log told again, event by event, and held against the rows that were made from it.
+
+Rows at the coordinator's position are the fold of the facts up to it and of all decisions: a
+decision is stored in one transaction with its rows, a fact waits to be read. `decided` therefore
+leaves out the facts behind the position before anything is compared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.domain.templates.plan import Plan
+from flowledger.engine.events.base import StepEvent, TaskEvent
+from flowledger.engine.events.step import DECISIONS, StepEnqueued, TaskCreated
+
+Row = Mapping[str, Any]
+Placed = tuple[int, TaskEvent]
+"""An event with its position in the log."""
+NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stood after one event: its stream's state, and how many steps were in which state."""
+
+    position: int
+    event: TaskEvent
+    state: TaskState | StepState
+    steps: Mapping[StepState, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A place where a row does not say what the log says.
+
+    `place` is where `row` stands, and `source` what says `log`: an event may be held against the
+    rest of the log. `task_id` is None where it is no task's.
+    """
+
+    subject: str
+    field: str
+    log: Any
+    row: Any
+    place: str = "the row"
+    source: str = "the log"
+    task_id: UUID | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.subject}: {self.field} is {self.row} in {self.place},"
+            f" and {self.log} by {self.source}"
+        )
+
+
+class Replay:
+    """Folds a history one event at a time; `run` is the task as far as it was folded.
+
+    `queued` has, by step, the version at which it was last queued.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.run: Run | None = None
+        self.queued: dict[str, int] = {}
+        self._plan = plan
+        self._counts = Counter({StepState.PENDING: len(plan.steps)})
+
+    def frames(self, history: Iterable[Placed]) -> Iterator[Frame]:
+        """A frame for each event, in their order.
+
+        Raises IllegalTransition for an event that its state does not allow, LookupError for one
+        that does not belong to the task: then `run` is what stood before it.
+        """
+        for position, event in history:
+            state = self._apply(event)
+            counts = {kind: self._counts[kind] for kind in StepState}
+            yield Frame(position, event, state, counts)
+
+    def _apply(self, event: TaskEvent) -> TaskState | StepState:
+        if self.run is None:
+            if not isinstance(event, TaskCreated):
+                raise LookupError(f"a task begins with TaskCreated, not {type(event).__name__}")
+            self.run = Run(event, self._plan)
+            return self.run.task.state
+        if not isinstance(event, StepEvent):
+            self.run.apply(event)
+            return self.run.task.state
+        if event.step not in self._plan.numbers:
+            raise LookupError(f"the template has no step {event.step!r}")
+        before = self.run.step(event.step).state
+        self.run.apply(event)
+        if isinstance(event, StepEnqueued):
+            self.queued[event.step] = event.originator_version
+        after = self.run.step(event.step).state
+        self._counts[before] -= 1
+        self._counts[after] += 1
+        return after
+
+
+def decided(history: Iterable[Placed], position: int) -> list[Placed]:
+    """The events that the rows are made of when the coordinator stands at the position."""
+    return [
+        (place, event)
+        for place, event in history
+        if place <= position or isinstance(event, DECISIONS) or _appended_by_coordinator(event)
+    ]
+
+
+def _appended_by_coordinator(event: TaskEvent) -> bool:
+    return isinstance(event, TaskCreated) and event.submission is not None
+
+
+def differences(
+    run: Run | None,
+    task: Row | None,
+    steps: Mapping[str, Row],
+    queued: Mapping[str, int] = NOTHING,
+) -> Sequence[Difference]:
+    """Where the rows of a task and its steps differ from the fold; rows are named like columns.
+
+    A busy coordinator notes late that a step has started, or has recorded a checkpoint: its row may
+    be an earlier one of the attempt, which was queued at the version that `queued` has. `run` is
+    None where the coordinator has not met the task: then there are no rows.
+    """
+    expected = {} if run is None else step_rows(run)
+    found = _compared("task", None if run is None else _task_row(run), task)
+    for name in dict.fromkeys((*expected, *steps)):
+        log, row = expected.get(name), steps.get(name)
+        if log is None or row is None or not not_noted(log, row, queued.get(name)):
+            found += _compared(f"step {name!r}", log, row)
+    return found
+
+
+def not_noted(log: Row, row: Row, queued: int | None) -> bool:
+    """Whether the row of a step that runs is an earlier one of the attempt, queued at that version.
+
+    It is that of its queueing or, where the handler recorded checkpoints or was told to stop since
+    the row was stored, that of its start or of one of those.
+    """
+    at = log["stream_version"] - 1 if queued is None else queued
+    if log["state"] != StepState.IN_PROGRESS.value:
+        return False
+    if row["state"] == StepState.ENQUEUED.value:
+        return (row["attempt"], row["stream_version"]) == (log["attempt"] - 1, at)
+    same = (row["state"], row["attempt"]) == (log["state"], log["attempt"])
+    return same and at < row["stream_version"] < log["stream_version"]
+
+
+def _compared(subject: str, log: Row | None, row: Row | None) -> list[Difference]:
+    if log is None or row is None:
+        said, stored = (None if one is None else one["state"] for one in (log, row))
+        return [] if log is row else [Difference(subject, "state", said, stored)]
+    return [
+        Difference(subject, field, value, row[field])
+        for field, value in log.items()
+        if row[field] != value
+    ]
+
+
+def _task_row(run: Run) -> Row:
+    template = run.plan.template
+    return {
+        "state": run.task.state.value,
+        "stream_version": run.task.version,
+        "template_id": run.plan.template_id,
+        "namespace": template.namespace,
+        "template": template.name,
+        "version": template.version,
+        "paused": run.task.paused,
+        "priority": run.priority,
+        "correlation_id": run.correlation_id,
+        "created_at": run.created_at,
+        "ended": run.ended,
+    }
+
+
+def step_rows(run: Run) -> dict[str, Row]:
+    """The rows of steps by the fold. A step without events is pending and has no row."""
+    return {
+        template.name: {
+            "state": step.state.value,
+            "attempt": step.attempt,
+            "stream_version": step.version,
+            "due_at": _due_at(run, number),
+        }
+        for number, (template, step) in enumerate(zip(run.plan.steps, run.steps, strict=True))
+        if step.version
+    }
+
+
+def _due_at(run: Run, number: int) -> Any:
+    timer = run.timers.get(number)
+    return timer[1] if timer is not None and timer[0] == "retry" else None

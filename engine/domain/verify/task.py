@@ -1,0 +1,175 @@
+"""One task verified: its log held against itself, and all rows that were made from it.
+
+Where the log of a task is not whole or contradicts itself, nothing says what its rows should be,
+and they are not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.templates.plan import Plan
+from flowledger.engine.domain.verify.log import LOG, Entry, Fold, own_entries, whole
+from flowledger.engine.domain.verify.queue_rows import (
+    TASK,
+    Work,
+    by_step,
+    coordinated,
+    queued,
+    step_names,
+    strangers,
+)
+from flowledger.engine.domain.verify.replay import (
+    Difference,
+    Placed,
+    Row,
+    decided,
+    differences,
+    not_noted,
+    step_rows,
+)
+from flowledger.engine.errors import InvalidTemplate, LogCorrupt, UnknownTemplate
+from flowledger.engine.events.base import TaskEvent
+from flowledger.engine.events.step import TaskCreated
+
+NO_PLAN = (UnknownTemplate, InvalidTemplate, LogCorrupt)
+WORK = ("queue", "timer", "held_step", "slot")
+PlanOf = Callable[[UUID], Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that is stored of a task, in one snapshot.
+
+    `log` has what lies in the task's range, `rows` the rows of each table, named like columns;
+    those by a step's id are of the whole range. `owners` has the tasks of identities, `position`
+    is how far the coordinator has come, `now` the engine's time.
+    """
+
+    task_id: UUID
+    position: int
+    now: datetime
+    log: Sequence[Entry]
+    rows: Mapping[str, Sequence[Row]]
+    owners: Mapping[str, UUID]
+
+
+def verify_task(evidence: Evidence, plan_of: PlanOf) -> list[Difference]:
+    """Every difference. `plan_of` may raise UnknownTemplate, InvalidTemplate and LogCorrupt."""
+    task_id = evidence.task_id
+    return [replace(found, task_id=task_id) for found in _verified(evidence, plan_of)]
+
+
+def _verified(evidence: Evidence, plan_of: PlanOf) -> Iterable[Difference]:
+    created = next((event for event in map(_created, evidence.log) if event), None)
+    if created is None:
+        return _without_creation(evidence)
+    try:
+        plan = plan_of(created.template_id)
+    except NO_PLAN as error:
+        return [Difference("task", "template", str(error), created.template_id, LOG)]
+    names = step_names(evidence.task_id, plan.numbers)
+    entries = own_entries(evidence.task_id, evidence.log, names)
+    return whole(evidence.task_id, entries, names) or _folded(evidence, plan, entries, names)
+
+
+def _created(entry: Entry) -> TaskCreated | None:
+    event = entry.event
+    is_first = isinstance(event, TaskCreated) and entry.stream == entry.task_id
+    return event if is_first and isinstance(event, TaskCreated) else None
+
+
+def _without_creation(evidence: Evidence) -> list[Difference]:
+    entries = own_entries(evidence.task_id, evidence.log, {})
+    if entries:
+        found = whole(evidence.task_id, entries, {})
+        return found or [Difference("task", "first event", "TaskCreated", "missing", LOG)]
+    return _unmet(evidence)
+
+
+def _unmet(evidence: Evidence) -> list[Difference]:
+    """No coordinator has met the task, so there are no rows."""
+    task = next(iter(evidence.rows.get("task", ())), None)
+    return list(
+        differences(None, task, {row["step"]: row for row in evidence.rows.get("step", ())})
+    )
+
+
+def _folded(
+    evidence: Evidence, plan: Plan, entries: Sequence[Entry], names: Mapping[UUID, str]
+) -> list[Difference]:
+    history = [(e.position, e.event) for e in entries if isinstance(e.event, TaskEvent)]
+    seen = decided(history, evidence.position)
+    fold = Fold(plan)
+    found = fold.take(seen)
+    if found:
+        return found
+    work = _work(evidence, names)
+    if fold.run is None:
+        found = _unmet(evidence)
+    else:
+        found = [*_rows(evidence, fold, fold.run, work), *_answers(fold.run)]
+    beyond = fold.take(_waiting(history, seen))
+    found += beyond or queued(fold, work)
+    found += strangers(evidence.task_id, evidence.rows, names)
+    return [*found, *_identity(evidence, fold.run)]
+
+
+def _waiting(history: Sequence[Placed], seen: Sequence[Placed]) -> list[Placed]:
+    known = {position for position, _ in seen}
+    return [placed for placed in history if placed[0] not in known]
+
+
+def _rows(evidence: Evidence, fold: Fold, run: Run, work: Work) -> Iterator[Difference]:
+    steps = {row["step"]: row for row in evidence.rows.get("step", ())}
+    versions = {name: event.originator_version for name, event in fold.queued.items()}
+    task = next(iter(evidence.rows.get("task", ())), None)
+    if task is not None:
+        task = {**task, "ended": task["ended_at"] is not None}
+    yield from differences(run, task, steps, versions)
+    if task is not None and run.ended and task["ended_at"] not in {None, run.ended_at}:
+        yield Difference("task", "ended_at", run.ended_at, task["ended_at"])
+    unnoted = {
+        name
+        for name, log in step_rows(run).items()
+        if name in steps and not_noted(log, steps[name], versions.get(name))
+    }
+    yield from coordinated(run, work, unnoted)
+
+
+def _answers(run: Run) -> Iterator[Difference]:
+    """Every request is answered in the transaction in which it is read."""
+    for stream, request in run.requests.items():
+        subject, name = f"stream {stream}", type(request).__name__
+        yield Difference(
+            subject, f"answer to {name}", "there", "missing", LOG, "the coordinator's position"
+        )
+
+
+def _identity(evidence: Evidence, run: Run | None) -> Iterator[Difference]:
+    created = next((event for event in map(_created, evidence.log) if event), None)
+    if run is None or created is None or created.identity is None:
+        return
+    owner = evidence.owners.get(created.identity)
+    if owner != run.task_id:
+        place = "flowledger.identity"
+        yield Difference("task", f"owner of {created.identity}", run.task_id, owner, place)
+
+
+def _work(evidence: Evidence, names: Mapping[UUID, str]) -> Work:
+    queue, timers, held, slots = (evidence.rows.get(relation, ()) for relation in WORK)
+    keys: dict[str, set[str]] = {}
+    for row in slots:
+        if row["step_id"] in names:
+            keys.setdefault(names[row["step_id"]], set()).add(row["limit_key"])
+    return Work(
+        now=evidence.now,
+        queue=by_step(queue, names),
+        timers=by_step(timers, {**names, evidence.task_id: TASK}),
+        held=by_step(held, names),
+        slots=keys,
+    )

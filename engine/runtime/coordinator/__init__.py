@@ -1,0 +1,1 @@
+"""The coordinator: it follows the log and decides, one loop for each shard."""

@@ -1,0 +1,284 @@
+"""What one transaction of the coordinator will store: events, and the rows that follow from them.
+
+Rows are made once, at the end, from the state that each touched step has then: a step that started
+and completed within one batch is written once. Runs are told apart as objects, since a batch
+touches each of them often and comparing ids would cost more than deciding.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from math import inf
+from types import MappingProxyType
+from uuid import UUID
+
+from flowledger.engine.domain.ids import EPOCH, step_id
+from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.events.base import StepEvent, TaskEvent
+from flowledger.engine.events.requests import RequestGranted, RequestRefused, TaskRequest
+from flowledger.engine.events.step import (
+    StepCancelled,
+    StepCancelSignalled,
+    StepCompletedManually,
+    StepEnqueued,
+    StepErrored,
+    StepLeaseExpired,
+    StepResolvedManually,
+    StepSkipped,
+    StepTimedOut,
+    StepWithdrawn,
+)
+from flowledger.engine.ports.coordinator import Commit, Row
+
+Numbers = Mapping[Run, set[int]]
+ANSWERS = (RequestGranted, RequestRefused)
+NO_TASK_ROW = (TaskRequest, *ANSWERS)
+"""What is in a stream of its own, and changes nothing of the task itself."""
+
+NOTHING: Numbers = MappingProxyType({})
+TAKES_FROM_QUEUE = frozenset(
+    {
+        StepTimedOut,
+        StepLeaseExpired,
+        StepWithdrawn,
+        StepErrored,
+        StepCancelled,
+        StepSkipped,
+        StepResolvedManually,
+        StepCompletedManually,
+    }
+)
+"""Decisions after which no row may be in the queue, whoever had claimed it."""
+
+
+class Batch:
+    """Collects what was folded and decided; `commit` turns it into rows."""
+
+    def __init__(
+        self,
+        put_off: Numbers = NOTHING,
+        ageing_seconds: float = 0.0,
+        lost_lease_limit: float = inf,
+    ) -> None:
+        self._ageing = ageing_seconds
+        self._lost_lease_limit = lost_lease_limit
+        self.events: list[TaskEvent] = []
+        self.submissions: list[int] = []
+        self.steps: defaultdict[Run, set[int]] = defaultdict(set, put_off)
+        self._tasks: set[Run] = set()
+        self._dropped: set[UUID] = set()
+        self._signalled: list[UUID] = []
+        self._queued: defaultdict[Run, dict[int, UUID]] = defaultdict(dict)
+        self._untimed: set[UUID] = set()
+        self._answers = False
+        self.unparked: list[UUID] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.steps or self._tasks or self._queued or self._untimed)
+
+    @property
+    def runs(self) -> set[Run]:
+        """Every run that was touched."""
+        return self._tasks.union(self.steps, self._queued)
+
+    def saw(self, run: Run, event: TaskEvent) -> None:
+        """A fact was folded into the run."""
+        if isinstance(event, StepEvent):
+            self.steps[run].add(run.plan.numbers[event.step])
+        elif not isinstance(event, NO_TASK_ROW):
+            self._tasks.add(run)
+
+    def decided(self, run: Run, events: Iterable[TaskEvent]) -> None:
+        """Decisions were made about the run, and folded."""
+        for event in events:
+            self.events.append(event)
+            if isinstance(event, StepEnqueued):
+                number = run.plan.numbers[event.step]
+                self.steps[run].add(number)
+                self._queued[run][number] = event.originator_id
+                continue
+            self.saw(run, event)
+            if type(event) in TAKES_FROM_QUEUE:
+                self._dropped.add(event.originator_id)
+            elif isinstance(event, StepCancelSignalled):
+                self._signalled.append(event.originator_id)
+            elif isinstance(event, ANSWERS):
+                self._answers = True
+
+    def again(self, run: Run) -> None:
+        """The task was parked, and its facts were passed over: all of its rows are written."""
+        self._tasks.add(run)
+        self.steps[run].update(number for number, step in enumerate(run.steps) if step.version)
+        self.unparked.append(run.task_id)
+
+    def requeue(self, run: Run, number: int) -> None:
+        """The step gets a row in the queue, whatever was there."""
+        step = _id(run, number)
+        self._queued[run][number] = step
+        self._dropped.add(step)
+
+    def untime(self, task_id: UUID, step: str) -> None:
+        """The timer of the step, or of the task, rang; its row goes, unless there is a new one."""
+        self._untimed.add(step_id(task_id, step) if step else task_id)
+
+    def put_off_starts(self) -> Numbers:
+        """Leave out the rows of steps that have only started, and return which they are.
+
+        The queue says already that they run, and most will have ended by the next batch. Runs that
+        have ended are not kept in memory until then.
+        """
+        put_off: dict[Run, set[int]] = {}
+        for run, numbers in self.steps.items():
+            steps, timers = run.steps, run.timers
+            started = {
+                n for n in numbers if steps[n].state is StepState.IN_PROGRESS and n not in timers
+            }
+            if started and not run.ended:
+                numbers.difference_update(started)
+                put_off[run] = started
+        return put_off
+
+    def commit(self, epoch: int, old: int, new: int, now: datetime) -> Commit:
+        """The transaction that moves the position from `old` to `new`."""
+        touched = in_order(self.steps)
+        tasks = sorted(self._tasks, key=_by_id)
+        timers = [
+            timer_row(run, number)
+            for run, number in touched
+            if run.timers and is_timed(run, number)
+        ]
+        timers += [task_timer_row(run) for run in tasks if run.timer is not None]
+        return Commit(
+            epoch=epoch,
+            old=old,
+            new=new,
+            events=[*self.events],
+            dropped=sorted(self._dropped),
+            signalled=sorted(self._signalled),
+            queued=[
+                self._queue_row(run, number, now)
+                for run, number in in_order(self._queued)
+                if run.steps[number].state is StepState.ENQUEUED  # it may be so no more
+            ],
+            steps=[step_row(run, number) for run, number in touched],
+            tasks=[task_row(run) for run in tasks],
+            untimed=self._without_timer(touched, tasks, timers),
+            timers=timers,
+            submissions=self.submissions,
+            answers=self._answers,
+        )
+
+    def _queue_row(self, run: Run, number: int, now: datetime) -> Row:
+        row = queue_row(run, number, self._queued[run][number])
+        row["turn"] = (now - EPOCH).total_seconds() - run.priority * self._ageing
+        # One more loss would condemn the step: it must be its own, and nobody's beside it.
+        row["alone"] = run.steps[number].lost >= self._lost_lease_limit
+        return row
+
+    def _without_timer(
+        self, touched: list[tuple[Run, int]], tasks: list[Run], timers: list[Row]
+    ) -> list[UUID]:
+        ids = self._untimed.union(
+            (_id(run, n) for run, n in touched if _may_have_timer(run, n)),
+            (run.task_id for run in tasks if run.timed),
+        )
+        return sorted(ids.difference(row["step_id"] for row in timers)) if ids else []
+
+
+def in_order(numbers: Mapping[Run, Collection[int]]) -> list[tuple[Run, int]]:
+    """Rows in the order of their keys, in which everybody locks them."""
+    return [(run, n) for run in sorted(numbers, key=_by_id) for n in sorted(numbers[run])]
+
+
+def is_timed(run: Run, number: int) -> bool:
+    """Whether the step waits for a time. A retry that is held is due, and waits for room."""
+    return number in run.timers and number not in run.held
+
+
+def _by_id(run: Run) -> int:
+    return run.task_id.int
+
+
+def _may_have_timer(run: Run, number: int) -> bool:
+    step = run.steps[number]
+    return number in run.plan.timed or step.failures > 0 or step.resets > 0
+
+
+def _id(run: Run, number: int) -> UUID:
+    return step_id(run.task_id, run.plan.steps[number].name)
+
+
+def queue_row(run: Run, number: int, step_id: UUID) -> Row:
+    """A row of the queue, but for its turn."""
+    step = run.steps[number]
+    return {
+        "step_id": step_id,
+        "task_id": run.task_id,
+        "template_id": run.plan.template_id,
+        "version": step.version,
+        "priority": run.priority,
+        "attempt": step.attempt + 1,
+        "resets": step.resets,
+        "step": run.plan.steps[number].name,
+        "correlation": None if run.correlation_id == run.task_text else run.correlation_id,
+    }
+
+
+def step_row(run: Run, number: int) -> Row:
+    """A row of the step readiness."""
+    step = run.steps[number]
+    timer = run.timers.get(number) if run.timers else None
+    return {
+        "task_id": run.task_id,
+        "step": run.plan.steps[number].name,
+        "state": step.state,
+        "attempt": step.attempt,
+        "version": step.version,
+        "due_at": timer[1] if timer and timer[0] == "retry" else None,
+    }
+
+
+def timer_row(run: Run, number: int) -> Row:
+    """A row of the timers."""
+    kind, due_at = run.timers[number]
+    return {
+        "step_id": _id(run, number),
+        "task_id": run.task_id,
+        "step": run.plan.steps[number].name,
+        "kind": kind,
+        "due_at": due_at,
+    }
+
+
+def task_timer_row(run: Run) -> Row:
+    """A row of the timers that is a task's own; its step is empty."""
+    kind, due_at = run.timer or ("", None)
+    return {
+        "step_id": run.task_id,
+        "task_id": run.task_id,
+        "step": "",
+        "kind": kind,
+        "due_at": due_at,
+    }
+
+
+def task_row(run: Run) -> Row:
+    """A row of the tasks."""
+    template = run.plan.template
+    return {
+        "task_id": run.task_id,
+        "template_id": run.plan.template_id,
+        "namespace": template.namespace,
+        "template": template.name,
+        "version": template.version,
+        "state": run.task.state,
+        "stream_version": run.task.version,
+        "paused": run.task.paused,
+        "priority": run.priority,
+        "correlation": run.correlation_id,
+        "created_at": run.created_at,
+        "ended_at": run.ended_at,
+    }

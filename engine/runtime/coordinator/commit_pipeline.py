@@ -1,0 +1,67 @@
+"""Commits beside the loop: while one is under way, the next batch is read and decided on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from flowledger.engine.ports.coordinator import Commit
+from flowledger.engine.runtime.coordinator.commit_batch import Batch
+from flowledger.engine.runtime.threads import Threads
+from flowledger.engine.telemetry.log import Signal, logger
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A commit whose outcome is not known yet."""
+
+    batch: Batch
+    commit: Commit
+    outcome: Future[None]
+
+
+class Committer:
+    """Sends commits, one at a time. Its thread starts with the first that is sent beside.
+
+    Nobody waits for that thread at the end of the process: the database may never answer.
+    """
+
+    def __init__(self, send: Callable[[Commit], None]) -> None:
+        self._send = send
+        self._log = logger("coordinator")
+        self._thread = Threads[Callable[[], None]](lambda work: work(), 1, "flowledger-committer")
+
+    def here(self, batch: Batch, commit: Commit) -> UnderWay:
+        """Send it and wait: nothing else is to be done."""
+        outcome: Future[None] = Future()
+        self._try(commit, outcome)
+        return UnderWay(batch, commit, outcome)
+
+    def beside(self, batch: Batch, commit: Commit) -> UnderWay:
+        """Send it and go on."""
+        outcome: Future[None] = Future()
+        self._thread.submit([lambda: self._try(commit, outcome)])
+        return UnderWay(batch, commit, outcome)
+
+    def after(self, work: Callable[[], None]) -> None:
+        """Do something else when nothing is being sent; what fails is logged."""
+        self._thread.submit([lambda: self._tried(work)])
+
+    def close(self) -> None:
+        """Send no more."""
+        self._thread.close()
+
+    def _try(self, commit: Commit, outcome: Future[None]) -> None:
+        try:
+            self._send(commit)
+        except BaseException as error:  # noqa: BLE001 - raised again where the outcome is asked for
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    def _tried(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - nobody asks what came of it
+            self._log.emit(Signal.LOOP_FAILED, error=str(error), exc_info=error)

@@ -1,0 +1,322 @@
+"""The coordinator: follows the log, decides, and commits decisions with its position.
+
+Who owns what. One coordinator leads; the shard row says which, with an epoch and a lease. The
+leader alone appends decisions. It owns the shard's position: every fact up to it has been folded
+and answered, and the answers are in the log. Everybody else may append facts at any time.
+
+One step. Read the facts behind the position; fold each into its task and decide what follows; see
+what the clock asks for; then commit events, queue rows, readiness, timers and the new position in
+one transaction, which compares the position and the epoch with the stored ones. Where many facts
+were read, it hurries: the commit is sent beside the loop while the next batch is decided on, which
+is only sent when this one is stored; and that a step has started is noted in its row when there is
+time, which is often never, because it has ended by then. The clock is asked between commits.
+
+What is authoritative. The log and the shard row. Runs in memory are a cache of folds: facts up to
+the position, and all decisions. Whenever a commit does not succeed, what it touched is dropped from
+memory and folded again.
+
+What can go wrong.
+- Another coordinator leads: the commit is refused (LeadershipLost), nothing is stored, this one
+  stands by and asks for the lease again.
+- Someone appended to a stream that a decision was for (StreamMoved), say a completion that raced a
+  timeout: nothing is stored; the fact is behind the position, and twice as many are read the next
+  time, so that it is folded before the same is decided again.
+- The answer to a commit is lost (DatabaseUnavailable): this one forgets everything, asks for the
+  lease and goes on from the stored position, which says whether the commit happened.
+- It is killed anywhere: the same, by the next leader.
+- A wake-up is lost: it looks at the log at least once a poll interval.
+- A task cannot be decided on, because the log was tampered with, a row is wrong, its template is
+  gone or a bug wrote something: it is parked, and the others go on (`parking.py`).
+- The database refuses a value in a commit: nothing is stored, and for a while each batch is about
+  one task only; the one whose commit is refused then is parked.
+- A queue row is lost: it looks for such steps once a reconcile interval, and queues them again;
+  one that was running then is given up when it is found a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
+from flowledger.engine.config.sections import Limits
+from flowledger.engine.errors import LeadershipLost, StatementRefused, StreamMoved
+from flowledger.engine.ports.coordinator import (
+    NO_FAULTS,
+    Clock,
+    Commit,
+    FaultPoints,
+    Leadership,
+    Ledger,
+)
+from flowledger.engine.runtime.coordinator.assignment import OnlySeat, Seat
+from flowledger.engine.runtime.coordinator.commit_batch import Batch, Numbers
+from flowledger.engine.runtime.coordinator.commit_pipeline import Committer, UnderWay
+from flowledger.engine.runtime.coordinator.decider import Decider
+from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE
+from flowledger.engine.telemetry.log import Signal, logger
+
+NO_LIMITS = Limits()
+VALUES = ("22", "23", "54")
+"""What the server's codes begin with where a value is wrong, and not the statement or the right."""
+
+CLOCK = frozenset({"clock"})
+MOST_DOUBLINGS = 10  # of the batch's size, while commits are refused
+
+
+class Coordinator:
+    """A loop cut into steps: `step` does one and says how long to wait for the next."""
+
+    def __init__(  # noqa: PLR0913 - what a loop needs, each a port
+        self,
+        *,
+        ledger: Ledger,
+        clock: Clock,
+        ring: Callable[[str], None],
+        identity: UUID,
+        settings: CoordinatorSettings,
+        limits: Limits = NO_LIMITS,
+        faults: FaultPoints = NO_FAULTS,
+        seat: Seat | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._ring = ring
+        self._identity = identity
+        self._settings = settings
+        self._faults = faults
+        self._seat = seat or OnlySeat()
+        self._decider = Decider(ledger, clock, settings, limits)
+        self._admissions = self._decider.admissions
+        self._parking = self._decider.parking
+        self._runs = self._decider.runs
+        self._leadership: Leadership | None = None
+        self._committer = Committer(self._send)
+        self._under_way: UnderWay | None = None
+        self._put_off: Numbers = {}  # starts whose rows are still to be stored
+        self._queued = 0  # since the last tidying
+        self._apart = 0  # batches of one task that are still to be tried
+        self._conflicts = 0  # since the last commit that was stored
+        self._position = 0  # stored
+        self._renew_at = clock.now()
+        self._log = logger("coordinator", shard=self._seat.shard)
+
+    @property
+    def leads(self) -> bool:
+        """Whether it believes to lead."""
+        return self._leadership is not None
+
+    @property
+    def parked(self) -> Mapping[UUID, str | None]:
+        """The tasks that are left alone, and why; None where that is still to be tried again."""
+        return self._parking.parked if self.leads else {}
+
+    def step(self, rung: frozenset[str] = frozenset()) -> float:
+        """Do what there is to do; `rung` says what woke it.
+
+        Returns the seconds that it may wait: 0 where more may be waiting already. Raises
+        DatabaseUnavailable; the next step then starts from what is stored.
+        """
+        try:
+            if not self._seat.wanted:
+                self.resign()
+                return self._settings.poll_seconds
+            leadership = self._lead()
+            if leadership is None:
+                return self._settings.poll_seconds
+            return self._work(leadership, rung)
+        except LeadershipLost:
+            self._log.emit(Signal.COORDINATOR_LOST)
+            self._parking.acquit()
+            self.forget()
+            return self._settings.poll_seconds
+        except BaseException:
+            self.forget()
+            raise
+
+    def forget(self) -> None:
+        """Stop believing anything that is not stored."""
+        if self._under_way is not None:
+            self._under_way.outcome.exception()
+            self._under_way = None
+        self._leadership = None
+        self._put_off = {}
+        self._decider.forget()
+
+    def resign(self) -> None:
+        """Let another lead at once."""
+        if self._leadership is not None and self._settle():
+            self._ledger.resign(self._leadership.epoch)
+            self._log.emit(Signal.COORDINATOR_RESIGNED)
+        self.forget()
+
+    def close(self) -> None:
+        """Commit nothing any more."""
+        self._committer.close()
+
+    def _lead(self) -> Leadership | None:
+        now = self._clock.now()
+        if self._leadership is None or now >= self._renew_at:
+            found = self._ledger.lead(self._identity, self._settings.lease_seconds)
+            if found is None:
+                self._seat.refused()
+                self.forget()
+                return None
+            stands = found.position if self._under_way else self._position  # or it was restored
+            if self._leadership is None or found != Leadership(self._leadership.epoch, stands):
+                self.forget()  # what is still to be noted is of an epoch in which it led
+                self._elected(found)
+            self._renew_at = self._clock.now() + timedelta(seconds=self._settings.lease_seconds / 3)
+        return self._leadership
+
+    def _elected(self, leadership: Leadership) -> None:
+        self._log.emit(Signal.COORDINATOR_ELECTED, epoch=leadership.epoch)
+        self._leadership = leadership
+        self._position = leadership.position
+        self._decider.elected(leadership.position)
+
+    def _work(self, leadership: Leadership, rung: frozenset[str]) -> float:
+        decider, settings = self._decider, self._settings
+        if self._under_way is None:
+            self._runs.shrink()
+        self._parking.begin(certain=self._under_way is None)
+        batch = Batch(self._put_off, settings.ageing_seconds, settings.lost_lease_limit)
+        limit = settings.batch_size << min(self._conflicts, MOST_DOUBLINGS)
+        decider.apart = self._apart > 0
+        if decider.apart:
+            self._apart -= 1
+            limit = self._apart % 2  # a fact, or what the clock asks for, in turn
+            rung = rung if limit else CLOCK
+        facts = self._ledger.facts(decider.read, limit) if limit else ()
+        decider.take(batch, facts)
+        # What failed may contradict decisions under way, which the log then refuses because of it.
+        if not self._settle() or not self._is_sound(leadership):
+            return 0.0
+        self._parking.certain = True
+        decider.read = facts[-1].position if facts else self._ledger.passed(decider.read)
+        asked = not (decider.apart and facts) and decider.ask_clock(batch, rung)
+        decider.let_go(batch, look=asked or "room" in rung)
+        if not self._is_sound(leadership):
+            return 0.0
+        # Others' facts were passed over: to store that for each of them would cost a commit each.
+        changed = batch or facts or self._admissions.gate.unsaved
+        if not changed and not (asked and decider.read > self._position):
+            return 0.0 if decider.apart else self._pause()
+        crowded = len(self._runs) > settings.cache_tasks  # shrunk between commits only
+        hurry = len(facts) >= settings.hurry_events and not crowded
+        self._put_off = batch.put_off_starts() if hurry else {}
+        self._commit(leadership, batch, beside=hurry)
+        stored = not hurry and self._settle()
+        return self._pause() if stored and len(facts) < limit and not decider.apart else 0.0
+
+    def _is_sound(self, leadership: Leadership) -> bool:
+        """Whether nothing of the batch at hand failed. Else nothing of it counts; all begins anew.
+
+        What cannot be folded may follow from decisions that it does not know of: another has led
+        meanwhile, or a commit that was cut off has arrived after all. Raises LeadershipLost then.
+        """
+        if self._parking.unsaved:
+            self._runs.forget(self._parking.unsaved)
+            self._ledger.park(leadership.epoch, self._position, self._parking.unsaved)
+            self._parking.saved()
+        if not self._parking.spoiled:
+            return True
+        found = self._ledger.lead(self._identity, self._settings.lease_seconds)
+        if found != Leadership(leadership.epoch, self._position):
+            raise LeadershipLost("the shard has moved on")
+        self._begin_anew()
+        self._decider.look(self._position)
+        return False
+
+    def _begin_anew(self) -> None:
+        """Read all again from what is stored."""
+        self._put_off = {}
+        self._decider.forget()
+        self._decider.again(self._position)
+
+    def _commit(self, leadership: Leadership, batch: Batch, *, beside: bool) -> None:
+        commit = batch.commit(
+            leadership.epoch, self._position, self._decider.read, self._clock.now()
+        )
+        self._admissions.store(commit)
+        if self._conflicts:  # a row that lingers in the queue may have been it
+            commit.dropped.extend(row["step_id"] for row in commit.queued)
+        self._faults.reached("decided")
+        send = self._committer.beside if beside else self._committer.here
+        self._under_way = send(batch, commit)
+
+    def _send(self, commit: Commit) -> None:
+        try:
+            self._ledger.commit(commit)
+        finally:  # where the answer is lost, it may have been stored all the same
+            if commit.queued:
+                self._ring("queue")
+            if commit.answers or any(row["ended_at"] for row in commit.tasks):
+                self._ring("ended")
+            if commit.signalled:
+                self._ring("cancel")
+            if commit.limits is not None and commit.limits.makes_room:
+                self._ring("room")
+
+    def _settle(self) -> bool:
+        """Wait for the commit that is under way. False: it was refused, and all is read again."""
+        if self._under_way is None:
+            return True
+        under_way, self._under_way = self._under_way, None
+        try:
+            under_way.outcome.result()
+        except StreamMoved as moved:
+            self._log.emit(Signal.COORDINATOR_CONFLICT, reason=str(moved))
+            self._begin_anew()
+            self._conflicts += 1
+            return False
+        except (StatementRefused, *UNDECIDABLE) as error:
+            self._refused(under_way, error)
+            return False
+        self._faults.reached("committed")
+        self._stored(under_way.batch, under_way.commit)
+        return True
+
+    def _refused(self, under_way: UnderWay, error: Exception) -> None:
+        """Something about one of the tasks cannot be stored: each is tried apart, to find which.
+
+        Raises the error where it is not about what is stored.
+        """
+        state = error.sqlstate if isinstance(error, StatementRefused) else VALUES[0]
+        runs = under_way.batch.runs
+        if not state.startswith(VALUES) or not runs:
+            raise error
+        self._begin_anew()
+        if len(runs) > 1:
+            self._apart = 2 * len(runs)
+            return
+        task_id = runs.pop().task_id
+        reason = f"what was decided about it cannot be stored: {error}"
+        self._ledger.park(under_way.commit.epoch, self._position, {task_id: reason})
+        self._parking.park(task_id, reason)
+        self._parking.saved()
+
+    def _stored(self, batch: Batch, commit: Commit) -> None:
+        self._position = commit.new
+        self._conflicts = 0
+        self._parking.acquit()
+        self._admissions.stored(commit)
+        if batch.unparked:
+            self._ledger.unpark(commit.epoch, batch.unparked)
+            self._log.emit(Signal.COORDINATOR_TASKS_UNPARKED, tasks=len(batch.unparked))
+        self._renew_at = self._clock.now() + timedelta(seconds=self._settings.lease_seconds / 3)
+        self._runs.forget(run.task_id for run in batch.runs if run.ended)
+        self._queued += len(commit.queued)
+        if self._queued >= self._settings.vacuum_steps:
+            self._queued = 0
+            self._committer.after(self._ledger.tidy)
+        for row in commit.timers:
+            self._decider.ask_at(row["due_at"])
+        self._log.emit(
+            Signal.COORDINATOR_BATCH_COMMITTED, position=commit.new, events=len(commit.events)
+        )
+
+    def _pause(self) -> float:
+        next_at = min(self._decider.next_at, self._renew_at)
+        return max(0.0, (next_at - self._clock.now()).total_seconds())

@@ -1,0 +1,267 @@
+"""Folds facts and asks the clock, and collects what follows in a batch; stores nothing.
+
+Whatever is done about one task is done within a guard: what fails there is that task's
+(`parking.py`), and the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
+from flowledger.engine.config.sections import Limits
+from flowledger.engine.domain.limits.wait_queue import let_go
+from flowledger.engine.domain.machine.decide import admitted, decide, lease_expired, recalled
+from flowledger.engine.domain.machine.decide import rung as rang
+from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.events.base import TaskEvent
+from flowledger.engine.events.requests import TaskRequest
+from flowledger.engine.events.step import TaskCreated
+from flowledger.engine.ports.coordinator import Clock, Due, Ledger, Recorded, Unreadable
+from flowledger.engine.runtime.coordinator.admission import Admissions, gate_rules
+from flowledger.engine.runtime.coordinator.commit_batch import Batch
+from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE, Parking
+from flowledger.engine.runtime.coordinator.run_cache import Runs
+from flowledger.engine.telemetry.log import Signal, logger
+
+
+class Decider:
+    """What is known in memory of the tasks of a shard, and what follows from it.
+
+    `read` is the position up to which facts are folded. `apart`: one task a batch, since the
+    database refuses something about one of them.
+    """
+
+    def __init__(
+        self, ledger: Ledger, clock: Clock, settings: CoordinatorSettings, limits: Limits
+    ) -> None:
+        self.read = 0
+        self.apart = False
+        self.admissions = Admissions(ledger, gate_rules(limits, settings.ageing_seconds))
+        self.parking = Parking()
+        self.runs = Runs(ledger, settings.cache_tasks, limits.namespaces, self.admissions.restore)
+        self._ledger = ledger
+        self._clock = clock
+        self._settings = settings
+        self._at_rest = self.admissions.rules(settings)
+        self._rules = replace(self._at_rest, patient=True)
+        self._held_by_nobody: set[tuple[UUID, str, int]] = set()  # by the last reconciliation
+        self._ask_clock_at = self._reconcile_at = clock.now()
+        self._log = logger("coordinator")
+
+    @property
+    def next_at(self) -> datetime:
+        """When there is something to do although nothing happens."""
+        return self.admissions.next_at(self._ask_clock_at)
+
+    def forget(self) -> None:
+        """What is in memory is not what is stored."""
+        self.runs.forget_all()
+        self.admissions.forget()
+
+    def ask_at(self, moment: datetime) -> None:
+        """Ask the clock no later than that."""
+        self._ask_clock_at = min(self._ask_clock_at, moment)
+
+    def elected(self, position: int) -> None:
+        """Begin at a position, and try again what was parked."""
+        self.parking.elected(self._ledger.parked())
+        self.again(position)
+        # What takes long comes after the first commits: until then nobody knows of a leader.
+        soon = min(self._settings.lease_seconds, self._settings.reconcile_seconds)
+        self._reconcile_at = self._clock.now() + timedelta(seconds=soon)
+        self._held_by_nobody = set()
+
+    def look(self, position: int) -> None:
+        """Begin at a position, and look at everything."""
+        self.again(position)
+        self._reconcile_at = self._clock.now()
+        self._held_by_nobody = set()
+
+    def again(self, position: int) -> None:
+        """Nothing behind the position is folded, and the clock is to be asked."""
+        self.read = position
+        self._ask_clock_at = self._clock.now()
+
+    def take(self, batch: Batch, facts: Sequence[Recorded | Unreadable]) -> None:
+        """Fold facts, in order, and decide what follows."""
+        now = self._clock.now()
+        asked: dict[UUID, UUID] = {}
+        for fact in facts:
+            if isinstance(fact, Unreadable):
+                self.parking.park(fact.task_id, fact.reason)
+            elif isinstance(event := fact.event, TaskEvent):
+                if isinstance(event, TaskRequest) or (asked and event.task_id in asked):
+                    asked[event.task_id] = event.event_id
+                self._take(batch, event, now, decides=not asked or event.task_id not in asked)
+            else:
+                self.admissions.gate.told(event)
+        # What operators ask for is weighed against all that is known to have happened.
+        for task_id, cause in asked.items():
+            with self._run_of(task_id) as run:
+                if run is not None:
+                    batch.decided(run, decide(run, cause, now, self._rules))
+
+    def let_go(self, batch: Batch, *, look: bool) -> None:
+        """Queue the steps that waited and can go now."""
+        now, limit = self._clock.now(), self._most(self._settings.timer_batch_size)
+        if self._is_full(batch):
+            limit = 0
+        self.admissions.sync(batch, self.parking.of)
+        for task_id, step in self.admissions.recalled(now, limit, look=look):
+            with self._run_of(task_id) as run:
+                if run is not None:
+                    batch.decided(run, recalled(run, run.plan.numbers[step], now, self._rules))
+        for waiter in self.admissions.called(now, limit):
+            with self._run_of(waiter.task_id) as run:
+                if run is not None:
+                    events = admitted(run, run.plan.numbers[waiter.step], now, self._rules)
+                    batch.decided(run, let_go(events, waiter))
+        for stalled in self.admissions.stalled(batch):
+            with self._run_of(stalled.task_id) as run:
+                if run is not None:
+                    batch.decided(run, decide(run, run.last_event, now, self._at_rest))
+
+    def ask_clock(self, batch: Batch, rung: frozenset[str]) -> bool:
+        """See what time asks for, where it is time to look."""
+        now = self._clock.now()
+        if now < self._ask_clock_at and not rung & {"clock", "submission"}:
+            return False
+        more = self._take_submissions(batch, now)
+        if not self._is_full(batch):
+            self._try_again(batch, now)
+        reconcile = now >= self._reconcile_at
+        due = self._ledger.due(self._most(self._settings.timer_batch_size), orphans=reconcile)
+        now = max(self._clock.now(), due.now)  # what is due there is not to be too early here
+        if not self._is_full(batch):
+            self._ring_timers(batch, due, now)
+        if not self._is_full(batch):
+            self._give_up_lost(batch, due, now)
+        if reconcile and not self._is_full(batch):
+            self._reconcile(batch, now)
+        poll = now + timedelta(seconds=self._settings.poll_seconds)
+        more = more or self._is_full(batch)
+        self._ask_clock_at = now if more else min(poll, due.next_at or poll)
+        return True
+
+    def _ring_timers(self, batch: Batch, due: Due, now: datetime) -> None:
+        for task_id, step, kind in due.timers:
+            with self._run_of(task_id) as run:
+                if run is None:
+                    continue
+                events = rang(run, step, kind, now, self._rules)
+                batch.decided(run, events)
+                batch.untime(run.task_id, step)
+                if run.plan.limited:
+                    self.admissions.saw(run, events, now)
+
+    def _give_up_lost(self, batch: Batch, due: Due, now: datetime) -> None:
+        for task_id, step, worker in due.lost:
+            with self._run_of(task_id) as run:
+                if run is not None:
+                    number = run.plan.numbers[step]
+                    batch.decided(run, lease_expired(run, number, worker, now, self._rules))
+
+    def _most(self, size: int) -> int:
+        return 1 if self.apart else size
+
+    def _is_full(self, batch: Batch) -> bool:
+        """Whether no other task may come into the batch."""
+        return self.apart and bool(batch.runs)
+
+    def _take(self, batch: Batch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
+        if event.task_id in self.parking:
+            return
+        try:
+            self._fold(batch, event, now, decides=decides)
+        except UNDECIDABLE as error:
+            loading = self.runs.cached(event.task_id) is None
+            self.parking.failed(event.task_id, error, loading=loading)
+
+    def _fold(self, batch: Batch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
+        run = self.runs.fold(event, self.read)
+        batch.saw(run, event)
+        if run.plan.limited:
+            self.admissions.saw(run, (event,), now)
+        if decides and (events := decide(run, event.event_id, now, self._rules)):
+            batch.decided(run, events)
+
+    @contextmanager
+    def _run_of(self, task_id: UUID) -> Generator[Run | None]:
+        """The run; None where the task is parked, or just failed. To be used with `with` only.
+
+        A loop over a generator would not hand it what its body raises.
+        """
+        found: Run | None = None
+        with self.parking.of(task_id, loading=True) as accepted:
+            if accepted:
+                found = self.runs.at(task_id, self.read)
+        if found is None:
+            yield None
+            return
+        with self.parking.of(task_id):
+            yield found
+
+    def _take_submissions(self, batch: Batch, now: datetime) -> bool:
+        found = self._ledger.submissions(self._most(self._settings.submission_batch_size))
+        for created in found:
+            if isinstance(created, Unreadable):
+                self._park_again(created.task_id, created.reason)
+                continue
+            tried_again = self.parking.release(created.task_id)
+            try:
+                run = self.runs.create(created)
+            except UNDECIDABLE as error:
+                self.parking.failed(created.task_id, error, loading=True)
+                continue
+            with self.parking.of(created.task_id):
+                self._begin(batch, run, created, now)
+                if tried_again:
+                    batch.unparked.append(created.task_id)
+        return len(found) == self._settings.submission_batch_size
+
+    def _begin(self, batch: Batch, run: Run, created: TaskCreated, now: datetime) -> None:
+        batch.decided(run, (created,))
+        batch.decided(run, decide(run, created.event_id, now, self._rules))
+        batch.submissions.append(created.submission or 0)
+
+    def _park_again(self, task_id: UUID | None, reason: str) -> None:
+        if task_id is not None:
+            self.parking.release(task_id)
+        self.parking.park(task_id, reason)
+
+    def _try_again(self, batch: Batch, now: datetime) -> None:
+        """Take up what was parked, with all facts that were passed over meanwhile."""
+        for task_id in self._ledger.wanted(self._most(self._settings.timer_batch_size)):
+            self.parking.release(task_id)
+            with self._run_of(task_id) as run:
+                if run is not None:
+                    batch.again(run)
+                    batch.decided(run, decide(run, run.last_event, now, self._rules))
+
+    def _reconcile(self, batch: Batch, now: datetime) -> None:
+        found, held_by_nobody = 0, set[tuple[UUID, str, int]]()
+        for task_id, step in self._ledger.unqueued(self._most(self._settings.timer_batch_size)):
+            with self._run_of(task_id) as run:
+                if run is None:
+                    continue
+                number = run.plan.numbers[step]
+                state, version, *_ = run.steps[number]
+                if state is StepState.ENQUEUED:
+                    batch.requeue(run, number)
+                    found += 1
+                elif (task_id, step, version) in self._held_by_nobody:
+                    batch.decided(run, lease_expired(run, number, None, now, self._rules))
+                    found += 1
+                else:  # its end may be in the log, and not read yet
+                    held_by_nobody.add((task_id, step, version))
+        self._held_by_nobody = held_by_nobody
+        self.admissions.tidy(now)
+        if found:
+            self._log.emit(Signal.COORDINATOR_RECONCILED, steps=found)
+        self._reconcile_at = now + timedelta(seconds=self._settings.reconcile_seconds)

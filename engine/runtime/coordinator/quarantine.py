@@ -1,0 +1,116 @@
+"""Tasks that cannot be decided on are left alone, so that they do not stop the others.
+
+The first time it may be the memory that is wrong: what was read is given up, everything is dropped
+from memory and folded again from what is stored. The second time it is the log, or the task itself,
+and the task is parked. Nothing of a batch in which something failed is stored, since a decision
+that was broken off leaves its run, and the limits that it asked for, between two states. What
+cannot even be read, or folded from what is stored, parks its task at once.
+
+The leader notes in `flowledger.parked_task` what it parks, before it moves its position on. From
+then on nothing is asked about the task, by the clock neither, and its facts are passed over. It is
+tried again when an operator asks for it, and by each new leader: the task is folded from the log
+with all that came meanwhile, and what follows is decided. The row goes when that is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from uuid import UUID
+
+from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTemplate
+from flowledger.engine.telemetry.log import Signal, logger
+
+UNDECIDABLE = (
+    IllegalTransition,
+    LogCorrupt,
+    UnknownTemplate,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What a task can be the cause of. What the database says concerns everybody, and is not here."""
+
+
+class Parking:
+    """Which tasks are suspected and which are parked.
+
+    `spoiled`: something failed in the batch at hand, of which nothing may be stored. `certain`:
+    what is in memory is stored, so that a failure says something about the task. `unsaved`: why
+    tasks are parked of which that is not stored yet.
+    """
+
+    def __init__(self) -> None:
+        self.spoiled = False
+        self.certain = True
+        self.unsaved: dict[UUID, str] = {}
+        self._suspected: set[UUID] = set()
+        self._parked: dict[UUID, str | None] = {}
+        self._log = logger("coordinator")
+
+    def __contains__(self, task_id: UUID) -> bool:
+        return task_id in self._parked
+
+    @property
+    def parked(self) -> Mapping[UUID, str | None]:
+        """The parked tasks, and what is wrong; None where it is still to be tried."""
+        return self._parked
+
+    def elected(self, parked: Iterable[UUID]) -> None:
+        """These are stored; nothing else is known."""
+        self._parked = dict.fromkeys(parked)
+        self.unsaved = {}
+        self.acquit()
+
+    def begin(self, *, certain: bool) -> None:
+        """A batch begins."""
+        self.spoiled, self.certain = False, certain
+
+    def acquit(self) -> None:
+        """A batch is stored, or memory was out of date: what looked wrong proves nothing."""
+        self._suspected.clear()
+
+    def saved(self) -> None:
+        """What was unsaved is stored."""
+        self.unsaved = {}
+
+    def release(self, task_id: UUID) -> bool:
+        """The task is tried again; whether it was parked."""
+        return self._parked.pop(task_id, self) is not self
+
+    @contextmanager
+    def of(self, task_id: UUID, *, loading: bool = False) -> Generator[bool]:
+        """Whether the task may be handled; what is undecidable within the block is the task's."""
+        if task_id in self._parked:
+            yield False
+            return
+        try:
+            yield True
+        except UNDECIDABLE as error:
+            self.failed(task_id, error, loading=loading)
+
+    def failed(self, task_id: UUID, error: Exception, *, loading: bool) -> None:
+        """The task could not be decided on; or not even be folded from the log, while `loading`.
+
+        Then it left no trace in the batch, and it was no memory that was wrong.
+        """
+        reason = f"{type(error).__name__}: {error}"
+        if loading and self.certain:
+            self.park(task_id, reason)
+            return
+        self.spoiled = True
+        if not self.certain:
+            return
+        if task_id in self._suspected:
+            self.park(task_id, reason)
+        self._suspected.add(task_id)
+
+    def park(self, task_id: UUID | None, reason: str) -> None:
+        """Leave the task alone from now on. Told once."""
+        if task_id is None:
+            self._log.emit(Signal.COORDINATOR_TASK_PARKED, task_id=None, error=reason)
+        elif task_id not in self._parked:
+            self._parked[task_id] = self.unsaved[task_id] = reason
+            self._log.emit(Signal.COORDINATOR_TASK_PARKED, task_id=str(task_id), error=reason)

@@ -1,0 +1,191 @@
+"""The shards that this process leads or stands by for, and the coordinators that do it.
+
+Who owns what. Each shard's row has a lease and an epoch; whoever holds them is the shard's one
+coordinator. Each process besides has a row of its own with a lease, which says only that it is
+there to take its share. A commit renews its shard's lease, and each look here those of all shards
+that are led, so that none runs out while its loop is busy with something long; a loop whose work
+failed does not lead before it has asked again, so that another may do better.
+
+One look. Renew the process's row, and the leases of what it leads; read who else is there and how
+long each lease still holds; compute the fair share (a pure rule, the same in every process); tell
+the coordinator of each shard whether it is wanted. Those loops do the rest: one that is told to
+lead asks for the lease, one that is not wanted any more commits what is under way and resigns. A
+loop is made when its shard is first wanted, and stays.
+
+What can go wrong.
+- A leader dies: its lease runs out. Whoever stands by has read when, and looks at that moment, so
+  nobody asks before; the one whose share it is takes over, and after `lease_seconds / 3` anybody.
+- A loop waits long for the database, or has much to do: the leases are renewed beside it.
+- A leader stops for a while and wakes up: the epoch refuses its commit, it stands by.
+- A process ends in order: it gives its row back first, then its shards, each with a notification.
+- Two processes see different rows: at worst both ask for one lease, which only one gets, or two
+  shards change hands where one would do; the next look is at most `lease_seconds / 3` away.
+- The number of shards is changed: every leader loses its epoch, the loops are made anew. One that
+  still believes in the old number gets no lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
+from flowledger.engine.domain.leases import Attendance, Lease, fair_share
+from flowledger.engine.ports.coordinator import Bell
+from flowledger.engine.runtime.coordinator.assignment import Seat
+from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.runtime.service import Loop
+from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.outages import Health, Outages, Telling
+
+PARTS_OF_LEASE = 3
+"""So often a lease is renewed, and looked at, before it runs out."""
+
+MOMENT = 0.002
+"""Seconds after which a lease that was to run out has run out by all clocks."""
+
+
+class Roster(Protocol):
+    """The rows of the processes and of the shards. Raises DatabaseUnavailable when cut off."""
+
+    def attend(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Attendance:
+        """Say that the process is there for so long and leads these shards; see who else is."""
+        ...
+
+    def leave(self, process: UUID) -> None:
+        """The process takes no share any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Led:
+    """The coordinator of one shard in this process, and the loop that runs it."""
+
+    coordinator: Coordinator
+    seat: Seat
+    bell: Bell
+    loop: Loop
+
+
+class Shards:
+    """A loop cut into steps, beside which a loop runs for each shard that was ever wanted here."""
+
+    def __init__(
+        self,
+        *,
+        roster: Roster,
+        identity: UUID,
+        settings: CoordinatorSettings,
+        new: Callable[[Seat, int], tuple[Coordinator, Bell]],
+        new_loop: Callable[[str, Callable[[frozenset[str]], float], Bell, Telling], Loop],
+    ) -> None:
+        """`new` makes the coordinator of a shard, of so many, and the bell that wakes it."""
+        self._roster = roster
+        self._identity = identity
+        self._settings = settings
+        self._new = new
+        self._new_loop = new_loop
+        self.telling = Telling("coordinator")
+        self._led: dict[int, Led] = {}
+        self._count = 0
+        self._attends = False
+        self._log = logger("coordinator")
+
+    @property
+    def outages(self) -> Mapping[str, Outages]:
+        """How each shard's loop fares, by its name."""
+        return {led.loop.name: led.loop.outages for led in list(self._led.values())}
+
+    @property
+    def parked(self) -> Health:
+        """Well where no task of the shards that are led here is parked."""
+        found = [
+            one for led in list(self._led.values()) for one in dict(led.coordinator.parked).items()
+        ]
+        if not found:
+            return Health()
+        first, why = found[0]
+        error = (
+            f"{len(found)} parked, which `flowledger parked` shows; among them task {first}:"
+            f" {why or 'it is about to be tried again'}"
+        )
+        return Health(error=error)
+
+    def step(self, rung: frozenset[str] = frozenset()) -> float:
+        """Look who is there, and have the fair share led; the seconds until the next look.
+
+        Raises DatabaseUnavailable; the loops of the shards go on as they were told before.
+        """
+        lease_seconds = self._settings.lease_seconds
+        led = [shard for shard, one in self._led.items() if one.coordinator.leads]
+        attendance = self._roster.attend(self._identity, lease_seconds, led)
+        self._attends = True
+        self._count_is(len(attendance.leases))
+        patience = lease_seconds / PARTS_OF_LEASE
+        share = fair_share(self._identity, attendance, patience)
+        for shard in self._led.keys() | share.lead:
+            self._tell(shard, wanted=shard in share.lead)
+        if share.resign:
+            self._log.emit(Signal.COORDINATOR_YIELDED, shards=sorted(share.resign))
+        return next_look(self._identity, attendance.leases, patience)
+
+    def resign(self) -> None:
+        """Give up every shard, so that others can lead at once."""
+        try:
+            if self._attends:
+                self._attends = False
+                self._roster.leave(self._identity)
+        finally:
+            self._end()
+
+    def close(self) -> None:
+        """Commit nothing any more; loops that are still busy end when they can."""
+        for led in self._led.values():
+            led.loop.stop(0)
+            led.coordinator.close()
+
+    def _count_is(self, count: int) -> None:
+        if count == self._count:
+            return
+        if self._led:
+            self._log.emit(Signal.COORDINATOR_SHARDS_CHANGED, before=self._count, now=count)
+            self._end()
+            self.close()
+            self._led.clear()
+        self._count = count
+
+    def _end(self) -> None:
+        """Stop the loops, and give up what they lead."""
+        for led in self._led.values():
+            led.loop.stop(0)
+        for led in self._led.values():
+            led.loop.stop()
+            led.coordinator.resign()
+
+    def _tell(self, shard: int, *, wanted: bool) -> None:
+        led = self._led.get(shard)
+        if led is None:
+            led = self._led[shard] = self._made(shard)
+        if led.seat.wanted is not wanted:
+            led.seat.tell(wanted=wanted)
+            led.bell.ring("shard")
+
+    def _made(self, shard: int) -> Led:
+        seat = Seat(shard)
+        coordinator, bell = self._new(seat, self._count)
+        name = "coordinator" if self._count == 1 else f"coordinator-{shard}"
+        loop = self._new_loop(name, coordinator.step, bell, self.telling)
+        loop.start()
+        return Led(coordinator, seat, bell, loop)
+
+
+def next_look(process: UUID, leases: Sequence[Lease], patience_seconds: float) -> float:
+    """Seconds until something may have changed: a lease of another runs out, or is overdue."""
+    moments = [
+        lease.seconds_left + (patience_seconds if lease.free else 0.0)
+        for lease in leases
+        if lease.leader != process
+    ]
+    return min([patience_seconds, *(moment + MOMENT for moment in moments if moment > 0)])

@@ -1,0 +1,105 @@
+"""One attempt at a step, as its handler and its worker know it together.
+
+The handler's thread records checkpoints and heartbeats, the worker's loop learns of cancels and
+losses; each may move the version on, so it only ever grows.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from flowledger.engine.domain.json_values import as_json
+from flowledger.engine.domain.texts import unstorable
+from flowledger.engine.errors import InvalidResult, StepCancelled, StepLost
+from flowledger.engine.ports.client import Claim, Held
+
+
+class Record(Protocol):
+    """Appends a checkpoint; None where the step is another's. Raises DatabaseUnavailable."""
+
+    def __call__(self, claim: Claim, state: JsonValue) -> Held | None:
+        """Record it, in one round trip."""
+        ...
+
+
+class Attempt:
+    """The control that a handler gets, and what the worker reads there."""
+
+    __slots__ = (
+        "_beat",
+        "_claim",
+        "_limit",
+        "_lock",
+        "_record",
+        "at",
+        "cancelled",
+        "lost",
+        "version",
+    )
+
+    def __init__(self, claim: Claim, record: Record, max_bytes: int) -> None:
+        self._claim = claim
+        self._record = record
+        self._limit = max_bytes
+        self._lock = Lock()
+        self._beat: bytes | None = None
+        self.version = claim.version
+        self.at = claim.at
+        self.cancelled = False
+        self.lost = False
+
+    def moved(self, held: Held) -> None:
+        """The board says where the step's stream stands, and whether it shall stop."""
+        with self._lock:
+            self.version = max(self.version, held.version)
+            self.cancelled = self.cancelled or held.cancelling
+            self.at = max(filter(None, (self.at, held.at)), default=None)
+
+    def give_up(self) -> None:
+        """The step is another's: nothing that the handler does is recorded any more."""
+        self.lost = self.cancelled = True
+
+    def take_beat(self) -> bytes | None:
+        """The details of the last heartbeat that was not taken yet, as JSON."""
+        with self._lock:
+            beat, self._beat = self._beat, None
+        return beat
+
+    def checkpoint(self, state: JsonValue) -> None:
+        """Record how far the step is. Raises StepLost, InvalidResult, DatabaseUnavailable."""
+        taken, _ = self._taken("checkpoint", state)
+        held = None if self.lost else self._record(self._claim, taken)
+        if held is None:
+            self.give_up()
+            raise StepLost(self._claim.step)
+        self.moved(held)
+
+    def heartbeat(self, details: JsonValue) -> None:
+        """Leave details for the worker to note. Raises StepCancelled, StepLost, InvalidResult."""
+        _, beat = self._taken("heartbeat", details)
+        if self.lost:
+            raise StepLost(self._claim.step)
+        with self._lock:
+            self._beat = beat
+        if self.cancelled:
+            raise StepCancelled(self._claim.step)
+
+    def _taken(self, what: str, value: JsonValue) -> tuple[JsonValue, bytes]:
+        place = f"the {what} of step {self._claim.step!r}"
+        try:
+            taken, text = as_json(value)
+        except ValueError as error:
+            raise InvalidResult(f"{place} cannot be stored: {what}{error}") from error
+        if len(text) > self._limit:
+            raise InvalidResult(
+                f"{place} has {len(text)} bytes as JSON;"
+                f" worker.max_checkpoint_bytes is {self._limit}"
+            )
+        # Only an escape can stand for what Postgres cannot store; most values have none.
+        fault = unstorable(taken, what) if b"\\u0000" in text else None
+        if fault is not None:
+            raise InvalidResult(f"step {self._claim.step!r}: {fault}")
+        return taken, text

@@ -1,0 +1,97 @@
+"""The event loop that coroutines run on, and a watch that leaves it when one of them blocks it.
+
+One loop is enough, until a coroutine computes or sleeps without awaiting. Then nothing else of its
+loop goes on, no timeout fires there, and nothing on the loop can be done about it. So a thread
+looks from outside whether the loop answers, `LOOKS` times in the patience that it has. A process
+that was stopped for a while misses one look, however long that was.
+
+A loop that answers to none is left. The coroutine that blocks it stays what it was: its attempt
+goes on, and its timeout is the coordinator's. All others are taken from it, to be handed back; they
+are cancelled as soon as the loop comes back, and what they come to then is dropped. What comes
+later runs on a new loop. One that died (`shared_loop.py`) is left as well: nobody blocked it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Event, Lock, Thread
+
+from flowledger.engine.runtime.worker.execution import Job, Run
+from flowledger.engine.runtime.worker.shared_loop import Escaped, SharedLoop, cancel
+
+LOOKS = 4
+
+Left = Callable[[Sequence[Job], Sequence[Job]], None]
+
+
+class EventLoops:
+    """Runs coroutines, each job's in a task of its own.
+
+    `left` is told which jobs block a loop that was left, and which were taken from it; `escaped`,
+    which job an exit came from that would have ended the loop.
+    """
+
+    def __init__(self, run: Run, left: Left, escaped: Escaped, patience_seconds: float) -> None:
+        self._run = run
+        self._left = left
+        self._escaped = escaped
+        self._pause = patience_seconds / LOOKS
+        self._lock = Lock()
+        self._home: SharedLoop | None = None
+        self._jobs: dict[int, tuple[Job, SharedLoop]] = {}  # that have not ended, nor were taken
+        self._closed = Event()
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Start all of them, on a loop that is not known to be blocked."""
+        with self._lock:
+            home = self._home
+            if home is None:
+                home = self._home = SharedLoop(self._escaped, self._leave)
+                watch = Thread(target=self._watch, args=(home,), daemon=True)
+                watch.name = "flowledger-watch"
+                watch.start()
+            self._jobs.update((id(job), (job, home)) for job in jobs)
+            home.call(lambda: home.begin(jobs, self._run))
+
+    def cancel(self, job: Job) -> None:
+        """Cancel the job's task, once its loop gets to it."""
+        with self._lock:
+            _, home = self._jobs.get(id(job), (job, None))
+            if home is not None:
+                # On the loop, since only there it is certain whether the coroutine has started.
+                home.call(lambda: cancel([job]))
+
+    def ended(self, job: Job) -> bool:
+        """The job's coroutine ends. False where the job was taken from it."""
+        with self._lock:
+            return self._jobs.pop(id(job), None) is not None
+
+    def close(self) -> None:
+        """Start nothing any more."""
+        self._closed.set()
+        with self._lock:
+            home, self._home = self._home, None
+            self._jobs.clear()
+        if home is not None:
+            home.call(home.end)
+
+    def _watch(self, home: SharedLoop) -> None:
+        missed = 0
+        while missed < LOOKS:
+            if self._closed.wait(self._pause):
+                return
+            missed = 0 if home.answers() else missed + 1
+        self._leave(home)
+
+    def _leave(self, home: SharedLoop) -> None:
+        with self._lock:
+            if self._home is not home:
+                return
+            self._home = None
+            culprit = home.current
+            here = [job for job, its in self._jobs.values() if its is home]
+            others = [job for job in here if job is not culprit]
+            for job in others:
+                del self._jobs[id(job)]
+        self._left([job for job in here if job is culprit], others)
+        home.call(lambda: home.leave(others))

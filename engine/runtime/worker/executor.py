@@ -1,0 +1,168 @@
+"""Runs handlers: plain ones on threads, coroutines on an event loop, some in a transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from contextvars import Context
+from dataclasses import replace
+from inspect import isawaitable
+from typing import cast
+
+from pydantic import JsonValue
+
+from flowledger.engine.config.sections import Worker as WorkerSettings
+from flowledger.engine.errors import StepCancelled, StepLost
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import StepCompleted, StepHandedBack
+from flowledger.engine.ports.coordinator import Transactions
+from flowledger.engine.runtime.threads import Threads
+from flowledger.engine.runtime.worker.event_loops import EventLoops
+from flowledger.engine.runtime.worker.execution import Job, Outcomes, running
+from flowledger.engine.telemetry.log import Signal, bound, logger
+
+CANCELLED_BY_OTHERS = "another step, or a thread, cancelled its tasks"
+
+
+class HandlerCrew:
+    """The crew of a real worker."""
+
+    def __init__(
+        self,
+        outcomes: Outcomes,
+        settings: WorkerSettings,
+        done: Callable[[Job], None],
+        transactions: Transactions,
+    ) -> None:
+        self._outcomes = outcomes
+        self._done = done
+        self._transactions = transactions
+        self._threads = Threads(self._run_plain, settings.concurrency, "flowledger-handler")
+        patience = settings.loop_patience_seconds
+        self._loops = EventLoops(self._run_coroutine, self._loop_left, self._loop_escaped, patience)
+        self._log = logger("worker")
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Start all of them."""
+        coroutines = [job for job in jobs if job.handler.is_async]
+        if coroutines:
+            self._loops.start(coroutines)
+        self._threads.submit([job for job in jobs if not job.handler.is_async])
+
+    def stop(self, job: Job) -> None:
+        """Cancel a coroutine; a thread cannot be stopped, and may ask whether it shall."""
+        self._loops.cancel(job)
+
+    def close(self) -> None:
+        """Start nothing any more; running threads are left to themselves."""
+        self._threads.close()
+        self._loops.close()
+
+    def _loop_left(self, blocking: Sequence[Job], others: Sequence[Job]) -> None:
+        """A coroutine blocks its event loop: hand back those that wait there for it."""
+        steps = [job.claim.step for job in blocking]
+        self._log.emit(Signal.WORKER_LOOP_BLOCKED, blocking=steps, handed_back=len(others))
+        whose = ", ".join(repr(step) for step in steps)
+        reason = f"step {whose} blocked the event loop" if steps else "the event loop was blocked"
+        for job in others:
+            job.attempt.give_up()
+            job.fact = self._handed_back(job, reason)
+            self._done(job)
+
+    def _loop_escaped(self, job: Job | None, error: BaseException) -> None:
+        """An exit that only the loop could catch; the step, where it is known, fails with it."""
+        step = None if job is None else job.claim.step
+        self._log.emit(Signal.WORKER_LOOP_ESCAPED, step=step, error=repr(error))
+
+    def _run_plain(self, job: Job) -> None:
+        """In a context of its own, as a coroutine has it: what it sets there is nobody else's."""
+        Context().run(self._run_on_thread, job)
+
+    def _run_on_thread(self, job: Job) -> None:
+        running.set(job)
+        with _named(job):
+            try:
+                _refuse_cancelled(job)
+                job.fact = self._in_transaction(job) if job.transactional else self._called(job)
+                if job.awaited is not None:
+                    self._loops.start([job])
+                    return
+            except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
+                job.fact = self._failed(job, error)
+            self._done(job)
+
+    async def _run_coroutine(self, job: Job) -> None:
+        fact: StepEvent | None = None
+        with _named(job):
+            limit = asyncio.timeout(job.timeout_seconds)
+            try:
+                async with limit:
+                    _refuse_cancelled(job)
+                    result = job.awaited or job.handler(job.call)
+                    fact = self._outcomes.completed(job, await cast("Awaitable[JsonValue]", result))
+            except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
+                if limit.expired():
+                    self._log.emit(Signal.WORKER_STEP_TIMED_OUT)
+                else:
+                    fact = self._failed(job, error)
+            finally:
+                if job.escaped is not None:
+                    fact = self._failed(job, job.escaped)
+                if self._loops.ended(job):
+                    job.fact = fact
+                    self._done(job)
+
+    def _called(self, job: Job) -> StepEvent | None:
+        """None where it returned what is still to be awaited."""
+        result = job.handler(job.call)
+        if isawaitable(result):
+            job.awaited = result
+            return None
+        return self._outcomes.completed(job, result)
+
+    def _in_transaction(self, job: Job) -> StepEvent | None:
+        """The completion is stored here; without a connection the step is handed back."""
+
+        def work(cursor: object) -> StepCompleted:
+            _refuse_cancelled(job)  # it may have waited long for a connection
+            result = job.handler(replace(job.call, cursor=cursor))
+            return self._outcomes.completed(job, cast("JsonValue", result))
+
+        worker = self._outcomes.facts.worker
+        fact = self._transactions.run(worker, job.claim, job.timeout_seconds, work)
+        if fact is None:
+            return self._handed_back(job, "there was no connection for its transaction")
+        job.stored = fact
+        return None
+
+    def _handed_back(self, job: Job, reason: str) -> StepEvent:
+        return self._outcomes.facts.outcome(StepHandedBack, job, reason=reason)
+
+    def _failed(self, job: Job, error: BaseException) -> StepEvent:
+        """Where the step is another's by now, the log refuses the report."""
+        if isinstance(error, asyncio.CancelledError):
+            if job.attempt.cancelled:
+                error = _stopped(job)
+            elif job.disturbed:
+                return self._handed_back(job, CANCELLED_BY_OTHERS)
+        return self._outcomes.failed(job, error)
+
+
+def _refuse_cancelled(job: Job) -> None:
+    if job.attempt.cancelled:
+        raise _stopped(job)
+
+
+def _stopped(job: Job) -> StepLost | StepCancelled:
+    return (StepLost if job.attempt.lost else StepCancelled)(job.claim.step)
+
+
+def _named(job: Job) -> AbstractContextManager[None]:
+    claim = job.claim
+    return bound(
+        correlation_id=claim.correlation_id,
+        task_id=claim.task_id,
+        step=claim.step,
+        attempt=claim.attempt,
+    )

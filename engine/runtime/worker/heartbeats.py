@@ -1,0 +1,37 @@
+"""Asks the board about the steps that run, and brings it their heartbeats.
+
+What handlers say in a heartbeat is checked where they say it. Where the database refuses it all the
+same, each is brought alone: the one that is refused is dropped, and told of, and the others stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from flowledger.engine.errors import StatementRefused
+from flowledger.engine.ports.client import Held
+from flowledger.engine.ports.coordinator import Workboard
+from flowledger.engine.telemetry.log import Log, Signal
+
+
+def watched(
+    board: Workboard, worker: UUID, beats: Mapping[UUID, bytes | None], log: Log
+) -> Mapping[UUID, Held]:
+    """Those of the steps that the worker still holds. Raises DatabaseUnavailable."""
+    if not beats:
+        return {}
+    try:
+        return board.watch(worker, beats)
+    except StatementRefused:
+        for step, beat in beats.items():
+            if beat is not None:
+                _bring(board, worker, step, beat, log)
+        return board.watch(worker, dict.fromkeys(beats))
+
+
+def _bring(board: Workboard, worker: UUID, step: UUID, beat: bytes, log: Log) -> None:
+    try:
+        board.watch(worker, {step: beat})
+    except StatementRefused as error:
+        log.emit(Signal.WORKER_HEARTBEAT_REFUSED, step_id=str(step), error=str(error))

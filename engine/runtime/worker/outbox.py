@@ -1,0 +1,142 @@
+"""What a worker has to report: facts that wait until they are stored, or are known to be lost.
+
+They go to the board in one batch, each stream of which is stored or refused by itself. Only what
+cannot be written as JSON, and what the database refuses as such, by a type, a limit of size or
+somebody's trigger, takes the batch with it. Then they go one by one, so that the others are stored.
+
+A fact that cannot be written, or that the database refused alone `SURE` times, is replaced by a
+failure of the step that says why, as another attempt would end in the same way. Where that is
+refused as well, it is not the fact that is wrong: the outcome waits, as in any outage, and nothing
+that was done is thrown away. Meanwhile it takes one of the worker's places, and the worker's health
+says why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from uuid import UUID
+
+from flowledger.engine.errors import StatementRefused, UnstorableEvent
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import StepCompleted, StepFailed
+from flowledger.engine.ports.client import Held
+from flowledger.engine.ports.coordinator import Exchange, Workboard
+from flowledger.engine.runtime.worker.execution import Facts, permanent
+from flowledger.engine.telemetry.log import Signal, logger
+
+Send = Callable[[Sequence[StepEvent], int], Exchange]
+Settle = Callable[[Sequence[StepEvent], Exchange], None]
+
+SURE = 5
+"""How often a fact is refused alone, with the loop's pauses between, until it is replaced."""
+
+
+class Reports:
+    """The facts that wait, at most one for each step, and what becomes of them."""
+
+    def __init__(self, worker: UUID, board: Workboard, facts: Facts) -> None:
+        self.waiting: list[StepEvent] = []
+        self._worker = worker
+        self._board = board
+        self._facts = facts
+        self._refusals: Counter[UUID] = Counter()
+        self._log = logger("worker")
+
+    @property
+    def steps(self) -> set[UUID]:
+        """The steps that facts wait of."""
+        return {fact.originator_id for fact in self.waiting}
+
+    @property
+    def stuck(self) -> int:
+        """How many facts were refused alone and wait on."""
+        return len(self._refusals)
+
+    def add(self, fact: StepEvent) -> None:
+        """One more is to be reported."""
+        self.waiting.append(fact)
+
+    def settle(self, facts: Sequence[StepEvent], refused: Collection[UUID]) -> Sequence[StepEvent]:
+        """These were reported. Returns those whose streams were refused, which still wait."""
+        again = [fact for fact in facts if fact.originator_id in refused]
+        reported = {fact.event_id for fact in facts}
+        others = [fact for fact in self.waiting if fact.event_id not in reported]
+        self.waiting = [*others, *again]
+        for fact in facts:
+            self._refusals.pop(fact.originator_id, None)
+        return again
+
+    def report_again(self, refused: Sequence[StepEvent], known: Collection[UUID]) -> bool:
+        """Give refused facts of steps that are still the worker's the next version; drop others.
+
+        Returns whether the worker holds a step of theirs that it does not know to run. Raises
+        DatabaseUnavailable; nothing has changed then.
+        """
+        held = self._board.watch(self._worker, dict.fromkeys(f.originator_id for f in refused))
+        astray = False
+        dropped = {fact.event_id for fact in refused}
+        self.waiting = [fact for fact in self.waiting if fact.event_id not in dropped]
+        for fact in refused:
+            found = held.get(fact.originator_id)
+            if found is not None and follows(found, fact):
+                at = max(filter(None, (fact.occurred_at, found.at)))
+                moved = {"originator_version": found.version + 1, "occurred_at": at}
+                self.add(fact.model_copy(update=moved))
+                continue
+            astray = astray or (found is not None and fact.originator_id not in known)
+            self._tell(fact, Signal.WORKER_STEP_LOST)
+        return astray
+
+    def one_by_one(self, send: Send, settle: Settle) -> StatementRefused | None:
+        """Report each fact alone. Returns why some are refused, and wait on."""
+        refusal: StatementRefused | None = None
+        for fact in list(self.waiting):
+            try:
+                sent, exchange = self._sent(fact, send)
+            except StatementRefused as error:
+                refusal = error
+                continue
+            settle([sent], exchange)
+        return refusal
+
+    def _sent(self, fact: StepEvent, send: Send) -> tuple[StepEvent, Exchange]:
+        try:
+            return fact, send([fact], 0)
+        except UnstorableEvent as error:
+            return self._sent_instead(fact, error, send)
+        except StatementRefused as error:
+            step = fact.originator_id
+            self._refusals[step] += 1
+            if self._refusals[step] % SURE or not isinstance(fact, StepCompleted | StepFailed):
+                raise
+            return self._sent_instead(fact, error, send)
+
+    def _sent_instead(
+        self, fact: StepEvent, error: StatementRefused | UnstorableEvent, send: Send
+    ) -> tuple[StepEvent, Exchange]:
+        place = self.waiting.index(fact)
+        instead = self._facts.instead(StepFailed, fact, error=permanent(error))
+        self.waiting[place] = instead  # where the answer is lost, this is what may be stored
+        try:
+            exchange = send([instead], 0)
+        except StatementRefused as refusal:
+            self.waiting[place] = fact
+            raise (error if isinstance(error, StatementRefused) else refusal) from None
+        self._tell(fact, Signal.WORKER_STEP_FAILED, error=str(error))
+        return instead, exchange
+
+    def _tell(self, fact: StepEvent, signal: Signal, **more: str) -> None:
+        self._log.emit(
+            signal,
+            correlation_id=fact.correlation_id,
+            task_id=str(fact.task_id),
+            step=fact.step,
+            attempt=fact.attempt,
+            **more,
+        )
+
+
+def follows(held: Held, fact: StepEvent) -> bool:
+    """Whether the board's row is the fact's attempt, moved on by a checkpoint or a signal."""
+    return held.attempt == fact.attempt and held.version >= fact.originator_version

@@ -1,0 +1,203 @@
+"""The event loop that the coroutines of many steps share, and whose code runs on it.
+
+What a step does to the loop it does to its neighbours, so the loop is guarded. What would end it,
+or change it for all, is refused (`REFUSED`): whoever calls that gets the error. A task belongs to
+the step that started it, and no step cancels the main task of another one; one that cancels a
+task that another has started is let, since pools of connections do so, but that is noted, and
+where the other one is cancelled by it, this is no failure of its own.
+
+An exit or an interrupt that is raised in a task or a callback ends the running of the loop, as
+asyncio has it. Then the loop runs on, and the step whose code it was, by the context of its tasks
+and callbacks, fails with it. Where nobody can say whose it was, it is told of and nothing follows.
+
+A loop that cannot run on, as its selector was closed, say, is dead: who waits on it is handed back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from contextvars import Context
+from threading import Thread
+from types import FrameType, TracebackType
+from typing import Any, NoReturn
+
+from flowledger.engine.runtime.worker.execution import Job, Run, running
+
+REFUSED = (
+    "close",
+    "set_default_executor",
+    "set_exception_handler",
+    "set_task_factory",
+    "shutdown_asyncgens",
+    "shutdown_default_executor",
+    "stop",
+)
+RUNS_A_CALLBACK = asyncio.Handle._run.__code__  # noqa: SLF001 - to know it in a stack of frames
+
+Escaped = Callable[[Job | None, BaseException], None]
+
+
+class OwnedTask(asyncio.Task[Any]):
+    """A task that knows which step it belongs to."""
+
+    def __init__(self, coroutine: Any, *, context: Context | None = None, **options: Any) -> None:
+        self.owner = running.get() if context is None else context.get(running)
+        super().__init__(coroutine, context=context, **options)
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """As asyncio's. Raises RuntimeError where another step's main task would be cancelled."""
+        owner, by = self.owner, running.get()
+        if owner is None or owner is by or owner.task is None or owner.task.done():
+            return super().cancel(msg)
+        if by is not None and self is owner.task:
+            raise RuntimeError(
+                f"cancel() is refused: the task is that of step {owner.claim.step!r}, which runs on"
+                " the same event loop"
+            )
+        owner.disturbed = True
+        return super().cancel(msg)
+
+    def stop(self) -> None:
+        """Cancel it, whoever asks."""
+        super().cancel()
+
+
+class SharedLoop:
+    """A loop in a thread of its own, and the tasks on it, each of which belongs to a job.
+
+    `escaped` is told what ended the running of the loop, and whose it was; `died`, that the loop
+    cannot run on.
+    """
+
+    def __init__(self, escaped: Escaped, died: Callable[[SharedLoop], None]) -> None:
+        self._escaped = escaped
+        self._died = died
+        self.loop = asyncio.new_event_loop()
+        self.loop.set_task_factory(_task)
+        self._stop, self._close = self.loop.stop, self.loop.close
+        for name in REFUSED:
+            setattr(self.loop, name, _refusal(name))
+        self._open = 0
+        self._was_left = False
+        self._ends = False
+        self._answered = True
+        self._thread = Thread(target=self._live, name="flowledger-loop", daemon=True)
+        self._thread.start()
+
+    @property
+    def current(self) -> Job | None:
+        """Whose code runs at this moment. For any thread."""
+        frames = sys._current_frames()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        frame = frames.get(self._thread.ident or 0)
+        found = next((job for job in _jobs_of(_frames_above(frame)) if job is not None), None)
+        task = None if found is not None else asyncio.current_task(self.loop)
+        return task.owner if isinstance(task, OwnedTask) else found
+
+    def call(self, what: Callable[[], object]) -> None:
+        """Have the loop call it when it gets to it, where it has not ended. For any thread."""
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(what)
+
+    def answers(self) -> bool:
+        """Whether the loop has answered since it was asked last; it is asked again."""
+        if self._answered:
+            self._answered = False
+            self.call(self._answer)
+            return True
+        return False
+
+    def begin(self, jobs: Sequence[Job], run: Run) -> None:
+        """On the loop: start the jobs' tasks, each in a context of its own."""
+        for job in jobs:
+            self._open += 1
+            context = Context()
+            context.run(running.set, job)
+            job.task = self.loop.create_task(run(job), context=context)
+            job.task.add_done_callback(self._done)
+
+    def leave(self, jobs: Sequence[Job]) -> None:
+        """On the loop, which is back: cancel these, and end with the last task."""
+        self._was_left = True
+        cancel(jobs)
+        self._end_with_the_last()
+
+    def end(self) -> None:
+        """On the loop: run no more."""
+        self._ends = True
+        self._stop()
+
+    def _answer(self) -> None:
+        self._answered = True
+
+    def _done(self, _: object) -> None:
+        self._open -= 1
+        self._end_with_the_last()
+
+    def _end_with_the_last(self) -> None:
+        if self._was_left and not self._open:
+            self.end()
+
+    def _live(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            while not self._ends:
+                self._run()
+        except BaseException as error:  # noqa: BLE001 - whatever user code did to it, it is told of
+            self._escaped(None, error)
+        with suppress(Exception):
+            self._close()
+        if not self._ends:
+            self._died(self)
+
+    def _run(self) -> None:
+        """Run until it ends, or until something escapes; any other error is the loop's own."""
+        try:
+            self.loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as error:
+            frames = _frames_of(error.__traceback__)
+            owner = next((job for job in _jobs_of(frames) if job is not None), None)
+            self._escaped(owner, error)
+            if owner is not None:
+                owner.escaped = error
+                cancel([owner])
+
+
+def cancel(jobs: Sequence[Job]) -> None:
+    """Cancel the tasks of jobs, where they have any."""
+    for job in jobs:
+        if isinstance(job.task, OwnedTask):
+            job.task.stop()
+
+
+def _task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+    return OwnedTask(coroutine, loop=loop, **options)
+
+
+def _refusal(name: str) -> Callable[..., NoReturn]:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise RuntimeError(f"{name}() is refused: other steps run on this event loop")
+
+    return refuse
+
+
+def _frames_of(trace: TracebackType | None) -> Iterator[FrameType]:
+    while trace is not None:
+        yield trace.tb_frame
+        trace = trace.tb_next
+
+
+def _frames_above(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _jobs_of(frames: Iterator[FrameType]) -> Iterator[Job | None]:
+    """Whose the callbacks are that these frames run; every step of a task is one."""
+    for frame in frames:
+        if frame.f_code is RUNS_A_CALLBACK:
+            context: Context | None = getattr(frame.f_locals["self"], "_context", None)
+            yield None if context is None else context.get(running)

@@ -1,0 +1,404 @@
+"""The worker: claims steps, runs their handlers, reports what came of them.
+
+Who owns what. A worker owns the queue rows that carry its id, as long as its lease is renewed. It
+appends facts to the streams of these steps and to no others. It never decides what follows.
+
+One step of the loop. Everything that ended since the last exchange is reported, and as many steps
+are claimed as there are free slots, in one transaction; while that is under way the next outcomes
+collect. So batches are as large as the load makes them, and an idle worker waits for nothing. Now
+and then, and whenever somebody cancels something, it looks at the steps that run: it notes their
+heartbeats, tells those to stop that shall, and gives up those that are not its own any more.
+
+What is authoritative. The stream of the step: a start or an outcome that the log refuses means that
+the step is someone else's, whatever this worker remembers; unless the board says that the step is
+still its own and further on, as a checkpoint or a signal to stop moved it: then it reports again.
+
+What can go wrong.
+- The step was taken away, by a timeout or because the lease ran out: a coroutine is cancelled, a
+  thread is abandoned and takes a place until it ends; what they report is refused and dropped.
+- Too many places are taken by abandoned handlers: the worker is worn out. It claims nothing any
+  more, finishes what runs, and says so to whoever can start it anew.
+- A coroutine blocks its event loop: those beside it are handed back (`event_loops.py`).
+- The answer to an exchange is lost: the facts are reported again, which the log recognises by their
+  bytes; claims that went through are found on the board and run. The database may also carry it out
+  later than that, as long as a statement may take; until then the board is asked again and again,
+  and now and then after that.
+- A handler takes the process with it: the lease runs out, the coordinator gives the steps to
+  others. A step that lost as many workers as it may is run alone, so that nobody beside it is
+  suspected: while there are such steps, one worker is isolated and takes nothing else.
+- The worker dies otherwise: the same.
+- The database is away: handlers go on, outcomes wait, nothing is claimed.
+- It refuses a batch, or a fact cannot be written: they are reported one by one (`reports.py`).
+- What a step needs cannot be read: the step fails, and those that were claimed with it run.
+- It is told to stop: nothing is claimed any more; what still runs when the grace ends is handed
+  back, which the log records.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from time import monotonic
+from uuid import UUID
+
+from flowledger.engine.config.sections import Worker as WorkerSettings
+from flowledger.engine.domain.lease import Lease
+from flowledger.engine.errors import StatementRefused, UnstorableEvent
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import StepCompleted, StepHandedBack, StepStarted
+from flowledger.engine.ports.client import Claim
+from flowledger.engine.ports.coordinator import (
+    NO_FAULTS,
+    Bell,
+    Clock,
+    Exchange,
+    FaultPoints,
+    Workboard,
+)
+from flowledger.engine.runtime.worker.execution import CrewFactory, Facts, Job, Outcomes
+from flowledger.engine.runtime.worker.heartbeats import watched
+from flowledger.engine.runtime.worker.limbo import Limbo
+from flowledger.engine.runtime.worker.outbox import Reports
+from flowledger.engine.runtime.worker.workflows import Catalogue, Inputs
+from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.outages import Health
+
+REPORTS_AT_THE_END = 3
+"""How often a stopping worker reports what a checkpoint or a signal had moved on meanwhile."""
+
+
+class Worker:
+    """A loop cut into steps: `step` does one and says how long to wait for the next."""
+
+    def __init__(  # noqa: PLR0913 - what a loop needs, each a port
+        self,
+        *,
+        board: Workboard,
+        catalogue: Catalogue,
+        crew: CrewFactory,
+        clock: Clock,
+        new_id: Callable[[], UUID],
+        bell: Bell,
+        ring: Callable[[str], None],
+        settings: WorkerSettings,
+        faults: FaultPoints = NO_FAULTS,
+        limbo_seconds: float = 60.0,
+        elapsed: Callable[[], float] = monotonic,
+    ) -> None:
+        self.identity = new_id()
+        self.when_worn_out: Callable[[], None] = _nothing
+        self.wear = Health()
+        self._board = board
+        self._catalogue = catalogue
+        self._clock = clock
+        self._bell = bell
+        self._ring = ring
+        self._settings = settings
+        self._faults = faults
+        self._facts = Facts(self.identity, clock, new_id)
+        self._inputs = Inputs(board, catalogue, self._facts, settings)
+        # The coordinator need not hurry to see that a step started, unless it must time it out.
+        self._quiet = not catalogue.has_timeouts
+        self._crew = crew(
+            Outcomes(self._facts, settings, catalogue.classifier), settings, self._ended
+        )
+        self._running: dict[UUID, Job] = {}
+        self._timed_out: dict[UUID, Job] = {}  # ended; the coordinator is yet to say so
+        self._abandoned: dict[int, tuple[Job, datetime]] = {}
+        self._outcomes: deque[Job] = deque()
+        self._reports = Reports(self.identity, board, self._facts)
+        self._lease: Lease | None = None
+        self._look_at = self._isolate_at = clock.now()
+        self._may_claim = True
+        self._paused = False
+        self._ask_board = False
+        poll = settings.poll_seconds
+        self._limbo = Limbo(elapsed, lasts_seconds=limbo_seconds, poll_seconds=poll)
+        self._isolated = False
+        self._stopping = False
+        self._log = logger("worker")
+
+    @property
+    def busy(self) -> bool:
+        """Whether handlers run or outcomes wait to be reported; abandoned handlers do not count."""
+        return bool(self._running or self._reports.waiting)
+
+    def renew(self) -> float:
+        """Renew the lease. Returns the seconds until the next renewal. For a thread of its own."""
+        settings = self._settings
+        asked_at = self._clock.now()
+        if self._lease is not None and not self._lease.is_trusted(asked_at):
+            self._log.emit(Signal.WORKER_LEASE_LOST)
+        first = self._lease is None
+        self._board.renew(self.identity, settings.lease_seconds)
+        self._lease = Lease(
+            asked_at=asked_at,
+            ttl=timedelta(seconds=settings.lease_seconds),
+            margin=timedelta(seconds=settings.lease_margin_seconds),
+        )
+        if first:
+            self._log.emit(Signal.WORKER_REGISTERED, worker=str(self.identity))
+        return self._lease.renew_in(asked_at).total_seconds()
+
+    def step(self, rung: frozenset[str] = frozenset()) -> float:
+        """Report what ended, claim what is free, start what was claimed.
+
+        Returns the seconds to wait for a bell. Raises DatabaseUnavailable; outcomes are kept then.
+        """
+        if "queue" in rung or (self._paused and not rung):
+            self._may_claim = True
+        if "cancel" in rung:
+            self._look_at = self._clock.now()
+        wait = self._work()
+        self._paused = wait > 0
+        return wait
+
+    def _work(self) -> float:
+        self._collect()
+        self._doubt_what_was_cut_off()
+        if self._ask_board:
+            self._adopt()
+        self._look()
+        limit = self._claimable()
+        if not self._reports.waiting and not limit:
+            return self._pause()
+        claims = self._exchange(limit)
+        self._start(claims)
+        more = limit and len(claims) == limit and self._claimable()
+        return 0.0 if self._outcomes or self._reports.waiting or more else self._pause()
+
+    def _pause(self) -> float:
+        poll = self._settings.poll_seconds
+        if not self._running:
+            return poll
+        return max(0.0, min(poll, (self._look_at - self._clock.now()).total_seconds()))
+
+    def stop_claiming(self) -> None:
+        """From now on only report."""
+        self._stopping = True
+
+    def hand_back(self) -> None:
+        """Give back what still runs, say so in the log, and forget the worker."""
+        self._collect()
+        for job in self._running.values():
+            self._reports.add(self._facts.outcome(StepHandedBack, job, reason="it stops"))
+            job.attempt.give_up()
+            self._crew.stop(job)
+        for _ in range(REPORTS_AT_THE_END):
+            if self._reports.waiting:
+                self._exchange(0)
+        self._running.clear()
+        self._board.retire(self.identity)
+        self._log.emit(Signal.WORKER_RELEASED, worker=str(self.identity))
+
+    def close(self) -> None:
+        """Start no handler any more."""
+        self._crew.close()
+
+    def _ended(self, job: Job) -> None:
+        self._outcomes.append(job)
+        self._bell.ring("outcome")
+
+    def _collect(self) -> None:
+        while self._outcomes:
+            job = self._outcomes.popleft()
+            abandoned = self._abandoned.pop(id(job), None) is not None
+            if not abandoned:
+                self._running.pop(job.claim.step_id, None)
+            if job.stored is not None:
+                self._inputs.completed(job.claim.step_id, job.stored.result, job.sessions)
+                self._ring("fact")
+            elif job.fact is None:
+                self._end_without_word(job)
+            elif not self._runs_anew(job):
+                self._reports.add(job.fact)
+
+    def _end_without_word(self, job: Job) -> None:
+        """The coordinator ends an attempt that ran too long; any other one is made again."""
+        if job.timeout_seconds is None:
+            self._ask_board = True
+        elif not job.attempt.lost:
+            self._timed_out[job.claim.step_id] = job
+
+    def _runs_anew(self, job: Job) -> bool:
+        """Whether a later attempt is here: the log would refuse the earlier, and both with it."""
+        step = job.claim.step_id
+        return step in self._running or step in self._reports.steps
+
+    def _look(self) -> None:
+        """Ask the board about the steps that run; see to places that abandoned handlers take."""
+        now = self._clock.now()
+        if now < self._look_at:
+            return
+        jobs = self._running | self._timed_out
+        beats = {step: job.attempt.take_beat() for step, job in jobs.items()}
+        held = watched(self._board, self.identity, beats, self._log)
+        for step, job in jobs.items():
+            found = held.get(step)
+            if found is None or found.attempt != job.claim.attempt:
+                self._give_up(job, now)
+                continue
+            known = job.attempt.cancelled
+            job.attempt.moved(found)
+            if job.attempt.cancelled and not known:
+                self._crew.stop(job)
+        self._see_to_wear(now)
+        self._look_at = now + timedelta(seconds=self._settings.heartbeat_seconds)
+
+    def _give_up(self, job: Job, now: datetime) -> None:
+        """An attempt that was taken away still takes a place here until its handler ends."""
+        step = job.claim.step_id
+        job.attempt.give_up()
+        if self._timed_out.pop(step, None) is job:
+            return
+        if self._running.get(step) is job:
+            del self._running[step]
+        self._abandoned[id(job)] = (job, now)
+        self._crew.stop(job)
+
+    def _see_to_wear(self, now: datetime) -> None:
+        """Abandoned handlers get the grace to end, as they may have been asked to."""
+        grace = timedelta(seconds=self._settings.grace_seconds)
+        stuck = sum(now - since >= grace for _, since in self._abandoned.values())
+        worn_out = 2 * stuck >= self._settings.concurrency
+        if worn_out is self.wear.well:
+            self._board.wear(self.identity, worn_out=worn_out)
+            self.wear = worn(now, stuck, self._settings.concurrency) if worn_out else Health()
+            signal = Signal.WORKER_WORN_OUT if worn_out else Signal.WORKER_RECOVERED
+            self._log.emit(signal, worker=str(self.identity), abandoned=stuck)
+        if worn_out and not self.busy:
+            self.when_worn_out()
+
+    def _claimable(self) -> int:
+        now = self._clock.now()
+        trusted = self._lease is not None and self._lease.is_trusted(now)
+        if self._stopping or not self.wear.well or not trusted:
+            return 0
+        if now >= self._isolate_at:
+            self._see_to_isolation(now)
+        if not self._may_claim:
+            return 0
+        at_work = len(self._running) + len(self._abandoned) + self._reports.stuck
+        if self._isolated:
+            full = at_work >= self._settings.concurrency
+            return 0 if full or self.busy else 1
+        return max(0, min(self._settings.claim_size, self._settings.concurrency - at_work))
+
+    def _see_to_isolation(self, now: datetime) -> None:
+        isolated = self._board.isolate(self.identity, self._catalogue.templates)
+        if isolated is not self._isolated:
+            self._isolated = isolated
+            self._may_claim = True
+            self._log.emit(Signal.WORKER_ISOLATED, worker=str(self.identity), isolated=isolated)
+        self._isolate_at = now + timedelta(seconds=self._settings.poll_seconds)
+
+    def _exchange(self, limit: int) -> list[Claim]:
+        facts = self._reports.waiting
+        try:
+            exchange = self._send(facts, limit)
+        except (StatementRefused, UnstorableEvent):
+            return self._exchange_apart(limit)
+        if limit:
+            self._may_claim = len(exchange.claims) + len(exchange.refused) >= limit
+        self._settle(facts, exchange)
+        return list(exchange.claims)
+
+    def _exchange_apart(self, limit: int) -> list[Claim]:
+        """Each fact alone, then claims. Where it raises, the board knows what was claimed."""
+        refusal = self._reports.one_by_one(self._send, self._settle)
+        claims = list(self._send([], limit).claims)
+        if refusal is not None:
+            self._ask_board = True
+            raise refusal
+        return claims
+
+    def _send(self, facts: Sequence[StepEvent], limit: int) -> Exchange:
+        self._faults.reached("exchanging")
+        try:
+            exchange = self._board.exchange(
+                self.identity,
+                facts,
+                self._catalogue.templates,
+                limit,
+                self._started,
+                quiet=self._quiet and not facts,
+            )
+            self._faults.reached("exchanged")
+        except Exception:
+            self._ask_board = True
+            self._limbo.entered()
+            self._ring("fact")  # it may have been stored all the same
+            raise
+        if facts or not self._quiet:
+            self._ring("fact")
+        return exchange
+
+    def _settle(self, facts: Sequence[StepEvent], exchange: Exchange) -> None:
+        """Refused facts of steps that are still ours get the next version; the others are lost."""
+        refused = self._reports.settle(facts, exchange.refused)
+        anew = {claim.step_id for claim in exchange.claims}
+        for fact in facts:
+            if (
+                isinstance(fact, StepCompleted)
+                and fact.originator_id not in exchange.refused | anew
+            ):
+                self._inputs.completed(fact.originator_id, fact.result)
+        if not refused:
+            return
+        try:
+            astray = self._reports.report_again(refused, self._running.keys() | anew)
+        except Exception:
+            self._ask_board = True  # the claims are not started
+            raise
+        self._ask_board = self._ask_board or astray
+
+    def _started(self, claim: Claim) -> StepStarted:
+        plan = self._catalogue.plan(claim)
+        return self._facts.make(StepStarted, claim, plan, claim.version, worker=self.identity)
+
+    def _start(self, claims: Sequence[Claim]) -> None:
+        if not claims:
+            return
+        try:
+            jobs = self._inputs.jobs(claims)
+        except Exception:
+            self._ask_board = True
+            raise
+        now = self._clock.now()
+        for job in jobs:
+            step = job.claim.step_id
+            self._timed_out.pop(step, None)
+            if step in self._running:
+                self._give_up(self._running[step], now)
+            self._running[step] = job
+        self._crew.run([job for job in jobs if job.fact is None])
+        for job in jobs:
+            if job.fact is not None:
+                self._ended(job)
+        self._log.emit(Signal.WORKER_CLAIMED, steps=len(claims))
+
+    def _doubt_what_was_cut_off(self) -> None:
+        """Ask the board once a poll while what was cut off may still arrive, else now and then."""
+        if self._limbo.asks():
+            self._ask_board = True
+
+    def _adopt(self) -> None:
+        """Run what an exchange claimed whose answer was lost."""
+        known = self._reports.steps | self._running.keys() | self._timed_out.keys()
+        held = [claim for claim in self._board.held(self.identity) if claim.step_id not in known]
+        self._ask_board = False
+        self._start(held)
+
+
+def worn(since: datetime, stuck: int, places: int) -> Health:
+    """The health of a worker that abandoned handlers keep from claiming."""
+    error = (
+        f"{stuck} abandoned handlers take half or more of the worker's {places} places:"
+        " it claims nothing until they end or the process is started anew"
+    )
+    return Health(since, stuck, error)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

@@ -1,0 +1,1 @@
+"""Connections to Postgres, what travels on them, and what their errors mean."""

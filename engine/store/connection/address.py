@@ -1,0 +1,33 @@
+"""Connection strings as they may be shown."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import psycopg
+from psycopg import conninfo
+
+from flowledger.engine.text import HIDDEN
+
+SECRET_PARTS = frozenset({"password", "sslpassword", "oauth_client_secret"})
+
+
+def shown_address(url: str) -> str:
+    """A connection string without its secrets: where it has any, made anew of its other parts.
+
+    A text that is no connection string is not shown at all, since any of it may be a password.
+
+    >>> shown_address("host=db user=ada password='a b' dbname=flow")
+    'postgresql://ada:***@db/flow'
+    """
+    try:
+        parts = conninfo.conninfo_to_dict(url)
+    except psycopg.Error:
+        return HIDDEN
+    if not all(one.isdecimal() for one in str(parts.get("port", "0")).split(",")):
+        return HIDDEN  # an unescaped slash or colon in a password made a port of it
+    if not SECRET_PARTS & parts.keys():
+        return url
+    user, host = quote(str(parts.get("user", ""))), quote(str(parts.get("host", "")), safe="[]:,")
+    port = f":{parts['port']}" if "port" in parts else ""
+    return f"postgresql://{user}:{HIDDEN}@{host}{port}/{quote(str(parts.get('dbname', '')))}"

@@ -1,0 +1,283 @@
+"""The coordinator's store: what it reads and the one transaction that it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+import orjson
+from eventsourcing.persistence import StoredEvent
+
+from flowledger.engine.domain.limits.admission import GateState
+from flowledger.engine.domain.limits.circuits import Kept
+from flowledger.engine.domain.limits.elders import Elder
+from flowledger.engine.domain.templates.template import UNLIMITED, Template, parse_template
+from flowledger.engine.errors import LogCorrupt, UnknownTemplate
+from flowledger.engine.events.base import TaskEvent
+from flowledger.engine.events.step import (
+    DECISION_TOPICS,
+    FACT_TOPICS,
+    TaskCreated,
+    TemplateRegistered,
+)
+from flowledger.engine.ports.coordinator import Commit, Due, Leadership, Recorded, Unreadable
+from flowledger.engine.store.connection.arrays import TextArray, UuidArray
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.limit_json import changes_text, circuits_of, state_of
+from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.store.log.recorder import (
+    LAST,
+    LOG_OF_TOPICS,
+    LedgerDatastore,
+    LedgerRecorder,
+)
+
+FACTS = "select * from flowledger.shard_facts(%s, %s, %s, %s, %b)"
+TOPICS = TextArray(FACT_TOPICS)
+MOST_ELDERS = 16  # of a limit, between two looks
+PASSED = "select flowledger.passed_facts(%s, %s, %s, %b)"
+
+
+class PostgresLedger:
+    """The ledger of one shard in Postgres. `lease_seconds` is renewed with every commit."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what it stands on, and which shard it is
+        self,
+        pool: Pool,
+        mapper: LedgerMapper,
+        clock: DatabaseClock,
+        lease_seconds: float,
+        shard: int = 0,
+        shards: int = 1,
+    ) -> None:
+        self._shard = shard
+        self._shards = shards
+        self._pool = pool
+        self._mapper = mapper
+        self._clock = clock
+        self._lease = lease_seconds
+        self._recorder = LedgerRecorder(LedgerDatastore(pool))
+
+    def lead(self, leader: UUID, lease_seconds: float) -> Leadership | None:
+        """Become or stay the leader; None while another is."""
+        asked = self._clock.asking()
+        row = self._one(
+            "select * from flowledger.lead_shard(%s, %s, %s, %s)",
+            (self._shard, leader, lease_seconds, self._shards),
+        )
+        if row is None:
+            return None
+        epoch, position, now = cast("tuple[int, int, datetime]", row)
+        self._clock.observe(now, asked)
+        return Leadership(epoch, position)
+
+    def resign(self, epoch: int) -> None:
+        """Let another lead at once."""
+        self._one("select flowledger.resign_shard(%s, %s)", (self._shard, epoch))
+
+    def facts(self, after: int, limit: int) -> Sequence[Recorded | Unreadable]:
+        """Facts behind a position, in order. One that cannot be read keeps its place among them."""
+        return [self._read(*row) for row in self._facts(after, limit)]
+
+    def _read(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order
+        self,
+        position: int,
+        stream: UUID,
+        version: int,
+        topic: str,
+        state: bytes,
+        task_id: UUID | None,
+        recorded_at: datetime,
+    ) -> Recorded | Unreadable:
+        try:
+            event = self._mapper.event(stream, version, topic, state, task_id, position)
+        except LogCorrupt as error:
+            return Unreadable(position, task_id, str(error))
+        return Recorded(position, recorded_at, event)
+
+    def passed(self, after: int) -> int:
+        """How far one may go on from a position without passing over a fact.
+
+        Where there is one shard, the position: all facts behind it are the shard's own.
+        """
+        if self._shards == 1:
+            return after
+        row = self._one(PASSED, (self._shard, self._shards, after, TOPICS))
+        return cast("tuple[int]", row)[0]
+
+    def task_events(self, task_id: UUID, until: int) -> Sequence[TaskEvent]:
+        """Its creation, its facts up to a position and all decisions about it, in order."""
+        rows = self._all(
+            "select * from flowledger.decided_events(%s, %s, %s)",
+            (task_id, until, [TaskCreated.topic, *DECISION_TOPICS]),
+        )
+        events = (self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows)
+        return [event for event in events if isinstance(event, TaskEvent)]
+
+    def template(self, template_id: UUID) -> Template:
+        """A registered definition. Raises UnknownTemplate."""
+        with translated():
+            stored = self._recorder.select_events(template_id, limit=1)
+        return registered(stored, template_id, self._mapper)
+
+    def due(self, limit: int, *, orphans: bool) -> Due:
+        """What the clock asks for; with `orphans`, steps of unknown workers are lost too."""
+        mine = (self._shard, self._shards)
+        timers = self._all("select * from flowledger.due_timers(%s, %s, %s)", (limit, *mine))
+        lost = self._all(
+            "select * from flowledger.lost_steps(%s, %s, %s, %s)", (limit, orphans, *mine)
+        )
+        asked = self._clock.asking()
+        row = self._one("select * from flowledger.next_due(%s, %s)", mine)
+        now, next_at = cast("tuple[datetime, datetime | None]", row)
+        self._clock.observe(now, asked)
+        return Due(
+            cast("list[tuple[UUID, str, str]]", timers),
+            cast("list[tuple[UUID, str, UUID]]", lost),
+            next_at,
+            now,
+        )
+
+    def unqueued(self, limit: int) -> Sequence[tuple[UUID, str]]:
+        """Steps that should be queued and may not be; forgets workers and rates on the way."""
+        self._one("select flowledger.forget_workers(), flowledger.forget_rates()", ())
+        rows = self._all(
+            "select * from flowledger.unqueued_steps(%s, %s, %s)",
+            (limit, self._shard, self._shards),
+        )
+        return cast("list[tuple[UUID, str]]", rows)
+
+    def queued_of(
+        self, templates: Sequence[UUID], systems: Sequence[str], limit: int
+    ) -> Sequence[tuple[UUID, str]]:
+        """Queued steps of these that nobody has claimed; what would be claimed last comes first."""
+        rows = self._all(
+            "select * from flowledger.queued_steps_of(%s, %s, %s, %s, %s)",
+            (UuidArray(templates), TextArray(systems), limit, self._shard, self._shards),
+        )
+        return cast("list[tuple[UUID, str]]", rows)
+
+    def submissions(self, limit: int) -> Sequence[TaskCreated | Unreadable]:
+        """Tasks left by applications in transactions of their own, oldest first."""
+        rows = self._all(
+            "select * from flowledger.left_submissions(%s, %s, %s)",
+            (limit, self._shard, self._shards),
+        )
+        return [self._left(*row) for row in rows]
+
+    def _left(self, number: int, task_id: UUID, topic: str, state: bytes) -> Any:
+        try:
+            event = self._mapper.event(task_id, 1, topic, state, task_id)
+        except LogCorrupt as error:
+            return Unreadable(0, task_id, f"its submission cannot be read: {error}")
+        if not isinstance(event, TaskCreated):
+            return Unreadable(0, task_id, f"its submission is a {topic}, not a task.created")
+        return event.model_copy(update={"submission": number})
+
+    def park(self, epoch: int, position: int, reasons: Mapping[UUID, str]) -> None:
+        """Note which tasks are left alone, and why. Raises LeadershipLost."""
+        self._one(
+            "select flowledger.park_tasks(%s, %s, %s, %s, %b)",
+            (self._shard, epoch, position, UuidArray([*reasons]), TextArray([*reasons.values()])),
+        )
+
+    def unpark(self, epoch: int, tasks: Sequence[UUID]) -> None:
+        """These go on: what was decided about them is stored."""
+        self._one("select flowledger.unpark_tasks(%s, %s, %s)", (self._shard, epoch, [*tasks]))
+
+    def parked(self) -> Sequence[UUID]:
+        """The tasks that the leader before left alone; all of them are to be tried again."""
+        rows = self._all("select flowledger.try_parked(%s, %s)", (self._shard, self._shards))
+        return [task for (task,) in rows]
+
+    def wanted(self, limit: int) -> Sequence[UUID]:
+        """Parked tasks that are to be tried again."""
+        query = "select flowledger.wanted_tasks(%s, %s, %s)"
+        return [task for (task,) in self._all(query, (limit, self._shard, self._shards))]
+
+    def limits(self) -> GateState:
+        """What is stored of limits, with the steps of the shard that wait."""
+        row = self._one(LIMITS, (self._shard, self._shards))
+        return state_of(orjson.loads(cast("tuple[str]", row)[0]))
+
+    def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[Kept]]:
+        """How many slots of these keys are in use, 0 included, and every circuit."""
+        rows = self._all("select * from flowledger.slots_in_use(%s)", (TextArray(keys),))
+        row = self._one("select flowledger.circuits_now()::text", ())
+        stored = cast("tuple[str | None]", row)[0]
+        return dict(cast("list[tuple[str, int]]", rows)), circuits_of(orjson.loads(stored or "[]"))
+
+    def elders(self, turns: Mapping[str, float]) -> Sequence[Elder]:
+        """Steps of other shards that wait for slots of these keys with smaller turns than these."""
+        if self._shards == 1 or not turns:
+            return ()
+        rows = self._all(
+            "select * from flowledger.elders(%s, %s::float8[], %s, %s, %s)",
+            (TextArray([*turns]), [*turns.values()], MOST_ELDERS, self._shard, self._shards),
+        )
+        return [Elder(*row) for row in rows]
+
+    def tidy(self) -> None:
+        """Vacuum the queue. A role that may not is only warned by the server."""
+        with translated(), self._pool.connection() as connection:
+            connection.execute("vacuum (truncate false, skip_locked true) flowledger.queue")
+
+    def commit(self, commit: Commit) -> None:
+        """Store all of it or nothing. Raises LeadershipLost, or StreamMoved."""
+        self._one(
+            COMMIT,
+            (
+                *(self._shard, commit.epoch, commit.old, commit.new, self._lease),
+                *(self._mapper.columns(commit.events) if commit.events else (None,) * 6),
+                commit.dropped or None,
+                commit.signalled or None,
+                _json(commit.queued),
+                _json(commit.steps),
+                _json(commit.tasks),
+                commit.untimed or None,
+                _json(commit.timers),
+                commit.submissions or None,
+                commit.answers,
+                changes_text(commit.limits) if commit.limits else None,
+            ),
+        )
+
+    def _facts(self, after: int, limit: int) -> list[tuple[Any, ...]]:
+        if self._shards == 1:
+            return self._all(LOG_OF_TOPICS, (after, LAST, TOPICS, limit))
+        return self._all(FACTS, (self._shard, self._shards, after, limit, TOPICS))
+
+    def _one(self, query: Any, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
+        with translated(), self._pool.connection() as connection:
+            return connection.execute(query, parameters, binary=True).fetchone()
+
+    def _all(self, query: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with translated(), self._pool.connection() as connection:
+            return connection.execute(query, parameters, binary=True).fetchall()
+
+
+COMMIT = (
+    "select flowledger.commit_decisions("
+    "%s::int, %s::bigint, %s::bigint, %s::bigint, %s::float8,"
+    " %s, %s, %s, %s, %s, %s,"
+    " %s::uuid[], %s::uuid[], %s::json, %s::json, %s::json, %s::uuid[], %s::json, %s::bigint[],"
+    " %s::boolean, %s::json)"
+)
+LIMITS = "select flowledger.limits_in_use(%s, %s)::text"
+
+
+def _json(rows: Sequence[dict[str, Any]]) -> str | None:
+    return orjson.dumps(rows).decode() if rows else None
+
+
+def registered(stored: Sequence[StoredEvent], template_id: UUID, mapper: LedgerMapper) -> Template:
+    """The definition in a template's stream. Raises UnknownTemplate where the stream is empty."""
+    for row in stored:
+        event = mapper.to_domain_event(row)
+        if isinstance(event, TemplateRegistered):
+            return parse_template(event.definition, f"the log's template {template_id}", UNLIMITED)
+    raise UnknownTemplate(f"no template {template_id} is registered")

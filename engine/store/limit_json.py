@@ -1,0 +1,149 @@
+"""What is stored of limits, to and from the JSON in which it travels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from flowledger.engine.domain.limits.admission import GateChanges, GateState
+from flowledger.engine.domain.limits.circuit_breaker import Circuit, CircuitState
+from flowledger.engine.domain.limits.circuits import CircuitChanges, Kept
+from flowledger.engine.domain.limits.demand import MICROSECOND, Demand, RateLimit, SlotLimit
+from flowledger.engine.domain.limits.wait_queue import Waiter
+from flowledger.engine.domain.machine.task_run import Hold
+
+Json = dict[str, Any]
+
+
+def changes_text(changes: GateChanges) -> str:
+    """The argument of flowledger.store_limits."""
+    holders = sorted(changes.slots.holders.items())
+    rates = sorted(changes.rates.items())
+    parts: Json = {
+        "gone": changes.gone,
+        "waiters": [waiter_row(waiter) for waiter in changes.waiters],
+        "holders": [{"step_id": step, "keys": keys} for step, keys in holders],
+        "rates": [{"limit_key": key, "old": old, "new": new} for key, (old, new) in rates],
+        "circuits": circuit_rows(changes.circuits),
+    }
+    parts = {name: rows for name, rows in parts.items() if rows}
+    return orjson.dumps({**parts, "most": dict(changes.slots.most)}).decode()
+
+
+def waiter_row(waiter: Waiter) -> Json:
+    """A row of the held steps."""
+    return {
+        "step_id": waiter.step_id,
+        "task_id": waiter.task_id,
+        "step": waiter.step,
+        "kind": waiter.hold.kind,
+        "limit_key": waiter.hold.key,
+        "turn": waiter.turn,
+        "since": waiter.since,
+        "until": waiter.hold.until,
+        "demand": demand_json(waiter.demand),
+    }
+
+
+def demand_json(demand: Demand) -> Json:
+    """A demand for a column; intervals are in microseconds."""
+    return {
+        "template_id": demand.template_id,
+        "system": demand.system,
+        "slots": [list(limit) for limit in demand.slots],
+        "rates": [[key, interval // MICROSECOND, burst] for key, interval, burst in demand.rates],
+    }
+
+
+def circuit_rows(changes: CircuitChanges) -> list[Json]:
+    """Rows of circuits: the changed ones whole, of the others what was relied on."""
+    changed = {circuit.system: circuit for circuit in changes.changed}
+    return [
+        {"system": system, "revision": revision, **circuit_fields(changed.get(system))}
+        for system, revision in sorted(changes.relied.items())
+    ]
+
+
+def circuit_fields(circuit: Circuit | None) -> Json:
+    """What is stored of a circuit; nothing of one that did not change."""
+    if circuit is None:
+        return {}
+    return {
+        "state": circuit.state,
+        "failures": circuit.failures,
+        "openings": circuit.openings,
+        "open_until": circuit.open_until,
+        "probes": sorted(circuit.probes),
+        "stream_version": circuit.version,
+        "changed_at": circuit.at,
+    }
+
+
+def state_of(stored: Json) -> GateState:
+    """What flowledger.limits_in_use returned."""
+    holders: dict[str, list[str]] = stored["holders"] or {}
+    expected: dict[str, str] = stored["expected"] or {}
+    return GateState(
+        in_use=stored["in_use"] or {},
+        holders={UUID(step): tuple(keys) for step, keys in holders.items()},
+        expected={key: moment(text) for key, text in expected.items()},
+        circuits=tuple(circuits_of(stored["circuits"] or ())),
+        paused=frozenset(UUID(template) for template in stored["paused"] or ()),
+        waiters=tuple(waiter_of(row) for row in stored["waiters"] or ()),
+    )
+
+
+def circuits_of(rows: Iterable[Json]) -> list[Kept]:
+    """Rows of circuits, read."""
+    return [
+        Kept(
+            Circuit(
+                system=row["system"],
+                state=CircuitState(row["state"]),
+                failures=row["failures"],
+                openings=row["openings"],
+                open_until=moment(row["open_until"]) if row["open_until"] else None,
+                probes=frozenset(map(UUID, row["probes"])),
+                version=row["stream_version"],
+                at=moment(row["changed_at"]) if row["changed_at"] else None,
+            ),
+            row["revision"],
+        )
+        for row in rows
+    ]
+
+
+def waiter_of(row: Json) -> Waiter:
+    """A row of the held steps, read."""
+    until = moment(row["until"]) if row["until"] else None
+    return Waiter(
+        turn=row["turn"],
+        step_id=UUID(row["step_id"]),
+        task_id=UUID(row["task_id"]),
+        step=row["step"],
+        since=moment(row["since"]),
+        hold=Hold(row["kind"], row["limit_key"], until),
+        demand=demand_of_json(row["demand"]),
+    )
+
+
+def demand_of_json(stored: Json) -> Demand:
+    """A demand out of its column."""
+    return Demand(
+        UUID(stored["template_id"]),
+        stored["system"],
+        tuple(SlotLimit(key, limit) for key, limit in stored["slots"]),
+        tuple(
+            RateLimit(key, timedelta(microseconds=interval), burst)
+            for key, interval, burst in stored["rates"]
+        ),
+    )
+
+
+def moment(text: str) -> datetime:
+    """A time as Postgres writes it in JSON, in UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC)

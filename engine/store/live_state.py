@@ -1,0 +1,107 @@
+"""What stands around a task, read from the rows beside the log in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from flowledger.engine.domain.explain.live_state import (
+    COUNTED,
+    PATIENCE,
+    SHOWN,
+    HeldStanding,
+    Holder,
+    LimitStanding,
+    ParkedStanding,
+    ProjectionStanding,
+    QueueStanding,
+    ShardStanding,
+    Surroundings,
+    WorkerStanding,
+)
+from flowledger.engine.store.connection.arrays import TextArray
+from flowledger.engine.store.connection.pool import Connection
+from flowledger.engine.store.limit_json import circuits_of, demand_of_json
+
+SHARD = "select * from flowledger.shard_standing(%s)"
+QUEUE = "select * from flowledger.queue_standing(%s, %s::int)"
+HELD = "select * from flowledger.find_held_steps(%s, %s::int)"
+WORKERS = "select * from flowledger.worker_standing(%s, %s)"
+HOLDERS = "select * from flowledger.slot_holders(%b, %s::int)"
+IN_USE = "select * from flowledger.slots_in_use(%b)"
+EXPECTED = "select * from flowledger.expected_at(%b)"
+CIRCUITS = "select flowledger.circuits_now()"
+PARKED = "select * from flowledger.parked_now(%s)"
+PROJECTIONS = "select * from flowledger.projections_behind(%s::bigint, %s)"
+
+
+def surroundings_of(
+    connection: Connection, task_id: UUID, template_id: UUID | None, last: int
+) -> Surroundings:
+    """What stands around the task; `last` is the position of its last event, 0 for none."""
+    ((*shard, now),) = _rows(connection, SHARD, task_id)
+    queue = [QueueStanding(*row) for row in _rows(connection, QUEUE, task_id, COUNTED)]
+    held = [_held(*row) for row in _rows(connection, HELD, task_id, COUNTED)]
+    waiting = [row for row in queue if row.before is not None]
+    return Surroundings(
+        now=now.astimezone(UTC),
+        shard=ShardStanding(*shard),
+        queue={row.step: row for row in queue},
+        held={row.step: row for row in held},
+        workers=_workers(connection, template_id, waiting) if waiting else (),
+        limits=_limits(connection, held),
+        projections=tuple(
+            ProjectionStanding(*row) for row in _rows(connection, PROJECTIONS, last, PATIENCE)
+        ),
+        parked=_parked(_rows(connection, PARKED, task_id)),
+    )
+
+
+def _parked(rows: list[tuple[Any, ...]]) -> ParkedStanding | None:
+    for reason, since, tried_at, wanted in rows:
+        return ParkedStanding(reason, since.astimezone(UTC), tried_at.astimezone(UTC), wanted)
+    return None
+
+
+def _workers(
+    connection: Connection, template_id: UUID | None, waiting: Iterable[QueueStanding]
+) -> tuple[WorkerStanding, ...]:
+    counted = not all(row.far_back for row in waiting)
+    return tuple(WorkerStanding(*row) for row in _rows(connection, WORKERS, template_id, counted))
+
+
+def _held(step: str, kind: Any, key: str, *rest: Any) -> HeldStanding:
+    since, until, demand, before = rest
+    return HeldStanding(step, kind, key, since, until, demand_of_json(demand), before)
+
+
+def _limits(connection: Connection, held: Iterable[HeldStanding]) -> LimitStanding:
+    demands = [row.demand for row in held]
+    slots = TextArray(sorted({limit.key for demand in demands for limit in demand.slots}))
+    rates = TextArray(sorted({limit.key for demand in demands for limit in demand.rates}))
+    if not demands:
+        return LimitStanding()
+    holders: defaultdict[str, list[Holder]] = defaultdict(list)
+    for key, *holder in _rows(connection, HOLDERS, slots, SHOWN):
+        holders[key].append(Holder(*holder))
+    expected: list[tuple[str, datetime]] = [
+        (key, at.astimezone(UTC)) for key, at in _rows(connection, EXPECTED, rates)
+    ]
+    ((circuits,),) = _rows(connection, CIRCUITS)
+    return LimitStanding(
+        in_use=dict(_pairs(connection, slots)),
+        holders={key: tuple(found) for key, found in holders.items()},
+        expected=dict(expected),
+        circuits=tuple(circuits_of(circuits or ())),
+    )
+
+
+def _pairs(connection: Connection, keys: TextArray) -> list[tuple[str, int]]:
+    return [(key, count) for key, count in _rows(connection, IN_USE, keys)]
+
+
+def _rows(connection: Connection, query: Any, *parameters: Any) -> list[tuple[Any, ...]]:
+    return connection.execute(query, parameters, binary=True).fetchall()

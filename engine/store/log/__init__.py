@@ -1,0 +1,1 @@
+"""Events in the log of Postgres, through the `eventsourcing` library."""

@@ -1,0 +1,1 @@
+"""The database's schema: its migrations, and the page that describes it."""

@@ -1,0 +1,25 @@
+"""The rights of lesser roles: what the schema says of each, and how it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowledger.engine.store.connection.pool import Connection
+
+ROLES = ("reader", "auditor", "submitter", "operator", "worker", "coordinator")
+PRESENT = "select to_regrole(%s) is not null"
+
+
+def grants_of(connection: Connection, role: str) -> Sequence[str]:
+    """The statements that give a role its rights, the first of which makes it."""
+    rows = connection.execute("select * from flowledger.role_grants(%s)", (role,)).fetchall()
+    return [f"create role flowledger_{role} nologin", *(statement for (statement,) in rows)]
+
+
+def grant(connection: Connection, role: str, statements: Sequence[str]) -> None:
+    """Carry out such statements in one transaction; a role that is there is not made."""
+    create, *grants = statements
+    with connection.transaction():
+        present = connection.execute(PRESENT, (f"flowledger_{role}",)).fetchone()
+        for statement in grants if present == (True,) else (create, *grants):
+            connection.execute(statement.encode())

@@ -1,0 +1,103 @@
+"""Who leads which shard, and how many shards there are."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+import psycopg
+
+from flowledger.engine.domain.leases import Attendance, Lease
+from flowledger.engine.errors import ShardsBehind, ShardsDiffer
+from flowledger.engine.events.step import FACT_TOPICS
+from flowledger.engine.store.connection.arrays import TextArray
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.connection.errors import FACTS_LEFT, translated
+from flowledger.engine.store.connection.pool import Pool
+
+LEASES = "select * from flowledger.shard_leases()"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRow:
+    """A shard as an operator wants to see it.
+
+    `behind` counts the facts that are still to be decided on. `lease_left` is in seconds, and None
+    where the shard was never led. `host` and `pid` are None where the leader is not registered.
+    """
+
+    shard: int
+    leader: UUID | None
+    host: str | None
+    pid: int | None
+    epoch: int
+    position: int
+    behind: int
+    lease_left: float | None
+
+
+class PostgresRoster:
+    """The rows of coordinator processes and of shards. Methods raise DatabaseUnavailable."""
+
+    def __init__(self, pool: Pool, clock: DatabaseClock) -> None:
+        self._pool = pool
+        self._clock = clock
+
+    def attend(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Attendance:
+        """Say that the process is there for so long and leads these shards; see who else is."""
+        asked = self._clock.asking()
+        ((now,),) = self._all(
+            "select flowledger.renew_coordinator(%s, %s, %s, %s)",
+            (process, socket.gethostname(), os.getpid(), lease_seconds),
+        )
+        self._clock.observe(cast("datetime", now), asked)
+        if led:
+            self._all(
+                "select flowledger.renew_shards(%s, %s, %s)", (process, [*led], lease_seconds)
+            )
+        live = self._all("select flowledger.live_coordinators()")
+        leases = self._all(LEASES)
+        return Attendance([row[0] for row in live], [Lease(*row[:3]) for row in leases])
+
+    def leave(self, process: UUID) -> None:
+        """The process takes no share any more."""
+        self._all("select flowledger.retire_coordinator(%s)", (process,))
+
+    def shards(self) -> Sequence[ShardRow]:
+        """The shards, by number."""
+        rows = self._all("select * from flowledger.list_shards(%b)", (TextArray(FACT_TOPICS),))
+        return [ShardRow(*row) for row in rows]
+
+    def resize(self, shards: int) -> None:
+        """Change how many shards there are; nothing where there are as many.
+
+        Raises ShardsBehind where facts are left that are not decided on.
+        """
+        try:
+            self._all("select flowledger.set_shards(%s, %b)", (shards, TextArray(FACT_TOPICS)))
+        except psycopg.Error as error:
+            if error.sqlstate == FACTS_LEFT:
+                raise ShardsBehind(str(error.diag.message_primary)) from error
+            raise
+
+    def expect(self, shards: int | None) -> None:
+        """Make so many where no coordinator has ever led; None takes what is there.
+
+        Raises ShardsDiffer where there are other many.
+        """
+        if shards is None:
+            return
+        found = self._all(LEASES)
+        if len(found) != shards:
+            if any(epoch for *_, epoch in found):
+                raise ShardsDiffer(len(found), shards)
+            self.resize(shards)
+
+    def _all(self, query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with translated(), self._pool.connection() as connection:
+            return connection.execute(query, parameters, binary=True).fetchall()

@@ -1,0 +1,337 @@
+"""Transactional steps: what a handler writes and the completion of its step are one commit.
+
+Protocol. A handler is lent a cursor in a transaction that is open. When it returns, whatever its
+rows put off to the end of the transaction is done, then `complete_step` releases the queue row and
+appends the completion, and the transaction commits: these are one message to the server, so the
+lock of the log, which is taken last, is held for no answer of ours and over no code of the user's.
+
+What can go wrong.
+- The step is another's by now: `complete_step` refuses, everything is rolled back.
+- The handler ended the transaction: its connection and its cursor refuse that; where it found
+  another way, the mark that was set for the transaction is gone, and `complete_step` refuses.
+- The handler closed the connection, or left it in the middle of something, or the server ended the
+  session: nothing is stored, and the attempt has failed, like any other.
+- The connection is lost on the way to the commit: nobody knows whether it is stored. The log is
+  asked, under its lock, so that a commit that is still under way is waited for. Where it is not
+  stored, or cannot be asked, the attempt has failed; the log refuses that if the completion is
+  there.
+- The handler is abandoned after a timeout: its transaction is of no use to anybody, and the server
+  ends it when it lies idle for longer than the whole attempt might have taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from threading import Semaphore
+from types import MappingProxyType
+from typing import Any, LiteralString, Self, cast
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg import sql
+from psycopg.abc import Params, Query
+from psycopg.pq import PipelineStatus
+from psycopg.rows import TupleRow
+
+from flowledger.engine.config import Settings
+from flowledger.engine.errors import (
+    DatabaseUnavailable,
+    EngineClosed,
+    StepLost,
+    StreamMoved,
+    TransactionEnded,
+)
+from flowledger.engine.events.step import StepCompleted
+from flowledger.engine.ports.client import Claim
+from flowledger.engine.ports.coordinator import NO_FAULTS, FaultPoints
+from flowledger.engine.store.connection.dial import dial
+from flowledger.engine.store.connection.errors import (
+    NOT_HELD,
+    STREAM_MOVED,
+    TRANSACTION_ENDED,
+    sentence,
+    translated,
+)
+from flowledger.engine.store.connection.pool import Pool, unavailable, with_keepalives
+from flowledger.engine.store.connection.restricted import ENDS
+from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
+
+PREPARE_THRESHOLD, PREPARED_MAX = 5, 100
+"""As psycopg has them: from which use on a statement is prepared, and how many are."""
+BEGIN: LiteralString = """
+    begin isolation level read committed, not deferrable;
+    set local flowledger.transaction = {mark};
+    set local lock_timeout = {lock};
+    set local statement_timeout = {statement};
+    set local idle_in_transaction_session_timeout = {idle}
+"""
+COMPLETE: LiteralString = """
+    set constraints all immediate;
+    set local lock_timeout = 0;
+    select flowledger.complete_step(%s, %s, %s, %s, %s, %s);
+    commit
+"""
+# All of `discard all` but the statements that psycopg prepared, and believes to be there.
+CLEAN: LiteralString = """
+    close all;
+    set session authorization default;
+    reset role;
+    reset all;
+    do $$ declare v_name text; begin
+        for v_name in select name from pg_catalog.pg_prepared_statements where from_sql loop
+            execute pg_catalog.format('deallocate %I', v_name);
+        end loop;
+    end $$;
+    unlisten *;
+    select pg_advisory_unlock_all();
+    discard plans;
+    discard sequences;
+    discard temp
+"""
+
+
+class LentCursor(psycopg.Cursor[Any]):
+    """A handler's cursor: everything but the end of the transaction, and only within the step."""
+
+    def __init__(self, connection: Any, **options: Any) -> None:
+        super().__init__(connection, **options)
+        self._lending = connection.lending
+
+    def _start_query(self, query: Query | None = None) -> Any:
+        if self._lending is not getattr(self._conn, "lending", None):
+            raise psycopg.InterfaceError("the step that this cursor was lent to has ended")
+        return super()._start_query(query)
+
+    def execute(
+        self,
+        query: Any,
+        params: Params | None = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool | None = None,
+    ) -> Self:
+        """As psycopg's. Raises TransactionEnded for a statement that would end the transaction."""
+        refuse_end(self.connection, query)
+        return super().execute(query, params, prepare=prepare, binary=binary)
+
+    def executemany(
+        self, query: Query, params_seq: Iterable[Params], *, returning: bool = False
+    ) -> None:
+        """As psycopg's. Raises TransactionEnded for a statement that would end the transaction."""
+        refuse_end(self.connection, query)
+        super().executemany(query, params_seq, returning=returning)
+
+
+class LentConnection(psycopg.Connection[TupleRow]):
+    """A connection that a handler cannot end the transaction of, while `lent_to` names its step."""
+
+    lent_to: str | None = None
+    lending: object = None
+    _untouched: Mapping[str, Any] = MappingProxyType({})
+
+    def lend(self, step: str | None) -> None:
+        """From now on it is lent to the step; to nobody where there is none.
+
+        What the last one set on it (factories, adapters, handlers, thresholds) is as it was first.
+        """
+        if not self._untouched:
+            self._untouched = MappingProxyType(vars(self).copy())
+        untouched = self._untouched
+        vars(self).clear()
+        vars(self).update(untouched, _untouched=untouched, lent_to=step, lending=object())
+        self._adapters = None
+        self._notice_handlers.clear()
+        self._notify_handlers.clear()
+        if self._notifies_backlog is not None:
+            self._notifies_backlog.clear()
+        self._prepared.prepare_threshold = PREPARE_THRESHOLD
+        self._prepared.prepared_max = PREPARED_MAX
+
+    def commit(self) -> None:
+        """As psycopg's. Raises TransactionEnded while it is lent."""
+        refuse_end(self, b"commit")
+        super().commit()
+
+    def rollback(self) -> None:
+        """As psycopg's. Raises TransactionEnded while it is lent."""
+        refuse_end(self, b"rollback")
+        super().rollback()
+
+
+def refuse_end(connection: object, query: object) -> None:
+    """Raise TransactionEnded where the connection is lent and the statement ends transactions."""
+    if not isinstance(connection, LentConnection) or connection.lent_to is None:
+        return
+    if ENDS.match(words_of(query, connection)):
+        raise TransactionEnded(connection.lent_to)
+
+
+def words_of(query: object, connection: LentConnection) -> str:
+    """The text of a statement in whichever form psycopg takes it."""
+    if isinstance(query, bytes):
+        return query.decode("utf-8", "replace")
+    return query if isinstance(query, str) else sql.as_string(query, connection)
+
+
+class PostgresTransactions:
+    """Transactions on connections of their own, at most `worker.transactional_connections`."""
+
+    def __init__(
+        self,
+        url: str,
+        pool: Pool,
+        mapper: LedgerMapper,
+        settings: Settings,
+        faults: FaultPoints = NO_FAULTS,
+    ) -> None:
+        self._pool = pool
+        self._mapper = mapper
+        self._settings = settings.worker
+        self._faults = faults
+        self._url = with_keepalives(url, settings.database.silence_seconds)
+        self._database = settings.database
+        # Who waits for a connection waits as long as its step's timeout lets it.
+        self._places = Semaphore(self._settings.transactional_connections)
+        self._lent = Pool(
+            self._connected,
+            max_size=self._settings.transactional_connections,
+            timeout_seconds=settings.database.connect_timeout_seconds,
+        )
+
+    def run(
+        self,
+        worker: UUID,
+        claim: Claim,
+        timeout_seconds: float | None,
+        work: Callable[[object], StepCompleted],
+    ) -> StepCompleted | None:
+        """Call `work` with a cursor; what it wrote and what it returns are stored together.
+
+        None where there was no connection to call it with. Raises what `work` raises, StepLost,
+        TransactionEnded, and DatabaseUnavailable where the connection was lost before the commit;
+        then nothing is stored, or the log refuses that the step failed.
+        """
+        with self._places, ExitStack() as lent:
+            try:
+                connection = cast("LentConnection", lent.enter_context(self._lent.connection()))
+            except (DatabaseUnavailable, EngineClosed):
+                return None
+            lent.callback(leave, connection)
+            mark = str(uuid4())
+            if not self._begun(connection, mark, timeout_seconds):
+                return None
+            fact = self._worked(connection, claim, work)
+            stored = self._mapper.to_stored_event(fact)
+            place = (worker, claim.step_id, claim.attempt, mark)
+            self._complete(connection, claim, place, stored)
+            return fact
+
+    def close(self) -> None:
+        """Close its connections; one that is lent still when it comes back."""
+        self._lent.close()
+
+    def _connected(self) -> LentConnection:
+        database = self._database
+        try:
+            # Of the settings, a handler has those of its role: it speaks here, too.
+            return dial(
+                self._url,
+                LentConnection,
+                timeout_seconds=database.connect_timeout_seconds,
+                settings={},
+                application_name=database.application_name,
+                cursor_factory=LentCursor,
+            )
+        except psycopg.Error as error:
+            raise unavailable(self._url, error) from error
+
+    def _begun(self, connection: LentConnection, mark: str, timeout_seconds: float | None) -> bool:
+        settings = self._settings
+        begin = sql.SQL(BEGIN).format(
+            mark=sql.Literal(mark),
+            lock=sql.Literal(milliseconds(settings.transaction_lock_seconds)),
+            statement=sql.Literal(milliseconds(settings.transaction_statement_seconds)),
+            idle=sql.Literal(milliseconds(timeout_seconds or 0)),
+        )
+        try:
+            connection.execute(begin, prepare=False)
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _worked(
+        self, connection: LentConnection, claim: Claim, work: Callable[[object], StepCompleted]
+    ) -> StepCompleted:
+        connection.lend(claim.step)
+        try:
+            with connection.cursor() as cursor:
+                return work(cursor)
+        finally:
+            connection.lend(None)
+
+    def _complete(
+        self,
+        connection: LentConnection,
+        claim: Claim,
+        place: tuple[UUID, UUID, int, str],
+        stored: LedgerEvent,
+    ) -> None:
+        self._faults.reached("completing")
+        try:
+            refuse_pipeline(connection)
+            cursor = psycopg.ClientCursor(connection)
+            cursor.execute(COMPLETE, (*place, stored.state, stored.encoding))
+            self._faults.reached("completed")
+        except psycopg.Error as error:
+            if error.sqlstate == NOT_HELD:
+                raise StepLost(claim.step) from error
+            if error.sqlstate == TRANSACTION_ENDED:
+                raise TransactionEnded(claim.step) from error
+            if error.sqlstate == STREAM_MOVED:
+                raise StreamMoved(sentence(error)) from error
+            if not cut_off(error, connection):
+                raise
+            if not self._is_recorded(stored):
+                raise DatabaseUnavailable(
+                    f"step {claim.step!r}: the connection of its transaction was closed or left in"
+                    f" use, and nothing is stored: {sentence(error)}",
+                    error.sqlstate,
+                ) from error
+
+    def _is_recorded(self, stored: LedgerEvent) -> bool:
+        """Whether the completion is in the log; False also where the log cannot be asked."""
+        query = "select flowledger.is_recorded(%s, %s)"
+        try:
+            with translated(), self._pool.connection() as connection:
+                row = connection.execute(query, (stored.originator_id, stored.state)).fetchone()
+        except DatabaseUnavailable:
+            return False
+        return bool(row and row[0])
+
+
+def refuse_pipeline(connection: LentConnection) -> None:
+    """Raise psycopg's OperationalError in pipeline mode, in which no statement is waited for."""
+    if connection.pgconn.pipeline_status != PipelineStatus.OFF:
+        raise psycopg.OperationalError("the connection is in pipeline mode")
+
+
+def cut_off(error: psycopg.Error, connection: LentConnection) -> bool:
+    """Whether the connection is lost, rather than a statement refused."""
+    lost = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+    return lost and (connection.closed or error.sqlstate is None)
+
+
+def milliseconds(seconds: float) -> str:
+    """Seconds as the server's settings take them; 0 is no limit."""
+    return str(max(1, round(seconds * 1000))) if seconds else "0"
+
+
+def leave(connection: LentConnection) -> None:
+    """End what is open, and leave nothing of one handler's session to the next."""
+    try:
+        refuse_pipeline(connection)
+        connection.rollback()
+        connection.execute(CLEAN, prepare=False)
+    except psycopg.Error:
+        connection.close()

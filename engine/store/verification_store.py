@@ -1,0 +1,199 @@
+"""What is stored, as whoever verifies it reads it: many tasks in one snapshot, rows as values."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+import orjson
+
+from flowledger.engine.domain.limits.circuit_breaker import Circuit
+from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.domain.verify.log import Entry
+from flowledger.engine.domain.verify.replay import Difference, Row
+from flowledger.engine.domain.verify.shared_rows import Apart, streams_of
+from flowledger.engine.domain.verify.task import Evidence
+from flowledger.engine.errors import LogCorrupt
+from flowledger.engine.events.step import TaskCreated
+from flowledger.engine.store.connection.arrays import TextArray, UuidArray
+from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.pool import Connection, Pool
+from flowledger.engine.store.coordinator_store import registered
+from flowledger.engine.store.limit_json import circuits_of
+from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
+
+TASKS = "select * from flowledger.tasks_after(%s, %s)"
+EVENTS = "select * from flowledger.events_of_tasks(%b)"
+ROWS = "select * from flowledger.rows_of_tasks(%b)"
+OWNERS = "select * from flowledger.identity_owners(%b)"
+NOW = "select flowledger.clock()"
+KNOWN = "select flowledger.is_known_task(%s)"
+WALK = "select * from flowledger.streams_apart(%s, %s)"
+STREAMS = "select * from flowledger.events_of_streams(%b)"
+TEMPLATES = "select * from flowledger.rows_of_templates(%b)"
+CIRCUITS = "select flowledger.circuits_now()::text"
+SHARDS = "select * from flowledger.shards_now()"
+STRAYS = "select * from flowledger.stray_rows()"
+MISCOUNTS = "select * from flowledger.miscounts()"
+IDS = frozenset({"task_id", "template_id", "step_id", "worker_id"})
+TIMES = frozenset({"created_at", "ended_at", "due_at"})
+
+
+class PostgresEvidences:
+    """Evidence in Postgres."""
+
+    def __init__(self, pool: Pool, mapper: LedgerMapper) -> None:
+        self._pool = pool
+        self._mapper = mapper
+        self._recorder = LedgerRecorder(LedgerDatastore(pool))
+
+    def tasks_after(self, after: UUID, limit: int) -> Sequence[tuple[UUID, int]]:
+        """Tasks behind one, by id, with how many events each has."""
+        return cast("list[tuple[UUID, int]]", self._all(TASKS, (after, limit)))
+
+    def evidence(self, tasks: Sequence[UUID]) -> Sequence[Evidence]:
+        """All that is stored of these tasks, in their order."""
+        wanted = (UuidArray(tasks),)
+        with self._snapshot() as connection:
+            events = _fetched(connection, EVENTS, wanted)
+            rows = _fetched(connection, ROWS, wanted)
+            log: defaultdict[UUID, list[Entry]] = defaultdict(list)
+            for owner, *event in events:
+                log[owner].append(self._entry(event))
+            identities = [identity for its in log.values() for identity in _identities(its)]
+            owners = _fetched(connection, OWNERS, (TextArray(identities),)) if identities else []
+            ((now,),) = _fetched(connection, NOW, ())
+        beside = _by_owner(rows)
+        return [
+            Evidence(
+                task_id=task,
+                position=max((row["position"] for row in beside[task]["shard"]), default=0),
+                now=now,
+                log=log[task],
+                rows=beside[task],
+                owners=dict(cast("list[tuple[str, UUID]]", owners)),
+            )
+            for task in tasks
+        ]
+
+    def template(self, template_id: UUID) -> Template:
+        """A registered definition. Raises UnknownTemplate, LogCorrupt, InvalidTemplate."""
+        with translated():
+            stored = self._recorder.select_events(template_id, limit=1)
+        return registered(stored, template_id, self._mapper)
+
+    def known(self, task_id: UUID) -> bool:
+        """Whether the task was submitted."""
+        return bool(self._all(KNOWN, (task_id,))[0][0])
+
+    def streams_apart(self, after: UUID, limit: int) -> tuple[UUID | None, Sequence[UUID]]:
+        """The last of so many streams behind one, and those of them that are no known task's."""
+        ((_, last, streams),) = self._all(WALK, (after, limit))
+        return last, streams
+
+    def apart(self, streams: Sequence[UUID]) -> Apart:
+        """These streams and the rows that belong to them; all circuits where there are none."""
+        with self._snapshot() as connection:
+            ((text,),) = _fetched(connection, CIRCUITS, ())
+            circuits = streams_of(kept.circuit for kept in circuits_of(orjson.loads(text or "[]")))
+            wanted = (UuidArray(streams or list(circuits)),)
+            events = _fetched(connection, STREAMS, wanted)
+            rows = _by_owner(_fetched(connection, TEMPLATES, wanted))
+        return self._apart(streams or list(circuits), events, rows, circuits)
+
+    def shards(self) -> Sequence[tuple[int, int, int, int]]:
+        """Number, how many there are, position, and the end of the log, of every shard."""
+        return cast("list[tuple[int, int, int, int]]", self._all(SHARDS, ()))
+
+    def strays(self) -> Sequence[Difference]:
+        """Rows that nothing in the log stands behind."""
+        return [_stray(*row) for row in self._all(STRAYS, ())]
+
+    def miscounts(self) -> Sequence[Difference]:
+        """Counters that differ from what they count."""
+        return [
+            Difference(counter, "count", counted, stored, f"flowledger.{relation}", "counting")
+            for relation, counter, counted, stored in self._all(MISCOUNTS, ())
+        ]
+
+    def _apart(
+        self,
+        streams: Iterable[UUID],
+        events: Iterable[tuple[Any, ...]],
+        rows: defaultdict[UUID, defaultdict[str, list[Row]]],
+        circuits: dict[UUID, Circuit],
+    ) -> Apart:
+        log: dict[UUID, list[Entry]] = {stream: [] for stream in streams}
+        for event in events:
+            entry = self._entry(event)
+            log[entry.stream].append(entry)
+        return Apart(
+            streams=log,
+            templates={key: its["template"][0] for key, its in rows.items() if its["template"]},
+            template_steps={key: its["template_step"] for key, its in rows.items()},
+            circuits=circuits,
+        )
+
+    def _entry(self, row: Sequence[Any]) -> Entry:
+        position, stream, version, topic, state, task_id = row
+        try:
+            event = self._mapper.to_domain_event(
+                LedgerEvent(stream, version, topic, state, task_id)
+            )
+        except LogCorrupt as error:
+            return Entry(position, stream, version, task_id, None, str(error))
+        return Entry(position, stream, version, task_id, event)
+
+    @contextmanager
+    def _snapshot(self) -> Generator[Connection]:
+        with translated(), self._pool.connection() as connection, connection.transaction():
+            connection.execute("set transaction isolation level repeatable read, read only")
+            yield connection
+
+    def _all(self, query: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with translated(), self._pool.connection() as connection:
+            return _fetched(connection, query, parameters)
+
+
+def _fetched(
+    connection: Connection, query: Any, parameters: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    return connection.execute(query, parameters, binary=True).fetchall()
+
+
+def _identities(log: Iterable[Entry]) -> list[str]:
+    created = (entry.event for entry in log if isinstance(entry.event, TaskCreated))
+    return [event.identity for event in created if event.identity is not None]
+
+
+def _by_owner(
+    rows: Iterable[tuple[Any, ...]],
+) -> defaultdict[UUID, defaultdict[str, list[Row]]]:
+    found: defaultdict[UUID, defaultdict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for owner, relation, stored in rows:
+        found[owner][relation].append(_row(orjson.loads(stored)))
+    return found
+
+
+def _row(stored: dict[str, Any]) -> Row:
+    for name, value in stored.items():
+        if value is None:
+            continue
+        if name in IDS:
+            stored[name] = UUID(value)
+        elif name in TIMES:
+            stored[name] = datetime.fromisoformat(value)
+    return stored
+
+
+def _stray(relation: str, task_id: UUID | None, step: str | None, stream: UUID) -> Difference:
+    subject = f"step {step!r}" if task_id and step else f"{relation} {step or stream}"
+    place, expected = f"flowledger.{relation}", "none"
+    if relation == "submission":
+        return Difference("task", "submission", expected, "a row", place, task_id=task_id)
+    return Difference(subject, "row", expected, f"a row ({stream})", place, task_id=task_id)

@@ -1,0 +1,284 @@
+"""The worker's store: claims, facts, leases, and the inputs of handlers."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from flowledger.engine.errors import LogCorrupt
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import (
+    StepCheckpointed,
+    StepCompleted,
+    StepCompletedManually,
+    TaskCreated,
+)
+from flowledger.engine.ports.client import Claim, Held
+from flowledger.engine.ports.coordinator import Exchange
+from flowledger.engine.store.connection.arrays import BigintArray, UuidArray
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.connection.pool import Connection, Pool
+from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.store.log.frame import moment
+
+COMPLETIONS = (StepCompleted, StepCompletedManually)
+CLAIM = "select * from flowledger.claim_steps(%s, %b, %s::int, %s)"
+REPORT = "select flowledger.report_facts(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+EXCHANGE = (
+    "select * from flowledger.exchange_steps(%s, %b, %s::int, %b, %b, %b, %b, %b, %b, %b, %s)"
+)
+LATEST = (
+    "select originator_id, originator_version, topic, state, task_id"
+    " from flowledger.last_events(%b, 9223372036854775807)"
+)
+OUTRUN = "select flowledger.outrun_claims(%b, %b, %b, %b)"
+HELD = "select * from flowledger.held_steps(%s)"
+CREATED = "select * from flowledger.created_tasks(%b)"
+COMPLETED = "select * from flowledger.completed_steps(%b)"
+CHECKPOINTED = "select * from flowledger.last_checkpoints(%b)"
+CHECKPOINT = "select * from flowledger.checkpoint_step(%s, %s, %s::int, %s, %s::bigint)"
+
+
+class PostgresWorkboard:
+    """The board in Postgres.
+
+    `templates`, whose steps the worker claims, and `places`, how many it runs at once, are told to
+    people who ask why nobody takes a step.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        mapper: LedgerMapper,
+        clock: DatabaseClock,
+        templates: Sequence[UUID] | None = None,
+        places: int | None = None,
+    ) -> None:
+        self._pool = pool
+        self._mapper = mapper
+        self._clock = clock
+        self._identifiers = Identifiers()
+        self._templates = None if templates is None else UuidArray(templates)
+        self._places = places
+
+    @property
+    def sessions(self) -> int:
+        """How many the pool has made."""
+        return self._pool.made
+
+    def renew(self, worker: UUID, lease_seconds: float) -> None:
+        """Register the worker, or renew its lease."""
+        asked = self._clock.asking()
+        row = self._all(
+            "select flowledger.renew_worker(%s, %s, %s, %s, %b, %s::int)",
+            (
+                *(worker, socket.gethostname(), os.getpid(), lease_seconds),
+                *(self._templates, self._places),
+            ),
+        )[0]
+        self._clock.observe(cast("datetime", row[0]), asked)
+
+    def retire(self, worker: UUID) -> None:
+        """Forget the worker; what it still holds counts as lost."""
+        self._all("select flowledger.retire_worker(%s)", (worker,))
+
+    def exchange(  # noqa: PLR0913 - one transaction, so one call
+        self,
+        worker: UUID,
+        facts: Sequence[StepEvent],
+        templates: Sequence[UUID],
+        limit: int,
+        started: Callable[[Claim], StepEvent],
+        *,
+        quiet: bool,
+    ) -> Exchange:
+        """Append facts and release their steps; claim up to `limit` steps and append their starts.
+
+        One transaction. Where nothing is reported it need not wait for the disk: a start that a
+        crash of the server loses is claimed again, and what builds on it is refused. A fact about
+        a step that is claimed anew here is of an attempt that no longer counts, and is left out;
+        unless that attempt is the one to be started: then it is the claim that does not count.
+        """
+        with translated(), self._pool.connection() as connection:
+            if not limit:
+                return Exchange((), self._report(connection, worker, facts, "fact"))
+            kind = "start" if quiet else "fact"
+            if self._mapper.writes_plainly:
+                return self._in_one_call(connection, worker, facts, templates, limit, kind)
+            with connection.transaction():
+                claims = self._claim(connection, worker, templates, limit, lazy=not facts)
+                claims = dated(connection, self._mapper, claims)
+                outrun = self._outrun(connection, claims, facts)
+                claims = [claim for claim in claims if claim.step_id not in outrun]
+                anew = {claim.step_id for claim in claims}
+                facts = [fact for fact in facts if fact.originator_id not in anew]
+                events = (*facts, *(started(claim) for claim in claims))
+                refused = self._report(connection, worker, events, kind, released=len(facts))
+        return Exchange([claim for claim in claims if claim.step_id not in refused], refused)
+
+    def held(self, worker: UUID) -> Sequence[Claim]:
+        """The steps that the board believes this worker to run."""
+        with translated(), self._pool.connection() as connection:
+            rows = connection.execute(HELD, (worker,), binary=True).fetchall()
+            return dated(connection, self._mapper, [claimed(*row) for row in rows])
+
+    def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, Held]:
+        """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
+        details = [None if beat is None else beat.decode() for beat in beats.values()]
+        rows = self._all(
+            "select * from flowledger.watch_steps(%s, %b, %s::text[])",
+            (worker, UuidArray(list(beats)), details),
+        )
+        return {step: replace(Held(*row), at=moment(at)) for step, *row, at in rows}
+
+    def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> Held | None:
+        """Append it, at whatever version the board knows of; None where the step is another's."""
+        stored = self._mapper.to_stored_event(checkpoint)
+        step, attempt = checkpoint.originator_id, checkpoint.attempt
+        parameters = (worker, step, attempt, stored.state, stored.encoding)
+        version, cancelling = self._all(CHECKPOINT, parameters)[0]
+        return None if version is None else Held(version, attempt, cancelling)
+
+    def checkpoints(self, steps: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
+        """What was recorded last of each step; steps without a checkpoint are left out."""
+        events = self._events(CHECKPOINTED, steps)
+        return {e.originator_id: e.state for e in events if isinstance(e, StepCheckpointed)}
+
+    def isolate(self, worker: UUID, templates: Sequence[UUID]) -> bool:
+        """Whether the worker shall take only steps that are to run alone, one at a time."""
+        query = "select flowledger.isolate_worker(%s, %b)"
+        return bool(self._all(query, (worker, UuidArray(templates)))[0][0])
+
+    def wear(self, worker: UUID, *, worn_out: bool) -> None:
+        """Note for people whether abandoned handlers keep the worker from claiming."""
+        self._all("select flowledger.wear_worker(%s, %s)", (worker, worn_out))
+
+    def contexts(self, tasks: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
+        """The contexts of tasks."""
+        events = self._events(CREATED, tasks)
+        return {e.task_id: e.context for e in events if isinstance(e, TaskCreated)}
+
+    def results(self, steps: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
+        """The results of completed steps; the others are left out."""
+        events = self._events(COMPLETED, steps)
+        return {e.originator_id: e.result for e in events if isinstance(e, COMPLETIONS)}
+
+    def _events(self, query: str, streams: Sequence[UUID]) -> list[Any]:
+        rows = self._all(query, (UuidArray(streams),))
+        return [self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows]
+
+    def _in_one_call(  # noqa: PLR0913, PLR0917 - one transaction, so one call
+        self,
+        connection: Connection,
+        worker: UUID,
+        facts: Sequence[StepEvent],
+        templates: Sequence[UUID],
+        limit: int,
+        kind: str,
+    ) -> Exchange:
+        """The server writes the starts itself, which spares three round trips."""
+        ids = UuidArray([self._identifiers.new() for _ in range(limit)])
+        cursor = connection.cursor(binary=True)
+        cursor.execute(
+            EXCHANGE,
+            (worker, UuidArray(templates), limit, ids, *self._mapper.columns(facts), kind),
+        )
+        row = cursor.fetchone()
+        refused, *columns = row or (None,) * 10
+        rows = zip(*columns, strict=True) if columns[0] else ()
+        gone = frozenset(cast("list[UUID]", refused or ()))
+        return Exchange(
+            [claim for claim in (begun(*r) for r in rows) if claim.step_id not in gone], gone
+        )
+
+    def _claim(
+        self,
+        connection: Connection,
+        worker: UUID,
+        templates: Sequence[UUID],
+        limit: int,
+        *,
+        lazy: bool,
+    ) -> list[Claim]:
+        cursor = connection.cursor(binary=True)
+        cursor.execute(CLAIM, (worker, UuidArray(templates), limit, lazy))
+        return [claimed(*row) for row in cursor]
+
+    @staticmethod
+    def _outrun(
+        connection: Connection, claims: Sequence[Claim], facts: Sequence[StepEvent]
+    ) -> frozenset[UUID]:
+        steps, streams = [c.step_id for c in claims], [fact.originator_id for fact in facts]
+        if set(streams).isdisjoint(steps):
+            return frozenset()
+        starts = BigintArray([claim.version for claim in claims])
+        versions = BigintArray([fact.originator_version for fact in facts])
+        parameters = (UuidArray(steps), starts, UuidArray(streams), versions)
+        row = connection.execute(OUTRUN, parameters, binary=True).fetchone()
+        return frozenset(row[0]) if row else frozenset()
+
+    def _report(
+        self,
+        connection: Connection,
+        worker: UUID,
+        events: Sequence[StepEvent],
+        kind: str,
+        released: int | None = None,
+    ) -> frozenset[UUID]:
+        """Append the events; the first `released` of them (all, for None) end their steps."""
+        if not events:
+            return frozenset()
+        ended = [event.originator_id for event in events[:released]]
+        cursor = connection.cursor(binary=True)
+        columns = self._mapper.columns(events)
+        cursor.execute(REPORT, (worker, UuidArray(ended), *columns, kind))
+        row = cursor.fetchone()
+        return frozenset(row[0]) if row else frozenset()
+
+    def _all(self, query: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with translated(), self._pool.connection() as connection:
+            return connection.execute(query, parameters, binary=True).fetchall()
+
+
+def begun(*row: Any) -> Claim:
+    """A claim whose start the server has written, with the time of it at the end of the row."""
+    *place, at = row
+    return replace(Claim(*place), at=moment(at))
+
+
+def dated(connection: Connection, mapper: LedgerMapper, claims: Sequence[Claim]) -> list[Claim]:
+    """The claims with the time of the last event of their streams, which no later one precedes."""
+    if not claims:
+        return []
+    streams = UuidArray([claim.step_id for claim in claims])
+    rows = connection.execute(LATEST, (streams,), binary=True).fetchall()
+    times: dict[UUID, datetime] = {}
+    for row in rows:
+        with suppress(LogCorrupt):  # it is not for the worker to judge, and no reason to stop
+            event = mapper.to_domain_event(LedgerEvent(*row))
+            times[event.originator_id] = event.occurred_at
+    return [replace(claim, at=times.get(claim.step_id)) for claim in claims]
+
+
+def claimed(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order
+    step_id: UUID,
+    task_id: UUID,
+    template_id: UUID,
+    version: int,
+    attempt: int,
+    step: str,
+    correlation_id: str,
+    resets: int,
+) -> Claim:
+    """A row of the queue, whose stream the start has moved on by one."""
+    return Claim(step_id, task_id, template_id, version + 1, attempt, step, correlation_id, resets)

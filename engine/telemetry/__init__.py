@@ -1,0 +1,1 @@
+"""Log lines of the engine, and what is told of outages."""

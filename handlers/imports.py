@@ -1,0 +1,64 @@
+"""Code by its name: `module:attribute`, there and back."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, cast
+
+from flowledger.engine.domain.handler_protocol import WorkflowLike
+from flowledger.engine.domain.templates.validation import nearest
+from flowledger.engine.errors import UnknownTemplate
+
+MAIN = "__main__"
+
+
+def import_fault(error: BaseException) -> str:
+    """What an import raised, in words; a module that ends its process must not end this one."""
+    if isinstance(error, SystemExit):
+        return f"it calls sys.exit({error.code!r}) when it is imported"
+    return f"{type(error).__name__}: {error}"
+
+
+def import_attribute(name: str) -> Any:
+    """What `module:attribute` names; raises LookupError with a sentence where it names nothing."""
+    module_name, colon, path = name.partition(":")
+    if not (module_name and colon and path):
+        raise LookupError(f"{name!r} should be written as module:attribute")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
+        raise LookupError(
+            f"module {module_name!r} cannot be imported: {import_fault(error)}"
+        ) from error
+    for part in path.split("."):
+        if not hasattr(found, part):
+            names = [known for known in dir(found) if not known.startswith("_")]
+            raise LookupError(f"module {module_name!r} has no {path!r}{nearest(part, names)}")
+        found = getattr(found, part)
+    return found
+
+
+def import_workflow(name: str) -> WorkflowLike[Any]:
+    """The workflow that another process defined as `module:attribute`; raises UnknownTemplate."""
+    if name.partition(":")[0] == MAIN:
+        raise UnknownTemplate(
+            f"workflow {name!r}: a workflow defined in {MAIN} runs in its own process only;"
+            " move it into a module that other processes can import"
+        )
+    try:
+        found = import_attribute(name)
+    except LookupError as error:
+        raise UnknownTemplate(f"workflow {name!r}: {error}") from error
+    kind = type(cast("object", found))
+    if not all(hasattr(kind, part) for part in ("template", "handlers", "encode_context")):
+        raise UnknownTemplate(f"{name!r} is a {kind.__name__}, expected a workflow")
+    return cast("WorkflowLike[Any]", found)
+
+
+def origin_of(value: object, module_name: str) -> str | None:
+    """`module:attribute` of a global; None where other processes could not import it."""
+    if module_name == MAIN or module_name not in sys.modules:
+        return None
+    names = vars(sys.modules[module_name])
+    return next((f"{module_name}:{name}" for name, known in names.items() if known is value), None)

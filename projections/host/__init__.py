@@ -1,0 +1,1 @@
+"""The projector: it runs generations of projections behind their leases."""

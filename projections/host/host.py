@@ -1,0 +1,309 @@
+"""The host: runs projections, each from one process at a time, and keeps their rows and places.
+
+Who owns what. Each generation of a projection is a row with a lease, an epoch and a position. The
+host that holds the lease alone moves the position, by compare-and-swap, in the transaction that
+writes what the projection's methods wrote. Hosts share the generations among them as coordinators
+share shards; a host leads only what it has the code of, by name and version.
+
+Projections are applied one after the other, or as many at the same time as there may be
+connections, each on one of its own: that helps methods that wait. What came of each is seen to when
+all of them have ended, in the loop's thread. While the server works on a batch, the next events are
+read and decoded; projections that are far behind do that once for all, so who is a little ahead
+waits for the others.
+
+One step. See who is there and take the fair share; then, for each generation that is led here, one
+batch: read the events behind its position that it subscribes to, call its methods, commit. What a
+projection does not subscribe to is passed over, and its position moves on all the same.
+
+What is authoritative. The row. Whatever goes wrong on the way, the lease is asked for anew, and
+work goes on from the stored position, which says whether the last commit happened.
+
+Generations. A new version, or a rebuild, is a generation of its own, beside the one that serves. It
+never goes beyond the position of that one; when it has come as far, the views are swapped in one
+transaction, and the old tables are dropped. Methods that act outside of the tables are silent up to
+where the old generation was.
+
+What can go wrong.
+- A method raises, or the server refuses what it wrote: nothing of the batch is stored. The batch is
+  cut in halves until one event is left, and the projection's policy says what becomes of it.
+- The database is away, or refuses for now: that is nobody's fault; the same is tried later.
+- The host dies or stops: its leases run out, others go on from the stored positions.
+- The server crashes, and loses the last rows, and the last events, that nobody waited for. What is
+  known here is no older than the connection of the batches: if that is gone, it is read again.
+- Two hosts believe to lead: the epoch refuses one of them.
+- The host is stopped, or cut off, in the middle of a batch, and its session holds locks: who leads
+  after it ends that session, at once, and again where its own batch has to wait for a lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+from uuid import UUID
+
+from flowledger.engine.config.sections import Projections as ProjectionSettings
+from flowledger.engine.domain.leases import Attendance, Lease, fair_share
+from flowledger.engine.errors import DatabaseBusy, LeadershipLost, ProjectionRefused
+from flowledger.engine.ports.coordinator import NO_FAULTS, Bell, Clock, FaultPoints
+from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.projections.host.generation import Led
+from flowledger.projections.host.log_reader import Log
+from flowledger.projections.host.parallel import attempted, beside
+from flowledger.projections.host.records import LeaseRow, Place
+from flowledger.projections.host.store import HostStore
+from flowledger.projections.projection import Projection
+
+PARTS_OF_LEASE = 3
+"""So often a lease is renewed, and the others are looked at, before it runs out."""
+
+CATCH_UP = 10
+"""What is built waits for others while it is ahead of them by at most so many `kept_events`."""
+
+
+class Turn(NamedTuple):
+    """What became of a batch of a generation, which was being built before it, or not."""
+
+    led: Led
+    built: bool
+    outcome: Future[bool]
+
+
+class Host:
+    """A loop cut into steps: `step` does one and says how long to wait for the next."""
+
+    def __init__(  # noqa: PLR0913 - what a loop needs, each a port
+        self,
+        projections: Sequence[Projection],
+        *,
+        store: HostStore,
+        log: Log,
+        clock: Clock,
+        identity: UUID,
+        settings: ProjectionSettings,
+        bell: Bell,
+        moved: Callable[[], None],
+        faults: FaultPoints = NO_FAULTS,
+    ) -> None:
+        self._projections = {projection.name: projection for projection in projections}
+        # Hosts of the same code share it; what others run is theirs.
+        self._runs = ",".join(sorted(f"{p.name}:{p.version}" for p in projections))
+        self._store = store
+        self._events = log
+        self._clock = clock
+        self._identity = identity
+        self._settings = settings
+        self._bell = bell
+        self._moved = moved
+        self._faults = faults
+        self._led: dict[Place, Led] = {}
+        self._wanted: frozenset[Place] = frozenset()
+        self._told: set[tuple[str, str]] = set()
+        self._look_at = clock.now()
+        self._installed = False
+        self._attends = False
+        self._log = logger("projector")
+
+    def step(self, rung: frozenset[str] = frozenset()) -> float:
+        """Do what there is to do; the seconds that it may wait.
+
+        Raises DatabaseUnavailable; the next step then starts from what is stored.
+        """
+        if rung and "projection" not in rung:
+            self._settle()
+        try:
+            return self._work(asked="projection" in rung)
+        except BaseException:
+            self._begin_anew()
+            raise
+
+    def _begin_anew(self) -> None:
+        """Go on from what is stored, which may be less than was read and stored before."""
+        self._led.clear()
+        self._events.forget()
+        self._look_at = self._clock.now()
+
+    def _settle(self) -> None:
+        """Let events collect for a moment: more of them in a batch cost hardly more."""
+        if "projection" in self._bell.wait(self._settings.settle_seconds):
+            self._look_at = self._clock.now()
+
+    def _work(self, *, asked: bool) -> float:
+        if self._store.connect():
+            self._begin_anew()
+        now = self._clock.now()
+        if not self._installed:
+            self.install()
+        if asked or now >= self._look_at:
+            self._look(now)
+        head = self._events.look()
+        if self._advance_all(head):
+            return 0.0
+        until = min([self._look_at, *(led.retry_at for led in self._led.values() if led.retry_at)])
+        seconds = (until - self._clock.now()).total_seconds()
+        return max(0.0, min(self._settings.poll_seconds, seconds))
+
+    def _advance_all(self, head: int) -> bool:
+        """One batch of each projection, some at the same time; whether any has more."""
+        by_name: dict[str, list[Led]] = {}
+        early = self._early()
+        for led in self._led.values():
+            if led not in early:
+                by_name.setdefault(led.place.name, []).append(led)
+        turns = [partial(self._turn, some, head) for some in by_name.values()]
+        found = beside(turns, self._settings.connections)
+        busy = [self._advanced(*turn) for turns in found for turn in turns]
+        return any(busy)
+
+    def _early(self) -> list[Led]:
+        """Those that wait, so that others, a little behind, read and decode the same with them."""
+        striding = [led for led in self._led.values() if led.strides]
+        return [
+            led
+            for led in striding
+            if any(self._waits(led, led.lead.position - other.lead.position) for other in striding)
+        ]
+
+    def _waits(self, led: Led, ahead: int) -> bool:
+        """What nobody reads yet waits longer than what serves."""
+        kept = self._settings.kept_events
+        return self._settings.batch_size < ahead <= (CATCH_UP * kept if led.lead.building else kept)
+
+    def _turn(self, some: Sequence[Led], head: int) -> list[Turn]:
+        """A batch of each generation of one projection, one after the other."""
+        return [
+            Turn(led, led.lead.building, attempted(partial(self._unless_late, led, head)))
+            for led in some
+        ]
+
+    def _unless_late(self, led: Led, head: int) -> bool:
+        return self._clock.now() >= self._look_at or led.advance(head)  # leases first
+
+    def _advanced(self, led: Led, built: bool, outcome: Future[bool]) -> bool:  # noqa: FBT001
+        """What came of a batch of one projection; what stops it must not stop the others."""
+        try:
+            more = outcome.result()
+        except (LeadershipLost, ProjectionRefused) as error:
+            self._cannot(led, error)
+            return False
+        except DatabaseBusy as error:
+            self._tell(led.place.name, str(error))
+            self._store.end_others(led.place, led.lead.epoch)
+            led.put_off()
+            return False
+        if built and not led.lead.building:
+            self._retire_others(led.place)
+        return more
+
+    def _cannot(self, led: Led, error: LeadershipLost | ProjectionRefused) -> None:
+        """The lease is asked for again: at once where it was lost, in its turn where refused."""
+        self._led.pop(led.place, None)
+        if isinstance(error, ProjectionRefused):
+            self._store.failed(led.place, led.lead.epoch, led.lead.position, str(error))
+            self._tell(led.place.name, str(error))
+            return
+        self._log.emit(Signal.PROJECTION_LOST, projection=str(led.place))
+        self._look_at = self._clock.now()
+
+    def _retire_others(self, place: Place) -> None:
+        """What served before this generation is done with."""
+        for other in [led for led in self._led if led.name == place.name and led != place]:
+            del self._led[other]
+
+    def install(self) -> None:
+        """Make the tables of versions that are new. What is refused is told, and tried again."""
+        self._installed = True
+        for projection in self._projections.values():
+            try:
+                made = self._store.create(
+                    projection.name,
+                    projection.version,
+                    projection.tables,
+                    own_role=not projection.builtin,
+                )
+            except ProjectionRefused as error:
+                self._installed = False
+                self._tell(projection.name, str(error))
+                continue
+            if made is None:
+                sentence = f"a later version than {projection.version} is there already"
+                self._tell(projection.name, sentence)
+
+    def _tell(self, name: str, sentence: str) -> None:
+        if (name, sentence) not in self._told:
+            self._told.add((name, sentence))
+            self._log.emit(Signal.PROJECTION_REFUSED, projection=name, error=sentence)
+
+    def _look(self, now: datetime) -> None:
+        """Renew what is led, take what is free, and give up what others lack."""
+        live = self._store.attend(self._identity, self._runs)
+        self._attends = True
+        rows = [row for row in self._store.leases() if self._knows(row)]
+        lease = self._settings.lease_seconds
+        share = fair_share(self._identity, Attendance(live, _leases(rows)), lease / PARTS_OF_LEASE)
+        wanted = {rows[number].place for number in share.lead}
+        mine = {row.place for row in rows if row.leader == self._identity}
+        for place in list(self._led.keys() | (mine - wanted)):
+            if place not in wanted:
+                self._give_up(place)
+        for place in sorted(wanted, key=str):
+            self._take(place)
+        self._look_at = now + timedelta(seconds=lease / PARTS_OF_LEASE)
+
+    def _knows(self, row: LeaseRow) -> bool:
+        projection = self._projections.get(row.place.name)
+        return projection is not None and projection.version == row.version
+
+    def _take(self, place: Place) -> None:
+        lead = self._store.lead(place, self._identity)
+        if lead is None:
+            self._led.pop(place, None)
+            return
+        led = self._led.get(place)
+        if led is not None and led.lead.epoch == lead.epoch:
+            led.renewed(replace(lead, position=led.lead.position))
+            return
+        self._store.end_others(place, lead.epoch)
+        self._log.emit(Signal.PROJECTION_LED, projection=str(place), position=lead.position)
+        self._led[place] = Led(
+            place,
+            lead,
+            self._projections[place.name],
+            store=self._store,
+            events=self._events,
+            clock=self._clock,
+            settings=self._settings,
+            serving=self._position_of,
+            moved=self._moved,
+            faults=self._faults,
+        )
+
+    def _position_of(self, name: str) -> int | None:
+        """Where the serving generation of a projection is; None: there is none."""
+        return self._store.serving(name)
+
+    def _give_up(self, place: Place) -> None:
+        led = self._led.pop(place, None)
+        if led is not None:
+            self._store.resign(place, led.lead.epoch)
+
+    def resign(self) -> None:
+        """Give up everything, so that others can go on at once."""
+        try:
+            if self._attends:
+                self._store.leave(self._identity)
+                for place in list(self._led):
+                    self._give_up(place)
+        finally:
+            self._led.clear()
+
+    def close(self) -> None:
+        """Commit nothing any more."""
+        self._store.close()
+
+
+def _leases(rows: Sequence[LeaseRow]) -> list[Lease]:
+    return [Lease(number, row.leader, row.seconds_left) for number, row in enumerate(rows)]

@@ -1,0 +1,88 @@
+"""Events that a projection put aside, and what operators want of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from flowledger.engine.ports.coordinator import Recorded
+from flowledger.projections.dispatch import Applying
+from flowledger.projections.host.blame import spare, words_of
+from flowledger.projections.host.log_reader import Entry, Log
+from flowledger.projections.host.records import Lead, Parked, Place
+from flowledger.projections.host.store import HostStore
+
+AFTER = "an earlier event of its task is parked"
+Aside = tuple[int, UUID | None, str]
+
+
+class Parking:
+    """What is parked of one generation. Methods raise DatabaseUnavailable and LeadershipLost."""
+
+    def __init__(
+        self, place: Place, store: HostStore, events: Log, applying: Applying, max_chars: int
+    ) -> None:
+        self._place = place
+        self._store = store
+        self._events = events
+        self._applying = applying
+        self._max_chars = max_chars
+        self._by_task = applying.projection.on_error == "park_task"
+        self._tasks: set[UUID] = set()
+
+    def add(self, task: UUID | None) -> None:
+        """From now on events of the task are put aside, where the policy says so."""
+        if self._by_task and task is not None:
+            self._tasks.add(task)
+
+    def sorted_out(self, entries: Sequence[Entry]) -> tuple[Sequence[Entry], list[Aside]]:
+        """What is to be applied, and what is put aside, since its task is parked."""
+        if not self._tasks:
+            return entries, []
+        wanted: list[Entry] = []
+        aside: list[Aside] = []
+        for entry in entries:
+            if entry.task_id not in self._tasks:
+                wanted.append(entry)
+            elif self._concerns(entry):
+                aside.append((entry.position, entry.task_id, AFTER))
+        return wanted, aside
+
+    def _concerns(self, entry: Entry) -> bool:
+        read = entry.read
+        return not isinstance(read, Recorded) or bool(self._applying.routes.of(read.event))
+
+    def settle(self, lead: Lead) -> None:
+        """Retry and drop what an operator wants retried and dropped, in the order of the log.
+
+        Where an event of a parked task fails again, or is not asked for, those behind it wait on.
+        """
+        parked = self._store.parked(self._place)
+        stuck: set[UUID | None] = set()
+        done: set[int] = set()
+        for one in parked:
+            waits = self._by_task and one.task_id in stuck
+            if one.wanted and not waits and self._settled(one, lead):
+                done.add(one.position)
+            else:
+                stuck.add(one.task_id)
+        if self._by_task:
+            self._tasks = {
+                one.task_id for one in parked if one.task_id and one.position not in done
+            }
+
+    def _settled(self, parked: Parked, lead: Lead) -> bool:
+        wanted = [parked.position] if parked.wanted == "retry" else []
+        topics = self._applying.routes.topics
+        entries = [entry for entry in self._events.at(wanted) if entry.topic in topics]
+        try:
+            with self._store.batch(self._place, lead, lead.position, pipeline=False) as batch:
+                reads = [entry.read for entry in entries]
+                self._applying.apply(reads, batch.cursor, lead.silent_until)
+                batch.settled.append(parked.position)
+        except Exception as error:  # noqa: BLE001 - methods raise what they please
+            spare(error)
+            failure = words_of(error, self._max_chars)
+            self._store.failed_again(self._place, parked.position, failure)
+            return False
+        return True

@@ -1,0 +1,116 @@
+"""Which projections a process runs, and the host that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
+from uuid import UUID
+
+from flowledger.engine.config import Settings
+from flowledger.engine.errors import InvalidProjection
+from flowledger.engine.ports.coordinator import NO_FAULTS, Bell, Clock, FaultPoints
+from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.projections.builtin import BUILTIN
+from flowledger.projections.host.host import Host
+from flowledger.projections.host.log_reader import Log
+from flowledger.projections.host.store import HostStore
+from flowledger.projections.projection import Projection, instance_of
+from flowledger.projections.verification import ProjectionCheck
+
+ENTRY_POINTS = "flowledger.projections"
+
+
+def projector(  # noqa: PLR0913 - what a host stands on
+    given: Sequence[object],
+    *,
+    url: str,
+    pool: Pool,
+    mapper: LedgerMapper,
+    clock: Clock,
+    identity: UUID,
+    settings: Settings,
+    bell: Bell,
+    moved: Callable[[], None],
+    faults: FaultPoints = NO_FAULTS,
+) -> Host | None:
+    """A host of the projections that are given, configured and installed; None: there are none.
+
+    Raises InvalidProjection.
+    """
+    projections = registered(given, settings)
+    if not projections:
+        return None
+    keys = settings.projections
+    recorder = LedgerRecorder(LedgerDatastore(pool))
+    return Host(
+        projections,
+        store=HostStore(url, pool, settings),
+        log=Log(recorder, mapper, keys.kept_events),
+        clock=clock,
+        identity=identity,
+        settings=keys,
+        bell=bell,
+        moved=moved,
+        faults=faults,
+    )
+
+
+def projection_check(
+    given: Sequence[object], settings: Settings, url: str, pool: Pool, mapper: LedgerMapper
+) -> ProjectionCheck:
+    """What verifies the projections that are given, configured, installed and built in.
+
+    Raises InvalidProjection.
+    """
+    return ProjectionCheck(registered(given, settings), url, pool, mapper)
+
+
+def registered(given: Iterable[object], settings: Settings) -> list[Projection]:
+    """Projections in code, by configuration, of installed packages, and built in.
+
+    Raises InvalidProjection for two of one name, and for what is no projection.
+    """
+    found: dict[str, Projection] = {}
+    for one in (*given, *_configured(settings), *_installed(), *_builtin(settings)):
+        projection = instance_of(one)
+        known = found.setdefault(projection.name, projection)
+        if type(known) is not type(projection):
+            raise InvalidProjection(
+                f"two projections are called {projection.name!r}:"
+                f" {_place(known)} and {_place(projection)}"
+            )
+    return list(found.values())
+
+
+def _configured(settings: Settings) -> Iterable[object]:
+    for place in settings.projections.modules:
+        module, _, attribute = place.partition(":")
+        try:
+            yield getattr(import_module(module), attribute)
+        except (Exception, SystemExit) as error:
+            raise InvalidProjection(
+                f"projections.modules: {place!r} cannot be imported"
+                f" ({type(error).__name__}: {error}); expected module:attribute"
+            ) from error
+
+
+def _installed() -> Iterable[object]:
+    for entry in entry_points(group=ENTRY_POINTS):
+        try:
+            yield entry.load()
+        except (Exception, SystemExit) as error:
+            raise InvalidProjection(
+                f"the entry point {entry.name!r} of {ENTRY_POINTS} cannot be loaded: {error}"
+            ) from error
+
+
+def _builtin(settings: Settings) -> Iterable[object]:
+    return BUILTIN if settings.projections.builtin else ()
+
+
+def _place(projection: Projection) -> str:
+    kind = type(projection)
+    return f"{kind.__module__}.{kind.__qualname__}"
