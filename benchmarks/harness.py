@@ -29,7 +29,7 @@ import psycopg
 from psycopg import sql
 from shapes import Load
 
-from flowledger.engine.cli.heap import settle
+from flowledger.engine.cli.roles import settle
 
 SPAWN = multiprocessing.get_context("spawn")
 POLL_SECONDS = 0.005

@@ -24,10 +24,9 @@ from ours import workflow
 from psycopg import sql
 from shapes import NAMESPACE, RESULT, Shape
 
+from flowledger.engine import events
 from flowledger.engine.domain.ids import step_id, uuid7
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.events import step as events
-from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.store.log.event_mapper import LedgerMapper
 from flowledger.handlers import Workflow
 
@@ -139,13 +138,15 @@ class Life:
     rows: dict[str, list[tuple[Any, ...]]] = field(
         default_factory=lambda: {name: [] for name in COLUMNS}
     )
-    happened: list[TaskEvent] = field(default_factory=list)
+    happened: list[events.TaskEvent] = field(default_factory=list)
 
-    def own(self, kind: type[TaskEvent], version: int, /, **data: Any) -> None:
+    def own(self, kind: type[events.TaskEvent], version: int, /, **data: Any) -> None:
         """Something happened to the task."""
         self._add(kind, self.task_id, version, data)
 
-    def of_step(self, kind: type[StepEvent], name: str, version: int, /, **data: Any) -> None:
+    def of_step(
+        self, kind: type[events.StepEvent], name: str, version: int, /, **data: Any
+    ) -> None:
         """Something happened to a step in its first attempt."""
         self._add(kind, step_id(self.task_id, name), version, {"step": name, "attempt": 1, **data})
 

@@ -31,9 +31,9 @@ from psycopg import sql
 from shapes import Load
 
 from flowledger.engine import Engine, Settings
-from flowledger.engine.cli.heap import settle
+from flowledger.engine.cli.roles import settle
 from flowledger.engine.store.connection.pool import open_pool
-from flowledger.engine.store.log import frame
+from flowledger.engine.store.log import event_mapper as frame
 from flowledger.engine.store.log.event_mapper import LedgerMapper
 from flowledger.engine.store.log.recorder import LAST, LedgerDatastore, LedgerRecorder
 from flowledger.engine.store.schema.migrate import migrate

@@ -25,9 +25,8 @@ import psycopg
 import shapes
 from shapes import Load
 
+from flowledger.engine import events
 from flowledger.engine.domain.ids import step_id, uuid7
-from flowledger.engine.events import step as events
-from flowledger.engine.events.base import Event
 from flowledger.engine.store.log.event_mapper import LedgerMapper
 from flowledger.engine.store.schema.migrate import migrate
 
@@ -104,7 +103,7 @@ def _payloads(template: str, step: str) -> dict[str, bytes]:
     }
     step_fields = {"step": step, "attempt": 1}
     definition = {"version": "1", "definition_hash": "v1:sha256:" + "0" * 64}
-    made: list[tuple[type[Event], dict[str, Any]]] = [
+    made: list[tuple[type[events.Event], dict[str, Any]]] = [
         (events.TaskCreated, {**definition, "template_id": worker, "context": {"number": 1}}),
         (events.TaskStarted, {}),
         (events.TaskCompleted, {}),

@@ -24,7 +24,7 @@ from flowledger.engine.errors import (
     UnknownHandler,
     UnknownTask,
 )
-from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.events.base import Recorded
 
 __all__ = [
     "AsyncEngine",

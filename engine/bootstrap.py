@@ -13,17 +13,19 @@ import psycopg
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.requests import template_named
-from flowledger.engine.client.verify import Finding, built_in
+from flowledger.engine.client.verify import built_in
 from flowledger.engine.client.waiters import Endings
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.errors import SchemaBehind
-from flowledger.engine.ports.coordinator import NO_FAULTS, Bell, FaultPoints
+from flowledger.engine.ports.runtime import NO_FAULTS, Bell, FaultPoints
+from flowledger.engine.ports.verification import Finding
 from flowledger.engine.runtime.coordinator.assignment import Seat
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.coordinator.shards import Shards
-from flowledger.engine.runtime.service import Loop, Projecting, Service
+from flowledger.engine.runtime.loop import Loop
+from flowledger.engine.runtime.service import Projecting, Service
 from flowledger.engine.runtime.unserved_templates import UnservedTemplates
 from flowledger.engine.runtime.worker.executor import HandlerCrew
 from flowledger.engine.runtime.worker.worker import Worker
@@ -43,8 +45,9 @@ from flowledger.engine.store.task_store import PostgresTasks
 from flowledger.engine.store.transactional_steps import PostgresTransactions
 from flowledger.engine.store.verification_store import PostgresEvidences
 from flowledger.engine.store.worker_store import PostgresWorkboard
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Backoff, Telling
+from flowledger.engine.telemetry.signals import Signal
 
 
 def open_engine(  # noqa: PLR0913 - what an engine is made of

@@ -9,8 +9,7 @@ from flowledger.engine.domain.failures.classification import (
     by_type,
     classify,
 )
-from flowledger.engine.domain.templates.policies import Retry
-from flowledger.engine.domain.templates.policies_ import Concurrency, Rate
+from flowledger.engine.domain.templates.policies import Concurrency, Rate, Retry
 from flowledger.handlers.context import StepContext
 from flowledger.handlers.errors import PermanentFault, RetryableFault
 from flowledger.handlers.imports import import_workflow

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
-from flowledger.engine.domain.handler_protocol import RetryIf, StepCall
+from flowledger.engine.domain.failures.classification import RetryIf
+from flowledger.engine.domain.handler_protocol import StepCall
 from flowledger.engine.domain.templates.template import CONTEXT
 from flowledger.engine.errors import InvalidContext, InvalidResult, InvalidTemplate
 from flowledger.handlers.context import StepContext

@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import Any, cast
 
-from flowledger.engine.domain.templates.policies_ import Concurrency, Rate
+from flowledger.engine.domain.templates.policies import Concurrency, Rate
 from flowledger.handlers.imports import MAIN
 
 Limit = Mapping[str, str | float]

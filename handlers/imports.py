@@ -7,8 +7,8 @@ import sys
 from typing import Any, cast
 
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.domain.templates.validation import nearest
 from flowledger.engine.errors import UnknownTemplate
+from flowledger.engine.text import nearest
 
 MAIN = "__main__"
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from flowledger.engine.domain.templates.template import StepTemplate
-from flowledger.engine.domain.templates.validation import listed, nearest
 from flowledger.engine.errors import UnknownHandler
+from flowledger.engine.text import listed, nearest
 from flowledger.handlers.imports import import_attribute, import_fault
 
 Handler = Callable[..., Any]

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from psycopg import Cursor
 
 from flowledger.engine.domain.templates.template import CONTEXT
-from flowledger.engine.domain.templates.validation import listed, nearest
 from flowledger.engine.errors import InvalidTemplate
+from flowledger.engine.text import listed, nearest
 from flowledger.handlers.context import StepContext
 from flowledger.handlers.json_values import ANYTHING, UNANNOTATED
 

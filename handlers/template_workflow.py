@@ -12,8 +12,8 @@ from pydantic import JsonValue
 from flowledger.engine.domain.handler_protocol import StepHandler
 from flowledger.engine.domain.json_values import plain
 from flowledger.engine.domain.templates.template import CONTEXT, StepTemplate, Template
-from flowledger.engine.domain.templates.validation import place
 from flowledger.engine.errors import InvalidContext, InvalidTemplate, MissingExtra
+from flowledger.engine.text import place
 from flowledger.handlers.binding import BoundStep
 from flowledger.handlers.json_values import described
 from flowledger.handlers.registry import Registry

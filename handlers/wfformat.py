@@ -26,8 +26,9 @@ from flowledger.engine.domain.templates.template import (
     Template,
     validate_template,
 )
-from flowledger.engine.domain.templates.validation import first_fault, nearest
+from flowledger.engine.domain.templates.validation import first_fault
 from flowledger.engine.errors import InvalidTemplate
+from flowledger.engine.text import nearest
 from flowledger.handlers.documents import read_document
 from flowledger.handlers.template_workflow import TemplateWorkflow
 

@@ -12,10 +12,9 @@ from typing import Any, Generic, TypeVar, overload
 import orjson
 from pydantic import JsonValue, PydanticUserError, TypeAdapter, ValidationError
 
-from flowledger.engine.domain.handler_protocol import RetryIf
+from flowledger.engine.domain.failures.classification import RetryIf
 from flowledger.engine.domain.json_values import ONLY_JSON, TOO_DEEP, as_json, is_nested_too_deeply
-from flowledger.engine.domain.templates.policies import Retry
-from flowledger.engine.domain.templates.policies_ import Concurrency, Rate
+from flowledger.engine.domain.templates.policies import Concurrency, Rate, Retry
 from flowledger.engine.domain.templates.template import (
     CONTEXT,
     UNLIMITED,

@@ -1,13 +1,60 @@
-"""Calling the methods of a projection with events, in the order of the log."""
+"""Which methods of a projection an event goes to, and calling them in the order of the log."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from flowledger.engine.errors import LogCorrupt
-from flowledger.engine.ports.coordinator import Recorded, Unreadable
+from flowledger.engine.events.base import Event, Recorded, Unreadable
 from flowledger.projections.cursor import Cursor
-from flowledger.projections.projection import Projection, Routes
+from flowledger.projections.projection import Projection, Subscription, subscriptions_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """A method of a projection with what it wants. `topics` are those of its subscription."""
+
+    call: Callable[[Any, Cursor], None]
+    subscription: Subscription
+    topics: frozenset[str]
+
+    def among(self, events: Sequence[Recorded]) -> list[Recorded]:
+        """Those of the events that it wants."""
+        wanted = [one for one in events if one.event.topic in self.topics]
+        if self.subscription.filters:
+            return [one for one in wanted if self.subscription.wants(one.event)]
+        return wanted
+
+
+class Routes:
+    """Where the events of a projection go."""
+
+    def __init__(self, projection: Projection) -> None:
+        self._by_topic: dict[str, list[Route]] = {}
+        self.all = [
+            Route(getattr(projection, name), subscription, subscription.topics)
+            for name, subscription in subscriptions_of(type(projection))
+        ]
+        self.batch = any(route.subscription.batch for route in self.all)
+        self.effects = any(route.subscription.effect for route in self.all)
+        for route in self.all:
+            for topic in route.topics:
+                self._by_topic.setdefault(topic, []).append(route)
+        self.topics = frozenset(self._by_topic)
+        self._choosy = frozenset(
+            topic
+            for topic, routes in self._by_topic.items()
+            if any(route.subscription.filters for route in routes)
+        )
+
+    def of(self, event: Event) -> Sequence[Route]:
+        """The methods that want the event, in the order of their definition."""
+        routes = self._by_topic.get(event.topic, ())
+        if event.topic not in self._choosy:
+            return routes
+        return [route for route in routes if route.subscription.wants(event)]
 
 
 class Applying:

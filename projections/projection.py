@@ -11,9 +11,8 @@ from typing import Any, ClassVar, Literal, TypeVar, cast, get_args
 from uuid import UUID
 
 from flowledger.engine.errors import InvalidProjection, ProjectionRefused
-from flowledger.engine.events.base import Event
-from flowledger.engine.events.step import EVENTS
-from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.events.base import Event, Recorded
+from flowledger.engine.events.registry import EVENTS
 from flowledger.projections.cursor import Cursor
 
 OnError = Literal["stop", "park_event", "park_task"]
@@ -196,51 +195,6 @@ def subscriptions_of(cls: type[Projection]) -> list[tuple[str, Subscription]]:
     ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Route:
-    """A method of a projection with what it wants. `topics` are those of its subscription."""
-
-    call: Callable[[Any, Cursor], None]
-    subscription: Subscription
-    topics: frozenset[str]
-
-    def among(self, events: Sequence[Recorded]) -> list[Recorded]:
-        """Those of the events that it wants."""
-        wanted = [one for one in events if one.event.topic in self.topics]
-        if self.subscription.filters:
-            return [one for one in wanted if self.subscription.wants(one.event)]
-        return wanted
-
-
-class Routes:
-    """Where the events of a projection go."""
-
-    def __init__(self, projection: Projection) -> None:
-        self._by_topic: dict[str, list[Route]] = {}
-        self.all = [
-            Route(getattr(projection, name), subscription, subscription.topics)
-            for name, subscription in subscriptions_of(type(projection))
-        ]
-        self.batch = any(route.subscription.batch for route in self.all)
-        self.effects = any(route.subscription.effect for route in self.all)
-        for route in self.all:
-            for topic in route.topics:
-                self._by_topic.setdefault(topic, []).append(route)
-        self.topics = frozenset(self._by_topic)
-        self._choosy = frozenset(
-            topic
-            for topic, routes in self._by_topic.items()
-            if any(route.subscription.filters for route in routes)
-        )
-
-    def of(self, event: Event) -> Sequence[Route]:
-        """The methods that want the event, in the order of their definition."""
-        routes = self._by_topic.get(event.topic, ())
-        if event.topic not in self._choosy:
-            return routes
-        return [route for route in routes if route.subscription.wants(event)]
-
-
 def instance_of(given: object) -> Projection:
     """A projection, given itself or by its class. Raises InvalidProjection for anything else."""
     try:
@@ -253,4 +207,4 @@ def instance_of(given: object) -> Projection:
     return made
 
 
-__all__ = ["OnError", "Projection", "Recorded", "Route", "Routes", "Subscription", "on", "on_batch"]
+__all__ = ["OnError", "Projection", "Recorded", "Subscription", "on", "on_batch"]

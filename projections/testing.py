@@ -27,8 +27,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from flowledger.engine.events.base import Event
-from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.events.base import Event, Recorded
 from flowledger.engine.store.connection.dial import dial
 from flowledger.projections.cursor import HostConnection
 from flowledger.projections.dispatch import Applying

@@ -16,8 +16,8 @@ from uuid import UUID, uuid4
 
 from psycopg import sql
 
-from flowledger.engine.client.verify import Finding, Looked, NotCompared
 from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.ports.verification import Finding, Looked, NotCompared
 from flowledger.engine.store.connection.dial import dial
 from flowledger.engine.store.connection.errors import translated
 from flowledger.engine.store.connection.pool import Pool

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flowledger.engine.config import Settings
 from flowledger.engine.errors import InvalidProjection
-from flowledger.engine.ports.coordinator import NO_FAULTS, Bell, Clock, FaultPoints
+from flowledger.engine.ports.runtime import NO_FAULTS, Bell, Clock, FaultPoints
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.log.event_mapper import LedgerMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder

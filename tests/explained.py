@@ -9,17 +9,17 @@ from uuid import UUID
 
 from given import NOON, WORKER, Story
 
-from flowledger.engine.domain.explain.context import PlacedEvent, Scene
+from flowledger.engine.domain.explain.context import Scene, marks
 from flowledger.engine.domain.explain.live_state import (
     QueueStanding,
     ShardStanding,
     Surroundings,
     WorkerStanding,
 )
-from flowledger.engine.domain.explain.marks import marks
 from flowledger.engine.domain.limits.admission import GateRules
 from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
 from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.events.base import PlacedEvent
 
 RULES = GateRules(
     namespaces={},

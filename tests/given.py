@@ -24,8 +24,8 @@ from flowledger.engine.events.step import (
     StepFailed,
     StepHandedBack,
     StepStarted,
-    TaskCreated,
 )
+from flowledger.engine.events.task import TaskCreated
 
 E = TypeVar("E", bound=TaskEvent)
 

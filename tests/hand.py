@@ -13,8 +13,8 @@ from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepStarted
-from flowledger.engine.ports.client import Claim
-from flowledger.engine.runtime.worker.execution import Facts
+from flowledger.engine.ports.worker import Claim
+from flowledger.engine.runtime.worker.outcomes import Facts
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import LedgerMapper

@@ -18,9 +18,10 @@ from flowledger.engine.bootstrap import open_engine
 from flowledger.engine.client.engine import ALL_ROLES, Role
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.events.base import StepEvent
-from flowledger.engine.events.step import StepCompleted, StepEnqueued, TaskCompleted, TaskCreated
-from flowledger.engine.ports.coordinator import NO_FAULTS, FaultPoints, Recorded
+from flowledger.engine.events.base import Recorded, StepEvent
+from flowledger.engine.events.step import StepCompleted, StepEnqueued
+from flowledger.engine.events.task import TaskCompleted, TaskCreated
+from flowledger.engine.ports.runtime import NO_FAULTS, FaultPoints
 from flowledger.engine.store.notifications import CHANNELS
 
 PATIENCE = 30.0

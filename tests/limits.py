@@ -9,7 +9,7 @@ from uuid import UUID
 from lab import Lab
 
 from flowledger.engine import Engine
-from flowledger.engine.events.base import Event, StepEvent
+from flowledger.engine.events.base import Event, Recorded, StepEvent
 from flowledger.engine.events.step import (
     StepCancelled,
     StepCompleted,
@@ -22,7 +22,6 @@ from flowledger.engine.events.step import (
     StepTimedOut,
     StepWithdrawn,
 )
-from flowledger.engine.ports.coordinator import Recorded
 
 LEAVES = (
     StepCancelled,

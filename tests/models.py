@@ -19,7 +19,7 @@ from random_tasks import templates
 from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.events.base import Event, TaskEvent
+from flowledger.engine.events.base import Event, Recorded, TaskEvent
 from flowledger.engine.events.circuit import (
     CircuitClosed,
     CircuitEvent,
@@ -28,8 +28,7 @@ from flowledger.engine.events.circuit import (
 )
 from flowledger.engine.events.notes import TaskAnnotated, TaskNote, TaskTagged, TaskUntagged
 from flowledger.engine.events.requests import REQUESTS, StepRequest, TaskRequest
-from flowledger.engine.events.step import TemplatePaused, TemplateRegistered
-from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.events.template import TemplatePaused, TemplateRegistered
 from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
 from flowledger.projections import Projection
 from flowledger.projections.cursor import HostConnection

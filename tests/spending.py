@@ -24,7 +24,7 @@ from flowledger.engine.client.projections import Projections
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.events import StepCompleted
 from flowledger.engine.events.base import Event
-from flowledger.engine.ports.coordinator import NO_FAULTS, FaultPoints
+from flowledger.engine.ports.runtime import NO_FAULTS, FaultPoints
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.log.event_mapper import LedgerMapper

@@ -13,8 +13,9 @@ from lab import Lab
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.domain.verify.replay import Difference, Replay, decided, differences
-from flowledger.engine.events.base import TaskEvent
-from flowledger.engine.ports.coordinator import NO_FAULTS, Commit, FaultPoints, Recorded
+from flowledger.engine.events.base import Recorded, TaskEvent
+from flowledger.engine.ports.coordinator import Commit
+from flowledger.engine.ports.runtime import NO_FAULTS, FaultPoints
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.identifiers import Identifiers

@@ -1,4 +1,4 @@
-"""`flowledger db`: the database that the engine uses, and the embedded one's start and stop."""
+"""`flowledger db`: the database that the engine uses, its shards, and the embedded server."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from contextlib import contextmanager
 import click
 from pydantic import JsonValue
 
+from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
+from flowledger.engine.cli.options import json_option
 from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_json
-from flowledger.engine.cli.shards import shards
+from flowledger.engine.cli.session import program_settings
 from flowledger.engine.config import Settings, load_settings
+from flowledger.engine.config.sections import MOST_SHARDS
 from flowledger.engine.errors import InvalidConfiguration
 from flowledger.engine.store.connection.address import shown_address
+from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translated
 from flowledger.engine.store.connection.pool import Connection, connect
 from flowledger.engine.store.embedded import server as embedded
@@ -22,8 +26,74 @@ from flowledger.engine.store.embedded.server import EmbeddedServer
 from flowledger.engine.store.schema.migrate import migrate, pending, script
 from flowledger.engine.store.schema.reference import sql_reference
 from flowledger.engine.store.schema.rights import ROLES, grant, grants_of
+from flowledger.engine.store.shard_store import PostgresRoster, ShardRow
+
+NOBODY_LEADS = 1
 
 UP_TO_DATE = "the schema is up to date"
+
+
+@click.command("shards")
+@click.argument("number", type=click.IntRange(1, MOST_SHARDS), required=False)
+@json_option("Print one JSON object a line.")
+def shards(number: int | None, *, as_json: bool) -> None:
+    """Show the shards: who leads, how far it has come, and the seconds left of its lease.
+
+    With NUMBER, change how many there are, at any time when all facts are decided on; coordinators
+    that run share them out anew by themselves. Without it the exit code is 1 where a shard is
+    led by nobody.
+
+    \b
+    Example: flowledger db shards 4
+    """
+    settings = program_settings(quiet=True)
+    url = database_url(settings)
+    bring_up_to_date(url, settings)
+    with engine_pool(url, settings) as pool:
+        roster = PostgresRoster(pool, DatabaseClock())
+        if number is not None:
+            roster.resize(number)
+        rows = roster.shards()
+    for row in rows:
+        tell_either(fields(row, len(rows)), sentence(row), as_json=as_json)
+    if number is None and not all(is_led(row) for row in rows):
+        raise SystemExit(NOBODY_LEADS)
+
+
+def is_led(row: ShardRow) -> bool:
+    """Whether somebody leads the shard, with a lease that stands."""
+    return row.leader is not None and row.lease_left is not None and row.lease_left >= 0
+
+
+def fields(row: ShardRow, shards: int) -> dict[str, object]:
+    """A shard as JSON, of so many; seconds are rounded to tenths."""
+    return {
+        "shard": row.shard,
+        "shards": shards,
+        "leader": None if row.leader is None else str(row.leader),
+        "host": row.host,
+        "pid": row.pid,
+        "epoch": row.epoch,
+        "position": row.position,
+        "behind": row.behind,
+        "lease_left_seconds": None if row.lease_left is None else round(row.lease_left, 1),
+    }
+
+
+def sentence(row: ShardRow) -> str:
+    """A shard in words."""
+    facts = "1 fact" if row.behind == 1 else f"{row.behind} facts"
+    behind = f"{facts} behind" if row.behind else "nothing behind"
+    return f"shard {row.shard}: {_leader(row)}, at position {row.position}, {behind}"
+
+
+def _leader(row: ShardRow) -> str:
+    if row.leader is None or row.lease_left is None:
+        return "nobody leads it"
+    where = f"process {row.pid} on {row.host}" if row.pid is not None else f"{row.leader}"
+    if row.lease_left < 0:
+        return f"{where} led it, and its lease ran out {-row.lease_left:.1f} s ago"
+    return f"{where} leads it in epoch {row.epoch}, for {row.lease_left:.1f} s more"
 
 
 @click.group()

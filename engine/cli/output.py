@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from flowledger.engine.domain.event_text import visible
+from flowledger.engine.text import visible
 
 
 def tell(line: str, *, err: bool = False) -> None:

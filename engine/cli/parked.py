@@ -12,8 +12,8 @@ from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_p
 from flowledger.engine.cli.options import json_option
 from flowledger.engine.cli.output import tell, tell_either, tell_json
 from flowledger.engine.cli.session import program_settings
-from flowledger.engine.domain.event_text import on_one_line
 from flowledger.engine.store.parked_tasks import ParkedTask, PostgresParked
+from flowledger.engine.text import on_one_line
 
 NOT_PARKED = 1
 

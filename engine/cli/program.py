@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 import click
 
 from flowledger.engine.cli.output import escape_what_the_console_lacks, tell, tell_document
-from flowledger.engine.domain.templates.validation import nearest
 from flowledger.engine.errors import EngineError
+from flowledger.engine.text import nearest
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -28,13 +28,13 @@ READER_LEFT = 141
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("run:run", "Run one workflow to its end."),
-        "submit": ("submit:submit", "Submit a task, and leave it to the engine's processes."),
+        "submit": ("run:submit", "Submit a task, and leave it to the engine's processes."),
         "start": ("roles:start", "Play all roles in this process, until it is stopped."),
         "coordinator": ("roles:coordinator", "Follow the log and decide, until it is stopped."),
         "worker": ("roles:worker", "Run steps of workflows, until it is stopped."),
         "projector": ("roles:projector", "Keep read models up to date, until it is stopped."),
         "status": ("task:status", "Show where a task and its steps stand."),
-        "explain": ("explain:explain", "Say why a task has not ended, or a step does not run."),
+        "explain": ("task:explain", "Say why a task has not ended, or a step does not run."),
         "history": ("task:history", "Show every event of a task."),
         "cancel": ("requests:cancel", "End a task and all its steps."),
         "pause": ("requests:pause", "Start nothing of a task until it is resumed."),
@@ -43,8 +43,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "resolve": ("requests:resolve", "Say that a task was settled elsewhere."),
         "fail": ("requests:fail", "Give up a task that waits for an operator."),
         "step": ("requests:step", "Cancel, reset, resolve, complete or skip a step."),
-        "annotate": ("notes:annotate", "Attach a JSON value to a task."),
-        "tag": ("notes:tag", "Give a task tags, or take them from it."),
+        "annotate": ("requests:annotate", "Attach a JSON value to a task."),
+        "tag": ("requests:tag", "Give a task tags, or take them from it."),
         "parked": ("parked:parked", "Show tasks that are left alone, and have them tried again."),
         "verify": ("verify:verify", "Hold what was made from the log against it."),
         "replay": ("replay:replay", "Fold a task's events again, and compare with its rows."),

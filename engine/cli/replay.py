@@ -21,15 +21,15 @@ from flowledger.engine.domain.templates.plan import Plan, compile_plan
 from flowledger.engine.domain.verify.replay import (
     Difference,
     Frame,
-    Placed,
     Replay,
     Row,
     decided,
     differences,
 )
 from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTask
-from flowledger.engine.events.step import TaskCreated
-from flowledger.engine.ports.coordinator import Snapshot, Tasks
+from flowledger.engine.events.base import Placed
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.ports.client import Snapshot, Tasks
 
 DIFFERS = 1
 

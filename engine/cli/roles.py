@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,17 +13,16 @@ from typing import Any
 
 import click
 
-from flowledger.engine.cli.heap import settle
 from flowledger.engine.cli.options import handlers_option, time_scale_option
 from flowledger.engine.cli.processes import StopRequest
-from flowledger.engine.cli.session import program_settings
-from flowledger.engine.cli.targets import workflows_of
+from flowledger.engine.cli.session import program_settings, workflows_of
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Backoff, Outages
+from flowledger.engine.telemetry.signals import Signal
 
 wait_option = click.option(
     "--wait-for-database",
@@ -33,6 +33,9 @@ wait_option = click.option(
     metavar="[SECONDS]",
     help="Wait for a database that is away, 60 s or so many. Default: end at once.",
 )
+
+CONTAINERS = 10_000
+"""So many more objects than were freed are made before the collector looks at them (its 700)."""
 
 
 @click.command("start")
@@ -177,3 +180,13 @@ def _start_anew() -> None:
     logger("program").emit(Signal.PROGRAM_RESTARTED)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program
+
+
+def settle() -> None:
+    """Have the collector pass over what is there by now, and look at the rest more rarely.
+
+    For the whole process, so it is for programs to call, when everything is imported and opened.
+    """
+    gc.collect()
+    gc.set_threshold(CONTAINERS)
+    gc.freeze()

@@ -1,25 +1,32 @@
-"""How commands come to their settings, their log lines and the database."""
+"""How commands come to their settings, log lines, workflows and database."""
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.client.engine import Engine
 from flowledger.engine.config import Settings, read_settings
+from flowledger.engine.config.admission import gate_rules
 from flowledger.engine.config.sections import Logging
+from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.domain.limits.admission import GateRules
-from flowledger.engine.runtime.coordinator.admission import gate_rules
+from flowledger.engine.domain.templates.template import Limits, validate_template
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import LedgerMapper
 from flowledger.engine.store.task_store import PostgresTasks
+from flowledger.handlers import Registry, import_workflow, load_workflow_file
 
 LEVEL = "logging.level"
+
+IN_MODULE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 def see_working_directory() -> None:
@@ -70,3 +77,37 @@ def stored_tasks(settings: Settings) -> Generator[PostgresTasks]:
     bring_up_to_date(url, settings)
     with engine_pool(url, settings) as pool:
         yield PostgresTasks(pool, LedgerMapper(), DatabaseClock(), Identifiers())
+
+
+def limits_of(settings: Settings) -> Limits:
+    """How large a template may be here."""
+    return Limits(settings.templates.max_steps, settings.templates.max_depth)
+
+
+def registry_of(module: str | None) -> Registry:
+    """The handlers of a module, found from the working directory too. Raises UnknownHandler."""
+    see_working_directory()
+    return Registry.of_module(module) if module else Registry()
+
+
+def workflows_of(
+    targets: Iterable[str], settings: Settings, handlers: str | None, time_scale: float
+) -> list[WorkflowLike[Any]]:
+    """The workflows that the targets name.
+
+    Raises InvalidTemplate, UnknownTemplate, and UnknownHandler where the module of handlers cannot
+    be imported; the handlers of each step are told when they are asked for.
+    """
+    registry = registry_of(handlers)
+    limits = limits_of(settings)
+    return [_workflow(target, registry, limits, time_scale) for target in targets]
+
+
+def _workflow(
+    target: str, registry: Registry, limits: Limits, time_scale: float
+) -> WorkflowLike[Any]:
+    if IN_MODULE.fullmatch(target) and not Path(target).exists():
+        workflow = import_workflow(target)
+        validate_template(workflow.template, limits)
+        return workflow
+    return load_workflow_file(target, registry, time_scale=time_scale, limits=limits)

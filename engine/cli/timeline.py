@@ -15,9 +15,8 @@ from flowledger.engine.domain.event_text import (
     writer_of,
 )
 from flowledger.engine.domain.templates.plan import Plan
-from flowledger.engine.events.base import Event, StepEvent, TaskEvent
+from flowledger.engine.events.base import Event, Recorded, StepEvent, TaskEvent
 from flowledger.engine.events.requests import StepRequest
-from flowledger.engine.ports.coordinator import Recorded
 
 SHOWN_BESIDE = frozenset({"originator_id", "originator_version", "task_id", "step", "actor"})
 STYLES: Mapping[str, str] = {

@@ -17,8 +17,9 @@ from rich.text import Text
 from flowledger.engine.cli.options import json_option, optional_task_argument
 from flowledger.engine.cli.output import say, tell, tell_json
 from flowledger.engine.cli.session import client
-from flowledger.engine.client.verify import Looked, NotCompared, Verification
+from flowledger.engine.client.verify import Verification
 from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.ports.verification import Looked, NotCompared
 
 DIFFERS = 1
 

@@ -31,8 +31,8 @@ from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, TaskState
 from flowledger.engine.domain.verify.replay import Difference
 from flowledger.engine.errors import RequestRefused, TaskNotCreated, TaskUnfinished
+from flowledger.engine.events.base import Recorded
 from flowledger.engine.ports.awaited_connection import on_loop
-from flowledger.engine.ports.coordinator import Recorded
 from flowledger.engine.telemetry.outages import Health
 
 C = TypeVar("C")

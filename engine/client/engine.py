@@ -11,30 +11,34 @@ from uuid import UUID
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.requests import Asking, Operations, Request
 from flowledger.engine.client.task import TaskHandle
-from flowledger.engine.client.verify import Check, Verification
+from flowledger.engine.client.verify import Verification
 from flowledger.engine.client.waiters import Endings
 from flowledger.engine.config import Settings
+from flowledger.engine.config.admission import gate_rules
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.domain.identity import identity_of
 from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.submission import (
     check_submission,
     check_tags,
     check_times,
+    identity_of,
     plain_time,
 )
 from flowledger.engine.domain.templates.template import Limits, Template, validate_template
 from flowledger.engine.errors import InvalidContext, InvalidSubmission
 from flowledger.engine.events.requests import TaskCancelRequested, TaskResetRequested
-from flowledger.engine.events.step import TaskCreated, TemplatePaused, TemplateResumed
-from flowledger.engine.ports.coordinator import Clock, Tasks
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.events.template import TemplatePaused, TemplateResumed
+from flowledger.engine.ports.client import Tasks
 from flowledger.engine.ports.owner_process import Opener
-from flowledger.engine.runtime.coordinator.admission import gate_rules
+from flowledger.engine.ports.runtime import Clock
+from flowledger.engine.ports.verification import Check
 from flowledger.engine.runtime.service import Service
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Health
+from flowledger.engine.telemetry.signals import Signal
 
 C = TypeVar("C")
 

@@ -11,18 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from flowledger.engine.domain.explain.context import PlacedEvent, Scene
+from flowledger.engine.domain.explain.context import Scene, marks
 from flowledger.engine.domain.explain.explain import explain_step, explain_task, not_taken_on
 from flowledger.engine.domain.explain.live_state import Surroundings
-from flowledger.engine.domain.explain.marks import marks
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.limits.admission import GateRules
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.engine.domain.machine.task_run import Run, fold_run
 from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
-from flowledger.engine.domain.templates.validation import nearest
-from flowledger.engine.domain.verify.replay import Placed
 from flowledger.engine.errors import (
     IllegalTransition,
     LogCorrupt,
@@ -31,9 +28,10 @@ from flowledger.engine.errors import (
     UnknownTask,
     UnknownTemplate,
 )
-from flowledger.engine.events.base import TaskEvent
-from flowledger.engine.events.step import TaskCreated
-from flowledger.engine.ports.coordinator import Recorded, Snapshot, Tasks
+from flowledger.engine.events.base import Placed, PlacedEvent, Recorded, TaskEvent
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.ports.client import Snapshot, Tasks
+from flowledger.engine.text import nearest
 
 LAST_POSITION = 2**63 - 1
 

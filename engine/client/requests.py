@@ -21,7 +21,6 @@ from flowledger.engine.domain.ids import request_id
 from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.submission import check_request, check_tags
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.domain.templates.validation import nearest
 from flowledger.engine.domain.texts import unstorable
 from flowledger.engine.errors import (
     EngineClosed,
@@ -34,8 +33,11 @@ from flowledger.engine.errors import (
 from flowledger.engine.errors import RequestRefused as Refused
 from flowledger.engine.events.notes import TaskNote
 from flowledger.engine.events.requests import RequestRefused, StepRequest, TaskRequest
-from flowledger.engine.events.step import TaskCreated, TemplatePaused, TemplateResumed
-from flowledger.engine.ports.coordinator import Answer, Clock, Tasks
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.events.template import TemplatePaused, TemplateResumed
+from flowledger.engine.ports.client import Answer, Tasks
+from flowledger.engine.ports.runtime import Clock
+from flowledger.engine.text import nearest
 
 Kind = type[TaskRequest]
 E = TypeVar("E", TaskRequest, TaskNote)

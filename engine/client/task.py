@@ -10,17 +10,17 @@ from threading import Event as ThreadEvent
 from typing import Any, Unpack
 from uuid import UUID
 
+from flowledger.engine import events as happened
 from flowledger.engine.client.explain import explained
 from flowledger.engine.client.requests import Asking, Noting, Operations, Request
 from flowledger.engine.client.waiters import Endings
-from flowledger.engine.domain.event_text import actor_name, on_one_line
+from flowledger.engine.domain.event_text import actor_name
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.limits.admission import GateRules
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState, TaskState
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import EngineClosed, TaskFailed, TaskUnfinished, UnknownTask
-from flowledger.engine.events import step as happened
-from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.base import Recorded, StepEvent
 from flowledger.engine.events.notes import TaskAnnotated, TaskTagged, TaskUntagged
 from flowledger.engine.events.requests import (
     StepCancelRequested,
@@ -42,12 +42,10 @@ from flowledger.engine.events.step import (
     StepCompleted,
     StepCompletedManually,
     StepErrored,
-    TaskCancelled,
-    TaskReopened,
-    TaskTimedOut,
 )
-from flowledger.engine.ports.client import Progress, StepRow, TaskRow
-from flowledger.engine.ports.coordinator import Recorded, Tasks
+from flowledger.engine.events.task import TaskCancelled, TaskReopened, TaskTimedOut
+from flowledger.engine.ports.client import Progress, StepRow, TaskRow, Tasks
+from flowledger.engine.text import on_one_line
 
 COMPLETIONS = (StepCompleted, StepCompletedManually)
 TASKS_DONE = frozenset({TaskState.COMPLETE, TaskState.RESOLVED_MANUALLY})

@@ -8,16 +8,14 @@ matter of looking at one table before another.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 from uuid import UUID
 
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
-from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.domain.verify.replay import Difference
-from flowledger.engine.domain.verify.shared_rows import Apart, verify_apart, verify_shards
+from flowledger.engine.domain.verify.shared_rows import verify_apart, verify_shards
 from flowledger.engine.domain.verify.task import Evidence, verify_task
 from flowledger.engine.errors import UnknownTask
+from flowledger.engine.ports.verification import Check, Evidences, Finding, Looked, NotCompared
 
 EVENTS_AT_ONCE = 10_000
 """Events of so many tasks are in memory at once; all those of one task, if it has more."""
@@ -27,81 +25,6 @@ STREAMS_AT_ONCE = 20_000
 APART_AT_ONCE = 50
 MOST_PLANS = 500
 NO_ID = UUID(int=0)
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """So much was looked at since the last word of a check."""
-
-    tasks: int = 0
-    events: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class NotCompared:
-    """Something that was made from the log and that nobody here could make again, and why."""
-
-    name: str
-    why: str
-
-
-Finding = Difference | Looked | NotCompared
-
-
-class Check(Protocol):
-    """One kind of thing to hold against the log."""
-
-    @property
-    def name(self) -> str:
-        """What it looks at, in a word or two."""
-        ...
-
-    def check(self, task: UUID | None) -> Iterator[Finding]:
-        """The differences of the task, or of all and of what is no task's; how far it is.
-
-        Also what it could not look at.
-        """
-        ...
-
-
-class Evidences(Protocol):
-    """What is stored, for whoever verifies it. Each call is one snapshot."""
-
-    def tasks_after(self, after: UUID, limit: int) -> Sequence[tuple[UUID, int]]:
-        """Tasks behind one, by id, with how many events each has."""
-        ...
-
-    def evidence(self, tasks: Sequence[UUID]) -> Sequence[Evidence]:
-        """All that is stored of these tasks, in their order."""
-        ...
-
-    def template(self, template_id: UUID) -> Template:
-        """A registered definition. Raises UnknownTemplate, LogCorrupt, InvalidTemplate."""
-        ...
-
-    def known(self, task_id: UUID) -> bool:
-        """Whether the task was submitted."""
-        ...
-
-    def streams_apart(self, after: UUID, limit: int) -> tuple[UUID | None, Sequence[UUID]]:
-        """The last of so many streams behind one, and those of them that are no known task's."""
-        ...
-
-    def apart(self, streams: Sequence[UUID]) -> Apart:
-        """These streams and the rows that belong to them; all circuits where there are none."""
-        ...
-
-    def shards(self) -> Sequence[tuple[int, int, int, int]]:
-        """Number, how many there are, position, and the end of the log, of every shard."""
-        ...
-
-    def strays(self) -> Sequence[Difference]:
-        """Rows that nothing in the log stands behind."""
-        ...
-
-    def miscounts(self) -> Sequence[Difference]:
-        """Counters that differ from what they count."""
-        ...
 
 
 class Verification:

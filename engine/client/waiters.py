@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from threading import Lock, Thread
 from uuid import UUID
 
-from flowledger.engine.ports.coordinator import Bell
+from flowledger.engine.ports.runtime import Bell
 from flowledger.engine.runtime.worker.execution import running
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Outages
+from flowledger.engine.telemetry.signals import Signal
 
 Told = Callable[[], object]
 Question = Callable[[Sequence[UUID]], Collection[UUID]]

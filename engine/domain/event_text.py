@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
-from unicodedata import category
 
+from flowledger.engine import events as asked
+from flowledger.engine import events as happened
+from flowledger.engine import events as noted
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.events import notes as noted
-from flowledger.engine.events import requests as asked
-from flowledger.engine.events import step as happened
 from flowledger.engine.events.base import Event, StepEvent
 from flowledger.engine.events.circuit import (
     CircuitClosed,
@@ -21,13 +19,10 @@ from flowledger.engine.events.circuit import (
     CircuitHalfOpened,
     CircuitOpened,
 )
+from flowledger.engine.events.registry import DECISIONS
 from flowledger.engine.events.requests import ANSWERS, RequestGranted, RequestRefused, TaskRequest
-from flowledger.engine.events.step import DECISIONS
+from flowledger.engine.text import duration, moment, on_one_line, short, visible
 
-LONGEST = 60
-NAMED = 3
-OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-JOINERS = "\u200c\u200d"
 PLAIN_NAME = re.compile(r"[\w.@+-]+")
 WRITERS = frozenset({"application", "coordinator", "worker"})
 BY_API = (
@@ -191,60 +186,6 @@ def clipped(value: Any) -> str:
     return short(json.dumps(value, ensure_ascii=False))
 
 
-def short(text: str) -> str:
-    """A text on one line, cut where it is long."""
-    line = on_one_line(text)
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
-
-
-def some_of(names: Iterable[str]) -> str:
-    """Some names, and how many more there are: `a, b, c and 7 more`."""
-    found = list(names)
-    if len(found) <= NAMED + 1:
-        return " and ".join(filter(None, (", ".join(found[:-1]), found[-1])))
-    return f"{', '.join(found[:NAMED])} and {len(found) - NAMED} more"
-
-
-def on_one_line(text: str) -> str:
-    """A text without line breaks, and without anything that a terminal would obey."""
-    return visible(" ".join(text.split()))
-
-
-def visible(text: str) -> str:
-    r"""A text of which everything is seen: what a terminal or a pager would obey is escaped.
-
-    That is control characters, line and paragraph separators, lone surrogates, and formats such as
-    those that turn the direction of writing (Unicode's categories Cc, Zl, Zp, Cs, Cf); the joiners
-    of emoji and Indic scripts stay.
-
-    >>> visible("\x1b[31mred\n")
-    '\\x1b[31mred\\n'
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(map(_visible, text))
-
-
-def _visible(character: str) -> str:
-    if category(character) in OBEYED and character not in JOINERS:
-        return character.encode("unicode_escape").decode("ascii")
-    return character
-
-
-def duration(time: timedelta) -> str:
-    """A time as people say it, in two units at most: `1.5 s`, `3 min 20 s`, `2 h 5 min`, `3 d`."""
-    seconds = abs(time.total_seconds())
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-    left, parts = round(seconds), list[str]()
-    for unit, size in units:
-        count, left = divmod(left, size)
-        if count or parts:
-            parts.append(f"{count} {unit}" if count else "")
-    return " ".join(part for part in parts[:2] if part)
-
-
 def _fields(event: Event) -> dict[str, Any]:
     """The event's fields, as sentences need them."""
     fields: dict[str, Any] = {"time": "room, or for an operator", "times": "", **event.__dict__}
@@ -273,8 +214,3 @@ def _fields(event: Event) -> dict[str, Any]:
 def _times(event: happened.TaskCreated) -> str:
     start = f", to start at {moment(event.start_at)}" if event.start_at else ""
     return f"{start}, to end by {moment(event.deadline_at)}" if event.deadline_at else start
-
-
-def moment(time: datetime) -> str:
-    """A time as people read it, to the second."""
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

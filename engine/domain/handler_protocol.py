@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import JsonValue
 
+from flowledger.engine.domain.failures.classification import RetryIf
 from flowledger.engine.domain.templates.template import Template
 
 C_contra = TypeVar("C_contra", contravariant=True)
-
-RetryIf = Callable[[Exception], bool]
-"""A step's own word on whether another attempt may help after that exception."""
 
 
 class Sessions(Protocol):

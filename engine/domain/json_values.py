@@ -14,7 +14,7 @@ from typing import cast
 import orjson
 from pydantic import JsonValue
 
-from flowledger.engine.domain.templates.validation import place
+from flowledger.engine.text import place
 
 Location = tuple[int | str, ...]
 

@@ -1,9 +1,14 @@
-"""How tasks are spread over shards, and shards over coordinator processes.
+"""Leases: how shards are shared out, and how long a worker may believe that its steps are its own.
 
-Every process decides for itself, from the same rows: who is there, and who leads what. Shares
-differ by one at most. Whoever has less than the least share takes what is free, then the others do;
-where nothing is free, who leads most gives up what is lacking elsewhere. A shard that nobody of
-those takes for some time is taken by anybody, so that none is ever left alone for a rule's sake.
+Shards. Every process decides for itself, from the same rows: who is there, and who leads what.
+Shares differ by one at most. Whoever has less than the least share takes what is free, then the
+others do; where nothing is free, who leads most gives up what is lacking elsewhere. A shard that
+nobody of those takes for some time is taken by anybody, so that none is left alone for a rule's
+sake.
+
+Workers. The deadline of a lease counts from when the renewal was *asked for*, so a slow reply can
+shorten the trust in a lease but never stretch it; and it ends a margin before the database would
+give the steps away.
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 LAST_24_BITS = (1 << 24) - 1
@@ -25,7 +31,7 @@ def shard_of(task_id: UUID, shards: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class ShardLease:
     """Who leads a shard. `seconds_left` is negative where the lease has run out: since when."""
 
     shard: int
@@ -43,7 +49,7 @@ class Attendance:
     """Which coordinator processes are there, and who leads what."""
 
     live: Collection[UUID]
-    leases: Sequence[Lease]
+    leases: Sequence[ShardLease]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +101,25 @@ def _gifts(led: Mapping[UUID, int], least: int, wanted: int) -> Counter[UUID]:
             left[donor] -= 1
             gifts[donor] += 1
     return gifts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLease:
+    """A renewal asked for at `asked_at`, for `ttl`, trusted until `margin` before its end."""
+
+    asked_at: datetime
+    ttl: timedelta
+    margin: timedelta
+
+    @property
+    def trusted_until(self) -> datetime:
+        """From here on the holder must not believe in the lease."""
+        return self.asked_at + self.ttl - self.margin
+
+    def is_trusted(self, now: datetime) -> bool:
+        """Whether the holder may go on."""
+        return now < self.trusted_until
+
+    def renew_in(self, now: datetime) -> timedelta:
+        """A third of what is left, so that two lost heartbeats do not lose the steps."""
+        return max((self.trusted_until - now) / 3, timedelta())

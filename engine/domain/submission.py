@@ -1,4 +1,4 @@
-"""What a caller may say of a task beside its context.
+"""What a caller may say of a task beside its context, and when two submissions are the same task.
 
 Each task's events and rows are stored together with those of others, so a value that a row cannot
 hold must be refused here: later it would hold up every task, not only its own.
@@ -6,12 +6,20 @@ hold must be refused here: later it would hold up every task, not only its own.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import cast
+from hashlib import sha256
+from typing import Any, cast
 
+from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.domain.texts import text_fault
-from flowledger.engine.errors import EngineError, InvalidRequest, InvalidSubmission
+from flowledger.engine.errors import (
+    EngineError,
+    InvalidRequest,
+    InvalidSubmission,
+    MissingIdempotencyKey,
+)
 
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -(2**31), 2**31 - 1
 """What Postgres's integer holds."""
@@ -29,6 +37,8 @@ TIMES = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC))
 """Within these a time can be written in every time zone, and a deadline be counted from a start."""
 
 DUPLICATES = ("return", "raise")
+
+BEYOND_INTEGERS = 2.0**64
 
 
 def check_submission(
@@ -139,3 +149,39 @@ def _fault(text: object, most: int = MOST_BYTES) -> str | None:
         return fault
     size = len(text.encode())
     return None if 0 < size <= most else f"should have 1 to {most} bytes in UTF-8, got {size}"
+
+
+def identity_of(template: Template, context: Any, idempotency_key: str | None) -> str | None:
+    """The task's identity by its template's strategy; None where every submission is a task.
+
+    `strict` is the SHA-256 of the template's namespace, name and version and of the context in
+    one spelling: sorted keys, no blanks, equal numbers alike (1 and 1.0, 0.0 and -0.0). A key
+    that the caller gives goes before the strategy.
+    Raises MissingIdempotencyKey where the strategy asks for one.
+    """
+    if idempotency_key is not None:
+        return _digest("key", template.namespace, template.name, idempotency_key)
+    if template.identity == "caller_provided":
+        raise MissingIdempotencyKey(template.key)
+    if template.identity == "strict":
+        return _digest(
+            "strict", template.namespace, template.name, template.version, _in_one_spelling(context)
+        )
+    return None
+
+
+def _in_one_spelling(value: Any) -> Any:
+    """Whole floats as the integers that they equal; beyond 64 bits there are no integers."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < BEYOND_INTEGERS else value
+    if isinstance(value, dict):
+        parts = cast("dict[str, Any]", value)
+        return {key: _in_one_spelling(part) for key, part in parts.items()}
+    if isinstance(value, list):
+        return [_in_one_spelling(part) for part in cast("Iterable[Any]", value)]
+    return value
+
+
+def _digest(kind: str, *parts: Any) -> str:
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"{kind}:sha256:{sha256(text.encode()).hexdigest()}"

@@ -12,7 +12,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from flowledger.engine.domain.templates.validation import place
+from flowledger.engine.text import place
 
 if TYPE_CHECKING:
     import yaml

@@ -47,6 +47,8 @@ from flowledger.engine.events.step import (
     StepStarted,
     StepTimedOut,
     StepWithdrawn,
+)
+from flowledger.engine.events.task import (
     TaskBlocked,
     TaskCancelled,
     TaskCompleted,
@@ -60,10 +62,8 @@ from flowledger.engine.events.step import (
     TaskStarted,
     TaskTimedOut,
     TaskWaiting,
-    TemplatePaused,
-    TemplateRegistered,
-    TemplateResumed,
 )
+from flowledger.engine.events.template import TemplatePaused, TemplateRegistered, TemplateResumed
 
 __all__ = [
     "Category",

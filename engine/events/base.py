@@ -2,14 +2,16 @@
 
 An event knows its place: `originator_id` and `originator_version` are the stream and the version in
 it, which is also where the `eventsourcing` library looks for them. These and `task_id` are columns
-of the log; everything else is in the payload.
+of the log; everything else is in the payload. The position in the whole log is no part of an event:
+`Recorded` has both.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,3 +70,30 @@ class StepEvent(TaskEvent):
 
     step: str
     attempt: int = Field(ge=0)
+
+
+class Recorded(NamedTuple):
+    """An event with its place in the whole log."""
+
+    position: int
+    recorded_at: datetime
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A place in the log whose event cannot be read, and why; `task_id` is whose it is."""
+
+    position: int
+    task_id: UUID | None
+    reason: str
+
+
+Placed = tuple[int, TaskEvent]
+"""An event with its position in the log."""
+
+
+PlacedEvent = tuple[int, Event]
+
+
+PlacedStep = tuple[int, StepEvent]

@@ -1,7 +1,8 @@
-"""Old shapes of events, upgraded on reading. The log is never rewritten.
+"""Which events there are, by topic and by who writes them, and their old shapes.
 
-A change of an event's fields raises its `current_version` and adds one row here, from the version
-before; upcasts run one after the other until the payload has today's shape.
+The log is never rewritten. A change of an event's fields raises its `current_version` and adds one
+row to `UPCASTS`, from the version before; upcasts run one after the other until the payload has
+today's shape.
 """
 
 from __future__ import annotations
@@ -10,7 +11,90 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from flowledger.engine.events.step import EVENTS
+from flowledger.engine.events.base import Event, TaskEvent
+from flowledger.engine.events.circuit import CIRCUITS
+from flowledger.engine.events.notes import NOTES
+from flowledger.engine.events.requests import ANSWERS, REQUESTS
+from flowledger.engine.events.step import (
+    StepCancelled,
+    StepCancelSignalled,
+    StepCheckpointed,
+    StepCompleted,
+    StepCompletedManually,
+    StepEnqueued,
+    StepErrored,
+    StepFailed,
+    StepHandedBack,
+    StepLeaseExpired,
+    StepReset,
+    StepResolvedManually,
+    StepRetryScheduled,
+    StepSkipped,
+    StepStarted,
+    StepTimedOut,
+    StepWithdrawn,
+)
+from flowledger.engine.events.task import (
+    TaskBlocked,
+    TaskCancelled,
+    TaskCompleted,
+    TaskContinued,
+    TaskCreated,
+    TaskFailed,
+    TaskPaused,
+    TaskReopened,
+    TaskResolvedManually,
+    TaskResumed,
+    TaskStarted,
+    TaskTimedOut,
+    TaskWaiting,
+)
+from flowledger.engine.events.template import TemplatePaused, TemplateRegistered, TemplateResumed
+
+FACTS: tuple[type[Event], ...] = (
+    TaskCreated,
+    StepStarted,
+    StepCheckpointed,
+    StepCompleted,
+    StepFailed,
+    StepHandedBack,
+    TemplatePaused,
+    TemplateResumed,
+    *REQUESTS,
+)
+DECISIONS: tuple[type[TaskEvent], ...] = (
+    TaskStarted,
+    TaskWaiting,
+    TaskContinued,
+    TaskCompleted,
+    TaskFailed,
+    TaskBlocked,
+    TaskReopened,
+    TaskTimedOut,
+    TaskPaused,
+    TaskResumed,
+    TaskCancelled,
+    TaskResolvedManually,
+    StepEnqueued,
+    StepWithdrawn,
+    StepTimedOut,
+    StepLeaseExpired,
+    StepRetryScheduled,
+    StepErrored,
+    StepCancelSignalled,
+    StepCancelled,
+    StepSkipped,
+    StepReset,
+    StepResolvedManually,
+    StepCompletedManually,
+    *ANSWERS,
+)
+EVENTS: MappingProxyType[str, type[Event]] = MappingProxyType(
+    {event.topic: event for event in (*FACTS, *DECISIONS, *CIRCUITS, *NOTES)}
+    | {TemplateRegistered.topic: TemplateRegistered}
+)
+FACT_TOPICS = tuple(sorted(event.topic for event in FACTS))
+DECISION_TOPICS = tuple(sorted(event.topic for event in DECISIONS))
 
 Fields = dict[str, Any]
 Upcast = Callable[[Fields], Fields]

@@ -1,18 +1,14 @@
-"""Everything that can happen. Frozen, past tense; topics are names and never import paths."""
+"""What can happen to a step. Frozen, past tense; topics are names and never import paths."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
-from flowledger.engine.events.base import Event, StepEvent, TaskEvent
-from flowledger.engine.events.circuit import CIRCUITS
-from flowledger.engine.events.notes import NOTES
-from flowledger.engine.events.requests import ANSWERS, REQUESTS
+from flowledger.engine.events.base import StepEvent
 
 Category = Literal[
     "permanent",
@@ -28,147 +24,6 @@ Category = Literal[
 ]
 HoldKind = Literal["slot", "rate", "circuit", "template"]
 """What keeps a step that is ready from being queued: a limit, a circuit, a paused template."""
-
-
-class TemplateRegistered(Event):
-    """A definition became known. Its stream is the template's own."""
-
-    topic = "template.registered"
-
-    namespace: str
-    template: str
-    version: str
-    definition_hash: str
-    definition: dict[str, JsonValue]
-
-
-class TemplatePaused(Event):
-    """No step of any task of the template is queued until it is resumed."""
-
-    topic = "template.paused"
-
-    reason: str
-
-
-class TemplateResumed(Event):
-    """Tasks of the template go on."""
-
-    topic = "template.resumed"
-
-    reason: str
-
-
-class TaskCreated(TaskEvent):
-    """A task was submitted: this run of this definition with this context.
-
-    `submission` is its number where an application left it in a transaction of its own; the
-    coordinator appends the event then. The task is taken on at `start_at`, at once where there is
-    none, and must have ended by `deadline_at`.
-    """
-
-    topic = "task.created"
-
-    version: str
-    definition_hash: str
-    template_id: UUID
-    context: Any = None
-    identity: str | None = None
-    priority: int = 0
-    submission: int | None = None
-    start_at: datetime | None = None
-    deadline_at: datetime | None = None
-    tags: tuple[str, ...] | None = None
-
-
-class TaskStarted(TaskEvent):
-    """The coordinator took the task on."""
-
-    topic = "task.started"
-
-
-class TaskWaiting(TaskEvent):
-    """Nothing of the task is queued or runs: time must pass or room be made, until `until`."""
-
-    topic = "task.waiting"
-
-    until: datetime | None = None
-
-
-class TaskContinued(TaskEvent):
-    """What the task waited for has come."""
-
-    topic = "task.continued"
-
-
-class TaskCompleted(TaskEvent):
-    """Nothing is left to do, and no step ended in error."""
-
-    topic = "task.completed"
-
-
-class TaskFailed(TaskEvent):
-    """Nothing of the task can go on, and at least one step ended in error."""
-
-    topic = "task.failed"
-
-    failed_steps: tuple[str, ...]
-    reason: str | None = None
-
-
-class TaskBlocked(TaskEvent):
-    """As failed, but the template says that an operator shall decide."""
-
-    topic = "task.blocked"
-
-    failed_steps: tuple[str, ...]
-
-
-class TaskReopened(TaskEvent):
-    """An operator's word gave the task something to do again."""
-
-    topic = "task.reopened"
-
-    reason: str | None = None
-
-
-class TaskTimedOut(TaskEvent):
-    """The task had not ended by its deadline."""
-
-    topic = "task.timed_out"
-
-    deadline_at: datetime
-
-
-class TaskPaused(TaskEvent):
-    """Nothing of the task starts until it is resumed."""
-
-    topic = "task.paused"
-
-    reason: str | None = None
-
-
-class TaskResumed(TaskEvent):
-    """The task goes on."""
-
-    topic = "task.resumed"
-
-    reason: str | None = None
-
-
-class TaskCancelled(TaskEvent):
-    """The task was called off, or a step was that it cannot do without."""
-
-    topic = "task.cancelled"
-
-    reason: str | None = None
-
-
-class TaskResolvedManually(TaskEvent):
-    """An operator settled the task elsewhere."""
-
-    topic = "task.resolved_manually"
-
-    reason: str | None = None
 
 
 class StepEnqueued(StepEvent):
@@ -325,49 +180,3 @@ class StepCompletedManually(StepEvent):
 
     reason: str | None = None
     result: Any = None
-
-
-FACTS: tuple[type[Event], ...] = (
-    TaskCreated,
-    StepStarted,
-    StepCheckpointed,
-    StepCompleted,
-    StepFailed,
-    StepHandedBack,
-    TemplatePaused,
-    TemplateResumed,
-    *REQUESTS,
-)
-DECISIONS: tuple[type[TaskEvent], ...] = (
-    TaskStarted,
-    TaskWaiting,
-    TaskContinued,
-    TaskCompleted,
-    TaskFailed,
-    TaskBlocked,
-    TaskReopened,
-    TaskTimedOut,
-    TaskPaused,
-    TaskResumed,
-    TaskCancelled,
-    TaskResolvedManually,
-    StepEnqueued,
-    StepWithdrawn,
-    StepTimedOut,
-    StepLeaseExpired,
-    StepRetryScheduled,
-    StepErrored,
-    StepCancelSignalled,
-    StepCancelled,
-    StepSkipped,
-    StepReset,
-    StepResolvedManually,
-    StepCompletedManually,
-    *ANSWERS,
-)
-EVENTS: MappingProxyType[str, type[Event]] = MappingProxyType(
-    {event.topic: event for event in (*FACTS, *DECISIONS, *CIRCUITS, *NOTES)}
-    | {TemplateRegistered.topic: TemplateRegistered}
-)
-FACT_TOPICS = tuple(sorted(event.topic for event in FACTS))
-DECISION_TOPICS = tuple(sorted(event.topic for event in DECISIONS))

@@ -1,11 +1,23 @@
-"""What the store has of a task and its steps, beside the log: rows as values."""
+"""What the application's side asks of the store: submit, look, wait."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
+
+from flowledger.engine.domain.explain.live_state import Surroundings
+from flowledger.engine.domain.handler_protocol import Sessions
+from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.events.base import Recorded
+from flowledger.engine.events.notes import TaskNote
+from flowledger.engine.events.requests import RequestGranted, RequestRefused, TaskRequest
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.events.template import TemplatePaused, TemplateResumed
+
+Answer = RequestGranted | RequestRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +58,107 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A step that this worker may run; its stream stands at `version`, the StepStarted.
+class Snapshot:
+    """A task at one moment: what the rows say, its history, the position of the coordinator."""
 
-    `resets` counts how often an operator had it begin anew. Nothing that the worker tells of it
-    happened before `at`, the time of the last event that is known of its stream.
-    """
-
-    step_id: UUID
-    task_id: UUID
-    template_id: UUID
-    version: int
-    attempt: int
-    step: str
-    correlation_id: str
-    resets: int = 0
-    at: datetime | None = field(default=None, compare=False)
+    position: int
+    task: TaskRow | None
+    steps: Sequence[StepRow]
+    history: Sequence[Recorded]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A running step as the board has it: its stream stands at `version`; it may have to stop.
+class Tasks(Sessions, Protocol):
+    """The application's side of the store: submit, look, wait."""
 
-    `at` is when it was told to.
-    """
+    def register(self, template: Template) -> None:
+        """Record the definition once. Raises DefinitionChanged."""
+        ...
 
-    version: int
-    attempt: int
-    cancelling: bool
-    at: datetime | None = field(default=None, compare=False)
+    def template(self, template_id: UUID) -> Template:
+        """A registered definition. Raises UnknownTemplate."""
+        ...
+
+    def pause_template(self, template_id: UUID, event: TemplatePaused | TemplateResumed) -> bool:
+        """Append it as the next. Returns whether it changed anything. Raises UnknownTemplate."""
+        ...
+
+    def submit(
+        self, created: Sequence[TaskCreated], connection: object | None, *, only_new: bool
+    ) -> Sequence[UUID]:
+        """Store tasks in one transaction, or on the caller's connection in the caller's.
+
+        Returns for each the task that has its identity; with `only_new` raises DuplicateTask
+        where that is another one, and stores none.
+        """
+        ...
+
+    def task(self, task_id: UUID) -> TaskRow | None:
+        """The task's row; None where the coordinator has not seen it."""
+        ...
+
+    def steps(self, task_id: UUID) -> Sequence[StepRow]:
+        """The rows of the task's steps."""
+        ...
+
+    def templates(self) -> Sequence[tuple[str, str, str, str]]:
+        """Namespace, name, version and hash of every registered template."""
+        ...
+
+    def known(self, task_id: UUID) -> bool:
+        """Whether the task was submitted, be it seen by the coordinator or not."""
+        ...
+
+    def history(self, task_id: UUID) -> Sequence[Recorded]:
+        """Every event of the task, in log order."""
+        ...
+
+    def progress(self, task_id: UUID, names: int) -> Progress:
+        """How far the task is, with the names of at most so many running steps."""
+        ...
+
+    def snapshot(self, task_id: UUID) -> Snapshot:
+        """Rows, history and position as they stood together."""
+        ...
+
+    def ended(self, tasks: Sequence[UUID]) -> Sequence[UUID]:
+        """Those of the tasks that have ended."""
+        ...
+
+    def surroundings(self, task_id: UUID) -> tuple[Snapshot, Surroundings]:
+        """A snapshot of the task, and what stood around it at that moment."""
+        ...
+
+    def last_events(self, streams: Sequence[UUID], until: int) -> Mapping[UUID, Recorded]:
+        """The last event of each of these streams up to a position; of an empty one none."""
+        ...
+
+    def now(self) -> datetime:
+        """The engine's time, by the database."""
+        ...
+
+    def keep_time(self) -> None:
+        """Ask the database what time it is, where nobody here has asked for long. Never raises."""
+        ...
+
+    def created(self, tasks: Sequence[UUID]) -> Mapping[UUID, TaskCreated]:
+        """The first event of those of the tasks that a coordinator can decide about."""
+        ...
+
+    def request(self, requests: Sequence[TaskRequest], key: str) -> Sequence[UUID]:
+        """Append requests, in one transaction, each to a stream of its own, which the key names.
+
+        Returns the streams of those left out, that another request began. Raises MaybeStored.
+        """
+        ...
+
+    def note(self, notes: Sequence[TaskNote], key: str) -> None:
+        """Append notes, each to a stream of its own, unless it is there. Raises MaybeStored."""
+        ...
+
+    def requested(self, request: UUID) -> TaskRequest:
+        """The request in a stream. Raises LogCorrupt where there is none."""
+        ...
+
+    def answers(self, requests: Sequence[UUID]) -> Mapping[UUID, Answer]:
+        """What was answered to those of the requests that were."""
+        ...

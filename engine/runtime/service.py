@@ -10,71 +10,21 @@ is not handed back is lost with the lease, as when the process is killed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from threading import Event, Thread
+from threading import Thread
 from time import monotonic
 from typing import Protocol
 
 from flowledger.engine.config import Settings
-from flowledger.engine.ports.coordinator import Bell
+from flowledger.engine.ports.runtime import Bell
+from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.runtime.unserved_templates import UnservedTemplates
 from flowledger.engine.runtime.worker.worker import Worker
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Backoff, Health, Outages, Telling
+from flowledger.engine.telemetry.signals import Signal
 
-STOP = "stop"
 PING_SECONDS = 2.0
 """So long may a process without a role not know that the database is away."""
-
-
-class Loop:
-    """Runs a step function in a thread until it is stopped, whatever the database does."""
-
-    def __init__(
-        self,
-        name: str,
-        step: Callable[[frozenset[str]], float],
-        bell: Bell,
-        backoff: Backoff,
-        telling: Telling | None = None,
-    ) -> None:
-        self.name = name
-        self.outages = Outages(name, telling=telling)
-        self._step = step
-        self._bell = bell
-        self._backoff = backoff
-        self._stopping = Event()
-        self._thread = Thread(target=self._run, name=f"flowledger-{name}", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self, seconds: float | None = None) -> bool:
-        """End after the step that is under way; False: it takes longer than so many seconds."""
-        self._stopping.set()
-        self._bell.ring(STOP)
-        if self._thread.is_alive():
-            self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        rung: frozenset[str] = frozenset()
-        while not self._stopping.is_set():
-            rung = self._bell.wait(self._attempt(rung))
-        self.outages.left()
-
-    def _attempt(self, rung: frozenset[str]) -> float:
-        try:
-            wait = self._step(rung)
-        except Exception as error:  # noqa: BLE001 - a loop that ended would stop everything silently
-            if not self._stopping.is_set():
-                self.outages.failed(error)
-            # Bells must not cut the pause short, or a dead database would be asked without rest.
-            self._stopping.wait(self._backoff.pause())
-            return 0.0
-        self._backoff.reset()
-        self.outages.succeeded()
-        return wait
 
 
 class Leading(Protocol):

@@ -11,18 +11,15 @@ import orjson
 from eventsourcing.persistence import StoredEvent
 
 from flowledger.engine.domain.limits.admission import GateState
-from flowledger.engine.domain.limits.circuits import Kept
-from flowledger.engine.domain.limits.elders import Elder
+from flowledger.engine.domain.limits.circuit_breaker import Kept
+from flowledger.engine.domain.limits.concurrency import Elder
 from flowledger.engine.domain.templates.template import UNLIMITED, Template, parse_template
 from flowledger.engine.errors import LogCorrupt, UnknownTemplate
-from flowledger.engine.events.base import TaskEvent
-from flowledger.engine.events.step import (
-    DECISION_TOPICS,
-    FACT_TOPICS,
-    TaskCreated,
-    TemplateRegistered,
-)
-from flowledger.engine.ports.coordinator import Commit, Due, Leadership, Recorded, Unreadable
+from flowledger.engine.events.base import Recorded, TaskEvent, Unreadable
+from flowledger.engine.events.registry import DECISION_TOPICS, FACT_TOPICS
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.events.template import TemplateRegistered
+from flowledger.engine.ports.coordinator import Commit, Due, Leadership
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translated

@@ -15,7 +15,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from flowledger.engine.errors import DuplicateTask, InvalidSubmission
-from flowledger.engine.events.step import TaskCreated
+from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.store.callers_connection import async_connection_of, connection_of
 from flowledger.engine.store.connection.arrays import ByteaArray, register_arrays
 

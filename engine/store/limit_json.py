@@ -10,8 +10,12 @@ from uuid import UUID
 import orjson
 
 from flowledger.engine.domain.limits.admission import GateChanges, GateState
-from flowledger.engine.domain.limits.circuit_breaker import Circuit, CircuitState
-from flowledger.engine.domain.limits.circuits import CircuitChanges, Kept
+from flowledger.engine.domain.limits.circuit_breaker import (
+    Circuit,
+    CircuitChanges,
+    CircuitState,
+    Kept,
+)
 from flowledger.engine.domain.limits.demand import MICROSECOND, Demand, RateLimit, SlotLimit
 from flowledger.engine.domain.limits.wait_queue import Waiter
 from flowledger.engine.domain.machine.task_run import Hold

@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 
 from flowledger.engine.errors import ProjectionRefused
-from flowledger.engine.events.step import FACT_TOPICS
+from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.ports.projections import ParkedEvent, ProjectionStatus
 from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.errors import PROJECTION_REFUSED, translated

@@ -12,9 +12,9 @@ from uuid import UUID
 
 import psycopg
 
-from flowledger.engine.domain.leases import Attendance, Lease
+from flowledger.engine.domain.leases import Attendance, ShardLease
 from flowledger.engine.errors import ShardsBehind, ShardsDiffer
-from flowledger.engine.events.step import FACT_TOPICS
+from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import FACTS_LEFT, translated
@@ -62,7 +62,7 @@ class PostgresRoster:
             )
         live = self._all("select flowledger.live_coordinators()")
         leases = self._all(LEASES)
-        return Attendance([row[0] for row in live], [Lease(*row[:3]) for row in leases])
+        return Attendance([row[0] for row in live], [ShardLease(*row[:3]) for row in leases])
 
     def leave(self, process: UUID) -> None:
         """The process takes no share any more."""

@@ -21,17 +21,13 @@ from flowledger.engine.errors import (
     LogCorrupt,
     StreamMoved,
 )
+from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.notes import TaskNote
 from flowledger.engine.events.requests import TaskRequest
-from flowledger.engine.events.step import (
-    TaskCreated,
-    TemplatePaused,
-    TemplateRegistered,
-    TemplateResumed,
-)
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.events.template import TemplatePaused, TemplateRegistered, TemplateResumed
 from flowledger.engine.ports.awaited_connection import OnLoop
-from flowledger.engine.ports.client import Progress, StepRow, TaskRow
-from flowledger.engine.ports.coordinator import Answer, Recorded, Snapshot
+from flowledger.engine.ports.client import Answer, Progress, Snapshot, StepRow, TaskRow
 from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import told_again, translated

@@ -18,7 +18,7 @@ from flowledger.engine.domain.verify.replay import Difference, Row
 from flowledger.engine.domain.verify.shared_rows import Apart, streams_of
 from flowledger.engine.domain.verify.task import Evidence
 from flowledger.engine.errors import LogCorrupt
-from flowledger.engine.events.step import TaskCreated
+from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.engine.store.connection.errors import translated
 from flowledger.engine.store.connection.pool import Connection, Pool

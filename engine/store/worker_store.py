@@ -15,21 +15,15 @@ from pydantic import JsonValue
 
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.events.step import (
-    StepCheckpointed,
-    StepCompleted,
-    StepCompletedManually,
-    TaskCreated,
-)
-from flowledger.engine.ports.client import Claim, Held
-from flowledger.engine.ports.coordinator import Exchange
+from flowledger.engine.events.step import StepCheckpointed, StepCompleted, StepCompletedManually
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.ports.worker import Claim, Exchange, Held
 from flowledger.engine.store.connection.arrays import BigintArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translated
 from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.connection.pool import Connection, Pool
-from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
-from flowledger.engine.store.log.frame import moment
+from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper, moment
 
 COMPLETIONS = (StepCompleted, StepCompletedManually)
 CLAIM = "select * from flowledger.claim_steps(%s, %b, %s::int, %s)"

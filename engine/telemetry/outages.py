@@ -15,7 +15,8 @@ from random import uniform
 from threading import Lock
 
 from flowledger.engine.errors import DatabaseBusy, DatabaseUnavailable, StatementRefused
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.signals import Signal
 
 
 class Backoff:

@@ -24,8 +24,12 @@ import orjson
 from pydantic import JsonValue
 
 from flowledger.engine.domain.failures.classification import StepFault, classify
-from flowledger.engine.domain.failures.http import http_date, retry_after_seconds
-from flowledger.engine.domain.failures.http_status import SUCCESSES, status_category
+from flowledger.engine.domain.failures.http import (
+    SUCCESSES,
+    http_date,
+    retry_after_seconds,
+    status_category,
+)
 from flowledger.engine.errors import MissingExtra
 from flowledger.handlers.context import StepContext
 from flowledger.handlers.errors import (

@@ -18,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
-from flowledger.engine.domain.templates.policies import LONGEST_SECONDS
+from flowledger.engine.domain.durations import LONGEST_SECONDS
 from flowledger.engine.domain.templates.validation import first_fault
 from flowledger.handlers.context import StepContext
 from flowledger.handlers.errors import ConfigurationFault, ValidationFault

@@ -13,7 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import LiteralString, NamedTuple
 
-from flowledger.engine.events.base import StepEvent, TaskEvent
+from flowledger.engine.events.base import Recorded, StepEvent, TaskEvent
 from flowledger.engine.events.step import (
     StepCancelled,
     StepCompleted,
@@ -30,6 +30,8 @@ from flowledger.engine.events.step import (
     StepStarted,
     StepTimedOut,
     StepWithdrawn,
+)
+from flowledger.engine.events.task import (
     TaskBlocked,
     TaskCancelled,
     TaskCompleted,
@@ -42,12 +44,9 @@ from flowledger.engine.events.step import (
     TaskStarted,
     TaskTimedOut,
 )
-from flowledger.engine.ports.coordinator import Recorded
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
-from flowledger.projections.builtin.batch_rows import Concerned, concerned
+from flowledger.projections.builtin.batch_rows import Concerned, Row, concerned, store, tables_of
 from flowledger.projections.builtin.minutes import Minutes, OfStep, Times
-from flowledger.projections.builtin.rows import Row, store
-from flowledger.projections.builtin.tables import tables_of
 from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
 

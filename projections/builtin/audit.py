@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import LiteralString
 from uuid import UUID
 
-from flowledger.engine.events.base import Event
+from flowledger.engine.events.base import Event, Recorded
 from flowledger.engine.events.notes import NOTES, TaskAnnotated, TaskNote, TaskTagged, TaskUntagged
 from flowledger.engine.events.requests import (
     ANSWERS,
@@ -17,15 +17,9 @@ from flowledger.engine.events.requests import (
     StepRequest,
     TaskRequest,
 )
-from flowledger.engine.events.step import (
-    TaskCreated,
-    TemplatePaused,
-    TemplateRegistered,
-    TemplateResumed,
-)
-from flowledger.engine.ports.coordinator import Recorded
-from flowledger.projections.builtin.rows import Row, found, store
-from flowledger.projections.builtin.tables import tables_of
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.events.template import TemplatePaused, TemplateRegistered, TemplateResumed
+from flowledger.projections.builtin.batch_rows import Row, found, store, tables_of
 from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
 

@@ -1,21 +1,66 @@
-"""Which tasks and steps a batch of events concerns, and what is stored of them."""
+"""What a batch of events concerns in a read model, and its rows on their way in and out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from importlib import resources
 from typing import Any, LiteralString, TypeVar
 from uuid import UUID
 
-from flowledger.engine.events.base import StepEvent, TaskEvent
-from flowledger.engine.events.step import TaskCreated
-from flowledger.engine.ports.coordinator import Recorded
+import orjson
+
+from flowledger.engine.events.base import Recorded, StepEvent, TaskEvent
+from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.projections.cursor import Cursor
+
+VERSION = re.compile(r"-- version: (\d+)\n")
+
+Row = dict[str, Any]
+
+MICROSECOND = timedelta(microseconds=1)
 
 K = TypeVar("K")
 Key = tuple[int, str]
 """A step by the number that its task's id is: to hash and to compare ids took most of the time."""
+
+
+def tables_of(name: str) -> tuple[int, str]:
+    """The version of a read model's tables, and the SQL that makes them in `{schema}`.
+
+    Raises ValueError where the file does not begin with its version.
+    """
+    file = resources.files("flowledger.sql").joinpath(f"projections/{name}.sql")
+    text = file.read_bytes().replace(b"\r\n", b"\n").decode()
+    version = VERSION.match(text)
+    if version is None:
+        raise ValueError(f"{name}.sql should begin with `-- version: 1`")
+    return int(version[1]), text
+
+
+def store(cursor: Cursor, statement: LiteralString, *rows: Iterable[Mapping[str, Any]]) -> None:
+    """Execute a statement with each of these groups of rows as JSON; nothing where none has any."""
+    groups = [list(group) for group in rows]
+    if any(groups):
+        given = [orjson.dumps(group, default=_interval).decode() for group in groups]
+        cursor.execute(statement, given)
+
+
+def found(cursor: Cursor, query: LiteralString, parameters: Sequence[Any]) -> list[Row]:
+    """The rows that a query returns, by the names of their columns."""
+    rows = cursor.execute(query, parameters, binary=True).fetchall()
+    # Only now the columns are known: in a pipeline the answer is awaited by the line above.
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _interval(value: object) -> str:
+    if isinstance(value, timedelta):
+        return f"{value // MICROSECOND} microseconds"
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 @dataclass(frozen=True, slots=True)

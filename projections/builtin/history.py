@@ -8,7 +8,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, TASK_TRANSITIONS, TaskState
-from flowledger.engine.events.base import Event, StepEvent, TaskEvent
+from flowledger.engine.events.base import Event, Recorded, StepEvent, TaskEvent
 from flowledger.engine.events.step import (
     StepCancelled,
     StepCompleted,
@@ -24,13 +24,9 @@ from flowledger.engine.events.step import (
     StepStarted,
     StepTimedOut,
     StepWithdrawn,
-    TaskCreated,
-    TaskStarted,
 )
-from flowledger.engine.ports.coordinator import Recorded
-from flowledger.projections.builtin.batch_rows import Key
-from flowledger.projections.builtin.rows import Row, store
-from flowledger.projections.builtin.tables import tables_of
+from flowledger.engine.events.task import TaskCreated, TaskStarted
+from flowledger.projections.builtin.batch_rows import Key, Row, store, tables_of
 from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import LiteralString
 
 from flowledger.engine.events.base import TaskEvent
-from flowledger.projections.builtin.rows import Row, store
+from flowledger.projections.builtin.batch_rows import Row, store
 from flowledger.projections.cursor import Cursor
 
 NONE = timedelta()

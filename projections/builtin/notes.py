@@ -8,11 +8,10 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
+from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.notes import TaskAnnotated, TaskTagged, TaskUntagged
-from flowledger.engine.events.step import TaskCreated
-from flowledger.engine.ports.coordinator import Recorded
-from flowledger.projections.builtin.rows import Row, store
-from flowledger.projections.builtin.tables import tables_of
+from flowledger.engine.events.task import TaskCreated
+from flowledger.projections.builtin.batch_rows import Row, store, tables_of
 from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
 

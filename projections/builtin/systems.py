@@ -7,16 +7,15 @@ from datetime import timedelta
 from typing import Any, LiteralString
 
 from flowledger.engine.domain.limits.circuit_breaker import CircuitState
+from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.circuit import (
     CircuitClosed,
     CircuitEvent,
     CircuitHalfOpened,
     CircuitOpened,
 )
-from flowledger.engine.events.step import TemplateRegistered
-from flowledger.engine.ports.coordinator import Recorded
-from flowledger.projections.builtin.rows import Row, found, store
-from flowledger.projections.builtin.tables import tables_of
+from flowledger.engine.events.template import TemplateRegistered
+from flowledger.projections.builtin.batch_rows import Row, found, store, tables_of
 from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
 

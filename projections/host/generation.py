@@ -9,13 +9,13 @@ from functools import partial
 from uuid import UUID
 
 from flowledger.engine.config.sections import Projections as ProjectionSettings
-from flowledger.engine.ports.coordinator import Clock, FaultPoints
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.ports.runtime import Clock, FaultPoints
+from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Backoff
+from flowledger.engine.telemetry.signals import Signal
 from flowledger.projections.dispatch import Applying
-from flowledger.projections.host.blame import spare, words_of
 from flowledger.projections.host.log_reader import Entry, Log
-from flowledger.projections.host.parked import Parking
+from flowledger.projections.host.parked import Parking, spare, words_of
 from flowledger.projections.host.records import Lead, Place
 from flowledger.projections.host.store import HostStore
 from flowledger.projections.projection import Projection

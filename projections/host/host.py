@@ -46,10 +46,11 @@ from typing import NamedTuple
 from uuid import UUID
 
 from flowledger.engine.config.sections import Projections as ProjectionSettings
-from flowledger.engine.domain.leases import Attendance, Lease, fair_share
+from flowledger.engine.domain.leases import Attendance, ShardLease, fair_share
 from flowledger.engine.errors import DatabaseBusy, LeadershipLost, ProjectionRefused
-from flowledger.engine.ports.coordinator import NO_FAULTS, Bell, Clock, FaultPoints
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.ports.runtime import NO_FAULTS, Bell, Clock, FaultPoints
+from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.signals import Signal
 from flowledger.projections.host.generation import Led
 from flowledger.projections.host.log_reader import Log
 from flowledger.projections.host.parallel import attempted, beside
@@ -305,5 +306,5 @@ class Host:
         self._store.close()
 
 
-def _leases(rows: Sequence[LeaseRow]) -> list[Lease]:
-    return [Lease(number, row.leader, row.seconds_left) for number, row in enumerate(rows)]
+def _leases(rows: Sequence[LeaseRow]) -> list[ShardLease]:
+    return [ShardLease(number, row.leader, row.seconds_left) for number, row in enumerate(rows)]

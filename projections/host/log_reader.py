@@ -16,8 +16,8 @@ from threading import Lock
 from uuid import UUID
 
 from flowledger.engine.errors import EngineError, LogCorrupt
+from flowledger.engine.events.base import Recorded, Unreadable
 from flowledger.engine.events.step import StepCompleted, StepEnqueued, StepStarted
-from flowledger.engine.ports.coordinator import Recorded, Unreadable
 from flowledger.engine.store.connection.errors import translated
 from flowledger.engine.store.log.event_mapper import LedgerMapper
 from flowledger.engine.store.log.recorder import LedgerRecorder, LogRow

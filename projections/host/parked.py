@@ -1,19 +1,42 @@
-"""Events that a projection put aside, and what operators want of them."""
+"""Events that a projection put aside, what operators want of them, and whose fault an error is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from flowledger.engine.ports.coordinator import Recorded
+import psycopg
+
+from flowledger.engine.errors import DatabaseUnavailable, EngineClosed, LeadershipLost
+from flowledger.engine.events.base import Recorded
+from flowledger.engine.store.connection.errors import meaning_of
 from flowledger.projections.dispatch import Applying
-from flowledger.projections.host.blame import spare, words_of
 from flowledger.projections.host.log_reader import Entry, Log
 from flowledger.projections.host.records import Lead, Parked, Place
 from flowledger.projections.host.store import HostStore
 
+NOBODYS_FAULT = (DatabaseUnavailable, LeadershipLost, EngineClosed)
+
 AFTER = "an earlier event of its task is parked"
 Aside = tuple[int, UUID | None, str]
+
+
+def spare(error: Exception) -> None:
+    """Raise, in the engine's words, what is neither the event's fault nor the method's.
+
+    The same may succeed later.
+    """
+    if isinstance(error, NOBODYS_FAULT):
+        raise error
+    meaning = meaning_of(error)
+    if isinstance(meaning, NOBODYS_FAULT):
+        raise meaning from error
+
+
+def words_of(error: Exception, max_chars: int) -> str:
+    """What an operator is told of it."""
+    said = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
+    return f"{type(said).__name__}: {said}"[:max_chars]
 
 
 class Parking:

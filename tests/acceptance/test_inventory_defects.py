@@ -27,10 +27,12 @@ from flowledger.engine import (
     TaskHandle,
     TaskState,
 )
+from flowledger.engine import events as asked
+from flowledger.engine import events as happened
 from flowledger.engine.client.requests import Asking
-from flowledger.engine.domain.identity import identity_of
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.machine.task_run import fold_run
+from flowledger.engine.domain.submission import identity_of
 from flowledger.engine.domain.task_summary import (
     ExecutionStatus,
     HealthStatus,
@@ -39,8 +41,6 @@ from flowledger.engine.domain.task_summary import (
     summary_of,
 )
 from flowledger.engine.domain.templates.plan import compile_plan
-from flowledger.engine.events import requests as asked
-from flowledger.engine.events import step as happened
 from flowledger.handlers import load_template
 
 ACT = {"handler": {"callable": "act"}}
@@ -179,7 +179,7 @@ def test_10_a_skip_is_consulted_before_anything_of_it_is_executed(engine: Engine
 
 def test_11_an_identity_is_the_same_in_every_process_and_long_enough(shared_lab: Lab) -> None:
     code = (
-        "from flowledger.engine.domain.identity import identity_of\n"
+        "from flowledger.engine.domain.submission import identity_of\n"
         "from flowledger.engine.domain.templates.template import StepTemplate, Template\n"
         "step = StepTemplate.model_validate({'name': 'a'})\n"
         "names = {'namespace': 'shop', 'name': 'once', 'version': '1'}\n"

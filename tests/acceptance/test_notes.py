@@ -19,7 +19,7 @@ from led import begin, led
 from flowledger.engine import AsyncEngine, Engine, InvalidSubmission, TaskHandle, UnknownTask
 from flowledger.engine.errors import InvalidRequest, TaskNotCreated
 from flowledger.engine.events.notes import NOTES, TaskAnnotated, TaskTagged, TaskUntagged
-from flowledger.engine.events.step import TaskCreated
+from flowledger.engine.events.task import TaskCreated
 
 ACT = {"handler": {"callable": "act"}}
 

@@ -17,13 +17,13 @@ from flowledger.engine import (
     TaskState,
     TaskUnfinished,
 )
+from flowledger.engine import events as asked
+from flowledger.engine import events as happened
 from flowledger.engine.client.requests import Asking
 from flowledger.engine.errors import (
     RequestRefused,
     UnknownTemplate,
 )
-from flowledger.engine.events import requests as asked
-from flowledger.engine.events import step as happened
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}

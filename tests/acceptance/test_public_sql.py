@@ -21,8 +21,7 @@ from flowledger.engine.domain.machine.transitions import (
     TASK_TRANSITIONS,
     StepState,
 )
-from flowledger.engine.events.base import StepEvent, TaskEvent
-from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.events.base import Recorded, StepEvent, TaskEvent
 from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
 
 ACT = {"handler": {"callable": "act"}}

@@ -11,7 +11,8 @@ from lab import PATIENCE, Lab, kinds
 from limits import held_steps, log_of
 
 from flowledger.engine import TaskState
-from flowledger.engine.events.step import StepEnqueued, TaskWaiting
+from flowledger.engine.events.step import StepEnqueued
+from flowledger.engine.events.task import TaskWaiting
 from flowledger.handlers import Workflow
 
 EVENLY = timedelta(seconds=30)

@@ -19,6 +19,7 @@ from flowledger.engine import (
     TaskState,
     UnknownTask,
 )
+from flowledger.engine import events as asked
 from flowledger.engine.client.requests import Asking
 from flowledger.engine.errors import (
     InvalidRequest,
@@ -26,7 +27,6 @@ from flowledger.engine.errors import (
     RequestUnanswered,
     TaskNotCreated,
 )
-from flowledger.engine.events import requests as asked
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}

@@ -10,7 +10,7 @@ from lab import PATIENCE, Lab, kinds, of_kind
 from psycopg.rows import dict_row
 
 from flowledger.engine import DuplicateTask, Engine, TaskHandle, TaskState, UnknownTask
-from flowledger.engine.events.step import TaskCreated
+from flowledger.engine.events.task import TaskCreated
 from flowledger.handlers import Workflow
 
 # Without what the language that a function is written in brings along when it is first used.

@@ -12,8 +12,9 @@ from stepped import Stage
 
 from flowledger.engine import Engine, TaskHandle
 from flowledger.engine.cli.replay import replayed
-from flowledger.engine.client.verify import Looked, fitting
+from flowledger.engine.client.verify import fitting
 from flowledger.engine.events.step import StepCheckpointed
+from flowledger.engine.ports.verification import Looked
 from flowledger.handlers import Retry, StepContext, Workflow
 
 TASKS = 150

@@ -23,9 +23,11 @@ from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.ids import request_id, step_id
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.events.step import StepCompleted, StepEnqueued, StepStarted, TaskCreated
-from flowledger.engine.ports.client import Claim
-from flowledger.engine.ports.coordinator import Commit, Exchange, Ledger, Row, Tasks, Workboard
+from flowledger.engine.events.step import StepCompleted, StepEnqueued, StepStarted
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.ports.client import Tasks
+from flowledger.engine.ports.coordinator import Commit, Ledger, Row
+from flowledger.engine.ports.worker import Claim, Exchange, Workboard
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.coordinator_store import PostgresLedger

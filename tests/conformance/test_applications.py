@@ -12,8 +12,7 @@ from given import NOON, diamond
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.limits.admission import GateChanges
-from flowledger.engine.domain.limits.circuit_breaker import Circuit
-from flowledger.engine.domain.limits.circuits import CircuitChanges, Kept
+from flowledger.engine.domain.limits.circuit_breaker import Circuit, CircuitChanges, Kept
 from flowledger.engine.domain.limits.concurrency import SlotChanges
 from flowledger.engine.domain.limits.demand import Demand, SlotLimit
 from flowledger.engine.domain.limits.rate_limit import Arrival
@@ -28,7 +27,7 @@ from flowledger.engine.errors import (
 )
 from flowledger.engine.events.notes import TaskTagged
 from flowledger.engine.events.requests import TaskCancelRequested, TaskPauseRequested
-from flowledger.engine.events.step import TemplatePaused, TemplateResumed
+from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 
 KEY = "template:shop/order"
 

@@ -11,7 +11,8 @@ from given import NOON
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.errors import LeadershipLost, StreamMoved, UnknownTemplate
-from flowledger.engine.events.step import StepEnqueued, StepLeaseExpired, TaskCreated
+from flowledger.engine.events.step import StepEnqueued, StepLeaseExpired
+from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.coordinator import Due
 
 # Leading

@@ -15,7 +15,7 @@ from flowledger.engine.events.step import (
     StepLeaseExpired,
     StepStarted,
 )
-from flowledger.engine.ports.client import Held
+from flowledger.engine.ports.worker import Held
 
 
 def test_claims_come_by_turn_and_then_in_the_order_of_the_queue(store: Stores) -> None:

@@ -9,14 +9,10 @@ import psycopg
 import pytest
 
 from flowledger.engine.events.notes import NOTES
+from flowledger.engine.events.registry import DECISIONS, FACTS
 from flowledger.engine.events.requests import REQUESTS
-from flowledger.engine.events.step import (
-    DECISIONS,
-    FACTS,
-    TaskCreated,
-    TemplatePaused,
-    TemplateResumed,
-)
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flowledger.engine.domain.failures.classification import TYPES, Classification, StepFault
-from flowledger.engine.domain.failures.http_status import STATUSES, status_category
+from flowledger.engine.domain.failures.http import STATUSES, status_category
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.events.step import StepError
 from flowledger.handlers import errors

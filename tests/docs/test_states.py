@@ -26,14 +26,14 @@ from flowledger.engine.domain.task_summary import (
     HealthStatus,
     summary_of,
 )
-from flowledger.engine.events import step as happened
+from flowledger.engine.events import registry as happened
 from flowledger.engine.events.requests import (
     StepCancelRequested,
     StepResolveRequested,
     StepSkipRequested,
 )
-from flowledger.engine.events.step import (
-    StepCancelSignalled,
+from flowledger.engine.events.step import StepCancelSignalled
+from flowledger.engine.events.task import (
     TaskCancelled,
     TaskPaused,
     TaskReopened,

@@ -14,7 +14,7 @@ from lab import Lab, completions, kinds
 
 from flowledger.engine import Engine
 from flowledger.engine.events.step import StepCompleted, StepHandedBack
-from flowledger.engine.ports.client import Claim
+from flowledger.engine.ports.worker import Claim
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.log.event_mapper import LedgerMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder

@@ -16,8 +16,8 @@ from lab import PATIENCE, Lab, assert_legal_order, completions, kinds
 from flowledger.engine import DatabaseUnavailable, Engine, TaskState
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.ports.client import Claim
-from flowledger.engine.ports.coordinator import Commit, Exchange
+from flowledger.engine.ports.coordinator import Commit
+from flowledger.engine.ports.worker import Claim, Exchange
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.worker.executor import HandlerCrew
 from flowledger.engine.runtime.worker.worker import Worker

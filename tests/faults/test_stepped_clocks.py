@@ -12,7 +12,8 @@ from given import error
 from lab import PATIENCE, Lab, of_kind
 from stepped import Stage
 
-from flowledger.engine.events.step import StepFailed, StepRetryScheduled, StepStarted, TaskCreated
+from flowledger.engine.events.step import StepFailed, StepRetryScheduled, StepStarted
+from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.store.connection import clock as clock_module
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.handlers import Retry, Workflow

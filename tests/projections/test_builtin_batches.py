@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from models import Models, histories, noted, placed
 
+from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.notes import TaskAnnotated, TaskTagged, TaskUntagged
-from flowledger.engine.events.step import StepEnqueued, TaskCreated
-from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.events.step import StepEnqueued
+from flowledger.engine.events.task import TaskCreated
 from flowledger.projections import Projection
 from flowledger.projections.builtin import BUILTIN, Analytics, Audit, History, Notes
 

@@ -18,7 +18,7 @@ from models import log_of
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.client.requests import Asking
 from flowledger.engine.errors import RequestRefused as Refused
-from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.base import Recorded, StepEvent
 from flowledger.engine.events.notes import TaskAnnotated
 from flowledger.engine.events.requests import RequestGranted, RequestRefused, TaskRequest
 from flowledger.engine.events.step import (
@@ -27,12 +27,8 @@ from flowledger.engine.events.step import (
     StepErrored,
     StepFailed,
     StepStarted,
-    TaskCancelled,
-    TaskCompleted,
-    TaskCreated,
-    TaskFailed,
 )
-from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.events.task import TaskCancelled, TaskCompleted, TaskCreated, TaskFailed
 from flowledger.projections import Projection
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.testing import Case

@@ -10,7 +10,7 @@ import pytest
 from given import event
 
 from flowledger.engine.events import StepCompleted
-from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.events.base import Recorded
 from flowledger.projections import Cursor, Projection, on, on_batch
 from flowledger.projections.testing import Case, recorded
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.errors import StatementRefused
-from flowledger.engine.ports.coordinator import Unreadable
+from flowledger.engine.events.base import Unreadable
 from flowledger.engine.store.connection.pool import open_pool
 from flowledger.engine.store.log.event_mapper import LedgerMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder

@@ -11,7 +11,7 @@ from lab import Lab
 from spending import Hosts, Spend, charged, fold, record, rows, spending
 
 from flowledger.engine.events import StepCompleted, StepStarted
-from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.events.base import Recorded
 from flowledger.projections import Cursor, OnError, Projection, on_batch
 
 

@@ -11,8 +11,7 @@ from lab import Lab
 from spending import Hosts, Stepped, charged, record
 
 from flowledger.engine.events import StepCompleted, StepEnqueued, StepStarted
-from flowledger.engine.events.base import Event
-from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.events.base import Event, Recorded
 from flowledger.projections import Cursor, Projection, on_batch
 from flowledger.projections.host.host import CATCH_UP
 

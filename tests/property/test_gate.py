@@ -29,14 +29,8 @@ from flowledger.engine.events.requests import (
     TaskPauseRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.events.step import (
-    StepCompleted,
-    StepEnqueued,
-    StepFailed,
-    StepStarted,
-    TemplatePaused,
-    TemplateResumed,
-)
+from flowledger.engine.events.step import StepCompleted, StepEnqueued, StepFailed, StepStarted
+from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 
 RETRY = {"max_attempts": 50, "backoff": "fixed", "base_seconds": 3, "jitter": "none"}
 PLAN = compile_plan(

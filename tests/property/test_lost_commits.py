@@ -16,7 +16,7 @@ from stepped import CLOCK, Stage
 
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
 from flowledger.engine.events.step import StepCompleted, StepError, StepFailed, StepHandedBack
-from flowledger.engine.ports.client import Claim
+from flowledger.engine.ports.worker import Claim
 from flowledger.handlers import Retry, Workflow
 
 __all__ = ["shared_lab"]

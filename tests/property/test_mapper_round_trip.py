@@ -17,17 +17,18 @@ from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import Event, TaskEvent
 from flowledger.engine.events.circuit import CircuitOpened
 from flowledger.engine.events.notes import TaskNote
+from flowledger.engine.events.registry import EVENTS
 from flowledger.engine.events.requests import TaskRequest
-from flowledger.engine.events.step import (
-    EVENTS,
-    Category,
-    HoldKind,
-    StepError,
-    StepErrored,
-    TaskTimedOut,
+from flowledger.engine.events.step import Category, HoldKind, StepError, StepErrored
+from flowledger.engine.events.task import TaskTimedOut
+from flowledger.engine.store.log.event_mapper import (
+    ENCODED,
+    FIELDS,
+    PLAIN,
+    LedgerEvent,
+    LedgerMapper,
+    length_of,
 )
-from flowledger.engine.store.log.event_mapper import ENCODED, PLAIN, LedgerEvent, LedgerMapper
-from flowledger.engine.store.log.frame import FIELDS, length_of
 
 CIPHER = AESCipher(Environment(env={"CIPHER_KEY": AESCipher.create_key(32)}))
 MAPPERS = {

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.domain.ids import uuid7
-from flowledger.engine.domain.leases import Attendance, Lease, fair_share, shard_of
+from flowledger.engine.domain.leases import Attendance, ShardLease, fair_share, shard_of
 
 PATIENCE = 1.0
 IDS = st.builds(uuid7, st.integers(0, 2**48 - 1), st.integers(0, 2**74 - 1))
@@ -27,7 +27,7 @@ def attendances(draw: st.DrawFn) -> Attendance:
     live = draw(st.sets(st.sampled_from(PROCESSES), min_size=1))
     leader = st.none() | st.sampled_from([*sorted(live), GONE])
     leases = draw(st.lists(st.tuples(leader, st.floats(-5, 3)), min_size=1, max_size=12))
-    return Attendance(live, [Lease(n, *lease) for n, lease in enumerate(leases)])
+    return Attendance(live, [ShardLease(n, *lease) for n, lease in enumerate(leases)])
 
 
 @given(IDS, st.integers(1, 1024))
@@ -69,7 +69,7 @@ def test_every_free_shard_is_somebodys_to_ask_for_or_becomes_it_with_time(
     free = {x.shard for x in attendance.leases if x.free and x.leader not in attendance.live}
     later = Attendance(
         attendance.live,
-        [Lease(x.shard, x.leader, -2 * PATIENCE) if x.free else x for x in attendance.leases],
+        [ShardLease(x.shard, x.leader, -2 * PATIENCE) if x.free else x for x in attendance.leases],
     )
 
     asked = {s for p in attendance.live for s in fair_share(p, later, PATIENCE).lead}
@@ -82,8 +82,8 @@ def test_looking_one_after_another_they_come_to_fair_shares_and_stay_there(
     shards: int, live: set[UUID], data: st.DataObject
 ) -> None:
     leader = st.none() | st.sampled_from([*sorted(live), GONE])
-    leases = [Lease(n, data.draw(leader), 1.0) for n in range(shards)]
-    leases = [Lease(x.shard, x.leader, -9.0) if x.leader == GONE else x for x in leases]
+    leases = [ShardLease(n, data.draw(leader), 1.0) for n in range(shards)]
+    leases = [ShardLease(x.shard, x.leader, -9.0) if x.leader == GONE else x for x in leases]
     random = data.draw(st.randoms(use_true_random=True))
 
     for _ in range(shards + 1):
@@ -109,13 +109,13 @@ def test_all_who_look_at_once_give_up_no_more_than_others_lack(attendance: Atten
     assert all(led[p] - len(share.resign) >= least for p, share in shares.items() if share.resign)
 
 
-def looked(process: UUID, live: set[UUID], leases: Sequence[Lease]) -> list[Lease]:
+def looked(process: UUID, live: set[UUID], leases: Sequence[ShardLease]) -> list[ShardLease]:
     """The leases after one process looked and did what it shall."""
     share = fair_share(process, Attendance(live, leases), PATIENCE)
     return [
-        Lease(x.shard, process, 1.0)
+        ShardLease(x.shard, process, 1.0)
         if x.shard in share.lead
-        else Lease(x.shard, None, 0.0)
+        else ShardLease(x.shard, None, 0.0)
         if x.shard in share.resign
         else x
         for x in leases

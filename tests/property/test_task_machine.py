@@ -43,6 +43,8 @@ from flowledger.engine.events.step import (
     StepResolvedManually,
     StepSkipped,
     StepStarted,
+)
+from flowledger.engine.events.task import (
     TaskCancelled,
     TaskCompleted,
     TaskFailed,

@@ -13,8 +13,8 @@ from stepped import CLOCK, Stage
 
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
 from flowledger.engine.events.step import StepCompleted, StepError, StepFailed
-from flowledger.engine.ports.client import Claim
 from flowledger.engine.ports.coordinator import Commit
+from flowledger.engine.ports.worker import Claim
 from flowledger.handlers import Retry, Workflow
 
 flow = Workflow("hurry", "flow", version="1")

@@ -12,7 +12,7 @@ from lab import Lab
 from stepped import CLOCK, InterferedLedger, nothing
 
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.domain.leases import Lease, shard_of
+from flowledger.engine.domain.leases import ShardLease, shard_of
 from flowledger.engine.ports.coordinator import Leadership
 from flowledger.engine.runtime.coordinator.assignment import Seat
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
@@ -148,12 +148,14 @@ def test_facts_of_others_are_passed_over_and_cost_no_commit_each(shop: Shop) -> 
 @pytest.mark.parametrize(
     ("lease", "seconds"),
     [
-        pytest.param(Lease(0, OTHER, 5.0), 1.0, id="another leads for long"),
-        pytest.param(Lease(0, OTHER, 0.25), 0.252, id="a lease runs out soon"),
-        pytest.param(Lease(0, OTHER, -0.25), 0.752, id="one has run out and is not taken yet"),
-        pytest.param(Lease(0, None, -9.0), 1.0, id="one has been free for long"),
-        pytest.param(Lease(0, ME, 0.25), 1.0, id="its own it renews elsewhere"),
+        pytest.param(ShardLease(0, OTHER, 5.0), 1.0, id="another leads for long"),
+        pytest.param(ShardLease(0, OTHER, 0.25), 0.252, id="a lease runs out soon"),
+        pytest.param(ShardLease(0, OTHER, -0.25), 0.752, id="one has run out and is not taken yet"),
+        pytest.param(ShardLease(0, None, -9.0), 1.0, id="one has been free for long"),
+        pytest.param(ShardLease(0, ME, 0.25), 1.0, id="its own it renews elsewhere"),
     ],
 )
-def test_the_next_look_is_when_something_may_have_changed(lease: Lease, seconds: float) -> None:
+def test_the_next_look_is_when_something_may_have_changed(
+    lease: ShardLease, seconds: float
+) -> None:
     assert next_look(ME, [lease], 1.0) == pytest.approx(seconds)

@@ -12,7 +12,7 @@ from lab import PATIENCE, Lab, assert_legal_order, completions, kinds
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.config import Settings
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
-from flowledger.engine.runtime.service import Loop
+from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.store.notifications import ProcessBell
 from flowledger.engine.telemetry.outages import Backoff
 from flowledger.handlers import StepContext, Workflow

@@ -16,10 +16,9 @@ from flowledger.engine.events.step import (
     StepCompleted,
     StepCompletedManually,
     StepReset,
-    TaskCreated,
 )
-from flowledger.engine.ports.client import Claim, Held
-from flowledger.engine.ports.coordinator import Exchange
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.ports.worker import Claim, Exchange, Held
 
 
 class MemoryWorkboard:

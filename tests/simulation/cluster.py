@@ -27,8 +27,8 @@ from flowledger.engine.config.sections import Limits
 from flowledger.engine.config.sections import Worker as WorkerSettings
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.events.step import FACTS
-from flowledger.engine.ports.coordinator import Exchange
+from flowledger.engine.events.registry import FACTS
+from flowledger.engine.ports.worker import Exchange
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.worker.execution import Job
 from flowledger.engine.runtime.worker.worker import Worker

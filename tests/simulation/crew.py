@@ -10,7 +10,8 @@ from simulation.world import Crash
 
 from flowledger.engine.errors import DatabaseUnavailable, InvalidResult, StepCancelled, StepLost
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.runtime.worker.execution import Job, Outcomes
+from flowledger.engine.runtime.worker.execution import Job
+from flowledger.engine.runtime.worker.outcomes import Outcomes
 
 DURATIONS = (0.0, 0.01, 0.3, 3.0, 40.0)
 

@@ -20,7 +20,8 @@ from flowledger.engine.domain.leases import shard_of
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import LeadershipLost, StreamMoved
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.events.step import StepStarted, TaskCreated
+from flowledger.engine.events.step import StepStarted
+from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.coordinator import Commit
 
 K = TypeVar("K", UUID, int)

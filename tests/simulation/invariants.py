@@ -12,16 +12,16 @@ from uuid import UUID
 from simulation.cluster import Cluster
 from simulation.world import Violation
 
+from flowledger.engine import events as happened
 from flowledger.engine.domain.limits.demand import demand_of
 from flowledger.engine.domain.machine.task_run import Run
 from flowledger.engine.domain.machine.transitions import STEP_TRANSITIONS, StepState
 from flowledger.engine.domain.templates.plan import Plan, ancestors, compile_plan
 from flowledger.engine.domain.verify.replay import Replay, decided, differences
 from flowledger.engine.errors import IllegalTransition
-from flowledger.engine.events import step as happened
 from flowledger.engine.events.base import Event, StepEvent, TaskEvent
 from flowledger.engine.events.requests import StepRequest
-from flowledger.engine.ports.coordinator import Snapshot
+from flowledger.engine.ports.client import Snapshot
 
 COMPLETED = (happened.StepCompleted, happened.StepCompletedManually)
 SETTLED = (*COMPLETED, happened.StepResolvedManually)

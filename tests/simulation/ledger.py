@@ -12,14 +12,15 @@ from simulation.local_clock import LocalClock
 from simulation.world import Violation
 
 from flowledger.engine.domain.limits.admission import GateState
-from flowledger.engine.domain.limits.circuits import Kept
-from flowledger.engine.domain.limits.elders import Elder
+from flowledger.engine.domain.limits.circuit_breaker import Kept
+from flowledger.engine.domain.limits.concurrency import Elder
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import UnknownTemplate
-from flowledger.engine.events.base import Event, TaskEvent
-from flowledger.engine.events.step import DECISIONS, FACTS, TaskCreated
-from flowledger.engine.ports.coordinator import Commit, Due, Leadership, Recorded
+from flowledger.engine.events.base import Event, Recorded, TaskEvent
+from flowledger.engine.events.registry import DECISIONS, FACTS
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.ports.coordinator import Commit, Due, Leadership
 
 
 class MemoryLedger:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from flowledger.engine.domain.limits.admission import GateChanges, GateState
-from flowledger.engine.domain.limits.circuits import CircuitChanges, Kept
+from flowledger.engine.domain.limits.circuit_breaker import CircuitChanges, Kept
 from flowledger.engine.domain.limits.concurrency import SlotChanges
 from flowledger.engine.domain.limits.wait_queue import Waiter
 from flowledger.engine.errors import StreamMoved

@@ -10,9 +10,8 @@ from operator import attrgetter
 from uuid import UUID
 
 from flowledger.engine.errors import StreamMoved
-from flowledger.engine.events.base import Event, TaskEvent
+from flowledger.engine.events.base import Event, Recorded, TaskEvent
 from flowledger.engine.events.notes import TaskNote
-from flowledger.engine.ports.coordinator import Recorded
 
 Kinds = tuple[type[Event], ...]
 position_of: Callable[[Recorded], int] = attrgetter("position")

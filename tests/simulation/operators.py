@@ -15,7 +15,8 @@ from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.events import requests as asked
 from flowledger.engine.events.requests import StepRequest, TaskRequest
-from flowledger.engine.events.step import TaskCreated, TemplatePaused, TemplateResumed
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 
 TASKS = (1, 4)
 REQUESTS = (0, 0, 3, 8)

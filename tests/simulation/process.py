@@ -9,7 +9,8 @@ from typing import Any, TypeVar, cast
 from simulation.world import Crash, Violation, World
 
 from flowledger.engine.errors import DatabaseUnavailable, EngineError
-from flowledger.engine.ports.coordinator import Due, Exchange
+from flowledger.engine.ports.coordinator import Due
+from flowledger.engine.ports.worker import Exchange
 
 P = TypeVar("P")
 BACK_OFF_SECONDS = (0.05, 2.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from board import Connection, call
 
-from flowledger.engine.events.step import FACT_TOPICS
+from flowledger.engine.events.registry import FACT_TOPICS
 
 
 def test_they_are_those_of_the_domain(connection: Connection) -> None:

@@ -8,9 +8,8 @@ import pytest
 from board import Connection, Row, append, call, new_id
 from given import NOON, event
 
-from flowledger.engine.events.step import TaskStarted
-from flowledger.engine.store.log.event_mapper import LedgerMapper
-from flowledger.engine.store.log.frame import microseconds
+from flowledger.engine.events.task import TaskStarted
+from flowledger.engine.store.log.event_mapper import LedgerMapper, microseconds
 
 
 def state_at(seconds: float) -> bytes:

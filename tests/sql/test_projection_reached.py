@@ -5,7 +5,7 @@ from __future__ import annotations
 from board import Connection, call
 from generations import advance, happen, make
 
-from flowledger.engine.events.step import FACT_TOPICS
+from flowledger.engine.events.registry import FACT_TOPICS
 
 
 def test_a_projection_is_as_far_as_the_generation_that_serves(connection: Connection) -> None:

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.events.step import StepStarted
-from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
-from flowledger.engine.store.log.frame import microseconds
+from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper, microseconds
 
 EVENT, TASK, WORKER = new_id(), new_id(), new_id()
 NOW = microseconds(NOON)

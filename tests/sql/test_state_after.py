@@ -6,7 +6,7 @@ import pytest
 from board import Connection, call
 
 from flowledger.engine.domain.machine.transitions import STEP_TRANSITIONS, TASK_TRANSITIONS
-from flowledger.engine.events.step import EVENTS
+from flowledger.engine.events.registry import EVENTS
 
 MOVES = [
     (kind.topic, str(source), str(target))

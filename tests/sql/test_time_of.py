@@ -10,9 +10,8 @@ from given import event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowledger.engine.events.step import TaskStarted
-from flowledger.engine.store.log.event_mapper import LedgerMapper
-from flowledger.engine.store.log.frame import microseconds
+from flowledger.engine.events.task import TaskStarted
+from flowledger.engine.store.log.event_mapper import LedgerMapper, microseconds
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -21,11 +21,8 @@ from flowledger.engine.events.step import (
     StepRetryScheduled,
     StepStarted,
     StepTimedOut,
-    TaskCompleted,
-    TaskCreated,
-    TaskFailed,
-    TaskStarted,
 )
+from flowledger.engine.events.task import TaskCompleted, TaskCreated, TaskFailed, TaskStarted
 
 CREATED = event(TaskCreated, 1, version="1", definition_hash="v1:x", template_id=TASK)
 STARTED = event(TaskStarted, 2)

@@ -20,7 +20,9 @@ from flowledger.engine.domain.verify.replay import (
 )
 from flowledger.engine.errors import IllegalTransition
 from flowledger.engine.events.base import TaskEvent
-from flowledger.engine.events.step import FACTS, StepCompleted, StepStarted, TaskCreated
+from flowledger.engine.events.registry import FACTS
+from flowledger.engine.events.step import StepCompleted, StepStarted
+from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.runtime.coordinator.commit_batch import Batch
 
 LATER = Retry(backoff="fixed", base_seconds=5, jitter="none")

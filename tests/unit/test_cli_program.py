@@ -17,17 +17,18 @@ from rich.console import Console
 from flowledger.engine.cli.program import COMMANDS, program
 from flowledger.engine.cli.progress import Lines, Look, Repainted, Silent, painted, view_for
 from flowledger.engine.cli.timeline import depths, event_facts
-from flowledger.engine.domain.event_text import LONGEST, what_happened, who
+from flowledger.engine.domain.event_text import what_happened, who
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.step import (
     StepCompleted,
     StepErrored,
     StepRetryScheduled,
     StepStarted,
-    TaskFailed,
 )
-from flowledger.engine.ports.coordinator import Recorded
+from flowledger.engine.events.task import TaskFailed
+from flowledger.engine.text import LONGEST
 
 CONTEXT = click.Context(program, info_name="flowledger")
 WORKER = UUID("01a20709-c5eb-7a66-a61c-ab2925abcdef")

@@ -12,13 +12,8 @@ from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.machine.decide import Rules, decide, lease_expired, rung
 from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.templates.policies import Retry
-from flowledger.engine.events.step import (
-    StepErrored,
-    StepLeaseExpired,
-    StepRetryScheduled,
-    TaskFailed,
-    TaskWaiting,
-)
+from flowledger.engine.events.step import StepErrored, StepLeaseExpired, StepRetryScheduled
+from flowledger.engine.events.task import TaskFailed, TaskWaiting
 
 IN_TEN = Retry(max_attempts=2, backoff="fixed", base_seconds=10.0, jitter="none")
 

@@ -8,7 +8,7 @@ import pytest
 from board import new_id
 from given import NOON
 
-from flowledger.engine.domain.limits.elders import AGAIN_SECONDS, LEFT_SECONDS, Elder, Elders
+from flowledger.engine.domain.limits.concurrency import AGAIN_SECONDS, LEFT_SECONDS, Elder, Elders
 
 TURN = 100.0
 FIRST, SECOND = (Elder("k", new_id(), turn) for turn in (10.0, 20.0))

@@ -10,6 +10,7 @@ import pytest
 from explained import in_hand, in_queue, scene, shard, worker
 from given import AT_ONCE, NOON, TASK, WORKER, Story, diamond, step, template
 
+from flowledger.engine import events as asked
 from flowledger.engine.domain.explain.explain import explain_step, explain_task
 from flowledger.engine.domain.explain.live_state import (
     HeldStanding,
@@ -19,11 +20,9 @@ from flowledger.engine.domain.explain.live_state import (
 )
 from flowledger.engine.domain.explain.reasons import Explanation, ReasonKind
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.limits.circuit_breaker import Circuit, CircuitState, circuit_id
-from flowledger.engine.domain.limits.circuits import Kept
+from flowledger.engine.domain.limits.circuit_breaker import Circuit, CircuitState, Kept, circuit_id
 from flowledger.engine.domain.limits.demand import Demand, RateLimit, SlotLimit
 from flowledger.engine.domain.templates.policies import Retry
-from flowledger.engine.events import requests as asked
 from flowledger.engine.events.circuit import CircuitOpened
 
 LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")

@@ -20,7 +20,7 @@ from web import Behaviour, Web, hang_up, reply, step_context, web
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.config.sections import Logging
 from flowledger.engine.domain.failures.classification import StepFault, classify
-from flowledger.engine.domain.failures.http_status import status_category
+from flowledger.engine.domain.failures.http import status_category
 from flowledger.handlers.errors import (
     AuthenticationFault,
     AuthorizationFault,

@@ -11,7 +11,7 @@ from given import diamond
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.identity import identity_of
+from flowledger.engine.domain.submission import identity_of
 from flowledger.engine.errors import MissingIdempotencyKey
 
 JSON = st.recursive(
@@ -119,7 +119,7 @@ SUBMITTED = """
 from dataclasses import dataclass
 from typing import Any
 from pydantic import BaseModel, Field, RootModel
-from flowledger.engine.domain.identity import identity_of
+from flowledger.engine.domain.submission import identity_of
 from flowledger.handlers import Workflow
 
 class Named(RootModel[set[str]]): pass

@@ -8,10 +8,10 @@ from given import NOON
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.lease import Lease
+from flowledger.engine.domain.leases import WorkerLease
 
 seconds = st.timedeltas(timedelta(), timedelta(days=1))
-LEASE = Lease(asked_at=NOON, ttl=timedelta(seconds=30), margin=timedelta(seconds=3))
+LEASE = WorkerLease(asked_at=NOON, ttl=timedelta(seconds=30), margin=timedelta(seconds=3))
 
 
 def test_trust_ends_a_margin_before_the_lease() -> None:
@@ -30,7 +30,7 @@ def test_a_renewal_is_due_after_a_third_of_what_is_left() -> None:
 def test_renewal_is_never_planned_past_the_trust(
     ttl: timedelta, margin: timedelta, elapsed: timedelta
 ) -> None:
-    lease, now = Lease(asked_at=NOON, ttl=ttl, margin=margin), NOON + elapsed
+    lease, now = WorkerLease(asked_at=NOON, ttl=ttl, margin=margin), NOON + elapsed
 
     if lease.is_trusted(now):
         assert now + lease.renew_in(now) < lease.trusted_until
@@ -42,6 +42,6 @@ def test_renewal_is_never_planned_past_the_trust(
 def test_a_lease_is_never_trusted_after_the_database_gives_it_away(
     ttl: timedelta, margin: timedelta, elapsed: timedelta
 ) -> None:
-    lease = Lease(asked_at=NOON, ttl=ttl, margin=margin)
+    lease = WorkerLease(asked_at=NOON, ttl=ttl, margin=margin)
 
     assert not lease.is_trusted(NOON + elapsed) or elapsed < ttl

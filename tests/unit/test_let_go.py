@@ -10,7 +10,8 @@ from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.limits.demand import Demand
 from flowledger.engine.domain.limits.wait_queue import Waiter, let_go
 from flowledger.engine.domain.machine.task_run import Hold
-from flowledger.engine.events.step import StepEnqueued, TaskContinued
+from flowledger.engine.events.step import StepEnqueued
+from flowledger.engine.events.task import TaskContinued
 from flowledger.engine.store.log.event_mapper import LedgerMapper
 
 SINCE = NOON - timedelta(seconds=9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowledger.engine.runtime.worker.limbo import Limbo
+from flowledger.engine.runtime.worker.outbox import Limbo
 
 
 class Seconds:

@@ -17,9 +17,9 @@ from given import NOON, TASK, event
 
 from flowledger.engine.errors import LogCorrupt, UnstorableEvent
 from flowledger.engine.events import registry as upcasts
-from flowledger.engine.events.step import StepCompleted, TaskStarted
-from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
-from flowledger.engine.store.log.frame import length_of, read
+from flowledger.engine.events.step import StepCompleted
+from flowledger.engine.events.task import TaskStarted
+from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper, length_of, read
 from flowledger.engine.store.log.recorder import event_arrays
 
 PLACE = f"the event at version 2 of stream {TASK}"

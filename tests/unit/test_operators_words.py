@@ -21,7 +21,8 @@ from flowledger.engine.events.requests import (
     TaskResetRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.events.step import StepCancelled, StepCompletedManually, TaskFailed
+from flowledger.engine.events.step import StepCancelled, StepCompletedManually
+from flowledger.engine.events.task import TaskFailed
 
 
 def test_what_follows_names_the_request_and_who_asked_for_what_reason() -> None:

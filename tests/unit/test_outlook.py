@@ -9,10 +9,10 @@ import pytest
 from explained import scene
 from given import AT_ONCE, NOON, Story, step, template
 
+from flowledger.engine import events as asked
 from flowledger.engine.client.status import Outlook
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.templates.policies import Retry
-from flowledger.engine.events import requests as asked
 
 LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 WHY = {"actor": "ada", "reason": "ticket 7"}

@@ -13,7 +13,8 @@ from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.errors import IllegalTransition
-from flowledger.engine.events.step import StepEnqueued, TaskCompleted, TaskStarted
+from flowledger.engine.events.step import StepEnqueued
+from flowledger.engine.events.task import TaskCompleted, TaskStarted
 
 IN_TEN = Retry(backoff="fixed", base_seconds=10.0, jitter="none")
 

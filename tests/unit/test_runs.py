@@ -12,7 +12,7 @@ from flowledger.engine.domain.ids import uuid7
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import LogCorrupt, UnknownTemplate
 from flowledger.engine.events.base import TaskEvent
-from flowledger.engine.events.step import TaskCreated
+from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.coordinator import Ledger
 from flowledger.engine.runtime.coordinator.run_cache import Runs
 

@@ -20,9 +20,9 @@ from flowledger.engine.domain.machine.transitions import (
 )
 from flowledger.engine.errors import IllegalTransition
 from flowledger.engine.events.base import StepEvent, TaskEvent
+from flowledger.engine.events.registry import EVENTS
 from flowledger.engine.events.requests import ANSWERS, REQUESTS
 from flowledger.engine.events.step import (
-    EVENTS,
     StepCancelled,
     StepCompletedManually,
     StepErrored,
@@ -34,6 +34,8 @@ from flowledger.engine.events.step import (
     StepSkipped,
     StepStarted,
     StepTimedOut,
+)
+from flowledger.engine.events.task import (
     TaskBlocked,
     TaskCreated,
     TaskFailed,

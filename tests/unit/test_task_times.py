@@ -18,7 +18,8 @@ from flowledger.engine.events.requests import (
     TaskResolveRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.events.step import StepErrored, TaskBlocked, TaskTimedOut, TaskWaiting
+from flowledger.engine.events.step import StepErrored
+from flowledger.engine.events.task import TaskBlocked, TaskTimedOut, TaskWaiting
 
 ONE = datetime(2026, 1, 1, 13, tzinfo=UTC)
 TWO = ONE + timedelta(hours=1)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine.events.registry import UPCASTS, upcast
-from flowledger.engine.events.step import EVENTS, StepCompleted
+from flowledger.engine.events.registry import EVENTS, UPCASTS, upcast
+from flowledger.engine.events.step import StepCompleted
 
 TOPIC = "step.completed"
 

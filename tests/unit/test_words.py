@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from given import NOON, TASK, WORKER, error, event
 
-from flowledger.engine.domain.event_text import duration, some_of, stream_of, what_happened, who
-from flowledger.engine.events import requests as asked
-from flowledger.engine.events import step as happened
+from flowledger.engine import events as asked
+from flowledger.engine import events as happened
+from flowledger.engine.domain.event_text import stream_of, what_happened, who
 from flowledger.engine.events.base import Event
+from flowledger.engine.events.registry import EVENTS
 from flowledger.engine.events.requests import REQUESTS
-from flowledger.engine.events.step import EVENTS
+from flowledger.engine.text import duration, some_of
 
 VALUES: dict[str, Any] = {
     "originator_id": TASK,

@@ -14,7 +14,6 @@ from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
-from flowledger.engine.domain.event_text import some_of
 from flowledger.engine.domain.explain.context import Scene, cause
 from flowledger.engine.domain.explain.live_state import Surroundings
 from flowledger.engine.domain.explain.reasons import Explanation, Reason, ReasonKind, in_order
@@ -26,6 +25,7 @@ from flowledger.engine.domain.explain.task_reasons import (
     task_reasons,
 )
 from flowledger.engine.domain.machine.transitions import STEP_ENDS, StepState, TaskState
+from flowledger.engine.text import some_of
 
 TOGETHER: Mapping[ReasonKind, str] = MappingProxyType(
     {

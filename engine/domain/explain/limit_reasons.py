@@ -7,14 +7,15 @@ from functools import partial
 
 from pydantic import JsonValue
 
-from flowledger.engine.domain.event_text import duration
-from flowledger.engine.domain.explain.context import PlacedEvent, Scene, behind, cause
+from flowledger.engine.domain.explain.context import Scene, behind, cause
 from flowledger.engine.domain.explain.live_state import COUNTED, HeldStanding, Surroundings
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind
 from flowledger.engine.domain.limits.admission import Gate, GateState
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.engine.domain.machine.task_run import Hold
+from flowledger.engine.events.base import PlacedEvent
 from flowledger.engine.events.circuit import CircuitOpened
+from flowledger.engine.text import duration
 
 KINDS = {
     "slot": ReasonKind.CONCURRENCY,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from flowledger.engine.domain.limits.circuits import Kept
+from flowledger.engine.domain.limits.circuit_breaker import Kept
 from flowledger.engine.domain.limits.demand import Demand
 from flowledger.engine.events.step import HoldKind
 

@@ -7,15 +7,14 @@ from types import MappingProxyType
 
 from pydantic import JsonValue
 
-from flowledger.engine.domain.event_text import STANDS, on_one_line, what_happened
+from flowledger.engine import events as happened
+from flowledger.engine.domain.event_text import STANDS, what_happened
 from flowledger.engine.domain.explain.context import Scene, behind, cause, iso
 from flowledger.engine.domain.explain.limit_reasons import as_the_log_knows, counted, held_back
 from flowledger.engine.domain.explain.live_state import QueueStanding, Surroundings, WorkerStanding
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.domain.templates.validation import listed
-from flowledger.engine.events import step as happened
-from flowledger.engine.events.base import TaskEvent
+from flowledger.engine.text import listed, on_one_line
 
 Details = Mapping[str, JsonValue]
 
@@ -99,7 +98,7 @@ def _ready(scene: Scene, number: int) -> Iterable[Reason]:
     ]
 
 
-def _trigger(scene: Scene, number: int) -> tuple[int, TaskEvent]:
+def _trigger(scene: Scene, number: int) -> tuple[int, happened.TaskEvent]:
     """What made the step ready: the last of its own, of its dependencies or of its task."""
     names = [scene.name(n) for n in (number, *scene.run.plan.parents[number])]
     found = [scene.marks.steps[name] for name in names if name in scene.marks.steps]
@@ -293,7 +292,7 @@ def _ended(scene: Scene, number: int) -> Iterable[Reason]:
     ]
 
 
-def _end_of(scene: Scene, number: int, last: TaskEvent) -> str:
+def _end_of(scene: Scene, number: int, last: happened.TaskEvent) -> str:
     if isinstance(last, happened.StepCompleted):
         return f"done, at attempt {last.attempt}"
     if isinstance(last, happened.StepErrored):
@@ -304,7 +303,7 @@ def _end_of(scene: Scene, number: int, last: TaskEvent) -> str:
     return said
 
 
-def _error_details(last: TaskEvent) -> Details:
+def _error_details(last: happened.TaskEvent) -> Details:
     if isinstance(last, happened.StepErrored):
         return {"reason": last.reason, "message": last.message}
     return {}

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from flowledger.engine.domain.event_text import (
-    actor_name,
-    duration,
-    on_one_line,
-    some_of,
-    what_happened,
-)
+from flowledger.engine.domain.event_text import actor_name, what_happened
 from flowledger.engine.domain.explain.context import Scene, cause, iso
 from flowledger.engine.domain.explain.live_state import ProjectionStanding, Surroundings
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, cause_of
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.domain.verify.replay import Placed
+from flowledger.engine.events.base import Placed
+from flowledger.engine.text import duration, on_one_line, some_of
 
 TRY_AGAIN = "`flowledger reset` tries again, `flowledger resolve` counts it as done"
 SETTLE = (

@@ -9,7 +9,7 @@ What nobody knows is retryable: an attempt too many costs less than a task given
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, cast
@@ -17,10 +17,17 @@ from typing import Any, ClassVar, Protocol, cast
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from flowledger.engine.domain.failures.http import http_date, retry_after_seconds
-from flowledger.engine.domain.failures.http_status import FAILURES, status_category
-from flowledger.engine.domain.templates.policies import LONGEST_SECONDS
+from flowledger.engine.domain.durations import LONGEST_SECONDS
+from flowledger.engine.domain.failures.http import (
+    FAILURES,
+    http_date,
+    retry_after_seconds,
+    status_category,
+)
 from flowledger.engine.events.step import Category
+
+RetryIf = Callable[[Exception], bool]
+"""A step's own word on whether another attempt may help after that exception."""
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(strict=True))

@@ -1,15 +1,53 @@
-"""What a service's `Retry-After` header asks for (RFC 9110, section 10.2.3)."""
+"""What the answer of an HTTP service means for a step: its status, and its `Retry-After` header.
+
+The header is that of RFC 9110, section 10.2.3.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 
-from flowledger.engine.domain.templates.policies import LONGEST_SECONDS
+from flowledger.engine.domain.durations import LONGEST_SECONDS
+from flowledger.engine.events.step import Category
+
+SUCCESSES = range(200, 227)
+FAILURES = range(300, 600)
+SERVER_ERRORS = range(500, 600)
+
+STATUSES: Mapping[int, tuple[Category, bool]] = MappingProxyType(
+    {
+        400: ("validation", False),
+        401: ("permanent", False),
+        403: ("permanent", False),
+        404: ("permanent", False),
+        405: ("permanent", False),
+        406: ("permanent", False),
+        408: ("timeout", True),
+        410: ("permanent", False),
+        422: ("validation", False),
+        429: ("rate_limit", True),
+        500: ("unavailable", True),
+        502: ("unavailable", True),
+        503: ("unavailable", True),
+        504: ("timeout", True),
+    }
+)
+"""Category, and whether another attempt may help."""
 
 # Fractions are not in the standard, and sent all the same.
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+def status_category(status: int) -> tuple[Category, bool]:
+    """The meaning of a status that is no success: by the table, else by its hundred."""
+    other: tuple[Category, bool] = (
+        ("unavailable", True) if status in SERVER_ERRORS else ("permanent", False)
+    )
+    return STATUSES.get(status, other)
 
 
 def retry_after_seconds(header: str | None, now: datetime | None) -> float | None:

@@ -9,10 +9,10 @@ from flowledger.engine.domain.failures.classification import (
     UNKNOWN,
     Classification,
     Classifier,
+    RetryIf,
     asked_seconds,
     classify,
 )
-from flowledger.engine.domain.handler_protocol import RetryIf
 from flowledger.engine.events.step import StepError
 
 MESSAGE_CHARACTERS = 2_000

@@ -18,16 +18,26 @@ from heapq import heappop, heappush
 from uuid import UUID
 
 from flowledger.engine.domain.ids import EPOCH, step_id
-from flowledger.engine.domain.limits.circuit_breaker import CircuitRules, CircuitState
-from flowledger.engine.domain.limits.circuits import CircuitChanges, Circuits, Kept
-from flowledger.engine.domain.limits.concurrency import SlotChanges, Slots
+from flowledger.engine.domain.limits.circuit_breaker import (
+    CircuitChanges,
+    CircuitRules,
+    Circuits,
+    CircuitState,
+    Kept,
+)
+from flowledger.engine.domain.limits.concurrency import (
+    LEFT_SECONDS,
+    Elder,
+    Elders,
+    SlotChanges,
+    Slots,
+)
 from flowledger.engine.domain.limits.demand import Demand, demand_of
-from flowledger.engine.domain.limits.elders import LEFT_SECONDS, Elder, Elders
 from flowledger.engine.domain.limits.rate_limit import Arrival, Rates
 from flowledger.engine.domain.limits.wait_queue import Line, Place, Waiter, WaitingRoom
 from flowledger.engine.domain.machine.task_run import BUSY, Hold, Run
 from flowledger.engine.events.base import Event, StepEvent
-from flowledger.engine.events.step import TemplatePaused, TemplateResumed
+from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 
 HORIZON = 32  # waiting steps of a line, beyond which nobody looks for those of other shards
 

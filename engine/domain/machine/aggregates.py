@@ -22,9 +22,8 @@ from flowledger.engine.events.step import (
     StepReset,
     StepStarted,
     StepTimedOut,
-    TaskPaused,
-    TaskResumed,
 )
+from flowledger.engine.events.task import TaskPaused, TaskResumed
 
 
 class Task(NamedTuple):

@@ -30,6 +30,8 @@ from flowledger.engine.events.step import (
     StepRetryScheduled,
     StepTimedOut,
     StepWithdrawn,
+)
+from flowledger.engine.events.task import (
     TaskBlocked,
     TaskCancelled,
     TaskCompleted,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from flowledger.engine import events as asked
 from flowledger.engine.domain.machine.aggregates import Step
 from flowledger.engine.domain.machine.decision_builder import Round
 from flowledger.engine.domain.machine.task_run import Run
@@ -19,8 +20,6 @@ from flowledger.engine.domain.machine.transitions import (
     StepState,
     TaskState,
 )
-from flowledger.engine.domain.templates.validation import listed, nearest
-from flowledger.engine.events import requests as asked
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.requests import RequestGranted, RequestRefused, StepRequest
 from flowledger.engine.events.step import (
@@ -31,6 +30,8 @@ from flowledger.engine.events.step import (
     StepResolvedManually,
     StepSkipped,
     StepWithdrawn,
+)
+from flowledger.engine.events.task import (
     TaskCancelled,
     TaskFailed,
     TaskPaused,
@@ -38,6 +39,7 @@ from flowledger.engine.events.step import (
     TaskResolvedManually,
     TaskResumed,
 )
+from flowledger.engine.text import listed, nearest
 
 Refusal = str | None
 DONE_TO: Mapping[type[StepEvent], str] = MappingProxyType(

@@ -40,10 +40,8 @@ from flowledger.engine.events.step import (
     StepEnqueued,
     StepRetryScheduled,
     StepStarted,
-    TaskCreated,
-    TaskReopened,
-    TaskStarted,
 )
+from flowledger.engine.events.task import TaskCreated, TaskReopened, TaskStarted
 
 BUSY = frozenset({StepState.ENQUEUED, StepState.IN_PROGRESS})
 ACTIVE = BUSY | {StepState.WAITING_FOR_RETRY}

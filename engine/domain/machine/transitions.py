@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from flowledger.engine import events as happened
 from flowledger.engine.errors import IllegalTransition
-from flowledger.engine.events import step as happened
 from flowledger.engine.events.base import StepEvent, TaskEvent
 
 

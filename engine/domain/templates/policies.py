@@ -1,4 +1,8 @@
-"""When a failed step is tried again: a pure function of the policy, the failures and one random."""
+"""Retries, concurrency and rates: the policies that a template declares.
+
+When a failed step is tried again is a pure function of the policy, the failures and one random
+number.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,22 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import AfterValidator, Field
 
+from flowledger.engine.domain.durations import LONGEST_SECONDS
 from flowledger.engine.domain.templates.declared import Declared
 from flowledger.engine.events.step import Category
 
-LONGEST_SECONDS = 10 * 366 * 86_400.0
-"""Ten years: what the database's intervals and Python's durations hold without loss."""
-
 Seconds = Annotated[float, Field(strict=True, ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)]
+Categories = Annotated[tuple[Category, ...], Field(min_length=1)]
+
+Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,7}$")]
+"""A path into the task's context, such as `customer_id` or `order.customer`."""
+
+AtMost = Annotated[int, Field(strict=True, ge=1, lt=2**31)]
 
 
 def _in_one_order(categories: tuple[Category, ...] | None) -> tuple[Category, ...] | None:
     """Sorted and once each, so that two spellings of one policy are one definition."""
     return None if categories is None else tuple(sorted(set(categories)))
-
-
-Categories = Annotated[tuple[Category, ...], Field(min_length=1)]
 
 
 class Retry(Declared):
@@ -97,3 +102,23 @@ class Retry(Declared):
                 break
             current, following = following, current + following
         return min(current, self.cap_seconds)
+
+
+class Concurrency(Declared):
+    """At most `limit` steps queued or running at once: of each value of `key`, or of all."""
+
+    limit: AtMost
+    key: Key | None = None
+
+
+class Rate(Declared):
+    """At most `limit` steps queued in `per_seconds`: of each value of `key`, or of all.
+
+    They go at even distances of `per_seconds / limit`. After a quiet time `burst` of them may go at
+    once; in `per_seconds` it may then be `burst` less one more than `limit`.
+    """
+
+    limit: AtMost
+    per_seconds: float = Field(strict=True, gt=0, le=LONGEST_SECONDS, allow_inf_nan=False)
+    key: Key | None = None
+    burst: AtMost = 1

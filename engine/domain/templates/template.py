@@ -27,13 +27,14 @@ from pydantic import (
     model_validator,
 )
 
+from flowledger.engine.domain.durations import LONGEST_SECONDS
 from flowledger.engine.domain.json_values import plain
 from flowledger.engine.domain.templates.canonical_json import canonical_json
-from flowledger.engine.domain.templates.policies import LONGEST_SECONDS, Retry
-from flowledger.engine.domain.templates.policies_ import Concurrency, Rate
-from flowledger.engine.domain.templates.validation import first_fault, nearest
+from flowledger.engine.domain.templates.policies import Concurrency, Rate, Retry
+from flowledger.engine.domain.templates.validation import first_fault
 from flowledger.engine.domain.texts import unstorable
 from flowledger.engine.errors import InvalidTemplate
+from flowledger.engine.text import nearest
 
 CONTEXT = "context"
 """The parameter by which handlers take the task's context; hence no step's name."""

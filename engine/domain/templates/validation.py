@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+
+from flowledger.engine.text import listed, nearest, place
 
 Known = Callable[[tuple[str, ...]], Collection[str]]
 """The keys that a mapping may have, given the names on the way to it."""
@@ -26,25 +27,6 @@ def first_fault(
     # What checked a value as a whole may know the place inside of it.
     gap = "" if not where or expected.startswith((".", "[")) else ": "
     return f"{where}{gap}{expected}{rest}"
-
-
-def place(location: Sequence[int | str], root: str = "") -> str:
-    """A path in a document as one writes it: `steps[2].retry`."""
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return root + path if root else path.removeprefix(".")
-
-
-def nearest(word: str, known: Collection[str]) -> str:
-    """`; did you mean 'x'?` for an error about an unknown word, or nothing."""
-    matches = difflib.get_close_matches(word, sorted(known), n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
-
-
-def listed(names: Collection[str], limit: int = 20) -> str:
-    """Names for an error, in order; `nothing` where there are none."""
-    first = ", ".join(sorted(names)[:limit])
-    more = len(names) - limit
-    return f"{first} and {more} more" if more > 0 else first or "nothing"
 
 
 def _expected(fault: ErrorDetails, known: Known | None, *, values: bool) -> str:

@@ -15,11 +15,13 @@ from uuid import UUID
 from flowledger.engine.domain.ids import caused_id, milliseconds, step_id
 from flowledger.engine.domain.machine.task_run import Run
 from flowledger.engine.domain.templates.plan import Plan
-from flowledger.engine.domain.verify.replay import Difference, Placed
+from flowledger.engine.domain.verify.replay import Difference
 from flowledger.engine.errors import IllegalTransition
-from flowledger.engine.events.base import Event, StepEvent, TaskEvent
+from flowledger.engine.events.base import Event, Placed, StepEvent, TaskEvent
+from flowledger.engine.events.registry import DECISIONS
 from flowledger.engine.events.requests import RequestGranted, RequestRefused, TaskRequest
-from flowledger.engine.events.step import DECISIONS, StepEnqueued, StepStarted, TaskCreated
+from flowledger.engine.events.step import StepEnqueued, StepStarted
+from flowledger.engine.events.task import TaskCreated
 
 LOG = "the log"
 EVENT = "the event"

@@ -17,12 +17,12 @@ from uuid import UUID
 from flowledger.engine.domain.machine.task_run import Run
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.templates.plan import Plan
-from flowledger.engine.events.base import StepEvent, TaskEvent
-from flowledger.engine.events.step import DECISIONS, StepEnqueued, TaskCreated
+from flowledger.engine.events.base import Placed, StepEvent, TaskEvent
+from flowledger.engine.events.registry import DECISIONS
+from flowledger.engine.events.step import StepEnqueued
+from flowledger.engine.events.task import TaskCreated
 
 Row = Mapping[str, Any]
-Placed = tuple[int, TaskEvent]
-"""An event with its position in the log."""
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
 

@@ -21,7 +21,7 @@ from flowledger.engine.domain.verify.replay import Difference, Row
 from flowledger.engine.errors import IllegalTransition, InvalidTemplate
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.circuit import CircuitEvent
-from flowledger.engine.events.step import TemplatePaused, TemplateRegistered, TemplateResumed
+from flowledger.engine.events.template import TemplatePaused, TemplateRegistered, TemplateResumed
 
 CIRCUITS = "flowledger.circuit"
 SHARDS = "flowledger.shard"

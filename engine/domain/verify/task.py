@@ -25,7 +25,6 @@ from flowledger.engine.domain.verify.queue_rows import (
 )
 from flowledger.engine.domain.verify.replay import (
     Difference,
-    Placed,
     Row,
     decided,
     differences,
@@ -33,8 +32,8 @@ from flowledger.engine.domain.verify.replay import (
     step_rows,
 )
 from flowledger.engine.errors import InvalidTemplate, LogCorrupt, UnknownTemplate
-from flowledger.engine.events.base import TaskEvent
-from flowledger.engine.events.step import TaskCreated
+from flowledger.engine.events.base import Placed, TaskEvent
+from flowledger.engine.events.task import TaskCreated
 
 NO_PLAN = (UnknownTemplate, InvalidTemplate, LogCorrupt)
 WORK = ("queue", "timer", "held_step", "slot")

@@ -15,9 +15,7 @@ from operator import attrgetter
 from uuid import UUID
 
 from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
-from flowledger.engine.config.sections import Limits
 from flowledger.engine.domain.limits.admission import Gate, GateRules
-from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
 from flowledger.engine.domain.limits.wait_queue import Waiter
 from flowledger.engine.domain.machine.decide import Rules
 from flowledger.engine.domain.machine.task_run import Hold, Run
@@ -25,24 +23,10 @@ from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.circuit import CircuitClosed, CircuitOpened
 from flowledger.engine.ports.coordinator import Commit, Ledger
 from flowledger.engine.runtime.coordinator.commit_batch import Batch
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.signals import Signal
 
 MOST_HALVINGS = 16
-
-
-def gate_rules(limits: Limits, ageing_seconds: float) -> GateRules:
-    """What the configuration says of limits."""
-    return GateRules(
-        namespaces=limits.namespaces,
-        circuit=CircuitRules(
-            failure_threshold=limits.circuit_failure_threshold,
-            open_seconds=limits.circuit_open_seconds,
-            open_cap_seconds=limits.circuit_open_cap_seconds,
-            half_open_probes=limits.circuit_half_open_probes,
-            categories=frozenset(limits.circuit_categories),
-        ),
-        ageing_seconds=ageing_seconds,
-    )
 
 
 class Admissions:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from flowledger.engine.ports.coordinator import Commit
 from flowledger.engine.runtime.coordinator.commit_batch import Batch
 from flowledger.engine.runtime.threads import Threads
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.signals import Signal
 
 
 @dataclass(frozen=True, slots=True)

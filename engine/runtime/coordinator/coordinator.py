@@ -42,20 +42,15 @@ from uuid import UUID
 from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
 from flowledger.engine.config.sections import Limits
 from flowledger.engine.errors import LeadershipLost, StatementRefused, StreamMoved
-from flowledger.engine.ports.coordinator import (
-    NO_FAULTS,
-    Clock,
-    Commit,
-    FaultPoints,
-    Leadership,
-    Ledger,
-)
+from flowledger.engine.ports.coordinator import Commit, Leadership, Ledger
+from flowledger.engine.ports.runtime import NO_FAULTS, Clock, FaultPoints
 from flowledger.engine.runtime.coordinator.assignment import OnlySeat, Seat
 from flowledger.engine.runtime.coordinator.commit_batch import Batch, Numbers
 from flowledger.engine.runtime.coordinator.commit_pipeline import Committer, UnderWay
 from flowledger.engine.runtime.coordinator.decider import Decider
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.signals import Signal
 
 NO_LIMITS = Limits()
 VALUES = ("22", "23", "54")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from flowledger.engine.config.admission import gate_rules
 from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
 from flowledger.engine.config.sections import Limits
 from flowledger.engine.domain.limits.wait_queue import let_go
@@ -19,15 +20,17 @@ from flowledger.engine.domain.machine.decide import admitted, decide, lease_expi
 from flowledger.engine.domain.machine.decide import rung as rang
 from flowledger.engine.domain.machine.task_run import Run
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.events.base import TaskEvent
+from flowledger.engine.events.base import Recorded, TaskEvent, Unreadable
 from flowledger.engine.events.requests import TaskRequest
-from flowledger.engine.events.step import TaskCreated
-from flowledger.engine.ports.coordinator import Clock, Due, Ledger, Recorded, Unreadable
-from flowledger.engine.runtime.coordinator.admission import Admissions, gate_rules
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.ports.coordinator import Due, Ledger
+from flowledger.engine.ports.runtime import Clock
+from flowledger.engine.runtime.coordinator.admission import Admissions
 from flowledger.engine.runtime.coordinator.commit_batch import Batch
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE, Parking
 from flowledger.engine.runtime.coordinator.run_cache import Runs
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.signals import Signal
 
 
 class Decider:

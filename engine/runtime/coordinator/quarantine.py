@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTemplate
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.signals import Signal
 
 UNDECIDABLE = (
     IllegalTransition,

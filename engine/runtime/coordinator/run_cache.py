@@ -10,7 +10,7 @@ from flowledger.engine.domain.machine.task_run import Run, fold_run
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import TaskEvent
-from flowledger.engine.events.step import TaskCreated
+from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.coordinator import Ledger
 
 

@@ -28,35 +28,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 from uuid import UUID
 
 from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
-from flowledger.engine.domain.leases import Attendance, Lease, fair_share
-from flowledger.engine.ports.coordinator import Bell
+from flowledger.engine.domain.leases import ShardLease, fair_share
+from flowledger.engine.ports.coordinator import Roster
+from flowledger.engine.ports.runtime import Bell
 from flowledger.engine.runtime.coordinator.assignment import Seat
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
-from flowledger.engine.runtime.service import Loop
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.runtime.loop import Loop
+from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Health, Outages, Telling
+from flowledger.engine.telemetry.signals import Signal
 
 PARTS_OF_LEASE = 3
 """So often a lease is renewed, and looked at, before it runs out."""
 
 MOMENT = 0.002
 """Seconds after which a lease that was to run out has run out by all clocks."""
-
-
-class Roster(Protocol):
-    """The rows of the processes and of the shards. Raises DatabaseUnavailable when cut off."""
-
-    def attend(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Attendance:
-        """Say that the process is there for so long and leads these shards; see who else is."""
-        ...
-
-    def leave(self, process: UUID) -> None:
-        """The process takes no share any more."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +170,7 @@ class Shards:
         return Led(coordinator, seat, bell, loop)
 
 
-def next_look(process: UUID, leases: Sequence[Lease], patience_seconds: float) -> float:
+def next_look(process: UUID, leases: Sequence[ShardLease], patience_seconds: float) -> float:
     """Seconds until something may have changed: a lease of another runs out, or is overdue."""
     moments = [
         lease.seconds_left + (patience_seconds if lease.free else 0.0)

@@ -16,11 +16,13 @@ from flowledger.engine.config.sections import Worker as WorkerSettings
 from flowledger.engine.errors import StepCancelled, StepLost
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepHandedBack
-from flowledger.engine.ports.coordinator import Transactions
+from flowledger.engine.ports.worker import Transactions
 from flowledger.engine.runtime.threads import Threads
 from flowledger.engine.runtime.worker.event_loops import EventLoops
-from flowledger.engine.runtime.worker.execution import Job, Outcomes, running
-from flowledger.engine.telemetry.log import Signal, bound, logger
+from flowledger.engine.runtime.worker.execution import Job, running
+from flowledger.engine.runtime.worker.outcomes import Outcomes
+from flowledger.engine.telemetry.log import bound, logger
+from flowledger.engine.telemetry.signals import Signal
 
 CANCELLED_BY_OTHERS = "another step, or a thread, cancelled its tasks"
 

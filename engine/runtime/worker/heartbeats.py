@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from flowledger.engine.errors import StatementRefused
-from flowledger.engine.ports.client import Held
-from flowledger.engine.ports.coordinator import Workboard
-from flowledger.engine.telemetry.log import Log, Signal
+from flowledger.engine.ports.worker import Held, Workboard
+from flowledger.engine.telemetry.log import Log
+from flowledger.engine.telemetry.signals import Signal
 
 
 def watched(

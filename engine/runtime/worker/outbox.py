@@ -1,14 +1,19 @@
 """What a worker has to report: facts that wait until they are stored, or are known to be lost.
 
-They go to the board in one batch, each stream of which is stored or refused by itself. Only what
-cannot be written as JSON, and what the database refuses as such, by a type, a limit of size or
-somebody's trigger, takes the batch with it. Then they go one by one, so that the others are stored.
+They go to the store in one batch, each stream of which is stored or refused by itself. Only what
+the database refuses as such, by a type, a limit of size or somebody's trigger, takes the batch with
+it. Then they go one by one, so that the others are stored.
 
-A fact that cannot be written, or that the database refused alone `SURE` times, is replaced by a
-failure of the step that says why, as another attempt would end in the same way. Where that is
-refused as well, it is not the fact that is wrong: the outcome waits, as in any outage, and nothing
-that was done is thrown away. Meanwhile it takes one of the worker's places, and the worker's health
-says why.
+A fact that was refused alone `SURE` times is replaced by a failure of the step that says why, as
+another attempt would end in the same way. Where that is refused as well, it is not the fact that is
+wrong: the outcome waits, as in any outage, and nothing that was done is thrown away. Meanwhile it
+takes one of the worker's places, and the worker's health says why.
+
+An exchange that was cut off may be carried out all the same, and later. As long as a statement may
+take, the store can get claims that nobody here knows of. How long that is, is counted in seconds
+that really pass: the engine's time may be moved meanwhile. A server that stood still, or a network
+that kept a message, can make it longer than anybody may count on. So the store is asked now and
+then also when nothing is expected any more.
 """
 
 from __future__ import annotations
@@ -20,16 +25,43 @@ from uuid import UUID
 from flowledger.engine.errors import StatementRefused, UnstorableEvent
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepFailed
-from flowledger.engine.ports.client import Held
-from flowledger.engine.ports.coordinator import Exchange, Workboard
-from flowledger.engine.runtime.worker.execution import Facts, permanent
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.ports.worker import Exchange, Held, Workboard
+from flowledger.engine.runtime.worker.outcomes import Facts, permanent
+from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.signals import Signal
 
 Send = Callable[[Sequence[StepEvent], int], Exchange]
 Settle = Callable[[Sequence[StepEvent], Exchange], None]
 
 SURE = 5
 """How often a fact is refused alone, with the loop's pauses between, until it is replaced."""
+
+
+class Limbo:
+    """Says when the board is to be asked: at once, then once a poll; else once in a full time."""
+
+    def __init__(
+        self, elapsed: Callable[[], float], *, lasts_seconds: float, poll_seconds: float
+    ) -> None:
+        """`elapsed` are seconds from some moment on, which nobody sets."""
+        self._elapsed = elapsed
+        self._lasts = lasts_seconds
+        self._poll = poll_seconds
+        self._until = elapsed()
+        self._ask_at = self._until + lasts_seconds
+
+    def entered(self) -> None:
+        """An exchange was cut off."""
+        self._ask_at = self._elapsed()
+        self._until = self._ask_at + self._lasts
+
+    def asks(self) -> bool:
+        """Whether to ask now; not again before a poll has passed."""
+        now = self._elapsed()
+        if now < self._ask_at:
+            return False
+        self._ask_at = now + (self._poll if now < self._until else self._lasts)
+        return True
 
 
 class Reports:

@@ -28,7 +28,7 @@ What can go wrong.
   suspected: while there are such steps, one worker is isolated and takes nothing else.
 - The worker dies otherwise: the same.
 - The database is away: handlers go on, outcomes wait, nothing is claimed.
-- It refuses a batch, or a fact cannot be written: they are reported one by one (`reports.py`).
+- It refuses a batch, or a fact cannot be written: they are reported one by one (`outbox.py`).
 - What a step needs cannot be read: the step fails, and those that were claimed with it run.
 - It is told to stop: nothing is claimed any more; what still runs when the grace ends is handed
   back, which the log records.
@@ -43,26 +43,21 @@ from time import monotonic
 from uuid import UUID
 
 from flowledger.engine.config.sections import Worker as WorkerSettings
-from flowledger.engine.domain.lease import Lease
+from flowledger.engine.domain.leases import WorkerLease
 from flowledger.engine.errors import StatementRefused, UnstorableEvent
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepHandedBack, StepStarted
-from flowledger.engine.ports.client import Claim
-from flowledger.engine.ports.coordinator import (
-    NO_FAULTS,
-    Bell,
-    Clock,
-    Exchange,
-    FaultPoints,
-    Workboard,
-)
-from flowledger.engine.runtime.worker.execution import CrewFactory, Facts, Job, Outcomes
+from flowledger.engine.ports.runtime import NO_FAULTS, Bell, Clock, FaultPoints
+from flowledger.engine.ports.worker import Claim, Exchange, Workboard
+from flowledger.engine.runtime.worker.execution import Job
 from flowledger.engine.runtime.worker.heartbeats import watched
-from flowledger.engine.runtime.worker.limbo import Limbo
-from flowledger.engine.runtime.worker.outbox import Reports
-from flowledger.engine.runtime.worker.workflows import Catalogue, Inputs
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.runtime.worker.inputs import Inputs
+from flowledger.engine.runtime.worker.outbox import Limbo, Reports
+from flowledger.engine.runtime.worker.outcomes import CrewFactory, Facts, Outcomes
+from flowledger.engine.runtime.worker.workflows import Catalogue
+from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Health
+from flowledger.engine.telemetry.signals import Signal
 
 REPORTS_AT_THE_END = 3
 """How often a stopping worker reports what a checkpoint or a signal had moved on meanwhile."""
@@ -108,7 +103,7 @@ class Worker:
         self._abandoned: dict[int, tuple[Job, datetime]] = {}
         self._outcomes: deque[Job] = deque()
         self._reports = Reports(self.identity, board, self._facts)
-        self._lease: Lease | None = None
+        self._lease: WorkerLease | None = None
         self._look_at = self._isolate_at = clock.now()
         self._may_claim = True
         self._paused = False
@@ -132,7 +127,7 @@ class Worker:
             self._log.emit(Signal.WORKER_LEASE_LOST)
         first = self._lease is None
         self._board.renew(self.identity, settings.lease_seconds)
-        self._lease = Lease(
+        self._lease = WorkerLease(
             asked_at=asked_at,
             ttl=timedelta(seconds=settings.lease_seconds),
             margin=timedelta(seconds=settings.lease_margin_seconds),

@@ -28,7 +28,8 @@ from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
 from flowledger.engine.ports.owner_process import Opener
 from flowledger.engine.store.connection.address import shown_address
 from flowledger.engine.store.connection.dial import dial
-from flowledger.engine.telemetry.log import Signal, logger
+from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.signals import Signal
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 

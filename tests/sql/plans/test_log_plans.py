@@ -6,7 +6,7 @@ import pytest
 from board import Connection, call
 from plans import history, plan_of, prepared, tasks
 
-from flowledger.engine.events.step import FACT_TOPICS
+from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.store.log import recorder
 
 TASK = tasks()[1_234]

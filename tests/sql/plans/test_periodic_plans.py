@@ -18,7 +18,7 @@ import pytest
 from board import Connection, call, new_id
 from psycopg import sql
 
-from flowledger.engine.events.step import FACT_TOPICS
+from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.store.connection.pool import PLANS
 
 ROOT = Path(__file__).parents[3]

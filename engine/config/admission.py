@@ -1,0 +1,22 @@
+"""The rules of admission, as the configuration gives them."""
+
+from __future__ import annotations
+
+from flowledger.engine.config.sections import Limits
+from flowledger.engine.domain.limits.admission import GateRules
+from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
+
+
+def gate_rules(limits: Limits, ageing_seconds: float) -> GateRules:
+    """What the configuration says of limits."""
+    return GateRules(
+        namespaces=limits.namespaces,
+        circuit=CircuitRules(
+            failure_threshold=limits.circuit_failure_threshold,
+            open_seconds=limits.circuit_open_seconds,
+            open_cap_seconds=limits.circuit_open_cap_seconds,
+            half_open_probes=limits.circuit_half_open_probes,
+            categories=frozenset(limits.circuit_categories),
+        ),
+        ageing_seconds=ageing_seconds,
+    )

@@ -1,0 +1,6 @@
+"""The longest time that may be asked for."""
+
+from __future__ import annotations
+
+LONGEST_SECONDS = 10 * 366 * 86_400.0
+"""Ten years: what the database's intervals and Python's durations hold without loss."""

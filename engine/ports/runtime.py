@@ -1,0 +1,44 @@
+"""What the loops ask of their process: the time, a bell, and points where tests may crash it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """The engine's time."""
+
+    def now(self) -> datetime:
+        """The time by which everything is decided, UTC."""
+        ...
+
+
+class Bell(Protocol):
+    """Something to wait on: remembers which channels rang since it was last asked."""
+
+    def wait(self, seconds: float) -> frozenset[str]:
+        """The channels that rang; empty when the time is up. Clears them."""
+        ...
+
+    def ring(self, channel: str) -> None:
+        """Ring from within this process."""
+        ...
+
+
+class FaultPoints(Protocol):
+    """Named places where a crash would be interesting. Does nothing in production."""
+
+    def reached(self, point: str) -> None:
+        """Called when the point is reached."""
+        ...
+
+
+class NoFaults:
+    """The fault points of production."""
+
+    def reached(self, point: str) -> None:
+        """Nothing happens."""
+
+
+NO_FAULTS = NoFaults()

@@ -1,0 +1,88 @@
+"""What verification asks of the store, and what a check may find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.domain.verify.shared_rows import Apart
+from flowledger.engine.domain.verify.task import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """So much was looked at since the last word of a check."""
+
+    tasks: int = 0
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NotCompared:
+    """Something that was made from the log and that nobody here could make again, and why."""
+
+    name: str
+    why: str
+
+
+Finding = Difference | Looked | NotCompared
+
+
+class Check(Protocol):
+    """One kind of thing to hold against the log."""
+
+    @property
+    def name(self) -> str:
+        """What it looks at, in a word or two."""
+        ...
+
+    def check(self, task: UUID | None) -> Iterator[Finding]:
+        """The differences of the task, or of all and of what is no task's; how far it is.
+
+        Also what it could not look at.
+        """
+        ...
+
+
+class Evidences(Protocol):
+    """What is stored, for whoever verifies it. Each call is one snapshot."""
+
+    def tasks_after(self, after: UUID, limit: int) -> Sequence[tuple[UUID, int]]:
+        """Tasks behind one, by id, with how many events each has."""
+        ...
+
+    def evidence(self, tasks: Sequence[UUID]) -> Sequence[Evidence]:
+        """All that is stored of these tasks, in their order."""
+        ...
+
+    def template(self, template_id: UUID) -> Template:
+        """A registered definition. Raises UnknownTemplate, LogCorrupt, InvalidTemplate."""
+        ...
+
+    def known(self, task_id: UUID) -> bool:
+        """Whether the task was submitted."""
+        ...
+
+    def streams_apart(self, after: UUID, limit: int) -> tuple[UUID | None, Sequence[UUID]]:
+        """The last of so many streams behind one, and those of them that are no known task's."""
+        ...
+
+    def apart(self, streams: Sequence[UUID]) -> Apart:
+        """These streams and the rows that belong to them; all circuits where there are none."""
+        ...
+
+    def shards(self) -> Sequence[tuple[int, int, int, int]]:
+        """Number, how many there are, position, and the end of the log, of every shard."""
+        ...
+
+    def strays(self) -> Sequence[Difference]:
+        """Rows that nothing in the log stands behind."""
+        ...
+
+    def miscounts(self) -> Sequence[Difference]:
+        """Counters that differ from what they count."""
+        ...

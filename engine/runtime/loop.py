@@ -1,0 +1,62 @@
+"""A thread that runs a step function until it is stopped, whatever the database does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Thread
+
+from flowledger.engine.ports.runtime import Bell
+from flowledger.engine.telemetry.outages import Backoff, Outages, Telling
+
+STOP = "stop"
+
+
+class Loop:
+    """Runs a step function in a thread until it is stopped, whatever the database does."""
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[frozenset[str]], float],
+        bell: Bell,
+        backoff: Backoff,
+        telling: Telling | None = None,
+    ) -> None:
+        self.name = name
+        self.outages = Outages(name, telling=telling)
+        self._step = step
+        self._bell = bell
+        self._backoff = backoff
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name=f"flowledger-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, seconds: float | None = None) -> bool:
+        """End after the step that is under way; False: it takes longer than so many seconds."""
+        self._stopping.set()
+        self._bell.ring(STOP)
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        rung: frozenset[str] = frozenset()
+        while not self._stopping.is_set():
+            rung = self._bell.wait(self._attempt(rung))
+        self.outages.left()
+
+    def _attempt(self, rung: frozenset[str]) -> float:
+        try:
+            wait = self._step(rung)
+        except Exception as error:  # noqa: BLE001 - a loop that ended would stop everything silently
+            if not self._stopping.is_set():
+                self.outages.failed(error)
+            # Bells must not cut the pause short, or a dead database would be asked without rest.
+            self._stopping.wait(self._backoff.pause())
+            return 0.0
+        self._backoff.reset()
+        self.outages.succeeded()
+        return wait
