@@ -38,6 +38,13 @@ hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "local")
 _numbers = itertools.count()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks for a database, be it by way of other fixtures: see `-m "not postgres"`."""
+    for item in items:
+        if "server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgres)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
     """No test reads the settings, or touches the database, of whoever runs the suite."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from command import command
-from lab import lab, shared_lab
+from support.cli import command
+from support.engines import lab, shared_lab
 
 __all__ = ["command", "lab", "shared_lab"]

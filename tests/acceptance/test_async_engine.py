@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from lab import PATIENCE, Lab, assert_legal_order, kinds, of_kind
 
 from flowledger.engine import (
     AsyncEngine,
@@ -22,6 +21,7 @@ from flowledger.engine import (
 from flowledger.engine.domain.verify.replay import Difference
 from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, Workflow
+from support.engines import PATIENCE, Lab, assert_legal_order, kinds, of_kind
 
 MEETING = 20
 

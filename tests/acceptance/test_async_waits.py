@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab
 
 from flowledger.engine import AsyncEngine, AsyncTaskHandle
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import Notes
+from support.engines import PATIENCE, Lab
 
 ASKING: Any = {"reason": "test", "actor": "ada", "wait": PATIENCE}
 THREADS, WAITS = 2, 20

@@ -8,10 +8,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from lab import Lab
 
 from flowledger.engine import AsyncEngine, DuplicateTask, Engine, UnknownTask
 from flowledger.handlers import Workflow
+from support.engines import Lab
 
 flow = Workflow("callers", "flow", version="1")
 STORED = "select count(*) from flowledger.submission"

@@ -8,7 +8,6 @@ from threading import Event
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, kinds, of_kind
 from psycopg import Cursor
 
 from flowledger.engine import Engine, TaskHandle, TaskState
@@ -16,6 +15,7 @@ from flowledger.engine.errors import StepCancelled
 from flowledger.engine.events.step import StepCancelled as CancelledEvent
 from flowledger.engine.events.step import StepCompleted, StepFailed
 from flowledger.handlers import StepContext, Workflow
+from support.engines import PATIENCE, Lab, kinds, of_kind
 
 ASKED = {"reason": "not wanted any more", "actor": "ada"}
 

@@ -8,12 +8,12 @@ from threading import Event
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, kinds, of_kind
 
 from flowledger.engine import Engine, TaskFailed, TaskState
 from flowledger.engine.errors import StepLost
 from flowledger.engine.events.step import StepCheckpointed, StepFailed
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab, kinds, of_kind
 
 AGAIN = Retry(max_attempts=3, backoff="none")
 ROW = "select details, beaten_at is not null from flowledger.queue where task_id = %s"

@@ -7,12 +7,12 @@ from threading import Event
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, kinds
-from limits import held_steps
 
 from flowledger.engine import TaskState
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.handlers import Retry, Workflow
+from support.engines import PATIENCE, Lab, kinds
+from support.limits import held_steps
 
 works = Event()
 calls: list[int] = []

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from command import Command
+
+from support.cli import Command
 
 HEAD = 'namespace: shop\nname: order\nversion: "1"\n'
 HANDLERS = "def a() -> int:\n    return 1\n\n\ndef b(a: int, context: dict) -> int:\n    return a\n"

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Command
-from given import step
-from lab import Lab
-from led import begin, led
 
 from flowledger.engine import TaskHandle
 from flowledger.engine.domain.explain.reasons import ReasonKind
 from flowledger.engine.domain.templates.policies import Retry
+from support.builders import step
+from support.cli import Command
+from support.controlled_steps import begin, led
+from support.engines import Lab
 
 LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 ACT: dict[str, Any] = {"handler": {"callable": "act"}}

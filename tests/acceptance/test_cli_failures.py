@@ -6,11 +6,11 @@ import logging
 
 import psycopg
 import pytest
-from command import Command
-from lab import PATIENCE, Lab
 
 from flowledger.engine import TaskFailed
 from flowledger.handlers import Workflow
+from support.cli import Command
+from support.engines import PATIENCE, Lab
 
 FILE = """namespace: shop
 name: failing

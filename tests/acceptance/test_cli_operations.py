@@ -9,12 +9,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from command import Command
-from given import step
-from lab import PATIENCE, Lab
-from led import begin, led
 
 from flowledger.engine import Engine, TaskHandle, TaskState
+from support.builders import step
+from support.cli import Command
+from support.controlled_steps import begin, led
+from support.engines import PATIENCE, Lab
 
 ACT = {"handler": {"callable": "act"}}
 ONCE = {**ACT, "retry": {"max_attempts": 1}}

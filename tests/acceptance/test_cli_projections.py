@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from command import Command, read_until
-from lab import Lab
 
 from flowledger.engine import Engine
 from flowledger.engine.events import StepCompleted
 from flowledger.handlers import Workflow
 from flowledger.projections import Cursor, Projection, on
+from support.cli import Command, read_until
+from support.engines import Lab
 
 flow = Workflow("shop", "count", version="1")
 

@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 import psycopg
-from command import PROGRAM, Command
+
+from support.cli import PROGRAM, Command
 
 ORDER = """namespace: shop
 name: order

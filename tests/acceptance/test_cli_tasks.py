@@ -14,7 +14,8 @@ from uuid import UUID
 import psycopg
 import pytest
 import yaml
-from command import PROGRAM, Command, read_until
+
+from support.cli import PROGRAM, Command, read_until
 
 FILE = """namespace: shop
 name: order

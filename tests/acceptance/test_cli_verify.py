@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from command import Command
+
+from support.cli import Command
 
 FILE = """namespace: shop
 name: order

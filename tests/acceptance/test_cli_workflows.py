@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Command
-from lab import Lab
+
+from support.cli import Command
+from support.engines import Lab
 
 FOLDER = Path(__file__).parents[3] / "shared" / "workflows"
 FILES = sorted(FOLDER.glob("*.json"))

@@ -8,15 +8,15 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from given import step
-from lab import PATIENCE, Lab
-from led import begin, led
-from logins import Connection, logins_on
 from psycopg import sql
-from spending import spending
 
 from flowledger.engine.bootstrap import open_engine
 from flowledger.engine.client.engine import ALL_ROLES
+from support.builders import step
+from support.controlled_steps import begin, led
+from support.engines import PATIENCE, Lab
+from support.logins import Connection, logins_on
+from support.spend_projection import spending
 
 ACT = {"handler": {"callable": "act"}}
 LATER = {**ACT, "retry": {"max_attempts": 3, "base_seconds": 600, "cap_seconds": 600}}

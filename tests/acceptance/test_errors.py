@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, kinds, of_kind
 
 from flowledger.engine import Engine, StepState, TaskFailed, TaskHandle
 from flowledger.engine.events.step import StepErrored, StepFailed, StepRetryScheduled
 from flowledger.handlers import Classification, Retry, StepContext, Workflow
 from flowledger.handlers.errors import BusinessFault, NetworkFault, RateLimitFault, TimeoutFault
+from support.engines import PATIENCE, Lab, kinds, of_kind
 
 AT_ONCE = Retry(max_attempts=3, backoff="none")
 TRACEBACK_BYTES = 300

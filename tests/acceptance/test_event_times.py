@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import error
-from lab import PATIENCE, Lab
-from stepped import Stage
 
 from flowledger.engine.errors import NothingRecorded
 from flowledger.engine.events.step import StepCompleted, StepFailed
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin.history import History
+from support.builders import error
+from support.engines import PATIENCE, Lab
+from support.manual_coordinator import Stage
 
 TASKS = 700
 # The database's clock is asked often, while much is under way.

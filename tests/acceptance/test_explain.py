@@ -6,7 +6,14 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from forced import (
+from flowledger.engine import TaskHandle, TaskState
+from flowledger.engine.domain.explain.reasons import ReasonKind
+from flowledger.engine.domain.limits.circuit_breaker import circuit_id
+from flowledger.engine.events.step import StepCompleted
+from flowledger.projections import Cursor, Projection, on
+from support.controlled_steps import begin
+from support.engines import PATIENCE, Lab
+from support.explain_workflows import (
     WHY,
     banked,
     bare,
@@ -21,16 +28,8 @@ from forced import (
     topic_of,
     until,
 )
-from hand import Hand
-from lab import PATIENCE, Lab
-from led import begin
-from stepped import Stage
-
-from flowledger.engine import TaskHandle, TaskState
-from flowledger.engine.domain.explain.reasons import ReasonKind
-from flowledger.engine.domain.limits.circuit_breaker import circuit_id
-from flowledger.engine.events.step import StepCompleted
-from flowledger.projections import Cursor, Projection, on
+from support.manual_coordinator import Stage
+from support.manual_worker import Hand
 
 
 class Seen(Projection):

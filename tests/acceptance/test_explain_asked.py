@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from forced import WHY, chain, first, until
-from lab import PATIENCE, Lab
-from led import begin
 
 from flowledger.engine import AsyncEngine, Engine, UnknownTask
 from flowledger.engine.domain.explain.reasons import ReasonKind
 from flowledger.engine.errors import NothingRecorded, UnknownStep
 from flowledger.engine.events.step import StepStarted
+from support.controlled_steps import begin
+from support.engines import PATIENCE, Lab
+from support.explain_workflows import WHY, chain, first, until
 
 
 def test_every_earlier_moment_is_explained_from_the_log(lab: Lab) -> None:

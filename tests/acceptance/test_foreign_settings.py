@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from lab import PATIENCE, Lab
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -17,6 +16,7 @@ from flowledger.engine import Engine, Settings
 from flowledger.engine.errors import DatabaseUnfit
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN
+from support.engines import PATIENCE, Lab
 
 SNOW = "☃ 雪"
 # Each is what some installation has; all of them at once are what the engine must bear.

@@ -13,7 +13,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from lab import PATIENCE, Lab
 
 from flowledger.engine import AsyncEngine, Engine, TaskHandle
 from flowledger.engine.client.projections import Projections
@@ -21,6 +20,7 @@ from flowledger.engine.client.task import StepHandle
 from flowledger.engine.errors import EngineForked
 from flowledger.engine.store.connection.forks import _connections
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab
 
 ASKING = {"reason": "test", "actor": "ada"}
 SESSIONS = "select pid from pg_stat_activity where application_name = 'forked' order by pid"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lab import PATIENCE, Lab, of_kind
-from web import Web, reply, web
 
 from flowledger.engine import TaskFailed
 from flowledger.engine.events.step import StepErrored, StepFailed, StepRetryScheduled, StepStarted
 from flowledger.handlers import Registry, Retry, StepContext, Workflow, load_workflow_file
 from flowledger.handlers.http import request, request_async
+from support.engines import PATIENCE, Lab, of_kind
+from support.http_server import Web, reply, web
 
 __all__ = ["web"]
 

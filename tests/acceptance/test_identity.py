@@ -9,11 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from lab import PATIENCE, Lab
 
 from flowledger.engine import DuplicateTask, Engine, MissingIdempotencyKey
 from flowledger.engine.domain.templates.template import Identity
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab
 
 
 def workflow_with(identity: Identity, version: str = "1") -> Workflow[dict[str, Any]]:

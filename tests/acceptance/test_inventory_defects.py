@@ -13,11 +13,6 @@ from typing import Any, cast
 
 import psycopg
 import pytest
-from board import Row as Event
-from board import append, call, new_id, queue, queue_row, renew
-from given import step
-from lab import PATIENCE, Lab, kinds, of_kind
-from led import begin, led, stored_together
 
 from flowledger.engine import (
     Engine,
@@ -42,6 +37,11 @@ from flowledger.engine.domain.task_summary import (
 )
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.handlers import load_template
+from support.builders import step
+from support.controlled_steps import begin, led, stored_together
+from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.sql_calls import Row as Event
+from support.sql_calls import append, call, new_id, queue, queue_row, renew
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}

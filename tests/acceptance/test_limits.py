@@ -8,13 +8,13 @@ from threading import Event, Semaphore
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, kinds, of_kind
-from limits import held_steps, last_in_use, log_of, most_in_use, slot_keys, slot_rows
 
 from flowledger.engine import TaskState
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepEnqueued
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.limits import held_steps, last_in_use, log_of, most_in_use, slot_keys, slot_rows
 
 LEAVES = 5
 room = Semaphore(0)

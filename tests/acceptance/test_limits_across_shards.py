@@ -15,14 +15,14 @@ from threading import Event
 from typing import Any
 
 import pytest
-from lab import PATIENCE, SHORT_LEASES, Lab, completions
-from limits import held_steps, last_in_use, log_of, most_in_use, slot_keys, slot_rows
 
 from flowledger.engine import TaskState
 from flowledger.engine.domain.leases import shard_of
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepEnqueued, StepLeaseExpired
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, SHORT_LEASES, Lab, completions
+from support.limits import held_steps, last_in_use, log_of, most_in_use, slot_keys, slot_rows
 
 SHARDS = {"shards": 3, "poll_seconds": 0.2}
 

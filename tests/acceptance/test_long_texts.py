@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab
 
 from flowledger.engine import Engine, InvalidSubmission, TaskHandle
 from flowledger.engine.domain.limits.demand import LONGEST_VALUE
@@ -15,6 +14,7 @@ from flowledger.engine.domain.submission import MOST_BYTES, MOST_REASON_BYTES
 from flowledger.engine.errors import InvalidRequest
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN
+from support.engines import PATIENCE, Lab
 
 LARGEST_INDEX_ROW = 2_704
 """Bytes: a third of a page of 8 kB; Postgres refuses a larger row of a B-tree."""

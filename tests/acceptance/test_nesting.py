@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab
 
 from flowledger.engine import Engine, InvalidContext, InvalidTemplate, TaskFailed
 from flowledger.engine.domain.json_values import MOST_NESTED
 from flowledger.engine.errors import InvalidRequest
 from flowledger.handlers import Retry, StepContext, Workflow
 from flowledger.projections.builtin import Notes
+from support.engines import PATIENCE, Lab
 
 NO_RETRY = Retry(max_attempts=1)
 SAYS = {"actor": "ann", "reason": "to see"}

@@ -11,15 +11,15 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from command import Command
-from given import step
-from lab import PATIENCE, Lab, kinds, of_kind
-from led import begin, led
 
 from flowledger.engine import AsyncEngine, Engine, InvalidSubmission, TaskHandle, UnknownTask
 from flowledger.engine.errors import InvalidRequest, TaskNotCreated
 from flowledger.engine.events.notes import NOTES, TaskAnnotated, TaskTagged, TaskUntagged
 from flowledger.engine.events.task import TaskCreated
+from support.builders import step
+from support.cli import Command
+from support.controlled_steps import begin, led
+from support.engines import PATIENCE, Lab, kinds, of_kind
 
 ACT = {"handler": {"callable": "act"}}
 

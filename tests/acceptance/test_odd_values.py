@@ -9,11 +9,11 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import pytest
-from lab import PATIENCE, Lab
 from pydantic import BaseModel, BeforeValidator
 
 from flowledger.engine import Engine, InvalidContext, InvalidSubmission, TaskFailed
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab
 
 NO_RETRY = Retry(max_attempts=1)
 

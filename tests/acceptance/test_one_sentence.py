@@ -12,13 +12,13 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from command import Command
-from lab import PATIENCE, Lab
 from psycopg import sql
 
 from flowledger.engine import Engine
 from flowledger.engine.errors import InvalidRequest
 from flowledger.handlers import Workflow
+from support.cli import Command
+from support.engines import PATIENCE, Lab
 
 ENDS_ITSELF = "import sys\nsys.exit(0)\n"
 FILE = "{namespace: a, name: b, version: '1', steps: [{name: x, handler: {callable: 'ends:x'}}]}"

@@ -6,9 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from given import step
-from lab import PATIENCE, Lab, kinds, of_kind
-from led import begin, led
 
 from flowledger.engine import (
     Engine,
@@ -24,6 +21,9 @@ from flowledger.engine.errors import (
     RequestRefused,
     UnknownTemplate,
 )
+from support.builders import step
+from support.controlled_steps import begin, led
+from support.engines import PATIENCE, Lab, kinds, of_kind
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}

@@ -7,13 +7,13 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, assert_legal_order, kinds, of_kind
-from stepped import row_differences
 
 from flowledger.engine import Engine
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.events.step import StepCompleted, StepStarted
 from flowledger.handlers import StepContext, Workflow
+from support.engines import PATIENCE, Lab, assert_legal_order, kinds, of_kind
+from support.manual_coordinator import row_differences
 
 Edges = Mapping[str, tuple[str, ...]]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from lab import PATIENCE, Lab, kinds
-from limits import held_steps
 
 from flowledger.engine import TaskState
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab, kinds
+from support.limits import held_steps
 
 KEY = "paused/flow@1"
 flow = Workflow("paused", "flow", version="1")

@@ -9,13 +9,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from command import Command
-from lab import PATIENCE, Lab
-from pooled import PGBOUNCER, pgbouncer, relay
 
 from flowledger.engine.client.engine import ALL_ROLES
 from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
 from flowledger.handlers import Workflow
+from support.cli import Command
+from support.engines import PATIENCE, Lab
+from support.pooled import PGBOUNCER, pgbouncer, relay
 
 real = pytest.mark.skipif(PGBOUNCER is None, reason="needs pgbouncer (apt-get install pgbouncer)")
 REFUSAL = r"is a pooler that gives each transaction another session.*pool_mode = session"

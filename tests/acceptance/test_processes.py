@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import PATIENCE, SHORT_LEASES, Lab, assert_legal_order, completions
 
 from flowledger.engine import Engine, TaskState
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, SHORT_LEASES, Lab, assert_legal_order, completions
 
 TASKS = 200
 

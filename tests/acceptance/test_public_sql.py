@@ -10,9 +10,6 @@ from uuid import UUID
 import orjson
 import psycopg
 import pytest
-from given import step
-from lab import PATIENCE, Lab
-from led import begin, led
 from psycopg.rows import dict_row
 
 from flowledger.engine import Engine, TaskHandle, TaskState
@@ -23,6 +20,9 @@ from flowledger.engine.domain.machine.transitions import (
 )
 from flowledger.engine.events.base import Recorded, StepEvent, TaskEvent
 from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
+from support.builders import step
+from support.controlled_steps import begin, led
+from support.engines import PATIENCE, Lab
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}

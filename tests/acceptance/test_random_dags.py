@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lab import PATIENCE, Lab, assert_legal_order, kinds
 
 from flowledger.engine import TaskHandle
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab, assert_legal_order, kinds
 
 AT_ONCE = 10
 EXAMPLES = 20

@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from lab import PATIENCE, Lab, kinds
-from limits import held_steps, log_of
-
 from flowledger.engine import TaskState
 from flowledger.engine.events.step import StepEnqueued
 from flowledger.engine.events.task import TaskWaiting
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab, kinds
+from support.limits import held_steps, log_of
 
 EVENLY = timedelta(seconds=30)
 

@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from lab import PATIENCE, Lab, assert_legal_order
 
 from flowledger.engine import Engine, StepState, TaskState
 from flowledger.handlers import Registry, TemplateWorkflow, load_workflow_file
+from support.engines import PATIENCE, Lab, assert_legal_order
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "workflows"
 FILES = sorted(FOLDER.glob("*.json"))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import Lab
 from pydantic import BaseModel
 
 from flowledger.engine import (
@@ -20,6 +19,7 @@ from flowledger.engine import (
     UnknownHandler,
 )
 from flowledger.handlers import Registry, Retry, Workflow, load_workflow_file
+from support.engines import Lab
 
 TEMPLATE = """
 namespace: refusals

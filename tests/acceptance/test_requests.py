@@ -7,9 +7,6 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from given import step
-from lab import PATIENCE, Lab, of_kind
-from led import begin, led, stored_together
 
 from flowledger.engine import (
     AsyncEngine,
@@ -27,6 +24,9 @@ from flowledger.engine.errors import (
     RequestUnanswered,
     TaskNotCreated,
 )
+from support.builders import step
+from support.controlled_steps import begin, led, stored_together
+from support.engines import PATIENCE, Lab, of_kind
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}

@@ -6,11 +6,11 @@ from datetime import timedelta
 from threading import Event
 
 import pytest
-from lab import PATIENCE, Lab, kinds, of_kind
 
 from flowledger.engine import Engine, StepState, TaskFailed, TaskHandle, TaskState
 from flowledger.engine.events.step import StepErrored, StepFailed, StepRetryScheduled, StepStarted
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab, kinds, of_kind
 
 AT_ONCE = Retry(max_attempts=3, backoff="none")
 GROWING = Retry(

@@ -8,10 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from lab import PATIENCE, Lab, lab_on
-from logins import Logins, logins_on, name_of
 from psycopg import sql
-from spending import orders, spending
 
 from flowledger.engine import Engine
 from flowledger.engine.bootstrap import open_engine
@@ -19,6 +16,9 @@ from flowledger.engine.cli.program import run_program
 from flowledger.engine.client.engine import ALL_ROLES, Role
 from flowledger.engine.errors import AccessDenied, SchemaBehind
 from flowledger.engine.store.schema.rights import ROLES, grant, grants_of
+from support.engines import PATIENCE, Lab, lab_on
+from support.logins import Logins, logins_on, name_of
+from support.spend_projection import orders, spending
 
 ONE = {"customer": "ann", "cents": 1}
 WORKFLOW = "namespace: shop\nname: other\nversion: '1'\nsteps:\n- name: a\n"

@@ -6,10 +6,10 @@ import logging
 from typing import Any
 
 import pytest
-from command import Command
-from lab import PATIENCE, Lab
 
 from flowledger.handlers import Workflow
+from support.cli import Command
+from support.engines import PATIENCE, Lab
 
 
 def version(number: str) -> Workflow[dict[str, Any]]:

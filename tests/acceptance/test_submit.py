@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from lab import PATIENCE, Lab, kinds
 from pydantic import BaseModel
 
 from flowledger.engine import (
@@ -20,6 +19,7 @@ from flowledger.engine import (
     UnknownTask,
 )
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab, kinds
 
 
 class Order(BaseModel):

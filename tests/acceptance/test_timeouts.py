@@ -7,11 +7,11 @@ from collections import defaultdict
 from threading import Event
 
 import pytest
-from lab import PATIENCE, Lab, kinds, of_kind
 
 from flowledger.engine import Engine, TaskFailed, TaskHandle, TaskState
 from flowledger.engine.events.step import StepErrored, StepTimedOut
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab, kinds, of_kind
 
 Gate = dict[tuple[str, int], Event]
 

@@ -8,12 +8,12 @@ from threading import Event
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, kinds, of_kind
 from psycopg import Cursor, sql
 
 from flowledger.engine import Engine, TaskFailed, TaskState
 from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab, kinds, of_kind
 
 ONCE = Retry(max_attempts=1)
 AGAIN = Retry(max_attempts=2, backoff="none")

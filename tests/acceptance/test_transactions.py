@@ -6,12 +6,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from lab import PATIENCE, Lab, kinds, of_kind
 from psycopg.rows import dict_row
 
 from flowledger.engine import DuplicateTask, Engine, TaskHandle, TaskState, UnknownTask
 from flowledger.engine.events.task import TaskCreated
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab, kinds, of_kind
 
 # Without what the language that a function is written in brings along when it is first used.
 SETTINGS = "select name, setting from pg_settings where name not like '%.%'"

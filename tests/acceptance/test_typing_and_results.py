@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import pytest
-from lab import PATIENCE, Lab, kinds, of_kind
 from pydantic import BaseModel
 
 from flowledger.engine import Engine, StepState, TaskFailed, TaskState
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.events.step import StepErrored, StepFailed
 from flowledger.handlers import From, Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab, kinds, of_kind
 
 NO_RETRY = Retry(max_attempts=1)
 

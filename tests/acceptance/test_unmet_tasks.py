@@ -6,12 +6,12 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab
 
 from flowledger.engine import TaskState
 from flowledger.engine.domain.explain.reasons import ReasonKind
 from flowledger.engine.errors import UnknownStep
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab
 
 flow = Workflow("unmet", "flow", version="1")
 

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-from lab import lab_on
 from psycopg import sql
-from standing import Standing, bring_halfway
+
+from support.engines import lab_on
+from support.tampered_database import Standing, bring_halfway
 
 _numbers = count()
 

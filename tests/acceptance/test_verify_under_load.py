@@ -7,8 +7,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab
-from stepped import Stage
 
 from flowledger.engine import Engine, TaskHandle
 from flowledger.engine.cli.replay import replayed
@@ -16,6 +14,8 @@ from flowledger.engine.client.verify import fitting
 from flowledger.engine.events.step import StepCheckpointed
 from flowledger.engine.ports.verification import Looked
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab
+from support.manual_coordinator import Stage
 
 TASKS = 150
 DISTURBED, MOST_LOOKS = 12, 1_000

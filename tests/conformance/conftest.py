@@ -7,7 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 from conformance.stores import Stores, memory_stores, postgres_stores
-from lab import lab_on
+
+from support.engines import lab_on
 
 
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.postgres)])

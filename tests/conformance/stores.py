@@ -10,14 +10,11 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
-from board import new_id
-from given import NOON, diamond
-from lab import Lab
-from simulation.board import MemoryWorkboard
+from simulation.coordinator_store import MemoryLedger
 from simulation.database import Database, Shard
-from simulation.ledger import MemoryLedger
 from simulation.local_clock import LocalClock
-from simulation.tasks import MemoryTasks
+from simulation.task_store import MemoryTasks
+from simulation.worker_store import MemoryWorkboard
 
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.ids import request_id, step_id
@@ -34,6 +31,9 @@ from flowledger.engine.store.coordinator_store import PostgresLedger
 from flowledger.engine.store.log.event_mapper import LedgerMapper
 from flowledger.engine.store.task_store import PostgresTasks
 from flowledger.engine.store.worker_store import PostgresWorkboard
+from support.builders import NOON, diamond
+from support.engines import Lab
+from support.sql_calls import new_id
 
 E = TypeVar("E", bound=StepEvent)
 LEASE = 30.0

@@ -6,9 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from board import new_id
 from conformance.stores import Stores, claimed, kinds
-from given import NOON, diamond
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.limits.admission import GateChanges
@@ -28,6 +26,8 @@ from flowledger.engine.errors import (
 from flowledger.engine.events.notes import TaskTagged
 from flowledger.engine.events.requests import TaskCancelRequested, TaskPauseRequested
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
+from support.builders import NOON, diamond
+from support.sql_calls import new_id
 
 KEY = "template:shop/order"
 

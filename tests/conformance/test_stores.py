@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from board import new_id
 from conformance.stores import LEASE, Stores, claimed, kinds
-from given import NOON
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.errors import LeadershipLost, StreamMoved, UnknownTemplate
 from flowledger.engine.events.step import StepEnqueued, StepLeaseExpired
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.coordinator import Due
+from support.builders import NOON
+from support.sql_calls import new_id
 
 # Leading
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from board import new_id
 from conformance.stores import LEASE, Stores, claimed, completed, kinds
-from given import error
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.events.step import (
@@ -16,6 +14,8 @@ from flowledger.engine.events.step import (
     StepStarted,
 )
 from flowledger.engine.ports.worker import Held
+from support.builders import error
+from support.sql_calls import new_id
 
 
 def test_claims_come_by_turn_and_then_in_the_order_of_the_queue(store: Stores) -> None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from command import command
+from support.cli import command
 
 __all__ = ["command"]

@@ -14,9 +14,9 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from lab import PATIENCE, Lab, lab, lab_on
 
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab, lab, lab_on
 
 __all__ = ["lab"]
 

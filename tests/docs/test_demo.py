@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from command import PATIENCE, Command
+from support.cli import PATIENCE, Command
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from lab import PATIENCE, Lab, lab
 
 from flowledger.engine.client.engine import Role
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN
+from support.engines import PATIENCE, Lab, lab
 
 __all__ = ["lab"]
 

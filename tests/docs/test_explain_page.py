@@ -8,9 +8,8 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from command import PATIENCE, Command
-
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind
+from support.cli import PATIENCE, Command
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "explain.md").read_text("utf-8")

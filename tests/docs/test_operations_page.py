@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import PATIENCE, Command
 
 from flowledger.engine.config import KNOWN
 from flowledger.engine.domain.machine.decide_requests import ABOUT_STEPS, ABOUT_TASKS
 from flowledger.engine.domain.machine.transitions import STEP_TRANSITIONS, StepState
 from flowledger.engine.events.base import StepEvent
+from support.cli import PATIENCE, Command
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "operations.md").read_text("utf-8")

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import get_args
 
 import psycopg
-from command import PATIENCE, Command
-from orders_of_the_readme import ORDERS
 
 from flowledger.engine.config import KNOWN
 from flowledger.engine.ports.projections import Standing
 from flowledger.projections import OnError
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.testing import Case
+from support.cli import PATIENCE, Command
+from support.readme_orders import ORDERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "projections.md").read_text("utf-8")
 SPEND, EXAMPLE, TEST = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from command import PATIENCE, Command
+
+from support.cli import PATIENCE, Command
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")

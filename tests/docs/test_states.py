@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import Story, step, template
 
 from flowledger.engine.domain.machine.decide_requests import ABOUT_STEPS, TO_REOPEN
 from flowledger.engine.domain.machine.transitions import (
@@ -40,6 +39,7 @@ from flowledger.engine.events.task import (
     TaskResolvedManually,
     TaskResumed,
 )
+from support.builders import Story, step, template
 
 PAGE = (Path(__file__).parents[2] / "docs" / "states.md").read_text("utf-8")
 ENDS = TASK_ENDS | STEP_ENDS

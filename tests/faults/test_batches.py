@@ -9,8 +9,6 @@ from uuid import UUID
 
 import pytest
 from eventsourcing.compressor import ZlibCompressor
-from hand import Hand
-from lab import Lab, completions, kinds
 
 from flowledger.engine import Engine
 from flowledger.engine.events.step import StepCompleted, StepHandedBack
@@ -20,6 +18,8 @@ from flowledger.engine.store.log.event_mapper import LedgerMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
 from flowledger.engine.store.worker_store import PostgresWorkboard
 from flowledger.handlers import Workflow
+from support.engines import Lab, completions, kinds
+from support.manual_worker import Hand
 
 flow = Workflow("batches", "flow", version="1")
 

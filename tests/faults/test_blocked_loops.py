@@ -7,11 +7,11 @@ from collections import Counter, defaultdict
 from threading import Event
 
 import pytest
-from lab import PATIENCE, Lab, completions, kinds, of_kind
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.events.step import StepErrored
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab, completions, kinds, of_kind
 
 ONCE = Retry(max_attempts=1)
 NEIGHBOURS = 4

@@ -6,10 +6,10 @@ from collections.abc import Generator
 from contextlib import ExitStack
 
 import pytest
-from lab import PATIENCE, SHORT_LEASES, Lab
-from stepped import CLOCK, Stage
 
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, SHORT_LEASES, Lab
+from support.manual_coordinator import CLOCK, Stage
 
 flow = Workflow("busy", "flow", version="1")
 

@@ -7,12 +7,12 @@ from threading import Lock
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, assert_legal_order, completions
-from stepped import row_differences
 
 from flowledger.engine import TaskState
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.handlers import Retry, Workflow
+from support.engines import PATIENCE, Lab, assert_legal_order, completions
+from support.manual_coordinator import row_differences
 
 TASKS = 20
 

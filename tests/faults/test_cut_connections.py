@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from lab import PATIENCE, Lab, assert_legal_order, completions, kinds
 
 from flowledger.engine import DatabaseUnavailable, Engine, TaskState
 from flowledger.engine.bootstrap import engine_pool
@@ -30,6 +29,7 @@ from flowledger.engine.store.notifications import ProcessBell
 from flowledger.engine.store.transactional_steps import PostgresTransactions
 from flowledger.engine.store.worker_store import PostgresWorkboard
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab, assert_legal_order, completions, kinds
 
 QUICK = {"reconnect_initial_seconds": 0.01, "reconnect_cap_seconds": 0.05}
 CUT = (

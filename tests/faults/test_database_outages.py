@@ -9,9 +9,6 @@ import psycopg
 import pytest
 from eventsourcing import utils
 from eventsourcing.persistence import Tracking
-from lab import PATIENCE, Lab, lab_on
-from load import BACK, LOST, Load
-from own_server import OwnServer, own_server
 from psycopg import conninfo
 
 from flowledger.engine.errors import DatabaseUnavailable
@@ -22,6 +19,9 @@ from flowledger.engine.store.log.recorder import (
     LedgerRecorder,
     LedgerTrackingRecorder,
 )
+from support.background_load import BACK, LOST, Load
+from support.engines import PATIENCE, Lab, lab_on
+from support.postgres_server import OwnServer, own_server
 
 __all__ = ["own_server"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lab import Lab
-from load import BACK, BUSY, LOST, REFUSED, Load, flow
 
 from flowledger.engine.errors import DatabaseBusy, DatabaseUnavailable, StatementRefused
+from support.background_load import BACK, BUSY, LOST, REFUSED, Load, flow
+from support.engines import Lab
 
 SWITCH = """
 create table public.fault (state text);

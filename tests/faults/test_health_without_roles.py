@@ -8,12 +8,12 @@ from time import monotonic
 
 import pytest
 from click.testing import CliRunner
-from lab import PATIENCE, Lab, lab_on
-from own_server import OwnServer, own_server
 
 from flowledger.engine import AsyncEngine, Engine
 from flowledger.engine.cli.program import program
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab, lab_on
+from support.postgres_server import OwnServer, own_server
 
 __all__ = ["own_server"]
 

@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from command import PATIENCE, Command
-from own_server import OwnServer, own_server
-from pooled import free_port
+
+from support.cli import PATIENCE, Command
+from support.pooled import free_port
+from support.postgres_server import OwnServer, own_server
 
 __all__ = ["own_server"]
 

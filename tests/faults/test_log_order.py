@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from eventsourcing.persistence import StoredEvent
-from lab import PATIENCE, Lab
-from logins import logins_on
 
 from flowledger.engine.store.connection.pool import open_pool
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
+from support.engines import PATIENCE, Lab
+from support.logins import logins_on
 
 WRITERS = 4
 EVENTS = 5_000

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from lab import PATIENCE, Lab
-from pooled import Cutter
 
 from flowledger.engine import DatabaseUnavailable, Engine, InvalidSubmission, TaskHandle
 from flowledger.engine.errors import MaybeStored
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab
+from support.pooled import Cutter
 
 ASKING: Any = {"reason": "test", "actor": "ada", "wait": 0}
 

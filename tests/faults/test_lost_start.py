@@ -14,14 +14,14 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
-from hand import Hand
-from lab import PATIENCE, Lab, assert_legal_order, completions, lab_on
 
 from flowledger.engine import DatabaseUnavailable, TaskState
 from flowledger.engine.events.step import StepCompleted
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.schema.migrate import migrate
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab, assert_legal_order, completions, lab_on
+from support.manual_worker import Hand
 
 QUEUED = "select count(*) from flowledger.queue"
 TOPICS = "select topic from flowledger.event where task_id = %s order by notification_id"

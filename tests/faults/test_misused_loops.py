@@ -11,11 +11,11 @@ from threading import Event
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, kinds, of_kind
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, Workflow
+from support.engines import PATIENCE, Lab, kinds, of_kind
 
 NEIGHBOURS = 3
 Harm = Callable[[], Awaitable[Any]]

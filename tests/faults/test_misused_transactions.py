@@ -9,13 +9,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from lab import PATIENCE, Lab, kinds, of_kind
 from psycopg import Cursor, IsolationLevel
 from psycopg.rows import dict_row
 
 from flowledger.engine import Engine, TaskState
 from flowledger.engine.events.step import StepErrored, StepFailed, StepRetryScheduled
 from flowledger.handlers import Retry, Workflow
+from support.engines import PATIENCE, Lab, kinds, of_kind
 
 Harm = Callable[[Cursor[Any]], object]
 

@@ -6,10 +6,10 @@ from collections.abc import Generator
 
 import psycopg
 import pytest
-from lab import PATIENCE, Lab, lab_on
 
 from flowledger.engine.errors import InvalidSubmission
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab, lab_on
 
 flow = Workflow("elsewhere", "flow", version="1")
 known = Workflow("elsewhere", "known", version="1")

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab
 
 from flowledger.engine import Engine
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab
 
 plain = Workflow("surroundings", "plain", version="1")
 coroutines = Workflow("surroundings", "coroutines", version="1")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab import PATIENCE, Lab
-
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab
 
 CONFIG: dict[str, Any] = {"headers": {"Accept": "json"}, "list": [1]}
 CONTEXT: dict[str, Any] = {"order": {"lines": [1, 2]}}

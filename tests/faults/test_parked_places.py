@@ -10,13 +10,13 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from lab import Lab
 from psycopg.types.json import Jsonb
-from stepped import Stage
 
 from flowledger.engine import TaskHandle
 from flowledger.engine.domain.ids import step_id
 from flowledger.handlers import Workflow
+from support.engines import Lab
+from support.manual_coordinator import Stage
 
 ROOT = Path(__file__).parent.parent.parent
 NOWHERE = "nowhere"

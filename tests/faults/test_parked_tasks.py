@@ -6,10 +6,10 @@ import logging
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab
 
 from flowledger.engine import TaskState
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab
 
 flow = Workflow("parking", "flow", version="1")
 

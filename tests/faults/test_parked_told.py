@@ -6,10 +6,10 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from lab import PATIENCE, Lab
 
 from flowledger.engine.cli.program import program
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab
 
 good = Workflow("told", "good", version="1")
 bad = Workflow("told", "bad", version="1")

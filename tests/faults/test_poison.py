@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from lab import PATIENCE, SHORT_LEASES, Lab, completions, kinds, of_kind
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.cli.task import history, status
 from flowledger.engine.events.step import StepErrored, StepFailed
+from support.engines import PATIENCE, SHORT_LEASES, Lab, completions, kinds, of_kind
 
 NEIGHBOURS = 12
 LONG = PATIENCE / 2

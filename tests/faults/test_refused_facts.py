@@ -6,12 +6,12 @@ import logging
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, completions, of_kind
-from load import HURRIED
 
 from flowledger.engine import TaskState
 from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, Workflow
+from support.background_load import HURRIED
+from support.engines import PATIENCE, Lab, completions, of_kind
 
 NEIGHBOURS = 8
 TRIGGER = """

@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from hand import Hand
-from lab import PATIENCE, Lab
-from load import HURRIED
 from psycopg import sql
 
 from flowledger.engine import DatabaseUnavailable, TaskHandle
 from flowledger.engine.events.step import StepCompleted
 from flowledger.handlers import Workflow
+from support.background_load import HURRIED
+from support.engines import PATIENCE, Lab
+from support.manual_worker import Hand
 
 chained = Workflow("restored", "chained", version="1")
 late = Workflow("restored", "late", version="1")

@@ -7,13 +7,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from lab import PATIENCE, Lab
 from psycopg import ClientCursor, Cursor
 from psycopg.adapt import Dumper, Loader
 from psycopg.rows import dict_row
 
 from flowledger.engine import Engine, TaskState
 from flowledger.handlers import Retry, Workflow
+from support.engines import PATIENCE, Lab
 
 flow = Workflow("leftovers", "flow", version="1")
 kept: list[Any] = []

@@ -16,15 +16,15 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from command import Command, command
-from lab import PATIENCE, Lab, assert_legal_order, completions
-from stepped import row_differences
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.leases import shard_of
 from flowledger.engine.errors import ShardsDiffer
 from flowledger.handlers import Workflow
+from support.cli import Command, command
+from support.engines import PATIENCE, Lab, assert_legal_order, completions
+from support.manual_coordinator import row_differences
 
 __all__ = ["command"]
 

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from given import error
-from lab import PATIENCE, Lab, of_kind
-from stepped import Stage
 
 from flowledger.engine.events.step import StepFailed, StepRetryScheduled, StepStarted
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.store.connection import clock as clock_module
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.handlers import Retry, Workflow
+from support.builders import error
+from support.engines import PATIENCE, Lab, of_kind
+from support.manual_coordinator import Stage
 
 HOUR = timedelta(hours=1)
 SLACK = timedelta(seconds=20)

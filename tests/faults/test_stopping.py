@@ -10,9 +10,10 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from command import Command, command, read_until
-from lab import PATIENCE, Lab, kinds, lab_on
-from own_server import OwnServer, own_server
+
+from support.cli import Command, command, read_until
+from support.engines import PATIENCE, Lab, kinds, lab_on
+from support.postgres_server import OwnServer, own_server
 
 __all__ = ["command", "own_server"]
 

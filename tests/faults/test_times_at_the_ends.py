@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lab import PATIENCE, Lab
 
 from flowledger.engine import AsyncEngine, Engine, TaskHandle
 from flowledger.engine.domain.submission import TIMES, check_times
 from flowledger.engine.errors import InvalidSubmission
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab
 
 NEW_YORK, TOKYO = ZoneInfo("America/New_York"), ZoneInfo("Asia/Tokyo")
 ENDS = [

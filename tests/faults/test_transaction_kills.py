@@ -13,11 +13,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from lab import PATIENCE, SHORT_LEASES, Lab, completions, kinds
 from psycopg import Cursor
 
 from flowledger.engine import TaskState
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, SHORT_LEASES, Lab, completions, kinds
 
 TASKS = 10
 

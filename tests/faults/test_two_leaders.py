@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from lab import Lab, kinds
 
 from flowledger.engine import Engine
 from flowledger.engine.bootstrap import engine_pool
@@ -19,6 +18,7 @@ from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.coordinator_store import PostgresLedger
 from flowledger.engine.store.log.event_mapper import LedgerMapper
 from flowledger.handlers import Workflow
+from support.engines import Lab, kinds
 
 flow = Workflow("leaders", "flow", version="1")
 

@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hand import Hand
-from lab import PATIENCE, Lab
 
 from flowledger.engine import Engine, TaskState
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.events.step import StepCheckpointed, StepCompleted, StepError, StepFailed
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab
+from support.manual_worker import Hand
 
 NEIGHBOURS = 6
 FAILED = "select data from flowledger_v1.events where type = 'step.failed' order by position"

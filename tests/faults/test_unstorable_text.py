@@ -7,12 +7,12 @@ from threading import Event
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, of_kind
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.errors import EngineError
 from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab, of_kind
 
 BAD = ("\0", "a\0b", "\ud800", "b\udfff")
 

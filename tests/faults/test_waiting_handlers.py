@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from lab import PATIENCE, Lab
 
 from flowledger.engine import Engine
 from flowledger.handlers import Workflow
+from support.engines import PATIENCE, Lab
 
 inner = Workflow("waiting", "inner", version="1")
 outer = Workflow("waiting", "outer", version="1")

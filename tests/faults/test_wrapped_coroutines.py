@@ -8,13 +8,13 @@ from functools import partial, wraps
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, of_kind
 from psycopg import Cursor
 
 from flowledger.engine import Engine, TaskState
 from flowledger.engine.errors import InvalidTemplate
 from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, Workflow
+from support.engines import PATIENCE, Lab, of_kind
 
 ONCE = Retry(max_attempts=1)
 

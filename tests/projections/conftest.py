@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lab import lab, shared_lab
-from models import models
-from spending import hosts
+from support.engines import lab, shared_lab
+from support.projection_hosts import hosts
+from support.read_model_histories import models
 
 __all__ = ["hosts", "lab", "models", "shared_lab"]

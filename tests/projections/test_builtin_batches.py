@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from given import NOON, TASK, Story, step, template
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from models import Models, histories, noted, placed
 
 from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.notes import TaskAnnotated, TaskTagged, TaskUntagged
@@ -16,6 +14,8 @@ from flowledger.engine.events.step import StepEnqueued
 from flowledger.engine.events.task import TaskCreated
 from flowledger.projections import Projection
 from flowledger.projections.builtin import BUILTIN, Analytics, Audit, History, Notes
+from support.builders import NOON, TASK, Story, step, template
+from support.read_model_histories import Models, histories, noted, placed
 
 KINDS = pytest.mark.parametrize("kind", BUILTIN, ids=lambda kind: kind.name)
 FORGETFUL = [kind for kind in BUILTIN if kind.forget is not Projection.forget]

@@ -10,10 +10,6 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from given import step
-from lab import PATIENCE, Lab, of_kind
-from led import begin, led
-from models import log_of
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.client.requests import Asking
@@ -32,6 +28,10 @@ from flowledger.engine.events.task import TaskCancelled, TaskCompleted, TaskCrea
 from flowledger.projections import Projection
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.testing import Case
+from support.builders import step
+from support.controlled_steps import begin, led
+from support.engines import PATIENCE, Lab, of_kind
+from support.read_model_histories import log_of
 
 ACT = {"handler": {"callable": "act"}}
 ONCE = {**ACT, "retry": {"max_attempts": 1}}

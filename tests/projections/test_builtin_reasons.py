@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from given import NOON, step
-from lab import PATIENCE, Lab, of_kind
-from led import begin, led
-from limits import held_steps
-from models import Models, circuit, placed
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.client.requests import Asking
 from flowledger.engine.events.circuit import CircuitClosed, CircuitHalfOpened, CircuitOpened
 from flowledger.engine.events.step import StepEnqueued
 from flowledger.projections.builtin import Analytics, Systems
+from support.builders import NOON, step
+from support.controlled_steps import begin, led
+from support.engines import PATIENCE, Lab, of_kind
+from support.limits import held_steps
+from support.read_model_histories import Models, circuit, placed
 
 ACT = {"handler": {"callable": "act"}}
 ONCE = {**ACT, "retry": {"max_attempts": 1}}

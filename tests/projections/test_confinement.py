@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from lab import Lab
 from psycopg import sql
-from spending import ADD, Hosts, charged, record, rows, schemas, spending
 
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
+from support.engines import Lab
+from support.projection_hosts import Hosts
+from support.spend_projection import ADD, charged, record, rows, schemas, spending
 
 
 def doing(act: Callable[[Cursor], Any]) -> type[Projection]:

@@ -6,13 +6,14 @@ from collections.abc import Generator
 
 import psycopg
 import pytest
-from lab import Lab, lab_on
-from own_server import OwnServer, own_server
 from psycopg import sql
-from spending import ADD, Hosts, charged, fold, hosts_on, record, rows, spending
 
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
+from support.engines import Lab, lab_on
+from support.postgres_server import OwnServer, own_server
+from support.projection_hosts import Hosts, hosts_on
+from support.spend_projection import ADD, charged, fold, record, rows, spending
 
 __all__ = ["own_server"]
 

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import psycopg
 import pytest
-from lab import Lab
-from spending import ADD, Hosts, charged, fold, record, rows, spending
 
 from flowledger.engine.errors import EngineError
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
+from support.engines import Lab
+from support.projection_hosts import Hosts
+from support.spend_projection import ADD, charged, fold, record, rows, spending
 
 NAMES = ("a", "b", "c", "d")
 SLOWLY = "insert into spend select %s, %s from slow"

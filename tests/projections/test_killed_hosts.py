@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from command import command
-from lab import PATIENCE, Lab
-from projectors import Projectors, projectors, tally
-from spending import orders, schemas
 
 from flowledger.engine import Engine, TaskHandle
+from support.cli import command
+from support.engines import PATIENCE, Lab
+from support.projector_processes import Projectors, projectors, tally
+from support.spend_projection import orders, schemas
 
 __all__ = ["command", "projectors", "tally"]
 

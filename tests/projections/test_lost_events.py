@@ -10,11 +10,12 @@ from collections.abc import Generator
 from contextlib import suppress
 
 import pytest
-from lab import Lab, lab_on
-from own_server import OwnServer, own_server
-from spending import Hosts, charged, fold, hosts_on, record, rows, spending
 
 from flowledger.engine import DatabaseUnavailable
+from support.engines import Lab, lab_on
+from support.postgres_server import OwnServer, own_server
+from support.projection_hosts import Hosts, hosts_on
+from support.spend_projection import charged, fold, record, rows, spending
 
 __all__ = ["own_server"]
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
-from board import new_id
-from lab import Lab
-from spending import Hosts, Spend, charged, fold, record, rows, spending
 
 from flowledger.engine.events import StepCompleted, StepStarted
 from flowledger.engine.events.base import Recorded
 from flowledger.projections import Cursor, OnError, Projection, on_batch
+from support.engines import Lab
+from support.projection_hosts import Hosts
+from support.spend_projection import Spend, charged, fold, record, rows, spending
+from support.sql_calls import new_id
 
 
 def parked(hosts: Hosts) -> list[int]:

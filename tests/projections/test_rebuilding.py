@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from board import new_id
-from lab import PATIENCE, Lab
-from spending import ONCE, Hosts, charged, fold, orders, record, rows, schemas, spending
 
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
+from support.engines import PATIENCE, Lab
+from support.projection_hosts import Hosts
+from support.spend_projection import ONCE, charged, fold, orders, record, rows, schemas, spending
+from support.sql_calls import new_id
 
 EUROS = {
     "version": 2,
@@ -83,7 +84,7 @@ def test_what_serves_goes_on_and_is_seen_while_the_next_is_built(lab: Lab, hosts
 
 
 def folded(lab: Lab, until: int) -> Sequence[StepCompleted]:
-    from models import log_of  # noqa: PLC0415
+    from support.read_model_histories import log_of  # noqa: PLC0415
 
     found = [one.event for one in log_of(lab) if one.position <= until]
     return [event for event in found if isinstance(event, StepCompleted)]

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from lab import Lab
-from spending import Spend, charged, record, rows, spending
 
 from flowledger.engine.config import Settings
 from flowledger.engine.errors import InvalidProjection
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.wiring import ENTRY_POINTS, registered
+from support.engines import Lab
+from support.spend_projection import Spend, charged, record, rows, spending
 
 MODEL = """
 from flowledger.engine.events import StepCompleted

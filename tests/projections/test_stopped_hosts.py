@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Timer
 
 import pytest
-from command import command, read_until
-from lab import PATIENCE, Lab
-from projectors import Projectors, projectors, tally
-from spending import At, Hosts, charged, fold, orders, record, rows, spending
 
 from flowledger.engine import DatabaseUnavailable
+from support.cli import command, read_until
+from support.engines import PATIENCE, Lab
+from support.projection_hosts import At, Hosts
+from support.projector_processes import Projectors, projectors, tally
+from support.spend_projection import charged, fold, orders, record, rows, spending
 
 __all__ = ["command", "projectors", "tally"]
 

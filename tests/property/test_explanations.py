@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from explained import scene
-from given import Story, diamond
 from hypothesis import given as of
 from hypothesis import strategies as some
 
@@ -11,6 +9,8 @@ from flowledger.engine.domain.explain.explain import explain_step, explain_task
 from flowledger.engine.domain.explain.reasons import RANKS, ReasonKind
 from flowledger.engine.domain.machine.transitions import STEP_ENDS
 from flowledger.engine.domain.templates.policies import Retry
+from support.builders import Story, diamond
+from support.explain_contexts import scene
 
 LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 

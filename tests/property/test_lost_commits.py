@@ -11,13 +11,13 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lab import Lab, completions, shared_lab
-from stepped import CLOCK, Stage
 
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
 from flowledger.engine.events.step import StepCompleted, StepError, StepFailed, StepHandedBack
 from flowledger.engine.ports.worker import Claim
 from flowledger.handlers import Retry, Workflow
+from support.engines import Lab, completions, shared_lab
+from support.manual_coordinator import CLOCK, Stage
 
 __all__ = ["shared_lab"]
 

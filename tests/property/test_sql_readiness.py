@@ -7,18 +7,18 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from board import Connection, call, new_id, now
-from given import Story
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_tasks import TIMES, templates
-from stored import by_step, context, readiness, store
 
 from flowledger.engine.domain.machine.task_run import Hold, Run
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.task_summary import counts_of, summary_of
 from flowledger.engine.domain.templates.plan import ancestors
 from flowledger.engine.events.requests import REQUESTS, StepRequest
+from support.builders import Story
+from support.sql_calls import Connection, call, new_id, now
+from support.stored_tasks import by_step, context, readiness, store
+from support.strategies import TIMES, templates
 
 FEW, MANY = 60, 250
 VERSIONS = count(1)  # one database sees them all

@@ -9,11 +9,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from given import Story, step, template
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from random_tasks import DEADLINES, TIMES, Curious, interleaved, slots, templates
 
 from flowledger.engine.domain.machine.decide import decide
 from flowledger.engine.domain.machine.task_run import ACTIVE, Hold, Run, fold_run
@@ -52,6 +50,8 @@ from flowledger.engine.events.task import (
     TaskResolvedManually,
     TaskTimedOut,
 )
+from support.builders import Story, step, template
+from support.strategies import DEADLINES, TIMES, Curious, interleaved, slots, templates
 
 CONTINUES = (StepCompleted, StepCompletedManually, StepResolvedManually)
 STEP_ENDED = (*CONTINUES, StepErrored, StepCancelled, StepSkipped)

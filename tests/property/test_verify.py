@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
-from given import NOON, TASK, Story
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_tasks import templates
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.machine.task_run import BUSY
@@ -28,6 +26,8 @@ from flowledger.engine.events.requests import (
 )
 from flowledger.engine.events.step import StepStarted
 from flowledger.engine.runtime.coordinator.commit_batch import Batch
+from support.builders import NOON, TASK, Story
+from support.strategies import templates
 
 REQUESTS = [TaskPauseRequested, TaskResumeRequested, TaskCancelRequested]
 ABOUT_STEPS = [StepResetRequested, StepSkipRequested]

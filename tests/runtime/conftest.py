@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from lab import lab, shared_lab
+from support.engines import lab, shared_lab
 
 __all__ = ["lab", "shared_lab"]

@@ -7,11 +7,11 @@ from threading import Event
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, assert_legal_order, completions, kinds, of_kind
 
 from flowledger.engine import TaskState
 from flowledger.engine.events.step import StepLeaseExpired
 from flowledger.handlers import StepContext, Workflow
+from support.engines import PATIENCE, Lab, assert_legal_order, completions, kinds, of_kind
 
 flow = Workflow("coordinator", "flow", version="1")
 

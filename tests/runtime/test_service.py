@@ -7,7 +7,6 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, assert_legal_order, completions, kinds
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.config import Settings
@@ -16,6 +15,7 @@ from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.store.notifications import ProcessBell
 from flowledger.engine.telemetry.outages import Backoff
 from flowledger.handlers import StepContext, Workflow
+from support.engines import PATIENCE, Lab, assert_legal_order, completions, kinds
 
 flow = Workflow("service", "flow", version="1")
 entered: dict[tuple[str, int], Event] = defaultdict(Event)

@@ -7,10 +7,10 @@ from threading import Event, Lock
 from typing import Any
 
 import pytest
-from lab import PATIENCE, Lab, completions, kinds
 
 from flowledger.engine import InvalidConfiguration, Settings, TaskState
 from flowledger.handlers import Retry, StepContext, Workflow
+from support.engines import PATIENCE, Lab, completions, kinds
 
 flow = Workflow("worker", "flow", version="1")
 other = Workflow("worker", "other", version="1")

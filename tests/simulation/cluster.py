@@ -11,16 +11,16 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from simulation.beside import AgendaCommitter
-from simulation.board import MemoryWorkboard
-from simulation.crew import AgendaCrew
+from simulation.agenda import Crash, Violation, World
+from simulation.commit_pipeline import AgendaCommitter
+from simulation.coordinator_store import MemoryLedger
 from simulation.database import Database, Shard
-from simulation.flows import Flow
-from simulation.ledger import MemoryLedger
+from simulation.executor import AgendaCrew
 from simulation.local_clock import LocalClock
 from simulation.process import Process, SteppedLoop
-from simulation.tasks import MemoryTasks
-from simulation.world import Crash, Violation, World
+from simulation.task_store import MemoryTasks
+from simulation.worker_store import MemoryWorkboard
+from simulation.workflows import Flow
 
 from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
 from flowledger.engine.config.sections import Limits

@@ -9,8 +9,8 @@ from collections import Counter, defaultdict
 from typing import Any
 from uuid import UUID
 
+from simulation.agenda import Violation
 from simulation.cluster import Cluster
-from simulation.world import Violation
 
 from flowledger.engine import events as happened
 from flowledger.engine.domain.limits.demand import demand_of

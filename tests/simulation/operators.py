@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from simulation.cluster import Cluster
-from simulation.flows import Flow
 from simulation.process import Process
+from simulation.workflows import Flow
 
 from flowledger.engine.domain.ids import request_id
 from flowledger.engine.domain.machine.transitions import TaskState

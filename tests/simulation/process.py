@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar, cast
 
-from simulation.world import Crash, Violation, World
+from simulation.agenda import Crash, Violation, World
 
 from flowledger.engine.errors import DatabaseUnavailable, EngineError
 from flowledger.engine.ports.coordinator import Due

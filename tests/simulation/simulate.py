@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterable
 from uuid import UUID
 
+from simulation.agenda import PEACE, Violation, World, brief
 from simulation.cluster import Cluster
-from simulation.flows import flows
 from simulation.invariants import check
 from simulation.operators import Operators
-from simulation.world import PEACE, Violation, World, brief
+from simulation.workflows import flows
 
 TROUBLED_SECONDS = (5.0, 120.0)
 PEACE_SECONDS = 4_000.0

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from simulation.board import MemoryWorkboard
+from simulation.agenda import Violation
+from simulation.coordinator_store import MemoryLedger
 from simulation.database import Database
-from simulation.ledger import MemoryLedger
 from simulation.log import Log
 from simulation.simulate import simulate
-from simulation.world import Violation
+from simulation.worker_store import MemoryWorkboard
 
 from flowledger.engine.domain.limits.admission import Gate
 from flowledger.engine.domain.machine.task_run import Run

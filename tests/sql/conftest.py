@@ -6,7 +6,8 @@ from collections.abc import Generator
 
 import psycopg
 import pytest
-from board import Connection, Others
+
+from support.sql_calls import Connection, Others
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from board import Connection, call, new_id, table
-from generations import later
+
+from support.generation_rows import later
+from support.sql_calls import Connection, call, new_id, table
 
 TASK = new_id()
 

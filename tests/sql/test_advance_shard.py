@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from board import Connection, call, new_id, now, table
+
+from support.sql_calls import Connection, call, new_id, now, table
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from board import Connection
-from model_rows import called, minute, step_minute, task_minute
+
+from support.read_model_rows import called, minute, step_minute, task_minute
+from support.sql_calls import Connection
 
 
 def test_where_nothing_happened_there_are_no_rates_and_nobody_says_all_is_well(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, Row, append, call, log, new_id
+
+from support.sql_calls import Connection, Row, append, call, log, new_id
 
 
 def append_at(connection: Connection, version: int, stream: object) -> None:

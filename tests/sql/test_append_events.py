@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, Others, Row, append, columns, heard, log, new_id, wait_until_blocked
+
+from support.sql_calls import (
+    Connection,
+    Others,
+    Row,
+    append,
+    columns,
+    heard,
+    log,
+    new_id,
+    wait_until_blocked,
+)
 
 
 def test_events_are_stored_as_they_are_in_their_order(connection: Connection) -> None:

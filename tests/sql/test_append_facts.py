@@ -5,7 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from board import (
+
+from support.sql_calls import (
     Connection,
     Others,
     Row,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, Row, append, call, new_id
-from model_rows import called
+
+from support.read_model_rows import called
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 def test_it_is_the_position_and_when_the_last_event_up_to_there_was_recorded(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call
-from generations import make, park
+from support.generation_rows import make, park
+from support.sql_calls import Connection, call
 
 
 def test_what_was_put_aside_is_told_even_when_it_was_dropped(connection: Connection) -> None:

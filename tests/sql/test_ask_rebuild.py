@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, heard, new_id, table
+from support.sql_calls import Connection, call, heard, new_id, table
 
 
 def test_it_is_noted_with_a_number_of_its_own(connection: Connection) -> None:

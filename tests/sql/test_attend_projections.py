@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id
-from generations import later
+from support.generation_rows import later
+from support.sql_calls import Connection, call, new_id
 
 ONE, TWO = new_id(), new_id()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection
-from model_rows import blocked_minute, called
+from support.read_model_rows import blocked_minute, called
+from support.sql_calls import Connection
 
 
 def test_reasons_are_added_up_and_the_longest_is_first(connection: Connection) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, heard, new_id
-from generations import lead, make, row
+from support.generation_rows import lead, make, row
+from support.sql_calls import Connection, call, heard, new_id
 
 
 def test_what_is_built_is_retired(connection: Connection) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call
-from limit_rows import OPEN, circuit
+from support.limits import OPEN, circuit
+from support.sql_calls import Connection, call
 
 
 def test_there_may_be_none(connection: Connection) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from board import Connection, Others, call, new_id, table, wait_until_blocked
-
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
+from support.sql_calls import Connection, Others, call, new_id, table, wait_until_blocked
 
 
 def arguments(pairs: Sequence[tuple[str | None, UUID]]) -> tuple[TextArray, UuidArray]:

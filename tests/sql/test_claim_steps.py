@@ -6,7 +6,18 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from board import Connection, Others, call, claim, new_id, queue, queue_row, renew, table
+
+from support.sql_calls import (
+    Connection,
+    Others,
+    call,
+    claim,
+    new_id,
+    queue,
+    queue_row,
+    renew,
+    table,
+)
 
 MINE, FOREIGN = new_id(), new_id()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from board import Connection, call, now
+from support.sql_calls import Connection, call, now
 
 
 def test_the_clock_is_the_servers(connection: Connection) -> None:

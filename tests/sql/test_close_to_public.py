@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call
-from generations import make
+from support.generation_rows import make
+from support.sql_calls import Connection, call
 
 OPEN = """
     select f.oid::regprocedure::text

@@ -7,7 +7,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from board import (
+
+from flowledger.engine.domain.ids import step_id
+from flowledger.engine.store.connection.arrays import BigintArray, UuidArray
+from support.builders import NOON
+from support.sql_calls import (
     Connection,
     Others,
     Row,
@@ -27,10 +31,6 @@ from board import (
     timer_row,
     wait_until_blocked,
 )
-from given import NOON
-
-from flowledger.engine.domain.ids import step_id
-from flowledger.engine.store.connection.arrays import BigintArray, UuidArray
 
 TEMPLATE = new_id()
 TABLES = {

@@ -6,9 +6,21 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from board import Connection, Row, append, call, claim, heard, log, new_id, queue, queue_row, table
 
 from flowledger.engine.domain.ids import step_id
+from support.sql_calls import (
+    Connection,
+    Row,
+    append,
+    call,
+    claim,
+    heard,
+    log,
+    new_id,
+    queue,
+    queue_row,
+    table,
+)
 
 TEMPLATE, WORKER = new_id(), new_id()
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from board import Connection, Row, append, call, new_id
-
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.store.connection.arrays import UuidArray
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 def test_each_completed_step_gives_its_completion(connection: Connection) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, Others, wait_until_blocked
-from generations import SPEND, advance, happen, make, row, schemas
 from psycopg import errors
+
+from support.generation_rows import SPEND, advance, happen, make, row, schemas
+from support.sql_calls import Connection, Others, wait_until_blocked
 
 
 def test_the_first_generation_serves_at_once(connection: Connection) -> None:

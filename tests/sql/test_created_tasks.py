@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, Row, append, call, new_id
-
 from flowledger.engine.store.connection.arrays import UuidArray
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 def test_each_task_gives_its_first_event(connection: Connection) -> None:

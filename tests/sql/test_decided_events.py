@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, Row, append, call, new_id
-
 from flowledger.engine.domain.ids import step_id
+from support.sql_calls import Connection, Row, append, call, new_id
 
 DECISIONS = ["task.created", "step.enqueued"]
 

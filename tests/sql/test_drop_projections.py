@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, Others, call, table
-from generations import advance, lead, make, park, row, schemas
+from support.generation_rows import advance, lead, make, park, row, schemas
+from support.sql_calls import Connection, Others, call, table
 
 
 def swapped(connection: Connection) -> None:

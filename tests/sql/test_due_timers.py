@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection, call, new_id, now, rows_of, timer_row
-
 from flowledger.engine.domain.leases import shard_of
+from support.sql_calls import Connection, call, new_id, now, rows_of, timer_row
 
 HOUR = timedelta(hours=1)
 

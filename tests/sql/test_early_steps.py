@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from board import Connection, call
-from given import step, template
-from stored import given_task
+
+from support.builders import step, template
+from support.sql_calls import Connection, call
+from support.stored_tasks import given_task
 
 line = template(step("a"), step("b", "a"), step("c", "b"), step("d", "c"))
 

@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from board import Connection, call, new_id, rows_of
-from limit_rows import held_row
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.leases import shard_of
 from flowledger.engine.store.connection.arrays import TextArray
+from support.limits import held_row
+from support.sql_calls import Connection, call, new_id, rows_of
 
 Wait = Callable[..., UUID]
 

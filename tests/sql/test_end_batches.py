@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, call
-from generations import lead, make
 from psycopg import sql
+
+from support.generation_rows import lead, make
+from support.sql_calls import Connection, call
 
 
 def stands(connection: Connection) -> bool:

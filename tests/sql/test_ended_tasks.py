@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, rows_of, task_row
-from given import NOON
+from support.builders import NOON
+from support.sql_calls import Connection, call, new_id, rows_of, task_row
 
 
 def test_only_those_asked_for_that_ended_are_told(connection: Connection) -> None:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, claim, drop, heard, new_id, queue, queue_row, rows_of, table
+
+from support.sql_calls import (
+    Connection,
+    claim,
+    drop,
+    heard,
+    new_id,
+    queue,
+    queue_row,
+    rows_of,
+    table,
+)
 
 TEMPLATE = new_id()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, Row, append, call, new_id
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 def test_every_event_of_the_streams_comes(connection: Connection) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, Row, append, call, new_id
-
 from flowledger.engine.domain.ids import step_id, uuid7
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 def test_the_ranges_of_several_tasks_are_read_at_once(connection: Connection) -> None:

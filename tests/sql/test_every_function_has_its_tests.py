@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from board import Connection
+
+from support.sql_calls import Connection
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "sql" / "functions").glob("*.sql"))

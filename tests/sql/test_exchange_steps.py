@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from board import (
+
+from flowledger.engine.domain.ids import step_id
+from support.sql_calls import (
     Connection,
     Row,
     append,
@@ -20,8 +22,6 @@ from board import (
     renew,
     table,
 )
-
-from flowledger.engine.domain.ids import step_id
 
 TEMPLATE = new_id()
 

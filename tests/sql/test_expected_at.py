@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, now, rows_of
+from support.sql_calls import Connection, call, now, rows_of
 
 
 def test_only_rates_that_were_used_have_a_time(connection: Connection) -> None:

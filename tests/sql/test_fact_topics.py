@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call
-
 from flowledger.engine.events.registry import FACT_TOPICS
+from support.sql_calls import Connection, call
 
 
 def test_they_are_those_of_the_domain(connection: Connection) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, now
-from generations import later, lead, make, row
+from support.generation_rows import later, lead, make, row
+from support.sql_calls import Connection, call, now
 
 
 def test_the_place_and_the_reason_are_noted_and_attempts_counted(connection: Connection) -> None:

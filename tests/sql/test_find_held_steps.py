@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from board import Connection, call, new_id, now, rows_of
-
 from flowledger.engine.domain.ids import step_id
+from support.sql_calls import Connection, call, new_id, now, rows_of
 
 
 def held(task: UUID, name: str, since: datetime, **changed: Any) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, rows_of, step_row
-from given import NOON
+from support.builders import NOON
+from support.sql_calls import Connection, call, new_id, rows_of, step_row
 
 
 def test_a_tasks_steps_are_found_and_no_others(connection: Connection) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, rows_of, task_row
-from given import NOON
+from support.builders import NOON
+from support.sql_calls import Connection, call, new_id, rows_of, task_row
 
 
 def test_a_known_task_is_found_as_it_was_stored(connection: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection, call, now, rows_of, table
+from support.sql_calls import Connection, call, now, rows_of, table
 
 
 def test_a_rate_is_forgotten_a_minute_after_it_held_somebody_back(connection: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection, call, claim, new_id, queue, queue_row, renew, table
+from support.sql_calls import Connection, call, claim, new_id, queue, queue_row, renew, table
 
 TEMPLATE = new_id()
 

@@ -6,7 +6,8 @@ from time import monotonic
 
 import psycopg
 import pytest
-from board import Connection, call
+
+from support.sql_calls import Connection, call
 
 Edge = tuple[int, int]
 

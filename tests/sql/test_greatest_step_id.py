@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from board import Connection, call, new_id
 
 from flowledger.engine.domain.ids import step_id, uuid7
+from support.sql_calls import Connection, call, new_id
 
 LOW_64 = 2**64 - 1
 

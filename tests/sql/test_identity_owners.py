@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id
+from support.sql_calls import Connection, call, new_id
 
 
 def test_identities_come_with_their_tasks_and_unknown_ones_not(connection: Connection) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, Row, append, call, new_id
-from generations import happen
+from support.generation_rows import happen
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 def test_an_empty_log_is_all_decided(connection: Connection) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from board import Connection, call, new_id
-from generations import happen, later
+from support.generation_rows import happen, later
+from support.sql_calls import Connection, call, new_id
 
 TOPICS = ["step.started"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, Row, call, columns, heard, log, new_id
+
+from support.sql_calls import Connection, Row, call, columns, heard, log, new_id
 
 
 def test_positions_come_back_in_the_order_of_the_events(connection: Connection) -> None:

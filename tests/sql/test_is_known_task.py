@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from board import Connection, call, new_id
 
 from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
+from support.sql_calls import Connection, call, new_id
 
 
 @pytest.mark.parametrize("function", ["submit_tasks", "submit_later"])

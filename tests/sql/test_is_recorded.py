@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, Others, Row, append, call, new_id, wait_until_blocked
+from support.sql_calls import Connection, Others, Row, append, call, new_id, wait_until_blocked
 
 
 def test_only_the_same_bytes_in_the_same_stream_count(connection: Connection) -> None:

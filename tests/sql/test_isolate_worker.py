@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from board import Connection, call, claim, new_id, queue, queue_row, renew, table
+from support.sql_calls import Connection, call, claim, new_id, queue, queue_row, renew, table
 
 MINE, FOREIGN = new_id(), new_id()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, Row, append, call, new_id
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 def test_the_last_one_of_each_step_counts(connection: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, Row, append, call, new_id
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 def test_the_last_event_up_to_a_position_counts(connection: Connection) -> None:

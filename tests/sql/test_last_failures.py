@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from board import Connection, append, call, new_id
-from board import Row as Event
-from given import NOON
-from stored import failed_at
-
 from flowledger.engine.domain.ids import step_id
+from support.builders import NOON
+from support.sql_calls import Connection, append, call, new_id
+from support.sql_calls import Row as Event
+from support.stored_tasks import failed_at
 
 LATER = NOON + timedelta(minutes=5)
 

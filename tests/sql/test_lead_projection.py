@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, Others, call, new_id, wait_until_blocked
-from generations import advance, later, make
+from support.generation_rows import advance, later, make
+from support.sql_calls import Connection, Others, call, new_id, wait_until_blocked
 
 ONE, TWO = new_id(), new_id()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, table
+from support.sql_calls import Connection, call, new_id, table
 
 
 def test_a_host_that_leaves_is_gone_and_the_others_stay(connection: Connection) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id
-
 from flowledger.engine.domain.leases import shard_of
 from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
+from support.sql_calls import Connection, call, new_id
 
 
 def test_the_oldest_come_first_and_stay_until_they_are_taken(connection: Connection) -> None:

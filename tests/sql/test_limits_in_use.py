@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection, call, new_id, now, rows_of
-from limit_rows import held_row
-
 from flowledger.engine.domain.leases import shard_of
+from support.limits import held_row
+from support.sql_calls import Connection, call, new_id, now, rows_of
 
 
 def test_an_engine_without_limits_has_nothing(connection: Connection) -> None:

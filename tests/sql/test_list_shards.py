@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, Row, append, call, new_id
-
 from flowledger.engine.domain.leases import shard_of
+from support.sql_calls import Connection, Row, append, call, new_id
 
 FACT = "step.completed"
 ONE = new_id()

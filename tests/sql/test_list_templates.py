@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id
+from support.sql_calls import Connection, call, new_id
 
 
 def test_templates_come_in_the_order_of_their_names(connection: Connection) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from board import Connection, Others, Row, append, call, log, new_id, wait_until_blocked
+
+from support.sql_calls import Connection, Others, Row, append, call, log, new_id, wait_until_blocked
 
 
 @pytest.mark.parametrize("end", ["commit", "rollback"])

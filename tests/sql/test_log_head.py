@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call
-from generations import happen
+from support.generation_rows import happen
+from support.sql_calls import Connection, call
 
 
 def test_an_empty_log_ends_at_zero(connection: Connection) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection, call, claim, new_id, queue, queue_row, renew
-
 from flowledger.engine.domain.leases import shard_of
+from support.sql_calls import Connection, call, claim, new_id, queue, queue_row, renew
 
 TEMPLATE = new_id()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, rows_of, step_row, task_row
+from support.sql_calls import Connection, call, new_id, rows_of, step_row, task_row
 
 
 def test_what_the_coordinator_stores_is_counted_right(connection: Connection) -> None:

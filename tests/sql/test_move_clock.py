@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection, call, heard, now, table
+from support.sql_calls import Connection, call, heard, now, table
 
 
 def test_moves_add_up_and_the_new_time_is_returned(connection: Connection) -> None:

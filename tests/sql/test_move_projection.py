@@ -6,8 +6,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from board import Connection, call
-from generations import lead, make, row
+
+from support.generation_rows import lead, make, row
+from support.sql_calls import Connection, call
 
 
 def move(connection: Connection, epoch: int, old: int, new: int) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection, call, new_id, now, rows_of, timer_row
-from given import NOON
-
 from flowledger.engine.domain.leases import shard_of
+from support.builders import NOON
+from support.sql_calls import Connection, call, new_id, now, rows_of, timer_row
 
 
 def test_the_first_timer_is_told_whether_it_is_due_or_not(connection: Connection) -> None:

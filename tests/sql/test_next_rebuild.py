@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from board import Connection, call, new_id, rows_of, task_row
+from support.sql_calls import Connection, call, new_id, rows_of, task_row
 
 
 def stored(connection: Connection, template: UUID, count: int) -> list[UUID]:

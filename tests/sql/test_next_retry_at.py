@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from board import Connection, call, new_id, rows_of, step_row
-from given import NOON
+
+from support.builders import NOON
+from support.sql_calls import Connection, call, new_id, rows_of, step_row
 
 
 def test_a_step_that_waits_for_a_retry_has_its_time(connection: Connection) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from board import Connection, Row, append, call, new_id
-from given import NOON, event
 
 from flowledger.engine.events.task import TaskStarted
 from flowledger.engine.store.log.event_mapper import LedgerMapper, microseconds
+from support.builders import NOON, event
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 def state_at(seconds: float) -> bytes:

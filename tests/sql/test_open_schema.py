@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from board import Connection, call
-from generations import OTHER_HOST, happen, make
+
+from support.generation_rows import OTHER_HOST, happen, make
+from support.sql_calls import Connection, call
 
 MAY = "select has_table_privilege(%s, %s, 'select')"
 

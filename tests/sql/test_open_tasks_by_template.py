@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, now, rows_of, task_row
+from support.sql_calls import Connection, call, new_id, now, rows_of, task_row
 
 
 def test_those_that_have_ended_are_left_out(connection: Connection) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from board import Connection, Others, call, wait_until_blocked
 from psycopg import sql
+
+from support.sql_calls import Connection, Others, call, wait_until_blocked
 
 OTHER = "flowledger_other_reader"
 

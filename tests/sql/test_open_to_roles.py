@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call
+from support.sql_calls import Connection, call
 
 MAY = "select has_function_privilege(%s, 'flowledger.later()', 'execute')"
 

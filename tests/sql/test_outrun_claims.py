@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from board import Connection, Row, append, call, new_id
 
 from flowledger.engine.store.connection.arrays import BigintArray, UuidArray
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, new_id, table
-from generations import park
+from support.generation_rows import park
+from support.sql_calls import Connection, new_id, table
 
 
 def test_events_are_kept_with_their_task_and_what_was_said(connection: Connection) -> None:

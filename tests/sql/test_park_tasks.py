@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from board import Connection, call, new_id, now, table
 from psycopg import errors
+
+from support.sql_calls import Connection, call, new_id, now, table
 
 TASK, OTHER = new_id(), new_id()
 

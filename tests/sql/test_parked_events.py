@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, Row, append, call, new_id
-from generations import make, park, row
+from support.generation_rows import make, park, row
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 def test_events_come_in_the_order_of_the_log_with_their_topics(connection: Connection) -> None:

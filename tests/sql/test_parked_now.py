@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id
+from support.sql_calls import Connection, call, new_id
 
 
 def test_a_parked_task_has_a_reason_and_a_time(connection: Connection) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id
-from generations import make, park
+from support.generation_rows import make, park
+from support.sql_calls import Connection, call, new_id
 
 
 def test_events_come_in_the_order_of_the_log_with_what_is_wanted(connection: Connection) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from board import Connection, Others, Row, append, call, new_id
-
 from flowledger.engine.domain.leases import shard_of
+from support.sql_calls import Connection, Others, Row, append, call, new_id
 
 FACT, DECISION = "step.completed", "step.enqueued"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, heard
-from generations import lead, make, row
+from support.generation_rows import lead, make, row
+from support.sql_calls import Connection, call, heard
 
 
 def test_what_serves_and_what_is_built_stands_still(connection: Connection) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from board import Connection, call, heard, log, new_id, table
+
+from support.sql_calls import Connection, call, heard, log, new_id, table
 
 TEMPLATE = new_id()
 

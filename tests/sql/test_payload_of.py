@@ -8,11 +8,11 @@ from uuid import UUID
 
 import orjson
 import pytest
-from board import Connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.store.log.event_mapper import head_of
+from support.sql_calls import Connection
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
     ["\x00", "\\u0000", "\\\x00", '"\x00"', "\\\\u0000"]

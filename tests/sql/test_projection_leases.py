@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from board import Connection, call
-from generations import HOST, later, lead, make
+from support.generation_rows import HOST, later, lead, make
+from support.sql_calls import Connection, call
 
 
 def leases(connection: Connection) -> list[Any]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from board import Connection, call
-from generations import advance, happen, make
-
 from flowledger.engine.events.registry import FACT_TOPICS
+from support.generation_rows import advance, happen, make
+from support.sql_calls import Connection, call
 
 
 def test_a_projection_is_as_far_as_the_generation_that_serves(connection: Connection) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Generator
 
 import psycopg
 import pytest
-from board import Connection, Others, call, wait_until_blocked
 from psycopg import sql
+
+from support.sql_calls import Connection, Others, call, wait_until_blocked
 
 
 @pytest.fixture

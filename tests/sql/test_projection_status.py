@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from board import Connection, call, new_id
-from generations import HOST, advance, attend, happen, later, lead, make, park
 from psycopg.rows import dict_row
+
+from support.generation_rows import HOST, advance, attend, happen, later, lead, make, park
+from support.sql_calls import Connection, call, new_id
 
 PATIENCE = 60.0
 

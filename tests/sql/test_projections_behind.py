@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from board import Connection, Row, append, call, new_id
+
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from board import Connection
+
+from support.sql_calls import Connection
 
 SQL = Path(__file__).parents[2] / "sql"
 VIEWS = sorted(path for path in SQL.glob("v*/*.sql") if "replace view" in path.read_text("utf-8"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from board import Connection, call, claim, new_id, queue, queue_row
-from given import step, template
-from stored import register
 
 from flowledger.engine.domain.leases import shard_of
+from support.builders import step, template
+from support.sql_calls import Connection, call, claim, new_id, queue, queue_row
+from support.stored_tasks import register
 
 BANKING = template(step("charge", system="bank"), step("ship"), name="banking")
 BAKING = template(step("charge", system="oven"), name="baking")

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from board import Connection, Others, call, claim, new_id, now, queue, queue_row, rows_of, task_row
+from support.sql_calls import (
+    Connection,
+    Others,
+    call,
+    claim,
+    new_id,
+    now,
+    queue,
+    queue_row,
+    rows_of,
+    task_row,
+)
 
 TEMPLATE = new_id()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, heard
-from generations import happen, make, row, schemas
+from support.generation_rows import happen, make, row, schemas
+from support.sql_calls import Connection, call, heard
 
 
 def test_it_is_built_beside_what_serves(connection: Connection) -> None:

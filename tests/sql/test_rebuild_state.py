@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id
+from support.sql_calls import Connection, call, new_id
 
 
 def test_it_begins_with_nothing_done(connection: Connection) -> None:

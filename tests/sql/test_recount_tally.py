@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import psycopg
-from board import (
+from psycopg.types.json import Jsonb
+
+from flowledger.engine.store.schema.migrate import migrate, packaged
+from support.builders import NOON
+from support.sql_calls import (
     Connection,
     Others,
     call,
@@ -15,10 +19,6 @@ from board import (
     task_row,
     wait_until_blocked,
 )
-from given import NOON
-from psycopg.types.json import Jsonb
-
-from flowledger.engine.store.schema.migrate import migrate, packaged
 
 TEMPLATE = new_id()
 

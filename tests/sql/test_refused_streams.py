@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from board import Connection, Row, append, call, columns, new_id
+
+from support.sql_calls import Connection, Row, append, call, columns, new_id
 
 
 def refused(connection: Connection, *rows: Row) -> dict[object, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from board import Connection, Others, call, log, new_id, table, wait_until_blocked
+from support.sql_calls import Connection, Others, call, log, new_id, table, wait_until_blocked
 
 
 def arguments(template: UUID, definition_hash: str = "h1", name: str = "order") -> tuple[Any, ...]:

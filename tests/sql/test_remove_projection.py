@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, Others, call, table
-from generations import SPEND, attend, lead, make, park, row, schemas
+
+from support.generation_rows import SPEND, attend, lead, make, park, row, schemas
+from support.sql_calls import Connection, Others, call, table
 
 
 def remove(connection: Connection) -> bool:

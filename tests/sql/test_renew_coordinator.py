@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection, Others, call, new_id, now, table
+from support.sql_calls import Connection, Others, call, new_id, now, table
 
 ONE, TWO = new_id(), new_id()
 

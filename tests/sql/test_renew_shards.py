@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import psycopg
-from board import Connection, call, new_id, now, table
+
+from support.sql_calls import Connection, call, new_id, now, table
 
 LEADER, OTHER = new_id(), new_id()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection, call, new_id, now, table
+from support.sql_calls import Connection, call, new_id, now, table
 
 FIELDS = ("worker_id", "host", "pid")
 SAID = ("templates", "places", "seen_at")

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
-from board import (
+
+from flowledger.engine.domain.ids import step_id
+from flowledger.engine.store.connection.arrays import UuidArray
+from support.sql_calls import (
     Connection,
     Row,
     append,
@@ -21,9 +24,6 @@ from board import (
     queue_row,
     table,
 )
-
-from flowledger.engine.domain.ids import step_id
-from flowledger.engine.store.connection.arrays import UuidArray
 
 TEMPLATE = new_id()
 

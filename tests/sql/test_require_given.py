@@ -7,7 +7,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from board import Connection, call, new_id
+
+from support.sql_calls import Connection, call, new_id
 
 FUNCTIONS = """
     select p.oid::regprocedure::text, p.proname, p.proargnames[1:p.pronargs]

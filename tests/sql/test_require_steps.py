@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, Row, append
-from given import diamond
-from stored import given_task
+
+from support.builders import diamond
+from support.sql_calls import Connection, Row, append
+from support.stored_tasks import given_task
 
 REQUIRE = "select flowledger.require_steps(%s, variadic %s::text[])"
 

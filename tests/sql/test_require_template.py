@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, call
-from given import diamond
-from stored import register
+
+from support.builders import diamond
+from support.sql_calls import Connection, call
+from support.stored_tasks import register
 
 
 def test_any_part_may_be_left_out_and_what_fits_nothing_is_named(connection: Connection) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, heard, new_id
-from generations import lead, make
+from support.generation_rows import lead, make
+from support.sql_calls import Connection, call, heard, new_id
 
 
 def test_another_leads_at_once(connection: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id
+from support.sql_calls import Connection, call, new_id
 
 ONE, TWO = new_id(), new_id()
 

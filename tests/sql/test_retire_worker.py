@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, claim, new_id, queue, queue_row, renew, table
+from support.sql_calls import Connection, call, claim, new_id, queue, queue_row, renew, table
 
 TEMPLATE = new_id()
 

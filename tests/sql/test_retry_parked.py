@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import psycopg
-from board import Connection, call, heard, new_id, table
+
+from support.sql_calls import Connection, call, heard, new_id, table
 
 TASK, OTHER = new_id(), new_id()
 

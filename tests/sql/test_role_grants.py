@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, call
+
+from support.sql_calls import Connection, call
 
 
 def test_a_reader_has_the_public_schema_alone(connection: Connection) -> None:

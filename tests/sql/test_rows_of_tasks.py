@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from board import (
+from flowledger.engine.domain.ids import step_id, uuid7
+from support.builders import NOON
+from support.limits import held_row
+from support.sql_calls import (
     Connection,
     call,
     new_id,
@@ -15,10 +18,6 @@ from board import (
     step_row,
     task_row,
 )
-from given import NOON
-from limit_rows import held_row
-
-from flowledger.engine.domain.ids import step_id, uuid7
 
 
 def test_rows_of_each_table_come_with_their_task(connection: Connection) -> None:

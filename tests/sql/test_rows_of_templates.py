@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from board import Connection, call, new_id
+from support.sql_calls import Connection, call, new_id
 
 
 def test_a_template_comes_with_its_steps_and_others_do_not(connection: Connection) -> None:

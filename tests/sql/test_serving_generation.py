@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call
-from generations import advance, make
+from support.generation_rows import advance, make
+from support.sql_calls import Connection, call
 
 
 def test_the_generation_that_serves_is_told_and_not_the_one_that_is_built(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call
-from generations import advance, make
+from support.generation_rows import advance, make
+from support.sql_calls import Connection, call
 
 
 def test_it_is_that_of_what_serves_not_of_what_is_built(connection: Connection) -> None:

@@ -6,7 +6,18 @@ from typing import Any
 
 import psycopg
 import pytest
-from board import Connection, Others, Row, append, call, heard, log, new_id, wait_until_blocked
+
+from support.sql_calls import (
+    Connection,
+    Others,
+    Row,
+    append,
+    call,
+    heard,
+    log,
+    new_id,
+    wait_until_blocked,
+)
 
 FACT = "step.completed"
 ONE, TWO = new_id(), new_id()

@@ -8,9 +8,10 @@ from uuid import UUID
 import orjson
 import psycopg
 import pytest
-from board import Connection, call, new_id, table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from support.sql_calls import Connection, call, new_id, table
 
 STEPS = [new_id() for _ in range(4)]
 HELD = st.dictionaries(st.sampled_from(STEPS), st.sets(st.sampled_from("abc")), max_size=4)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from board import Connection, call, table
-from generations import make, park
+from support.generation_rows import make, park
+from support.sql_calls import Connection, call, table
 
 
 def parked(connection: Connection) -> list[Any]:

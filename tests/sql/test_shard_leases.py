@@ -6,7 +6,8 @@ from datetime import timedelta
 from math import inf
 
 import pytest
-from board import Connection, call, new_id
+
+from support.sql_calls import Connection, call, new_id
 
 ONE = new_id()
 

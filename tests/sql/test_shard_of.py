@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from board import Connection, call, new_id
 
 from flowledger.engine.domain.leases import shard_of
+from support.sql_calls import Connection, call, new_id
 
 EDGES = [UUID(int=n) for n in (0, 1, (1 << 24) - 1, 1 << 24, (1 << 128) - 1)]
 

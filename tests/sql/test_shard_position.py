@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id
-
 from flowledger.engine.domain.leases import shard_of
+from support.sql_calls import Connection, call, new_id
 
 
 def test_the_position_is_the_stored_one(connection: Connection) -> None:

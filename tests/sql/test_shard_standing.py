@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, Row, append, call, new_id
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 def test_the_shard_of_a_task_tells_its_leader_its_position_and_the_end_of_the_log(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, Row, append, call, new_id
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 def test_shards_come_with_the_end_of_the_log(connection: Connection) -> None:

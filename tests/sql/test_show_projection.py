@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, call
-from generations import SPEND, make
+
+from support.generation_rows import SPEND, make
+from support.sql_calls import Connection, call
 
 
 def views(connection: Connection) -> list[str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from board import Connection, call, claim, heard, new_id, queue, queue_row, table
-
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.store.connection.arrays import UuidArray
+from support.sql_calls import Connection, call, claim, heard, new_id, queue, queue_row, table
 
 TEMPLATE = new_id()
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, claim, new_id, queue, queue_row, rows_of
-
 from flowledger.engine.domain.ids import step_id
+from support.sql_calls import Connection, call, claim, new_id, queue, queue_row, rows_of
 
 
 def test_the_first_holders_of_each_limit_are_named(connection: Connection) -> None:

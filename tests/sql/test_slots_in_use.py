@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call
-
 from flowledger.engine.store.connection.arrays import TextArray
+from support.sql_calls import Connection, call
 
 
 def test_a_key_without_a_row_has_none_in_use(connection: Connection) -> None:

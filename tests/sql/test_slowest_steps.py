@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection
-from model_rows import attempt_row, called
+from support.read_model_rows import attempt_row, called
+from support.sql_calls import Connection
 
 
 def ran(connection: Connection, *arguments: object, **named: object) -> list[float]:

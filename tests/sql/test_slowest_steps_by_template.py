@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from board import Connection
-from model_rows import called, step_minute
+from support.read_model_rows import called, step_minute
+from support.sql_calls import Connection
 
 FUNCTION = "slowest_steps_by_template"
 

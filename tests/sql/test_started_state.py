@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id
-from given import NOON
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.events.step import StepStarted
 from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper, microseconds
+from support.builders import NOON
+from support.sql_calls import Connection, call, new_id
 
 EVENT, TASK, WORKER = new_id(), new_id(), new_id()
 NOW = microseconds(NOON)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from board import Connection, call
 
 from flowledger.engine.domain.machine.transitions import STEP_TRANSITIONS, TASK_TRANSITIONS
 from flowledger.engine.events.registry import EVENTS
+from support.sql_calls import Connection, call
 
 MOVES = [
     (kind.topic, str(source), str(target))

@@ -12,13 +12,13 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from board import Connection, call, now, rows_of, task_row
-from given import NEVER, NOON, diamond, step, template
-from lab import lab_on
-from led import begin, led
-from stored import failed_at, given_task, readiness
 
 from flowledger.engine.domain.templates.template import StepTemplate
+from support.builders import NEVER, NOON, diamond, step, template
+from support.controlled_steps import begin, led
+from support.engines import lab_on
+from support.sql_calls import Connection, call, now, rows_of, task_row
+from support.stored_tasks import failed_at, given_task, readiness
 
 slow = led(
     step(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, table_columns
-
 from flowledger.engine.domain.machine.transitions import StepState
+from support.sql_calls import Connection, call, table_columns
 
 
 def test_they_are_those_of_the_domain(connection: Connection) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from board import Connection, call, heard, table
-from given import NOON
-from limit_rows import OPEN, PROBE, circuit
+
+from support.builders import NOON
+from support.limits import OPEN, PROBE, circuit
+from support.sql_calls import Connection, call, heard, table
 
 
 def test_a_circuit_is_stored_whole(connection: Connection) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, rows_of, table
-from limit_rows import held_row
+from support.limits import held_row
+from support.sql_calls import Connection, call, new_id, rows_of, table
 
 TASK = new_id()
 

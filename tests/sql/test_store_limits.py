@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 import psycopg
 import pytest
-from board import Connection, call, heard, new_id, table
-from given import NOON
-from limit_rows import OPEN, held_row
+
+from support.builders import NOON
+from support.limits import OPEN, held_row
+from support.sql_calls import Connection, call, heard, new_id, table
 
 STEP, TASK = new_id(), new_id()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, rows_of, step_row, table, tally
-from given import NOON
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.domain.machine.transitions import StepState
+from support.builders import NOON
+from support.sql_calls import Connection, call, new_id, rows_of, step_row, table, tally
 
 FIELDS = ("task_id", "step", "state", "attempt", "stream_version", "due_at")
 

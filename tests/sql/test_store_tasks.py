@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from board import Connection, call, heard, new_id, rows_of, table, tally, task_row
-from given import NOON
 from psycopg.types.json import Jsonb
+
+from support.builders import NOON
+from support.sql_calls import Connection, call, heard, new_id, rows_of, table, tally, task_row
 
 TEMPLATE = new_id()
 

@@ -6,11 +6,11 @@ import json
 
 import psycopg
 import pytest
-from board import Connection, call, new_id, table
-from given import diamond, step, template
-from stored import register
 
 from flowledger.engine.store.schema.migrate import SqlFile, migrate, packaged
+from support.builders import diamond, step, template
+from support.sql_calls import Connection, call, new_id, table
+from support.stored_tasks import register
 
 COLUMNS = ("number", "step", "level", "parents", "children", "dependencies", "stoppers")
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from board import Connection, call, new_id, rows_of, table, timer_row
-from given import NOON
+
+from support.builders import NOON
+from support.sql_calls import Connection, call, new_id, rows_of, table, timer_row
 
 LATER = NOON + timedelta(microseconds=1)
 

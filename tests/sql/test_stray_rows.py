@@ -6,11 +6,21 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from board import Connection, Row, append, call, new_id, queue, queue_row, rows_of, task_row
-from given import NOON
-from limit_rows import held_row
 
 from flowledger.engine.domain.ids import step_id, uuid7
+from support.builders import NOON
+from support.limits import held_row
+from support.sql_calls import (
+    Connection,
+    Row,
+    append,
+    call,
+    new_id,
+    queue,
+    queue_row,
+    rows_of,
+    task_row,
+)
 
 TASK, OTHER, TEMPLATE = uuid7(5, 5), uuid7(7, 7), new_id()
 

@@ -7,7 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from board import (
+
+from support.builders import NOON, step
+from support.controlled_steps import begin, led
+from support.engines import lab_on
+from support.sql_calls import (
     Connection,
     append,
     call,
@@ -20,10 +24,7 @@ from board import (
     task_row,
     timer_row,
 )
-from board import Row as Event
-from given import NOON, step
-from lab import lab_on
-from led import begin, led
+from support.sql_calls import Row as Event
 
 TEMPLATE = new_id()
 LATER = timedelta(minutes=20)

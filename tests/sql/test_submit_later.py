@@ -8,9 +8,18 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from board import Connection, Others, call, heard, log, new_id, table, wait_until_blocked
 
 from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
+from support.sql_calls import (
+    Connection,
+    Others,
+    call,
+    heard,
+    log,
+    new_id,
+    table,
+    wait_until_blocked,
+)
 
 Pairs = Sequence[tuple[str | None, UUID]]
 

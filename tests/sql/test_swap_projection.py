@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, Others, call, heard, wait_until_blocked
-from generations import SPEND, advance, lead, make, row
+
+from support.generation_rows import SPEND, advance, lead, make, row
+from support.sql_calls import Connection, Others, call, heard, wait_until_blocked
 
 TOLD = "insert into {schema}.spend values ('ann', 5)"
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from board import (
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.events.step import StepEnqueued
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from support.builders import NOON, event
+from support.sql_calls import (
     Connection,
     Row,
     append,
@@ -21,14 +29,6 @@ from board import (
     table_columns,
     task_row,
 )
-from given import NOON, event
-from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
-
-from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.events.step import StepEnqueued
-from flowledger.engine.store.log.event_mapper import LedgerMapper
 
 TEMPLATE = new_id()
 NO_TASKS = {f"{state}_tasks": 0 for state in TaskState} | {"paused_tasks": 0, "total_tasks": 0}

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from board import Connection, call, rows_of, table
-from given import NOON
+
+from support.builders import NOON
+from support.sql_calls import Connection, call, rows_of, table
 
 LATER = NOON + timedelta(microseconds=1)
 TO_COME = datetime(2200, 1, 1, tzinfo=UTC)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, Others, call, table, wait_until_blocked
+
+from support.sql_calls import Connection, Others, call, table, wait_until_blocked
 
 IN_USE = ("limit_key", "in_use")
 

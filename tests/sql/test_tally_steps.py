@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, Others, call, table, tally, wait_until_blocked
+from support.sql_calls import Connection, Others, call, table, tally, wait_until_blocked
 
 NOTHING = [0] * 9
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, table, tally
+from support.sql_calls import Connection, call, table, tally
 
 NOTHING = [0] * 10
 

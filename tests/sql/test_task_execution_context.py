@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from board import Connection, call, new_id, rows_of, task_row
-from given import NOON, Story, diamond, step, template
-from stored import context, given_task, store
 
 from flowledger.engine.domain.machine.task_run import Hold
 from flowledger.engine.events.requests import StepCancelRequested, TaskPauseRequested
+from support.builders import NOON, Story, diamond, step, template
+from support.sql_calls import Connection, call, new_id, rows_of, task_row
+from support.stored_tasks import context, given_task, store
 
 
 def words(found: dict[str, Any]) -> tuple[Any, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id
-from given import diamond, step, template
-from stored import given_task
+from support.builders import diamond, step, template
+from support.sql_calls import Connection, call, new_id
+from support.stored_tasks import given_task
 
 
 def test_tasks_are_told_in_the_order_in_which_they_are_given(connection: Connection) -> None:

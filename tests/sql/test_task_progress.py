@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, claim, new_id, queue, queue_row, rows_of, step_row
+from support.sql_calls import Connection, call, claim, new_id, queue, queue_row, rows_of, step_row
 
 TEMPLATE = new_id()
 

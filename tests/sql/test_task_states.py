@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, table_columns
-
 from flowledger.engine.domain.machine.transitions import TaskState
+from support.sql_calls import Connection, call, table_columns
 
 STORED = [state for state in TaskState if state is not TaskState.SUBMITTED]
 

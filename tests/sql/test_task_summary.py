@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id
-from given import diamond, step, template
-from stored import context, given_task, readiness
+from support.builders import diamond, step, template
+from support.sql_calls import Connection, call, new_id
+from support.stored_tasks import context, given_task, readiness
 
 
 def test_a_task_is_told_as_a_whole(connection: Connection) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board import Connection, call
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.task_summary import Counts, summary_of
+from support.sql_calls import Connection, call
 
 FEW = st.sampled_from([0, 0, 1, 2, 7]) | st.integers(0, 10_000)
 COUNTS = st.builds(

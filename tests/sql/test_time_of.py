@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from board import Connection, call
-from given import event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.events.task import TaskStarted
 from flowledger.engine.store.log.event_mapper import LedgerMapper, microseconds
+from support.builders import event
+from support.sql_calls import Connection, call
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

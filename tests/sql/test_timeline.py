@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, Row, append
-from model_rows import attempt_row, called, now, task_row
+from support.read_model_rows import attempt_row, called, now, task_row
+from support.sql_calls import Connection, Row, append
 
 
 def test_attempts_are_told_in_the_order_in_which_they_began(connection: Connection) -> None:

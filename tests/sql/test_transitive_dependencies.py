@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from time import monotonic
 
-from board import Connection, call, new_id
-from given import diamond, step, template
-from stored import given_task
+from support.builders import diamond, step, template
+from support.sql_calls import Connection, call, new_id
+from support.stored_tasks import given_task
 
 
 def test_ancestors_are_told_with_their_distance_and_state(connection: Connection) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, table
-
 from flowledger.engine.domain.leases import shard_of
+from support.sql_calls import Connection, call, new_id, table
 
 
 def test_a_new_leader_is_to_try_all_parked_tasks_of_its_shard(connection: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, table
+from support.sql_calls import Connection, call, new_id, table
 
 TASK, OTHER = new_id(), new_id()
 

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from board import Connection, call, claim, new_id, queue, queue_row, rows_of, step_row, task_row
-from given import NOON
 
 from flowledger.engine.domain.leases import shard_of
+from support.builders import NOON
+from support.sql_calls import (
+    Connection,
+    call,
+    claim,
+    new_id,
+    queue,
+    queue_row,
+    rows_of,
+    step_row,
+    task_row,
+)
 
 TEMPLATE = new_id()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from board import Connection, call, new_id, now, rows_of, task_row
-from given import diamond
-from stored import register
+from support.builders import diamond
+from support.sql_calls import Connection, call, new_id, now, rows_of, task_row
+from support.stored_tasks import register
 
 
 def test_they_are_those_of_templates_that_no_live_worker_names(connection: Connection) -> None:

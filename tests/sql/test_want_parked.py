@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from board import Connection, call, heard, new_id, table
-from generations import make, park
+
+from support.generation_rows import make, park
+from support.sql_calls import Connection, call, heard, new_id, table
 
 ONE, TWO = new_id(), new_id()
 

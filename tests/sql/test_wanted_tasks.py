@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id
-
 from flowledger.engine.domain.leases import shard_of
+from support.sql_calls import Connection, call, new_id
 
 
 def park(connection: Connection, *tasks: object) -> None:

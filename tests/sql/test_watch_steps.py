@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from board import (
+
+from support.sql_calls import (
     Connection,
     Others,
     call,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, new_id, renew, table
+from support.sql_calls import Connection, call, new_id, renew, table
 
 
 def test_the_condition_of_one_worker_is_noted(connection: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from board import Connection, call, claim, new_id, queue, queue_row
+from support.sql_calls import Connection, call, claim, new_id, queue, queue_row
 
 
 def test_living_workers_tell_what_they_serve_and_how_full_they_are(connection: Connection) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from given import NOON, TASK, WORKER, error, event
 
 from flowledger.engine.domain.machine.aggregates import NEW_STEP, Step, Task, fold_step, fold_task
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
@@ -23,6 +22,7 @@ from flowledger.engine.events.step import (
     StepTimedOut,
 )
 from flowledger.engine.events.task import TaskCompleted, TaskCreated, TaskFailed, TaskStarted
+from support.builders import NOON, TASK, WORKER, error, event
 
 CREATED = event(TaskCreated, 1, version="1", definition_hash="v1:x", template_id=TASK)
 STARTED = event(TaskStarted, 2)

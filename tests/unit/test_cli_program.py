@@ -11,7 +11,6 @@ from uuid import UUID
 import click
 import pytest
 from click.testing import CliRunner
-from given import NOON, Story, diamond, event
 from rich.console import Console
 
 from flowledger.engine.cli.program import COMMANDS, program
@@ -29,6 +28,7 @@ from flowledger.engine.events.step import (
 )
 from flowledger.engine.events.task import TaskFailed
 from flowledger.engine.text import LONGEST
+from support.builders import NOON, Story, diamond, event
 
 CONTEXT = click.Context(program, info_name="flowledger")
 WORKER = UUID("01a20709-c5eb-7a66-a61c-ab2925abcdef")

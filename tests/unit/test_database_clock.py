@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from given import NOON
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flowledger.engine.store.connection.clock import STALE_SECONDS, DatabaseClock
+from support.builders import NOON
 
 SLACK = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

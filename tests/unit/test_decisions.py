@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from given import AT_ONCE, NEVER, NOON, TASK, Story, diamond, names, step, template
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.machine.decide import Rules, decide, lease_expired, rung
@@ -14,6 +13,7 @@ from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.events.step import StepErrored, StepLeaseExpired, StepRetryScheduled
 from flowledger.engine.events.task import TaskFailed, TaskWaiting
+from support.builders import AT_ONCE, NEVER, NOON, TASK, Story, diamond, names, step, template
 
 IN_TEN = Retry(max_attempts=2, backoff="fixed", base_seconds=10.0, jitter="none")
 

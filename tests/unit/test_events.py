@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import pytest
-from given import event
 from pydantic import ValidationError
 
 from flowledger.engine.events.base import Event, StepEvent, TaskEvent
@@ -17,6 +16,7 @@ from flowledger.engine.events.requests import ANSWERS, REQUESTS, StepRequest, Ta
 from flowledger.engine.events.step import StepEnqueued, StepStarted
 from flowledger.engine.events.task import TaskStarted
 from flowledger.engine.events.template import TemplateRegistered
+from support.builders import event
 
 ABSTRACT = {Event, TaskEvent, StepEvent, TaskRequest, StepRequest, CircuitEvent, TaskNote}
 

@@ -7,8 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from explained import in_hand, in_queue, scene, shard, worker
-from given import AT_ONCE, NOON, TASK, WORKER, Story, diamond, step, template
 
 from flowledger.engine import events as asked
 from flowledger.engine.domain.explain.explain import explain_step, explain_task
@@ -24,6 +22,8 @@ from flowledger.engine.domain.limits.circuit_breaker import Circuit, CircuitStat
 from flowledger.engine.domain.limits.demand import Demand, RateLimit, SlotLimit
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.events.circuit import CircuitOpened
+from support.builders import AT_ONCE, NOON, TASK, WORKER, Story, diamond, step, template
+from support.explain_contexts import in_hand, in_queue, scene, shard, worker
 
 LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 NEEDS = Demand(

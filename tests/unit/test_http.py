@@ -14,8 +14,6 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from lab import PATIENCE
-from web import Behaviour, Web, hang_up, reply, step_context, web
 
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.config.sections import Logging
@@ -33,6 +31,8 @@ from flowledger.handlers.errors import (
     ValidationFault,
 )
 from flowledger.handlers.http import request, request_async
+from support.engines import PATIENCE
+from support.http_server import Behaviour, Web, hang_up, reply, step_context, web
 
 __all__ = ["web"]
 

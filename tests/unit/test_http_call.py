@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from web import Web, reply, step_context, web
 
 from flowledger.handlers.errors import (
     ConfigurationFault,
@@ -15,6 +14,7 @@ from flowledger.handlers.errors import (
     ValidationFault,
 )
 from flowledger.handlers.http import call
+from support.http_server import Web, reply, step_context, web
 
 __all__ = ["web"]
 

@@ -7,12 +7,12 @@ import sys
 from typing import Any
 
 import pytest
-from given import diamond
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flowledger.engine.domain.submission import identity_of
 from flowledger.engine.errors import MissingIdempotencyKey
+from support.builders import diamond
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),

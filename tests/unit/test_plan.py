@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from given import diamond, step, template
 
 from flowledger.engine.domain.templates.plan import ancestors, compile_plan
+from support.builders import diamond, step, template
 
 
 def test_steps_are_numbered_as_the_template_lists_them() -> None:

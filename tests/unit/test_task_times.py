@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from asked import begun
-from given import NOON, Story, names, step, template
 
 from flowledger.engine.domain.machine.decide import rung
 from flowledger.engine.domain.machine.task_run import Hold, Run, fold_run
@@ -20,6 +18,8 @@ from flowledger.engine.events.requests import (
 )
 from flowledger.engine.events.step import StepErrored
 from flowledger.engine.events.task import TaskBlocked, TaskTimedOut, TaskWaiting
+from support.builders import NOON, Story, names, step, template
+from support.operator_stories import begun
 
 ONE = datetime(2026, 1, 1, 13, tzinfo=UTC)
 TWO = ONE + timedelta(hours=1)

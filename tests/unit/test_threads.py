@@ -10,9 +10,9 @@ from threading import Event, Semaphore, Thread, current_thread
 from typing import Any
 
 import pytest
-from lab import PATIENCE
 
 from flowledger.engine.runtime.threads import Threads
+from support.engines import PATIENCE
 
 Told = SimpleQueue[Any]
 

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-from board import Connection, append
-from plans import history, tasks
 from psycopg import sql
+
+from support.query_plans import history, tasks
+from support.sql_calls import Connection, append
 
 
 @pytest.fixture(scope="module")

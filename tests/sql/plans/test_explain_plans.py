@@ -5,7 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from board import Connection, call, new_id, queue, queue_row
+
+from support.sql_calls import Connection, call, new_id, queue, queue_row
 
 LONG, MOST = 300_000, 100
 PAGES = 400

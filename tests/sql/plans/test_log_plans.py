@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from board import Connection, call
-from plans import history, plan_of, prepared, tasks
 
 from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.store.log import recorder
+from support.query_plans import history, plan_of, prepared, tasks
+from support.sql_calls import Connection, call
 
 TASK = tasks()[1_234]
 PAST_THE_SIXTH = 8

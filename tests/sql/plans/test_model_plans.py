@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from board import Connection, new_id
-from model_rows import attempt_row, blocked_minute, step_minute, task_minute, task_row
 
 from flowledger.projections.builtin.analytics import CLOSE_STEPS, HOLD_TASKS, STEPS, TASKS
 from flowledger.projections.builtin.history import GO_ON_WITH_TASKS, STORE_ATTEMPTS
+from support.read_model_rows import attempt_row, blocked_minute, step_minute, task_minute, task_row
+from support.sql_calls import Connection, new_id
 
 OLD_ROWS = 5_000
 A_FEW = 25

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-from board import Connection, call, new_id
 from psycopg import sql
 
 from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.store.connection.pool import PLANS
+from support.sql_calls import Connection, call, new_id
 
 ROOT = Path(__file__).parents[3]
 ENDED, OPEN = 100_000, 20_000

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-from board import Connection
-from plans import tasks as tasks_of_the_log
 from psycopg import sql
+
+from support.query_plans import tasks as tasks_of_the_log
+from support.sql_calls import Connection
 
 FEW, MANY = 200, 20_000
 PAST_THE_SIXTH = 8

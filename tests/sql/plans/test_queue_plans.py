@@ -5,8 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from board import Connection, call, claim, new_id, queue, queue_row
-from plans import plan_of
+
+from support.query_plans import plan_of
+from support.sql_calls import Connection, call, claim, new_id, queue, queue_row
 
 TEMPLATE, FOREIGN = new_id(), new_id()
 LEASED, FREE = 50_000, 40

@@ -9,13 +9,13 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from board import Connection, call, queue, queue_row, rows_of, step_row, task_row
-from given import NOON, diamond
-from plans import prepared
 from psycopg import sql
-from stored import register
 
 from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
+from support.builders import NOON, diamond
+from support.query_plans import prepared
+from support.sql_calls import Connection, call, queue, queue_row, rows_of, step_row, task_row
+from support.stored_tasks import register
 
 TASKS, TEMPLATES = 4_000, 200
 STEPS = ("start", "left", "right", "end")

@@ -6,13 +6,13 @@ import re
 from typing import Any
 
 import pytest
-from board import Connection, call, new_id, rows_of, step_row, task_row
-from given import diamond
-from plans import prepared
-from stored import register
 
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.store.connection.pool import PLANS
+from support.builders import diamond
+from support.query_plans import prepared
+from support.sql_calls import Connection, call, new_id, rows_of, step_row, task_row
+from support.stored_tasks import register
 
 ROWS = 3_000
 PAST_THE_SIXTH = 8

@@ -1,0 +1,204 @@
+"""Bells and the listener that rings them."""
+
+from __future__ import annotations
+
+import logging
+import resource
+from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from flowledger.engine.store.notifications import ProcessBell, Wakeups
+from support.engines import PATIENCE, Lab
+
+LISTENERS = (
+    "select count(*) from pg_stat_activity"
+    " where datname = current_database() and application_name = 'listener'"
+)
+CUT = LISTENERS.replace("count(*)", "count(pg_terminate_backend(pid))")
+
+
+@pytest.fixture
+def wakeups(lab: Lab) -> Generator[Wakeups]:
+    made = Wakeups(
+        lab.url,
+        application_name="listener",
+        connect_timeout_seconds=PATIENCE,
+        reconnect_initial_seconds=0.01,
+        reconnect_cap_seconds=0.05,
+    )
+    yield made
+    made.stop()
+
+
+def notify(lab: Lab, channel: str) -> None:
+    lab.rows("select pg_notify(%s, '')", f"flowledger.{channel}")
+
+
+def test_a_bell_remembers_what_rang_while_nobody_waited() -> None:
+    bell = ProcessBell()
+    bell.ring("queue")
+    bell.ring("clock")
+    bell.ring("queue")
+
+    assert bell.wait(PATIENCE) == {"queue", "clock"}
+    assert bell.wait(0) == frozenset()
+
+
+def test_a_waiter_goes_on_when_the_bell_rings() -> None:
+    bell = ProcessBell()
+    heard: list[frozenset[str]] = []
+    waiter = Thread(target=lambda: heard.append(bell.wait(PATIENCE)))
+    waiter.start()
+
+    bell.ring("queue")
+    waiter.join(PATIENCE)
+
+    assert heard == [{"queue"}]
+
+
+def test_every_bell_rings_once_it_listens(lab: Lab, wakeups: Wakeups) -> None:
+    """Whatever was committed before is looked for once more."""
+    bells = [wakeups.bell("queue"), wakeups.bell("ended", "clock")]
+
+    wakeups.start()
+
+    assert bells[0].wait(PATIENCE) == {"queue"}
+    assert bells[1].wait(PATIENCE)
+
+
+def test_a_notification_rings_the_bells_of_its_channel(lab: Lab, wakeups: Wakeups) -> None:
+    queue, clock = wakeups.bell("queue"), wakeups.bell("clock")
+    wakeups.start()
+    for bell in (queue, clock):
+        bell.wait(PATIENCE)
+
+    notify(lab, "queue")
+
+    assert queue.wait(PATIENCE) == {"queue"}
+    assert clock.wait(0) == frozenset()
+
+
+def test_a_ring_within_the_process_needs_no_database(wakeups: Wakeups) -> None:
+    bell = wakeups.bell("queue")
+
+    wakeups.ring("queue")
+
+    assert bell.wait(0) == {"queue"}
+
+
+def test_a_listener_whose_connection_is_cut_listens_again(lab: Lab, wakeups: Wakeups) -> None:
+    bell = wakeups.bell("queue")
+    wakeups.start()
+    bell.wait(PATIENCE)
+
+    assert lab.value(CUT) == 1
+
+    # All bells ring when it is back, and from then on it hears what is said.
+    assert bell.wait(PATIENCE) == {"queue"}
+    notify(lab, "queue")
+    assert bell.wait(PATIENCE) == {"queue"}
+
+
+def test_whoever_waits_goes_on_when_listening_stops(lab: Lab, wakeups: Wakeups) -> None:
+    bell = wakeups.bell("queue")
+    wakeups.start()
+    bell.wait(PATIENCE)
+
+    wakeups.stop()
+
+    assert bell.wait(PATIENCE) == {"queue"}
+    lab.until(lambda: lab.value(LISTENERS) == 0)
+
+
+@pytest.fixture
+def many_files() -> Generator[None]:
+    """As many open files as the system lets this process have: users often begin with 1 024."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("many_files")
+def test_a_process_with_many_open_files_hears_too(lab: Lab, wakeups: Wakeups) -> None:
+    bell = wakeups.bell("queue")
+    with ExitStack() as opened:
+        for _ in range(1_024):
+            opened.enter_context(Path("/dev/null").open("rb"))
+        wakeups.start()
+        bell.wait(PATIENCE)
+
+        notify(lab, "queue")
+
+        assert bell.wait(PATIENCE) == {"queue"}
+
+
+def test_only_a_listener_that_was_cut_off_says_that_it_is_back(
+    lab: Lab, wakeups: Wakeups, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "flowledger")
+    bell = wakeups.bell("queue")
+    wakeups.start()
+    bell.wait(PATIENCE)
+    assert "listener.reconnected" not in caplog.text
+
+    lab.value(CUT)
+    bell.wait(PATIENCE)
+
+    assert "listener.reconnected" in caplog.text
+
+
+def test_what_this_process_says_does_not_wake_it_twice_and_what_others_say_does(
+    lab: Lab, wakeups: Wakeups
+) -> None:
+    """Notifications come in the order of the commits: the own one was passed over by then."""
+    queue, clock = wakeups.bell("queue"), wakeups.bell("clock")
+    with lab.connect() as own:
+        wakeups.own.add(own.info.backend_pid)
+        wakeups.start()
+        for bell in (queue, clock):
+            bell.wait(PATIENCE)
+
+        own.execute("select pg_notify('flowledger.queue', '')")
+        own.commit()
+        notify(lab, "clock")
+
+        assert clock.wait(PATIENCE) == {"clock"}
+        assert queue.wait(0) == frozenset()
+        notify(lab, "queue")
+        assert queue.wait(PATIENCE) == {"queue"}
+
+
+def test_after_a_reconnect_everybody_wakes_it(lab: Lab, wakeups: Wakeups) -> None:
+    """Where the server was restarted, the number of an own backend may be someone else's."""
+    bell = wakeups.bell("queue")
+    wakeups.own.add(lab.value("select pg_backend_pid()"))
+    wakeups.start()
+    bell.wait(PATIENCE)
+    assert lab.value(CUT) == 1
+    assert bell.wait(PATIENCE) == {"queue"}
+
+    notify(lab, "queue")
+
+    assert bell.wait(PATIENCE) == {"queue"}
+
+
+def test_it_listens_once_however_often_it_is_started_and_never_after_it_stopped(
+    lab: Lab, wakeups: Wakeups
+) -> None:
+    bell = wakeups.bell("queue")
+    wakeups.start()
+    bell.wait(PATIENCE)
+    wakeups.start()
+    assert lab.value(LISTENERS) == 1
+
+    wakeups.stop()
+    lab.until(lambda: lab.value(LISTENERS) == 0)
+    wakeups.start()
+
+    bell.wait(0)
+    assert bell.wait(0) == frozenset()

@@ -1,0 +1,110 @@
+"""A worker's trust in its lease ends before the database gives its steps away."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import pytest
+
+from flowledger.engine.bootstrap import engine_pool
+from flowledger.engine.runtime.worker.executor import HandlerCrew
+from flowledger.engine.runtime.worker.worker import Worker
+from flowledger.engine.runtime.worker.workflows import Catalogue
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.notifications import ProcessBell
+from flowledger.engine.store.transactional_steps import PostgresTransactions
+from flowledger.engine.store.worker_store import PostgresWorkboard
+from flowledger.handlers import Workflow
+from support.engines import Lab
+
+LEASE, MARGIN = 60.0, 12.0
+HELD = "select lease_until > flowledger.clock() from flowledger.worker"
+CLAIMED = "select count(*) from flowledger.queue where worker_id is not null"
+
+flow = Workflow("trust", "flow", version="1")
+
+
+@flow.step
+def only() -> None:
+    """Claimed, or not."""
+
+
+class Loop:
+    """The real worker, stepped by hand."""
+
+    def __init__(self, lab: Lab, opened: ExitStack) -> None:
+        settings = lab.settings(
+            worker={"lease_seconds": LEASE, "lease_margin_seconds": MARGIN, "concurrency": 1}
+        )
+        pool = opened.enter_context(engine_pool(lab.url, settings))
+        mapper, self._clock, self._lab = LedgerMapper(), DatabaseClock(), lab
+        transactions = PostgresTransactions(lab.url, pool, mapper, settings)
+        opened.callback(transactions.close)
+        self.bell = ProcessBell()
+        self.worker = Worker(
+            board=PostgresWorkboard(pool, mapper, self._clock),
+            catalogue=Catalogue([flow]),
+            crew=partial(HandlerCrew, transactions=transactions),
+            clock=self._clock,
+            new_id=Identifiers().new,
+            bell=self.bell,
+            ring=lambda _: None,
+            settings=settings.worker,
+        )
+        opened.callback(self.worker.close)
+
+    def pass_time(self, seconds: float) -> None:
+        """Time goes on for everybody, and the worker renews nothing meanwhile."""
+        self._lab.move_clock(f"{seconds} seconds")
+        self._clock.observe(self._lab.value("select flowledger.clock()"))
+
+
+@pytest.fixture
+def loop(lab: Lab) -> Generator[Loop]:
+    with ExitStack() as opened:
+        yield Loop(lab, opened)
+
+
+@pytest.fixture
+def queued(lab: Lab) -> Any:
+    """A task whose step waits for a worker."""
+    coordinator = lab.open(flow, roles=["coordinator"])
+    task = coordinator.submit(flow, {})
+    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 1)
+    return task
+
+
+def test_within_its_trust_a_worker_claims(lab: Lab, loop: Loop, queued: Any) -> None:
+    loop.worker.renew()
+    loop.pass_time(LEASE - MARGIN - 1)
+
+    loop.worker.step(frozenset({"queue"}))
+
+    assert lab.value(CLAIMED) == 1
+
+
+def test_from_the_margin_on_it_claims_nothing_although_the_database_would_let_it(
+    lab: Lab, loop: Loop, queued: Any
+) -> None:
+    loop.worker.renew()
+    loop.pass_time(LEASE - MARGIN)
+    assert lab.value(HELD)
+
+    loop.worker.step(frozenset({"queue"}))
+
+    assert lab.value(CLAIMED) == 0
+    loop.worker.renew()
+    loop.worker.step(frozenset({"queue"}))
+    assert lab.value(CLAIMED) == 1
+
+
+def test_two_renewals_may_fail_before_the_trust_ends(lab: Lab, loop: Loop) -> None:
+    renew_in = loop.worker.renew()
+
+    assert 2 * renew_in < LEASE - MARGIN
+    assert 3 * renew_in <= LEASE - MARGIN + 0.001

@@ -1,0 +1,209 @@
+"""The coordinator's store in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from math import inf
+from uuid import UUID
+
+from simulation.agenda import Violation
+from simulation.database import Database, Queued
+from simulation.local_clock import LocalClock
+
+from flowledger.engine.domain.limits.admission import GateState
+from flowledger.engine.domain.limits.circuit_breaker import Kept
+from flowledger.engine.domain.limits.concurrency import Elder
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.errors import UnknownTemplate
+from flowledger.engine.events.base import Event, Recorded, TaskEvent
+from flowledger.engine.events.registry import DECISIONS, FACTS
+from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.ports.coordinator import Commit, Due, Leadership
+
+
+class MemoryLedger:
+    """The ledger of one shard. `lease_seconds` is renewed with every commit."""
+
+    def __init__(
+        self, database: Database, clock: LocalClock, lease_seconds: float, shard: int = 0
+    ) -> None:
+        self._shard = shard
+        self._database = database
+        self._clock = clock
+        self._lease = lease_seconds
+
+    def lead(self, leader: UUID, lease_seconds: float) -> Leadership | None:
+        """Become or stay the leader; None while another is."""
+        shard = self._database.lead_shard(self._shard, leader, lease_seconds)
+        if shard is None:
+            return None
+        self._clock.observe(self._database.clock())
+        return Leadership(shard.epoch, shard.position)
+
+    def resign(self, epoch: int) -> None:
+        """Let another lead at once."""
+        shard = self._database.shards[self._shard]
+        if shard.epoch == epoch:
+            shard.leader, shard.lease_until = None, self._database.clock()
+        self._database.notify("shard")
+
+    def facts(self, after: int, limit: int) -> Sequence[Recorded]:
+        """Facts behind a position, in order."""
+        return self._database.log.after(after, limit, FACTS, self._concerns)
+
+    def passed(self, after: int) -> int:
+        """How far one may go on from a position without passing over a fact."""
+        if len(self._database.shards) == 1:
+            return after
+        first = self.facts(after, 1)
+        return first[0].position - 1 if first else max(after, self._database.log.end)
+
+    def _concerns(self, event: Event) -> bool:
+        return not isinstance(event, TaskEvent) or self._is_mine(event.task_id)
+
+    def _is_mine(self, task_id: UUID) -> bool:
+        return self._database.is_in(self._shard, task_id)
+
+    def task_events(self, task_id: UUID, until: int) -> Sequence[TaskEvent]:
+        """Its creation, its facts up to a position and all decisions about it, in order."""
+        return [
+            recorded.event
+            for recorded in self._database.log.of_task(task_id)
+            if isinstance(recorded.event, TaskEvent)
+            and (
+                recorded.position <= until or isinstance(recorded.event, (TaskCreated, *DECISIONS))
+            )
+        ]
+
+    def template(self, template_id: UUID) -> Template:
+        """A registered definition. Raises UnknownTemplate."""
+        return registered(self._database, template_id)
+
+    def due(self, limit: int, *, orphans: bool) -> Due:
+        """What the clock asks for; with `orphans`, steps of unknown workers are lost too."""
+        database = self._database
+        now = database.clock()
+        mine = (row for row in database.timers.values() if self._is_mine(row["task_id"]))
+        timers = sorted(mine, key=lambda row: row["due_at"])
+        self._clock.observe(now)
+        return Due(
+            [
+                (row["task_id"], row["step"], row["kind"])
+                for row in islice((row for row in timers if row["due_at"] <= now), limit)
+            ],
+            self._lost(limit, orphans=orphans),
+            timers[0]["due_at"] if timers else None,
+            now,
+        )
+
+    def _lost(self, limit: int, *, orphans: bool) -> list[tuple[UUID, str, UUID]]:
+        database = self._database
+        if not orphans and not any(map(database.is_lost, database.workers)):
+            return []
+        lost = (
+            (row.task_id, row.step, row.worker_id)
+            for row in database.queue.values()
+            if row.worker_id is not None
+            and self._is_mine(row.task_id)
+            and database.is_lost(row.worker_id)
+        )
+        return list(islice(lost, limit))
+
+    def unqueued(self, limit: int) -> Sequence[tuple[UUID, str]]:
+        """Steps that should be queued and may not be; forgets silent workers on the way."""
+        database = self._database
+        for worker in list(database.workers):
+            if database.is_lost(worker) and not database.holds(worker):
+                del database.workers[worker]
+        queued = {(row.task_id, row.step) for row in database.queue.values()}
+        missing = (
+            key
+            for key, row in database.steps.items()
+            if row["state"] in {StepState.ENQUEUED, StepState.IN_PROGRESS}
+            and self._is_mine(key[0])
+            and key not in queued
+            and database.tasks[key[0]]["ended_at"] is None
+        )
+        return list(islice(missing, limit))
+
+    def queued_of(
+        self, templates: Sequence[UUID], systems: Sequence[str], limit: int
+    ) -> Sequence[tuple[UUID, str]]:
+        """Queued steps of these that nobody has claimed; what would be claimed last comes first."""
+        found = [
+            row
+            for row in self._database.queue.values()
+            if row.worker_id is None
+            and self._is_mine(row.task_id)
+            and (row.template_id in templates or self._system_of(row) in systems)
+        ]
+        found.sort(key=lambda row: (row.turn, row.queued), reverse=True)
+        return [(row.task_id, row.step) for row in found[:limit]]
+
+    def _system_of(self, row: Queued) -> str | None:
+        steps = self._database.templates[row.template_id].steps
+        return next(step.system for step in steps if step.name == row.step)
+
+    def submissions(self, limit: int) -> Sequence[TaskCreated]:
+        """Tasks left by applications in transactions of their own, oldest first."""
+        return [
+            created.model_copy(update={"submission": number})
+            for number, created in islice(self._left(), limit)
+        ]
+
+    def _left(self) -> Iterator[tuple[int, TaskCreated]]:
+        for number, created in sorted(self._database.submissions.items()):
+            if self._is_mine(created.task_id):
+                yield number, created
+
+    def park(self, epoch: int, position: int, reasons: Mapping[UUID, str]) -> None:
+        """Nothing here is ever to be parked. Raises LeadershipLost, as the database does."""
+        self._database.check_shard(self._shard, epoch, position)
+        raise Violation(f"the coordinator parks {dict(reasons)}")
+
+    def unpark(self, epoch: int, tasks: Sequence[UUID]) -> None:
+        """Nothing is parked."""
+
+    def parked(self) -> Sequence[UUID]:
+        """Nothing is parked."""
+        return ()
+
+    def wanted(self, limit: int) -> Sequence[UUID]:
+        """Nothing is parked."""
+        return ()
+
+    def limits(self) -> GateState:
+        """What is stored of limits, with the steps of the shard that wait."""
+        return self._database.limits.state(self._database.clock(), self._is_mine)
+
+    def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[Kept]]:
+        """How many slots of these keys are in use, 0 included, and every circuit."""
+        return self._database.limits.room(keys)
+
+    def elders(self, turns: Mapping[str, float]) -> Sequence[Elder]:
+        """Steps of other shards that wait for slots of these keys with smaller turns than these."""
+        found = [
+            Elder(waiter.hold.key, waiter.step_id, waiter.turn)
+            for waiter in self._database.limits.waiters.values()
+            if waiter.hold.kind == "slot"
+            and waiter.turn < turns.get(waiter.hold.key, -inf)
+            and not self._is_mine(waiter.task_id)
+        ]
+        return sorted(found, key=lambda elder: elder.turn)
+
+    def tidy(self) -> None:
+        """There is nothing to clear away."""
+
+    def commit(self, commit: Commit) -> None:
+        """Store all of it or nothing. Raises LeadershipLost, or StreamMoved."""
+        self._database.commit_decisions(self._shard, commit, self._lease)
+
+
+def registered(database: Database, template_id: UUID) -> Template:
+    """A registered definition. Raises UnknownTemplate."""
+    try:
+        return database.templates[template_id]
+    except KeyError:
+        raise UnknownTemplate(f"no template {template_id} is registered") from None

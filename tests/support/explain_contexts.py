@@ -1,0 +1,109 @@
+"""Scenes for explanations: a task told in memory, and what stands around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from flowledger.engine.domain.explain.context import Scene, marks
+from flowledger.engine.domain.explain.live_state import (
+    QueueStanding,
+    ShardStanding,
+    Surroundings,
+    WorkerStanding,
+)
+from flowledger.engine.domain.limits.admission import GateRules
+from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
+from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.events.base import PlacedEvent
+from support.builders import NOON, WORKER, Story
+
+RULES = GateRules(
+    namespaces={},
+    circuit=CircuitRules(5, 30.0, 600.0, 1, frozenset({"network"})),
+    ageing_seconds=60.0,
+)
+LEADER = UUID(int=7)
+FAR = NOON + timedelta(days=1)
+
+
+def shard(**changed: Any) -> ShardStanding:
+    """A shard that somebody leads, and that has come to the end of the log."""
+    values = {
+        "shard": 0,
+        "position": 1_000,
+        "leader": LEADER,
+        "host": "here",
+        "pid": 1,
+        "lease_until": FAR,
+        "head": 1_000,
+    }
+    return ShardStanding(**{**values, **changed})
+
+
+def worker(**changed: Any) -> WorkerStanding:
+    """A worker that serves the template and has room."""
+    values = {
+        "worker": WORKER,
+        "host": "there",
+        "pid": 2,
+        "seen_at": NOON,
+        "lease_until": FAR,
+        "condition": "ready",
+        "serves": True,
+        "places": 8,
+        "running": 0,
+    }
+    return WorkerStanding(**{**values, **changed})
+
+
+def in_queue(step: str, **changed: Any) -> QueueStanding:
+    """A step that nobody has claimed yet."""
+    return QueueStanding(**{"step": step, "alone": False, "before": 0, **changed})
+
+
+def in_hand(step: str, **changed: Any) -> QueueStanding:
+    """A step that a worker runs."""
+    values = {
+        "worker": WORKER,
+        "host": "there",
+        "pid": 2,
+        "seen_at": NOON,
+        "lease_until": FAR,
+        "before": None,
+    }
+    return in_queue(step, **{**values, **changed})
+
+
+def around(told: Story, now: datetime, **changed: Any) -> Surroundings:
+    """Surroundings in which everything is as it should be, but for what is given."""
+    queue: dict[str, QueueStanding] = {}
+    for template, state in zip(told.plan.steps, told.run.steps, strict=True):
+        if state.state is StepState.ENQUEUED:
+            queue[template.name] = in_queue(template.name)
+        elif state.state is StepState.IN_PROGRESS:
+            queue[template.name] = in_hand(template.name)
+    values = {"now": now, "shard": shard(), "queue": queue, "workers": (worker(),)}
+    return Surroundings(**{**values, **changed})
+
+
+def scene(
+    told: Story,
+    *,
+    after: float = 0.0,
+    log_only: bool = False,
+    elsewhere: Mapping[UUID, PlacedEvent] | None = None,
+    **beside: Any,
+) -> Scene:
+    """The task so many seconds later; its events have the positions 1, 2, …"""
+    now = told.now + timedelta(seconds=after)
+    return Scene(
+        run=told.run,
+        marks=marks(list(enumerate(told.log, start=1))),
+        now=now,
+        rules=RULES,
+        beside=None if log_only else around(told, now, **beside),
+        elsewhere=elsewhere or {},
+    )

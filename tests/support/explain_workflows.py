@@ -1,0 +1,79 @@
+"""Workflows whose tasks are explained, and how tests look at the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flowledger.engine import TaskHandle
+from flowledger.engine.domain.explain.reasons import Explanation, Reason, ReasonKind
+from flowledger.engine.domain.templates.policies import Retry
+from support.builders import NEVER
+from support.builders import step as any_step
+from support.controlled_steps import led
+from support.engines import Lab
+
+LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
+ONCE = Retry(max_attempts=1)
+WHY = {"actor": "ada", "reason": "ticket 7"}
+
+
+def step(name: str, *dependencies: str, **fields: Any) -> Any:
+    """A step that does what the test says."""
+    return any_step(name, *dependencies, handler={"callable": "act"}, **fields)
+
+
+chain = led(step("a", retry=LATER), step("b", "a"), step("c", "b"))
+blocking = led(step("a", retry=ONCE), step("b", "a"), name="blocking", on_failure="block")
+narrow = led(step("a", concurrency={"limit": 1}), step("b", "a"), name="narrow")
+paced = led(step("a", rate={"limit": 1, "per_seconds": 60.0}), name="paced")
+banked = led(step("a", system="bank", retry=Retry(max_attempts=9, backoff="none")), name="banked")
+bare = led(step("a", retry=NEVER), name="bare")
+Test = Callable[..., None]
+forced: set[ReasonKind] = set()
+met: set[ReasonKind] = set()
+
+
+def forces(*kinds: ReasonKind) -> Callable[[Test], Test]:
+    """The test meets reasons of these kinds, and `found` or `first` looked at each."""
+    forced.update(kinds)
+
+    def checked(test: Test) -> Test:
+        @wraps(test)
+        def run(*args: Any, **kwargs: Any) -> None:
+            met.clear()
+            test(*args, **kwargs)
+            assert met >= set(kinds)
+
+        return run
+
+    return checked
+
+
+def found(told: Explanation, kind: ReasonKind) -> Reason:
+    """The reason of that kind, of which there is one."""
+    (reason,) = [reason for reason in told if reason.kind is kind]
+    met.add(kind)
+    return reason
+
+
+def first(told: Explanation, kind: ReasonKind) -> Reason:
+    """The most decisive reason, which is of that kind."""
+    assert told.kinds[0] is kind, told
+    return found(told, kind)
+
+
+def topic_of(task: TaskHandle, reason: Reason) -> str:
+    """What the log has at the place that the reason names as its cause."""
+    assert reason.cause is not None
+    (event,) = [one.event for one in task.history() if one.position == reason.cause.position]
+    assert event.event_id == reason.cause.event_id
+    assert reason.cause.topic == event.topic
+    return event.topic
+
+
+def until(lab: Lab, task: TaskHandle, step: str | None, kind: ReasonKind) -> Explanation:
+    """The explanation, once its first reason is of that kind."""
+    lab.until(lambda: task.explain(step).kinds[:1] == (kind,))
+    return task.explain(step)

@@ -1,0 +1,149 @@
+"""A coordinator and a worker led by hand, on a store that a test may interfere with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+from uuid import UUID, uuid4
+
+from flowledger.engine.bootstrap import engine_pool
+from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.domain.verify.replay import Difference, Replay, decided, differences
+from flowledger.engine.events.base import Recorded, TaskEvent
+from flowledger.engine.ports.coordinator import Commit
+from flowledger.engine.ports.runtime import NO_FAULTS, FaultPoints
+from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.coordinator_store import PostgresLedger
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.task_store import PostgresTasks
+from support.engines import Lab
+from support.manual_worker import Hand
+
+Interference = Callable[[Any], None]
+CLOCK = frozenset({"clock"})
+
+
+def nothing(_: Any) -> None:
+    """No interference."""
+
+
+class InterferedLedger(PostgresLedger):
+    """The store, with something that happens before or after a commit, or after facts are read."""
+
+    def __init__(self, pool: Pool, clock: DatabaseClock) -> None:
+        super().__init__(pool, LedgerMapper(), clock, 36_000.0)
+        self.before: Interference = nothing
+        self.after: Interference = nothing
+        self.read: Interference = nothing
+        self.stored: list[Commit] = []
+        self.tidied = 0
+
+    def commit(self, commit: Commit) -> None:
+        self.before(commit)
+        super().commit(commit)
+        self.stored.append(commit)
+        self.after(commit)
+
+    def facts(self, after: int, limit: int) -> Sequence[Recorded]:
+        found = super().facts(after, limit)
+        self.read(found)
+        return found
+
+    def tidy(self) -> None:
+        super().tidy()
+        self.tidied += 1
+
+
+class Stage:
+    """One coordinator, one worker, and everything in the rows held against the log."""
+
+    def __init__(self, lab: Lab, opened: ExitStack, flow: Any, **coordinator: Any) -> None:
+        self.lab = lab
+        self.flow = flow
+        self.client = lab.open(flow, roles=())
+        self.worker = Hand(lab, opened, flow)
+        self._opened = opened
+        self._settings = lab.settings(
+            coordinator={"lease_seconds": 36_000.0, "lost_lease_limit": 1_000, **coordinator}
+        )
+        self.clock = DatabaseClock()
+        self.ledger = InterferedLedger(self._pool(), self.clock)
+        self.coordinator = self.another(self.ledger, self.clock)
+
+    def another(
+        self,
+        ledger: PostgresLedger | None = None,
+        clock: DatabaseClock | None = None,
+        faults: FaultPoints = NO_FAULTS,
+    ) -> Coordinator:
+        """A coordinator on a store of its own, unless one is given."""
+        clock = clock or DatabaseClock()
+        return Coordinator(
+            ledger=ledger or InterferedLedger(self._pool(), clock),
+            clock=clock,
+            ring=nothing,
+            identity=uuid4(),
+            settings=self._settings.coordinator,
+            faults=faults,
+        )
+
+    def settle(self) -> None:
+        """Let the coordinator go on until there is nothing to do but to wait."""
+        for _ in range(1_000):
+            if self.coordinator.step(CLOCK):
+                return
+        raise AssertionError("the coordinator does not come to rest")
+
+    def silence(self) -> None:
+        """The worker's lease runs out."""
+        self.lab.rows(
+            "update flowledger.worker set lease_until = flowledger.clock() - interval '1 s'"
+        )
+
+    def topics(self, task_id: UUID) -> list[str]:
+        """What the log says of the task's steps, in its order."""
+        rows = self.lab.rows(
+            "select topic from flowledger.event where task_id = %s and topic like 'step.%%'"
+            " order by notification_id",
+            task_id,
+        )
+        return [topic.removeprefix("step.") for (topic,) in rows]
+
+    def row(self, task_id: UUID) -> tuple[str, int]:
+        """State and version of the one step that has a row."""
+        (row,) = self.lab.rows(
+            "select state, stream_version from flowledger.step where task_id = %s", task_id
+        )
+        return row
+
+    def differences(self, task_id: UUID, flow: Any = None) -> Sequence[Difference]:
+        """Where the task's rows differ from its log. Raises where the log is illegal."""
+        return row_differences(self.worker.pool, task_id, flow or self.flow)
+
+    def _pool(self) -> Pool:
+        return self._opened.enter_context(engine_pool(self.lab.url, self.lab.settings()))
+
+
+def row_differences(pool: Pool, task_id: UUID, flow: Any) -> Sequence[Difference]:
+    """Where the rows of a task differ from the fold of its log. Raises where that is illegal."""
+    tasks = PostgresTasks(pool, LedgerMapper(), DatabaseClock(), Identifiers())
+    snapshot = tasks.snapshot(task_id)
+    plan = compile_plan(flow.template)
+    log = [
+        (one.position, one.event) for one in snapshot.history if isinstance(one.event, TaskEvent)
+    ]
+    for _ in Replay(plan).frames(log):
+        pass
+    replay = Replay(plan)
+    for _ in replay.frames(decided(log, snapshot.position)):
+        pass
+    task = snapshot.task and {**fields(snapshot.task), "ended": snapshot.task.ended_at is not None}
+    return differences(replay.run, task, {step.step: fields(step) for step in snapshot.steps})
+
+
+def fields(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__slots__}

@@ -1,0 +1,48 @@
+"""A worker that tests lead by the hand: no loop, no threads, one exchange at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+from uuid import uuid4
+
+from flowledger.engine.bootstrap import engine_pool
+from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import StepStarted
+from flowledger.engine.ports.worker import Claim
+from flowledger.engine.runtime.worker.outcomes import Facts
+from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.worker_store import PostgresWorkboard
+from support.engines import Lab
+
+
+class Hand:
+    """A worker's dealings with the board, one at a time."""
+
+    def __init__(self, lab: Lab, opened: ExitStack, flow: Any) -> None:
+        self.pool = opened.enter_context(engine_pool(lab.url, lab.settings()))
+        self.mapper = LedgerMapper()
+        self.clock = DatabaseClock()
+        self.board = PostgresWorkboard(self.pool, self.mapper, self.clock)
+        self.identity = uuid4()
+        self.board.renew(self.identity, 36_000)
+        self._facts = Facts(self.identity, self.clock, Identifiers().new)
+        self._plan = compile_plan(flow.template)
+        self._templates = [flow.template.template_id]
+
+    def fact(self, kind: type[Any], claim: Claim, **data: Any) -> Any:
+        return self._facts.make(kind, claim, self._plan, claim.version + 1, **data)
+
+    def started(self, claim: Claim) -> StepEvent:
+        return self._facts.make(StepStarted, claim, self._plan, claim.version, worker=self.identity)
+
+    def exchange(
+        self, facts: Sequence[StepEvent] = (), limit: int = 0, *, quiet: bool = False
+    ) -> Any:
+        return self.board.exchange(
+            self.identity, facts, self._templates, limit, self.started, quiet=quiet
+        )

@@ -1,0 +1,91 @@
+"""Two tasks halfway, in every kind of table: what verification finds, tests plant there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+from uuid import UUID
+
+from flowledger.engine.domain.ids import request_id, step_id
+from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.events.step import StepCompleted, StepError, StepFailed
+from flowledger.handlers import Retry, Workflow
+from support.engines import Lab
+from support.manual_coordinator import Stage
+
+halfway = Workflow("shop", "order", version="1", identity="strict")
+LATER = Retry(max_attempts=5, backoff="fixed", base_seconds=3600.0, jitter="none")
+AWAY = StepError(error_class="OSError", message="away", category="network", retryable=True)
+
+
+@halfway.step
+def first() -> int:
+    """Complete."""
+    return 1
+
+
+@halfway.step(after=[first], timeout=3600, concurrency={"limit": 1})
+def runs() -> None:
+    """In a worker's hands; of the second task held, since the limit is reached."""
+
+
+@halfway.step(after=[first], retry=LATER, system="bank")
+def fails() -> None:
+    """Waits for a retry."""
+
+
+@halfway.step(after=[first], start_timeout=7200)
+def queued() -> None:
+    """In the queue."""
+
+
+@halfway.step(after=[runs, fails, queued])
+def last() -> None:
+    """Not ready."""
+
+
+def bring_halfway(lab: Lab) -> Mapping[str, Any]:
+    """Two tasks, at rest, with nobody at work; returns the ids that statements may name."""
+    with ExitStack() as opened:
+        stage = Stage(lab, opened, halfway)
+        tasks = stage.client.submit_many(halfway, [{"number": 1}, {"number": 2}])
+        one, two = sorted(task.id for task in tasks)
+        stage.settle()
+        claims = stage.worker.exchange(limit=2).claims
+        stage.worker.exchange([stage.worker.fact(StepCompleted, each, result=1) for each in claims])
+        stage.settle()
+        taken = {claim.step: claim for claim in stage.worker.exchange(limit=2).claims}
+        stage.worker.exchange([stage.worker.fact(StepFailed, taken["fails"], error=AWAY)])
+        cancel = {"reason": "not needed", "actor": "ann", "key": "k", "wait": 0}
+        stage.client.task(two).step("last").cancel(**cancel)
+        stage.settle()
+    return {
+        **{step.name: step_id(one, step.name) for step in halfway.template.steps},
+        "held": step_id(two, "runs"),
+        "one": one,
+        "two": two,
+        "request": request_id(two, "k"),
+        "template": halfway.template.template_id,
+        "nobody": UUID("019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071"),
+        "nobodys_step": UUID("019a2b3c-4d5e-8f60-8a1b-2c3d4e5f6071"),
+    }
+
+
+class Standing:
+    """A database of such tasks, to tamper with; `names` has what statements may name."""
+
+    def __init__(self, lab: Lab, names: Mapping[str, Any]) -> None:
+        self.lab = lab
+        self.names = names
+        self.engine = lab.open(roles=())
+
+    def plant(self, statements: str) -> None:
+        """Change what nobody may change; `{name}` stands for an id of `names`."""
+        self.lab.rows("alter table flowledger.event disable trigger user")
+        for statement in statements.format(**self.names).split(";"):
+            self.lab.rows(statement)
+
+    def differences(self, task: UUID | None = None) -> list[Difference]:
+        """What verification finds."""
+        return list(self.engine.verify(task))

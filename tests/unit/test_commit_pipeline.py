@@ -1,0 +1,89 @@
+"""Commits here and beside: what came of them is told where it is asked for."""
+
+from __future__ import annotations
+
+from threading import Event, Thread, current_thread, main_thread
+
+import pytest
+
+from flowledger.engine.errors import LeadershipLost
+from flowledger.engine.ports.coordinator import Commit
+from flowledger.engine.runtime.coordinator.commit_batch import Batch
+from flowledger.engine.runtime.coordinator.commit_pipeline import Committer
+from support.engines import PATIENCE
+
+COMMIT = Commit(epoch=1, old=0, new=1)
+
+
+def refuse(_: Commit) -> None:
+    raise LeadershipLost("another leads")
+
+
+@pytest.mark.parametrize("way", ["here", "beside"])
+def test_a_refusal_is_raised_where_the_outcome_is_asked_for(way: str) -> None:
+    under_way = getattr(Committer(refuse), way)(Batch(), COMMIT)
+
+    with pytest.raises(LeadershipLost):
+        under_way.outcome.result(PATIENCE)
+
+
+def test_what_is_sent_here_is_stored_when_it_returns() -> None:
+    sent: list[Commit] = []
+
+    under_way = Committer(sent.append).here(Batch(), COMMIT)
+
+    assert sent == [COMMIT]
+    assert under_way.outcome.done()
+
+
+def test_what_is_sent_beside_goes_one_after_the_other_in_another_thread() -> None:
+    may_go = Event()
+    order: list[object] = []
+
+    def send(commit: Commit) -> None:
+        assert may_go.wait(PATIENCE)
+        assert current_thread() is not main_thread()
+        order.append(commit)
+
+    committer = Committer(send)
+    first = committer.beside(Batch(), COMMIT)
+    committer.after(lambda: order.append("after"))
+    second = committer.beside(Batch(), COMMIT)
+    assert not first.outcome.done()
+    may_go.set()
+
+    second.outcome.result(PATIENCE)
+    assert order == [COMMIT, "after", COMMIT]
+
+
+def test_a_commit_that_is_never_answered_does_not_hold_up_the_end_of_the_process() -> None:
+    waited_for: list[bool] = []
+    committer = Committer(lambda _: waited_for.append(not current_thread().daemon))
+
+    committer.beside(Batch(), COMMIT).outcome.result(PATIENCE)
+
+    assert waited_for == [False]
+
+
+def test_its_thread_ends_when_it_is_closed() -> None:
+    threads: list[Thread] = []
+    committer = Committer(lambda _: threads.append(current_thread()))
+    committer.beside(Batch(), COMMIT).outcome.result(PATIENCE)
+
+    committer.close()
+
+    threads[0].join(PATIENCE)
+    assert not threads[0].is_alive()
+
+
+def test_what_is_done_after_a_commit_and_fails_stops_no_commit() -> None:
+    def fail() -> None:
+        raise ValueError("odd")
+
+    sent: list[Commit] = []
+    committer = Committer(sent.append)
+    committer.after(fail)
+
+    committer.beside(Batch(), COMMIT).outcome.result(PATIENCE)
+
+    assert sent == [COMMIT]

@@ -1,0 +1,171 @@
+"""Between events and rows of the log: what is refused, and where it is said to lie."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from datetime import timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eventsourcing.cipher import AESCipher
+from eventsourcing.compressor import ZlibCompressor
+from eventsourcing.persistence import Notification, StoredEvent
+from eventsourcing.utils import Environment
+
+from flowledger.engine.errors import LogCorrupt, UnstorableEvent
+from flowledger.engine.events import registry as upcasts
+from flowledger.engine.events.step import StepCompleted
+from flowledger.engine.events.task import TaskStarted
+from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper, length_of, read
+from flowledger.engine.store.log.recorder import event_arrays
+from support.builders import NOON, TASK, event
+
+PLACE = f"the event at version 2 of stream {TASK}"
+MAPPER = LedgerMapper()
+
+
+def cipher() -> AESCipher:
+    return AESCipher(Environment(env={"CIPHER_KEY": AESCipher.create_key(32)}))
+
+
+def fields_of(state: bytes) -> dict[str, Any]:
+    """All fields of a payload as JSON has them."""
+    head: dict[str, Any] = {}
+    if begins := length_of(state):
+        read(state, head)
+    found: dict[str, Any] = json.loads(json.dumps(head, default=str)) | json.loads(state[begins:])
+    return found
+
+
+def stored(topic: str = "task.started", **changed: Any) -> LedgerEvent:
+    fields = fields_of(MAPPER.to_stored_event(event(TaskStarted, 2)).state)
+    kept = {name: value for name, value in {**fields, **changed}.items() if value is not ...}
+    return row(json.dumps(kept).encode(), topic)
+
+
+def row(state: bytes, topic: str = "task.started") -> LedgerEvent:
+    return LedgerEvent(TASK, 2, topic, state, TASK)
+
+
+HEAD = MAPPER.to_stored_event(event(TaskStarted, 2)).state[:25]
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        pytest.param(stored("task.exploded"), "unknown 'task.exploded'", id="an unknown topic"),
+        pytest.param(stored(schema_version=2), "version 2 of task.started", id="a future version"),
+        pytest.param(stored(schema_version="x"), "cannot be read", id="a version of words"),
+        pytest.param(LedgerEvent(TASK, 2, "task.started", stored().state), "task_id", id="no task"),
+        pytest.param(stored(namespace=...), "namespace", id="a missing field"),
+        pytest.param(stored(colour="red"), "colour", id="a field that is not known"),
+        pytest.param(stored(occurred_at="noon"), "occurred_at", id="a broken value"),
+        pytest.param(row(b"{"), "cannot be read", id="no JSON"),
+        pytest.param(row(b""), "cannot be read", id="nothing"),
+        pytest.param(row(b"[1]"), "cannot be read", id="a list"),
+        pytest.param(row(b"null"), "cannot be read", id="null"),
+        pytest.param(row(b"\xff"), "cannot be read", id="bytes"),
+        pytest.param(row(HEAD[:-1]), "its head has 24 bytes of 25", id="half a head"),
+        pytest.param(row(b"\2" + HEAD[1:]), "its head has 25 bytes of 41", id="a short one"),
+        pytest.param(row(HEAD), "cannot be read", id="a head without a text"),
+        pytest.param(row(HEAD + stored().state), "say the same field", id="a field said twice"),
+        pytest.param(row(HEAD[:17] + b"\x7f" * 8 + b"{}"), "microseconds from 1970", id="no time"),
+        pytest.param(row(b"\3" + HEAD[1:] + b"{}"), "cannot be read", id="a head of another kind"),
+    ],
+)
+def test_what_is_no_event_is_refused_by_its_place(broken: StoredEvent, why: str) -> None:
+    with pytest.raises(LogCorrupt) as caught:
+        MAPPER.to_domain_event(broken)
+
+    assert str(caught.value).startswith(PLACE)
+    assert why in str(caught.value)
+
+
+def test_the_position_is_named_where_it_is_known() -> None:
+    notified = Notification(TASK, 2, "task.exploded", b"{}", 71)
+
+    with pytest.raises(LogCorrupt, match=f"position 71, version 2 of stream {TASK}"):
+        MAPPER.to_domain_event(notified)
+
+
+@pytest.mark.parametrize(
+    "mapper",
+    [
+        pytest.param(LedgerMapper(compressor=ZlibCompressor()), id="compressed"),
+        pytest.param(LedgerMapper(cipher=cipher()), id="encrypted"),
+        pytest.param(LedgerMapper(ZlibCompressor(), cipher()), id="both"),
+    ],
+)
+@pytest.mark.parametrize("state", [b"", b"x", b"\0" * 50, zlib.compress(b"{}")[:-3]])
+def test_a_broken_payload_is_refused_however_it_is_encoded(
+    mapper: LedgerMapper, state: bytes
+) -> None:
+    with pytest.raises(LogCorrupt, match=f"version 2 of stream {TASK}"):
+        mapper.to_domain_event(row(state))
+
+
+def test_what_another_key_encrypted_is_refused() -> None:
+    secret = LedgerMapper(cipher=cipher()).to_stored_event(event(TaskStarted, 2))
+
+    with pytest.raises(LogCorrupt, match="cannot be read"):
+        LedgerMapper(cipher=cipher()).to_domain_event(secret)
+
+
+def test_a_secret_shows_in_no_encrypted_row() -> None:
+    secret = event(StepCompleted, 3, step="a", result={"card": "4111111111111111"})
+
+    assert b"4111" in MAPPER.to_stored_event(secret).state
+    assert b"4111" not in LedgerMapper(cipher=cipher()).to_stored_event(secret).state
+
+
+def test_only_events_of_the_engine_are_stored() -> None:
+    with pytest.raises(TypeError, match="Path is not an event of the engine"):
+        MAPPER.to_stored_event(Path())
+
+
+@pytest.mark.parametrize("value", [object(), {1: 2}, 2**64, {"a": {1, 2}}, "\ud800"])
+def test_what_is_no_json_is_refused(value: object) -> None:
+    with pytest.raises(UnstorableEvent):
+        MAPPER.to_stored_event(event(StepCompleted, 3, step="a", result=value))
+
+
+def test_a_time_keeps_its_microseconds_and_its_instant() -> None:
+    there = NOON.replace(microsecond=123_456).astimezone(timezone(timedelta(hours=5, minutes=45)))
+    told = event(TaskStarted, 2).model_copy(update={"occurred_at": there})
+
+    read = MAPPER.to_domain_event(MAPPER.to_stored_event(told))
+
+    assert read.occurred_at == there
+    assert read.occurred_at.microsecond == 123_456
+
+
+def test_an_old_shape_is_upgraded_on_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = MAPPER.to_stored_event(event(StepCompleted, 3, step="a", result=1))
+    renames = {("step.completed", 1): lambda fields: {**fields, "result": [fields["result"]]}}
+    monkeypatch.setattr(StepCompleted, "current_version", 2)
+    monkeypatch.setattr(upcasts.upcast, "__defaults__", (renames,))
+
+    read = MAPPER.to_domain_event(old)
+
+    assert isinstance(read, StepCompleted)
+    assert (read.result, read.schema_version) == ([1], 2)
+
+
+def test_what_the_reader_knows_is_not_written() -> None:
+    told = event(TaskStarted, 2).model_copy(update={"correlation_id": str(TASK)})
+
+    stored = MAPPER.to_stored_event(told)
+
+    assert fields_of(stored.state).keys() == {"event_id", "occurred_at", "namespace", "template"}
+    assert MAPPER.to_domain_event(stored) == told
+
+
+@pytest.mark.parametrize("mapper", [MAPPER, LedgerMapper(ZlibCompressor())])
+def test_columns_are_the_rows_turned_around(mapper: LedgerMapper) -> None:
+    events = [event(TaskStarted, 2), event(StepCompleted, 3, step="a", result=[1])]
+
+    rows = event_arrays([mapper.to_stored_event(one) for one in events])
+
+    assert [column.data for column in mapper.columns(events)] == [column.data for column in rows]

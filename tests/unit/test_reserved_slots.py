@@ -1,0 +1,66 @@
+"""Who is left a slot, and for how long."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from flowledger.engine.domain.limits.concurrency import AGAIN_SECONDS, LEFT_SECONDS, Elder, Elders
+from support.builders import NOON
+from support.sql_calls import new_id
+
+TURN = 100.0
+FIRST, SECOND = (Elder("k", new_id(), turn) for turn in (10.0, 20.0))
+
+
+def after(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def elders() -> Elders:
+    found = Elders()
+    found.know([FIRST, SECOND], NOON)
+    return found
+
+
+def test_the_only_free_slot_is_left_to_who_waited_longer(elders: Elders) -> None:
+    assert elders.take("k", TURN, 1, NOON)
+    assert elders.take("k", TURN, 1, after(LEFT_SECONDS / 2)), "it is the same slot still"
+
+
+def test_no_more_slots_are_left_than_there_are_who_waited_longer(elders: Elders) -> None:
+    assert elders.take("k", TURN, 2, NOON)
+    assert not elders.take("k", TURN, 3, NOON)
+
+
+def test_nothing_is_left_to_who_waits_for_something_else_or_not_longer(elders: Elders) -> None:
+    assert not elders.take("other", TURN, 1, NOON)
+    assert not elders.take("k", FIRST.turn, 1, NOON)
+    assert not elders.take("k", FIRST.turn + 0.5, 1, NOON), "they are not told apart"
+
+
+def test_who_does_not_come_is_not_waited_for_again_at_once(elders: Elders) -> None:
+    elders.know([FIRST], NOON)
+    assert elders.take("k", TURN, 1, NOON)
+
+    later = after(LEFT_SECONDS)
+    elders.know([FIRST], later)
+
+    assert not elders.take("k", TURN, 1, later)
+    again = after(AGAIN_SECONDS)
+    elders.know([FIRST], again)
+    assert elders.take("k", TURN, 1, again)
+
+
+def test_when_one_does_not_come_the_next_is_waited_for(elders: Elders) -> None:
+    assert elders.take("k", TURN, 1, NOON)
+    assert elders.take("k", TURN, 1, after(LEFT_SECONDS))
+    assert not elders.take("k", TURN, 1, after(2 * LEFT_SECONDS))
+
+
+def test_who_waits_no_more_is_left_nothing(elders: Elders) -> None:
+    elders.know([], NOON)
+
+    assert not elders.take("k", TURN, 1, NOON)

@@ -1,0 +1,41 @@
+"""The queueing of a step that had to wait says for what, and since when; nothing else does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.limits.demand import Demand
+from flowledger.engine.domain.limits.wait_queue import Waiter, let_go
+from flowledger.engine.domain.machine.task_run import Hold
+from flowledger.engine.events.step import StepEnqueued
+from flowledger.engine.events.task import TaskContinued
+from flowledger.engine.store.log.event_mapper import LedgerMapper
+from support.builders import NOON, TASK, event
+
+SINCE = NOON - timedelta(seconds=9)
+WAITER = Waiter(
+    1.0, step_id(TASK, "a"), TASK, "a", SINCE, Hold("rate", "k"), Demand(TASK, None, (), ())
+)
+
+
+def test_only_the_step_that_waited_is_told() -> None:
+    mine, other = event(StepEnqueued, step="a"), event(StepEnqueued, step="b")
+    continued = event(TaskContinued)
+
+    told, *others = let_go([mine, other, continued], WAITER)
+
+    assert isinstance(told, StepEnqueued)
+    assert (told.held_by, told.held_since) == ("rate", SINCE)
+    assert told.model_copy(update={"held_by": None, "held_since": None}) == mine
+    assert others == [other, continued]
+
+
+def test_the_payload_of_a_step_that_did_not_wait_says_nothing_of_it() -> None:
+    mapper = LedgerMapper()
+    mine = event(StepEnqueued, step="a")
+
+    (told,) = let_go([mine], WAITER)
+
+    assert b"held" not in mapper.to_stored_event(mine).state
+    assert mapper.to_domain_event(mapper.to_stored_event(told)) == told
