@@ -327,8 +327,8 @@ def _copy(
 def _settle(connection: psycopg.Connection, workers: Sequence[UUID]) -> None:
     """What the rows imply: counters, positions, statistics, workers that hold what runs."""
     for worker in workers:
-        connection.execute("select flowledger.renew_worker(%s, 'bench', 1, 86400)", (worker,))
-    connection.execute("select flowledger.recount_tally()")
+        connection.execute("select flowledger.heartbeat_worker(%s, 'bench', 1, 86400)", (worker,))
+    connection.execute("select flowledger.recount()")
     connection.execute(
         "update flowledger.shard set position ="
         " (select coalesce(max(notification_id), 0) from flowledger.event)"

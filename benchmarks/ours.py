@@ -33,7 +33,7 @@ select count(*) filter (where topic = any('{task.completed,task.failed}')), max(
 from flowledger.event where notification_id > %s
 """
 NO_READINESS = """
-create or replace function flowledger.store_steps(p_rows json, p_shard integer default 0)
+create or replace function flowledger.upsert_steps(p_rows json, p_shard integer default 0)
 returns void language plpgsql as 'begin return; end'
 """
 LATENCIES = """

@@ -43,7 +43,7 @@ MISHAPS: Mapping[Mishap, str] = MappingProxyType(
         "killed": "before each of which the process is killed",
     }
 )
-ROLE = "select flowledger.projection_role(%s)"
+ROLE = "select flowledger.ensure_projection_role(%s)"
 ENTER = sql.SQL("set local search_path = {schema}, pg_temp; set local role {role}")
 
 Rows = list[TupleRow]

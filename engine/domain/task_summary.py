@@ -1,6 +1,6 @@
 """A task in three words and a number, from counts alone.
 
-`flowledger.task_words` in SQL computes the same from the same counts.
+`flowledger.task_summary_words` in SQL computes the same from the same counts.
 
 What the words answer: is anything to be done, what should be done about it, and is anything wrong?
 A step that ended in error is wrong however many attempts its policy had left, a cancelled step

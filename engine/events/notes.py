@@ -19,7 +19,8 @@ from flowledger.engine.events.base import Event
 class TaskNote(Event):
     """Somebody noted something about a task. `actor` says who, `reason` perhaps why."""
 
-    actor: str = Field(min_length=1)  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
+    # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
+    actor: str = Field(min_length=1)
     task_id: UUID
     namespace: str
     template: str

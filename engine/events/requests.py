@@ -18,7 +18,8 @@ from flowledger.engine.events.base import TaskEvent
 class TaskRequest(TaskEvent):
     """Somebody asks for something about a task. `reason` says why, `actor` who."""
 
-    actor: str = Field(min_length=1)  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
+    # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
+    actor: str = Field(min_length=1)
     reason: str = Field(min_length=1)
 
 

@@ -33,10 +33,10 @@ from flowledger.engine.store.log.recorder import (
     LedgerRecorder,
 )
 
-FACTS = "select * from flowledger.shard_facts(%s, %s, %s, %s, %b)"
+FACTS = "select * from flowledger.facts_of_shard(%s, %s, %s, %s, %b)"
 TOPICS = TextArray(FACT_TOPICS)
 MOST_ELDERS = 16  # of a limit, between two looks
-PASSED = "select flowledger.passed_facts(%s, %s, %s, %b)"
+PASSED = "select flowledger.last_safe_position(%s, %s, %s, %b)"
 
 
 class PostgresLedger:
@@ -63,7 +63,7 @@ class PostgresLedger:
         """Become or stay the leader; None while another is."""
         asked = self._clock.asking()
         row = self._one(
-            "select * from flowledger.lead_shard(%s, %s, %s, %s)",
+            "select * from flowledger.acquire_shard_lease(%s, %s, %s, %s)",
             (self._shard, leader, lease_seconds, self._shards),
         )
         if row is None:
@@ -74,7 +74,7 @@ class PostgresLedger:
 
     def resign(self, epoch: int) -> None:
         """Let another lead at once."""
-        self._one("select flowledger.resign_shard(%s, %s)", (self._shard, epoch))
+        self._one("select flowledger.release_shard_lease(%s, %s)", (self._shard, epoch))
 
     def facts(self, after: int, limit: int) -> Sequence[Recorded | Unreadable]:
         """Facts behind a position, in order. One that cannot be read keeps its place among them."""
@@ -109,7 +109,7 @@ class PostgresLedger:
     def task_events(self, task_id: UUID, until: int) -> Sequence[TaskEvent]:
         """Its creation, its facts up to a position and all decisions about it, in order."""
         rows = self._all(
-            "select * from flowledger.decided_events(%s, %s, %s)",
+            "select * from flowledger.task_events_for_fold(%s, %s, %s)",
             (task_id, until, [TaskCreated.topic, *DECISION_TOPICS]),
         )
         events = (self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows)
@@ -126,10 +126,11 @@ class PostgresLedger:
         mine = (self._shard, self._shards)
         timers = self._all("select * from flowledger.due_timers(%s, %s, %s)", (limit, *mine))
         lost = self._all(
-            "select * from flowledger.lost_steps(%s, %s, %s, %s)", (limit, orphans, *mine)
+            "select * from flowledger.steps_of_dead_workers(%s, %s, %s, %s)",
+            (limit, orphans, *mine),
         )
         asked = self._clock.asking()
-        row = self._one("select * from flowledger.next_due(%s, %s)", mine)
+        row = self._one("select * from flowledger.next_timer(%s, %s)", mine)
         now, next_at = cast("tuple[datetime, datetime | None]", row)
         self._clock.observe(now, asked)
         return Due(
@@ -141,9 +142,9 @@ class PostgresLedger:
 
     def unqueued(self, limit: int) -> Sequence[tuple[UUID, str]]:
         """Steps that should be queued and may not be; forgets workers and rates on the way."""
-        self._one("select flowledger.forget_workers(), flowledger.forget_rates()", ())
+        self._one("select flowledger.delete_dead_workers(), flowledger.forget_rates()", ())
         rows = self._all(
-            "select * from flowledger.unqueued_steps(%s, %s, %s)",
+            "select * from flowledger.missing_queue_rows(%s, %s, %s)",
             (limit, self._shard, self._shards),
         )
         return cast("list[tuple[UUID, str]]", rows)
@@ -153,7 +154,7 @@ class PostgresLedger:
     ) -> Sequence[tuple[UUID, str]]:
         """Queued steps of these that nobody has claimed; what would be claimed last comes first."""
         rows = self._all(
-            "select * from flowledger.queued_steps_of(%s, %s, %s, %s, %s)",
+            "select * from flowledger.unclaimed_steps_of(%s, %s, %s, %s, %s)",
             (UuidArray(templates), TextArray(systems), limit, self._shard, self._shards),
         )
         return cast("list[tuple[UUID, str]]", rows)
@@ -161,7 +162,7 @@ class PostgresLedger:
     def submissions(self, limit: int) -> Sequence[TaskCreated | Unreadable]:
         """Tasks left by applications in transactions of their own, oldest first."""
         rows = self._all(
-            "select * from flowledger.left_submissions(%s, %s, %s)",
+            "select * from flowledger.pending_submissions(%s, %s, %s)",
             (limit, self._shard, self._shards),
         )
         return [self._left(*row) for row in rows]
@@ -204,7 +205,7 @@ class PostgresLedger:
     def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[Kept]]:
         """How many slots of these keys are in use, 0 included, and every circuit."""
         rows = self._all("select * from flowledger.slots_in_use(%s)", (TextArray(keys),))
-        row = self._one("select flowledger.circuits_now()::text", ())
+        row = self._one("select flowledger.circuits()::text", ())
         stored = cast("tuple[str | None]", row)[0]
         return dict(cast("list[tuple[str, int]]", rows)), circuits_of(orjson.loads(stored or "[]"))
 
@@ -213,7 +214,7 @@ class PostgresLedger:
         if self._shards == 1 or not turns:
             return ()
         rows = self._all(
-            "select * from flowledger.elders(%s, %s::float8[], %s, %s, %s)",
+            "select * from flowledger.older_waiters(%s, %s::float8[], %s, %s, %s)",
             (TextArray([*turns]), [*turns.values()], MOST_ELDERS, self._shard, self._shards),
         )
         return [Elder(*row) for row in rows]
@@ -264,7 +265,7 @@ COMMIT = (
     " %s::uuid[], %s::uuid[], %s::json, %s::json, %s::json, %s::uuid[], %s::json, %s::bigint[],"
     " %s::boolean, %s::json)"
 )
-LIMITS = "select flowledger.limits_in_use(%s, %s)::text"
+LIMITS = "select flowledger.load_limits(%s, %s)::text"
 
 
 def _json(rows: Sequence[dict[str, Any]]) -> str | None:

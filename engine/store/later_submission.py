@@ -31,7 +31,7 @@ WHICH_DATABASE = """
 """
 # The connection is the caller's, with any encoding: what is not ASCII is sent as bytes.
 SUBMIT_LATER = (
-    "select * from flowledger.submit_later("
+    "select * from flowledger.submit_in_callers_transaction("
     "(select array_agg(convert_from(i.identity, 'UTF8') order by i.n)"
     " from unnest(%b) with ordinality as i (identity, n)), %b, %b, %b, %b)"
 )
@@ -46,7 +46,8 @@ class WhichDatabase(NamedTuple):
 
 
 class LaterSubmission:
-    """Tasks to store on a caller's connection; `given` are the arguments of `submit_later`."""
+    """Tasks to store on a caller's connection; `given` are the arguments of
+    `submit_in_callers_transaction`."""
 
     def __init__(
         self, given: tuple[Any, ...], created: Sequence[TaskCreated], *, only_new: bool

@@ -88,7 +88,7 @@ def circuit_fields(circuit: Circuit | None) -> Json:
 
 
 def state_of(stored: Json) -> GateState:
-    """What flowledger.limits_in_use returned."""
+    """What flowledger.load_limits returned."""
     holders: dict[str, list[str]] = stored["holders"] or {}
     expected: dict[str, str] = stored["expected"] or {}
     return GateState(

@@ -26,16 +26,16 @@ from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.pool import Connection
 from flowledger.engine.store.limit_json import circuits_of, demand_of_json
 
-SHARD = "select * from flowledger.shard_standing(%s)"
-QUEUE = "select * from flowledger.queue_standing(%s, %s::int)"
-HELD = "select * from flowledger.find_held_steps(%s, %s::int)"
-WORKERS = "select * from flowledger.worker_standing(%s, %s)"
+SHARD = "select * from flowledger.shard_status(%s)"
+QUEUE = "select * from flowledger.queue_status(%s, %s::int)"
+HELD = "select * from flowledger.waiting_steps_of_task(%s, %s::int)"
+WORKERS = "select * from flowledger.worker_status(%s, %s)"
 HOLDERS = "select * from flowledger.slot_holders(%b, %s::int)"
 IN_USE = "select * from flowledger.slots_in_use(%b)"
-EXPECTED = "select * from flowledger.expected_at(%b)"
-CIRCUITS = "select flowledger.circuits_now()"
+EXPECTED = "select * from flowledger.rate_next_at(%b)"
+CIRCUITS = "select flowledger.circuits()"
 PARKED = "select * from flowledger.parked_now(%s)"
-PROJECTIONS = "select * from flowledger.projections_behind(%s::bigint, %s)"
+PROJECTIONS = "select * from flowledger.lagging_projections(%s::bigint, %s)"
 
 
 def surroundings_of(

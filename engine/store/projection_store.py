@@ -16,8 +16,8 @@ from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.errors import PROJECTION_REFUSED, translated
 from flowledger.engine.store.connection.pool import Pool
 
-INLINE = "select * from flowledger.inline_status(%s, %b)"
-REACHED = "select flowledger.projection_reached(%s, %b)"
+INLINE = "select * from flowledger.inline_model_status(%s, %b)"
+REACHED = "select flowledger.projection_position(%s, %b)"
 
 
 class PostgresProjections:
@@ -40,29 +40,32 @@ class PostgresProjections:
 
     def head(self) -> int:
         """The last position of the log."""
-        return self._one("select flowledger.log_head()") or 0
+        return self._one("select flowledger.last_position()") or 0
 
     def pause(self, name: str, *, paused: bool) -> int:
         """Let it stand still, or go on; how many generations that concerns."""
-        return self._one("select flowledger.pause_projection(%s, %s)", (name, paused)) or 0
+        return self._one("select flowledger.set_projection_paused(%s, %s)", (name, paused)) or 0
 
     def rebuild(self, name: str) -> int | None:
         """Build it anew beside what serves; the generation, None: there is none of the name."""
-        made: int | None = self._one("select flowledger.rebuild_projection(%s)", (name,))
+        made: int | None = self._one("select flowledger.start_rebuild(%s)", (name,))
         return made
 
     def rebuild_tasks(self, name: str, task: UUID | None, template: UUID | None) -> int:
         """Build the rows of a task, or of a template's tasks, anew in place; the rebuild's id."""
-        return self._one("select flowledger.ask_rebuild(%s, %s, %s)", (name, task, template)) or 0
+        return (
+            self._one("select flowledger.request_task_rebuild(%s, %s, %s)", (name, task, template))
+            or 0
+        )
 
     def rebuild_state(self, rebuild: int) -> tuple[str, int, str | None]:
         """The state of such a rebuild, how many tasks are done, and its error."""
-        rows = self._all("select * from flowledger.rebuild_state(%s)", (rebuild,))
+        rows = self._all("select * from flowledger.task_rebuild_state(%s)", (rebuild,))
         return rows[0] if rows else ("cancelled", 0, "there is no such rebuild")
 
     def cancel_rebuild(self, name: str) -> int:
         """Give up what is being built; how many."""
-        return self._one("select flowledger.cancel_rebuild(%s)", (name,)) or 0
+        return self._one("select flowledger.cancel_rebuilds(%s)", (name,)) or 0
 
     def parked(self, name: str) -> Sequence[ParkedEvent]:
         """What was put aside, in the order of the log."""
@@ -71,7 +74,7 @@ class PostgresProjections:
 
     def want_parked(self, name: str, wanted: str, task: UUID | None, position: int | None) -> int:
         """Ask that parked events are retried or dropped; how many."""
-        query = "select flowledger.want_parked(%s, %s, %s, %s)"
+        query = "select flowledger.request_parked_action(%s, %s, %s, %s)"
         return self._one(query, (name, wanted, task, position)) or 0
 
     def remove(self, name: str) -> bool:

@@ -52,7 +52,7 @@ class PostgresRoster:
         """Say that the process is there for so long and leads these shards; see who else is."""
         asked = self._clock.asking()
         ((now,),) = self._all(
-            "select flowledger.renew_coordinator(%s, %s, %s, %s)",
+            "select flowledger.heartbeat_coordinator(%s, %s, %s, %s)",
             (process, socket.gethostname(), os.getpid(), lease_seconds),
         )
         self._clock.observe(cast("datetime", now), asked)
@@ -66,7 +66,7 @@ class PostgresRoster:
 
     def leave(self, process: UUID) -> None:
         """The process takes no share any more."""
-        self._all("select flowledger.retire_coordinator(%s)", (process,))
+        self._all("select flowledger.deregister_coordinator(%s)", (process,))
 
     def shards(self) -> Sequence[ShardRow]:
         """The shards, by number."""
@@ -79,7 +79,7 @@ class PostgresRoster:
         Raises ShardsBehind where facts are left that are not decided on.
         """
         try:
-            self._all("select flowledger.set_shards(%s, %b)", (shards, TextArray(FACT_TOPICS)))
+            self._all("select flowledger.set_shard_count(%s, %b)", (shards, TextArray(FACT_TOPICS)))
         except psycopg.Error as error:
             if error.sqlstate == FACTS_LEFT:
                 raise ShardsBehind(str(error.diag.message_primary)) from error

@@ -45,9 +45,9 @@ from flowledger.engine.store.live_state import surroundings_of
 from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder, event_arrays
 
-TASK = "select * from flowledger.find_task(%s)"
-STEPS = "select * from flowledger.find_steps(%s)"
-POSITION = "select flowledger.shard_position(%s)"
+TASK = "select * from flowledger.task_row(%s)"
+STEPS = "select * from flowledger.step_rows(%s)"
+POSITION = "select flowledger.shard_position_of_task(%s)"
 HISTORY = (
     "select notification_id, recorded_at,"
     " originator_id, originator_version, topic, state, task_id"
@@ -56,13 +56,13 @@ HISTORY = (
 LAST = (
     "select notification_id, recorded_at,"
     " originator_id, originator_version, topic, state, task_id"
-    " from flowledger.last_events(%b, %s::bigint)"
+    " from flowledger.last_event_of_streams(%b, %s::bigint)"
 )
 
 
 SUBMIT = "select * from flowledger.submit_tasks(%b, %b, %b, %b, %b)"
-REQUEST = "select flowledger.append_facts(%b, %b, %b, %b, %b, %b, 'fact')"
-NOTE = "select flowledger.append_facts(%b, %b, %b, %b, %b, %b, 'note')"
+REQUEST = "select flowledger.append_per_stream(%b, %b, %b, %b, %b, %b, 'fact')"
+NOTE = "select flowledger.append_per_stream(%b, %b, %b, %b, %b, %b, 'note')"
 
 
 class PostgresTasks:
@@ -113,7 +113,7 @@ class PostgresTasks:
         """
         stored = self._mapper.to_stored_event(event)
         rows = self._all(
-            "select flowledger.pause_template(%s, %s, %s, %b, %s)",
+            "select flowledger.set_template_paused(%s, %s, %s, %b, %s)",
             (
                 *(template_id, isinstance(event, TemplatePaused)),
                 *(stored.topic, stored.state, stored.encoding),
@@ -155,7 +155,7 @@ class PostgresTasks:
 
     def known(self, task_id: UUID) -> bool:
         """Whether the task was submitted, be it seen by the coordinator or not."""
-        rows = self._all("select flowledger.is_known_task(%s)", (task_id,))
+        rows = self._all("select flowledger.task_exists(%s)", (task_id,))
         return bool(rows[0][0])
 
     def history(self, task_id: UUID) -> Sequence[Recorded]:
@@ -175,7 +175,7 @@ class PostgresTasks:
 
     def ended(self, tasks: Sequence[UUID]) -> Sequence[UUID]:
         """Those of the tasks that have ended."""
-        rows = self._all("select flowledger.ended_tasks(%b)", (UuidArray(tasks),))
+        rows = self._all("select flowledger.which_ended(%b)", (UuidArray(tasks),))
         return [row[0] for row in rows]
 
     def surroundings(self, task_id: UUID) -> tuple[Snapshot, Surroundings]:
@@ -207,7 +207,7 @@ class PostgresTasks:
 
     def created(self, tasks: Sequence[UUID]) -> Mapping[UUID, TaskCreated]:
         """The first event of those of the tasks that a coordinator can decide about."""
-        rows = self._all("select * from flowledger.created_tasks(%b)", (UuidArray(tasks),))
+        rows = self._all("select * from flowledger.task_created_events(%b)", (UuidArray(tasks),))
         events = (self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows)
         return {event.task_id: event for event in events if isinstance(event, TaskCreated)}
 
@@ -249,7 +249,7 @@ class PostgresTasks:
 
     def answers(self, requests: Sequence[UUID]) -> Mapping[UUID, Answer]:
         """What was answered to those of the requests that were."""
-        rows = self._all("select * from flowledger.answered_requests(%b)", (UuidArray(requests),))
+        rows = self._all("select * from flowledger.request_answers(%b)", (UuidArray(requests),))
         events = (self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows)
         return {event.request: event for event in events if isinstance(event, Answer)}
 

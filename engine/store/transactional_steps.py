@@ -1,14 +1,16 @@
 """Transactional steps: what a handler writes and the completion of its step are one commit.
 
 Protocol. A handler is lent a cursor in a transaction that is open. When it returns, whatever its
-rows put off to the end of the transaction is done, then `complete_step` releases the queue row and
-appends the completion, and the transaction commits: these are one message to the server, so the
-lock of the log, which is taken last, is held for no answer of ours and over no code of the user's.
+rows put off to the end of the transaction is done, then `complete_transactional_step` releases the
+queue row and appends the completion, and the transaction commits: these are one message to the
+server, so the lock of the log, which is taken last, is held for no answer of ours and over no code
+of the user's.
 
 What can go wrong.
-- The step is another's by now: `complete_step` refuses, everything is rolled back.
+- The step is another's by now: `complete_transactional_step` refuses, everything is rolled back.
 - The handler ended the transaction: its connection and its cursor refuse that; where it found
-  another way, the mark that was set for the transaction is gone, and `complete_step` refuses.
+  another way, the mark that was set for the transaction is gone, and `complete_transactional_step`
+  refuses.
 - The handler closed the connection, or left it in the middle of something, or the server ended the
   session: nothing is stored, and the attempt has failed, like any other.
 - The connection is lost on the way to the commit: nobody knows whether it is stored. The log is
@@ -64,7 +66,7 @@ BEGIN: LiteralString = """
 COMPLETE: LiteralString = """
     set constraints all immediate;
     set local lock_timeout = 0;
-    select flowledger.complete_step(%s, %s, %s, %s, %s, %s);
+    select flowledger.complete_transactional_step(%s, %s, %s, %s, %s, %s);
     commit
 """
 # All of `discard all` but the statements that psycopg prepared, and believes to be there.
@@ -213,7 +215,7 @@ class PostgresTransactions:
 
     def _is_recorded(self, stored: LedgerEvent) -> bool:
         """Whether the completion is in the log; False also where the log cannot be asked."""
-        query = "select flowledger.is_recorded(%s, %s)"
+        query = "select flowledger.confirm_recorded(%s, %s)"
         try:
             with translated(), self._pool.connection() as connection:
                 row = connection.execute(query, (stored.originator_id, stored.state)).fetchone()

@@ -27,19 +27,19 @@ from flowledger.engine.store.limit_json import circuits_of
 from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
 
-TASKS = "select * from flowledger.tasks_after(%s, %s)"
-EVENTS = "select * from flowledger.events_of_tasks(%b)"
+TASKS = "select * from flowledger.next_tasks(%s, %s)"
+EVENTS = "select * from flowledger.events_in_task_ranges(%b)"
 ROWS = "select * from flowledger.rows_of_tasks(%b)"
 OWNERS = "select * from flowledger.identity_owners(%b)"
 NOW = "select flowledger.clock()"
-KNOWN = "select flowledger.is_known_task(%s)"
-WALK = "select * from flowledger.streams_apart(%s, %s)"
-STREAMS = "select * from flowledger.events_of_streams(%b)"
+KNOWN = "select flowledger.task_exists(%s)"
+WALK = "select * from flowledger.other_streams(%s, %s)"
+STREAMS = "select * from flowledger.stream_events(%b)"
 TEMPLATES = "select * from flowledger.rows_of_templates(%b)"
-CIRCUITS = "select flowledger.circuits_now()::text"
-SHARDS = "select * from flowledger.shards_now()"
-STRAYS = "select * from flowledger.stray_rows()"
-MISCOUNTS = "select * from flowledger.miscounts()"
+CIRCUITS = "select flowledger.circuits()::text"
+SHARDS = "select * from flowledger.shard_positions()"
+STRAYS = "select * from flowledger.orphan_rows()"
+MISCOUNTS = "select * from flowledger.counter_mismatches()"
 IDS = frozenset({"task_id", "template_id", "step_id", "worker_id"})
 TIMES = frozenset({"created_at", "ended_at", "due_at"})
 

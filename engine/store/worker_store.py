@@ -27,18 +27,18 @@ from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper, 
 
 COMPLETIONS = (StepCompleted, StepCompletedManually)
 CLAIM = "select * from flowledger.claim_steps(%s, %b, %s::int, %s)"
-REPORT = "select flowledger.report_facts(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+REPORT = "select flowledger.report_outcomes(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 EXCHANGE = (
-    "select * from flowledger.exchange_steps(%s, %b, %s::int, %b, %b, %b, %b, %b, %b, %b, %s)"
+    "select * from flowledger.report_and_claim(%s, %b, %s::int, %b, %b, %b, %b, %b, %b, %b, %s)"
 )
 LATEST = (
     "select originator_id, originator_version, topic, state, task_id"
-    " from flowledger.last_events(%b, 9223372036854775807)"
+    " from flowledger.last_event_of_streams(%b, 9223372036854775807)"
 )
-OUTRUN = "select flowledger.outrun_claims(%b, %b, %b, %b)"
-HELD = "select * from flowledger.held_steps(%s)"
-CREATED = "select * from flowledger.created_tasks(%b)"
-COMPLETED = "select * from flowledger.completed_steps(%b)"
+OUTRUN = "select flowledger.superseded_claims(%b, %b, %b, %b)"
+HELD = "select * from flowledger.claimed_steps(%s)"
+CREATED = "select * from flowledger.task_created_events(%b)"
+COMPLETED = "select * from flowledger.step_completed_events(%b)"
 CHECKPOINTED = "select * from flowledger.last_checkpoints(%b)"
 CHECKPOINT = "select * from flowledger.checkpoint_step(%s, %s, %s::int, %s, %s::bigint)"
 
@@ -74,7 +74,7 @@ class PostgresWorkboard:
         """Register the worker, or renew its lease."""
         asked = self._clock.asking()
         row = self._all(
-            "select flowledger.renew_worker(%s, %s, %s, %s, %b, %s::int)",
+            "select flowledger.heartbeat_worker(%s, %s, %s, %s, %b, %s::int)",
             (
                 *(worker, socket.gethostname(), os.getpid(), lease_seconds),
                 *(self._templates, self._places),
@@ -84,7 +84,7 @@ class PostgresWorkboard:
 
     def retire(self, worker: UUID) -> None:
         """Forget the worker; what it still holds counts as lost."""
-        self._all("select flowledger.retire_worker(%s)", (worker,))
+        self._all("select flowledger.deregister_worker(%s)", (worker,))
 
     def exchange(  # noqa: PLR0913 - one transaction, so one call
         self,
@@ -130,7 +130,7 @@ class PostgresWorkboard:
         """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
         details = [None if beat is None else beat.decode() for beat in beats.values()]
         rows = self._all(
-            "select * from flowledger.watch_steps(%s, %b, %s::text[])",
+            "select * from flowledger.check_claims(%s, %b, %s::text[])",
             (worker, UuidArray(list(beats)), details),
         )
         return {step: replace(Held(*row), at=moment(at)) for step, *row, at in rows}
@@ -150,12 +150,12 @@ class PostgresWorkboard:
 
     def isolate(self, worker: UUID, templates: Sequence[UUID]) -> bool:
         """Whether the worker shall take only steps that are to run alone, one at a time."""
-        query = "select flowledger.isolate_worker(%s, %b)"
+        query = "select flowledger.elect_isolated_worker(%s, %b)"
         return bool(self._all(query, (worker, UuidArray(templates)))[0][0])
 
     def wear(self, worker: UUID, *, worn_out: bool) -> None:
         """Note for people whether abandoned handlers keep the worker from claiming."""
-        self._all("select flowledger.wear_worker(%s, %s)", (worker, worn_out))
+        self._all("select flowledger.set_worker_saturated(%s, %s)", (worker, worn_out))
 
     def contexts(self, tasks: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
         """The contexts of tasks."""

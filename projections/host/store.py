@@ -50,7 +50,8 @@ LEAVE: LiteralString = """
     set local search_path = pg_catalog, pg_temp
 """
 MOVE: LiteralString = """
-    select flowledger.move_projection({name}, {generation}, {{epoch}}, {{old}}, {{new}});
+    select flowledger.advance_generation_position({name}, {generation}, {{epoch}}, {{old}},
+        {{new}});
     commit
 """
 """The names are those of a generation, the numbers in the inner braces those of a batch."""
@@ -88,18 +89,18 @@ class HostStore:
         """Say that the host is there for a lease, and see which are that run the same."""
         lease = self._settings.lease_seconds
         rows = self._all(
-            "select * from flowledger.attend_projections(%s, %s, %s, %s, %s)",
+            "select * from flowledger.heartbeat_projection_host(%s, %s, %s, %s, %s)",
             (host, socket.gethostname(), os.getpid(), lease, runs),
         )
         return [row[0] for row in rows]
 
     def leave(self, host: UUID) -> None:
         """The host is not there any more."""
-        self._all("select flowledger.leave_projections(%s)", (host,))
+        self._all("select flowledger.deregister_projection_host(%s)", (host,))
 
     def leases(self) -> Sequence[LeaseRow]:
         """Every generation that is not retired."""
-        rows = self._all("select * from flowledger.projection_leases()")
+        rows = self._all("select * from flowledger.generation_leases()")
         return [
             LeaseRow(Place(name, generation), version, state, leader, left)
             for name, generation, version, state, leader, left in rows
@@ -110,7 +111,7 @@ class HostStore:
 
         Raises ProjectionRefused where the server does not let it, or refuses the tables.
         """
-        query = "select flowledger.create_projection(%s, %s, %s, false, %s)"
+        query = "select flowledger.create_generation(%s, %s, %s, false, %s)"
         try:
             ((generation,),) = self._all(query, (name, version, tables, own_role))
         except (psycopg.Error, StatementRefused) as error:
@@ -121,25 +122,25 @@ class HostStore:
         """Become or stay the leader of a generation; None while another is."""
         lease = self._settings.lease_seconds
         rows = self._all(
-            "select * from flowledger.lead_projection(%s, %s, %s, %s)",
+            "select * from flowledger.acquire_generation_lease(%s, %s, %s, %s)",
             (place.name, place.generation, host, lease),
         )
         return Lead(*rows[0]) if rows else None
 
     def end_others(self, place: Place, epoch: int) -> None:
         """End the sessions of former leaders that are in the middle of a batch."""
-        self._all("select flowledger.end_batches(%s, %s, %s)", (*_key(place), epoch))
+        self._all("select flowledger.terminate_stale_batches(%s, %s, %s)", (*_key(place), epoch))
 
     def resign(self, place: Place, epoch: int) -> None:
         """Let another lead at once."""
-        self._all("select flowledger.resign_projection(%s, %s, %s)", (*_key(place), epoch))
+        self._all("select flowledger.release_generation_lease(%s, %s, %s)", (*_key(place), epoch))
 
     def swap(self, place: Place, epoch: int) -> bool:
         """Let a generation serve; False where it has not come as far as the one that does.
 
         Raises LeadershipLost, and ProjectionRefused where a view cannot change.
         """
-        query = "select flowledger.swap_projection(%s, %s, %s)"
+        query = "select flowledger.promote_generation(%s, %s, %s)"
         try:
             ((swapped,),) = self._all(query, (*_key(place), epoch))
         except (psycopg.Error, StatementRefused) as error:
@@ -148,12 +149,12 @@ class HostStore:
 
     def drop_retired(self, name: str) -> int:
         """Drop the tables of retired generations; how many were."""
-        ((dropped,),) = self._all("select flowledger.drop_projections(%s)", (name,))
+        ((dropped,),) = self._all("select flowledger.drop_retired_generations(%s)", (name,))
         return int(dropped)
 
     def failed(self, place: Place, epoch: int, position: int, failure: str) -> None:
         """Note that the generation cannot take the event at this position."""
-        query = "select flowledger.fail_projection(%s, %s, %s, %s, %s)"
+        query = "select flowledger.record_generation_failure(%s, %s, %s, %s, %s)"
         self._all(query, (*_key(place), epoch, position, failure))
 
     def parked(self, place: Place) -> Sequence[Parked]:
@@ -180,7 +181,7 @@ class HostStore:
         failure: str = "",
     ) -> None:
         connection.execute(
-            "select flowledger.settle_parked(%s, %s, %s::bigint[], %s::bigint[], %s)",
+            "select flowledger.resolve_parked(%s, %s, %s::bigint[], %s::bigint[], %s)",
             (*_key(place), list(done), list(failed), failure),
         )
 
@@ -192,14 +193,14 @@ class HostStore:
     def next_rebuild(self, name: str) -> tuple[int, list[UUID]] | None:
         """The oldest rebuild that is asked for, with its next tasks; none left: it is done."""
         limit = self._settings.rebuild_tasks
-        rows = self._all("select * from flowledger.next_rebuild(%s, %s)", (name, limit))
+        rows = self._all("select * from flowledger.next_task_rebuild(%s, %s)", (name, limit))
         return (rows[0][0], list(rows[0][1])) if rows else None
 
     def advance_rebuild(
         self, rebuild: int, after: UUID | None, tasks: int, error: str | None = None
     ) -> None:
         """Note how far it is; done where there is no last task, failed where there is an error."""
-        query = "select flowledger.advance_rebuild(%s, %s, %s, %s)"
+        query = "select flowledger.advance_task_rebuild(%s, %s, %s, %s)"
         self._all(query, (rebuild, after, tasks, error))
 
     def connect(self) -> bool:
@@ -268,7 +269,7 @@ class HostStore:
         """The statements before and behind a batch; to compose them took a tenth of its time."""
         framed = self._framed.get((place, durable))
         if framed is None:
-            ((role,),) = self._all("select flowledger.role_of_projection(%s, %s)", _key(place))
+            ((role,),) = self._all("select flowledger.generation_role(%s, %s)", _key(place))
             begin = sql.SQL(BEGIN).format(
                 durable=sql.Literal("on" if durable else "off"),
                 lock=sql.Literal(_milliseconds(self._settings.lock_seconds)),

@@ -147,7 +147,7 @@ async def test_errors_are_those_of_the_engine(lab: Lab) -> None:
 
 
 UNKNOWN = """
-select flowledger.create_projection('spend', 1, 'create table {schema}.t (a int)', false, false)
+select flowledger.create_generation('spend', 1, 'create table {schema}.t (a int)', false, false)
 """
 
 

@@ -84,7 +84,7 @@ def test_it_prints_an_object_a_line(command: Command, task: str) -> None:
 
 def test_it_names_the_projections_whose_code_it_does_not_have(command: Command, task: str) -> None:
     tables = "'create table {schema}.t (a int)'"
-    execute(command, f"select flowledger.create_projection('spend', 1, {tables}, false, false)")
+    execute(command, f"select flowledger.create_generation('spend', 1, {tables}, false, false)")
     command.write("spend.py", SPEND)
 
     plain, unknown = command("verify", task), command("verify", "--all", "--json").value

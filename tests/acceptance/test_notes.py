@@ -85,7 +85,7 @@ def test_the_payload_of_a_task_without_tags_does_not_name_them(
     _, task = begin(engine, line)
 
     state = shared_lab.value(
-        "select flowledger.payload_of(state, encoding) from flowledger.event"
+        "select flowledger.payload_json(state, encoding) from flowledger.event"
         " where originator_id = %s and originator_version = 1",
         task.id,
     )

@@ -171,7 +171,7 @@ FORBIDDEN = [
     "delete from flowledger.event",
     "truncate flowledger.event",
     "alter table flowledger.event disable trigger all",
-    "select flowledger.move_clock('1 day')",
+    "select flowledger.advance_test_clock('1 day')",
     "update flowledger.migration set name = 'x'",
     "create table flowledger.mine (a int)",
     "create table flowledger_v1.mine (a int)",

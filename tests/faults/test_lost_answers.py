@@ -138,7 +138,7 @@ def test_a_request_or_a_note_is_made_again_with_its_key(
     task = engine.submit(flow, {"number": 1})
     before = streams(lab, "%")
 
-    told = lost(cutter, "append_facts", lambda: ask(engine, task, {"key": key}))
+    told = lost(cutter, "append_per_stream", lambda: ask(engine, task, {"key": key}))
     assert told.key
     assert key in (None, told.key)
     assert streams(lab, "%") == before + 1

@@ -130,7 +130,7 @@ def test_what_was_submitted_is_in_the_rows_after_waiting(lab: Lab, hosts: Hosts)
         reached = engine.projections.wait_for("money", timeout=PATIENCE)
 
         assert rows(lab) == {"ann": 5 * number}
-        assert reached <= lab.value("select flowledger.log_head()")
+        assert reached <= lab.value("select flowledger.last_position()")
 
 
 def test_waiting_ends_in_another_process_too(lab: Lab, hosts: Hosts) -> None:

@@ -36,7 +36,7 @@ class MemoryLedger:
 
     def lead(self, leader: UUID, lease_seconds: float) -> Leadership | None:
         """Become or stay the leader; None while another is."""
-        shard = self._database.lead_shard(self._shard, leader, lease_seconds)
+        shard = self._database.acquire_shard_lease(self._shard, leader, lease_seconds)
         if shard is None:
             return None
         self._clock.observe(self._database.clock())

@@ -117,7 +117,7 @@ class Database:
         """Whether the task is one of the shard's."""
         return shard_of(task_id, len(self.shards)) == shard
 
-    def lead_shard(self, number: int, leader: UUID, lease_seconds: float) -> Shard | None:
+    def acquire_shard_lease(self, number: int, leader: UUID, lease_seconds: float) -> Shard | None:
         """Become or stay the leader; a new one gets a new epoch."""
         shard = self.shards[number]
         free = shard.leader is None or (shard.lease_until or LONG_AGO) < self.clock()
@@ -134,7 +134,7 @@ class Database:
         if (shard.epoch, shard.position) != (epoch, position):
             raise LeadershipLost(f"shard {number} is not at {position} with epoch {epoch}")
 
-    def advance_shard(self, number: int, position: int, lease_seconds: float) -> None:
+    def advance_shard_position(self, number: int, position: int, lease_seconds: float) -> None:
         """The swap."""
         shard = self.shards[number]
         shard.position, shard.lease_until = position, self.until(lease_seconds)
@@ -146,15 +146,15 @@ class Database:
         if commit.limits is not None:
             self.limits.check(commit.limits, self.clock())
         self.log.check(commit.events)
-        self.advance_shard(number, commit.new, lease_seconds)
+        self.advance_shard_position(number, commit.new, lease_seconds)
         self.delete(self.submissions, commit.submissions)
         self.delete(self.queue, commit.dropped)
-        self.signal_steps(commit.signalled)
+        self.signal_cancel(commit.signalled)
         self.enqueue_steps(commit.queued)
-        self.store_steps(commit.steps)
-        self.store_tasks(commit.tasks)
+        self.upsert_steps(commit.steps)
+        self.upsert_tasks(commit.tasks)
         self.delete(self.timers, commit.untimed)
-        self.store_timers(commit.timers)
+        self.upsert_timers(commit.timers)
         if commit.limits is not None and self.limits.store(commit.limits):
             self.notify("room")
         if commit.answers:
@@ -186,7 +186,7 @@ class Database:
         if rows:
             self.notify("queue")
 
-    def signal_steps(self, steps: Sequence[UUID]) -> None:
+    def signal_cancel(self, steps: Sequence[UUID]) -> None:
         """Tell the workers that run these steps to stop."""
         for step in steps:
             row = self.queue.get(step)
@@ -196,19 +196,19 @@ class Database:
         if steps:
             self.notify("cancel")
 
-    def store_steps(self, rows: Sequence[dict[str, Any]]) -> None:
+    def upsert_steps(self, rows: Sequence[dict[str, Any]]) -> None:
         """Store the readiness of steps."""
         for row in rows:
             self.steps[row["task_id"], row["step"]] = row
 
-    def store_tasks(self, rows: Sequence[dict[str, Any]]) -> None:
+    def upsert_tasks(self, rows: Sequence[dict[str, Any]]) -> None:
         """Store the state of tasks; wake who waits for one that ended."""
         for row in rows:
             self.tasks[row["task_id"]] = row
         if any(row["ended_at"] for row in rows):
             self.notify("ended")
 
-    def store_timers(self, rows: Sequence[dict[str, Any]]) -> None:
+    def upsert_timers(self, rows: Sequence[dict[str, Any]]) -> None:
         """Set timers; a step has at most one."""
         for row in rows:
             self.timers[row["step_id"]] = row
@@ -229,7 +229,7 @@ class Database:
             row.worker_id = worker
         return claimed
 
-    def report_facts(
+    def report_outcomes(
         self, worker: UUID, facts: Sequence[StepEvent], released: Collection[UUID], *, quiet: bool
     ) -> frozenset[UUID]:
         """Append facts and release the steps that ended. Returns the refused streams.
@@ -239,7 +239,7 @@ class Database:
         by_step = {fact.originator_id: fact for fact in facts}
         for step in released:
             self._release(worker, by_step[step])
-        refused = self.log.append_facts(facts)
+        refused = self.log.append_per_stream(facts)
         for step in refused:
             self._release(worker, by_step[step])
         if not quiet:

@@ -98,7 +98,7 @@ class Log:
                 self._tasks[event.task_id].append(recorded)
         self.ends.add(self._last)
 
-    def append_facts(self, events: Sequence[Event]) -> frozenset[UUID]:
+    def append_per_stream(self, events: Sequence[Event]) -> frozenset[UUID]:
         """Append facts, each stream all or none. Returns the refused streams.
 
         A stream is refused where it does not stand right before the batch's first version, or the

@@ -177,13 +177,13 @@ class MemoryTasks:
 
         Returns the streams of those that were left out, since another request began the stream.
         """
-        left_out = self._database.log.append_facts(requests)
+        left_out = self._database.log.append_per_stream(requests)
         self._database.notify("fact")
         return sorted(left_out)
 
     def note(self, notes: Sequence[TaskNote], key: str) -> None:
         """Append notes, each to a stream of its own; one whose stream there is already is not."""
-        self._database.log.append_facts(notes)
+        self._database.log.append_per_stream(notes)
 
     def requested(self, request: UUID) -> TaskRequest:
         """The request in a stream. Raises LogCorrupt where there is none."""

@@ -62,7 +62,7 @@ def no_compare_and_swap(patch: pytest.MonkeyPatch) -> None:
 
 def all_or_nothing(patch: pytest.MonkeyPatch) -> None:
     """One refused step rolls the whole batch back."""
-    report = Database.report_facts
+    report = Database.report_outcomes
 
     def refuse_all(
         self: Database, worker: UUID, facts: Sequence[StepEvent], *args: Any, **options: Any
@@ -76,7 +76,7 @@ def all_or_nothing(patch: pytest.MonkeyPatch) -> None:
                 self.queue[fact.originator_id].worker_id = None
         return frozenset(fact.originator_id for fact in facts)
 
-    patch.setattr(Database, "report_facts", refuse_all)
+    patch.setattr(Database, "report_outcomes", refuse_all)
 
 
 def ambiguous_is_lost(patch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def late_completion_accepted(patch: pytest.MonkeyPatch) -> None:
             self.append([event.model_copy(update={"originator_version": version})])
         return frozenset()
 
-    patch.setattr(Log, "append_facts", accept)
+    patch.setattr(Log, "append_per_stream", accept)
 
 
 def leaked_slot(patch: pytest.MonkeyPatch) -> None:
@@ -121,8 +121,8 @@ def leaked_slot(patch: pytest.MonkeyPatch) -> None:
 
 def forgotten_timer(patch: pytest.MonkeyPatch) -> None:
     """The last of the timers of a transaction is not stored."""
-    store = Database.store_timers
-    patch.setattr(Database, "store_timers", lambda self, rows: store(self, rows[:-1]))
+    store = Database.upsert_timers
+    patch.setattr(Database, "upsert_timers", lambda self, rows: store(self, rows[:-1]))
 
 
 def position_first(patch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def position_first(patch: pytest.MonkeyPatch) -> None:
     def in_two(self: Database, number: int, transaction: Commit, lease: float) -> None:
         self.check_shard(number, transaction.epoch, transaction.old)
         if next(numbers) % 7 == 6:
-            self.advance_shard(number, transaction.new, lease)
+            self.advance_shard_position(number, transaction.new, lease)
             raise DatabaseUnavailable("cut off between the two")
         commit(self, number, transaction, lease)
 

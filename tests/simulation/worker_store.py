@@ -65,7 +65,7 @@ class MemoryWorkboard:
         facts = [fact for fact in facts if fact.originator_id not in anew]
         if not facts and not claims:
             return Exchange([], frozenset())
-        refused = database.report_facts(
+        refused = database.report_outcomes(
             worker,
             (*facts, *map(started, claims)),
             [fact.originator_id for fact in facts],
@@ -117,7 +117,7 @@ class MemoryWorkboard:
         event = checkpoint.model_copy(
             update={"originator_version": row.version + 1, "occurred_at": at}
         )
-        if self._database.log.append_facts([event]):
+        if self._database.log.append_per_stream([event]):
             raise AssertionError(f"the board is behind the log: {event}")
         return held(row)
 

@@ -10,13 +10,13 @@ import pytest
 from support.sql_calls import Connection
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted((ROOT / "sql" / "functions").glob("*.sql"))
+FILES = sorted((ROOT / "sql" / "functions").rglob("*.sql"))
 VOLATILITY = re.compile(r"^(volatile|stable|immutable|returns trigger)$", re.MULTILINE)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_function_has_a_file_of_tests(file: Path) -> None:
-    assert (ROOT / "tests" / "sql" / f"test_{file.stem}.py").exists()
+    assert (ROOT / "tests" / "sql" / file.parent.name / f"test_{file.stem}.py").exists()
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

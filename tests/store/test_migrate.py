@@ -24,7 +24,7 @@ BREW = SqlFile(
     b"create or replace function flowledger.brew() returns text immutable language sql"
     b" return 'green';",
 )
-FULL = SqlFile("views/full.sql", b"create or replace view flowledger.full_pot as select 1 as a;")
+FULL = SqlFile("v1/views/full.sql", b"create or replace view flowledger.full_pot as select 1 as a;")
 FILES = (TABLE, COLUMN, BREW, FULL)
 
 CATALOG = """
@@ -240,9 +240,9 @@ def test_a_signature_changes_when_the_file_says_what_to_drop(bare: Connection) -
 
 
 def test_a_drop_of_what_is_no_function_or_view_is_refused(bare: Connection) -> None:
-    greedy = SqlFile("views/full.sql", b"-- drop: table flowledger.pot\nselect 1;")
+    greedy = SqlFile("v1/views/full.sql", b"-- drop: table flowledger.pot\nselect 1;")
 
-    with pytest.raises(ValueError, match=r"views/full\.sql.*none of function, procedure, view"):
+    with pytest.raises(ValueError, match=r"v1/views/full\.sql.*none of function, procedure, view"):
         migrate(bare, (TABLE, greedy))
 
 

@@ -90,7 +90,7 @@ class Lab:
 
     def move_clock(self, by: str) -> None:
         """Move the engine's time in all processes."""
-        self.rows("select flowledger.move_clock(%s::interval)", by)
+        self.rows("select flowledger.advance_test_clock(%s::interval)", by)
 
     def until_coordinators_know_the_time(self) -> None:
         """Wait until whoever leads has renewed its lease by the clock that was moved.

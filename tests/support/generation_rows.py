@@ -23,24 +23,24 @@ def make(  # noqa: PLR0913 - as the function
     own_role: bool = True,
 ) -> Any:
     """The generation of a version, made where it is missing."""
-    return call(connection, "create_projection", name, version, tables, anew, own_role)[0]
+    return call(connection, "create_generation", name, version, tables, anew, own_role)[0]
 
 
 def lead(connection: Connection, generation: int = 1, name: str = "money") -> int:
     """The epoch in which `HOST` leads a generation."""
-    epoch: int = call(connection, "lead_projection", name, generation, HOST, 60.0)[0][0]
+    epoch: int = call(connection, "acquire_generation_lease", name, generation, HOST, 60.0)[0][0]
     return epoch
 
 
 def advance(connection: Connection, to: int, generation: int = 1, name: str = "money") -> None:
     """Move a generation on, as its leader does."""
-    epoch, old = call(connection, "lead_projection", name, generation, HOST, 60.0)[0][:2]
-    call(connection, "move_projection", name, generation, epoch, old, to)
+    epoch, old = call(connection, "acquire_generation_lease", name, generation, HOST, 60.0)[0][:2]
+    call(connection, "advance_generation_position", name, generation, epoch, old, to)
 
 
 def attend(connection: Connection) -> None:
     """`HOST` is there for long."""
-    call(connection, "attend_projections", HOST, "server", 7, 36_000.0)
+    call(connection, "heartbeat_projection_host", HOST, "server", 7, 36_000.0)
 
 
 def happen(connection: Connection, events: int) -> int:
@@ -50,7 +50,7 @@ def happen(connection: Connection, events: int) -> int:
 
 def later(connection: Connection, seconds: float) -> None:
     """Time goes by."""
-    call(connection, "move_clock", timedelta(seconds=seconds))
+    call(connection, "advance_test_clock", timedelta(seconds=seconds))
 
 
 def row(connection: Connection, *columns: str, generation: int = 1, name: str = "money") -> Any:

@@ -182,7 +182,7 @@ def now(connection: Connection) -> datetime:
 
 def renew(connection: Connection, worker: UUID, seconds: float) -> None:
     """Register a worker, or renew its lease."""
-    call(connection, "renew_worker", worker, "host", 1, seconds)
+    call(connection, "heartbeat_worker", worker, "host", 1, seconds)
 
 
 def claim(connection: Connection, worker: UUID, *arguments: Any) -> list[Any]:

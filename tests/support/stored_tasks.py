@@ -48,19 +48,19 @@ def register(connection: Connection, template: Template) -> UUID:
 def store(connection: Connection, run: Run) -> UUID:
     """Store all rows of a task and register its template; the task's id."""
     register(connection, run.plan.template)
-    call(connection, "store_tasks", rows_of([batch.task_row(run)]))
+    call(connection, "upsert_tasks", rows_of([batch.task_row(run)]))
     begun = [batch.step_row(run, n) for n, step in enumerate(run.steps) if step.version]
-    call(connection, "store_steps", rows_of(begun))
+    call(connection, "upsert_steps", rows_of(begun))
     connection.execute("delete from flowledger.held_step where task_id = %s", (run.task_id,))
-    call(connection, "store_held_steps", rows_of(_held_row(run, n) for n in run.held))
+    call(connection, "store_waiting_steps", rows_of(_held_row(run, n) for n in run.held))
     return run.task_id
 
 
 def given_task(connection: Connection, template: Template, *steps: dict[str, Any]) -> UUID:
     """A task of the template, of which these steps have rows, named by `step`."""
     task = new_id()
-    call(connection, "store_tasks", rows_of([task_row(task, register(connection, template))]))
-    call(connection, "store_steps", rows_of(step_row(task, s.pop("step"), **s) for s in steps))
+    call(connection, "upsert_tasks", rows_of([task_row(task, register(connection, template))]))
+    call(connection, "upsert_steps", rows_of(step_row(task, s.pop("step"), **s) for s in steps))
     return task
 
 

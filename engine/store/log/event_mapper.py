@@ -10,7 +10,8 @@ The head is what every event carries and no two share. As JSON the id of an even
 id of its cause were half of the log's bytes. In front of the JSON they take 25 or 41: one byte that
 says which, the id (16), the microseconds since 1970, UTC, as a signed number (8, big-endian), and
 the id of the cause (16) where there is one. A payload without a head is JSON as a whole, and begins
-with a brace. `flowledger.payload_of` reads both in SQL, and `flowledger.started_state` writes one.
+with a brace. `flowledger.payload_json` reads both in SQL, and `flowledger.step_started_payload`
+writes one.
 """
 
 from __future__ import annotations

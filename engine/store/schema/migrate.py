@@ -4,9 +4,9 @@ The rules that the files of `flowledger.sql` follow:
 
 - `migrations/0001_name.sql` runs once, in the order of the numbers, and is never edited after
   that: an edited one is refused. Tables, types, indexes and removals live here.
-- `functions/*.sql`, then `views/*.sql`, and last `v1/*.sql` (what is public) are applied, in the
-  order of their names, whenever the content of the file differs from what was applied last. So
-  they say `create or replace`.
+- `functions/*/*.sql`, and last what is public, `v1/views/*.sql` and then `v1/functions/*.sql`, are
+  applied, in the order of their paths, whenever the content of the file differs from what was
+  applied last. So they say `create or replace`.
 - `projections/*.sql`, before `v1`, hold the tables of the read models that come with the engine;
   the first line says the version: `-- version: 1`. They are made as any projection's are.
 - What `create or replace` refuses (another signature, another column in the middle of a view)
@@ -47,7 +47,7 @@ Connection: TypeAlias = psycopg.Connection[TupleRow]
 ATTEMPTS = 5
 """How often a migration begins again, as another process made the schema at that moment."""
 
-FOLDERS = ("migrations", "functions", "views", "projections", "v1")
+FOLDERS = ("migrations", "functions", "projections", "v1/views", "v1/functions")
 
 RACED = (
     psycopg.errors.UniqueViolation,
@@ -172,9 +172,13 @@ def _folder(name: str) -> Iterable[SqlFile]:
     folder = resources.files("flowledger.sql").joinpath(name)
     if not folder.is_dir():
         return  # a folder without files is in no checkout and no wheel
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    for entry in names:
-        file = SqlFile(f"{name}/{entry}", _text(f"{name}/{entry}"))
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        path = f"{name}/{entry.name}"
+        if entry.is_dir():
+            yield from _folder(path)
+        if not path.endswith(".sql"):
+            continue
+        file = SqlFile(path, _text(path))
         if name == "migrations" and file.number is None:
             raise ValueError(f"{file.path}: a migration is named 0001_what_it_does.sql")
         yield file
@@ -200,7 +204,7 @@ def _projection(file: SqlFile) -> bytes:
         raise ValueError(f"{file.path}: expected a first line like `-- version: 1`")
     name = file.path.removeprefix("projections/").removesuffix(".sql").encode()
     create = (
-        b"select flowledger.create_projection('flowledger_%s', %s, $sql$%s$sql$, false, false);\n"
+        b"select flowledger.create_generation('flowledger_%s', %s, $sql$%s$sql$, false, false);\n"
     )
     return create % (name, version[1], file.text)
 

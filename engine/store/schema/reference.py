@@ -27,7 +27,7 @@ end. What cannot be kept will be in a schema `flowledger_v2`, beside this one. T
 The role `{READER}` can read all of it and nothing else. It cannot log in: give it to
 those who shall read (`grant {READER} to ann`). `flowledger db migrate` makes the role
 where it may; where it may not, an administrator does (`create role {READER} nologin`),
-and the owner of the schema then calls `select flowledger.open_to_reader()`.
+and the owner of the schema then calls `select flowledger.grant_to_reader()`.
 
 Nothing is granted to PUBLIC. Who shall read one view only is granted `usage` on the schema and
 `select` on the view; each function needs `execute` of its own, and most tell of all tasks.
@@ -75,7 +75,7 @@ class Described:
 
 def described(connection: Connection) -> list[Described]:
     """Everything in the public schema: the views by name, then the functions by name."""
-    rows = connection.execute("select * from flowledger.public_schema()").fetchall()
+    rows = connection.execute("select * from flowledger.describe_public_schema()").fetchall()
     return [_described(row) for row in rows]
 
 

@@ -23,7 +23,7 @@ FILL = """
 def task(connection: Connection, mode: str) -> UUID:
     """A task at the end of a long queue of steps that its workers do not take."""
     task, own = new_id(), new_id()
-    call(connection, "renew_worker", new_id(), "there", 7, 600.0, [own], 8)
+    call(connection, "heartbeat_worker", new_id(), "there", 7, 600.0, [own], 8)
     connection.execute(FILL, (new_id(), LONG))
     queue(connection, queue_row(task, own, "a", turn=1e9))
     connection.execute("vacuum analyze flowledger.queue")
@@ -43,9 +43,9 @@ def pages(connection: Connection, function: str, *arguments: object) -> int:
 
 
 def test_a_place_in_a_long_queue_is_told_from_its_front(connection: Connection, task: UUID) -> None:
-    (found,) = call(connection, "queue_standing", task, MOST)
+    (found,) = call(connection, "queue_status", task, MOST)
 
     assert (found[2], found[9]) == (0, True)
-    assert pages(connection, "queue_standing", task, MOST) < PAGES
-    assert pages(connection, "worker_standing", new_id(), False) < PAGES
-    assert pages(connection, "worker_standing", new_id(), True) > 10 * PAGES
+    assert pages(connection, "queue_status", task, MOST) < PAGES
+    assert pages(connection, "worker_status", new_id(), False) < PAGES
+    assert pages(connection, "worker_status", new_id(), True) > 10 * PAGES

@@ -43,7 +43,7 @@ def test_a_task_is_read_by_the_primary_key_through_the_function(long_log: Connec
 def test_what_was_decided_is_read_by_the_primary_key(long_log: Connection) -> None:
     arguments = [TASK, 50_000, ["task.created"]]
 
-    plan = plan_of(long_log, "decided_events", *arguments, times=PAST_THE_SIXTH)
+    plan = plan_of(long_log, "task_events_for_fold", *arguments, times=PAST_THE_SIXTH)
 
     assert "event_pkey" in plan
     assert "Seq Scan" not in plan
@@ -98,7 +98,7 @@ def follower_plan(
     return prepared(long_log, text, types, arguments, PAST_THE_SIXTH)
 
 
-@pytest.mark.parametrize("function", ["created_tasks", "completed_steps"])
+@pytest.mark.parametrize("function", ["task_created_events", "step_completed_events"])
 def test_streams_are_read_by_the_primary_key(long_log: Connection, function: str) -> None:
     plan = plan_of(long_log, function, tasks()[:64], times=PAST_THE_SIXTH)
 
@@ -110,7 +110,7 @@ def test_where_streams_stand_is_read_by_the_primary_key(long_log: Connection) ->
     versions, states = [6] * 64, [b"{}"] * 64
 
     plan = plan_of(
-        long_log, "refused_streams", tasks()[:64], versions, states, times=PAST_THE_SIXTH
+        long_log, "conflicting_streams", tasks()[:64], versions, states, times=PAST_THE_SIXTH
     )
 
     assert "event_pkey" in plan

@@ -49,73 +49,73 @@ BACKLOG = """
     insert into flowledger.queue
         (step_id, task_id, template_id, stream_version, turn, attempt, resets, step)
     select
-        flowledger.least_step_id(task_id), task_id, %(unknown)s, 1, 0, 1, 0, 'a'
+        flowledger.step_id_lower_bound(task_id), task_id, %(unknown)s, 1, 0, 1, 0, 'a'
     from flowledger.task where ended_at is null;
     insert into flowledger.timer
     select
-        flowledger.least_step_id(task_id), task_id, 'a', 'start_timeout', now() + interval '1 day'
+        flowledger.step_id_lower_bound(task_id), task_id, 'a', 'start_timeout', now() + interval '1 day'
     from flowledger.task where ended_at is null;
 """
 
 # Role, function, its arguments, and how many rows of the large tables it may read.
 PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
-    ("coordinator", "lead_shard", (0, WORKER, 60.0, 1), FEW),
-    ("coordinator", "passed_facts", (0, 1, 0, TOPICS), FEW),
-    ("coordinator", "shard_facts", (0, 1, 0, 500, TOPICS), FEW),
+    ("coordinator", "acquire_shard_lease", (0, WORKER, 60.0, 1), FEW),
+    ("coordinator", "last_safe_position", (0, 1, 0, TOPICS), FEW),
+    ("coordinator", "facts_of_shard", (0, 1, 0, 500, TOPICS), FEW),
     ("coordinator", "due_timers", (500, 0, 1), FEW),
-    ("coordinator", "next_due", (0, 1), FEW),
-    ("coordinator", "lost_steps", (500, False, 0, 1), FEW),
-    ("coordinator", "left_submissions", (500, 0, 1), FEW),
+    ("coordinator", "next_timer", (0, 1), FEW),
+    ("coordinator", "steps_of_dead_workers", (500, False, 0, 1), FEW),
+    ("coordinator", "pending_submissions", (500, 0, 1), FEW),
     ("coordinator", "wanted_tasks", (500, 0, 1), FEW),
     ("coordinator", "try_parked", (0, 1), FEW),
     ("coordinator", "slots_in_use", (["k"],), FEW),
-    ("coordinator", "elders", (["k"], [1.0], 16, 0, 2), FEW),
-    ("coordinator", "limits_in_use", (0, 1), FEW),
-    ("coordinator", "queued_steps_of", ([UNKNOWN], [], 500, 0, 1), TWICE),
-    ("coordinator, reconciling", "unqueued_steps", (500, 0, 1), TWICE),
-    ("coordinator, reconciling", "lost_steps", (500, True, 0, 1), ONCE),
-    ("coordinator, reconciling", "forget_workers", (), ONCE),
+    ("coordinator", "older_waiters", (["k"], [1.0], 16, 0, 2), FEW),
+    ("coordinator", "load_limits", (0, 1), FEW),
+    ("coordinator", "unclaimed_steps_of", ([UNKNOWN], [], 500, 0, 1), TWICE),
+    ("coordinator, reconciling", "missing_queue_rows", (500, 0, 1), TWICE),
+    ("coordinator, reconciling", "steps_of_dead_workers", (500, True, 0, 1), ONCE),
+    ("coordinator, reconciling", "delete_dead_workers", (), ONCE),
     ("coordinator, reconciling", "forget_rates", (), FEW),
-    ("runtime", "renew_coordinator", (WORKER, "here", 1, 60.0), FEW),
+    ("runtime", "heartbeat_coordinator", (WORKER, "here", 1, 60.0), FEW),
     ("runtime", "renew_shards", (WORKER, [0], 60.0), FEW),
     ("runtime", "live_coordinators", (), FEW),
     ("runtime", "shard_leases", (), FEW),
-    ("runtime", "ended_tasks", ([WORKER],), FEW),
-    ("worker", "renew_worker", (WORKER, "here", 1, 60.0), FEW),
+    ("runtime", "which_ended", ([WORKER],), FEW),
+    ("worker", "heartbeat_worker", (WORKER, "here", 1, 60.0), FEW),
     ("worker", "claim_steps", (WORKER, [KNOWN], 16, False), TWICE),
-    ("worker", "isolate_worker", (WORKER, [KNOWN]), FEW),
-    ("worker", "watch_steps", (WORKER, [WORKER], [None]), FEW),
-    ("worker, after an outage", "held_steps", (WORKER,), ONCE),
-    ("projector", "attend_projections", (WORKER, "here", 1, 60.0, "x"), FEW),
-    ("projector", "projection_leases", (), FEW),
-    ("projector", "lead_projection", ("x", 1, WORKER, 60.0), FEW),
-    ("projector", "next_rebuild", ("x", 10), FEW),
+    ("worker", "elect_isolated_worker", (WORKER, [KNOWN]), FEW),
+    ("worker", "check_claims", (WORKER, [WORKER], [None]), FEW),
+    ("worker, after an outage", "claimed_steps", (WORKER,), ONCE),
+    ("projector", "heartbeat_projection_host", (WORKER, "here", 1, 60.0, "x"), FEW),
+    ("projector", "generation_leases", (), FEW),
+    ("projector", "acquire_generation_lease", ("x", 1, WORKER, 60.0), FEW),
+    ("projector", "next_task_rebuild", ("x", 10), FEW),
     ("projector", "parked_of", ("x", 1), FEW),
-    ("projector", "log_head", (), FEW),
+    ("projector", "last_position", (), FEW),
 ]
 NOT_PERIODIC = {
-    "circuits_now": "returns what is in a table of outside systems",
+    "circuits": "returns what is in a table of outside systems",
     "aside_of": "asked when a batch failed",
     "list_shards": "asked by people",
-    "set_shards": "asked by people",
+    "set_shard_count": "asked by people",
     "commit_decisions": "costs what it stores",
-    "decided_events": "reads one task",
+    "task_events_for_fold": "reads one task",
     "park_tasks": "costs what it stores",
     "unpark_tasks": "costs what it stores",
-    "resign_shard": "at the end",
-    "retire_coordinator": "at the end",
-    "retire_worker": "at the end",
+    "release_shard_lease": "at the end",
+    "deregister_coordinator": "at the end",
+    "deregister_worker": "at the end",
     "checkpoint_step": "one step",
-    "complete_step": "one step",
-    "completed_steps": "the steps that are asked about",
-    "created_tasks": "the tasks that are asked about",
-    "last_events": "the streams that are asked about",
+    "complete_transactional_step": "one step",
+    "step_completed_events": "the steps that are asked about",
+    "task_created_events": "the tasks that are asked about",
+    "last_event_of_streams": "the streams that are asked about",
     "last_checkpoints": "the steps that are asked about",
-    "exchange_steps": "claim_steps, and what is reported",
-    "outrun_claims": "reads no table",
-    "report_facts": "costs what it stores",
-    "append_facts": "costs what it stores",
-    "wear_worker": "one worker",
+    "report_and_claim": "claim_steps, and what is reported",
+    "superseded_claims": "reads no table",
+    "report_outcomes": "costs what it stores",
+    "append_per_stream": "costs what it stores",
+    "set_worker_saturated": "one worker",
 }
 
 
@@ -143,7 +143,7 @@ def crowd(server: str, template: str) -> Generator[Connection]:
             for key, value in PLANS.items():
                 connection.execute(f"set {key} = {value}".encode())
             connection.execute("set statement_timeout = '5 s'")
-            call(connection, "renew_worker", WORKER, "here", 1, 60.0)
+            call(connection, "heartbeat_worker", WORKER, "here", 1, 60.0)
             yield connection
         admin.execute(sql.SQL("drop database {} with (force)").format(name))
 

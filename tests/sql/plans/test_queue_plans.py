@@ -49,7 +49,7 @@ def test_what_a_report_releases_is_found_by_its_key(crowded: Connection) -> None
 
     for step in steps:
         arguments = ([step], [2], ["step.started"], [b"{}"], [None], [0])
-        call(crowded, "report_facts", new_id(), [step], *arguments, "fact")
+        call(crowded, "report_outcomes", new_id(), [step], *arguments, "fact")
     crowded.execute("select pg_stat_force_next_flush()")
 
     scans = crowded.execute(

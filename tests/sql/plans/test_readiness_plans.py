@@ -44,12 +44,12 @@ def fill(connection: Connection) -> Sequence[UUID]:
     templates = [register(connection, flow) for flow in flows]
     at = milliseconds(NOON)
     tasks = {uuid7(at + n // 5, n % 5 << 62 | n): templates[n % TEMPLATES] for n in range(TASKS)}
-    call(connection, "store_tasks", rows_of(task_row(*each) for each in tasks.items()))
+    call(connection, "upsert_tasks", rows_of(task_row(*each) for each in tasks.items()))
     steps = [step_row(task, "start", state="complete") for task in tasks]
     steps += [step_row(task, "left", state="enqueued") for task in tasks]
-    call(connection, "store_steps", rows_of(steps))
+    call(connection, "upsert_steps", rows_of(steps))
     queue(connection, *(queue_row(*each, "left", turn=1.0) for each in tasks.items()))
-    call(connection, "store_held_steps", rows_of(map(held_row, tasks)))
+    call(connection, "store_waiting_steps", rows_of(map(held_row, tasks)))
     return list(tasks)
 
 

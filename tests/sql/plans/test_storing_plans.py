@@ -30,11 +30,11 @@ def statement_of(connection: Connection, function: str) -> str:
 def rows(function: str, template: Template) -> list[dict[str, Any]]:
     """As many rows as make an index worth its while."""
     made = [task_row(new_id(), template.template_id) for _ in range(ROWS)]
-    return made if function == "store_tasks" else [step_row(row["task_id"]) for row in made]
+    return made if function == "upsert_tasks" else [step_row(row["task_id"]) for row in made]
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["an empty table", "a table that is known"])
-@pytest.mark.parametrize("function", ["store_steps", "store_tasks"])
+@pytest.mark.parametrize("function", ["upsert_steps", "upsert_tasks"])
 def test_each_row_is_looked_up_by_its_key_and_changed_in_its_place(
     connection: Connection, function: str, known: bool
 ) -> None:
@@ -50,7 +50,7 @@ def test_each_row_is_looked_up_by_its_key_and_changed_in_its_place(
     query = statement_of(connection, function)
     plan = prepared(connection, query, ["json"], [rows_of(stored[:1])], PAST_THE_SIXTH)
 
-    table = "step" if function == "store_steps" else "task"
+    table = "step" if function == "upsert_steps" else "task"
     assert f"Index Scan using {table}_pkey on {table}" in plan
     assert f"Tid Scan on {table}" in plan
     assert f"Seq Scan on {table}" not in plan

@@ -1,0 +1,22 @@
+-- Move a shard's position from p_old to p_new and renew its leader's lease.
+-- Raises FL002 where the position or the epoch is another: the caller no longer leads.
+-- Locks: the shard row.
+
+create or replace function flowledger.advance_shard_position(
+    p_shard integer, p_epoch bigint, p_old bigint, p_new bigint, p_lease double precision
+)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+    update flowledger.shard
+    set position = p_new, lease_until = flowledger.clock() + make_interval(secs => p_lease)
+    where shard = p_shard and position = p_old and epoch = p_epoch;
+
+    if not found then
+        raise exception 'shard % is not at position % with epoch %', p_shard, p_old, p_epoch
+            using errcode = 'FL002';
+    end if;
+end
+$$;

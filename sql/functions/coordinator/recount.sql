@@ -1,0 +1,40 @@
+-- Count all tasks and steps anew. Locks: all shard rows, as the whole table, so that no coordinator
+-- commits meanwhile.
+
+create or replace function flowledger.recount()
+returns void
+language plpgsql
+volatile
+as $$
+declare
+    v_tasks bigint[];
+    v_steps bigint[];
+begin
+    lock table flowledger.shard in share row exclusive mode;
+    delete from flowledger.tally;
+    insert into flowledger.tally (shard) values (0);
+
+    select array_agg(coalesce(c.counted, 0) order by s.place)
+    into v_tasks
+    from unnest(flowledger.task_states()) with ordinality as s (state, place)
+    left join (
+        select t.state, count(*) as counted from flowledger.task as t group by t.state
+    ) as c on c.state = s.state;
+
+    select v_tasks || array[count(*) filter (where t.paused and t.ended_at is null),
+        coalesce(sum(d.steps), 0)]
+    into v_tasks
+    from flowledger.task as t
+    left join flowledger.template as d on d.template_id = t.template_id;
+
+    select array_agg(coalesce(c.counted, 0) order by s.place)
+    into v_steps
+    from unnest(flowledger.step_states()) with ordinality as s (state, place)
+    left join (
+        select t.state, count(*) as counted from flowledger.step as t group by t.state
+    ) as c on c.state = s.state;
+
+    perform flowledger.count_tasks(0, v_tasks);
+    perform flowledger.count_steps(0, v_steps);
+end
+$$;

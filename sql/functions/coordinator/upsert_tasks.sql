@@ -1,0 +1,92 @@
+-- Store the state of tasks from a JSON array of rows, each task once, and count them in the row
+-- that the shard has in the tally; wake who waits for one that ended. As upsert_steps does it.
+-- Locks: task rows, the shard's tally.
+-- drop: function flowledger.upsert_tasks(json)
+
+create or replace function flowledger.upsert_tasks(p_rows json, p_shard integer default 0)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+    v_ended boolean;
+    v_change bigint[];
+begin
+    with given as materialized (
+        select
+            x.*, (x.paused and x.ended_at is null)::integer as pauses, o.place, o.was,
+            coalesce(o.paused, 0) as paused_before
+        from json_to_recordset(p_rows) as x (
+            task_id uuid, template_id uuid, namespace text, template text, version text, state text,
+            stream_version bigint, paused boolean, priority integer, correlation text,
+            created_at timestamptz, ended_at timestamptz
+        )
+        left join lateral (
+            select
+                t.ctid as place, t.state as was, (t.paused
+                and t.ended_at is null)::integer as paused
+            from flowledger.task as t
+            where t.task_id = x.task_id
+            limit 1 -- keeps it a look-up of each
+        ) as o on true
+    ),
+
+    changed as (
+        update flowledger.task as t
+        set
+            state = g.state, stream_version = g.stream_version, paused = g.paused,
+            ended_at = g.ended_at
+        from given as g
+        where t.ctid = g.place
+    ),
+
+    added as (
+        insert into flowledger.task (
+            task_id, template_id, namespace, template, version, state, stream_version, paused,
+            priority,
+            correlation_id, created_at, ended_at
+        )
+        select
+            g.task_id, g.template_id, g.namespace, g.template, g.version, g.state, g.stream_version,
+            g.paused, g.priority, g.correlation, g.created_at, g.ended_at
+        from given as g
+        where g.place is null
+    ),
+
+    counted as (
+        select array_agg(
+            (
+                select count(*) filter (where g.state = v.state) - count(*) filter (where g.was = v.state)
+                from given as g
+            )
+            order by v.n
+        ) as states
+        from unnest(flowledger.task_states()) with ordinality as v (state, n)
+    )
+
+    select
+        (select bool_or(g.ended_at is not null) from given as g),
+        c.states
+        || coalesce((select sum(g.pauses - g.paused_before) from given as g), 0)::bigint
+        || coalesce(
+            (
+                select sum(n.tasks * d.steps)
+                from (
+                    select g.template_id, count(*) as tasks
+                    from given as g
+                    where g.place is null
+                    group by g.template_id
+                ) as n
+                join flowledger.template as d on d.template_id = n.template_id
+            ), 0
+        )::bigint
+    into v_ended, v_change
+    from counted as c;
+
+    perform flowledger.count_tasks(p_shard, v_change);
+
+    if v_ended then
+        perform pg_notify('flowledger.ended', '');
+    end if;
+end
+$$;

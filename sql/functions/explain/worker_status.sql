@@ -1,0 +1,28 @@
+-- The workers whose lease stands: whether each claims steps of the template (null: it does not
+-- say), and how many of its places are taken. That reads the whole queue; without p_counted it is
+-- null.
+-- drop: function flowledger.worker_status(uuid)
+
+create or replace function flowledger.worker_status(
+    p_template uuid, p_counted boolean default true
+)
+returns table (
+    worker_id uuid, host text, pid integer, seen_at timestamptz, lease_until timestamptz,
+    condition text, serves boolean, places integer, running bigint
+)
+language sql
+stable
+as $$
+    select
+        w.worker_id, w.host, w.pid, w.seen_at, w.lease_until, w.condition,
+        p_template = any (w.templates), w.places, case when p_counted then coalesce(r.steps, 0) end
+    from flowledger.worker as w
+    left join (
+        select q.worker_id, count(*) as steps
+        from flowledger.queue as q
+        where p_counted and q.worker_id is not null
+        group by q.worker_id
+    ) as r on r.worker_id = w.worker_id
+    where w.lease_until > flowledger.clock()
+    order by w.started_at, w.worker_id;
+$$;

@@ -1,9 +1,0 @@
--- A host is not there any more. Locks: its row.
-
-create or replace function flowledger.leave_projections(p_host uuid)
-returns void
-language sql
-volatile
-as $$
-    delete from flowledger.projection_host where host_id = p_host;
-$$;

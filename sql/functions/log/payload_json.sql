@@ -1,0 +1,55 @@
+-- The payload of an event as JSON; null where it is compressed or encrypted, or cannot be read.
+-- What Postgres cannot hold in text, U+0000, shows as U+FFFD.
+--
+-- A payload may begin with a head in binary: one byte (1, or 2 where there is a cause), the event's
+-- id, its time in microseconds since 1970, the id of its cause. What follows is the text.
+
+create or replace function flowledger.payload_json(p_state bytea, p_encoding smallint)
+returns jsonb
+language plpgsql
+immutable
+as $$
+declare
+    v_head jsonb := '{}';
+    v_text bytea := p_state;
+    v_kind integer;
+    v_time bigint;
+    v_day constant bigint := 86400000000;
+begin
+    if p_encoding <> 0 then
+        return null;
+    end if;
+
+    v_kind := get_byte(p_state, 0);
+
+    if v_kind in (1, 2) then
+        v_time := ('x' || encode(substr(p_state, 18, 8), 'hex'))::bit(64)::bigint;
+        v_head := jsonb_build_object(
+            'event_id', encode(substr(p_state, 2, 16), 'hex')::uuid,
+            'occurred_at', to_char(
+                timestamp '1970-01-01' + (v_time / v_day)::double precision * interval '1 day'
+                -- as one number it would be rounded
+                + (v_time % v_day)::double precision * interval '1 microsecond',
+                'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+            )
+        );
+        v_text := substr(p_state, 26);
+    end if;
+
+    if v_kind = 2 then
+        v_head := v_head || jsonb_build_object(
+            'causation_id', encode(substr(p_state, 26, 16), 'hex')::uuid
+        );
+        v_text := substr(p_state, 42);
+    end if;
+
+    return v_head || convert_from(v_text, 'UTF8')::jsonb;
+exception
+    when untranslatable_character then
+        return v_head || regexp_replace(
+            convert_from(v_text, 'UTF8'), '(?<!\\)((?:\\\\)*)\\u0000', '\1\\ufffd', 'g'
+        )::jsonb;
+    when data_exception then
+        return null;
+end
+$$;

@@ -1,0 +1,23 @@
+-- Become or stay the leader of a generation; a new leader gets a new epoch. Returns no row while
+-- another holds the lease, and where the generation is retired. failures are those at the event
+-- where it stands; none where it was resumed. Locks: its row.
+-- drop: function flowledger.acquire_generation_lease(text, integer, uuid, double precision)
+
+create or replace function flowledger.acquire_generation_lease(
+    p_name text, p_generation integer, p_host uuid, p_lease double precision
+)
+returns table (
+    epoch bigint, "position" bigint, state text, silent_until bigint, paused boolean, failures
+    integer
+)
+language sql
+volatile
+as $$
+    update flowledger.projection as p
+    set leader = p_host,
+        epoch = p.epoch + (p.leader is distinct from p_host)::integer,
+        lease_until = flowledger.clock() + make_interval(secs => p_lease)
+    where p.name = p_name and p.generation = p_generation and p.state <> 'retired'
+        and (p.leader is null or p.leader = p_host or p.lease_until < flowledger.clock())
+    returning p.epoch, p.position, p.state, p.silent_until, p.paused, p.failures;
+$$;

@@ -1,0 +1,25 @@
+-- Ask that parked events are retried or dropped: of one task, at one position, or all (both null).
+-- Returns how many. Locks: the rows of these events.
+
+create or replace function flowledger.request_parked_action(
+    p_name text, p_wanted text, p_task uuid, p_position bigint
+)
+returns bigint
+language sql
+volatile
+as $$
+    select pg_notify('flowledger.projection', p_name);
+
+    with asked as (
+        update flowledger.parked_event as k
+        set wanted = p_wanted
+        from flowledger.projection as p
+        where k.name = p_name and p.name = p_name and p.generation = k.generation
+            and p.state = 'serving' and k.wanted is distinct from 'dropped'
+            and (p_task is null or k.task_id = p_task)
+            and (p_position is null or k.position = p_position)
+        returning 1
+    )
+
+    select count(*) from asked;
+$$;

@@ -1,0 +1,24 @@
+-- What came of parked events that an operator wanted retried or dropped: those that were applied
+-- go, those that were dropped stay as such, those that failed again stay with what was said. Locks:
+-- the rows of these events.
+
+create or replace function flowledger.resolve_parked(
+    p_name text, p_generation integer, p_done bigint[], p_failed bigint[], p_error text
+)
+returns void
+language sql
+volatile
+as $$
+    delete from flowledger.parked_event as k
+    where k.name = p_name and k.generation = p_generation and k.position = any (p_done)
+        and k.wanted = 'retry';
+
+    update flowledger.parked_event as k
+    set wanted = 'dropped'
+    where k.name = p_name and k.generation = p_generation and k.position = any (p_done)
+        and k.wanted = 'drop';
+
+    update flowledger.parked_event as k
+    set wanted = null, error = p_error
+    where k.name = p_name and k.generation = p_generation and k.position = any (p_failed);
+$$;

@@ -1,0 +1,149 @@
+-- drop: function flowledger_v1.system_health()
+-- drop: function flowledger.system_health()
+-- How the engine is as a whole, in one row. Reads counters, and of the tables only what is due,
+-- held or alive, so that it costs the same whatever the number of tasks. What is behind or due is
+-- counted up to 1000, of each shard.
+-- drop: function flowledger.system_health()
+
+create or replace function flowledger.system_health()
+returns table (
+    submitted_tasks bigint, pending_tasks bigint, in_progress_tasks bigint, waiting_tasks bigint,
+    blocked_tasks bigint, complete_tasks bigint, error_tasks bigint, cancelled_tasks bigint,
+    resolved_manually_tasks bigint, paused_tasks bigint, total_tasks bigint,
+    pending_steps bigint, enqueued_steps bigint, in_progress_steps bigint,
+    waiting_for_retry_steps bigint, complete_steps bigint, error_steps bigint,
+    cancelled_steps bigint, resolved_manually_steps bigint, skipped_steps bigint,
+    total_steps bigint,
+    retry_due_steps bigint, backoff_steps bigint, first_wait_seconds double precision,
+    held_by_slot bigint, held_by_rate bigint, held_by_circuit bigint, held_by_template bigint,
+    workers_live bigint, workers_isolated bigint, workers_worn_out bigint,
+    coordinators_live bigint, shards bigint, shards_led bigint, facts_behind bigint,
+    circuits_open bigint, circuits_half_open bigint, connections bigint, max_connections integer,
+    parked_tasks bigint
+)
+language plpgsql
+stable
+as $$
+#variable_conflict use_column
+declare
+    v_now constant timestamptz := flowledger.clock();
+begin
+    return query
+    with
+    tally as (
+        select
+            sum(t.tasks_pending)::bigint as tasks_pending,
+            sum(t.tasks_in_progress)::bigint as tasks_in_progress,
+            sum(t.tasks_waiting)::bigint as tasks_waiting,
+            sum(t.tasks_blocked)::bigint as tasks_blocked,
+            sum(t.tasks_complete)::bigint as tasks_complete,
+            sum(t.tasks_error)::bigint as tasks_error,
+            sum(t.tasks_cancelled)::bigint as tasks_cancelled,
+            sum(t.tasks_resolved_manually)::bigint as tasks_resolved_manually,
+            sum(t.tasks_paused)::bigint as tasks_paused,
+            sum(t.steps_of_tasks)::bigint as steps_of_tasks,
+            sum(t.steps_enqueued)::bigint as steps_enqueued,
+            sum(t.steps_in_progress)::bigint as steps_in_progress,
+            sum(t.steps_waiting_for_retry)::bigint as steps_waiting_for_retry,
+            sum(t.steps_complete)::bigint as steps_complete,
+            sum(t.steps_error)::bigint as steps_error,
+            sum(t.steps_cancelled)::bigint as steps_cancelled,
+            sum(t.steps_resolved_manually)::bigint as steps_resolved_manually,
+            sum(t.steps_skipped)::bigint as steps_skipped
+        from flowledger.tally as t
+    ),
+
+    due as (
+        select count(*) as retries
+        from (
+            select from flowledger.step as s
+            where s.due_at <= v_now
+            limit 1000
+        ) as s
+    ),
+
+    held as (
+        select
+            count(*) filter (where h.kind = 'slot') as by_slot,
+            count(*) filter (where h.kind = 'rate') as by_rate,
+            count(*) filter (where h.kind = 'circuit') as by_circuit,
+            count(*) filter (where h.kind = 'template') as by_template
+        from flowledger.held_step as h
+    ),
+
+    worker as (
+        select
+            count(*) as live,
+            count(*) filter (where w.condition = 'isolated') as isolated,
+            count(*) filter (where w.condition = 'worn_out') as worn_out
+        from flowledger.worker as w
+        where w.lease_until >= v_now
+    ),
+
+    shard as (
+        select
+            count(*) as shards,
+            count(*) filter (where s.leader is not null and s.lease_until >= v_now) as led,
+            sum((
+                select count(*)
+                from flowledger.facts_of_shard(s.shard, s.shards, s.position, 1000,
+                    flowledger.fact_topics())
+            ))::bigint as behind
+        from flowledger.shard as s
+    ),
+
+    circuit as (
+        select
+            count(*) filter (where c.state = 'open') as opened,
+            count(*) filter (where c.state = 'half_open') as half_opened
+        from flowledger.circuit as c
+    )
+
+    select
+        (select count(*) from flowledger.submission)
+        + (
+            select count(*)
+            from (
+                select
+                from flowledger.event as e
+                where e.notification_id > (select min(p.position) from flowledger.shard as p)
+                    and e.topic = 'task.created'
+                    and not exists (
+                        select from flowledger.task as n where n.task_id = e.originator_id
+                    )
+                limit 1000
+            ) as unmet
+        ),
+        t.tasks_pending, t.tasks_in_progress, t.tasks_waiting, t.tasks_blocked, t.tasks_complete,
+        t.tasks_error, t.tasks_cancelled, t.tasks_resolved_manually, t.tasks_paused,
+        t.tasks_pending + t.tasks_in_progress + t.tasks_waiting + t.tasks_blocked + t.tasks_complete
+        + t.tasks_error + t.tasks_cancelled + t.tasks_resolved_manually,
+        t.steps_of_tasks - t.steps_enqueued - t.steps_in_progress - t.steps_waiting_for_retry
+        - t.steps_complete - t.steps_error - t.steps_cancelled - t.steps_resolved_manually
+        - t.steps_skipped,
+        t.steps_enqueued, t.steps_in_progress, t.steps_waiting_for_retry, t.steps_complete,
+        t.steps_error, t.steps_cancelled, t.steps_resolved_manually, t.steps_skipped,
+        t.steps_of_tasks,
+        d.retries, greatest(t.steps_waiting_for_retry - d.retries, 0),
+        (
+            select extract(epoch from v_now)::float8 - flowledger.time_of(e.state, e.encoding) / 1e6
+            from (
+                select q.step_id, q.stream_version
+                from flowledger.queue as q
+                where q.worker_id is null
+                order by q.turn, q.queued
+                limit 1
+            ) as f
+            left join flowledger.event as e
+                on e.originator_id = f.step_id and e.originator_version = f.stream_version
+        ),
+        h.by_slot, h.by_rate, h.by_circuit, h.by_template,
+        w.live, w.isolated, w.worn_out,
+        (select count(*) from flowledger.live_coordinators()),
+        s.shards, s.led, s.behind, c.opened, c.half_opened,
+        (select sum(pg_stat_get_db_numbackends(b.oid))::bigint from pg_database as b),
+        current_setting('max_connections')::integer,
+        (select count(*) from flowledger.parked_task)
+    from tally as t, due as d, held as h, worker as w, shard as s, circuit as c;
+end
+$$;

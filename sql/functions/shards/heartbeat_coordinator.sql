@@ -1,0 +1,27 @@
+-- Register a coordinator process or renew its lease, and forget those whose lease has run out.
+-- Returns the engine's time. Locks: rows of coordinators, without waiting for any but its own.
+
+create or replace function flowledger.heartbeat_coordinator(
+    p_coordinator uuid, p_host text, p_pid integer, p_lease double precision
+)
+returns timestamptz
+language sql
+volatile
+as $$
+    insert into flowledger.coordinator as c (coordinator_id, lease_until, started_at, host, pid)
+    values (
+        p_coordinator, flowledger.clock() + make_interval(secs => p_lease), flowledger.clock(),
+        p_host, p_pid
+    )
+    on conflict (coordinator_id) do update set lease_until = excluded.lease_until;
+
+    delete from flowledger.coordinator
+    where coordinator_id in (
+        select c.coordinator_id
+        from flowledger.coordinator as c
+        where c.lease_until < flowledger.clock()
+        for update skip locked
+    );
+
+    select flowledger.clock();
+$$;

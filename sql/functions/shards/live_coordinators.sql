@@ -1,0 +1,12 @@
+-- The coordinator processes among which the shards are shared out: those whose lease has not run
+-- out.
+
+create or replace function flowledger.live_coordinators()
+returns setof uuid
+language sql
+stable
+as $$
+    select c.coordinator_id
+    from flowledger.coordinator as c
+    where c.lease_until >= flowledger.clock();
+$$;

@@ -1,0 +1,56 @@
+-- Change how many shards there are. Whoever leads one leads it no longer.
+--
+-- A shard's position says that all facts of its tasks up to there are decided on. Tasks change
+-- their shards here, so all shards must have decided on all facts; then the end of the log is right
+-- for each. Where nobody has ever led, the beginning is. Raises FL005 where facts are left;
+-- p_topics are their topics.
+--
+-- Locks, in the common order: all shard rows, as the whole table, which stops every commit of a
+-- coordinator; then the log, so that no fact comes.
+
+create or replace function flowledger.set_shard_count(p_shards integer, p_topics text[])
+returns void
+language plpgsql
+volatile
+as $$
+declare
+    v_end bigint := 0;
+    v_epoch bigint;
+    v_found integer;
+    v_behind record;
+begin
+    lock table flowledger.shard in share row exclusive mode;
+    perform flowledger.lock_log();
+
+    select count(*), max(epoch) into v_found, v_epoch from flowledger.shard;
+    if v_found = p_shards then
+        return;
+    end if;
+
+    if v_epoch > 0 then
+        select s.shard into v_behind
+        from flowledger.shard as s
+        where exists (
+            select from flowledger.facts_of_shard(s.shard, s.shards, s.position, 1, p_topics)
+        )
+        order by s.shard
+        limit 1;
+        if found then
+            raise exception 'shard % has facts that are not decided on', v_behind.shard
+                using errcode = 'FL005';
+        end if;
+        v_epoch := v_epoch + 1;
+        select coalesce(max(e.notification_id), 0) into v_end from flowledger.event as e;
+    end if;
+
+    delete from flowledger.shard where shard >= p_shards;
+    insert into flowledger.shard as s (shard, position, epoch, lease_until, shards)
+    select i, v_end, v_epoch, flowledger.clock(), p_shards
+    from generate_series(0, p_shards - 1) as i
+    on conflict (shard) do update
+    set position = v_end, epoch = v_epoch, leader = null, lease_until = excluded.lease_until,
+        shards = p_shards;
+
+    perform pg_notify('flowledger.shard', '');
+end
+$$;

@@ -1,0 +1,45 @@
+-- What is stored beside the log about these tasks, each row as JSON with the table that it is from:
+-- task, step, queue, timer, held_step, slot, and of shard the row by which each task is decided on.
+-- Rows by a step's id come for the whole range in which the ids of the owner's steps lie.
+
+create or replace function flowledger.rows_of_tasks(p_tasks uuid[])
+returns table (owner uuid, relation text, stored text)
+language sql
+stable
+as $$
+    select t.task_id, 'task', to_json(t)::text
+    from flowledger.task as t
+    where t.task_id = any (p_tasks)
+    union all
+    select s.task_id, 'step', to_json(s)::text
+    from flowledger.step as s
+    where s.task_id = any (p_tasks)
+    union all
+    select o.task_id, 'queue', to_json(q)::text
+    from unnest(p_tasks) as o (task_id)
+    join flowledger.queue as q on q.step_id
+        between flowledger.step_id_lower_bound(o.task_id)
+            and flowledger.step_id_upper_bound(o.task_id)
+    union all
+    select o.task_id, 'timer', to_json(t)::text
+    from unnest(p_tasks) as o (task_id)
+    join flowledger.timer as t on t.step_id = o.task_id or t.step_id
+        between flowledger.step_id_lower_bound(o.task_id)
+            and flowledger.step_id_upper_bound(o.task_id)
+    union all
+    select o.task_id, 'held_step', to_json(h)::text
+    from unnest(p_tasks) as o (task_id)
+    join flowledger.held_step as h on h.step_id
+        between flowledger.step_id_lower_bound(o.task_id)
+            and flowledger.step_id_upper_bound(o.task_id)
+    union all
+    select o.task_id, 'slot', to_json(s)::text
+    from unnest(p_tasks) as o (task_id)
+    join flowledger.slot as s on s.step_id
+        between flowledger.step_id_lower_bound(o.task_id)
+            and flowledger.step_id_upper_bound(o.task_id)
+    union all
+    select o.task_id, 'shard', to_json(d)::text
+    from unnest(p_tasks) as o (task_id)
+    join flowledger.shard as d on d.shard = flowledger.shard_of(o.task_id, d.shards);
+$$;

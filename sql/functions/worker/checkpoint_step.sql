@@ -1,0 +1,33 @@
+-- Append a checkpoint of a running step, at the version that the board knows of, and move the row
+-- on with the stream. Returns where the stream stands then and whether the step shall stop; null
+-- where the step is not this worker's attempt any more, and nothing is stored.
+--
+-- The row's lock keeps everybody else from the stream meanwhile: who ends or stops a running step
+-- changes its row first. Raises FL009 where the log is further on than the row, which is a fault of
+-- the board. Lock order: queue row, log.
+
+create or replace function flowledger.checkpoint_step(
+    p_worker uuid, p_step uuid, p_attempt integer, p_state bytea, p_encoding bigint,
+    out stream_version bigint, out cancelling boolean
+)
+language plpgsql
+volatile
+as $$
+declare
+    v_task uuid;
+begin
+    update flowledger.queue as q
+    set stream_version = q.stream_version + 1
+    where q.step_id = p_step and q.worker_id = p_worker and q.attempt = p_attempt
+    returning q.stream_version + 1, q.cancelling, q.task_id
+    into checkpoint_step.stream_version, checkpoint_step.cancelling, v_task;
+
+    if found then
+        perform flowledger.append_one(
+            p_step, checkpoint_step.stream_version, 'step.checkpointed',
+            flowledger.not_before(p_step, checkpoint_step.stream_version, p_state, p_encoding),
+            v_task, p_encoding, 'start'
+        );
+    end if;
+end
+$$;

@@ -1,0 +1,49 @@
+-- A worker's facts: append them and release the queue rows of the steps that ended. A refused step
+-- is no longer the worker's, and its row goes too, unless the row is further on than the fact
+-- knows: then the step was told to stop or noted a checkpoint, and is reported again, or someone
+-- has queued it anew, be it for the same worker.
+--
+-- A row says where the stream stood when the step was queued, and one more for each checkpoint and
+-- signal: its start is one version ahead of that, what ends it two.
+-- p_kind tells the followers whether to hurry: fact, or start. Returns the refused streams. Lock
+-- order: queue rows, log.
+
+create or replace function flowledger.report_outcomes(
+    p_worker uuid,
+    p_released uuid[],
+    p_streams uuid[],
+    p_versions bigint[],
+    p_topics text[],
+    p_states bytea[],
+    p_tasks uuid[],
+    p_encodings bigint[],
+    p_kind text
+)
+returns uuid[]
+language plpgsql
+volatile
+as $$
+declare
+    v_refused uuid[];
+begin
+    delete from flowledger.queue
+    where step_id = any (p_released)
+        and worker_id = p_worker
+        and stream_version + 1 < p_versions[array_position(p_streams, step_id)];
+
+    v_refused := flowledger.append_per_stream(
+        p_streams, p_versions, p_topics, p_states, p_tasks, p_encodings, p_kind
+    );
+
+    if v_refused <> '{}' then
+        delete from flowledger.queue as q
+        using unnest(p_streams, p_versions, p_topics) as i (stream, version, topic)
+        where q.step_id = any (v_refused)
+            and q.step_id = i.stream
+            and q.worker_id = p_worker
+            and q.stream_version + (i.topic <> 'step.started')::integer < i.version;
+    end if;
+
+    return v_refused;
+end
+$$;

@@ -1,0 +1,29 @@
+-- Every projection with its standing, for everyone; with the model that is written with decisions.
+
+create or replace function flowledger_v1.projection_status(patience double precision default 60)
+returns table (
+    name text, generation integer, version integer, state text, standing text, healthy boolean,
+    "position" bigint, head bigint, behind bigint, lag_seconds double precision,
+    host text, pid integer, failed_position bigint, failure text, failures integer, parked bigint,
+    rate double precision, seconds_left double precision, created_at timestamptz,
+    moved_at timestamptz
+)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select * from flowledger.inline_model_status(patience, flowledger.fact_topics())
+    union all
+    select * from flowledger.projection_status(patience);
+$$;
+
+comment on function flowledger_v1.projection_status(double precision) is
+    'Every read model: how far each of its generations is, and why it stands still. state is '
+    'serving, building (beside the one that serves), or inline (written with the decisions). '
+    'standing is caught_up, running, rebuilding, paused, event_failed (failure says why), no_host '
+    '(no process runs it) or stalled: behind, and not moved for longer than the patience, in '
+    'seconds. behind counts places of the log, lag_seconds is the age of the oldest event that is '
+    'not in the rows, parked counts events that were put aside, rate is in places a second since '
+    'created_at. seconds_left is null of one that does not move, or has once caught up.
+Example: select name, standing, behind, failure from flowledger_v1.projection_status() where not healthy';

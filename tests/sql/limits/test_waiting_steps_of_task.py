@@ -1,0 +1,52 @@
+"""waiting_steps_of_task: what of a task is ready and was not admitted, why, and who comes before
+it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from flowledger.engine.domain.ids import step_id
+from support.sql_calls import Connection, call, new_id, now, rows_of
+
+
+def held(task: UUID, name: str, since: datetime, **changed: Any) -> dict[str, Any]:
+    row = {
+        "step_id": step_id(task, name),
+        "task_id": task,
+        "step": name,
+        "kind": "slot",
+        "limit_key": "slot key",
+        "turn": 1.0,
+        "since": since,
+        "until": None,
+        "demand": {"slots": [["slot key", 1]]},
+    }
+    return {**row, **changed}
+
+
+def test_the_held_steps_of_a_task_are_found_with_what_holds_them(connection: Connection) -> None:
+    task, other, since = new_id(), new_id(), now(connection)
+    until = since + timedelta(seconds=5)
+    rate = {"kind": "rate", "limit_key": "rate key", "until": until, "demand": {}}
+    rows = [held(task, "b", since, **rate), held(task, "a", since), held(other, "a", since)]
+    call(connection, "store_waiting_steps", rows_of(rows))
+
+    assert call(connection, "waiting_steps_of_task", task, 10) == [
+        ("a", "slot", "slot key", since, None, {"slots": [["slot key", 1]]}, 0),
+        ("b", "rate", "rate key", since, until, {}, 0),
+    ]
+    assert call(connection, "waiting_steps_of_task", new_id(), 10) == []
+
+
+def test_who_waits_for_the_same_before_is_counted_up_to_a_limit(connection: Connection) -> None:
+    task, other, since = new_id(), new_id(), now(connection)
+    rows = [held(task, "a", since, turn=5.0)]
+    rows += [held(other, name, since, turn=float(turn)) for turn, name in enumerate("abcxyz")]
+    rows += [held(other, "else", since, turn=0.0, limit_key="another")]
+    call(connection, "store_waiting_steps", rows_of(rows))
+
+    before = [call(connection, "waiting_steps_of_task", task, most)[0][-1] for most in (100, 3)]
+
+    assert before == [5, 3]

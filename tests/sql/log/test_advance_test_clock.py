@@ -1,0 +1,28 @@
+"""advance_test_clock: forward for everybody, and not for everybody to call."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from support.sql_calls import Connection, call, heard, now, table
+
+
+def test_moves_add_up_and_the_new_time_is_returned(connection: Connection) -> None:
+    call(connection, "advance_test_clock", timedelta(hours=1))
+    (told,) = call(connection, "advance_test_clock", timedelta(hours=2))
+
+    assert table(connection, "clock_offset", "shift") == [timedelta(hours=3)]
+    assert timedelta() <= now(connection) - told < timedelta(minutes=5)
+
+
+def test_who_waits_for_a_time_is_woken(connection: Connection, other: Connection) -> None:
+    assert heard(other, "clock", connection, "advance_test_clock", timedelta(seconds=1)) == [""]
+
+
+def test_only_the_owner_may_move_it(connection: Connection) -> None:
+    granted = connection.execute(
+        "select coalesce(bool_or(grantee = 0), false) from pg_proc, aclexplode(proacl)"
+        " where oid = 'flowledger.advance_test_clock(interval)'::regprocedure"
+    ).fetchone()
+
+    assert granted == (False,)

@@ -1,0 +1,85 @@
+"""payload_json: what an event holds, as JSON that Postgres can read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flowledger.engine.store.log.event_mapper import head_of
+from support.sql_calls import Connection
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
+    ["\x00", "\\u0000", "\\\x00", '"\x00"', "\\\\u0000"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def payload(connection: Connection, state: bytes, encoding: int = 0) -> Any:
+    row = connection.execute(
+        "select flowledger.payload_json(%b, %s::smallint)", (state, encoding)
+    ).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def shown(value: Any) -> Any:
+    """The value as Postgres can hold it."""
+    match value:
+        case str():
+            return value.replace("\x00", "\ufffd")
+        case list():
+            return [shown(item) for item in value]
+        case dict():
+            return {shown(key): shown(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=JSON)
+def test_it_is_what_was_written_but_for_nul(connection: Connection, value: Any) -> None:
+    assert payload(connection, orjson.dumps({"value": value})) == {"value": shown(value)}
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    event_id=st.uuids(),
+    cause=st.none() | st.uuids(),
+    moment=st.datetimes(timezones=st.just(UTC)),
+    value=TEXT,
+)
+def test_a_head_is_read_as_the_fields_that_it_stands_for(
+    connection: Connection, event_id: UUID, cause: UUID | None, moment: datetime, value: str
+) -> None:
+    fields = {"event_id": event_id, "occurred_at": moment, "causation_id": cause}
+
+    found = payload(connection, head_of(fields) + orjson.dumps({"value": value}))
+
+    assert found == {
+        "event_id": str(event_id),
+        "occurred_at": f"{moment.year:04}{moment:-%m-%dT%H:%M:%S.%fZ}",
+        **({"causation_id": str(cause)} if cause else {}),
+        "value": shown(value),
+    }
+    assert datetime.fromisoformat(found["occurred_at"]) == moment
+
+
+@pytest.mark.parametrize(
+    "state", [b"no json", b"\xff", b"", b'{"a":', b"\1", b"\1" * 26, b"\2" * 30 + b"{}", b"\3{}"]
+)
+def test_what_cannot_be_read_is_null(connection: Connection, state: bytes) -> None:
+    assert payload(connection, state) is None
+
+
+def test_what_is_encoded_is_null(connection: Connection) -> None:
+    assert payload(connection, b"{}", 1) is None

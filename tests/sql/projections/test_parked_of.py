@@ -1,0 +1,33 @@
+"""parked_of: what a generation put aside, and what is wanted of it, as its host sees it."""
+
+from __future__ import annotations
+
+from support.generation_rows import make, park
+from support.sql_calls import Connection, call, new_id
+
+
+def test_events_come_in_the_order_of_the_log_with_what_is_wanted(connection: Connection) -> None:
+    make(connection)
+    task = new_id()
+    park(connection, 9, 3, 5, task=task)
+    call(connection, "request_parked_action", "money", "retry", None, 5)
+
+    found = call(connection, "parked_of", "money", 1)
+
+    assert found == [(3, task, None), (5, task, "retry"), (9, task, None)]
+
+
+def test_another_generation_has_its_own(connection: Connection) -> None:
+    make(connection)
+    park(connection, 3)
+
+    assert call(connection, "parked_of", "money", 2) == []
+
+
+def test_what_was_dropped_is_settled(connection: Connection) -> None:
+    make(connection)
+    park(connection, 3)
+    call(connection, "request_parked_action", "money", "drop", None, None)
+    call(connection, "resolve_parked", "money", 1, [3], [], "")
+
+    assert call(connection, "parked_of", "money", 1) == []
