@@ -98,7 +98,7 @@ COLUMNS = {
         "task_id": "uuid",
         "template_id": "uuid",
         "stream_version": "int8",
-        "turn": "float8",
+        "sort_key": "float8",
         "worker_id": "uuid",
         "attempt": "int4",
         "resets": "int4",

@@ -45,7 +45,7 @@ select * from unnest(%b::uuid[], %b::bigint[], %b::uuid[], %b::text[], %b::bytea
 """
 ENQUEUE = """
 insert into bench_raw.queue
-    (step_id, task_id, step, template_id, stream_version, turn, attempt, resets, correlation_id)
+    (step_id, task_id, step, template_id, stream_version, sort_key, attempt, resets, correlation_id)
 select id, task, step, task, 1, 0, 1, 0, task::text
 from unnest(%b::uuid[], %b::uuid[], %b::text[]) row (id, task, step)
 """
@@ -83,12 +83,12 @@ class Payloads:
         step = max(shape.parents, key=len)
         variants = [_payloads(shape.name, step) for _ in range(VARIANTS)]
         self.made = {topic: [variant[topic] for variant in variants] for topic in variants[0]}
-        self.turn = 0
+        self.sort_key = 0
 
     def next(self, topic: str) -> bytes:
         """The next payload of that topic."""
-        self.turn = (self.turn + 1) % VARIANTS
-        return self.made[topic][self.turn]
+        self.sort_key = (self.sort_key + 1) % VARIANTS
+        return self.made[topic][self.sort_key]
 
 
 def _payloads(template: str, step: str) -> dict[str, bytes]:

@@ -141,7 +141,7 @@ def engine_wakeups(url: str, settings: Settings) -> Wakeups:
         connect_timeout_seconds=database.connect_timeout_seconds,
         reconnect_initial_seconds=database.reconnect_initial_seconds,
         reconnect_cap_seconds=database.reconnect_cap_seconds,
-        silence_seconds=database.silence_seconds,
+        tcp_keepalive_seconds=database.tcp_keepalive_seconds,
     )
 
 
@@ -160,7 +160,7 @@ def engine_pool(
         statement_timeout_seconds=database.statement_timeout_seconds,
         lock_timeout_seconds=database.lock_timeout_seconds,
         idle_transaction_timeout_seconds=database.idle_transaction_timeout_seconds,
-        silence_seconds=database.silence_seconds,
+        tcp_keepalive_seconds=database.tcp_keepalive_seconds,
         connected=connected,
     )
 
@@ -190,7 +190,7 @@ class Parts:
         poll = self.settings.submit.wait_poll_seconds
         standing = Projections(
             PostgresProjections(self.pool),
-            self.settings.projections.patience_seconds,
+            self.settings.projections.unhealthy_after_seconds,
             poll,
             partial(self.wakeups.ring, "projection"),
             partial(template_named, self.tasks),
@@ -224,7 +224,7 @@ class Parts:
 
     def close(self) -> None:
         """Stop listening, and roll back what handlers still have open."""
-        self.wakeups.stop(self.settings.database.farewell_seconds)
+        self.wakeups.stop(self.settings.database.shutdown_timeout_seconds)
         if self.transactions is not None:
             self.transactions.close()
 

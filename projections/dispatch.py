@@ -67,9 +67,10 @@ class Applying:
         self._all_to_one = len(self.routes.all) == 1 and not self.routes.all[0].subscription.filters
 
     def apply(
-        self, events: Sequence[Recorded | Unreadable], cursor: Cursor, silent_until: int | None
+        self, events: Sequence[Recorded | Unreadable], cursor: Cursor, no_effects_until: int | None
     ) -> None:
-        """Call the methods that want these events; effects only behind `silent_until` (None: none).
+        """Call the methods that want these events; effects only behind `no_effects_until` (None:
+        none).
 
         The events are of kinds that the projection subscribes to. Raises what they raise, and
         LogCorrupt for an event that cannot be read.
@@ -80,7 +81,7 @@ class Applying:
         for one in events:
             recorded = readable(one)
             event = recorded.event
-            loud = silent_until is not None and recorded.position > silent_until
+            loud = no_effects_until is not None and recorded.position > no_effects_until
             for route in self.routes.of(event):
                 if loud or not route.subscription.effect:
                     cursor.position, cursor.recorded_at = recorded.position, recorded.recorded_at

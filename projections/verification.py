@@ -134,7 +134,7 @@ def _not_here(connection: HostConnection, known: dict[str, int]) -> Iterator[Not
     for name, version in rows:
         here = known.get(name)
         if here is None:
-            why = "its code is not known here (see projections.modules)"
+            why = "its code is not known here (see projections.classes)"
             yield NotCompared(name, why)
         elif here != version:
             yield NotCompared(name, f"version {version} serves and the code here is version {here}")

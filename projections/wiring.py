@@ -48,7 +48,7 @@ def projector(  # noqa: PLR0913 - what a host stands on
     return Host(
         projections,
         store=HostStore(url, pool, settings),
-        log=Log(recorder, mapper, keys.kept_events),
+        log=Log(recorder, mapper, keys.cached_events),
         clock=clock,
         identity=identity,
         settings=keys,
@@ -86,13 +86,13 @@ def registered(given: Iterable[object], settings: Settings) -> list[Projection]:
 
 
 def _configured(settings: Settings) -> Iterable[object]:
-    for place in settings.projections.modules:
+    for place in settings.projections.classes:
         module, _, attribute = place.partition(":")
         try:
             yield getattr(import_module(module), attribute)
         except (Exception, SystemExit) as error:
             raise InvalidProjection(
-                f"projections.modules: {place!r} cannot be imported"
+                f"projections.classes: {place!r} cannot be imported"
                 f" ({type(error).__name__}: {error}); expected module:attribute"
             ) from error
 

@@ -71,7 +71,7 @@ def asking_options(command: F) -> F:
         "--wait",
         type=click.FloatRange(min=0),
         metavar="SECONDS",
-        help="Wait so long for the answer; 0: not at all. Default: submit.answer_wait_seconds.",
+        help="Wait so long for the answer; 0: not at all. Default: submit.request_timeout_seconds.",
     )
     return word_options(key(wait(command)))
 

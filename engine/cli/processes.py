@@ -115,7 +115,7 @@ class WorkerProcesses:
             *(sys.executable, "-m", "flowledger.engine.cli", "worker", "--while-input"),
             *arguments,
         ]
-        self._drain = settings.cli.drain_seconds
+        self._drain = settings.cli.shutdown_timeout_seconds
         # Half of the time is for handlers to finish, the rest for handing back what did not.
         grace = min(settings.worker.grace_seconds, self._drain / 2)
         self._environment = {

@@ -75,7 +75,11 @@ def parked_fields(row: ParkedEvent) -> dict[str, Any]:
 
 def parked_sentence(row: ParkedEvent) -> str:
     """A parked event in a line."""
-    wanted = f" (to be {'retried' if row.wanted == 'retry' else 'dropped'})" if row.wanted else ""
+    wanted = (
+        f" (to be {'retried' if row.requested_action == 'retry' else 'dropped'})"
+        if row.requested_action
+        else ""
+    )
     task = f" of task {row.task_id}" if row.task_id else ""
     return f"{row.position}: {row.topic}{task}{wanted}: {row.error}"
 

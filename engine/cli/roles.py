@@ -113,7 +113,7 @@ def projector(modules: tuple[str, ...], wait_for_database: float) -> None:
     """
     settings = program_settings(quiet=False)
     named = settings.projections.model_copy(
-        update={"modules": (*settings.projections.modules, *modules)}
+        update={"classes": (*settings.projections.classes, *modules)}
     )
     settings = settings.model_copy(update={"projections": named})
     _serve(("projector",), (), settings, wait=wait_for_database)
@@ -130,10 +130,10 @@ def _serve(
     stop = StopRequest()
     if while_input:
         stop.ask_at_end_of_input()
-    worn_out = Event()
+    saturated = Event()
 
     def leave() -> None:
-        worn_out.set()
+        saturated.set()
         stop.ask()
 
     opening = partial(Engine.open, workflows=workflows, roles=roles, settings=settings)
@@ -141,10 +141,10 @@ def _serve(
     if engine is None:
         return
     with engine:
-        engine.when_worn_out(leave)
+        engine.on_saturated(leave)
         settle()
         stop.wait()
-    if worn_out.is_set() and not stop.signalled:
+    if saturated.is_set() and not stop.signalled:
         _start_anew()
 
 

@@ -54,7 +54,7 @@ def program_settings(*, quiet: bool) -> Settings:
 
 def rules_of(settings: Settings) -> GateRules:
     """What the settings say of limits."""
-    return gate_rules(settings.limits, settings.coordinator.ageing_seconds)
+    return gate_rules(settings.limits, settings.coordinator.priority_ageing_seconds)
 
 
 @contextmanager

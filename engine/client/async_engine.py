@@ -354,7 +354,7 @@ class AsyncEngine:
     ) -> list[Request]:
         """Ask of all these tasks that they end."""
         ask = partial(self._engine.cancel_many, [*tasks])
-        seconds = self._engine.settings.submit.answer_wait_seconds
+        seconds = self._engine.settings.submit.request_timeout_seconds
         return await _all_asked(ask, self._engine.task, asking, seconds)
 
     async def reset_many(
@@ -362,7 +362,7 @@ class AsyncEngine:
     ) -> list[Request]:
         """Ask of all these tasks that what failed is tried anew."""
         ask = partial(self._engine.reset_many, [*tasks])
-        seconds = self._engine.settings.submit.answer_wait_seconds
+        seconds = self._engine.settings.submit.request_timeout_seconds
         return await _all_asked(ask, self._engine.task, asking, seconds)
 
     async def pause_template(self, key: str, *, reason: str, actor: str) -> bool:

@@ -89,10 +89,10 @@ class Engine:
             new_id=new_id,
             ring=ring,
             endings=endings,
-            wait_seconds=settings.submit.answer_wait_seconds,
+            wait_seconds=settings.submit.request_timeout_seconds,
             max_result_bytes=settings.worker.max_result_bytes,
         )
-        self._rules = gate_rules(settings.limits, settings.coordinator.ageing_seconds)
+        self._rules = gate_rules(settings.limits, settings.coordinator.priority_ageing_seconds)
         self._service = service
         self._resources = resources
         self._checks = checks
@@ -290,15 +290,15 @@ class Engine:
         self._opener.require()
         return Verification(self._checks, None if task is None else _id(task))
 
-    def when_worn_out(self, tell: Callable[[], None]) -> None:
-        """Call `tell`, in the worker's thread and perhaps more than once, when it is worn out.
+    def on_saturated(self, tell: Callable[[], None]) -> None:
+        """Call `tell`, in the worker's thread and perhaps more than once, when it is saturated.
 
         That is: handlers that were abandoned after a timeout and never ended take half of
         `worker.concurrency`, and everything else that ran here has ended. Nothing is claimed from
         then on, and `health["handlers"]` says so. Only a new process gets rid of such handlers.
         """
         self._opener.require()
-        self._service.when_worn_out(tell)
+        self._service.on_saturated(tell)
 
     def start(self) -> None:
         """Start the roles. `open` has done that."""
@@ -325,7 +325,7 @@ class Engine:
         if not self._opener.is_here:
             return
         self._service.stop()
-        self._endings.stop(self.settings.database.farewell_seconds)
+        self._endings.stop(self.settings.database.shutdown_timeout_seconds)
         for resource in self._resources:
             resource.close()
         self._log.emit(Signal.ENGINE_CLOSED)

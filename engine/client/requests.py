@@ -50,7 +50,7 @@ class Asking(TypedDict):
 
     `reason` says why and `actor` who asks; both are stored with the request and with all that
     follows from it. `wait` is how many seconds to wait for the answer, 0 not at all; without it,
-    `submit.answer_wait_seconds`. Of requests with the same `key` about one task only the first
+    `submit.request_timeout_seconds`. Of requests with the same `key` about one task only the first
     is one.
     """
 

@@ -7,10 +7,10 @@ from flowledger.engine.domain.limits.admission import GateRules
 from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
 
 
-def gate_rules(limits: Limits, ageing_seconds: float) -> GateRules:
+def gate_rules(limits: Limits, priority_ageing_seconds: float) -> GateRules:
     """What the configuration says of limits."""
     return GateRules(
-        namespaces=limits.namespaces,
+        namespaces=limits.namespace_concurrency,
         circuit=CircuitRules(
             failure_threshold=limits.circuit_failure_threshold,
             open_seconds=limits.circuit_open_seconds,
@@ -18,5 +18,5 @@ def gate_rules(limits: Limits, ageing_seconds: float) -> GateRules:
             half_open_probes=limits.circuit_half_open_probes,
             categories=frozenset(limits.circuit_categories),
         ),
-        ageing_seconds=ageing_seconds,
+        priority_ageing_seconds=priority_ageing_seconds,
     )

@@ -57,12 +57,12 @@ class Database(Section):
         description="Seconds after which Postgres ends a session of the engine whose process was"
         " stopped in the middle of a transaction, and frees its locks.",
     )
-    silence_seconds: Seconds = Field(
+    tcp_keepalive_seconds: Seconds = Field(
         default=10.0,
         description="Seconds of silence after which a TCP connection is probed; after twice as many"
         " it counts as lost.",
     )
-    farewell_seconds: Seconds = Field(
+    shutdown_timeout_seconds: Seconds = Field(
         default=2.0,
         description="Most seconds that a stopping process takes, beyond worker.grace_seconds, to"
         " hand back what runs and to resign, whatever the database does.",
@@ -118,7 +118,7 @@ class Coordinator(Section):
     batch_size: Count = Field(
         default=512, description="Most events read and decided on in one commit."
     )
-    hurry_events: Count = Field(
+    pipeline_events: Count = Field(
         default=32,
         description="Events in a batch from which it hurries: the commit goes on beside the next"
         " batch, and starts are noted later.",
@@ -142,23 +142,23 @@ class Coordinator(Section):
     submission_batch_size: Count = Field(
         default=200, description="Most submissions turned into tasks in one commit."
     )
-    ageing_seconds: Seconds = Field(
+    priority_ageing_seconds: Seconds = Field(
         default=60.0,
         description="Seconds in the queue that weigh as much as one point of priority, so that"
         " nothing starves.",
     )
-    cache_tasks: Count = Field(
+    max_cached_tasks: Count = Field(
         default=20_000, description="Most open tasks of each shard kept in memory."
     )
     reconcile_seconds: Seconds = Field(
         default=30.0,
         description="Seconds between two searches for steps that should be queued and are not.",
     )
-    vacuum_steps: Count = Field(
+    vacuum_every_steps: Count = Field(
         default=20_000,
         description="Steps queued between two vacuums of the queue, whose dead rows slow claims.",
     )
-    lost_lease_limit: Count = Field(
+    max_lost_leases: Count = Field(
         default=3,
         description="Workers that a step may lose before it counts as the step's own error.",
     )
@@ -192,7 +192,7 @@ class Worker(Section):
         default=10.0,
         description="Seconds that running handlers get to finish when the worker stops.",
     )
-    loop_patience_seconds: Seconds = Field(
+    event_loop_block_seconds: Seconds = Field(
         default=5.0, description="Seconds that a coroutine may block the event loop that it is on."
     )
     result_cache_size: Count = Field(
@@ -209,11 +209,11 @@ class Worker(Section):
     transactional_connections: Count = Field(
         default=4, description="Most transactional steps with an open transaction in each process."
     )
-    transaction_lock_seconds: Seconds = Field(
+    transaction_lock_timeout_seconds: Seconds = Field(
         default=10.0,
         description="Seconds that a statement of a transactional step waits for a lock.",
     )
-    transaction_statement_seconds: Seconds = Field(
+    transaction_statement_timeout_seconds: Seconds = Field(
         default=60.0,
         description="Seconds after which Postgres cancels a statement of a transactional step.",
     )
@@ -241,7 +241,7 @@ class Templates(Section):
 class Limits(Section):
     """How much may happen at once beside what templates say, and when a system is left alone."""
 
-    namespaces: Allotments = Field(
+    namespace_concurrency: Allotments = Field(
         default={}, description="Most steps of a namespace queued or running at once."
     )
     circuit_failure_threshold: Count = Field(
@@ -283,7 +283,7 @@ class Submit(Section):
         default=1.0,
         description="Seconds after which a waiting caller looks although nobody woke it.",
     )
-    answer_wait_seconds: Seconds = Field(
+    request_timeout_seconds: Seconds = Field(
         default=30.0,
         description="Seconds that a caller who asks something of a task waits for the answer.",
     )
@@ -292,7 +292,7 @@ class Submit(Section):
 class Projections(Section):
     """The host of projections: the role `projector`."""
 
-    modules: Names = Field(
+    classes: Names = Field(
         default=(),
         description="Projections to run, as `module:attribute`, beside those that are registered.",
     )
@@ -304,10 +304,10 @@ class Projections(Section):
         default=1,
         description="Projections that are applied at a time: more help where their methods wait.",
     )
-    kept_events: Count = Field(
+    cached_events: Count = Field(
         default=2000, description="Events at the end of the log that a process keeps in memory."
     )
-    settle_seconds: Seconds = Field(
+    linger_seconds: Seconds = Field(
         default=0.1, description="Seconds for which events collect before they are applied."
     )
     poll_seconds: Seconds = Field(
@@ -322,10 +322,10 @@ class Projections(Section):
     retry_cap_seconds: Seconds = Field(
         default=30.0, description="Most seconds between two such attempts."
     )
-    lock_seconds: Seconds = Field(
+    lock_timeout_seconds: Seconds = Field(
         default=10.0, description="Seconds that a projection's statement waits for a lock."
     )
-    statement_seconds: Seconds = Field(
+    statement_timeout_seconds: Seconds = Field(
         default=60.0, description="Seconds that a projection's statement may take."
     )
     rebuild_tasks: Count = Field(
@@ -334,7 +334,7 @@ class Projections(Section):
     max_failure_chars: Count = Field(
         default=2000, description="Most characters that are stored of an error."
     )
-    patience_seconds: Seconds = Field(
+    unhealthy_after_seconds: Seconds = Field(
         default=60.0,
         description="Seconds behind without moving after which a projection is not healthy.",
     )
@@ -357,7 +357,7 @@ class Cli(Section):
     refresh_per_second: Annotated[Count, Field(le=60)] = Field(
         default=8, description="Repaints of the live progress a second."
     )
-    drain_seconds: Seconds = Field(
+    shutdown_timeout_seconds: Seconds = Field(
         default=10.0,
         description="Seconds that an interrupted command takes at most to stop its processes.",
     )

@@ -119,8 +119,9 @@ class Ledger(ParkedTasks, Protocol):
         """How many slots of these keys are in use, 0 included, and every circuit."""
         ...
 
-    def elders(self, turns: Mapping[str, float]) -> Sequence[Elder]:
-        """Steps of other shards that wait for slots of these keys with smaller turns than these."""
+    def elders(self, sort_keys: Mapping[str, float]) -> Sequence[Elder]:
+        """Steps of other shards that wait for slots of these keys with smaller sort keys than
+        these."""
         ...
 
     def tidy(self) -> None:

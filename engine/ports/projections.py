@@ -52,7 +52,7 @@ class ProjectionStatus:
 
 @dataclass(frozen=True, slots=True)
 class ParkedEvent:
-    """An event that a projection put aside; `wanted` is `retry`, `drop`, or None."""
+    """An event that a projection put aside; `requested_action` is `retry`, `drop`, or None."""
 
     generation: int
     position: int
@@ -60,7 +60,7 @@ class ParkedEvent:
     topic: str | None
     error: str
     parked_at: datetime
-    wanted: str | None
+    requested_action: str | None
 
 
 class ProjectionRows(Protocol):

@@ -102,7 +102,7 @@ class Workboard(Sessions, Protocol):
         """Whether the worker shall take only steps that are to run alone, one at a time."""
         ...
 
-    def wear(self, worker: UUID, *, worn_out: bool) -> None:
+    def wear(self, worker: UUID, *, saturated: bool) -> None:
         """Note for people whether abandoned handlers keep the worker from claiming."""
         ...
 

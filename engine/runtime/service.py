@@ -3,8 +3,8 @@
 How a process ends, whatever the database does. First nothing is claimed any more, and what runs has
 `worker.grace_seconds` to finish and to be reported. Then the loops end after the step that is under
 way, what still runs is handed back, the coordinator stores where it stands and resigns: for all of
-that together there are `database.farewell_seconds`, after which the process ends without it. What
-is not handed back is lost with the lease, as when the process is killed.
+that together there are `database.shutdown_timeout_seconds`, after which the process ends without
+it. What is not handed back is lost with the lease, as when the process is killed.
 """
 
 from __future__ import annotations
@@ -135,10 +135,10 @@ class Service:
         templates = {"templates": self._unserved.health} if self._unserved is not None else {}
         return {**found, **handlers, **templates}
 
-    def when_worn_out(self, tell: Callable[[], None]) -> None:
+    def on_saturated(self, tell: Callable[[], None]) -> None:
         """Have the worker tell that nothing but abandoned handlers is left in it."""
         if self._worker is not None:
-            self._worker[0].when_worn_out = tell
+            self._worker[0].on_saturated = tell
 
     def start(self) -> None:
         """Start the loops. Raises DatabaseUnavailable where the worker cannot be registered."""
@@ -171,7 +171,7 @@ class Service:
             worker = self._worker[0]
             worker.stop_claiming()
             self._await_idle(worker)
-        until = monotonic() + self._settings.database.farewell_seconds
+        until = monotonic() + self._settings.database.shutdown_timeout_seconds
         ended = {loop.name for loop in reversed(self._loops) if self._end(loop, until)}
         if self._worker is not None:
             worker = self._worker[0]
@@ -201,7 +201,7 @@ class Service:
     def _end(self, loop: Loop, until: float) -> bool:
         ended = loop.stop(max(0.0, until - monotonic()))
         if not ended:
-            self._log.emit(Signal.LOOP_LEFT, loop=loop.name)
+            self._log.emit(Signal.LOOP_ABANDONED, loop=loop.name)
         return ended
 
     def _say_goodbye(self, role: str, last: Callable[[], None], until: float) -> None:
@@ -218,7 +218,7 @@ class Service:
         thread.start()
         thread.join(max(0.0, until - monotonic()))
         if thread.is_alive():
-            self._log.emit(Signal.LOOP_LEFT, loop=role)
+            self._log.emit(Signal.LOOP_ABANDONED, loop=role)
 
     def _loop(
         self,

@@ -209,13 +209,20 @@ class PostgresLedger:
         stored = cast("tuple[str | None]", row)[0]
         return dict(cast("list[tuple[str, int]]", rows)), circuits_of(orjson.loads(stored or "[]"))
 
-    def elders(self, turns: Mapping[str, float]) -> Sequence[Elder]:
-        """Steps of other shards that wait for slots of these keys with smaller turns than these."""
-        if self._shards == 1 or not turns:
+    def elders(self, sort_keys: Mapping[str, float]) -> Sequence[Elder]:
+        """Steps of other shards that wait for slots of these keys with smaller sort keys than
+        these."""
+        if self._shards == 1 or not sort_keys:
             return ()
         rows = self._all(
             "select * from flowledger.older_waiters(%s, %s::float8[], %s, %s, %s)",
-            (TextArray([*turns]), [*turns.values()], MOST_ELDERS, self._shard, self._shards),
+            (
+                TextArray([*sort_keys]),
+                [*sort_keys.values()],
+                MOST_ELDERS,
+                self._shard,
+                self._shards,
+            ),
         )
         return [Elder(*row) for row in rows]
 

@@ -46,7 +46,7 @@ def waiter_row(waiter: Waiter) -> Json:
         "step": waiter.step,
         "kind": waiter.hold.kind,
         "limit_key": waiter.hold.key,
-        "turn": waiter.turn,
+        "sort_key": waiter.sort_key,
         "since": waiter.since,
         "until": waiter.hold.until,
         "demand": demand_json(waiter.demand),
@@ -125,7 +125,7 @@ def waiter_of(row: Json) -> Waiter:
     """A row of the held steps, read."""
     until = moment(row["until"]) if row["until"] else None
     return Waiter(
-        turn=row["turn"],
+        sort_key=row["sort_key"],
         step_id=UUID(row["step_id"]),
         task_id=UUID(row["task_id"]),
         step=row["step"],

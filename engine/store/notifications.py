@@ -71,12 +71,12 @@ class Wakeups:
         connect_timeout_seconds: float,
         reconnect_initial_seconds: float,
         reconnect_cap_seconds: float,
-        silence_seconds: float | None = None,
+        tcp_keepalive_seconds: float | None = None,
     ) -> None:
         self._url = url
         self._name = application_name
         self._connect_timeout = connect_timeout_seconds
-        self._silence = silence_seconds
+        self._silence = tcp_keepalive_seconds
         self._backoff = Backoff(reconnect_initial_seconds, reconnect_cap_seconds)
         self._bells: dict[str, list[ProcessBell]] = {channel: [] for channel in CHANNELS}
         self.own: set[int] = set()
@@ -127,7 +127,7 @@ class Wakeups:
             self._url,
             application_name=self._name,
             connect_timeout_seconds=self._connect_timeout,
-            silence_seconds=self._silence,
+            tcp_keepalive_seconds=self._silence,
         )
 
     def _listen(self, connection: Connection) -> None:

@@ -103,7 +103,7 @@ class PostgresTransactions:
         self._mapper = mapper
         self._settings = settings.worker
         self._faults = faults
-        self._url = with_keepalives(url, settings.database.silence_seconds)
+        self._url = with_keepalives(url, settings.database.tcp_keepalive_seconds)
         self._database = settings.database
         # Who waits for a connection waits as long as its step's timeout lets it.
         self._places = Semaphore(self._settings.transactional_connections)
@@ -164,8 +164,8 @@ class PostgresTransactions:
         settings = self._settings
         begin = sql.SQL(BEGIN).format(
             mark=sql.Literal(mark),
-            lock=sql.Literal(milliseconds(settings.transaction_lock_seconds)),
-            statement=sql.Literal(milliseconds(settings.transaction_statement_seconds)),
+            lock=sql.Literal(milliseconds(settings.transaction_lock_timeout_seconds)),
+            statement=sql.Literal(milliseconds(settings.transaction_statement_timeout_seconds)),
             idle=sql.Literal(milliseconds(timeout_seconds or 0)),
         )
         try:

@@ -46,8 +46,8 @@ CHECKPOINT = "select * from flowledger.checkpoint_step(%s, %s, %s::int, %s, %s::
 class PostgresWorkboard:
     """The board in Postgres.
 
-    `templates`, whose steps the worker claims, and `places`, how many it runs at once, are told to
-    people who ask why nobody takes a step.
+    `templates`, whose steps the worker claims, and `concurrency`, how many it runs at once, are
+    told to people who ask why nobody takes a step.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class PostgresWorkboard:
         mapper: LedgerMapper,
         clock: DatabaseClock,
         templates: Sequence[UUID] | None = None,
-        places: int | None = None,
+        concurrency: int | None = None,
     ) -> None:
         self._pool = pool
         self._mapper = mapper
         self._clock = clock
         self._identifiers = Identifiers()
         self._templates = None if templates is None else UuidArray(templates)
-        self._places = places
+        self._concurrency = concurrency
 
     @property
     def sessions(self) -> int:
@@ -77,7 +77,7 @@ class PostgresWorkboard:
             "select flowledger.heartbeat_worker(%s, %s, %s, %s, %b, %s::int)",
             (
                 *(worker, socket.gethostname(), os.getpid(), lease_seconds),
-                *(self._templates, self._places),
+                *(self._templates, self._concurrency),
             ),
         )[0]
         self._clock.observe(cast("datetime", row[0]), asked)
@@ -153,9 +153,9 @@ class PostgresWorkboard:
         query = "select flowledger.elect_isolated_worker(%s, %b)"
         return bool(self._all(query, (worker, UuidArray(templates)))[0][0])
 
-    def wear(self, worker: UUID, *, worn_out: bool) -> None:
+    def wear(self, worker: UUID, *, saturated: bool) -> None:
         """Note for people whether abandoned handlers keep the worker from claiming."""
-        self._all("select flowledger.set_worker_saturated(%s, %s)", (worker, worn_out))
+        self._all("select flowledger.set_worker_saturated(%s, %s)", (worker, saturated))
 
     def contexts(self, tasks: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
         """The contexts of tasks."""

@@ -58,7 +58,7 @@ class Health:
 class Telling:
     """What was told of an outage that strikes one loop, or several at once. For any thread."""
 
-    def __init__(self, name: str, over: Signal = Signal.DATABASE_BACK) -> None:
+    def __init__(self, name: str, over: Signal = Signal.DATABASE_RECOVERED) -> None:
         self._over = over
         self._log = logger(name)
         self._lock = Lock()
@@ -71,7 +71,7 @@ class Telling:
         """An attempt of the loop failed, and its health is this now."""
         meaning = meaning_of(error)
         # A server that goes away gives one code while it does, and none when it is gone.
-        kind = (meaning, None if meaning is Signal.DATABASE_LOST else health.sqlstate)
+        kind = (meaning, None if meaning is Signal.DATABASE_UNREACHABLE else health.sqlstate)
         with self._lock:
             self._failing.setdefault(loop, health.since or datetime.now(UTC))
             self._began = self._began or self._failing[loop]
@@ -108,7 +108,7 @@ class Outages:
     """The outages of one loop, one after another. Its health may be read from any thread."""
 
     def __init__(
-        self, name: str, over: Signal = Signal.DATABASE_BACK, telling: Telling | None = None
+        self, name: str, over: Signal = Signal.DATABASE_RECOVERED, telling: Telling | None = None
     ) -> None:
         """`telling` is shared by loops that need not all say the same."""
         self._telling = telling or Telling(name, over)
@@ -138,7 +138,7 @@ def meaning_of(error: Exception) -> Signal:
         case DatabaseBusy():
             return Signal.DATABASE_BUSY
         case DatabaseUnavailable():
-            return Signal.DATABASE_LOST
+            return Signal.DATABASE_UNREACHABLE
         case StatementRefused():
             return Signal.DATABASE_REFUSED
         case _:

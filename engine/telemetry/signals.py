@@ -21,30 +21,30 @@ class Signal(StrEnum):
     COORDINATOR_CONFLICT = "coordinator.conflict"
     COORDINATOR_ELECTED = "coordinator.elected"
     COORDINATOR_LOST = "coordinator.lost"
+    COORDINATOR_REBALANCED = "coordinator.rebalanced"
     COORDINATOR_RECONCILED = "coordinator.reconciled"
     COORDINATOR_RESIGNED = "coordinator.resigned"
     COORDINATOR_SHARDS_CHANGED = "coordinator.shards_changed"
-    COORDINATOR_TASK_PARKED = "coordinator.task_parked"
     COORDINATOR_TASKS_UNPARKED = "coordinator.tasks_unparked"
+    COORDINATOR_TASK_PARKED = "coordinator.task_parked"
     COORDINATOR_UNSERVED = "coordinator.unserved"
-    COORDINATOR_YIELDED = "coordinator.yielded"
-    DATABASE_BACK = "database.back"
     DATABASE_BUSY = "database.busy"
-    DATABASE_LOST = "database.lost"
+    DATABASE_RECOVERED = "database.recovered"
     DATABASE_REFUSED = "database.refused"
+    DATABASE_UNREACHABLE = "database.unreachable"
     EMBEDDED_FOUND = "embedded.found"
     EMBEDDED_STARTED = "embedded.started"
     ENGINE_CLOSED = "engine.closed"
     ENGINE_OPENED = "engine.opened"
     HANDLER_WAITS = "handler.waits"
     LISTENER_RECONNECTED = "listener.reconnected"
+    LOOP_ABANDONED = "loop.abandoned"
     LOOP_FAILED = "loop.failed"
-    LOOP_LEFT = "loop.left"
     MIGRATION_APPLIED = "migration.applied"
     POOL_EXHAUSTED = "pool.exhausted"
     PROGRAM_RESTARTED = "program.restarted"
+    PROJECTION_ACQUIRED = "projection.acquired"
     PROJECTION_EVENT_PARKED = "projection.event_parked"
-    PROJECTION_LED = "projection.led"
     PROJECTION_LOST = "projection.lost"
     PROJECTION_REFUSED = "projection.refused"
     PROJECTION_STOPPED = "projection.stopped"
@@ -59,11 +59,11 @@ class Signal(StrEnum):
     WORKER_RECOVERED = "worker.recovered"
     WORKER_REGISTERED = "worker.registered"
     WORKER_RELEASED = "worker.released"
+    WORKER_SATURATED = "worker.saturated"
     WORKER_STEP_FAILED = "worker.step_failed"
     WORKER_STEP_LOST = "worker.step_lost"
     WORKER_STEP_RAISED = "worker.step_raised"
     WORKER_STEP_TIMED_OUT = "worker.step_timed_out"
-    WORKER_WORN_OUT = "worker.worn_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,9 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.COORDINATOR_LOST: Meaning(
             "warning", "Another process leads the shard; what was decided here was not stored."
         ),
+        Signal.COORDINATOR_REBALANCED: Meaning(
+            "info", "Another process leads fewer shards than its share, so it gets some of these."
+        ),
         Signal.COORDINATOR_RECONCILED: Meaning(
             "warning", "Steps that should have been queued were not, and are now."
         ),
@@ -115,25 +118,22 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.COORDINATOR_UNSERVED: Meaning(
             "warning", "So many tasks of these templates are open, and no worker has them."
         ),
-        Signal.COORDINATOR_YIELDED: Meaning(
-            "info", "Another process leads fewer shards than its share, so it gets some of these."
-        ),
-        Signal.DATABASE_BACK: Meaning(
-            "info", "What the loop does succeeds again, after so many attempts and seconds."
-        ),
         Signal.DATABASE_BUSY: Meaning(
             "warning",
             "The database refuses what the loop does for now (space, time, locks, read-only);"
             " it tries again by itself. Once an outage.",
         ),
-        Signal.DATABASE_LOST: Meaning(
-            "warning",
-            "The database cannot be reached; the loop tries again by itself. Once an outage.",
+        Signal.DATABASE_RECOVERED: Meaning(
+            "info", "What the loop does succeeds again, after so many attempts and seconds."
         ),
         Signal.DATABASE_REFUSED: Meaning(
             "error",
             "The database refuses what the loop does, and not for now: see the code; the loop"
             " tries again, and says so once an outage.",
+        ),
+        Signal.DATABASE_UNREACHABLE: Meaning(
+            "warning",
+            "The database cannot be reached; the loop tries again by itself. Once an outage.",
         ),
         Signal.EMBEDDED_FOUND: Meaning("debug", "The embedded Postgres was running already."),
         Signal.EMBEDDED_STARTED: Meaning("info", "The embedded Postgres was started."),
@@ -148,11 +148,11 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
             "info",
             "The connection for wake-ups was lost, and is back; all is looked at.",
         ),
+        Signal.LOOP_ABANDONED: Meaning(
+            "warning", "A stopping process did not wait any longer for a loop to end."
+        ),
         Signal.LOOP_FAILED: Meaning(
             "error", "A loop met an error it does not know; it tries again after a pause."
-        ),
-        Signal.LOOP_LEFT: Meaning(
-            "warning", "A stopping process did not wait any longer for a loop to end."
         ),
         Signal.MIGRATION_APPLIED: Meaning("info", "A migration changed the database's schema."),
         Signal.POOL_EXHAUSTED: Meaning(
@@ -163,10 +163,12 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.PROGRAM_RESTARTED: Meaning(
             "warning", "The program starts itself anew, to be rid of handlers that never end."
         ),
+        Signal.PROJECTION_ACQUIRED: Meaning(
+            "info", "This process runs a generation of a projection."
+        ),
         Signal.PROJECTION_EVENT_PARKED: Meaning(
             "error", "A projection could not take an event, and put it aside as its policy says."
         ),
-        Signal.PROJECTION_LED: Meaning("info", "This process runs a generation of a projection."),
         Signal.PROJECTION_LOST: Meaning("warning", "Another process runs the projection now."),
         Signal.PROJECTION_REFUSED: Meaning(
             "error", "A projection's tables or views cannot be made as it says; others go on."
@@ -203,6 +205,11 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         ),
         Signal.WORKER_REGISTERED: Meaning("info", "A worker announced itself, and has a lease."),
         Signal.WORKER_RELEASED: Meaning("info", "A stopping worker handed back unfinished steps."),
+        Signal.WORKER_SATURATED: Meaning(
+            "error",
+            "Abandoned handlers take half of the worker's places: it claims nothing until it is"
+            " started anew.",
+        ),
         Signal.WORKER_STEP_FAILED: Meaning(
             "warning", "A handler raised, or its result was refused."
         ),
@@ -211,11 +218,6 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         ),
         Signal.WORKER_STEP_RAISED: Meaning("debug", "Where a handler raised, with its traceback."),
         Signal.WORKER_STEP_TIMED_OUT: Meaning("warning", "A handler ran longer than its limit."),
-        Signal.WORKER_WORN_OUT: Meaning(
-            "error",
-            "Abandoned handlers take half of the worker's places: it claims nothing until it is"
-            " started anew.",
-        ),
     }
 )
 

@@ -127,7 +127,7 @@ class Led:
         if not self.lead.building or not self._store.swap(self.place, self.lead.epoch):
             return False
         at = self.lead.position
-        self.lead = replace(self.lead, state="serving", silent_until=at)
+        self.lead = replace(self.lead, state="serving", no_effects_until=at)
         self._housekeeping = True
         self._log.emit(Signal.PROJECTION_SWAPPED, projection=str(self.place), position=at)
         return True
@@ -158,7 +158,7 @@ class Led:
 
         `meanwhile` is done when the statements are sent, while the server works on them.
         """
-        silent = None if self.lead.building else self.lead.silent_until
+        silent = None if self.lead.building else self.lead.no_effects_until
         wanted, aside = self._parking.sorted_out(entries)
         alone = len(entries) == 1
         with self._store.batch(

@@ -62,7 +62,7 @@ PARTS_OF_LEASE = 3
 """So often a lease is renewed, and the others are looked at, before it runs out."""
 
 CATCH_UP = 10
-"""What is built waits for others while it is ahead of them by at most so many `kept_events`."""
+"""What is built waits for others while it is ahead of them by at most so many `cached_events`."""
 
 
 class Turn(NamedTuple):
@@ -129,7 +129,7 @@ class Host:
 
     def _settle(self) -> None:
         """Let events collect for a moment: more of them in a batch cost hardly more."""
-        if "projection" in self._bell.wait(self._settings.settle_seconds):
+        if "projection" in self._bell.wait(self._settings.linger_seconds):
             self._look_at = self._clock.now()
 
     def _work(self, *, asked: bool) -> float:
@@ -170,7 +170,7 @@ class Host:
 
     def _waits(self, led: Led, ahead: int) -> bool:
         """What nobody reads yet waits longer than what serves."""
-        kept = self._settings.kept_events
+        kept = self._settings.cached_events
         return self._settings.batch_size < ahead <= (CATCH_UP * kept if led.lead.building else kept)
 
     def _turn(self, some: Sequence[Led], head: int) -> list[Turn]:
@@ -268,7 +268,7 @@ class Host:
             led.renewed(replace(lead, position=led.lead.position))
             return
         self._store.end_others(place, lead.epoch)
-        self._log.emit(Signal.PROJECTION_LED, projection=str(place), position=lead.position)
+        self._log.emit(Signal.PROJECTION_ACQUIRED, projection=str(place), position=lead.position)
         self._led[place] = Led(
             place,
             lead,

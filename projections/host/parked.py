@@ -85,7 +85,7 @@ class Parking:
         done: set[int] = set()
         for one in parked:
             waits = self._by_task and one.task_id in stuck
-            if one.wanted and not waits and self._settled(one, lead):
+            if one.requested_action and not waits and self._settled(one, lead):
                 done.add(one.position)
             else:
                 stuck.add(one.task_id)
@@ -95,13 +95,13 @@ class Parking:
             }
 
     def _settled(self, parked: Parked, lead: Lead) -> bool:
-        wanted = [parked.position] if parked.wanted == "retry" else []
+        wanted = [parked.position] if parked.requested_action == "retry" else []
         topics = self._applying.routes.topics
         entries = [entry for entry in self._events.at(wanted) if entry.topic in topics]
         try:
             with self._store.batch(self._place, lead, lead.position, pipeline=False) as batch:
                 reads = [entry.read for entry in entries]
-                self._applying.apply(reads, batch.cursor, lead.silent_until)
+                self._applying.apply(reads, batch.cursor, lead.no_effects_until)
                 batch.settled.append(parked.position)
         except Exception as error:  # noqa: BLE001 - methods raise what they please
             spare(error)

@@ -40,7 +40,7 @@ class Lead:
     epoch: int
     position: int
     state: str
-    silent_until: int
+    no_effects_until: int
     paused: bool
     failures: int = 0
 
@@ -56,4 +56,4 @@ class Parked:
 
     position: int
     task_id: UUID | None
-    wanted: str | None
+    requested_action: str | None

@@ -78,7 +78,7 @@ class HostStore:
     def __init__(self, url: str, pool: Pool, settings: Settings) -> None:
         check(url)
         self._pool = pool
-        self._url = with_keepalives(url, settings.database.silence_seconds)
+        self._url = with_keepalives(url, settings.database.tcp_keepalive_seconds)
         self._database = settings.database
         self._settings = settings.projections
         self._framed: dict[tuple[Place, bool], tuple[str, str]] = {}
@@ -272,8 +272,8 @@ class HostStore:
             ((role,),) = self._all("select flowledger.generation_role(%s, %s)", _key(place))
             begin = sql.SQL(BEGIN).format(
                 durable=sql.Literal("on" if durable else "off"),
-                lock=sql.Literal(_milliseconds(self._settings.lock_seconds)),
-                statement=sql.Literal(_milliseconds(self._settings.statement_seconds)),
+                lock=sql.Literal(_milliseconds(self._settings.lock_timeout_seconds)),
+                statement=sql.Literal(_milliseconds(self._settings.statement_timeout_seconds)),
                 schema=sql.Identifier(place.schema),
                 # The engine's own models look up rows by their keys, in tables that grow quickly.
                 scans=sql.SQL("off" if role is None else "default"),

@@ -16,7 +16,7 @@ from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, Lab, kinds, of_kind
 
 AGAIN = Retry(max_attempts=3, backoff="none")
-ROW = "select details, beaten_at is not null from flowledger.queue where task_id = %s"
+ROW = "select heartbeat_details, heartbeat_at is not null from flowledger.queue where task_id = %s"
 
 flow = Workflow("checkpoints", "flow", version="1")
 coroutines = Workflow("checkpoints", "coroutines", version="1")

@@ -12,7 +12,7 @@ from flowledger.engine import TaskState
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.handlers import Retry, Workflow
 from support.engines import PATIENCE, Lab, kinds
-from support.limits import held_steps
+from support.limits import waiting_steps
 
 works = Event()
 calls: list[int] = []
@@ -76,18 +76,18 @@ def state(lab: Lab) -> str:
 def test_it_opens_waits_tries_and_closes_and_attempts_are_not_burnt(lab: Lab) -> None:
     engine = lab.open(pay, limits=BROKEN, worker={"concurrency": 1})
     tasks = [engine.submit(pay, {"number": number}) for number in range(6)]
-    lab.until(lambda: state(lab) == "open" and len(held_steps(lab)) == 6)
+    lab.until(lambda: state(lab) == "open" and len(waiting_steps(lab)) == 6)
     attempts = lab.value("select count(*) from flowledger.event where topic = 'step.started'")
 
     lab.move_clock("61 seconds")
     lab.until(lambda: transitions(lab)[-1] == "circuit.opened" and len(transitions(lab)) == 3)
-    lab.until(lambda: len(held_steps(lab)) == 6)
+    lab.until(lambda: len(waiting_steps(lab)) == 6)
     assert len(calls) == attempts + 1, "one step tried it, and no other"
 
     works.set()
     lab.move_clock("61 seconds")
     beside = engine.submit(pay, {"number": 7})
-    lab.until(lambda: len(held_steps(lab)) == 7)  # it opened for longer the second time
+    lab.until(lambda: len(waiting_steps(lab)) == 7)  # it opened for longer the second time
     lab.move_clock("40 seconds")
 
     tasks.append(beside)
@@ -97,7 +97,7 @@ def test_it_opens_waits_tries_and_closes_and_attempts_are_not_burnt(lab: Lab) ->
         "circuit.opened", "circuit.half_opened", "circuit.closed",
     ]  # fmt: skip
     assert state(lab) == "closed"
-    assert held_steps(lab) == []
+    assert waiting_steps(lab) == []
     assert len(calls) == attempts + 1 + len(tasks)
 
 
@@ -107,19 +107,19 @@ def test_a_step_that_waits_says_for_which_system(lab: Lab) -> None:
     lab.until(lambda: state(lab) == "open")
     lab.until(lambda: kinds(task.history())[-1] == "TaskWaiting")
 
-    assert held_steps(lab) == [("charge", "circuit", "bank")]
+    assert waiting_steps(lab) == [("charge", "circuit", "bank")]
 
 
 def test_it_stays_open_for_the_next_coordinator(lab: Lab) -> None:
     client = lab.open(pay, roles=["worker"], worker={"concurrency": 1})
     leader = lab.open(roles=["coordinator"], limits=BROKEN)
     task = client.submit(pay, {"number": 1})
-    lab.until(lambda: state(lab) == "open" and held_steps(lab))
+    lab.until(lambda: state(lab) == "open" and waiting_steps(lab))
     leader.close()
     made = len(calls)
     lab.open(roles=["coordinator"], limits=BROKEN)
     other = client.submit(pay, {"number": 2})
-    lab.until(lambda: len(held_steps(lab)) == 2)
+    lab.until(lambda: len(waiting_steps(lab)) == 2)
     works.set()
 
     lab.move_clock("61 seconds")
@@ -138,9 +138,9 @@ def test_steps_that_were_queued_before_it_opened_wait_too(lab: Lab, shards: int)
 
     lab.open(slow, roles=["worker"], worker={"concurrency": 1})
 
-    lab.until(lambda: state(lab) == "open" and len(held_steps(lab)) == 19)
+    lab.until(lambda: state(lab) == "open" and len(waiting_steps(lab)) == 19)
     goes_on.set()
-    lab.until(lambda: len(held_steps(lab)) == 20)
+    lab.until(lambda: len(waiting_steps(lab)) == 20)
     assert len(calls) == 4
     assert lab.value("select count(*) from flowledger.queue") == 0
     works.set()

@@ -195,7 +195,7 @@ def test_a_process_of_its_own_runs_projections_that_are_named(command: Command, 
     command.write("model.py", MODEL)
     command.environment["FLOWLEDGER_PROJECTIONS__BUILTIN"] = "false"
     process = command.start("projector", "model:Ends")
-    read_until(process, "projection.led")
+    read_until(process, "projection.acquired")
     with lab.open(flow, roles=("coordinator", "worker")) as engine:
         engine.submit(flow, {}).wait(timeout=30)
         engine.projections.wait_for("ends", timeout=30)
@@ -206,7 +206,7 @@ def test_a_process_of_its_own_runs_projections_that_are_named(command: Command, 
 def test_what_is_configured_is_found_in_the_working_directory(command: Command) -> None:
     """As a script the command has the folder of the script on its path, and not this one."""
     command.environment["PYTHONSAFEPATH"] = "1"
-    command.environment["FLOWLEDGER_PROJECTIONS__MODULES"] = "model:Ends"
+    command.environment["FLOWLEDGER_PROJECTIONS__CLASSES"] = "model:Ends"
     command.write("model.py", MODEL)
 
     done = command("verify", "--all")
@@ -218,7 +218,7 @@ def test_a_module_that_is_not_there_is_told(command: Command) -> None:
     done = command("projector", "nowhere:Nothing")
 
     assert done.code == 2
-    assert "projections.modules: 'nowhere:Nothing' cannot be imported" in done.error
+    assert "projections.classes: 'nowhere:Nothing' cannot be imported" in done.error
 
 
 MODEL = """

@@ -88,13 +88,13 @@ def test_it_names_the_projections_whose_code_it_does_not_have(command: Command, 
     command.write("spend.py", SPEND)
 
     plain, unknown = command("verify", task), command("verify", "--all", "--json").value
-    command.environment["FLOWLEDGER_PROJECTIONS__MODULES"] = "spend:Spend"
+    command.environment["FLOWLEDGER_PROJECTIONS__CLASSES"] = "spend:Spend"
     other = command("verify", "--all")
 
     assert plain.code == other.code == 0
     assert plain.out.endswith(
         "nothing differs\nnot compared: projection spend, as its code is not known here"
-        " (see projections.modules)\n"
+        " (see projections.classes)\n"
     )
     assert list(unknown["not_compared"]) == ["spend"]
     assert other.out.endswith(

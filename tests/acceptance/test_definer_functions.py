@@ -57,7 +57,7 @@ PATH = "search_path=pg_catalog, pg_temp"
 @pytest.fixture(scope="module")
 def tasks(shared_lab: Lab) -> Generator[list[UUID]]:
     """A task that is complete and one that waits for a retry, on a database with read models."""
-    settings = shared_lab.settings(projections={"builtin": True, "settle_seconds": 0.01})
+    settings = shared_lab.settings(projections={"builtin": True, "linger_seconds": 0.01})
     with open_engine([line], ALL_ROLES, settings, projections=[spending()]) as engine:
         _, done = begin(engine, line)
         done.wait(PATIENCE)

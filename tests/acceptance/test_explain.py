@@ -153,7 +153,7 @@ def test_a_paused_template_says_who_paused_it(lab: Lab) -> None:
     engine = lab.open(chain)
     engine.pause_template(chain.template.key, **WHY)
     _, task = begin(engine, chain)
-    lab.until(lambda: lab.value("select count(*) from flowledger.held_step") == 1)
+    lab.until(lambda: lab.value("select count(*) from flowledger.waiting_step") == 1)
 
     reason = first(task.explain("a"), ReasonKind.PAUSED)
 
@@ -214,7 +214,7 @@ def test_a_rate_says_when_there_is_room_again(lab: Lab) -> None:
     told = until(lab, task, "a", ReasonKind.RATE_LIMIT)
 
     reason = first(told, ReasonKind.RATE_LIMIT)
-    due = lab.value("select until from flowledger.held_step where task_id = %s", task.id)
+    due = lab.value("select until from flowledger.waiting_step where task_id = %s", task.id)
     assert reason.earliest == due
     assert reason.about == "step:shop/paced/a"
 

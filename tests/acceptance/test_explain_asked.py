@@ -62,7 +62,7 @@ def test_an_earlier_pause_of_the_template_is_known_although_it_is_over(lab: Lab)
     engine = lab.open(chain)
     engine.pause_template(chain.template.key, **WHY)
     _, task = begin(engine, chain)
-    lab.until(lambda: lab.value("select count(*) from flowledger.held_step") == 1)
+    lab.until(lambda: lab.value("select count(*) from flowledger.waiting_step") == 1)
     engine.resume_template(chain.template.key, **WHY)
     task.wait(PATIENCE)
     (started, *_) = [one for one in task.history() if one.event.topic == "task.started"]

@@ -76,7 +76,7 @@ def verbs_of_engine(engine: Engine) -> Mapping[str, Callable[[], object]]:
         "resume_template": lambda: engine.resume_template("forks/counted@1", reason="r", actor="a"),
         "register": lambda: engine.register(counted),
         "verify": engine.verify,
-        "when_worn_out": lambda: engine.when_worn_out(lambda: None),
+        "on_saturated": lambda: engine.on_saturated(lambda: None),
         "start": engine.start,
         "health": lambda: engine.health,
     }

@@ -14,7 +14,7 @@ from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepEnqueued
 from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, Lab, kinds, of_kind
-from support.limits import held_steps, last_in_use, log_of, most_in_use, slot_keys, slot_rows
+from support.limits import last_in_use, log_of, most_in_use, slot_counts, slot_rows, waiting_steps
 
 LEAVES = 5
 room = Semaphore(0)
@@ -69,19 +69,19 @@ LIMITS = [
 def test_no_more_are_queued_or_run_than_a_limit_allows_and_all_complete(
     lab: Lab, flow: Workflow[Any], keys: Any, limit: int
 ) -> None:
-    engine = lab.open(flow, limits={"namespaces": {"narrow": 3}})
+    engine = lab.open(flow, limits={"namespace_concurrency": {"narrow": 3}})
     tasks = engine.submit_many(flow, [{} for _ in range(4)])
     ids = [task.id for task in tasks]
     most = len({key for n in range(LEAVES) for key in keys(leaf_event(n))}) * limit
     lab.until(lambda: first_steps_complete(lab) == len(tasks) and slot_rows(lab).total() == most)
 
-    assert slot_rows(lab) == slot_keys(lab) == last_in_use(log_of(engine, ids), keys)
+    assert slot_rows(lab) == slot_counts(lab) == last_in_use(log_of(engine, ids), keys)
     room.release(1_000)
 
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
     assert set(most_in_use(log_of(engine, ids), keys).values()) == {limit}
-    assert slot_rows(lab) == slot_keys(lab) == {}
-    assert held_steps(lab) == []
+    assert slot_rows(lab) == slot_counts(lab) == {}
+    assert waiting_steps(lab) == []
 
 
 def first_steps_complete(lab: Lab) -> int:
@@ -106,8 +106,8 @@ def test_each_value_of_a_key_has_a_limit_of_its_own_and_a_missing_one_too(lab: L
     def keys(event: StepEvent) -> list[str]:
         return [f"key:limits/key/customer.id={values[event.task_id]}"]
 
-    lab.until(lambda: set(slot_keys(lab).values()) == {2} and len(slot_keys(lab)) == 3)
-    assert slot_rows(lab) == slot_keys(lab)
+    lab.until(lambda: set(slot_counts(lab).values()) == {2} and len(slot_counts(lab)) == 3)
+    assert slot_rows(lab) == slot_counts(lab)
     room.release(1_000)
 
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
@@ -130,16 +130,16 @@ def test_who_waits_is_let_go_by_priority_and_by_age(lab: Lab) -> None:
     def mark() -> int:
         return 1
 
-    engine = lab.open(narrow, marker, coordinator={"ageing_seconds": 60.0})
+    engine = lab.open(narrow, marker, coordinator={"priority_ageing_seconds": 60.0})
     first = engine.submit(narrow, {})
     lab.until(lambda: slot_rows(lab).total() == 1)
     old = engine.submit(narrow, {}, priority=0)
-    lab.until(lambda: len(held_steps(lab)) == 1)
+    lab.until(lambda: len(waiting_steps(lab)) == 1)
     moved = engine.submit(marker, {}, start_at=datetime.now(UTC) + timedelta(minutes=4))
     lab.move_clock("5 minutes")
     assert moved.wait(PATIENCE) is TaskState.COMPLETE
     young = [engine.submit(narrow, {}, priority=priority) for priority in (1, 9, 4)]
-    lab.until(lambda: len(held_steps(lab)) == 4)
+    lab.until(lambda: len(waiting_steps(lab)) == 4)
     room.release(1_000)
 
     tasks = [first, old, *young]
@@ -153,36 +153,36 @@ def test_who_waits_is_found_again_by_the_next_coordinator(lab: Lab) -> None:
     worker = lab.open(by_template, roles=["worker"])
     leader = lab.open(roles=["coordinator"])
     tasks = worker.submit_many(by_template, [{} for _ in range(3)])
-    lab.until(lambda: slot_rows(lab).total() == 2 and held_steps(lab))
+    lab.until(lambda: slot_rows(lab).total() == 2 and waiting_steps(lab))
     leader.close()
 
-    lab.open(roles=["coordinator"], coordinator={"cache_tasks": 1})
+    lab.open(roles=["coordinator"], coordinator={"max_cached_tasks": 1})
     room.release(1_000)
 
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
     log = log_of(worker, [task.id for task in tasks])
     assert most_in_use(log, lambda _: ["one"]) == {"one": 2}
-    assert slot_rows(lab) == slot_keys(lab) == {}
+    assert slot_rows(lab) == slot_counts(lab) == {}
 
 
 def test_who_waits_is_cancelled_with_its_task_and_takes_no_slot(lab: Lab) -> None:
     engine = lab.open(by_template)
     task = engine.submit(by_template, {})
-    lab.until(lambda: slot_rows(lab).total() == 2 and held_steps(lab))
+    lab.until(lambda: slot_rows(lab).total() == 2 and waiting_steps(lab))
 
     task.cancel(reason="enough", actor="ann")
 
-    assert held_steps(lab) == []
+    assert waiting_steps(lab) == []
     room.release(1_000)
     lab.until(lambda: not slot_rows(lab))
-    assert slot_keys(lab) == {}
+    assert slot_counts(lab) == {}
     assert len(of_kind(task.history(), StepEnqueued)) == 3
 
 
 def test_who_waits_goes_on_when_its_task_is_resumed(lab: Lab) -> None:
     engine = lab.open(by_template)
     task = engine.submit(by_template, {})
-    lab.until(lambda: slot_rows(lab).total() == 2 and held_steps(lab))
+    lab.until(lambda: slot_rows(lab).total() == 2 and waiting_steps(lab))
 
     task.pause(reason="later", actor="ann")
     room.release(1_000)
@@ -190,7 +190,7 @@ def test_who_waits_goes_on_when_its_task_is_resumed(lab: Lab) -> None:
     task.resume(reason="now", actor="ann")
 
     assert task.wait(PATIENCE) is TaskState.COMPLETE
-    assert held_steps(lab) == []
+    assert waiting_steps(lab) == []
 
 
 def test_a_retry_gives_its_slot_away_and_waits_for_another(lab: Lab) -> None:
@@ -210,7 +210,7 @@ def test_a_retry_gives_its_slot_away_and_waits_for_another(lab: Lab) -> None:
     task = engine.submit(narrow, {"fails": True})
     assert started.wait(PATIENCE)
     others = engine.submit_many(narrow, [{}, {}])
-    lab.until(lambda: len(held_steps(lab)) == 2)
+    lab.until(lambda: len(waiting_steps(lab)) == 2)
     failing.set()
     lab.until(lambda: kinds(task.history())[-1] == "TaskWaiting")
     room.release(1_000)
@@ -226,11 +226,11 @@ def test_a_retry_gives_its_slot_away_and_waits_for_another(lab: Lab) -> None:
 
 
 def test_a_task_is_not_said_to_wait_where_room_is_made_at_once(lab: Lab) -> None:
-    alone = Workflow("limits", "alone", version="1", concurrency={"limit": 1})
-    fan(alone)
+    exclusive = Workflow("limits", "alone", version="1", concurrency={"limit": 1})
+    fan(exclusive)
     room.release(1_000)
-    engine = lab.open(alone)
-    task = engine.submit(alone, {})
+    engine = lab.open(exclusive)
+    task = engine.submit(exclusive, {})
 
     assert task.wait(PATIENCE) is TaskState.COMPLETE
     assert "TaskWaiting" not in kinds(task.history())

@@ -22,7 +22,7 @@ from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepEnqueued, StepLeaseExpired
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, SHORT_LEASES, Lab, completions
-from support.limits import held_steps, last_in_use, log_of, most_in_use, slot_keys, slot_rows
+from support.limits import last_in_use, log_of, most_in_use, slot_counts, slot_rows, waiting_steps
 
 SHARDS = {"shards": 3, "poll_seconds": 0.2}
 
@@ -60,8 +60,8 @@ def test_a_limit_holds_across_shards_and_everything_completes(lab: Lab) -> None:
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
     log = log_of(engine, [task.id for task in tasks])
     assert most_in_use(log, one_key) == {"template:shards/narrow": 2}
-    assert slot_rows(lab) == slot_keys(lab) == {}
-    assert held_steps(lab) == []
+    assert slot_rows(lab) == slot_counts(lab) == {}
+    assert waiting_steps(lab) == []
 
 
 def test_a_rate_holds_across_shards(lab: Lab) -> None:
@@ -73,7 +73,7 @@ def test_a_rate_holds_across_shards(lab: Lab) -> None:
     times = [event.occurred_at for event in log if isinstance(event, StepEnqueued)]
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(sorted(times))]
     assert min(gaps) >= 0.09  # the clocks of two shards of one process agree to a few milliseconds
-    assert held_steps(lab) == []
+    assert waiting_steps(lab) == []
 
 
 turns = Workflow("shards", "turns", version="1", concurrency={"limit": 1})
@@ -94,12 +94,12 @@ def test_who_has_waited_long_in_one_shard_goes_before_the_young_of_another(lab: 
     holder = engine.submit(turns, {"number": 0})
     lab.until(lambda: slot_rows(lab).total() == 1)
     old = engine.submit_many(turns, [{"number": number} for number in range(1, 13)])
-    lab.until(lambda: len(held_steps(lab)) == 12)
+    lab.until(lambda: len(waiting_steps(lab)) == 12)
     assert {shard_of(task.id, 2) for task in old} == {0, 1}
     lab.move_clock("10 minutes")
     lab.until_coordinators_know_the_time()
     young = engine.submit_many(turns, [{"number": number} for number in range(13, 33)])
-    lab.until(lambda: len(held_steps(lab)) == 32)
+    lab.until(lambda: len(waiting_steps(lab)) == 32)
     lab.move_clock("1 second")
 
     go.set()
@@ -178,7 +178,7 @@ class Workers:
 def sections(lab: Lab, tmp_path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {**SHORT_LEASES, "database": {"url": lab.url, "pool_max_size": 4}}
     found["worker"] = {**SHORT_LEASES["worker"], "concurrency": 4}
-    found["coordinator"] = {**SHORT_LEASES["coordinator"], "lost_lease_limit": 1_000}
+    found["coordinator"] = {**SHORT_LEASES["coordinator"], "max_lost_leases": 1_000}
     (tmp_path / "slots_flow.py").write_text(MODULE.replace("{settings}", repr(found)))
     (tmp_path / "program.py").write_text(PROGRAM)
     return found
@@ -220,5 +220,5 @@ def test_slots_of_killed_workers_come_back_and_none_leaks(
     log = log_of(engine, customers)
     assert any(isinstance(event, StepLeaseExpired) for event in log), "nobody died with a slot"
     assert set(most_in_use(log, keys).values()) == {3}
-    assert last_in_use(log, keys) == slot_rows(lab) == slot_keys(lab) == {}
-    assert held_steps(lab) == []
+    assert last_in_use(log, keys) == slot_rows(lab) == slot_counts(lab) == {}
+    assert waiting_steps(lab) == []

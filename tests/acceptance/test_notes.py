@@ -178,7 +178,7 @@ def test_a_task_is_not_submitted_with_what_are_no_tags(engine: Engine, tags: Any
 
 
 def test_who_notes_of_a_task_that_is_not_there_is_told_so(lab: Lab) -> None:
-    engine = lab.open(roles=(), submit={"answer_wait_seconds": 0.1})
+    engine = lab.open(roles=(), submit={"request_timeout_seconds": 0.1})
 
     with pytest.raises(UnknownTask):
         engine.task(uuid4()).tag("x", actor="ada")

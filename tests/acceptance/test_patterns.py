@@ -170,7 +170,7 @@ def test_many_tasks_of_all_shapes_run_beside_each_other(engine: Engine) -> None:
 def test_every_shape_ends_as_the_log_says_where_the_coordinator_always_hurries(
     lab: Lab, size: int
 ) -> None:
-    engine = lab.open(*WORKFLOWS.values(), coordinator={"hurry_events": 1, "batch_size": size})
+    engine = lab.open(*WORKFLOWS.values(), coordinator={"pipeline_events": 1, "batch_size": size})
     submitted = [(workflow, engine.submit(workflow, {})) for workflow in WORKFLOWS.values()]
 
     for workflow, task in submitted:

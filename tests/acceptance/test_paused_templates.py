@@ -7,7 +7,7 @@ import pytest
 from flowledger.engine import TaskState
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, Lab, kinds
-from support.limits import held_steps
+from support.limits import waiting_steps
 
 KEY = "paused/flow@1"
 flow = Workflow("paused", "flow", version="1")
@@ -33,13 +33,13 @@ def test_its_tasks_wait_and_go_on_when_it_is_resumed(lab: Lab) -> None:
     beside = engine.submit(other, {})
 
     assert beside.wait(PATIENCE) is TaskState.COMPLETE
-    lab.until(lambda: len(held_steps(lab)) == 3)
-    assert {kind for _, kind, _ in held_steps(lab)} == {"template"}
+    lab.until(lambda: len(waiting_steps(lab)) == 3)
+    assert {kind for _, kind, _ in waiting_steps(lab)} == {"template"}
     assert {tuple(kinds(task.history(), "only")) for task in tasks} == {()}
     engine.resume_template(KEY, reason="fixed", actor="ann")
 
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
-    assert held_steps(lab) == []
+    assert waiting_steps(lab) == []
 
 
 @pytest.mark.parametrize("shards", [1, 2])
@@ -51,7 +51,7 @@ def test_what_is_queued_already_is_taken_back_and_waits(lab: Lab, shards: int) -
 
     engine.pause_template(KEY, reason="a bug", actor="ann")
 
-    lab.until(lambda: len(held_steps(lab)) == 5)
+    lab.until(lambda: len(waiting_steps(lab)) == 5)
     lab.open(flow, other, roles=["worker"])
     assert beside.wait(PATIENCE) is TaskState.COMPLETE
     for task in tasks:
@@ -66,11 +66,11 @@ def test_it_stays_paused_for_the_next_coordinator(lab: Lab) -> None:
     leader = lab.open(roles=["coordinator"])
     client.pause_template(KEY, reason="a bug", actor="ann")
     before = client.submit(flow, {})
-    lab.until(lambda: len(held_steps(lab)) == 1)
+    lab.until(lambda: len(waiting_steps(lab)) == 1)
     leader.close()
     lab.open(roles=["coordinator"])
     after = client.submit(flow, {})
-    lab.until(lambda: len(held_steps(lab)) == 2)
+    lab.until(lambda: len(waiting_steps(lab)) == 2)
 
     client.resume_template(KEY, reason="fixed", actor="ann")
 

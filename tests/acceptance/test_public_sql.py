@@ -235,15 +235,15 @@ def test_a_full_limit_says_who_waits(shared_lab: Lab, engine: Engine, reader: Re
     world, first = begin(engine, narrow, waits="a")
     assert world.started["a"].wait(PATIENCE)
     _, second = begin(engine, narrow)
-    asked = "select * from flowledger_v1.held_steps where task_id = %s"
+    asked = "select * from flowledger_v1.waiting_steps where task_id = %s"
     shared_lab.until(lambda: reader.rows(asked, second.id))
 
     held = reader.row(asked, second.id)
     limit = reader.row("select * from flowledger_v1.limits")
 
     assert (held["step"], held["kind"]) == ("a", "slot")
-    assert (limit["limit_key"], limit["in_use"], limit["held"]) == (held["limit_key"], 1, 1)
-    assert reader.row("select * from flowledger_v1.system_health()")["held_by_slot"] == 1
+    assert (limit["limit_key"], limit["in_use"], limit["waiting"]) == (held["limit_key"], 1, 1)
+    assert reader.row("select * from flowledger_v1.system_health()")["waiting_for_slot"] == 1
     world.go["a"].set()
     assert {first.wait(PATIENCE), second.wait(PATIENCE)} == {TaskState.COMPLETE}
 

@@ -12,7 +12,7 @@ from flowledger.engine.events.step import StepEnqueued
 from flowledger.engine.events.task import TaskWaiting
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, Lab, kinds
-from support.limits import held_steps, log_of
+from support.limits import log_of, waiting_steps
 
 EVENLY = timedelta(seconds=30)
 
@@ -46,7 +46,7 @@ def test_steps_go_at_even_distances(lab: Lab) -> None:
     engine = lab.open(paced)
     tasks = engine.submit_many(paced, [{} for _ in range(4)])
     until_queued(lab, 1)
-    lab.until(lambda: len(held_steps(lab)) == 3)
+    lab.until(lambda: len(waiting_steps(lab)) == 3)
     for queued in (2, 3, 4):
         lab.move_clock("31 seconds")
         until_queued(lab, queued)
@@ -55,7 +55,7 @@ def test_steps_go_at_even_distances(lab: Lab) -> None:
     found = times(log_of(engine, [task.id for task in tasks]))
     assert len(found) == 4
     assert all(later - earlier >= EVENLY for earlier, later in pairwise(found))
-    assert held_steps(lab) == []
+    assert waiting_steps(lab) == []
 
 
 def test_a_task_says_until_when_it_waits(lab: Lab) -> None:
@@ -78,7 +78,7 @@ def test_each_value_of_a_key_has_a_rate_of_its_own_and_a_burst_after_a_quiet_tim
     shops = ["a", "b"] * 4
     tasks = engine.submit_many(keyed, [{"shop": shop} for shop in shops])
     until_queued(lab, 4)
-    lab.until(lambda: len(held_steps(lab)) == 4)
+    lab.until(lambda: len(waiting_steps(lab)) == 4)
     for queued in (6, 8):
         lab.move_clock("61 seconds")
         until_queued(lab, queued)
@@ -98,11 +98,11 @@ def test_a_rate_outlives_the_coordinator(lab: Lab) -> None:
     leader = lab.open(roles=["coordinator"])
     tasks = client.submit_many(paced, [{}, {}])
     until_queued(lab, 1)
-    lab.until(lambda: held_steps(lab))
+    lab.until(lambda: waiting_steps(lab))
     leader.close()
     lab.open(roles=["coordinator"])
     third = client.submit(paced, {})
-    lab.until(lambda: len(held_steps(lab)) == 2)
+    lab.until(lambda: len(waiting_steps(lab)) == 2)
 
     for queued in (2, 3):
         lab.move_clock("31 seconds")

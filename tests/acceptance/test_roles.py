@@ -71,7 +71,7 @@ def roles(lab: Lab) -> None:
 @pytest.fixture
 def task(lab: Lab) -> str:
     """A task that is complete, of a database with all read models and one of a user's."""
-    settings = lab.settings(projections={"builtin": True, "settle_seconds": 0.01})
+    settings = lab.settings(projections={"builtin": True, "linger_seconds": 0.01})
     with open_engine([orders], ALL_ROLES, settings, projections=[spending()]) as engine:
         found = engine.submit(orders, ONE)
         found.wait(PATIENCE)
@@ -89,7 +89,7 @@ def command(
 
     def run(url: str, *arguments: str) -> tuple[int, str]:
         monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", url)
-        monkeypatch.setenv("FLOWLEDGER_PROJECTIONS__MODULES", "spending:Spend")
+        monkeypatch.setenv("FLOWLEDGER_PROJECTIONS__CLASSES", "spending:Spend")
         monkeypatch.setattr("sys.argv", ["flowledger", *arguments])
         with pytest.raises(SystemExit) as ended:
             run_program()

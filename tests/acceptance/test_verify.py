@@ -57,7 +57,7 @@ def row_of(step_id: str, task: str, step: str) -> str:
     """A statement that puts a row into the queue."""
     return (
         "insert into flowledger.queue"  # noqa: S608
-        " (step_id, task_id, template_id, stream_version, turn, attempt, resets, step)"
+        " (step_id, task_id, template_id, stream_version, sort_key, attempt, resets, step)"
         f" values ('{{{step_id}}}', '{{{task}}}', '{{template}}', 1, 0, 1, 0, '{step}')"
     )
 
@@ -133,7 +133,7 @@ ROWS = {
         "update flowledger.task set paused = true where task_id = '{one}'",
         [
             "task: paused is True in the row, and False by the log",
-            "tasks_paused: count is 0 in flowledger.tally, and 1 by counting",
+            "tasks_paused: count is 0 in flowledger.state_count, and 1 by counting",
         ],
     ),
     "a stale readiness row": (
@@ -150,8 +150,8 @@ ROWS = {
         [
             "step 'queued': state is waiting_for_retry in the row, and enqueued by the log",
             "step 'queued': due_at is 20",
-            "steps_enqueued: count is 3 in flowledger.tally, and 2 by counting",
-            "steps_waiting_for_retry: count is 1 in flowledger.tally, and 2 by counting",
+            "steps_enqueued: count is 3 in flowledger.state_count, and 2 by counting",
+            "steps_waiting_for_retry: count is 1 in flowledger.state_count, and 2 by counting",
         ],
     ),
     "a step that is noted as queued, at a version at which it was not": (
@@ -161,8 +161,8 @@ ROWS = {
             "step 'runs': state is enqueued in the row, and in_progress by the log",
             "step 'runs': attempt is 0 in the row, and 1 by the log",
             "step 'runs': stream_version is 0 in the row, and 2 by the log",
-            "steps_enqueued: count is 3 in flowledger.tally, and 4 by counting",
-            "steps_in_progress: count is 1 in flowledger.tally, and 0 by counting",
+            "steps_enqueued: count is 3 in flowledger.state_count, and 4 by counting",
+            "steps_in_progress: count is 1 in flowledger.state_count, and 0 by counting",
         ],
     ),
     "a lost queue row": (
@@ -199,23 +199,24 @@ ROWS = {
         ["step 'runs': due_at is 20"],
     ),
     "a held step that is lost": (
-        "delete from flowledger.held_step where step_id = '{held}'",
-        ["step 'runs': hold is none in flowledger.held_step, and one, or a place in the queue"],
+        "delete from flowledger.waiting_step where step_id = '{held}'",
+        ["step 'runs': hold is none in flowledger.waiting_step, and one, or a place in the queue"],
     ),
     "a held step that is not ready": (
-        "update flowledger.held_step set step_id = '{last}', task_id = '{one}', step = 'last'",
+        "update flowledger.waiting_step set step_id = '{last}', task_id = '{one}', step = 'last'",
         [
-            "step 'last': hold is slot in flowledger.held_step, and none, as it is pending by",
-            "step 'runs': hold is none in flowledger.held_step, and one, or a place in the queue",
+            "step 'last': hold is slot in flowledger.waiting_step, and none, as it is pending by",
+            "step 'runs': hold is none in flowledger.waiting_step, and one, or a place in the "
+            "queue",
         ],
     ),
     "a leaked slot": (
         "insert into flowledger.slot values ('{first}', 'step:shop/order/runs');"
-        "update flowledger.slot_key set in_use = 2",
+        "update flowledger.slot_count set in_use = 2",
         ["step 'first': slot of step:shop/order/runs is held in flowledger.slot, and free by"],
     ),
     "a lost slot": (
-        "delete from flowledger.slot; delete from flowledger.slot_key",
+        "delete from flowledger.slot; delete from flowledger.slot_count",
         ["step 'runs': slot of step:shop/order/runs is free in flowledger.slot, and held by"],
     ),
     "an identity of another task": (
@@ -225,12 +226,12 @@ ROWS = {
 }
 APART = {
     "a wrong count of slots": (
-        "update flowledger.slot_key set in_use = 7",
-        ["step:shop/order/runs: count is 7 in flowledger.slot_key, and 1 by counting"],
+        "update flowledger.slot_count set in_use = 7",
+        ["step:shop/order/runs: count is 7 in flowledger.slot_count, and 1 by counting"],
     ),
     "a wrong count of steps": (
-        "update flowledger.tally set steps_complete = steps_complete + 1",
-        ["steps_complete: count is 3 in flowledger.tally, and 2 by counting"],
+        "update flowledger.state_count set steps_complete = steps_complete + 1",
+        ["steps_complete: count is 3 in flowledger.state_count, and 2 by counting"],
     ),
     "a definition that was changed": (
         'update flowledger.template set definition = definition || \'{{"on_failure": "block"}}\'',
@@ -246,7 +247,7 @@ APART = {
     ),
     "a lost template": (
         "delete from flowledger.template_step; delete from flowledger.template;"
-        "update flowledger.tally set steps_of_tasks = 0",
+        "update flowledger.state_count set steps_of_tasks = 0",
         [
             "template {template}: row is none in flowledger.template, and there by the log",
             *(f"template {{template}}, step {n}: row is none" for n in range(5)),
@@ -268,12 +269,12 @@ APART = {
     ),
     "rows of a task that the log does not know": (
         "insert into flowledger.step values ('{nobody}', 'first', 'complete', 1, 3);"
-        "update flowledger.tally set steps_complete = steps_complete + 1",
+        "update flowledger.state_count set steps_complete = steps_complete + 1",
         ["step 'first': state is complete in the row, and None by the log"],
     ),
     "a slot of nobody's step": (
         "insert into flowledger.slot values ('{nobodys_step}', 'k');"
-        "insert into flowledger.slot_key values ('k', 1)",
+        "insert into flowledger.slot_count values ('k', 1)",
         ["slot k: row is a row ({nobodys_step}) in flowledger.slot, and none by the log"],
     ),
     "a log of a task whose beginning is lost": (

@@ -81,7 +81,7 @@ def disturb(random: Random, tasks: list[TaskHandle]) -> None:
 @pytest.mark.parametrize("shards", [1, 3])
 def test_nothing_differs_while_tasks_run(lab: Lab, shards: int) -> None:
     # It hurries, is behind, and looks for lost queue rows all the time.
-    settings = {"hurry_events": 1, "batch_size": 16, "reconcile_seconds": 0.02, "shards": shards}
+    settings = {"pipeline_events": 1, "batch_size": 16, "reconcile_seconds": 0.02, "shards": shards}
     # Probes may fail many times in a row, and each failure doubles the time up to the cap.
     bank = {
         "circuit_failure_threshold": 3,
@@ -146,7 +146,7 @@ def test_a_long_walk_tells_how_far_it_is(lab: Lab, monkeypatch: pytest.MonkeyPat
 
 def test_a_checkpoint_that_is_not_noted_is_no_difference(lab: Lab) -> None:
     with ExitStack() as opened:
-        stage = Stage(lab, opened, noting, hurry_events=1)
+        stage = Stage(lab, opened, noting, pipeline_events=1)
         task = stage.client.submit(noting, {})
         stage.settle()
         (claim,) = stage.worker.exchange(limit=1).claims

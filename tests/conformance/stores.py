@@ -134,12 +134,12 @@ class Stores:
             "task_id": task,
             "template_id": self.template.template_id,
             "version": 1,
-            "turn": 0.0,
+            "sort_key": 0.0,
             "attempt": 1,
             "resets": 0,
             "step": step,
             "correlation": None,
-            "alone": False,
+            "exclusive": False,
         }
         return {**row, **changed}
 

@@ -249,7 +249,7 @@ def leave(store: Stores, created: TaskCreated) -> None:
 
 
 def test_what_is_queued_and_not_claimed_can_be_taken_back_the_last_first(store: Stores) -> None:
-    first, second, third = (store.queued(turn=float(turn))[0] for turn in range(3))
+    first, second, third = (store.queued(sort_key=float(sort_key))[0] for sort_key in range(3))
     assert [claim.task_id for claim in store.exchange(limit=1).claims] == [first]
 
     mine = [store.template.template_id]

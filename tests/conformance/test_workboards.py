@@ -19,8 +19,8 @@ from support.sql_calls import new_id
 
 
 def test_claims_come_by_turn_and_then_in_the_order_of_the_queue(store: Stores) -> None:
-    (last,) = store.queued(turn=9.0)
-    first, second = store.queued(2, turn=1.0)
+    (last,) = store.queued(sort_key=9.0)
+    first, second = store.queued(2, sort_key=1.0)
 
     claims = [store.exchange(limit=1).claims[0].task_id for _ in range(3)]
 
@@ -205,7 +205,7 @@ def test_a_signal_is_seen_on_the_board(store: Stores) -> None:
 
 
 def test_steps_that_are_to_run_alone_go_to_an_isolated_worker_one_at_a_time(store: Stores) -> None:
-    store.queued(2, alone=True)
+    store.queued(2, exclusive=True)
     templates = [store.template.template_id]
     other = new_id()
     store.board.renew(other, LEASE)
@@ -219,7 +219,7 @@ def test_steps_that_are_to_run_alone_go_to_an_isolated_worker_one_at_a_time(stor
 
 
 def test_an_isolated_worker_takes_others_again_when_nothing_is_left(store: Stores) -> None:
-    store.queued(alone=True)
+    store.queued(exclusive=True)
     templates = [store.template.template_id]
     store.board.isolate(store.worker, templates)
     (claim,) = store.exchange(limit=5).claims

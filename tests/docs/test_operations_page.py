@@ -96,5 +96,5 @@ def test_the_page_names_everything_that_can_be_asked_of_a_task() -> None:
 
 
 def test_the_settings_that_are_named_exist() -> None:
-    assert "answer_wait_seconds" in KNOWN["submit"]
-    assert "`submit.answer_wait_seconds`" in PAGE
+    assert "request_timeout_seconds" in KNOWN["submit"]
+    assert "`submit.request_timeout_seconds`" in PAGE

@@ -72,7 +72,7 @@ def engine(lab: Lab) -> Engine:
     return lab.open(
         *(beside, blocking, timed),
         worker={
-            "loop_patience_seconds": 0.4, "heartbeat_seconds": 0.1, "poll_seconds": 0.1,
+            "event_loop_block_seconds": 0.4, "heartbeat_seconds": 0.1, "poll_seconds": 0.1,
             "concurrency": 12, "grace_seconds": 0.2,
         },
     )  # fmt: skip
@@ -132,7 +132,7 @@ def test_one_that_never_ends_is_timed_out_and_wears_its_worker_out(
         assert errored.message == "failed 1 of 1 times: ran longer than 1.5 s"
     assert [task.wait(PATIENCE) for task in tasks] == [TaskState.COMPLETE] * NEIGHBOURS
     condition = "select condition from flowledger.worker"
-    lab.until(lambda: lab.value(condition) == "worn_out")
+    lab.until(lambda: lab.value(condition) == "saturated")
     for number in range(6):
         released[f"for ever {number}"].set()
     lab.until(lambda: lab.value(condition) == "ready")

@@ -93,7 +93,7 @@ def test_a_coordinator_that_crashes_while_it_hurries_loses_nothing(
     faults = CrashAt(point, when)
     engine = lab.open(
         flow, faults=faults, database={"reconnect_initial_seconds": 0.001},
-        coordinator={"hurry_events": 1, "batch_size": 5},
+        coordinator={"pipeline_events": 1, "batch_size": 5},
     )  # fmt: skip
 
     tasks = engine.submit_many(flow, [{"number": number} for number in range(TASKS)])

@@ -31,7 +31,7 @@ def test_a_role_waits_for_its_database_and_is_stopped_in_order(
         process = command.start("coordinator", "--wait-for-database=60")
         assert process.stderr
         lines = iter(process.stderr.readline, "")
-        assert any("database.lost" in line for line in lines)
+        assert any("database.unreachable" in line for line in lines)
 
         own_server.start()
 
@@ -49,7 +49,7 @@ def test_a_role_that_waits_can_be_stopped_and_one_that_waited_long_enough_ends(
         command = command_on(away, tmp_path, opened)
         process = command.start("projector", "--wait-for-database")
         assert process.stderr
-        assert "database.lost" in process.stderr.readline()
+        assert "database.unreachable" in process.stderr.readline()
         process.terminate()
         assert process.wait(PATIENCE) == 0
 

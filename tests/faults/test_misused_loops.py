@@ -180,7 +180,7 @@ async def waits(context: dict[str, str]) -> str:
 def engine(shared_lab: Lab) -> Engine:
     return shared_lab.open(
         *(harming, beside),
-        worker={"loop_patience_seconds": 20.0, "heartbeat_seconds": 0.1, "poll_seconds": 0.1},
+        worker={"event_loop_block_seconds": 20.0, "heartbeat_seconds": 0.1, "poll_seconds": 0.1},
     )
 
 
@@ -235,7 +235,7 @@ async def spoils_the_selector_once() -> None:
 
 
 def test_a_loop_that_cannot_run_on_is_left_and_its_steps_run_on_another(lab: Lab) -> None:
-    engine = lab.open(dying, beside, worker={"loop_patience_seconds": 20.0})
+    engine = lab.open(dying, beside, worker={"event_loop_block_seconds": 20.0})
     tasks = neighbours(engine, "selector")
 
     harmful = engine.submit(dying, {})

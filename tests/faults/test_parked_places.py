@@ -55,8 +55,8 @@ def a_lost_step(lab: Lab, task: UUID) -> None:
 def a_step_that_waits(lab: Lab, task: UUID) -> None:
     demand = {"template_id": str(task), "system": None, "slots": [["k", 1]], "rates": []}
     lab.rows(
-        "insert into flowledger.held_step"
-        " (step_id, task_id, step, kind, limit_key, turn, since, demand)"
+        "insert into flowledger.waiting_step"
+        " (step_id, task_id, step, kind, limit_key, sort_key, since, demand)"
         " values (%s, %s, %s, 'slot', 'k', 0, flowledger.clock(), %s)",
         *(step_id(task, NOWHERE), task, NOWHERE, Jsonb(demand)),
     )

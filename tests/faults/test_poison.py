@@ -204,7 +204,7 @@ def poison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def client(lab: Lab) -> Engine:
-    coordinator = {**SHORT_LEASES["coordinator"], "lost_lease_limit": 1}
+    coordinator = {**SHORT_LEASES["coordinator"], "max_lost_leases": 1}
     return lab.open(roles=["coordinator"], coordinator=coordinator)
 
 
@@ -318,7 +318,7 @@ def test_a_worker_that_abandoned_handlers_wear_out_starts_itself_anew(
         for task in client.submit_many(poison.beside, [{}] * NEIGHBOURS):
             assert task.result(LONG) == {"works": "worked"}
         assert supervisor.codes == []
-        worn = next(line for line in supervisor.lines if line["event"] == "worker.worn_out")
+        worn = next(line for line in supervisor.lines if line["event"] == "worker.saturated")
         assert worn["abandoned"] == 2
     finally:
         supervisor.end()

@@ -43,7 +43,7 @@ from flowledger.engine.bootstrap import open_engine
 url, shards, stop_at, *roles = sys.argv[1:]
 coordinator = {"shards": int(shards)}
 if int(stop_at):
-    coordinator["hurry_events"] = 1_000_000  # no commit beside the loop
+    coordinator["pipeline_events"] = 1_000_000  # no commit beside the loop
 settings = Settings.load(
     database={"url": url, "pool_max_size": 4}, coordinator=coordinator
 )

@@ -52,7 +52,7 @@ class Stopping:
         command.environment |= {
             "FLOWLEDGER_WORKER__GRACE_SECONDS": str(GRACE),
             "FLOWLEDGER_WORKER__CONCURRENCY": "1",
-            "FLOWLEDGER_DATABASE__FAREWELL_SECONDS": str(FAREWELL),
+            "FLOWLEDGER_DATABASE__SHUTDOWN_TIMEOUT_SECONDS": str(FAREWELL),
             "FLOWLEDGER_DATABASE__CONNECT_TIMEOUT_SECONDS": "2",
         }
 
@@ -168,7 +168,7 @@ def test_while_the_database_is_away_it_ends_in_time(
 ) -> None:
     process = own_stopping.play(role)
     own_server.crash()
-    read_until(process, "database.lost")
+    read_until(process, "database.unreachable")
 
     process.terminate()
 
@@ -187,7 +187,7 @@ def test_what_ended_while_the_database_was_away_is_recorded_if_it_comes_back_in_
     own_stopping.lab.rows("checkpoint")  # the start did not wait for the disk
     own_server.crash()
     own_stopping.release("first")
-    read_until(process, "database.lost")
+    read_until(process, "database.unreachable")
     process.terminate()
 
     own_server.start()

@@ -14,7 +14,7 @@ from flowledger.projections.builtin import Analytics, Systems
 from support.builders import NOON, step
 from support.controlled_steps import begin, led
 from support.engines import PATIENCE, Lab, of_kind
-from support.limits import held_steps
+from support.limits import waiting_steps
 from support.read_model_histories import Models, circuit, placed
 
 ACT = {"handler": {"callable": "act"}}
@@ -70,7 +70,7 @@ def test_a_step_that_waits_for_a_slot(engine: Engine, lab: Lab) -> None:
     world, first = begin(engine, single, waits="a")
     assert world.started["a"].wait(PATIENCE)
     _, second = begin(engine, single)
-    lab.until(lambda: held_steps(lab))
+    lab.until(lambda: waiting_steps(lab))
     later(engine, lab, 90)
 
     world.go["a"].set()
@@ -82,7 +82,7 @@ def test_a_step_that_waits_for_a_slot(engine: Engine, lab: Lab) -> None:
 
 def test_a_step_that_waits_for_a_rate(engine: Engine, lab: Lab) -> None:
     tasks = [begin(engine, rated)[1] for _ in range(2)]
-    lab.until(lambda: held_steps(lab))
+    lab.until(lambda: waiting_steps(lab))
     later(engine, lab, 121)
 
     for task in tasks:
@@ -94,7 +94,7 @@ def test_a_step_that_waits_for_a_rate(engine: Engine, lab: Lab) -> None:
 
 def test_a_step_of_a_system_that_fails(engine: Engine, lab: Lab) -> None:
     world, task = begin(engine, banking, fails="a")
-    lab.until(lambda: held_steps(lab))
+    lab.until(lambda: waiting_steps(lab))
     world.fails.clear()
     later(engine, lab, 61)
 
@@ -112,7 +112,7 @@ def test_a_step_of_a_template_that_is_paused(engine: Engine, lab: Lab) -> None:
     engine.register(plain)
     engine.pause_template("shop/plain@1", **WORD)
     _, task = begin(engine, plain)
-    lab.until(lambda: held_steps(lab))
+    lab.until(lambda: waiting_steps(lab))
     later(engine, lab, 70)
 
     engine.resume_template("shop/plain@1", **WORD)

@@ -49,7 +49,7 @@ def test_the_rows_are_those_of_the_events_that_real_tasks_left(lab: Lab, hosts: 
 def test_batches_of_any_size_give_the_same_rows(lab: Lab, hosts: Hosts, size: int) -> None:
     record(lab, [charged(f"c{number % 2}", number) for number in range(7)])
 
-    hosts.host(Spend, batch_size=size, kept_events=max(3, size)).settle()
+    hosts.host(Spend, batch_size=size, cached_events=max(3, size)).settle()
 
     assert rows(lab) == fold(lab) == {"c0": 12, "c1": 9}
 

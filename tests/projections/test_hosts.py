@@ -101,7 +101,7 @@ def test_hosts_with_different_code_run_what_each_of_them_has(lab: Lab, hosts: Ho
 def test_a_projection_that_waits_for_a_lock_does_not_stop_the_others(
     lab: Lab, hosts: Hosts
 ) -> None:
-    host = hosts.host(*four(), lock_seconds=0.05)
+    host = hosts.host(*four(), lock_timeout_seconds=0.05)
     host.settle()
     blocker = lab.connect()
     blocker.execute("lock table a__1.spend")

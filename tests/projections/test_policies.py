@@ -178,7 +178,7 @@ def test_where_the_first_fails_again_those_behind_it_wait_on(lab: Lab, hosts: Ho
     assert parked(hosts) == places
     assert rows(lab) == {}
     first = hosts.projections.parked("money")[0]
-    assert (first.wanted, first.error) == (None, "ValueError: eve is broken")
+    assert (first.requested_action, first.error) == (None, "ValueError: eve is broken")
 
 
 def test_of_a_task_nothing_is_applied_before_what_is_ahead_of_it(lab: Lab, hosts: Hosts) -> None:

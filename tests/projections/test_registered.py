@@ -55,7 +55,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
 
 
 def settings(*modules: str, builtin: bool = False) -> Settings:
-    return Settings.load(projections={"modules": modules, "builtin": builtin})
+    return Settings.load(projections={"classes": modules, "builtin": builtin})
 
 
 def test_those_of_installed_packages_run_without_being_named(

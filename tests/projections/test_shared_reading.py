@@ -18,7 +18,7 @@ from support.spend_projection import charged, record
 
 EVENTS = 300
 BATCH, KEPT = 5, 10
-SIZES = {"batch_size": BATCH, "kept_events": KEPT}
+SIZES = {"batch_size": BATCH, "cached_events": KEPT}
 
 
 class Walk(Projection):

@@ -35,7 +35,7 @@ def places(lab: Lab) -> list[int]:
     ("moment", "told"),
     [
         pytest.param(("STOPS_BEFORE", 0), "projection.lost", id="before anything is written"),
-        pytest.param(("STOPS_AFTER", 30), "database.lost", id="while its rows are locked"),
+        pytest.param(("STOPS_AFTER", 30), "database.unreachable", id="while its rows are locked"),
     ],
 )
 def test_one_that_was_stopped_in_a_batch_holds_nobody_up_and_stores_nothing_when_it_wakes_up(
@@ -47,7 +47,7 @@ def test_one_that_was_stopped_in_a_batch_holds_nobody_up_and_stores_nothing_when
     ((epoch, position),) = lab.rows(PLACE, "tally")
     assert position < places[at]
 
-    projectors.start("Tally", FLOWLEDGER_PROJECTIONS__LOCK_SECONDS="600")
+    projectors.start("Tally", FLOWLEDGER_PROJECTIONS__LOCK_TIMEOUT_SECONDS="600")
     head = lab.value("select max(position) from flowledger_v1.events")
     projectors.until(1, head)
     assert projectors.different(1) == []
@@ -100,7 +100,7 @@ def test_one_that_begins_a_batch_after_that_and_stops_in_it_is_ended_when_the_ot
         assert go.wait(PATIENCE)
 
     first = hosts.host(spending(), lease_seconds=10.0, faults=At("projecting", stop))
-    second = hosts.host(spending(), lease_seconds=10.0, lock_seconds=0.1)
+    second = hosts.host(spending(), lease_seconds=10.0, lock_timeout_seconds=0.1)
     first.settle()
     lab.move_clock("20 seconds")
     second.settle()

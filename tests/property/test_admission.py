@@ -54,7 +54,7 @@ RULES = GateRules(
         half_open_probes=1,
         categories=frozenset({"unknown"}),
     ),
-    ageing_seconds=60.0,
+    priority_ageing_seconds=60.0,
 )
 
 

@@ -119,7 +119,7 @@ def test_whatever_becomes_of_commits_the_log_is_legal_and_every_task_ends(
     shared_lab: Lab, fates: list[str], work: list[str], hurry: int, size: int
 ) -> None:
     with ExitStack() as opened:
-        stage = Stage(shared_lab, opened, flow, hurry_events=hurry, batch_size=size)
+        stage = Stage(shared_lab, opened, flow, pipeline_events=hurry, batch_size=size)
         opened.callback(stage.worker.board.retire, stage.worker.identity)
         opened.callback(stage.coordinator.resign)
         hands = Hands(stage)

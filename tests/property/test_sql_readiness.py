@@ -182,7 +182,7 @@ def test_counts_and_words_are_what_the_fold_says(
     }
     assert found["total_steps"] == len(run.steps)
     kept = (0, 0) if run.ended else (counts.ready, counts.held)
-    assert (found["ready_steps"], found["held_steps"]) == kept
+    assert (found["ready_steps"], found["waiting_steps"]) == kept
     assert {name: found[name] for name in WORDS} == said(counts_of(run))
     assert (found["state"], found["template_id"]) == (run.task.state, str(run.plan.template_id))
 

@@ -59,7 +59,7 @@ def _freed() -> Generator[None]:
     "settings",
     [
         {"batch_size": 1},
-        {"cache_tasks": 1},
+        {"max_cached_tasks": 1},
         # With a poll of ten minutes: what one commit leaves over must not wait for it.
         {"submission_batch_size": 1, "poll_seconds": 600.0, "lease_seconds": 36_000.0},
     ],

@@ -36,7 +36,9 @@ def limited() -> None:
 @pytest.fixture
 def stages(lab: Lab) -> Generator[Callable[..., Stage]]:
     with ExitStack() as opened:
-        yield lambda flow, **settings: Stage(lab, opened, flow, **{"hurry_events": 1, **settings})
+        yield lambda flow, **settings: Stage(
+            lab, opened, flow, **{"pipeline_events": 1, **settings}
+        )
 
 
 @pytest.fixture
@@ -244,11 +246,11 @@ def test_one_that_lost_its_lead_and_has_it_again_writes_nothing_of_before(stage:
 def test_a_row_that_lingers_in_the_queue_costs_one_conflict(
     stages: Callable[..., Stage], hurry: int
 ) -> None:
-    stage = stages(flow, hurry_events=hurry)
+    stage = stages(flow, pipeline_events=hurry)
     (claim,) = claimed(stage)
     stage.worker.exchange([stage.worker.fact(StepFailed, claim, error=NO)])
     stage.lab.rows(
-        "insert into flowledger.queue (step_id, task_id, template_id, stream_version, turn,"
+        "insert into flowledger.queue (step_id, task_id, template_id, stream_version, sort_key,"
         " attempt, resets, step) values (%s, %s, %s, 1, 0, 1, 0, 'only')",
         *(claim.step_id, claim.task_id, claim.template_id),
     )
@@ -275,7 +277,7 @@ def test_only_after_a_conflict_are_rows_dropped_before_they_are_queued(stage: St
 
 
 def test_the_queue_is_tidied_after_so_many_steps(stages: Callable[..., Stage]) -> None:
-    stage = stages(flow, vacuum_steps=3)
+    stage = stages(flow, vacuum_every_steps=3)
     stage.client.submit_many(flow, [{}] * 2)
     stage.settle()
     assert stage.ledger.tidied == 0

@@ -131,7 +131,7 @@ def test_a_worker_that_is_worn_out_says_so_claims_nothing_and_recovers(lab: Lab)
         wearing, flow, worker={"concurrency": 2, "heartbeat_seconds": 0.05, "poll_seconds": 0.05}
     )
     told = Event()
-    engine.when_worn_out(told.set)
+    engine.on_saturated(told.set)
     task = engine.submit(wearing, {})
     assert entered[-1].wait(PATIENCE)
     lab.until(lambda: lab.value("select count(*) from flowledger.timer") == 1)
@@ -144,7 +144,7 @@ def test_a_worker_that_is_worn_out_says_so_claims_nothing_and_recovers(lab: Lab)
     found = engine.health["handlers"]
     assert (found.well, found.attempts) == (False, 1)
     assert "1 abandoned handlers take half or more of the worker's 2 places" in str(found.error)
-    assert lab.value("select condition from flowledger.worker") == "worn_out"
+    assert lab.value("select condition from flowledger.worker") == "saturated"
     waiting = engine.submit(flow, {"number": 3})
     lab.until(lambda: kinds(waiting.history())[-1] == "StepEnqueued")
 

@@ -55,14 +55,14 @@ class Cluster:
         random = world.random
         self._coordinator_settings = CoordinatorSettings(
             batch_size=random.choice((1, 3, 512)),
-            hurry_events=random.choice((1, 2, 1_000)),
+            pipeline_events=random.choice((1, 2, 1_000)),
             poll_seconds=4.0,
             lease_seconds=random.choice((10.0, 30.0)),
             timer_batch_size=random.choice((1, 500)),
             submission_batch_size=random.choice((1, 200)),
-            cache_tasks=random.choice((1, 20_000)),
+            max_cached_tasks=random.choice((1, 20_000)),
             reconcile_seconds=20.0,
-            lost_lease_limit=random.choice((1, 3)),
+            max_lost_leases=random.choice((1, 3)),
         )
         self._worker_settings = WorkerSettings(
             concurrency=random.choice((1, 3, 16)),
@@ -72,7 +72,7 @@ class Cluster:
             result_cache_size=random.choice((1, 4_096)),
         )
         self.limits = Limits(
-            namespaces=random.choice(({}, {}, {"shop": 2})),
+            namespace_concurrency=random.choice(({}, {}, {"shop": 2})),
             circuit_failure_threshold=random.choice((1, 3)),
             circuit_categories=("transient", "timeout", "network"),
         )

@@ -139,7 +139,7 @@ class MemoryLedger:
             and self._is_mine(row.task_id)
             and (row.template_id in templates or self._system_of(row) in systems)
         ]
-        found.sort(key=lambda row: (row.turn, row.queued), reverse=True)
+        found.sort(key=lambda row: (row.sort_key, row.queued), reverse=True)
         return [(row.task_id, row.step) for row in found[:limit]]
 
     def _system_of(self, row: Queued) -> str | None:
@@ -185,13 +185,13 @@ class MemoryLedger:
     def elders(self, turns: Mapping[str, float]) -> Sequence[Elder]:
         """Steps of other shards that wait for slots of these keys with smaller turns than these."""
         found = [
-            Elder(waiter.hold.key, waiter.step_id, waiter.turn)
+            Elder(waiter.hold.key, waiter.step_id, waiter.sort_key)
             for waiter in self._database.limits.waiters.values()
             if waiter.hold.kind == "slot"
-            and waiter.turn < turns.get(waiter.hold.key, -inf)
+            and waiter.sort_key < turns.get(waiter.hold.key, -inf)
             and not self._is_mine(waiter.task_id)
         ]
-        return sorted(found, key=lambda elder: elder.turn)
+        return sorted(found, key=lambda elder: elder.sort_key)
 
     def tidy(self) -> None:
         """There is nothing to clear away."""

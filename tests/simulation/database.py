@@ -26,7 +26,7 @@ from flowledger.engine.ports.coordinator import Commit
 
 K = TypeVar("K", UUID, int)
 GIVEN = (
-    *("step_id", "task_id", "template_id", "version", "turn", "attempt", "resets"),
+    *("step_id", "task_id", "template_id", "version", "sort_key", "attempt", "resets"),
     *("step", "correlation"),
 )
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -41,19 +41,19 @@ class Queued:
     """A row of the queue.
 
     `version` is where the step's stream stood when it was queued, and one more for each checkpoint
-    and each signal to stop. The smallest `turn` is claimed first.
+    and each signal to stop. The smallest `sort_key` is claimed first.
     """
 
     step_id: UUID
     task_id: UUID
     template_id: UUID
     version: int
-    turn: float
+    sort_key: float
     attempt: int
     resets: int
     step: str
     correlation: str | None
-    alone: bool
+    exclusive: bool
     queued: int
     worker_id: UUID | None = None
     cancelling: bool = False
@@ -65,7 +65,7 @@ class Registered:
     """A row of the workers."""
 
     lease_until: datetime
-    condition: Literal["ready", "isolated", "worn_out"] = "ready"
+    condition: Literal["ready", "isolated", "saturated"] = "ready"
 
 
 @dataclass(slots=True)
@@ -180,8 +180,8 @@ class Database:
         """Queue steps and wake the workers."""
         for row in rows:
             given = {name: row[name] for name in GIVEN}
-            alone = row.get("alone", False)
-            queued = Queued(**given, alone=alone, queued=self.number())
+            exclusive = row.get("exclusive", False)
+            queued = Queued(**given, exclusive=exclusive, queued=self.number())
             self.queue[queued.step_id] = queued
         if rows:
             self.notify("queue")
@@ -221,10 +221,10 @@ class Database:
         free = (
             row
             for row in self.queue.values()
-            if row.worker_id is None and row.template_id in templates and row.alone == isolated
+            if row.worker_id is None and row.template_id in templates and row.exclusive == isolated
         )
         limit = min(limit, 1) if isolated else limit
-        claimed = sorted(free, key=lambda row: (row.turn, row.queued))[:limit]
+        claimed = sorted(free, key=lambda row: (row.sort_key, row.queued))[:limit]
         for row in claimed:
             row.worker_id = worker
         return claimed

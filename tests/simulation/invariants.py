@@ -206,7 +206,7 @@ class _Holders:
         before = self._states.get(stream, StepState.PENDING)
         self._states[stream] = after = STEP_TRANSITIONS[before, type(event)]
         plan, context = self._tasks[event.task_id]
-        namespaces = self._cluster.limits.namespaces
+        namespaces = self._cluster.limits.namespace_concurrency
         for key, limit in demand_of(plan, plan.numbers[event.step], context, namespaces).slots:
             held = self._held[key]
             (held.add if after in QUEUED else held.discard)(stream)

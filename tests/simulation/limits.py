@@ -38,7 +38,7 @@ class StoredLimits:
             expected=dict(self.expected),
             circuits=tuple(self.circuits.values()),
             paused=frozenset(self.paused),
-            waiters=tuple(sorted(waiters, key=lambda waiter: (waiter.turn, waiter.since))),
+            waiters=tuple(sorted(waiters, key=lambda waiter: (waiter.sort_key, waiter.since))),
         )
 
     def check(self, changes: GateChanges, now: datetime) -> None:

@@ -171,11 +171,11 @@ class SteppedLoop:
         world = self._process.world
         self._next = due = world.elapsed + seconds
 
-        def turn() -> None:
+        def sort_key() -> None:
             if self._next == due:
                 self._turn()
 
-        world.after(seconds, turn)
+        world.after(seconds, sort_key)
 
     @contextmanager
     def held(self) -> Generator[None]:

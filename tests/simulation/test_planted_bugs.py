@@ -68,8 +68,8 @@ def all_or_nothing(patch: pytest.MonkeyPatch) -> None:
         self: Database, worker: UUID, facts: Sequence[StepEvent], *args: Any, **options: Any
     ) -> frozenset[UUID]:
         log = self.log
-        alone = ((fact.originator_id, [fact]) for fact in facts)
-        if not any(log._moved(*one) and not log._stored(*one) for one in alone):
+        exclusive = ((fact.originator_id, [fact]) for fact in facts)
+        if not any(log._moved(*one) and not log._stored(*one) for one in exclusive):
             return report(self, worker, facts, *args, **options)
         for fact in facts:
             if isinstance(fact, StepStarted):

@@ -139,7 +139,7 @@ class MemoryWorkboard:
         """Whether the worker shall take only steps that are to run alone, one at a time."""
         database = self._database
         waiting = any(
-            row.alone and row.worker_id is None and row.template_id in templates
+            row.exclusive and row.worker_id is None and row.template_id in templates
             for row in database.queue.values()
         )
         now = database.clock()
@@ -154,10 +154,10 @@ class MemoryWorkboard:
             row.condition = "isolated" if isolated else "ready"
         return isolated
 
-    def wear(self, worker: UUID, *, worn_out: bool) -> None:
+    def wear(self, worker: UUID, *, saturated: bool) -> None:
         """Note for people whether abandoned handlers keep the worker from claiming."""
         if worker in self._database.workers:
-            self._database.workers[worker].condition = "worn_out" if worn_out else "ready"
+            self._database.workers[worker].condition = "saturated" if saturated else "ready"
 
     def contexts(self, tasks: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
         """The contexts of tasks."""

@@ -232,7 +232,7 @@ def test_an_attempt_that_fails_leaves_its_place_in_the_pool_to_the_next(
 
 
 def test_a_silent_server_is_probed_unless_the_address_says_otherwise(database: str) -> None:
-    with connect(f"{database}&keepalives_count=9", silence_seconds=30) as connection:
+    with connect(f"{database}&keepalives_count=9", tcp_keepalive_seconds=30) as connection:
         asked = connection.info.get_parameters()
 
     wanted = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "9",

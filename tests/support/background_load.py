@@ -21,7 +21,12 @@ HURRIED: dict[str, dict[str, Any]] = {
     "coordinator": {"poll_seconds": 0.1},
     "worker": {"poll_seconds": 0.1, "concurrency": 8},
 }
-LOST, BUSY, REFUSED, BACK = "database.lost", "database.busy", "database.refused", "database.back"
+LOST, BUSY, REFUSED, BACK = (
+    "database.unreachable",
+    "database.busy",
+    "database.refused",
+    "database.recovered",
+)
 
 flow = Workflow("faults", "load", version="1")
 gate = Event()

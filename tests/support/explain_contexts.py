@@ -23,7 +23,7 @@ from support.builders import NOON, WORKER, Story
 RULES = GateRules(
     namespaces={},
     circuit=CircuitRules(5, 30.0, 600.0, 1, frozenset({"network"})),
-    ageing_seconds=60.0,
+    priority_ageing_seconds=60.0,
 )
 LEADER = UUID(int=7)
 FAR = NOON + timedelta(days=1)
@@ -53,7 +53,7 @@ def worker(**changed: Any) -> WorkerStanding:
         "lease_until": FAR,
         "condition": "ready",
         "serves": True,
-        "places": 8,
+        "concurrency": 8,
         "running": 0,
     }
     return WorkerStanding(**{**values, **changed})
@@ -61,7 +61,7 @@ def worker(**changed: Any) -> WorkerStanding:
 
 def in_queue(step: str, **changed: Any) -> QueueStanding:
     """A step that nobody has claimed yet."""
-    return QueueStanding(**{"step": step, "alone": False, "before": 0, **changed})
+    return QueueStanding(**{"step": step, "exclusive": False, "before": 0, **changed})
 
 
 def in_hand(step: str, **changed: Any) -> QueueStanding:

@@ -93,14 +93,16 @@ def slot_rows(lab: Lab) -> Counter[str]:
     return Counter(key for (key,) in lab.rows("select limit_key from flowledger.slot"))
 
 
-def slot_keys(lab: Lab) -> Counter[str]:
+def slot_counts(lab: Lab) -> Counter[str]:
     """The slots in use, as they are counted."""
-    return Counter(dict(lab.rows("select limit_key, in_use from flowledger.slot_key")))
+    return Counter(dict(lab.rows("select limit_key, in_use from flowledger.slot_count")))
 
 
-def held_steps(lab: Lab) -> list[tuple[str, str, str]]:
+def waiting_steps(lab: Lab) -> list[tuple[str, str, str]]:
     """Steps that wait, with the kind and the key of what held them."""
-    return lab.rows("select step, kind, limit_key from flowledger.held_step order by turn, step")
+    return lab.rows(
+        "select step, kind, limit_key from flowledger.waiting_step order by sort_key, step"
+    )
 
 
 def circuit(revision: int, system: str = "bank", **changed: Any) -> str:
@@ -116,7 +118,7 @@ def held_row(task: UUID, name: str = "a", **changed: Any) -> dict[str, Any]:
         "step": name,
         "kind": "slot",
         "limit_key": "k",
-        "turn": 0.0,
+        "sort_key": 0.0,
         "since": NOON,
         "until": None,
         "demand": {"template_id": task, "system": None, "slots": [["k", 1]], "rates": []},

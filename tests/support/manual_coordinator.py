@@ -68,7 +68,7 @@ class Stage:
         self.worker = Hand(lab, opened, flow)
         self._opened = opened
         self._settings = lab.settings(
-            coordinator={"lease_seconds": 36_000.0, "lost_lease_limit": 1_000, **coordinator}
+            coordinator={"lease_seconds": 36_000.0, "max_lost_leases": 1_000, **coordinator}
         )
         self.clock = DatabaseClock()
         self.ledger = InterferedLedger(self._pool(), self.clock)

@@ -95,7 +95,7 @@ class Hosts:
         **keys: Any,
     ) -> Engine:
         """An engine with a projector; the keys are of the section `projections`."""
-        quick = {"settle_seconds": 0.01, "poll_seconds": 0.2, "lease_seconds": 36_000.0, **keys}
+        quick = {"linger_seconds": 0.01, "poll_seconds": 0.2, "lease_seconds": 36_000.0, **keys}
         settings = self.lab.settings(
             projections=quick, database={"reconnect_initial_seconds": 0.01}
         )

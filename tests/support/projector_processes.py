@@ -67,14 +67,14 @@ class NewTally(Tally):
 FAST = {
     "FLOWLEDGER_PROJECTIONS__LEASE_SECONDS": "1",
     "FLOWLEDGER_PROJECTIONS__POLL_SECONDS": "0.2",
-    "FLOWLEDGER_PROJECTIONS__SETTLE_SECONDS": "0.01",
+    "FLOWLEDGER_PROJECTIONS__LINGER_SECONDS": "0.01",
     "FLOWLEDGER_DATABASE__RECONNECT_INITIAL_SECONDS": "0.01",
     "FLOWLEDGER_LOGGING__LEVEL": "warning",
 }
 DIFFERENT = """
     with place as (
         select position from flowledger.projection
-        where name = 'tally' and generation = {generation}
+        where name = 'state_count' and generation = {generation}
     ),
 
     log as (
@@ -127,13 +127,13 @@ class Projectors:
 
     def position(self, generation: int) -> int:
         """How far a generation of the tally is; -1 where there is none."""
-        query = "select max(position) from flowledger.projection where name = 'tally'"
+        query = "select max(position) from flowledger.projection where name = 'state_count'"
         found = self.lab.value(f"{query} and generation = %s", generation)
         return -1 if found is None else int(found)
 
     def state(self, generation: int) -> Any:
         """Whether it serves or is built."""
-        query = "select max(state) from flowledger.projection where name = 'tally'"
+        query = "select max(state) from flowledger.projection where name = 'state_count'"
         return self.lab.value(f"{query} and generation = %s", generation)
 
     def different(self, generation: int) -> list[Any]:

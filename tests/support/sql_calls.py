@@ -101,8 +101,8 @@ def table_columns(connection: Connection, name: str) -> list[str]:
 
 def tally(connection: Connection) -> dict[str, int]:
     """What is counted of tasks and steps, over all shards; what is 0 is left out."""
-    names = [name for name in table_columns(connection, "tally") if name != "shard"]
-    sums = [sum(column) for column in zip(*table(connection, "tally", *names), strict=True)]
+    names = [name for name in table_columns(connection, "state_count") if name != "shard"]
+    sums = [sum(column) for column in zip(*table(connection, "state_count", *names), strict=True)]
     return {name: int(counted) for name, counted in zip(names, sums, strict=True) if counted}
 
 
@@ -118,10 +118,10 @@ def queue_row(task: UUID, template: UUID, name: str = "a", /, **changed: Any) ->
         "task_id": task,
         "template_id": template,
         "version": 1,
-        "turn": 0.0,
+        "sort_key": 0.0,
         "attempt": 1,
         "resets": 0,
-        "alone": False,
+        "exclusive": False,
         "step": name,
         "correlation": None,
     }

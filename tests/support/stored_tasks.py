@@ -51,7 +51,7 @@ def store(connection: Connection, run: Run) -> UUID:
     call(connection, "upsert_tasks", rows_of([batch.task_row(run)]))
     begun = [batch.step_row(run, n) for n, step in enumerate(run.steps) if step.version]
     call(connection, "upsert_steps", rows_of(begun))
-    connection.execute("delete from flowledger.held_step where task_id = %s", (run.task_id,))
+    connection.execute("delete from flowledger.waiting_step where task_id = %s", (run.task_id,))
     call(connection, "store_waiting_steps", rows_of(_held_row(run, n) for n in run.held))
     return run.task_id
 
@@ -102,7 +102,7 @@ def _held_row(run: Run, number: int) -> dict[str, Any]:
         "step": name,
         "kind": hold.kind,
         "limit_key": hold.key,
-        "turn": 0.0,
+        "sort_key": 0.0,
         "since": NOON,
         "until": hold.until,
         "demand": [],

@@ -25,7 +25,7 @@ from support.builders import NOON, Story, names, step, template
 RULES = GateRules(
     namespaces={},
     circuit=CircuitRules(1, 60.0, 60.0, 1, frozenset({"unknown"})),
-    ageing_seconds=60.0,
+    priority_ageing_seconds=60.0,
 )
 AT_ONCE = Retry(max_attempts=9, backoff="none")
 

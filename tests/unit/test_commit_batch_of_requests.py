@@ -23,9 +23,9 @@ from support.operator_stories import begun, story
 LATER = NOON + timedelta(hours=1)
 
 
-def stored(found: Story, since: int, ageing_seconds: float = 0.0) -> Commit:
+def stored(found: Story, since: int, priority_ageing_seconds: float = 0.0) -> Commit:
     """What one batch makes of the events from that one on."""
-    batch = Batch(ageing_seconds=ageing_seconds)
+    batch = Batch(priority_ageing_seconds=priority_ageing_seconds)
     for event in found.log[since:]:
         if event.causation_id is None:
             batch.saw(found.run, event)
@@ -143,6 +143,6 @@ def test_a_priority_is_worth_as_many_seconds_in_the_queue_as_ageing_says() -> No
     found = Story(template(step("a")), priority=3)
     found.decided()
 
-    (row,) = stored(found, 0, ageing_seconds=60.0).queued
+    (row,) = stored(found, 0, priority_ageing_seconds=60.0).queued
 
-    assert row["turn"] == NOON.timestamp() - 180
+    assert row["sort_key"] == NOON.timestamp() - 180

@@ -20,11 +20,11 @@ from flowledger.engine.errors import InvalidConfiguration
 
 FILE = """
 worker: {concurrency: 1, claim_size: 1}
-coordinator: {batch_size: 1, cache_tasks: 1}
+coordinator: {batch_size: 1, max_cached_tasks: 1}
 environments:
   production:
     worker: {claim_size: 2}
-    coordinator: {batch_size: 2, cache_tasks: 2}
+    coordinator: {batch_size: 2, max_cached_tasks: 2}
 """
 SECRET = "hunter2"  # noqa: S105
 URL = f"postgresql://ada:{SECRET}@db.internal/flow"
@@ -58,15 +58,15 @@ def test_each_source_wins_over_the_one_before(monkeypatch: pytest.MonkeyPatch) -
     write(FILE)
     monkeypatch.setenv("FLOWLEDGER_ENV", "production")
     monkeypatch.setenv("FLOWLEDGER_COORDINATOR__BATCH_SIZE", "3")
-    monkeypatch.setenv("FLOWLEDGER_COORDINATOR__CACHE_TASKS", "3")
+    monkeypatch.setenv("FLOWLEDGER_COORDINATOR__MAX_CACHED_TASKS", "3")
 
-    settings = load_settings({"coordinator": {"cache_tasks": 4}})
+    settings = load_settings({"coordinator": {"max_cached_tasks": 4}})
 
     assert settings.worker.lease_seconds == 15.0
     assert settings.worker.concurrency == 1
     assert settings.worker.claim_size == 2
     assert settings.coordinator.batch_size == 3
-    assert settings.coordinator.cache_tasks == 4
+    assert settings.coordinator.max_cached_tasks == 4
 
 
 def test_an_environment_that_is_not_chosen_does_not_count() -> None:
@@ -96,8 +96,8 @@ def test_every_value_knows_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
         "worker.concurrency": "flowledger.yaml: worker.concurrency",
         "worker.claim_size": "flowledger.yaml: environments.production.worker.claim_size",
         "coordinator.batch_size": "flowledger.yaml: environments.production.coordinator.batch_size",
-        "coordinator.cache_tasks": (
-            "flowledger.yaml: environments.production.coordinator.cache_tasks"
+        "coordinator.max_cached_tasks": (
+            "flowledger.yaml: environments.production.coordinator.max_cached_tasks"
         ),
         "worker.poll_seconds": "environment variable FLOWLEDGER_WORKER__POLL_SECONDS",
         "templates.max_steps": "option templates.max_steps",

@@ -43,7 +43,7 @@ def test_a_number_that_nobody_can_mean_is_refused(
 
 def test_a_namespace_cannot_be_given_more_than_the_database_counts() -> None:
     with pytest.raises(InvalidConfiguration, match=r"limits\.namespaces"):
-        load_settings({"limits": {"namespaces": {"a": GREATEST_COUNT + 1}}})
+        load_settings({"limits": {"namespace_concurrency": {"a": GREATEST_COUNT + 1}}})
 
 
 def test_the_longest_time_is_what_postgres_takes_as_a_timeout() -> None:

@@ -129,11 +129,11 @@ WORKERS = {
         K.NO_WORKER,
         "no worker of shop/order@1 runs; 2 workers of other templates run",
     ),
-    "worn out": (
-        (worker(condition="worn_out"),),
+    "saturated": (
+        (worker(condition="saturated"),),
         {},
         K.NO_WORKER,
-        "all workers of shop/order@1 are worn out, as handlers that were given up take their"
+        "all workers of shop/order@1 are saturated, as handlers that were given up take their"
         " places: start them anew",
     ),
     "full": (
@@ -142,20 +142,20 @@ WORKERS = {
         K.WORKER_BUSY,
         "all 2 workers have all 16 places taken; 3 steps come first",
     ),
-    "alone": (
+    "exclusive": (
         (worker(),),
-        {"alone": True},
+        {"exclusive": True},
         K.WORKER_BUSY,
         "workers were lost with it, so it is to run alone; a worker is set apart for it",
     ),
     "set apart": (
         (worker(condition="isolated"),),
-        {"alone": True},
+        {"exclusive": True},
         K.QUEUED,
         "a worker of shop/order@1 takes it next",
     ),
     "silent about what it serves": (
-        (worker(serves=None, places=None, running=99),),
+        (worker(serves=None, concurrency=None, running=99),),
         {},
         K.QUEUED,
         "a worker of shop/order@1 takes it next",

@@ -36,7 +36,7 @@ def test_however_many_attempts_fail_it_is_told_once(told: pytest.LogCaptureFixtu
     outages.succeeded()
 
     lost, back = (vars(record)["flowledger"] for record in told.records)
-    assert events(told) == ["database.lost", "database.back"]
+    assert events(told) == ["database.unreachable", "database.recovered"]
     assert (lost["component"], lost["error"]) == ("coordinator", "away")
     assert (back["component"], back["attempts"]) == ("coordinator", 5)
     assert back["seconds"] >= 0
@@ -48,7 +48,7 @@ def test_each_outage_is_told_anew(told: pytest.LogCaptureFixture) -> None:
         outages.failed(AWAY)
         outages.succeeded()
 
-    assert events(told) == ["database.lost", "database.back"] * 2
+    assert events(told) == ["database.unreachable", "database.recovered"] * 2
 
 
 def test_within_an_outage_each_meaning_and_code_is_told_once(
@@ -59,7 +59,7 @@ def test_within_an_outage_each_meaning_and_code_is_told_once(
         outages.failed(error)
 
     assert events(told) == [
-        "database.lost", "database.busy", "database.busy", "database.refused", "loop.failed",
+        "database.unreachable", "database.busy", "database.busy", "database.refused", "loop.failed",
     ]  # fmt: skip
     states = [vars(record)["flowledger"]["sqlstate"] for record in told.records]
     assert states == [None, "53100", "55P03", "42501", None]
@@ -73,7 +73,7 @@ def test_a_server_that_is_going_and_then_gone_is_one_loss(
     outages.failed(DatabaseUnavailable("terminating connection", "57P01"))
     outages.failed(AWAY)
 
-    assert events(told) == ["database.lost"]
+    assert events(told) == ["database.unreachable"]
     assert outages.health.sqlstate is None
 
 
@@ -108,7 +108,7 @@ def test_what_is_over_may_be_called_by_another_name(told: pytest.LogCaptureFixtu
     outages.failed(AWAY)
     outages.succeeded()
 
-    assert events(told) == ["database.lost", "listener.reconnected"]
+    assert events(told) == ["database.unreachable", "listener.reconnected"]
 
 
 def test_loops_of_one_role_tell_an_outage_together(told: pytest.LogCaptureFixture) -> None:
@@ -122,7 +122,7 @@ def test_loops_of_one_role_tell_an_outage_together(told: pytest.LogCaptureFixtur
         assert not second.health.well
         second.succeeded()
 
-    assert events(told) == ["database.lost", "database.back"] * 2
+    assert events(told) == ["database.unreachable", "database.recovered"] * 2
     back = vars(told.records[-1])["flowledger"]
     assert (back["component"], back["attempts"]) == ("coordinator", 2)
 
@@ -138,7 +138,7 @@ def test_a_loop_that_ended_in_an_outage_does_not_keep_the_others_from_telling_th
     second.left()
     first.succeeded()
 
-    assert events(told) == ["database.lost", "database.back"]
+    assert events(told) == ["database.unreachable", "database.recovered"]
 
 
 @given(initial=st.floats(0.001, 10), cap=st.floats(0.001, 100), attempts=st.integers(1, 100))

@@ -11,7 +11,7 @@ from support.builders import NOON
 from support.sql_calls import new_id
 
 TURN = 100.0
-FIRST, SECOND = (Elder("k", new_id(), turn) for turn in (10.0, 20.0))
+FIRST, SECOND = (Elder("k", new_id(), sort_key) for sort_key in (10.0, 20.0))
 
 
 def after(seconds: float) -> datetime:
@@ -37,8 +37,8 @@ def test_no_more_slots_are_left_than_there_are_who_waited_longer(elders: Elders)
 
 def test_nothing_is_left_to_who_waits_for_something_else_or_not_longer(elders: Elders) -> None:
     assert not elders.take("other", TURN, 1, NOON)
-    assert not elders.take("k", FIRST.turn, 1, NOON)
-    assert not elders.take("k", FIRST.turn + 0.5, 1, NOON), "they are not told apart"
+    assert not elders.take("k", FIRST.sort_key, 1, NOON)
+    assert not elders.take("k", FIRST.sort_key + 0.5, 1, NOON), "they are not told apart"
 
 
 def test_who_does_not_come_is_not_waited_for_again_at_once(elders: Elders) -> None:

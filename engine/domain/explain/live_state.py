@@ -33,14 +33,14 @@ class QueueStanding:
     """
 
     step: str
-    alone: bool
+    exclusive: bool
     before: int | None
     worker: UUID | None = None
     host: str | None = None
     pid: int | None = None
     seen_at: datetime | None = None
     lease_until: datetime | None = None
-    beaten_at: datetime | None = None
+    heartbeat_at: datetime | None = None
     more: bool = False
 
     @property
@@ -61,7 +61,7 @@ class ParkedStanding:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStanding:
-    """A worker whose lease stands. `serves` and `places` are None where it does not say.
+    """A worker whose lease stands. `serves` and `concurrency` are None where it does not say.
 
     `running` is None where it was not counted, as that reads the whole queue.
     """
@@ -73,15 +73,15 @@ class WorkerStanding:
     lease_until: datetime
     condition: str
     serves: bool | None
-    places: int | None
+    concurrency: int | None
     running: int | None
 
     @property
     def full(self) -> bool:
         """Whether all its places are taken, as far as the queue tells."""
-        if self.places is None or self.running is None:
+        if self.concurrency is None or self.running is None:
             return False
-        return self.running >= self.places
+        return self.running >= self.concurrency
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,7 @@ def _taken_by(
     if beside is None or row is None:
         return ReasonKind.QUEUED, next_one, {}
     serving = [worker for worker in beside.workers if worker.serves is not False]
-    able = [worker for worker in serving if worker.condition != "worn_out"]
+    able = [worker for worker in serving if worker.condition != "saturated"]
     details: Details = {
         "template": key,
         "before": row.before,
@@ -176,9 +176,9 @@ def _taken_by(
     }
     if not able:
         return ReasonKind.NO_WORKER, _nobody(key, serving, beside.workers), details
-    if row.alone and not any(w.condition == "isolated" and not w.running for w in able):
-        alone = "workers were lost with it, so it is to run alone; a worker is set apart for it"
-        return ReasonKind.WORKER_BUSY, alone, {**details, "alone": True}
+    if row.exclusive and not any(w.condition == "isolated" and not w.running for w in able):
+        exclusive = "workers were lost with it, so it is to run alone; a worker is set apart for it"
+        return ReasonKind.WORKER_BUSY, exclusive, {**details, "exclusive": True}
     if all(worker.full for worker in able):
         return ReasonKind.WORKER_BUSY, _full(able, row), details
     if row.more:
@@ -193,7 +193,7 @@ def _taken_by(
 def _nobody(key: str, serving: Sequence[WorkerStanding], workers: Sequence[WorkerStanding]) -> str:
     if serving:
         return (
-            f"all workers of {key} are worn out, as handlers that were given up take their places:"
+            f"all workers of {key} are saturated, as handlers that were given up take their places:"
             " start them anew"
         )
     one = len(workers) == 1
@@ -202,7 +202,7 @@ def _nobody(key: str, serving: Sequence[WorkerStanding], workers: Sequence[Worke
 
 
 def _full(able: Sequence[WorkerStanding], row: QueueStanding) -> str:
-    places = sum(worker.places or 0 for worker in able)
+    places = sum(worker.concurrency or 0 for worker in able)
     taken = "its one place" if places == 1 else f"all {places} places"
     who = "the only worker has" if len(able) == 1 else f"all {len(able)} workers have"
     come = "comes" if row.before == 1 else "come"
@@ -217,7 +217,7 @@ def _worker_details(worker: WorkerStanding) -> dict[str, JsonValue]:
         "pid": worker.pid,
         "seen_at": iso(worker.seen_at),
         "condition": worker.condition,
-        "places": worker.places,
+        "concurrency": worker.concurrency,
         "running": worker.running,
     }
 
@@ -266,7 +266,7 @@ def _held_by(scene: Scene, name: str) -> tuple[ReasonKind, str, Details]:
         "pid": row.pid,
         "seen_at": iso(row.seen_at),
         "lease_until": iso(row.lease_until),
-        "beaten_at": iso(row.beaten_at),
+        "heartbeat_at": iso(row.heartbeat_at),
     }
     seen = f", last seen {scene.since(row.seen_at)}" if row.seen_at else ""
     where = f" ({row.host}, process {row.pid}{seen})"

@@ -46,12 +46,12 @@ HORIZON = 32  # waiting steps of a line, beyond which nobody looks for those of 
 class GateRules:
     """What the configuration says: most steps at once of namespaces, when circuits open.
 
-    `ageing_seconds` of waiting weigh as much as a point of priority.
+    `priority_ageing_seconds` of waiting weigh as much as a point of priority.
     """
 
     namespaces: Mapping[str, int]
     circuit: CircuitRules
-    ageing_seconds: float
+    priority_ageing_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ class Gate:
         """By key, up to which turn some of those who wait for a slot may soon get one."""
         firsts = ((place, self._room.first(place)) for place in self._room.places)
         return {
-            place.key: max(turn for turn, *_ in line.heap[:HORIZON])
+            place.key: max(sort_key for sort_key, *_ in line.heap[:HORIZON])
             for place, line in firsts
             if line is not None and place.kind == "slot"
         }
@@ -184,9 +184,11 @@ class Gate:
         if hold is None:
             self._take(step, demand, now)
         else:
-            turn = (now - EPOCH).total_seconds() - run.priority * self._rules.ageing_seconds
+            sort_key = (
+                now - EPOCH
+            ).total_seconds() - run.priority * self._rules.priority_ageing_seconds
             name = run.plan.steps[number].name
-            self._join(Waiter(turn, step, run.task_id, name, now, hold, demand))
+            self._join(Waiter(sort_key, step, run.task_id, name, now, hold, demand))
         return hold
 
     def obstacles(self, demand: Demand, now: datetime) -> list[Hold]:
@@ -243,7 +245,8 @@ class Gate:
             self._leave_room(waiter)
 
     def called(self, now: datetime) -> Iterator[Waiter]:
-        """Those who can go now, by turn at each place; each must be asked about before the next.
+        """Those who can go now, by sort key at each place; each must be asked about before the
+        next.
 
         Whoever stops asking finds the others when he asks again.
         """

@@ -7,7 +7,7 @@ largest count before the transaction with which all of it would have been decide
 
 A shard that frees slots could give them all to its own steps in the same transaction, and steps of
 other shards would wait for as long as it has any. So it looks now and then whether somebody waits
-elsewhere with a smaller turn, and leaves a slot for `LEFT_SECONDS`. Whoever does not take it,
+elsewhere with a smaller sort key, and leaves a slot for `LEFT_SECONDS`. Whoever does not take it,
 because something else holds him as well, is not waited for again at once. Steps that are less than
 `SLACK_SECONDS` apart are not told apart, since a slot that changes shards is idle for a moment.
 """
@@ -104,7 +104,7 @@ class Elder(NamedTuple):
 
     key: str
     step_id: UUID
-    turn: float
+    sort_key: float
 
 
 class Elders:
@@ -122,10 +122,10 @@ class Elders:
         again = now - timedelta(seconds=AGAIN_SECONDS)
         self._left = {step: since for step, since in self._left.items() if since > again}
 
-    def take(self, key: str, turn: float, free: int, now: datetime) -> bool:
-        """Whether they leave nothing of the free slots to a step of that turn."""
-        before = turn - SLACK_SECONDS
-        elders = [elder for elder in self._elders.get(key, ()) if elder.turn < before]
+    def take(self, key: str, sort_key: float, free: int, now: datetime) -> bool:
+        """Whether they leave nothing of the free slots to a step of that sort key."""
+        before = sort_key - SLACK_SECONDS
+        elders = [elder for elder in self._elders.get(key, ()) if elder.sort_key < before]
         for elder in elders:
             if self._reserved(elders, now) >= free:
                 break

@@ -1,10 +1,10 @@
 """Steps that are ready and not admitted, in lines: who is next where room is made.
 
-Steps with equal demands stand in one line, ordered by turn, since where the first of them cannot go
-none can. A line waits at one place, which is what held its first step when it was last asked: a key
-without room, a circuit, a paused template. So room that is made at a place concerns the lines there
-and nobody else, and of those only the first steps; a step that is held costs nothing until it is
-the first.
+Steps with equal demands stand in one line, ordered by sort key, since where the first of them
+cannot go none can. A line waits at one place, which is what held its first step when it was last
+asked: a key without room, a circuit, a paused template. So room that is made at a place concerns
+the lines there and nobody else, and of those only the first steps; a step that is held costs
+nothing until it is the first.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Place(NamedTuple):
 
 
 class Waiter(NamedTuple):
-    """A step that waits; smaller turns go first. `turn` is that of the queue."""
+    """A step that waits; smaller sort keys go first. `sort_key` is that of the queue."""
 
-    turn: float
+    sort_key: float
     step_id: UUID
     task_id: UUID
     step: str
@@ -105,7 +105,7 @@ class WaitingRoom:
             line = self._lines[waiter.demand] = Line(waiter.demand, place)
         self._waiters[waiter.step_id] = waiter
         self._tasks.setdefault(waiter.task_id, {})[waiter.step_id] = waiter
-        heappush(line.heap, (waiter.turn, next(self._numbers), waiter))
+        heappush(line.heap, (waiter.sort_key, next(self._numbers), waiter))
         if line.heap[0][2] is waiter:
             self._stand(line)
 
@@ -118,17 +118,17 @@ class WaitingRoom:
             del self._tasks[waiter.task_id]
 
     def first(self, place: Place) -> Line | None:
-        """The line whose first step has the smallest turn of all at the place."""
+        """The line whose first step has the smallest sort key of all at the place."""
         lines = self._places.get(place)
         while lines:
-            turn, _, line = lines[0]
+            sort_key, _, line = lines[0]
             waiter = self._first_of(line)
-            if waiter is not None and line.place == place and waiter.turn == turn:
+            if waiter is not None and line.place == place and waiter.sort_key == sort_key:
                 return line
             heappop(lines)
             if waiter is None:
                 self._dissolve(line)
-            elif line.place == place and turn < waiter.turn:
+            elif line.place == place and sort_key < waiter.sort_key:
                 self._stand(line)
         self._places.pop(place, None)
         return None

@@ -27,7 +27,7 @@ from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.verify.log import Fold
 from flowledger.engine.domain.verify.replay import Difference, Row
 
-HOLDS = "flowledger.held_step"
+HOLDS = "flowledger.waiting_step"
 QUEUE = "flowledger.queue"
 SLOTS = "flowledger.slot"
 TIMERS = "flowledger.timer"
@@ -175,7 +175,7 @@ def strangers(
     task_id: UUID, rows: Mapping[str, Collection[Row]], names: Collection[UUID]
 ) -> Iterator[Difference]:
     """Rows that say they are of the task and have the id of none of its steps."""
-    for relation in ("queue", "timer", "held_step"):
+    for relation in ("queue", "timer", "waiting_step"):
         for row in rows.get(relation, ()):
             if row["task_id"] == task_id != row["step_id"] and row["step_id"] not in names:
                 place = f"flowledger.{relation}"

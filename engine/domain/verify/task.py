@@ -36,7 +36,7 @@ from flowledger.engine.events.base import Placed, TaskEvent
 from flowledger.engine.events.task import TaskCreated
 
 NO_PLAN = (UnknownTemplate, InvalidTemplate, LogCorrupt)
-WORK = ("queue", "timer", "held_step", "slot")
+WORK = ("queue", "timer", "waiting_step", "slot")
 PlanOf = Callable[[UUID], Plan]
 
 

@@ -43,7 +43,7 @@ class Admissions:
     def rules(self, settings: CoordinatorSettings) -> Rules:
         """What bounds the decisions of the shard."""
         return Rules(
-            lost_leases=settings.lost_lease_limit,
+            lost_leases=settings.max_lost_leases,
             hand_backs=settings.hand_back_limit,
             admit=self.admit,
         )

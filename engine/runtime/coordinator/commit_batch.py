@@ -60,11 +60,11 @@ class Batch:
     def __init__(
         self,
         put_off: Numbers = NOTHING,
-        ageing_seconds: float = 0.0,
-        lost_lease_limit: float = inf,
+        priority_ageing_seconds: float = 0.0,
+        max_lost_leases: float = inf,
     ) -> None:
-        self._ageing = ageing_seconds
-        self._lost_lease_limit = lost_lease_limit
+        self._ageing = priority_ageing_seconds
+        self._max_lost_leases = max_lost_leases
         self.events: list[TaskEvent] = []
         self.submissions: list[int] = []
         self.steps: defaultdict[Run, set[int]] = defaultdict(set, put_off)
@@ -173,9 +173,9 @@ class Batch:
 
     def _queue_row(self, run: Run, number: int, now: datetime) -> Row:
         row = queue_row(run, number, self._queued[run][number])
-        row["turn"] = (now - EPOCH).total_seconds() - run.priority * self._ageing
+        row["sort_key"] = (now - EPOCH).total_seconds() - run.priority * self._ageing
         # One more loss would condemn the step: it must be its own, and nobody's beside it.
-        row["alone"] = run.steps[number].lost >= self._lost_lease_limit
+        row["exclusive"] = run.steps[number].lost >= self._max_lost_leases
         return row
 
     def _without_timer(

@@ -176,7 +176,7 @@ class Coordinator:
         if self._under_way is None:
             self._runs.shrink()
         self._parking.begin(certain=self._under_way is None)
-        batch = Batch(self._put_off, settings.ageing_seconds, settings.lost_lease_limit)
+        batch = Batch(self._put_off, settings.priority_ageing_seconds, settings.max_lost_leases)
         limit = settings.batch_size << min(self._conflicts, MOST_DOUBLINGS)
         decider.apart = self._apart > 0
         if decider.apart:
@@ -198,8 +198,8 @@ class Coordinator:
         changed = batch or facts or self._admissions.gate.unsaved
         if not changed and not (asked and decider.read > self._position):
             return 0.0 if decider.apart else self._pause()
-        crowded = len(self._runs) > settings.cache_tasks  # shrunk between commits only
-        hurry = len(facts) >= settings.hurry_events and not crowded
+        crowded = len(self._runs) > settings.max_cached_tasks  # shrunk between commits only
+        hurry = len(facts) >= settings.pipeline_events and not crowded
         self._put_off = batch.put_off_starts() if hurry else {}
         self._commit(leadership, batch, beside=hurry)
         stored = not hurry and self._settle()
@@ -303,7 +303,7 @@ class Coordinator:
         self._renew_at = self._clock.now() + timedelta(seconds=self._settings.lease_seconds / 3)
         self._runs.forget(run.task_id for run in batch.runs if run.ended)
         self._queued += len(commit.queued)
-        if self._queued >= self._settings.vacuum_steps:
+        if self._queued >= self._settings.vacuum_every_steps:
             self._queued = 0
             self._committer.after(self._ledger.tidy)
         for row in commit.timers:

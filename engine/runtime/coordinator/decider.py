@@ -45,9 +45,11 @@ class Decider:
     ) -> None:
         self.read = 0
         self.apart = False
-        self.admissions = Admissions(ledger, gate_rules(limits, settings.ageing_seconds))
+        self.admissions = Admissions(ledger, gate_rules(limits, settings.priority_ageing_seconds))
         self.parking = Parking()
-        self.runs = Runs(ledger, settings.cache_tasks, limits.namespaces, self.admissions.restore)
+        self.runs = Runs(
+            ledger, settings.max_cached_tasks, limits.namespace_concurrency, self.admissions.restore
+        )
         self._ledger = ledger
         self._clock = clock
         self._settings = settings

@@ -117,7 +117,7 @@ class Shards:
         for shard in self._led.keys() | share.lead:
             self._tell(shard, wanted=shard in share.lead)
         if share.resign:
-            self._log.emit(Signal.COORDINATOR_YIELDED, shards=sorted(share.resign))
+            self._log.emit(Signal.COORDINATOR_REBALANCED, shards=sorted(share.resign))
         return next_look(self._identity, attendance.leases, patience)
 
     def resign(self) -> None:

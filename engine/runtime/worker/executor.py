@@ -41,7 +41,7 @@ class HandlerCrew:
         self._done = done
         self._transactions = transactions
         self._threads = Threads(self._run_plain, settings.concurrency, "flowledger-handler")
-        patience = settings.loop_patience_seconds
+        patience = settings.event_loop_block_seconds
         self._loops = EventLoops(self._run_coroutine, self._loop_left, self._loop_escaped, patience)
         self._log = logger("worker")
 

@@ -16,7 +16,7 @@ still its own and further on, as a checkpoint or a signal to stop moved it: then
 What can go wrong.
 - The step was taken away, by a timeout or because the lease ran out: a coroutine is cancelled, a
   thread is abandoned and takes a place until it ends; what they report is refused and dropped.
-- Too many places are taken by abandoned handlers: the worker is worn out. It claims nothing any
+- Too many places are taken by abandoned handlers: the worker is saturated. It claims nothing any
   more, finishes what runs, and says so to whoever can start it anew.
 - A coroutine blocks its event loop: those beside it are handed back (`event_loops.py`).
 - The answer to an exchange is lost: the facts are reported again, which the log recognises by their
@@ -82,7 +82,7 @@ class Worker:
         elapsed: Callable[[], float] = monotonic,
     ) -> None:
         self.identity = new_id()
-        self.when_worn_out: Callable[[], None] = _nothing
+        self.on_saturated: Callable[[], None] = _nothing
         self.wear = Health()
         self._board = board
         self._catalogue = catalogue
@@ -256,14 +256,14 @@ class Worker:
         """Abandoned handlers get the grace to end, as they may have been asked to."""
         grace = timedelta(seconds=self._settings.grace_seconds)
         stuck = sum(now - since >= grace for _, since in self._abandoned.values())
-        worn_out = 2 * stuck >= self._settings.concurrency
-        if worn_out is self.wear.well:
-            self._board.wear(self.identity, worn_out=worn_out)
-            self.wear = worn(now, stuck, self._settings.concurrency) if worn_out else Health()
-            signal = Signal.WORKER_WORN_OUT if worn_out else Signal.WORKER_RECOVERED
+        saturated = 2 * stuck >= self._settings.concurrency
+        if saturated is self.wear.well:
+            self._board.wear(self.identity, saturated=saturated)
+            self.wear = worn(now, stuck, self._settings.concurrency) if saturated else Health()
+            signal = Signal.WORKER_SATURATED if saturated else Signal.WORKER_RECOVERED
             self._log.emit(signal, worker=str(self.identity), abandoned=stuck)
-        if worn_out and not self.busy:
-            self.when_worn_out()
+        if saturated and not self.busy:
+            self.on_saturated()
 
     def _claimable(self) -> int:
         now = self._clock.now()

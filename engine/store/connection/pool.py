@@ -198,20 +198,20 @@ def connect(
     *,
     application_name: str = "flowledger",
     connect_timeout_seconds: float = 10.0,
-    silence_seconds: float | None = None,
+    tcp_keepalive_seconds: float | None = None,
     prepare_threshold: int | None = 0,
 ) -> Connection:
     """One connection of its own, in autocommit mode, whose statements have no limit of time.
 
     It must be a direct one to LISTEN: through a transaction pooler nothing arrives. After
-    `silence_seconds` the server is asked whether it is still there, and after twice as many the
-    connection counts as lost (None: as the system does it).
-    Raises DatabaseUnavailable, whose sentence never holds the password.
+    `tcp_keepalive_seconds` the server is asked whether it is still there, and after twice as many
+    the connection counts as lost (None: as the system does it). Raises DatabaseUnavailable, whose
+    sentence never holds the password.
     """
     check(url)
     try:
         return dial(
-            with_keepalives(url, silence_seconds),
+            with_keepalives(url, tcp_keepalive_seconds),
             psycopg.Connection,
             timeout_seconds=connect_timeout_seconds,
             application_name=application_name,
@@ -232,7 +232,7 @@ def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
     statement_timeout_seconds: float | None = None,
     lock_timeout_seconds: float | None = None,
     idle_transaction_timeout_seconds: float | None = None,
-    silence_seconds: float | None = None,
+    tcp_keepalive_seconds: float | None = None,
     prepare_threshold: int | None = 0,
     connected: Callable[[int], None] = lambda _: None,
 ) -> Pool:
@@ -255,7 +255,7 @@ def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
             url,
             application_name=application_name,
             connect_timeout_seconds=connect_timeout_seconds,
-            silence_seconds=silence_seconds,
+            tcp_keepalive_seconds=tcp_keepalive_seconds,
             prepare_threshold=prepare_threshold,
         )
         try:
@@ -325,14 +325,14 @@ def _milliseconds(seconds: float) -> str:
     return str(max(1, round(seconds * 1000)))
 
 
-def with_keepalives(url: str, silence_seconds: float | None) -> str:
+def with_keepalives(url: str, tcp_keepalive_seconds: float | None) -> str:
     """The address with the parameters of libpq for a silent server; those it has already stay."""
-    if silence_seconds is None:
+    if tcp_keepalive_seconds is None:
         return url
-    seconds = max(1, round(silence_seconds))
+    seconds = max(1, round(tcp_keepalive_seconds))
     keepalives = {
         "keepalives_idle": seconds,
-        "keepalives_interval": max(1, round(silence_seconds / 3)),
+        "keepalives_interval": max(1, round(tcp_keepalive_seconds / 3)),
         "keepalives_count": 3,
         "tcp_user_timeout": 2_000 * seconds,
     }

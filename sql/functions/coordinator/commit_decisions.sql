@@ -1,7 +1,7 @@
 -- One transaction of the coordinator, in one round trip: its position, what it consumed and what
 -- followed from it. All or nothing.
 --
--- Lock order: shard row, queue rows, readiness rows, the shard's tally, limits, log. Raises FL002
+-- Lock order: shard row, queue rows, readiness rows, the shard's counts, limits, log. Raises FL002
 -- where the caller no longer leads, 23505 where a stream moved and FL006 where another shard was
 -- first to a limit; then nothing is stored. A null argument: nothing of the kind.
 

@@ -1,5 +1,6 @@
--- Add to the counts of steps in the row that a shard has in the tally: p_change by the order of
--- flowledger.step_states. The caller leads the shard, or nobody does. Locks: the shard's tally.
+-- Add to the counts of steps in the row that a shard has in flowledger.state_count: p_change by the
+-- order of flowledger.step_states. The caller leads the shard, or nobody does. Locks: the shard's
+-- counts.
 
 create or replace function flowledger.count_steps(p_shard integer, p_change bigint[])
 returns void
@@ -11,7 +12,7 @@ begin
         return;
     end if;
 
-    update flowledger.tally
+    update flowledger.state_count
     set
         steps_pending = steps_pending + p_change[1],
         steps_enqueued = steps_enqueued + p_change[2],
@@ -25,7 +26,7 @@ begin
     where shard = p_shard;
 
     if not found then
-        insert into flowledger.tally (shard) values (p_shard) on conflict do nothing;
+        insert into flowledger.state_count (shard) values (p_shard) on conflict do nothing;
         perform flowledger.count_steps(p_shard, p_change);
     end if;
 end

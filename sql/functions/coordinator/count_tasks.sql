@@ -1,6 +1,6 @@
--- Add to the counts of tasks in the row that a shard has in the tally: p_change by the order of
--- flowledger.task_states, then the paused ones, then the steps of new tasks. The caller leads the
--- shard, or nobody does. Locks: the shard's tally.
+-- Add to the counts of tasks in the row that a shard has in flowledger.state_count: p_change by the
+-- order of flowledger.task_states, then the paused ones, then the steps of new tasks. The caller
+-- leads the shard, or nobody does. Locks: the shard's counts.
 
 create or replace function flowledger.count_tasks(p_shard integer, p_change bigint[])
 returns void
@@ -12,7 +12,7 @@ begin
         return;
     end if;
 
-    update flowledger.tally
+    update flowledger.state_count
     set
         tasks_pending = tasks_pending + p_change[1],
         tasks_in_progress = tasks_in_progress + p_change[2],
@@ -27,7 +27,7 @@ begin
     where shard = p_shard;
 
     if not found then
-        insert into flowledger.tally (shard) values (p_shard) on conflict do nothing;
+        insert into flowledger.state_count (shard) values (p_shard) on conflict do nothing;
         perform flowledger.count_tasks(p_shard, p_change);
     end if;
 end

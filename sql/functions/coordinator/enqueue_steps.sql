@@ -8,15 +8,16 @@ volatile
 as $$
 begin
     insert into flowledger.queue
-        (step_id, task_id, template_id, stream_version, turn, attempt, resets, step, correlation_id,
-        alone)
+        (step_id, task_id, template_id, stream_version, sort_key, attempt, resets, step,
+        correlation_id,
+        exclusive)
     select
-        r.step_id, r.task_id, r.template_id, r.version, r.turn, r.attempt, r.resets, r.step,
-        r.correlation, coalesce(r.alone, false)
+        r.step_id, r.task_id, r.template_id, r.version, r.sort_key, r.attempt, r.resets, r.step,
+        r.correlation, coalesce(r.exclusive, false)
     from json_to_recordset(p_rows) as r (
         step_id uuid, task_id uuid, template_id uuid, version bigint,
-        turn double precision, attempt integer, resets integer, step text, correlation text,
-        alone boolean
+        sort_key double precision, attempt integer, resets integer, step text, correlation text,
+        exclusive boolean
     );
 
     perform pg_notify('flowledger.queue', '');

@@ -11,8 +11,8 @@ declare
     v_steps bigint[];
 begin
     lock table flowledger.shard in share row exclusive mode;
-    delete from flowledger.tally;
-    insert into flowledger.tally (shard) values (0);
+    delete from flowledger.state_count;
+    insert into flowledger.state_count (shard) values (0);
 
     select array_agg(coalesce(c.counted, 0) order by s.place)
     into v_tasks

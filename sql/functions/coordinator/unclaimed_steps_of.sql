@@ -23,6 +23,6 @@ as $$
         )
         and (p_shards = 1 or flowledger.shard_of(q.task_id, p_shards) = p_shard)
         and not exists (select from flowledger.parked_task as k where k.task_id = q.task_id)
-    order by q.turn desc, q.queued desc
+    order by q.sort_key desc, q.queued desc
     limit p_limit;
 $$;

@@ -1,5 +1,5 @@
 -- Store the readiness of steps from a JSON array of rows, each step once, and count them in the row
--- that the shard has in the tally. Locks: step rows, the shard's tally.
+-- that the shard has in flowledger.state_count. Locks: step rows, the shard's counts.
 --
 -- Each row is looked up by its key and changed where it was found, here and where tasks are stored:
 -- so it is whatever the planner believes about the table, be it that it is empty. Only who leads

@@ -1,6 +1,6 @@
 -- Store the state of tasks from a JSON array of rows, each task once, and count them in the row
--- that the shard has in the tally; wake who waits for one that ended. As upsert_steps does it.
--- Locks: task rows, the shard's tally.
+-- that the shard has in flowledger.state_count; wake who waits for one that ended. As upsert_steps
+-- does it. Locks: task rows, the shard's counts.
 -- drop: function flowledger.upsert_tasks(json)
 
 create or replace function flowledger.upsert_tasks(p_rows json, p_shard integer default 0)

@@ -6,8 +6,8 @@
 
 create or replace function flowledger.queue_status(p_task uuid, p_most integer)
 returns table (
-    step text, alone boolean, before bigint, worker_id uuid, host text, pid integer,
-    seen_at timestamptz, lease_until timestamptz, beaten_at timestamptz,
+    step text, exclusive boolean, before bigint, worker_id uuid, host text, pid integer,
+    seen_at timestamptz, lease_until timestamptz, heartbeat_at timestamptz,
     more boolean
 )
 language sql
@@ -33,8 +33,8 @@ as $$
     )
 
     select
-        m.step, m.alone, c.before, m.worker_id, w.host, w.pid, w.seen_at,
-        nullif(w.lease_until, '-infinity'), m.beaten_at,
+        m.step, m.exclusive, c.before, m.worker_id, w.host, w.pid, w.seen_at,
+        nullif(w.lease_until, '-infinity'), m.heartbeat_at,
         coalesce(c.before < p_most and c.looked = 20 * p_most, false)
     from mine as m
     left join flowledger.worker as w on w.worker_id = m.worker_id
@@ -45,8 +45,8 @@ as $$
         from (
             select b.template_id
             from flowledger.queue as b
-            where b.worker_id is null and (b.turn, b.queued) < (m.turn, m.queued)
-            order by b.turn, b.queued
+            where b.worker_id is null and (b.sort_key, b.queued) < (m.sort_key, m.queued)
+            order by b.sort_key, b.queued
             limit 20 * p_most
         ) as f, rivals as r
     ) as c on m.worker_id is null;

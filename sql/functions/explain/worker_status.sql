@@ -8,14 +8,15 @@ create or replace function flowledger.worker_status(
 )
 returns table (
     worker_id uuid, host text, pid integer, seen_at timestamptz, lease_until timestamptz,
-    condition text, serves boolean, places integer, running bigint
+    condition text, serves boolean, concurrency integer, running bigint
 )
 language sql
 stable
 as $$
     select
         w.worker_id, w.host, w.pid, w.seen_at, w.lease_until, w.condition,
-        p_template = any (w.templates), w.places, case when p_counted then coalesce(r.steps, 0) end
+        p_template = any (w.templates), w.concurrency, case when p_counted then coalesce(r.steps,
+        0) end
     from flowledger.worker as w
     left join (
         select q.worker_id, count(*) as steps

@@ -7,7 +7,7 @@ language plpgsql
 volatile
 as $$
 begin
-    insert into flowledger.slot_key as k (limit_key, in_use)
+    insert into flowledger.slot_count as k (limit_key, in_use)
     values (p_key, p_more)
     on conflict (limit_key) do update
     set in_use = k.in_use + excluded.in_use

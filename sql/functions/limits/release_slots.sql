@@ -10,14 +10,14 @@ declare
     v_in_use integer;
 begin
     select k.in_use into v_in_use
-    from flowledger.slot_key as k
+    from flowledger.slot_count as k
     where k.limit_key = p_key
     for update;
 
     if v_in_use = p_less then
-        delete from flowledger.slot_key as k where k.limit_key = p_key;
+        delete from flowledger.slot_count as k where k.limit_key = p_key;
     else
-        update flowledger.slot_key as k
+        update flowledger.slot_count as k
         set in_use = k.in_use - p_less
         where k.limit_key = p_key;
     end if;

@@ -7,5 +7,5 @@ stable
 as $$
     select p.limit_key, coalesce(k.in_use, 0)
     from unnest(p_keys) as p (limit_key)
-    left join flowledger.slot_key as k on k.limit_key = p.limit_key;
+    left join flowledger.slot_count as k on k.limit_key = p.limit_key;
 $$;

@@ -14,7 +14,7 @@ declare
     v_freed text[] := '{}';
 begin
     if p_limits -> 'gone' is not null then
-        delete from flowledger.held_step as h
+        delete from flowledger.waiting_step as h
         using json_array_elements_text(p_limits -> 'gone') as g (step_id)
         where h.step_id = g.step_id::uuid;
     end if;
@@ -30,7 +30,7 @@ begin
     if p_limits -> 'circuits' is not null then
         perform flowledger.store_circuits(p_limits -> 'circuits');
     end if;
-    if exists (select from flowledger.held_step as h where h.limit_key = any (v_freed)) then
+    if exists (select from flowledger.waiting_step as h where h.limit_key = any (v_freed)) then
         perform pg_notify('flowledger.room', '');
     end if;
 end

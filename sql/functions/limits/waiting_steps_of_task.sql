@@ -15,12 +15,12 @@ as $$
         (
             select count(*)
             from (
-                select from flowledger.held_step as b
-                where b.limit_key = h.limit_key and b.turn < h.turn
+                select from flowledger.waiting_step as b
+                where b.limit_key = h.limit_key and b.sort_key < h.sort_key
                 limit p_most
             ) as c
         )
-    from flowledger.held_step as h
+    from flowledger.waiting_step as h
     where h.task_id = p_task
     order by h.step;
 $$;

@@ -7,7 +7,7 @@ create or replace function flowledger.acquire_generation_lease(
     p_name text, p_generation integer, p_host uuid, p_lease double precision
 )
 returns table (
-    epoch bigint, "position" bigint, state text, silent_until bigint, paused boolean, failures
+    epoch bigint, "position" bigint, state text, no_effects_until bigint, paused boolean, failures
     integer
 )
 language sql
@@ -19,5 +19,5 @@ as $$
         lease_until = flowledger.clock() + make_interval(secs => p_lease)
     where p.name = p_name and p.generation = p_generation and p.state <> 'retired'
         and (p.leader is null or p.leader = p_host or p.lease_until < flowledger.clock())
-    returning p.epoch, p.position, p.state, p.silent_until, p.paused, p.failures;
+    returning p.epoch, p.position, p.state, p.no_effects_until, p.paused, p.failures;
 $$;

@@ -81,7 +81,8 @@ begin
     true);
 
     insert into flowledger.projection (
-        name, generation, version, state, tables, role, silent_until, paused, created_at, moved_at
+        name, generation, version, state, tables, role, no_effects_until, paused, created_at,
+        moved_at
     )
     select
         p_name, v_generation, p_version, case when v_serves then 'building' else 'serving' end,

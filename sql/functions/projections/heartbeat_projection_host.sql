@@ -3,17 +3,19 @@
 -- drop: function flowledger.heartbeat_projection_host(uuid, text, integer, double precision)
 
 create or replace function flowledger.heartbeat_projection_host(
-    p_host uuid, p_name text, p_pid integer, p_lease double precision, p_runs text default ''
+    p_host uuid, p_name text, p_pid integer, p_lease double precision,
+    p_projection_versions text default ''
 )
 returns setof uuid
 language plpgsql
 volatile
 as $$
 begin
-    insert into flowledger.projection_host (host_id, lease_until, started_at, host, pid, runs)
+    insert into flowledger.projection_host (host_id, lease_until, started_at, host, pid,
+        projection_versions)
     values (
         p_host, flowledger.clock() + make_interval(secs => p_lease), flowledger.clock(), p_name,
-        p_pid, p_runs
+        p_pid, p_projection_versions
     )
     on conflict (host_id) do update set lease_until = excluded.lease_until;
 
@@ -24,6 +26,7 @@ begin
         for update skip locked
     );
 
-    return query select h.host_id from flowledger.projection_host as h where h.runs = p_runs;
+    return query select h.host_id from flowledger.projection_host as h
+        where h.projection_versions = p_projection_versions;
 end
 $$;

@@ -3,16 +3,16 @@
 create or replace function flowledger.parked_events(p_name text)
 returns table (
     generation integer, "position" bigint, task_id uuid, topic text, error text,
-    parked_at timestamptz, wanted text
+    parked_at timestamptz, requested_action text
 )
 language sql
 stable
 as $$
-    select k.generation, k.position, k.task_id, e.topic, k.error, k.parked_at, k.wanted
+    select k.generation, k.position, k.task_id, e.topic, k.error, k.parked_at, k.requested_action
     from flowledger.parked_event as k
     join flowledger.projection as p
         on p.name = k.name and p.generation = k.generation and p.state = 'serving'
     left join flowledger.event as e on e.notification_id = k.position
-    where k.name = p_name and k.wanted is distinct from 'dropped'
+    where k.name = p_name and k.requested_action is distinct from 'dropped'
     order by k.position;
 $$;

@@ -2,12 +2,13 @@
 -- what an operator wants.
 
 create or replace function flowledger.parked_of(p_name text, p_generation integer)
-returns table ("position" bigint, task_id uuid, wanted text)
+returns table ("position" bigint, task_id uuid, requested_action text)
 language sql
 stable
 as $$
-    select k.position, k.task_id, k.wanted
+    select k.position, k.task_id, k.requested_action
     from flowledger.parked_event as k
-    where k.name = p_name and k.generation = p_generation and k.wanted is distinct from 'dropped'
+    where k.name = p_name and k.generation = p_generation and k.requested_action
+        is distinct from 'dropped'
     order by k.position;
 $$;

@@ -28,7 +28,7 @@ as $$
             (
                 select count(*) from flowledger.parked_event as k
                 where k.name = p.name and k.generation = p.generation
-                    and k.wanted is distinct from 'dropped'
+                    and k.requested_action is distinct from 'dropped'
             ) as parked,
             extract(epoch from flowledger.clock() - p.created_at) as age
         from flowledger.projection as p
@@ -76,7 +76,7 @@ as $$
         case
             when p.behind = 0 then 0
             when p.paused or p.stands or p.failed_position is not null or p.host is null then null
-            when p.state = 'serving' and p.position >= p.silent_until then null
+            when p.state = 'serving' and p.position >= p.no_effects_until then null
             else p.behind / p.rate
         end::double precision,
         p.created_at, p.moved_at

@@ -40,7 +40,7 @@ begin
         where p.name = p_name and p.generation = v_old.generation;
 
         update flowledger.projection as p
-        set state = 'serving', paused = v_old.paused, silent_until = v_old.position,
+        set state = 'serving', paused = v_old.paused, no_effects_until = v_old.position,
             failed_position = null, failure = null, failed_at = null, failures = 0
         where p.name = p_name and p.generation = p_generation;
 

@@ -2,7 +2,7 @@
 -- Returns how many. Locks: the rows of these events.
 
 create or replace function flowledger.request_parked_action(
-    p_name text, p_wanted text, p_task uuid, p_position bigint
+    p_name text, p_action text, p_task uuid, p_position bigint
 )
 returns bigint
 language sql
@@ -12,10 +12,10 @@ as $$
 
     with asked as (
         update flowledger.parked_event as k
-        set wanted = p_wanted
+        set requested_action = p_action
         from flowledger.projection as p
         where k.name = p_name and p.name = p_name and p.generation = k.generation
-            and p.state = 'serving' and k.wanted is distinct from 'dropped'
+            and p.state = 'serving' and k.requested_action is distinct from 'dropped'
             and (p_task is null or k.task_id = p_task)
             and (p_position is null or k.position = p_position)
         returning 1

@@ -11,14 +11,14 @@ volatile
 as $$
     delete from flowledger.parked_event as k
     where k.name = p_name and k.generation = p_generation and k.position = any (p_done)
-        and k.wanted = 'retry';
+        and k.requested_action = 'retry';
 
     update flowledger.parked_event as k
-    set wanted = 'dropped'
+    set requested_action = 'dropped'
     where k.name = p_name and k.generation = p_generation and k.position = any (p_done)
-        and k.wanted = 'drop';
+        and k.requested_action = 'drop';
 
     update flowledger.parked_event as k
-    set wanted = null, error = p_error
+    set requested_action = null, error = p_error
     where k.name = p_name and k.generation = p_generation and k.position = any (p_failed);
 $$;

@@ -30,10 +30,10 @@ declare
     r record;
 begin
     for r in
-        select q.task_id, q.turn
+        select q.task_id, q.sort_key
         from flowledger.queue as q
         where q.worker_id is null
-        order by q.turn, q.queued
+        order by q.sort_key, q.queued
         limit 10000
     loop
         exit when cardinality(v_found) >= p_limit;
@@ -41,7 +41,7 @@ begin
         v_found := array_append(v_found, r.task_id);
 
         return query
-        select t.task_id, t.namespace, t.template, t.priority, v_now - r.turn, c.steps, t.state
+        select t.task_id, t.namespace, t.template, t.priority, v_now - r.sort_key, c.steps, t.state
         from flowledger.task as t
         cross join lateral (
             select count(*) as steps

@@ -41,7 +41,7 @@ as $$
         end
         and not t.paused
         and not exists (
-            select from flowledger.held_step as h where h.task_id = t.task_id and h.step = p.step
+            select from flowledger.waiting_step as h where h.task_id = t.task_id and h.step = p.step
         ),
         case
             when s.state in ('waiting_for_retry', 'error')
@@ -69,7 +69,7 @@ as $$
         where o.task_id = t.task_id and o.step = any (p.dependencies)
         and (
             o.state in ('complete', 'resolved_manually')
-            or o.state = 'skipped' and o.step <> all (p.stoppers)
+            or o.state = 'skipped' and o.step <> all (p.blocking_dependencies)
         )
         and (e.steps is null or o.step <> all (e.steps))
     ) as d

@@ -4,7 +4,7 @@
 --
 -- reason is what there is of the task, the first of: parked (the coordinator leaves it alone, see
 -- flowledger_v1.parked_tasks), running (a worker has a step), queued (nobody
--- takes it), held (by a limit), due (a time has passed and nobody acted on it), nothing (and so
+-- takes it), waiting (for a limit), due (a time has passed and nobody acted on it), nothing (and so
 -- nothing will come of it by itself). Before them come tasks that no coordinator has met, which are
 -- submitted.
 --
@@ -62,8 +62,8 @@ begin
                 then 'parked'
             when q.running then 'running'
             when q.running is not null then 'queued'
-            when exists (select from flowledger.held_step as h
-            where h.task_id = t.task_id) then 'held'
+            when exists (select from flowledger.waiting_step as h
+            where h.task_id = t.task_id) then 'waiting'
             when m.due then 'due'
             else 'nothing'
         end as reason

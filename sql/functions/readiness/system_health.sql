@@ -15,7 +15,8 @@ returns table (
     cancelled_steps bigint, resolved_manually_steps bigint, skipped_steps bigint,
     total_steps bigint,
     retry_due_steps bigint, backoff_steps bigint, first_wait_seconds double precision,
-    held_by_slot bigint, held_by_rate bigint, held_by_circuit bigint, held_by_template bigint,
+    waiting_for_slot bigint, waiting_for_rate bigint, waiting_for_circuit bigint,
+    waiting_for_template bigint,
     workers_live bigint, workers_isolated bigint, workers_worn_out bigint,
     coordinators_live bigint, shards bigint, shards_led bigint, facts_behind bigint,
     circuits_open bigint, circuits_half_open bigint, connections bigint, max_connections integer,
@@ -30,7 +31,7 @@ declare
 begin
     return query
     with
-    tally as (
+    state_counts as (
         select
             sum(t.tasks_pending)::bigint as tasks_pending,
             sum(t.tasks_in_progress)::bigint as tasks_in_progress,
@@ -50,7 +51,7 @@ begin
             sum(t.steps_cancelled)::bigint as steps_cancelled,
             sum(t.steps_resolved_manually)::bigint as steps_resolved_manually,
             sum(t.steps_skipped)::bigint as steps_skipped
-        from flowledger.tally as t
+        from flowledger.state_count as t
     ),
 
     due as (
@@ -68,14 +69,14 @@ begin
             count(*) filter (where h.kind = 'rate') as by_rate,
             count(*) filter (where h.kind = 'circuit') as by_circuit,
             count(*) filter (where h.kind = 'template') as by_template
-        from flowledger.held_step as h
+        from flowledger.waiting_step as h
     ),
 
     worker as (
         select
             count(*) as live,
             count(*) filter (where w.condition = 'isolated') as isolated,
-            count(*) filter (where w.condition = 'worn_out') as worn_out
+            count(*) filter (where w.condition = 'saturated') as saturated
         from flowledger.worker as w
         where w.lease_until >= v_now
     ),
@@ -131,19 +132,19 @@ begin
                 select q.step_id, q.stream_version
                 from flowledger.queue as q
                 where q.worker_id is null
-                order by q.turn, q.queued
+                order by q.sort_key, q.queued
                 limit 1
             ) as f
             left join flowledger.event as e
                 on e.originator_id = f.step_id and e.originator_version = f.stream_version
         ),
         h.by_slot, h.by_rate, h.by_circuit, h.by_template,
-        w.live, w.isolated, w.worn_out,
+        w.live, w.isolated, w.saturated,
         (select count(*) from flowledger.live_coordinators()),
         s.shards, s.led, s.behind, c.opened, c.half_opened,
         (select sum(pg_stat_get_db_numbackends(b.oid))::bigint from pg_database as b),
         current_setting('max_connections')::integer,
         (select count(*) from flowledger.parked_task)
-    from tally as t, due as d, held as h, worker as w, shard as s, circuit as c;
+    from state_counts as t, due as d, held as h, worker as w, shard as s, circuit as c;
 end
 $$;

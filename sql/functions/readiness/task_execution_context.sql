@@ -1,7 +1,7 @@
 -- Where a task stands: its steps counted by state, and its three words and percentage. No row where
 -- the coordinator has not seen the task.
 --
--- ready_steps may be queued; held_steps have what they depend on and are kept back by a limit, a
+-- ready_steps may be queued; waiting_steps have what they depend on and are kept back by a limit, a
 -- pause or a delayed start. Both are among pending_steps; a task that has ended has neither.
 --
 -- Two look-ups, and a third where a pending step has what it depends on. Counting places in an
@@ -13,7 +13,7 @@ returns table (
     total_steps bigint, pending_steps bigint, enqueued_steps bigint, in_progress_steps bigint,
     waiting_for_retry_steps bigint, completed_steps bigint, failed_steps bigint,
     cancelled_steps bigint, skipped_steps bigint, resolved_steps bigint,
-    ready_steps bigint, held_steps bigint,
+    ready_steps bigint, waiting_steps bigint,
     execution_status text, recommended_action text, completion_percentage double precision,
     health_status text
 )
@@ -53,7 +53,7 @@ begin
                 where o.task_id = p_task and o.step = any (p.dependencies)
                 and (
                     o.state in ('complete', 'resolved_manually')
-                    or o.state = 'skipped' and o.step <> all (p.stoppers)
+                    or o.state = 'skipped' and o.step <> all (p.blocking_dependencies)
                 )
                 and (v_early is null or o.step <> all (v_early))
             )
@@ -80,12 +80,12 @@ begin
     pending_steps := total_steps - enqueued_steps - in_progress_steps - waiting_for_retry_steps
         - completed_steps - failed_steps - cancelled_steps - skipped_steps - resolved_steps;
     ready_steps := 0;
-    held_steps := 0;
+    waiting_steps := 0;
 
     if v_satisfied > 0 then
         select count(*) filter (where r.ready_for_execution),
             count(*) filter (where not r.ready_for_execution)
-        into ready_steps, held_steps
+        into ready_steps, waiting_steps
         from flowledger.step_readiness(p_task) as r
         where r.current_state = 'pending' and r.dependencies_satisfied;
     end if;
@@ -95,7 +95,7 @@ begin
     from flowledger.task_summary_words(
         state, pending_steps, enqueued_steps, in_progress_steps, waiting_for_retry_steps,
         completed_steps, failed_steps, cancelled_steps, resolved_steps, skipped_steps,
-        ready_steps, held_steps
+        ready_steps, waiting_steps
     ) as w;
 
     return next;

@@ -7,7 +7,7 @@ returns table (
     total_steps bigint, pending_steps bigint, enqueued_steps bigint, in_progress_steps bigint,
     waiting_for_retry_steps bigint, completed_steps bigint, failed_steps bigint,
     cancelled_steps bigint, skipped_steps bigint, resolved_steps bigint,
-    ready_steps bigint, held_steps bigint,
+    ready_steps bigint, waiting_steps bigint,
     execution_status text, recommended_action text, completion_percentage double precision,
     health_status text
 )

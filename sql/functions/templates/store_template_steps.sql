@@ -53,14 +53,14 @@ begin
             e.child as number,
             array_agg(e.parent order by e.parent) as parents,
             array_agg(e.name order by e.parent) as dependencies,
-            array_agg(e.name order by e.parent) filter (where e.stops) as stoppers
+            array_agg(e.name order by e.parent) filter (where e.stops) as blocking_dependencies
         from edge as e
         group by e.child
     )
 
     insert into flowledger.template_step (
         template_id, number, step, level, max_attempts, backoff, system,
-        parents, children, dependencies, stoppers
+        parents, children, dependencies, blocking_dependencies
     )
     select
         p_template, s.number, s.name, l.level,
@@ -68,7 +68,7 @@ begin
         coalesce(s.body #>> '{retry,backoff}', 'exponential'),
         s.body ->> 'system',
         coalesce(u.parents, '{}'), coalesce(d.children, '{}'),
-        coalesce(u.dependencies, '{}'), coalesce(u.stoppers, '{}')
+        coalesce(u.dependencies, '{}'), coalesce(u.blocking_dependencies, '{}')
     from step as s
     inner join levelled as l on l.number = s.number
     left join upwards as u on u.number = s.number

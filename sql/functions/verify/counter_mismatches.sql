@@ -34,21 +34,23 @@ as $$
         select 'tasks_paused', t.tasks_paused from task as t
     ),
 
-    tally as (
+    state_counts as (
         select c.key as counter, sum(c.value::bigint)::bigint as stored
-        from flowledger.tally as t
+        from flowledger.state_count as t
         cross join lateral jsonb_each_text(to_jsonb(t) - 'shard') as c
         group by c.key
     )
 
-    select 'slot_key', coalesce(s.counter, k.limit_key), coalesce(s.counted, 0), coalesce(k.in_use,
+    select 'slot_count', coalesce(s.counter, k.limit_key), coalesce(s.counted, 0),
+        coalesce(k.in_use,
         0)
     from slot as s
-    full join flowledger.slot_key as k on k.limit_key = s.counter
+    full join flowledger.slot_count as k on k.limit_key = s.counter
     where s.counted is distinct from k.in_use
     union all
-    select 'tally', coalesce(c.counter, t.counter), coalesce(c.counted, 0), coalesce(t.stored, 0)
+    select 'state_count', coalesce(c.counter, t.counter), coalesce(c.counted, 0),
+        coalesce(t.stored, 0)
     from counted as c
-    full join tally as t on t.counter = c.counter
+    full join state_counts as t on t.counter = c.counter
     where coalesce(c.counted, 0) <> coalesce(t.stored, 0);
 $$;

@@ -17,8 +17,8 @@ as $$
         from flowledger.timer as t
         where t.step_id <> t.task_id
         union all
-        select 'held_step', h.task_id, h.step, h.step_id
-        from flowledger.held_step as h
+        select 'waiting_step', h.task_id, h.step, h.step_id
+        from flowledger.waiting_step as h
     ) as w
     where not (
         flowledger.task_exists(w.task_id)

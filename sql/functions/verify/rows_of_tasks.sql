@@ -1,6 +1,6 @@
 -- What is stored beside the log about these tasks, each row as JSON with the table that it is from:
--- task, step, queue, timer, held_step, slot, and of shard the row by which each task is decided on.
--- Rows by a step's id come for the whole range in which the ids of the owner's steps lie.
+-- task, step, queue, timer, waiting_step, slot, and of shard the row by which each task is decided
+-- on. Rows by a step's id come for the whole range in which the ids of the owner's steps lie.
 
 create or replace function flowledger.rows_of_tasks(p_tasks uuid[])
 returns table (owner uuid, relation text, stored text)
@@ -27,9 +27,9 @@ as $$
         between flowledger.step_id_lower_bound(o.task_id)
             and flowledger.step_id_upper_bound(o.task_id)
     union all
-    select o.task_id, 'held_step', to_json(h)::text
+    select o.task_id, 'waiting_step', to_json(h)::text
     from unnest(p_tasks) as o (task_id)
-    join flowledger.held_step as h on h.step_id
+    join flowledger.waiting_step as h on h.step_id
         between flowledger.step_id_lower_bound(o.task_id)
             and flowledger.step_id_upper_bound(o.task_id)
     union all

@@ -19,15 +19,15 @@ as $$
 #variable_conflict use_column
 begin
     perform from flowledger.queue as q
-    join unnest(p_steps, p_details) as b (step, details) on b.step = q.step_id
-    where b.details is not null and q.worker_id = p_worker and q.step_id = any (p_steps)
+    join unnest(p_steps, p_details) as b (step, heartbeat_details) on b.step = q.step_id
+    where b.heartbeat_details is not null and q.worker_id = p_worker and q.step_id = any (p_steps)
     order by q.step_id
     for update of q;
 
     update flowledger.queue as q
-    set beaten_at = flowledger.clock(), details = b.details::jsonb
-    from unnest(p_steps, p_details) as b (step, details)
-    where b.details is not null and q.step_id = b.step and q.worker_id = p_worker
+    set heartbeat_at = flowledger.clock(), heartbeat_details = b.heartbeat_details::jsonb
+    from unnest(p_steps, p_details) as b (step, heartbeat_details)
+    where b.heartbeat_details is not null and q.step_id = b.step and q.worker_id = p_worker
         and q.step_id = any (p_steps);
 
     return query

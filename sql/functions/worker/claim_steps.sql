@@ -1,4 +1,4 @@
--- Give a worker at most p_limit queued steps of the templates it knows, by turn.
+-- Give a worker at most p_limit queued steps of the templates it knows, by sort key.
 -- Rows that another worker is claiming are passed over. Locks: the claimed queue rows.
 --
 -- A worker that is not known, or whose lease has run out by the engine's time, gets nothing: its
@@ -42,8 +42,8 @@ begin
     with candidates as materialized (
         select c.ctid as place
         from flowledger.queue as c
-        where c.worker_id is null and c.template_id = any (p_templates) and c.alone = v_isolated
-        order by c.turn, c.queued
+        where c.worker_id is null and c.template_id = any (p_templates) and c.exclusive = v_isolated
+        order by c.sort_key, c.queued
         limit case when v_isolated then 1 else p_limit end
         for update skip locked
     )

@@ -11,7 +11,7 @@ declare
 begin
     v_isolated := exists (
         select from flowledger.queue as q
-        where q.worker_id is null and q.alone and q.template_id = any (p_templates)
+        where q.worker_id is null and q.exclusive and q.template_id = any (p_templates)
             and exists (select from flowledger.template as t where t.template_id = q.template_id)
     ) and not exists (
         select from flowledger.worker as w

@@ -12,7 +12,7 @@ language sql
 volatile
 as $$
     insert into flowledger.worker as w (
-        worker_id, lease_until, started_at, host, pid, templates, places, seen_at
+        worker_id, lease_until, started_at, host, pid, templates, concurrency, seen_at
     )
     values (
         p_worker, flowledger.clock() + make_interval(secs => p_lease), flowledger.clock(),

@@ -64,7 +64,7 @@ begin
         select sum(
             c.tasks_pending + c.tasks_in_progress + c.tasks_waiting + c.tasks_blocked
         )::bigint as active
-        from flowledger.tally as c
+        from flowledger.state_count as c
     ),
 
     period as (select extract(epoch from v_now - v_start)::double precision / 60 as minutes)

@@ -24,6 +24,6 @@ comment on function flowledger_v1.stuck_tasks(interval) is
     'later. Tasks that wait for an operator, paused or blocked, are left out. reason is submitted '
     '(no coordinator has met it: does one run?), parked (the coordinator leaves it alone, see '
     'parked_tasks), running '
-    '(a worker has a step), queued (nobody takes it), held (by a limit), due (a time has passed '
+    '(a worker has a step), queued (nobody takes it), waiting (for a limit), due (a time has passed '
     'and nobody acted on it) or nothing (and so nothing will come of it by itself).
 Example: select task_id, reason, last_event_at from flowledger_v1.stuck_tasks(''1 hour'')';

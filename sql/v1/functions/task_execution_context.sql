@@ -7,7 +7,7 @@ returns table (
     total_steps bigint, pending_steps bigint, enqueued_steps bigint, in_progress_steps bigint,
     waiting_for_retry_steps bigint, completed_steps bigint, failed_steps bigint,
     cancelled_steps bigint, skipped_steps bigint, resolved_steps bigint,
-    ready_steps bigint, held_steps bigint,
+    ready_steps bigint, waiting_steps bigint,
     execution_status text, recommended_action text, completion_percentage double precision,
     health_status text
 )
@@ -29,7 +29,7 @@ $$;
 
 comment on function flowledger_v1.task_execution_context(uuid) is
     'Where a task stands: its steps counted by state, three words and a percentage. No row where '
-    'no coordinator has seen it yet. ready_steps may be queued; held_steps have what they depend '
+    'no coordinator has seen it yet. ready_steps may be queued; waiting_steps have what they depend '
     'on and are kept back by a limit, a pause or a delayed start. Both are among pending_steps. '
     'execution_status is has_ready_steps, processing, blocked_by_failures, all_complete or '
     'waiting_for_dependencies; health_status is healthy, recovering, blocked or unknown.

@@ -4,9 +4,10 @@
 create or replace view flowledger_v1.queue as
 select
     q.step_id, q.task_id, q.step, t.namespace, t.name as template, t.version, q.attempt, q.resets,
-    e.at as queued_at, to_timestamp(q.turn) as turn, q.queued, q.worker_id, q.cancelling, q.alone,
-    q.beaten_at,
-    q.details, coalesce(q.correlation_id, q.task_id::text) as correlation_id
+    e.at as queued_at, to_timestamp(q.sort_key) as sort_key, q.queued, q.worker_id, q.cancelling,
+    q.exclusive,
+    q.heartbeat_at,
+    q.heartbeat_details, coalesce(q.correlation_id, q.task_id::text) as correlation_id
 from flowledger.queue as q
 left join flowledger.template as t on t.template_id = q.template_id
 left join lateral (
@@ -21,7 +22,7 @@ left join lateral (
 
 comment on view flowledger_v1.queue is
     'Every step that waits for a worker, or that a worker has claimed and not yet reported on.
-Example: select step, turn from flowledger_v1.queue where worker_id is null order by turn, queued limit 10';
+Example: select step, sort_key from flowledger_v1.queue where worker_id is null order by sort_key, queued limit 10';
 comment on column flowledger_v1.queue.step_id is 'The stream of the step.';
 comment on column flowledger_v1.queue.task_id is 'The task.';
 comment on column flowledger_v1.queue.step is 'The name of the step.';
@@ -32,13 +33,13 @@ comment on column flowledger_v1.queue.attempt is 'The start that this is to be o
 comment on column flowledger_v1.queue.resets is 'How often an operator has reset the step.';
 comment on column flowledger_v1.queue.queued_at is
     'When it was queued; null where events are compressed or encrypted.';
-comment on column flowledger_v1.queue.turn is
+comment on column flowledger_v1.queue.sort_key is
     'When it was queued, less what its priority is worth, which is no time at which anything happened: the earliest goes first.';
 comment on column flowledger_v1.queue.queued is 'Says who goes first where the turns are equal.';
 comment on column flowledger_v1.queue.worker_id is 'Who has claimed it; null: it waits.';
 comment on column flowledger_v1.queue.cancelling is 'Whether it runs and was told to stop.';
-comment on column flowledger_v1.queue.alone is
+comment on column flowledger_v1.queue.exclusive is
     'Whether nothing may run beside it, since workers were lost with it.';
-comment on column flowledger_v1.queue.beaten_at is 'When its handler last said that it is alive.';
-comment on column flowledger_v1.queue.details is 'What the handler said then.';
+comment on column flowledger_v1.queue.heartbeat_at is 'When its handler last said that it is alive.';
+comment on column flowledger_v1.queue.heartbeat_details is 'What the handler said then.';
 comment on column flowledger_v1.queue.correlation_id is 'The task''s.';

@@ -10,7 +10,7 @@ select
         from flowledger.template as t
         where t.template_id = any (w.templates)
         order by 1
-    ) end as serves, w.places
+    ) end as serves, w.concurrency
 from flowledger.worker as w
 cross join flowledger.clock_offset as o
 left join (
@@ -31,8 +31,8 @@ comment on column flowledger_v1.workers.lease_until is
     'When its steps are given to others, unless it is heard of.';
 comment on column flowledger_v1.workers.live is 'Whether that time is still to come.';
 comment on column flowledger_v1.workers.condition is
-    'ready; isolated: it takes only steps that are to run alone; worn_out: it claims nothing more.';
+    'ready; isolated: it takes only steps that are to run alone; saturated: it claims nothing more.';
 comment on column flowledger_v1.workers.steps is 'How many steps it has claimed.';
 comment on column flowledger_v1.workers.serves is
     'The templates whose steps it claims; null: it is of an older version, which does not say.';
-comment on column flowledger_v1.workers.places is 'How many steps it runs at once at most.';
+comment on column flowledger_v1.workers.concurrency is 'How many steps it runs at once at most.';

@@ -19,14 +19,14 @@ def test_a_shard_counts_in_a_row_of_its_own(connection: Connection) -> None:
     for shard, change in ((0, 5), (3, 2), (3, -7)):
         call(connection, "count_steps", shard, [0, change, *NOTHING[2:]])
 
-    assert table(connection, "tally", "shard", "steps_enqueued") == [(0, 5), (3, -5)]
+    assert table(connection, "state_count", "shard", "steps_enqueued") == [(0, 5), (3, -5)]
     assert tally(connection) == {}
 
 
 def test_where_nothing_changed_nothing_is_written(connection: Connection) -> None:
     call(connection, "count_steps", 7, NOTHING)
 
-    assert table(connection, "tally", "shard") == [0]
+    assert table(connection, "state_count", "shard") == [0]
 
 
 def test_shards_do_not_wait_for_one_another(connection: Connection, others: Others) -> None:

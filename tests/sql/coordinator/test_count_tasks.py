@@ -20,10 +20,10 @@ def test_a_shard_counts_in_a_row_of_its_own(connection: Connection) -> None:
     for shard, change in ((0, 5), (3, 2), (3, -7)):
         call(connection, "count_tasks", shard, [change, *NOTHING[1:]])
 
-    assert table(connection, "tally", "shard", "tasks_pending") == [(0, 5), (3, -5)]
+    assert table(connection, "state_count", "shard", "tasks_pending") == [(0, 5), (3, -5)]
 
 
 def test_where_nothing_changed_nothing_is_written(connection: Connection) -> None:
     call(connection, "count_tasks", 7, NOTHING)
 
-    assert table(connection, "tally", "shard") == [0]
+    assert table(connection, "state_count", "shard") == [0]

@@ -22,13 +22,20 @@ TEMPLATE = new_id()
 
 def test_rows_are_stored_as_given(connection: Connection) -> None:
     row = queue_row(
-        new_id(), TEMPLATE, "pack it", version=3, turn=-2.5, attempt=4, resets=1, correlation="c"
+        new_id(),
+        TEMPLATE,
+        "pack it",
+        version=3,
+        sort_key=-2.5,
+        attempt=4,
+        resets=1,
+        correlation="c",
     )
 
     queue(connection, row)
 
-    fields = ("step_id", "task_id", "template_id", "stream_version", "turn", "attempt")
-    rest = ("resets", "alone", "cancelling", "step", "correlation_id", "worker_id")
+    fields = ("step_id", "task_id", "template_id", "stream_version", "sort_key", "attempt")
+    rest = ("resets", "exclusive", "cancelling", "step", "correlation_id", "worker_id")
     assert table(connection, "queue", *fields, *rest) == [
         (
             row["step_id"],
@@ -48,13 +55,13 @@ def test_rows_are_stored_as_given(connection: Connection) -> None:
 
 
 def test_a_step_is_to_run_alone_where_the_row_says_so(connection: Connection) -> None:
-    row = queue_row(new_id(), TEMPLATE, alone=True)
-    del (without := queue_row(new_id(), TEMPLATE))["alone"]
+    row = queue_row(new_id(), TEMPLATE, exclusive=True)
+    del (without := queue_row(new_id(), TEMPLATE))["exclusive"]
 
     queue(connection, row, without)
 
-    alone = dict(table(connection, "queue", "step_id", "alone"))
-    assert alone == {row["step_id"]: True, without["step_id"]: False}
+    exclusive = dict(table(connection, "queue", "step_id", "exclusive"))
+    assert exclusive == {row["step_id"]: True, without["step_id"]: False}
 
 
 def test_a_step_that_is_queued_already_is_refused_with_its_neighbours(

@@ -62,13 +62,13 @@ def test_it_counts_what_was_counted_as_it_happened(connection: Connection) -> No
     call(connection, "recount")
 
     assert before == tally(connection) == EXPECTED
-    assert table(connection, "tally", "shard") == [0]
+    assert table(connection, "state_count", "shard") == [0]
 
 
 def test_wrong_counters_are_put_right(connection: Connection) -> None:
     fill(connection)
-    connection.execute("update flowledger.tally set tasks_error = 9, steps_enqueued = -3")
-    connection.execute("delete from flowledger.tally where shard = 3")
+    connection.execute("update flowledger.state_count set tasks_error = 9, steps_enqueued = -3")
+    connection.execute("delete from flowledger.state_count where shard = 3")
 
     call(connection, "recount")
 

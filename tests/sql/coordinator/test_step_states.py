@@ -11,6 +11,6 @@ def test_they_are_those_of_the_domain(connection: Connection) -> None:
 
 
 def test_each_has_a_counter(connection: Connection) -> None:
-    counters = [c for c in table_columns(connection, "tally") if c.startswith("steps_")]
+    counters = [c for c in table_columns(connection, "state_count") if c.startswith("steps_")]
 
     assert counters == ["steps_of_tasks", *(f"steps_{state}" for state in StepState)]

@@ -13,6 +13,6 @@ def test_they_are_those_of_the_domain_that_have_a_row(connection: Connection) ->
 
 
 def test_each_has_a_counter(connection: Connection) -> None:
-    counters = [c for c in table_columns(connection, "tally") if c.startswith("tasks_")]
+    counters = [c for c in table_columns(connection, "state_count") if c.startswith("tasks_")]
 
     assert counters == [*(f"tasks_{state}" for state in STORED), "tasks_paused"]

@@ -22,10 +22,10 @@ def tasks(connection: Connection) -> list[UUID]:
     for one in (BANKING, BAKING):
         register(connection, one)
     rows = [
-        queue_row(tasks[0], BANKING.template_id, "charge", turn=1.0),
-        queue_row(tasks[0], BANKING.template_id, "ship", turn=2.0),
-        queue_row(tasks[1], BANKING.template_id, "charge", turn=3.0),
-        queue_row(tasks[2], BAKING.template_id, "charge", turn=4.0),
+        queue_row(tasks[0], BANKING.template_id, "charge", sort_key=1.0),
+        queue_row(tasks[0], BANKING.template_id, "ship", sort_key=2.0),
+        queue_row(tasks[1], BANKING.template_id, "charge", sort_key=3.0),
+        queue_row(tasks[2], BAKING.template_id, "charge", sort_key=4.0),
     ]
     queue(connection, *rows)
     return tasks

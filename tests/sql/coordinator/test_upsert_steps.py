@@ -69,7 +69,7 @@ def test_they_are_counted_by_the_shard(connection: Connection) -> None:
 
     call(connection, "upsert_steps", rows_of([step_row(task, state="complete")]), 2)
 
-    assert table(connection, "tally", "shard", "steps_enqueued", "steps_complete") == [
+    assert table(connection, "state_count", "shard", "steps_enqueued", "steps_complete") == [
         (0, 0, 0),
         (2, 0, 1),
     ]

@@ -101,7 +101,7 @@ def test_only_open_tasks_are_counted_as_paused(connection: Connection) -> None:
 def test_they_are_counted_by_the_shard(connection: Connection) -> None:
     call(connection, "upsert_tasks", rows_of([task_row(new_id(), TEMPLATE)]), 2)
 
-    assert table(connection, "tally", "shard", "tasks_in_progress") == [(0, 0), (2, 1)]
+    assert table(connection, "state_count", "shard", "tasks_in_progress") == [(0, 0), (2, 1)]
 
 
 def test_what_is_rolled_back_is_not_counted(connection: Connection) -> None:

@@ -25,12 +25,12 @@ def test_what_the_same_workers_claim_first_is_counted(connection: Connection) ->
     serve(connection, foreign)
     queue(
         connection,
-        queue_row(other, mine, "a", turn=1.0),
-        queue_row(other, shared, "b", turn=2.0),
-        queue_row(other, foreign, "c", turn=3.0),
-        queue_row(task, mine, "a", turn=4.0),
-        queue_row(task, mine, "b", turn=4.0),
-        queue_row(other, mine, "d", turn=5.0),
+        queue_row(other, mine, "a", sort_key=1.0),
+        queue_row(other, shared, "b", sort_key=2.0),
+        queue_row(other, foreign, "c", sort_key=3.0),
+        queue_row(task, mine, "a", sort_key=4.0),
+        queue_row(task, mine, "b", sort_key=4.0),
+        queue_row(other, mine, "d", sort_key=5.0),
     )
 
     assert before(connection, task) == {"a": 2, "b": 3}
@@ -41,13 +41,15 @@ def test_what_the_same_workers_claim_first_is_counted(connection: Connection) ->
 
 def test_a_step_in_hand_names_its_worker_and_has_nobody_before_it(connection: Connection) -> None:
     task, template = new_id(), new_id()
-    queue(connection, queue_row(task, template, "a"), queue_row(new_id(), template, "x", turn=9.0))
+    queue(
+        connection, queue_row(task, template, "a"), queue_row(new_id(), template, "x", sort_key=9.0)
+    )
     worker = serve(connection, template)
     claim(connection, worker, [template], 1)
 
-    ((step, alone, count, *place),) = call(connection, "queue_status", task, 100)
+    ((step, exclusive, count, *place),) = call(connection, "queue_status", task, 100)
 
-    assert (step, alone, count) == ("a", False, None)
+    assert (step, exclusive, count) == ("a", False, None)
     assert place[:3] == [worker, "there", 7]
     assert place[3] < place[4]
     connection.execute("update flowledger.worker set lease_until = '-infinity'")
@@ -58,9 +60,9 @@ def test_a_step_in_hand_names_its_worker_and_has_nobody_before_it(connection: Co
 
 def test_in_a_long_queue_only_its_beginning_is_looked_at(connection: Connection) -> None:
     task, mine, foreign = new_id(), new_id(), new_id()
-    others = (queue_row(new_id(), foreign, turn=float(n)) for n in range(21))
-    queue(connection, *others, queue_row(new_id(), mine, turn=30.0))
-    queue(connection, queue_row(task, mine, "a", turn=99.0))
+    others = (queue_row(new_id(), foreign, sort_key=float(n)) for n in range(21))
+    queue(connection, *others, queue_row(new_id(), mine, sort_key=30.0))
+    queue(connection, queue_row(task, mine, "a", sort_key=99.0))
 
     (short,), (long,) = (call(connection, "queue_status", task, most) for most in (2, 1))
 

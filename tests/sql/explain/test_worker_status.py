@@ -20,7 +20,7 @@ def test_living_workers_tell_what_they_serve_and_how_full_they_are(connection: C
 
     assert found == {
         one: ("a", 1, "ready", True, 8, 2),
-        two: ("b", 2, "worn_out", False, 4, 0),
+        two: ("b", 2, "saturated", False, 4, 0),
         old: ("c", 3, "ready", None, None, 0),
     }
 

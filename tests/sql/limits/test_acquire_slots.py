@@ -13,7 +13,7 @@ IN_USE = ("limit_key", "in_use")
 def test_the_first_slot_of_a_key_makes_its_row(connection: Connection) -> None:
     call(connection, "acquire_slots", "k", 2, 0)
 
-    assert table(connection, "slot_key", *IN_USE) == [("k", 2)]
+    assert table(connection, "slot_count", *IN_USE) == [("k", 2)]
 
 
 @pytest.mark.parametrize(("most", "granted"), [(2, True), (3, True), (None, True), (1, False)])
@@ -29,7 +29,7 @@ def test_more_are_taken_where_no_more_were_in_use_than_that(
             call(connection, "acquire_slots", "k", 1, most)
         assert caught.value.sqlstate == "FL006"
 
-    assert table(connection, "slot_key", *IN_USE) == [("k", 2 + granted)]
+    assert table(connection, "slot_count", *IN_USE) == [("k", 2 + granted)]
 
 
 def test_the_last_slot_is_given_to_one_of_two_shards(
@@ -43,4 +43,4 @@ def test_the_last_slot_is_given_to_one_of_two_shards(
     with pytest.raises(psycopg.DatabaseError) as caught:
         late.result(timeout=30)
     assert caught.value.sqlstate == "FL006"
-    assert table(connection, "slot_key", *IN_USE) == [("k", 1)]
+    assert table(connection, "slot_count", *IN_USE) == [("k", 1)]

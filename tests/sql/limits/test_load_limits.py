@@ -37,7 +37,7 @@ def test_those_who_wait_are_the_shards_own_by_turn(connection: Connection) -> No
     call(
         connection,
         "store_waiting_steps",
-        rows_of([held_row(task, turn=turn) for task, turn in turns.items()]),
+        rows_of([held_row(task, sort_key=sort_key) for task, sort_key in turns.items()]),
     )
 
     (found,) = call(connection, "load_limits", 1, 3)

@@ -42,22 +42,22 @@ def older_waiters(connection: Connection, limit: int = 9, **turns: float) -> lis
 def test_steps_of_other_shards_with_a_smaller_turn_are_told_in_their_order(
     connection: Connection, wait: Wait
 ) -> None:
-    second, first = wait(1, turn=2.0), wait(1, turn=1.0)
-    wait(1, turn=3.0)
-    wait(0, turn=0.0)
+    second, first = wait(1, sort_key=2.0), wait(1, sort_key=1.0)
+    wait(1, sort_key=3.0)
+    wait(0, sort_key=0.0)
 
     assert older_waiters(connection, k=3.0) == [("k", first, 1.0), ("k", second, 2.0)]
     assert older_waiters(connection, limit=1, k=3.0) == [("k", first, 1.0)]
 
 
 def test_each_key_has_a_turn_of_its_own(connection: Connection, wait: Wait) -> None:
-    wait(1, turn=5.0)
-    other = wait(1, turn=5.0, limit_key="other")
+    wait(1, sort_key=5.0)
+    other = wait(1, sort_key=5.0, limit_key="other")
 
     assert older_waiters(connection, k=5.0, other=6.0, nobody=9.0) == [("other", other, 5.0)]
 
 
 def test_who_waits_for_something_else_is_no_elder(connection: Connection, wait: Wait) -> None:
-    wait(1, turn=1.0, kind="rate")
+    wait(1, sort_key=1.0, kind="rate")
 
     assert older_waiters(connection, k=3.0) == []

@@ -16,7 +16,7 @@ def test_a_key_of_which_none_is_in_use_has_no_row(
 
     call(connection, "release_slots", "k", less)
 
-    assert table(connection, "slot_key", "limit_key", "in_use") == left
+    assert table(connection, "slot_count", "limit_key", "in_use") == left
 
 
 def test_more_than_there_are_cannot_be_freed(connection: Connection) -> None:
@@ -36,4 +36,4 @@ def test_what_another_took_meanwhile_is_not_freed_with_it(
         wait_until_blocked(connection)
 
     late.result(timeout=30)
-    assert table(connection, "slot_key", "limit_key", "in_use") == [("k", 1)]
+    assert table(connection, "slot_count", "limit_key", "in_use") == [("k", 1)]

@@ -34,7 +34,7 @@ def test_each_part_is_stored(connection: Connection) -> None:
         ),
     )
 
-    assert table(connection, "held_step", "step") == ["a"]
+    assert table(connection, "waiting_step", "step") == ["a"]
     assert table(connection, "slot", "step_id") == [STEP]
     assert table(connection, "rate", "limit_key") == ["k"]
     assert table(connection, "circuit", "system") == ["bank"]
@@ -55,7 +55,7 @@ def test_what_another_shard_took_first_refuses_all_of_it(connection: Connection)
         )
 
     assert caught.value.sqlstate == "FL006"
-    assert table(connection, "held_step", "step") == []
+    assert table(connection, "waiting_step", "step") == []
 
 
 def test_coordinators_hear_of_room_that_somebody_waits_for(

@@ -39,7 +39,7 @@ def test_a_step_holds_exactly_what_was_said_last(connection: Connection) -> None
     assert table(connection, "slot", "step_id", "limit_key") == sorted(
         [(one, "b"), (one, "c"), (two, "a")], key=repr
     )
-    assert table(connection, "slot_key", "limit_key", "in_use") == [("a", 1), ("b", 1), ("c", 1)]
+    assert table(connection, "slot_count", "limit_key", "in_use") == [("a", 1), ("b", 1), ("c", 1)]
 
 
 def test_a_slot_that_passes_from_one_step_to_another_is_not_counted_twice(
@@ -50,7 +50,7 @@ def test_a_slot_that_passes_from_one_step_to_another_is_not_counted_twice(
 
     assert hold(connection, {one: [], two: ["a"]}, {"a": 1}) == []
 
-    assert table(connection, "slot_key", "limit_key", "in_use") == [("a", 1)]
+    assert table(connection, "slot_count", "limit_key", "in_use") == [("a", 1)]
 
 
 def test_the_same_again_changes_nothing(connection: Connection) -> None:
@@ -58,7 +58,7 @@ def test_the_same_again_changes_nothing(connection: Connection) -> None:
 
     assert hold(connection, {STEPS[0]: ["a"]}, {"a": 0}) == []
 
-    assert table(connection, "slot_key", "limit_key", "in_use") == [("a", 1)]
+    assert table(connection, "slot_count", "limit_key", "in_use") == [("a", 1)]
 
 
 def test_too_many_in_use_refuse_all_of_it(connection: Connection) -> None:
@@ -78,7 +78,7 @@ def test_too_many_in_use_refuse_all_of_it(connection: Connection) -> None:
 def test_the_counts_are_those_of_the_rows(
     connection: Connection, history: list[dict[UUID, set[str]]]
 ) -> None:
-    connection.execute("truncate flowledger.slot, flowledger.slot_key")
+    connection.execute("truncate flowledger.slot, flowledger.slot_count")
     expected: dict[UUID, set[str]] = {}
     for holders in history:
         before = [key for keys in expected.values() for key in keys]
@@ -90,6 +90,6 @@ def test_the_counts_are_those_of_the_rows(
         assert freed == sorted(key for key in "abc" if after.count(key) < before.count(key))
 
     counts = [key for keys in expected.values() for key in keys]
-    assert table(connection, "slot_key", "limit_key", "in_use") == [
+    assert table(connection, "slot_count", "limit_key", "in_use") == [
         (key, counts.count(key)) for key in sorted(set(counts))
     ]

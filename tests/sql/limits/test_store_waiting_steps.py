@@ -10,11 +10,11 @@ TASK = new_id()
 
 def test_a_step_is_held_once_for_what_held_it_last(connection: Connection) -> None:
     call(connection, "store_waiting_steps", rows_of([held_row(TASK, "a"), held_row(TASK, "b")]))
-    again = held_row(TASK, "a", kind="circuit", limit_key="bank", turn=7.0)
+    again = held_row(TASK, "a", kind="circuit", limit_key="bank", sort_key=7.0)
 
     call(connection, "store_waiting_steps", rows_of([again]))
 
-    assert table(connection, "held_step", "step", "kind", "limit_key", "turn") == [
+    assert table(connection, "waiting_step", "step", "kind", "limit_key", "sort_key") == [
         ("a", "circuit", "bank", 7.0),
         ("b", "slot", "k", 0.0),
     ]

@@ -18,7 +18,7 @@ def held(task: UUID, name: str, since: datetime, **changed: Any) -> dict[str, An
         "step": name,
         "kind": "slot",
         "limit_key": "slot key",
-        "turn": 1.0,
+        "sort_key": 1.0,
         "since": since,
         "until": None,
         "demand": {"slots": [["slot key", 1]]},
@@ -42,9 +42,11 @@ def test_the_held_steps_of_a_task_are_found_with_what_holds_them(connection: Con
 
 def test_who_waits_for_the_same_before_is_counted_up_to_a_limit(connection: Connection) -> None:
     task, other, since = new_id(), new_id(), now(connection)
-    rows = [held(task, "a", since, turn=5.0)]
-    rows += [held(other, name, since, turn=float(turn)) for turn, name in enumerate("abcxyz")]
-    rows += [held(other, "else", since, turn=0.0, limit_key="another")]
+    rows = [held(task, "a", since, sort_key=5.0)]
+    rows += [
+        held(other, name, since, sort_key=float(sort_key)) for sort_key, name in enumerate("abcxyz")
+    ]
+    rows += [held(other, "else", since, sort_key=0.0, limit_key="another")]
     call(connection, "store_waiting_steps", rows_of(rows))
 
     before = [call(connection, "waiting_steps_of_task", task, most)[0][-1] for most in (100, 3)]

@@ -13,7 +13,7 @@ PAGES = 400
 """The queue of the test has some ten thousand."""
 FILL = """
     insert into flowledger.queue
-        (step_id, task_id, template_id, stream_version, turn, attempt, resets, step)
+        (step_id, task_id, template_id, stream_version, sort_key, attempt, resets, step)
     select gen_random_uuid(), gen_random_uuid(), %s, 1, n, 1, 0, 'a'
     from generate_series(1, %s) as n
 """
@@ -25,7 +25,7 @@ def task(connection: Connection, mode: str) -> UUID:
     task, own = new_id(), new_id()
     call(connection, "heartbeat_worker", new_id(), "there", 7, 600.0, [own], 8)
     connection.execute(FILL, (new_id(), LONG))
-    queue(connection, queue_row(task, own, "a", turn=1e9))
+    queue(connection, queue_row(task, own, "a", sort_key=1e9))
     connection.execute("vacuum analyze flowledger.queue")
     connection.execute(f"set plan_cache_mode = {mode}".encode())
     return task

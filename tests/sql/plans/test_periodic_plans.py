@@ -34,7 +34,7 @@ HISTORY = """
     insert into flowledger.step
     select task_id, 'a', 'complete', 1, 3 from flowledger.task;
     insert into flowledger.queue
-        (step_id, task_id, template_id, stream_version, turn, attempt, resets, step)
+        (step_id, task_id, template_id, stream_version, sort_key, attempt, resets, step)
     select task_id, task_id, template_id, 1, 0, 1, 0, 'a' from flowledger.task limit 100;
     delete from flowledger.queue;
     analyze;
@@ -47,7 +47,7 @@ BACKLOG = """
     insert into flowledger.step
     select task_id, 'a', 'enqueued', 0, 1 from flowledger.task where ended_at is null;
     insert into flowledger.queue
-        (step_id, task_id, template_id, stream_version, turn, attempt, resets, step)
+        (step_id, task_id, template_id, stream_version, sort_key, attempt, resets, step)
     select
         flowledger.step_id_lower_bound(task_id), task_id, %(unknown)s, 1, 0, 1, 0, 'a'
     from flowledger.task where ended_at is null;

@@ -39,7 +39,7 @@ select
     {task}, s.step, case when n % 5 = 0 and s.step = 'b' then 'enqueued' else 'complete' end, 1, 3
 from generate_series(1, {tasks}) as n, (values ('a'), ('b')) as s (step);
 insert into flowledger.queue (
-    step_id, task_id, template_id, stream_version, turn, attempt, resets, step
+    step_id, task_id, template_id, stream_version, sort_key, attempt, resets, step
 )
 select
     overlay({task}::text placing '8' from 15)::uuid, {task}, '00000000-0000-8000-8000-000000000001',

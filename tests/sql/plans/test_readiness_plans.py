@@ -20,7 +20,7 @@ from support.stored_tasks import register
 TASKS, TEMPLATES = 4_000, 200
 STEPS = ("start", "left", "right", "end")
 PAST_THE_SIXTH = 8
-TABLES = ("task", "step", "template_step", "queue", "held_step")
+TABLES = ("task", "step", "template_step", "queue", "waiting_step")
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +48,14 @@ def fill(connection: Connection) -> Sequence[UUID]:
     steps = [step_row(task, "start", state="complete") for task in tasks]
     steps += [step_row(task, "left", state="enqueued") for task in tasks]
     call(connection, "upsert_steps", rows_of(steps))
-    queue(connection, *(queue_row(*each, "left", turn=1.0) for each in tasks.items()))
+    queue(connection, *(queue_row(*each, "left", sort_key=1.0) for each in tasks.items()))
     call(connection, "store_waiting_steps", rows_of(map(held_row, tasks)))
     return list(tasks)
 
 
 def held_row(task: UUID) -> dict[str, Any]:
     row = {"step_id": step_id(task, "right"), "task_id": task, "step": "right", "kind": "slot"}
-    return {**row, "limit_key": "k", "turn": 0.0, "since": NOON, "until": None, "demand": []}
+    return {**row, "limit_key": "k", "sort_key": 0.0, "since": NOON, "until": None, "demand": []}
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_effects_are_silent_up_to_the_end_of_the_log(connection: Connection) -> 
 
     make(connection)
 
-    assert row(connection, "silent_until") == head
+    assert row(connection, "no_effects_until") == head
 
 
 def test_what_is_built_beside_one_that_is_paused_is_paused(connection: Connection) -> None:

@@ -11,7 +11,9 @@ def test_events_are_kept_with_their_task_and_what_was_said(connection: Connectio
 
     park(connection, 3, 9, task=task)
 
-    rows = table(connection, "parked_event", "generation", "position", "task_id", "error", "wanted")
+    rows = table(
+        connection, "parked_event", "generation", "position", "task_id", "error", "requested_action"
+    )
     assert rows == [(1, 3, task, "broken", None), (1, 9, task, "broken", None)]
 
 

@@ -46,7 +46,7 @@ def test_effects_are_silent_up_to_where_the_other_was(connection: Connection) ->
 
     swap(connection)
 
-    assert row(connection, "silent_until", generation=2) == 7
+    assert row(connection, "no_effects_until", generation=2) == 7
 
 
 def test_one_that_is_paused_stays_paused(connection: Connection) -> None:

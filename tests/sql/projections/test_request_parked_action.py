@@ -21,7 +21,7 @@ def _parked(connection: Connection) -> None:
 
 
 def wanted(connection: Connection) -> list[Any]:
-    return table(connection, "parked_event", "position", "wanted")
+    return table(connection, "parked_event", "position", "requested_action")
 
 
 def test_all_are_wanted(connection: Connection) -> None:

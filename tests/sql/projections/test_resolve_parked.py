@@ -9,7 +9,7 @@ from support.sql_calls import Connection, call, table
 
 
 def parked(connection: Connection) -> list[Any]:
-    return table(connection, "parked_event", "position", "wanted", "error")
+    return table(connection, "parked_event", "position", "requested_action", "error")
 
 
 def want(connection: Connection, wanted: str, position: int) -> None:

@@ -21,11 +21,11 @@ from support.sql_calls import (
 TEMPLATE = new_id()
 
 
-def queued(connection: Connection, turn: float, *steps: str, **task: Any) -> UUID:
+def queued(connection: Connection, sort_key: float, *steps: str, **task: Any) -> UUID:
     """A task with these steps in the queue."""
     task_id = new_id()
     call(connection, "upsert_tasks", rows_of([task_row(task_id, TEMPLATE, **task)]))
-    queue(connection, *(queue_row(task_id, TEMPLATE, name, turn=turn) for name in steps))
+    queue(connection, *(queue_row(task_id, TEMPLATE, name, sort_key=sort_key) for name in steps))
     return task_id
 
 
@@ -42,8 +42,8 @@ def test_tasks_come_in_the_order_in_which_their_steps_are_claimed(connection: Co
 
 
 def test_a_row_says_what_is_claimable_and_how_long_it_has_waited(connection: Connection) -> None:
-    turn = now(connection).timestamp() - 60
-    task = queued(connection, turn, "a", "b", "c", priority=4)
+    sort_key = now(connection).timestamp() - 60
+    task = queued(connection, sort_key, "a", "b", "c", priority=4)
     claim(connection, new_id(), [TEMPLATE], 1)
 
     ((found, *names, waited, steps, state),) = call(connection, "ready_tasks", 1)

@@ -45,7 +45,7 @@ def stuck(connection: Connection, *arguments: Any) -> dict[UUID, str]:
 
 def held(connection: Connection, task: UUID) -> None:
     row = {"step_id": new_id(), "task_id": task, "step": "a", "kind": "slot", "limit_key": "k"}
-    rest = {"turn": 0.0, "since": NOON, "until": None, "demand": []}
+    rest = {"sort_key": 0.0, "since": NOON, "until": None, "demand": []}
     call(connection, "store_waiting_steps", rows_of([{**row, **rest}]))
 
 
@@ -81,7 +81,7 @@ def test_the_reason_is_what_there_is_of_it(connection: Connection) -> None:
     assert stuck(connection) == {
         queued: "queued",
         running: "running",
-        limited: "held",
+        limited: "waiting",
         due: "due",
     }
 

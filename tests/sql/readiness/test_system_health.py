@@ -117,14 +117,14 @@ def test_the_first_in_the_queue_says_how_long_it_waits_without_what_its_priority
             connection,
             Row(step_id(task, "a"), 1, "step.enqueued", LedgerMapper().payload(queued), task),
         )
-        turn = when.timestamp() - priority
-        queue(connection, queue_row(task, TEMPLATE, turn=turn))
+        sort_key = when.timestamp() - priority
+        queue(connection, queue_row(task, TEMPLATE, sort_key=sort_key))
     waited = health(connection)["first_wait_seconds"]
     claim(connection, new_id(), [TEMPLATE], 1)
 
     assert 20 <= waited < 30
     assert 90 <= health(connection)["first_wait_seconds"] < 100
-    view = "select queued_at from flowledger_v1.queue order by turn"
+    view = "select queued_at from flowledger_v1.queue order by sort_key"
     found = [row[0] for row in connection.execute(view)]
     assert found == [at - timedelta(seconds=20), at - timedelta(seconds=90)]
 
@@ -141,7 +141,7 @@ def test_what_is_held_is_told_by_what_holds_it(connection: Connection) -> None:
             "step": "a",
             "kind": kind,
             "limit_key": "k",
-            "turn": 0,
+            "sort_key": 0,
             "since": NOON,
             "until": None,
             "demand": {},
@@ -150,17 +150,23 @@ def test_what_is_held_is_told_by_what_holds_it(connection: Connection) -> None:
     ]
     call(connection, "store_waiting_steps", rows_of(rows))
 
-    said(connection, held_by_slot=1, held_by_rate=2, held_by_circuit=1, held_by_template=1)
+    said(
+        connection,
+        waiting_for_slot=1,
+        waiting_for_rate=2,
+        waiting_for_circuit=1,
+        waiting_for_template=1,
+    )
 
 
 def test_only_the_living_are_counted(connection: Connection) -> None:
-    worn, alone, dead = new_id(), new_id(), new_id()
-    for worker in (worn, alone, new_id()):
+    worn, exclusive, dead = new_id(), new_id(), new_id()
+    for worker in (worn, exclusive, new_id()):
         renew(connection, worker, 60)
     renew(connection, dead, -1)
     call(connection, "set_worker_saturated", worn, True)
     connection.execute(
-        "update flowledger.worker set condition = 'isolated' where worker_id = %s", (alone,)
+        "update flowledger.worker set condition = 'isolated' where worker_id = %s", (exclusive,)
     )
     call(connection, "heartbeat_coordinator", new_id(), "here", 1, 60.0)
     call(connection, "heartbeat_coordinator", new_id(), "here", 2, -1.0)
@@ -190,7 +196,7 @@ def test_circuits_are_told_by_their_state(connection: Connection) -> None:
 
 def test_every_counter_of_the_tally_is_told(connection: Connection) -> None:
     told = health(connection)
-    counters = [c.partition("_") for c in table_columns(connection, "tally") if c != "shard"]
+    counters = [c.partition("_") for c in table_columns(connection, "state_count") if c != "shard"]
 
     missing = [f"{state}_{kind}" for kind, _, state in counters if f"{state}_{kind}" not in told]
     assert missing == ["of_tasks_steps"]  # which is total_steps

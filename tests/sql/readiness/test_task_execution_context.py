@@ -48,7 +48,7 @@ def test_a_task_that_nobody_has_begun_is_counted_too(connection: Connection) -> 
 
     found = context(connection, task)
 
-    assert (found["pending_steps"], found["ready_steps"], found["held_steps"]) == (4, 1, 0)
+    assert (found["pending_steps"], found["ready_steps"], found["waiting_steps"]) == (4, 1, 0)
 
 
 def test_an_unknown_task_has_no_row(connection: Connection) -> None:
@@ -62,7 +62,7 @@ def test_a_paused_task_holds_what_would_be_ready(connection: Connection) -> None
 
     found = context(connection, store(connection, story.run))
 
-    assert (found["ready_steps"], found["held_steps"]) == (0, 1)
+    assert (found["ready_steps"], found["waiting_steps"]) == (0, 1)
     assert words(found)[0] == "waiting_for_dependencies"
 
 
@@ -72,7 +72,7 @@ def test_a_step_that_a_limit_holds_is_held(connection: Connection) -> None:
 
     found = context(connection, store(connection, story.run))
 
-    assert (found["pending_steps"], found["ready_steps"], found["held_steps"]) == (4, 0, 1)
+    assert (found["pending_steps"], found["ready_steps"], found["waiting_steps"]) == (4, 0, 1)
 
 
 def test_7_a_task_with_a_cancelled_step_and_the_rest_complete_is_over(
@@ -124,4 +124,4 @@ def test_of_a_task_that_ended_nothing_is_ready_or_held(connection: Connection) -
     call(connection, "upsert_tasks", rows_of([ended]))
 
     found = context(connection, task)
-    assert (found["pending_steps"], found["ready_steps"], found["held_steps"]) == (4, 0, 0)
+    assert (found["pending_steps"], found["ready_steps"], found["waiting_steps"]) == (4, 0, 0)

@@ -13,7 +13,15 @@ from support.builders import diamond, step, template
 from support.sql_calls import Connection, call, new_id, table
 from support.stored_tasks import register
 
-COLUMNS = ("number", "step", "level", "parents", "children", "dependencies", "stoppers")
+COLUMNS = (
+    "number",
+    "step",
+    "level",
+    "parents",
+    "children",
+    "dependencies",
+    "blocking_dependencies",
+)
 
 
 def test_a_definition_becomes_rows_in_its_order(connection: Connection) -> None:
@@ -46,7 +54,13 @@ def test_policies_are_kept_as_far_as_sql_asks_for_them(connection: Connection) -
     register(connection, template(*steps))
 
     rows = table(
-        connection, "template_step", "step", "max_attempts", "backoff", "system", "stoppers"
+        connection,
+        "template_step",
+        "step",
+        "max_attempts",
+        "backoff",
+        "system",
+        "blocking_dependencies",
     )
 
     assert rows == [

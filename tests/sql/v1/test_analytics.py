@@ -56,7 +56,8 @@ def test_what_was_before_the_time_is_left_out(connection: Connection) -> None:
 
 def test_active_tasks_are_those_that_have_not_ended(connection: Connection) -> None:
     connection.execute(
-        "update flowledger.tally set tasks_pending = 1, tasks_in_progress = 2, tasks_waiting = 3,"
+        "update flowledger.state_count set tasks_pending = 1, tasks_in_progress = 2, tasks_waiting "
+        "= 3,"
         " tasks_blocked = 4, tasks_complete = 50, tasks_error = 60"
     )
 

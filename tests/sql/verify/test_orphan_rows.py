@@ -58,11 +58,11 @@ def test_rows_of_an_unknown_task_are_strays(connection: Connection) -> None:
     step = step_id(TASK, "a")
 
     assert strays(connection) == [
-        ("held_step", TASK, "a", step),
         ("queue", TASK, "a", step),
         ("slot", None, "k", step),
         ("timer", TASK, "", TASK),
         ("timer", TASK, "a", step),
+        ("waiting_step", TASK, "a", step),
     ]
 
 
@@ -71,7 +71,7 @@ def test_rows_by_an_id_of_another_task_are_strays(connection: Connection) -> Non
         append(connection, Row(task, 1, "task.created", task=task))
     store(connection, TASK, OTHER)
 
-    assert [relation for relation, *_ in strays(connection)] == ["held_step", "queue", "timer"]
+    assert [relation for relation, *_ in strays(connection)] == ["queue", "timer", "waiting_step"]
 
 
 def test_a_template_without_a_stream_is_a_stray(connection: Connection) -> None:

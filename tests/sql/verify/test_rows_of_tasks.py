@@ -44,7 +44,7 @@ def test_rows_of_each_table_come_with_their_task(connection: Connection) -> None
         "step": 2,
         "queue": 1,
         "timer": 2,
-        "held_step": 1,
+        "waiting_step": 1,
         "slot": 1,
         "shard": 1,
     }

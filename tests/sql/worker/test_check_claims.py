@@ -51,7 +51,7 @@ def test_it_says_where_the_streams_stand(
 ) -> None:
     """The start moved them on by one."""
     assert watch(connection, worker, steps) == [(step, 5, 2, False, None) for step in steps]
-    assert table(connection, "queue", "beaten_at") == [None] * 3
+    assert table(connection, "queue", "heartbeat_at") == [None] * 3
 
 
 def test_a_step_that_shall_stop_is_one_event_further_on(
@@ -73,7 +73,7 @@ def test_steps_of_others_and_steps_that_are_gone_are_left_out(
     found = watch(connection, worker, steps, None, '{"not": "mine"}')
 
     assert [row[0] for row in found] == [steps[2]]
-    assert table(connection, "queue", "details") == [None, None]
+    assert table(connection, "queue", "heartbeat_details") == [None, None]
 
 
 def test_a_heartbeat_is_noted_with_its_time_and_kept_until_the_next(
@@ -84,7 +84,8 @@ def test_a_heartbeat_is_noted_with_its_time_and_kept_until_the_next(
     watch(connection, worker, steps)
 
     noted = {
-        row[0]: row[1:] for row in table(connection, "queue", "step_id", "details", "beaten_at")
+        row[0]: row[1:]
+        for row in table(connection, "queue", "step_id", "heartbeat_details", "heartbeat_at")
     }
     assert noted[steps[0]] == (None, None)
     assert noted[steps[1]][0] == {"rows": 7}

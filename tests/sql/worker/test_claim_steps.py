@@ -27,11 +27,11 @@ def claimed(connection: Connection, limit: int, worker: UUID | None = None) -> l
     return [row[1] for row in rows]
 
 
-def queued(connection: Connection, *turns: float, alone: bool = False) -> list[UUID]:
+def queued(connection: Connection, *turns: float, exclusive: bool = False) -> list[UUID]:
     """Tasks with a step in the queue, oldest first."""
     tasks = [new_id() for _ in turns]
-    for task, turn in zip(tasks, turns, strict=True):
-        queue(connection, queue_row(task, MINE, turn=turn, alone=alone))
+    for task, sort_key in zip(tasks, turns, strict=True):
+        queue(connection, queue_row(task, MINE, sort_key=sort_key, exclusive=exclusive))
     return tasks
 
 
@@ -136,7 +136,7 @@ def test_only_a_lazy_claim_does_not_wait_for_the_disk(
 def test_a_step_that_is_to_run_alone_is_left_to_an_isolated_worker(connection: Connection) -> None:
     worker = new_id()
     renew(connection, worker, 60)
-    suspects = queued(connection, 0, 1, alone=True)
+    suspects = queued(connection, 0, 1, exclusive=True)
     others = queued(connection, 2, 3)
     assert claimed(connection, 10, worker) == others
 
@@ -148,7 +148,7 @@ def test_a_step_that_is_to_run_alone_is_left_to_an_isolated_worker(connection: C
 def test_an_isolated_worker_takes_nothing_else(connection: Connection) -> None:
     worker = new_id()
     renew(connection, worker, 60)
-    queued(connection, 0, alone=True)
+    queued(connection, 0, exclusive=True)
     call(connection, "elect_isolated_worker", worker, [MINE])
     claimed(connection, 1, worker)
 

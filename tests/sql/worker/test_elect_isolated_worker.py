@@ -26,7 +26,7 @@ def suspect(connection: Connection, template: UUID = MINE) -> None:
         " on conflict do nothing",
         (template, str(template)),
     )
-    queue(connection, queue_row(new_id(), template, alone=True))
+    queue(connection, queue_row(new_id(), template, exclusive=True))
 
 
 def test_nobody_is_isolated_where_nothing_is_to_run_alone(connection: Connection) -> None:
@@ -64,7 +64,7 @@ def test_being_worn_out_is_not_forgotten_where_nothing_is_to_run_alone(
     call(connection, "set_worker_saturated", only, True)
 
     assert not isolated(connection, only)
-    assert table(connection, "worker", "condition") == ["worn_out"]
+    assert table(connection, "worker", "condition") == ["saturated"]
 
 
 def test_a_step_whose_template_is_gone_isolates_nobody(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from support.sql_calls import Connection, call, new_id, now, table
 
 FIELDS = ("worker_id", "host", "pid")
-SAID = ("templates", "places", "seen_at")
+SAID = ("templates", "concurrency", "seen_at")
 
 
 def test_a_worker_registers_with_where_it_runs(connection: Connection) -> None:

@@ -12,7 +12,7 @@ def test_the_condition_of_one_worker_is_noted(connection: Connection) -> None:
 
     call(connection, "set_worker_saturated", worn, True)
     conditions = dict(table(connection, "worker", "worker_id", "condition"))
-    assert conditions == {worn: "worn_out", other: "ready"}
+    assert conditions == {worn: "saturated", other: "ready"}
 
     call(connection, "set_worker_saturated", worn, False)
     assert set(table(connection, "worker", "condition")) == {"ready"}
@@ -25,4 +25,4 @@ def test_renewing_the_lease_keeps_the_condition(connection: Connection) -> None:
 
     renew(connection, worn, 60)
 
-    assert table(connection, "worker", "condition") == ["worn_out"]
+    assert table(connection, "worker", "condition") == ["saturated"]
