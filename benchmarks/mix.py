@@ -261,8 +261,8 @@ class Mix:
         life.rows["step"].append((life.task_id, name, "error", 1, 4, None))
         if self.with_events:
             self._run(life, name)
-            life.of_step(events.StepFailed, name, 3, error=_error(retryable=False))
-            life.of_step(events.StepErrored, name, 4, reason="permanent", message="no")
+            life.of_step(events.StepAttemptFailed, name, 3, error=_error(retryable=False))
+            life.of_step(events.StepFailed, name, 4, reason="permanent", message="no")
 
     def _run(self, life: Life, name: str) -> None:
         life.of_step(events.StepEnqueued, name, 1)
@@ -289,7 +289,7 @@ class Mix:
         life.rows["timer"].append((*head, "retry", due_at))
         if self.with_events:
             self._run(life, name)
-            life.of_step(events.StepFailed, name, 3, error=_error(retryable=True))
+            life.of_step(events.StepAttemptFailed, name, 3, error=_error(retryable=True))
             life.of_step(events.StepRetryScheduled, name, 4, due_at=due_at)
 
     def _stored(self, lives: Sequence[Life]) -> Iterator[tuple[Any, ...]]:

@@ -206,7 +206,7 @@ class ProjectionRefused(EngineError):
     """What was asked of a projection cannot be done; the sentence says why."""
 
 
-class RequestRefused(EngineError):
+class RequestDenied(EngineError):
     """The coordinator could not do what was asked; `message` says why and what could be asked."""
 
     def __init__(self, task_id: UUID, request_id: UUID, message: str) -> None:
@@ -282,7 +282,7 @@ class ShardsDiffer(EngineError):
         self.wanted = wanted
 
 
-class StepCancelled(EngineError):
+class StepStopRequested(EngineError):
     """The step was cancelled while its handler ran, which is asked to stop."""
 
     def __init__(self, step: str) -> None:
@@ -328,7 +328,7 @@ class StreamMoved(EngineError):
         self.detail = detail
 
 
-class TaskFailed(EngineError):
+class TaskNotCompleted(EngineError):
     """The task ended without being done: in error, cancelled, or past its deadline.
 
     `errors` maps each failed step to its last message; `why` says what ended the task beside them.

@@ -89,8 +89,8 @@ class StepContext:
         """Say that the handler is alive; the details, any JSON, can be seen in SQL.
 
         It costs no round trip: the worker notes the latest one each `worker.heartbeat_seconds`,
-        outside the log. Raises StepCancelled where the step shall stop, StepLost where it is not
-        this worker's any more, InvalidResult where the details are no JSON or too large.
+        outside the log. Raises StepStopRequested where the step shall stop, StepLost where it is
+        not this worker's any more, InvalidResult where the details are no JSON or too large.
         """
         self.control.heartbeat(self._json("heartbeat", details))
 

@@ -22,7 +22,7 @@ from flowledger.engine.cli.output import tell, tell_either, tell_json
 from flowledger.engine.cli.session import client
 from flowledger.engine.client.requests import Asking, Noting, Request
 from flowledger.engine.client.task import TaskHandle
-from flowledger.engine.errors import RequestRefused, RequestUnanswered
+from flowledger.engine.errors import RequestDenied, RequestUnanswered
 
 NOT_DONE = 1
 EXAMPLE_TASK = "019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071"
@@ -43,7 +43,7 @@ def asked(verb: Verb, asking: Asking) -> Answer:
     """Ask, and wait as long as was asked for. Raises what the verbs raise for bad input."""
     try:
         request = verb(**asking)
-    except RequestRefused as refused:
+    except RequestDenied as refused:
         return Answer("refused", refused.message, refused.request_id)
     except RequestUnanswered as unanswered:
         return Answer("unanswered", str(unanswered), unanswered.request_id)

@@ -28,7 +28,7 @@ from flowledger.engine.domain.task_summary import counts_of, summary_of
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.errors import UnknownTask
 from flowledger.engine.events.base import Recorded
-from flowledger.engine.events.step import StepFailed
+from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.client import Tasks
 from flowledger.engine.text import moment
@@ -98,7 +98,7 @@ def _add_errors(steps: dict[str, Any], events: Iterable[Recorded]) -> None:
     last = {
         recorded.event.step: recorded.event
         for recorded in events
-        if isinstance(recorded.event, StepFailed)
+        if isinstance(recorded.event, StepAttemptFailed)
     }
     for name, failed in last.items():
         if steps[name]["state"] in {StepState.ERROR, StepState.WAITING_FOR_RETRY}:

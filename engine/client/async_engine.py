@@ -30,7 +30,7 @@ from flowledger.engine.domain.failures.classification import Classifier, classif
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, TaskState
 from flowledger.engine.domain.verify.replay import Difference
-from flowledger.engine.errors import RequestRefused, TaskNotCreated, TaskUnfinished
+from flowledger.engine.errors import RequestDenied, TaskNotCreated, TaskUnfinished
 from flowledger.engine.events.base import Recorded
 from flowledger.engine.ports.awaited_connection import on_loop
 from flowledger.engine.telemetry.outages import Health
@@ -208,7 +208,7 @@ async def _all_asked(
             await _told(task(error.task_id).taken_on, until - monotonic())
     for request in requests if wait != 0 else ():
         await _told(request.told, until - monotonic())
-        with suppress(RequestRefused):
+        with suppress(RequestDenied):
             await asyncio.to_thread(request.settle, seconds)
     return requests
 

@@ -243,7 +243,7 @@ class Engine:
         """Ask of all these tasks that they end: all requests are stored, or none.
 
         Waits for all answers; each is an answer by itself, and may be a refusal
-        (`Request.refusal`). Raises what `TaskHandle.cancel` raises, but RequestRefused.
+        (`Request.refusal`). Raises what `TaskHandle.cancel` raises, but RequestDenied.
         """
         self._opener.require()
         return self._operations.ask(TaskCancelRequested, _ids(tasks), **asking)

@@ -25,12 +25,12 @@ from flowledger.engine.domain.texts import unstorable
 from flowledger.engine.errors import (
     EngineClosed,
     InvalidRequest,
+    RequestDenied,
     RequestUnanswered,
     TaskNotCreated,
     UnknownTask,
     UnknownTemplate,
 )
-from flowledger.engine.errors import RequestRefused as Refused
 from flowledger.engine.events.notes import TaskNote
 from flowledger.engine.events.requests import RequestRefused, StepRequest, TaskRequest
 from flowledger.engine.events.task import TaskCreated
@@ -108,7 +108,7 @@ class Request:
     def wait(self, timeout: float | None = None) -> None:
         """Wait until it is granted, at most `timeout` seconds, or as many as are configured.
 
-        Raises RequestRefused; RequestUnanswered when the time is up, and then the request stands;
+        Raises RequestDenied; RequestUnanswered when the time is up, and then the request stands;
         EngineClosed when another thread closes the engine.
         """
         seconds = self.seconds(timeout)
@@ -129,7 +129,7 @@ class Request:
                 raise EngineClosed(self.task_id)
             raise RequestUnanswered(self.task_id, self.id, seconds)
         if self.refusal is not None:
-            raise Refused(self.task_id, self.id, self.refusal)
+            raise RequestDenied(self.task_id, self.id, self.refusal)
 
     @contextmanager
     def told(self, answered: Callable[[], object]) -> Generator[None]:

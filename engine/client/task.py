@@ -19,7 +19,7 @@ from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.limits.admission import GateRules
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState, TaskState
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.errors import EngineClosed, TaskFailed, TaskUnfinished, UnknownTask
+from flowledger.engine.errors import EngineClosed, TaskNotCompleted, TaskUnfinished, UnknownTask
 from flowledger.engine.events.base import Recorded, StepEvent
 from flowledger.engine.events.notes import TaskAnnotated, TaskTagged, TaskUntagged
 from flowledger.engine.events.requests import (
@@ -41,7 +41,7 @@ from flowledger.engine.events.step import (
     StepCancelled,
     StepCompleted,
     StepCompletedManually,
-    StepErrored,
+    StepFailed,
 )
 from flowledger.engine.events.task import TaskCancelled, TaskReopened, TaskTimedOut
 from flowledger.engine.ports.client import Progress, StepRow, TaskRow, Tasks
@@ -141,13 +141,13 @@ class TaskHandle:
         """The result of every step that has one, by the step's name, once the task is done.
 
         A task is done that is complete, or that an operator resolved. Waits for that, at most
-        `timeout` seconds. Raises TaskFailed where the task ended in error, was cancelled or ran
-        past its deadline, TaskUnfinished when the time is up, UnknownTask.
+        `timeout` seconds. Raises TaskNotCompleted where the task ended in error, was cancelled or
+        ran past its deadline, TaskUnfinished when the time is up, UnknownTask.
         """
         state = self.wait(timeout)
         history = self.history()
         if state not in TASKS_DONE:
-            raise TaskFailed(self.id, state, errors_in(history), cause_in(history))
+            raise TaskNotCompleted(self.id, state, errors_in(history), cause_in(history))
         return results_in(history)
 
     def explain(self, step: str | None = None, at: datetime | int | None = None) -> Explanation:
@@ -166,7 +166,7 @@ class TaskHandle:
     def cancel(self, **asking: Unpack[Asking]) -> Request:
         """Ask that the task and all its steps end.
 
-        Steps that run are told to stop. This and the other requests raise RequestRefused where
+        Steps that run are told to stop. This and the other requests raise RequestDenied where
         the task is not in a state for it, RequestUnanswered when the time is up, UnknownTask,
         TaskNotCreated, InvalidRequest, DatabaseUnavailable.
         """
@@ -299,7 +299,7 @@ def _noted(noting: Noting) -> dict[str, Any]:
 
 
 def granted(request: Request, asking: Asking) -> Request:
-    """The request, once it was waited for. Raises RequestRefused."""
+    """The request, once it was waited for. Raises RequestDenied."""
     if asking.get("wait") != 0:
         request.settle(0.0)
     return request
@@ -322,7 +322,7 @@ def errors_in(history: Sequence[Recorded]) -> dict[str, str]:
     errors: dict[str, str] = {}
     for recorded in history:
         match recorded.event:
-            case StepErrored() as event:
+            case StepFailed() as event:
                 errors[event.step] = event.message
             case StepEvent() as event:
                 errors.pop(event.step, None)

@@ -46,7 +46,7 @@ PHRASES: Mapping[type[Event], str] = MappingProxyType(
         happened.TaskFailed: "failed, as these ended in error: {steps}",
         happened.TaskBlocked: "blocked, as these ended in error: {steps}",
         happened.TaskTimedOut: "had not ended by its deadline, {deadline}",
-        happened.TaskContinued: "goes on",
+        happened.TaskWaitEnded: "goes on",
         happened.TaskCompleted: "complete",
         happened.TaskReopened: "opened again",
         happened.TaskPaused: "paused",
@@ -54,15 +54,16 @@ PHRASES: Mapping[type[Event], str] = MappingProxyType(
         happened.TaskCancelled: "cancelled",
         happened.TaskResolvedManually: "resolved by hand",
         happened.StepEnqueued: "queued for attempt {attempt}",
-        happened.StepWithdrawn: "taken out of the queue, since it is to wait",
+        happened.StepDequeued: "taken out of the queue, since it is to wait",
         happened.StepStarted: "attempt {attempt} started",
         happened.StepCheckpointed: "got as far as {state}",
         happened.StepCompleted: "completed with {result}",
         happened.StepCompletedManually: "completed by hand with {result}",
-        happened.StepFailed: "attempt {attempt} failed: {error.error_class}: {error.message}",
+        happened.StepAttemptFailed: "attempt {attempt} failed: {error.error_class}: "
+        "{error.message}",
         happened.StepRetryScheduled: "next attempt in {time}",
-        happened.StepErrored: "given up ({why}): {message}",
-        happened.StepHandedBack: "handed back by its worker",
+        happened.StepFailed: "given up ({why}): {message}",
+        happened.StepReleased: "handed back by its worker",
         happened.StepTimedOut: "attempt {attempt} ran longer than {timeout_seconds:g} s",
         happened.StepLeaseExpired: "lost: its worker went silent",
         happened.StepCancelSignalled: "told to stop",
@@ -108,7 +109,7 @@ STANDS: Mapping[StepState, str] = MappingProxyType(
 )
 """Where a step stands, in the order in which people want to see it."""
 
-CUT = (happened.StepFailed, happened.StepErrored)
+CUT = (happened.StepAttemptFailed, happened.StepFailed)
 VALUES = ("context", "state", "result", "value")
 MOMENTS = ("until", "due_at")
 
@@ -142,7 +143,7 @@ def what_happened(event: Event) -> str:
 
 def traceback_lines(event: Event) -> list[str]:
     """Where the handler raised, a line each, of what can be printed; empty where nobody knows."""
-    if not isinstance(event, happened.StepFailed):
+    if not isinstance(event, happened.StepAttemptFailed):
         return []
     lines = (event.error.traceback or "").split("\n")
     return [_printable(line.rstrip()) for line in lines if line.strip()]
@@ -198,7 +199,7 @@ def _fields(event: Event) -> dict[str, Any]:
         if fields.get(name) is not None:
             fields["time"] = duration(fields[name] - event.occurred_at)
     match event:
-        case happened.StepErrored():
+        case happened.StepFailed():
             fields["why"] = fields.pop("reason").replace("_", " ")
         case happened.TaskFailed() | happened.TaskBlocked():
             fields["steps"] = ", ".join(event.failed_steps)

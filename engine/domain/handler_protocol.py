@@ -37,7 +37,7 @@ class StepControl(Protocol):
         ...
 
     def heartbeat(self, details: JsonValue) -> None:
-        """Say that the step is alive. Raises StepCancelled, StepLost, InvalidResult."""
+        """Say that the step is alive. Raises StepStopRequested, StepLost, InvalidResult."""
         ...
 
 

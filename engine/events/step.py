@@ -22,26 +22,27 @@ Category = Literal[
     "business",
     "unknown",
 ]
-HoldKind = Literal["slot", "rate", "circuit", "template"]
+WaitReason = Literal["slot", "rate", "circuit", "template"]
 """What keeps a step that is ready from being queued: a limit, a circuit, a paused template."""
 
 
 class StepEnqueued(StepEvent):
     """The step may run; `attempt` is the start that this leads to.
 
-    Where it was ready before and had to wait, `held_by` says for what, and `held_since` from when.
+    Where it was ready before and had to wait, `waited_for` says for what, and `waited_since` from
+    when.
     """
 
     topic = "step.enqueued"
 
-    held_by: HoldKind | None = None
-    held_since: datetime | None = None
+    waited_for: WaitReason | None = None
+    waited_since: datetime | None = None
 
 
-class StepWithdrawn(StepEvent):
+class StepDequeued(StepEvent):
     """The step was taken out of the queue: its task or template was paused, or a circuit opened."""
 
-    topic = "step.withdrawn"
+    topic = "step.dequeued"
 
 
 class StepStarted(StepEvent):
@@ -84,18 +85,18 @@ class StepError(BaseModel):
     retry_after_seconds: float | None = Field(default=None, ge=0)
 
 
-class StepFailed(StepEvent):
+class StepAttemptFailed(StepEvent):
     """The handler raised, or returned what it must not."""
 
-    topic = "step.failed"
+    topic = "step.attempt_failed"
 
     error: StepError
 
 
-class StepHandedBack(StepEvent):
+class StepReleased(StepEvent):
     """A worker gave the step back before it ended, for a reason that is not the step's own."""
 
-    topic = "step.handed_back"
+    topic = "step.released"
 
     reason: str | None = None
 
@@ -124,10 +125,10 @@ class StepRetryScheduled(StepEvent):
     due_at: datetime
 
 
-class StepErrored(StepEvent):
+class StepFailed(StepEvent):
     """The step will not be tried again."""
 
-    topic = "step.errored"
+    topic = "step.failed"
 
     reason: Literal["permanent", "exhausted", "never", "lost_leases", "start_timeout"]
     message: str

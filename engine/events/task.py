@@ -45,10 +45,10 @@ class TaskWaiting(TaskEvent):
     until: datetime | None = None
 
 
-class TaskContinued(TaskEvent):
+class TaskWaitEnded(TaskEvent):
     """What the task waited for has come."""
 
-    topic = "task.continued"
+    topic = "task.wait_ended"
 
 
 class TaskCompleted(TaskEvent):

@@ -15,21 +15,21 @@ from typing import LiteralString, NamedTuple
 
 from flowledger.engine.events.base import Recorded, StepEvent, TaskEvent
 from flowledger.engine.events.step import (
+    StepAttemptFailed,
     StepCancelled,
     StepCompleted,
     StepCompletedManually,
+    StepDequeued,
     StepEnqueued,
-    StepErrored,
     StepFailed,
-    StepHandedBack,
     StepLeaseExpired,
+    StepReleased,
     StepReset,
     StepResolvedManually,
     StepRetryScheduled,
     StepSkipped,
     StepStarted,
     StepTimedOut,
-    StepWithdrawn,
 )
 from flowledger.engine.events.task import (
     TaskBlocked,
@@ -64,32 +64,32 @@ STEP_COUNTED: Mapping[type[StepEvent], str] = MappingProxyType(
         StepEnqueued: "enqueued",
         StepStarted: "started",
         StepCompleted: "completed",
-        StepFailed: "failed",
+        StepAttemptFailed: "failed",
         StepTimedOut: "timed_out",
         StepLeaseExpired: "lost",
-        StepHandedBack: "handed_back",
-        StepErrored: "errored",
+        StepReleased: "handed_back",
+        StepFailed: "errored",
         StepCancelled: "cancelled",
     }
 )
 """The columns in which events are counted."""
 
-SETTLED = (StepWithdrawn, StepReset, StepSkipped, StepResolvedManually, StepCompletedManually)
+SETTLED = (StepDequeued, StepReset, StepSkipped, StepResolvedManually, StepCompletedManually)
 """Events that are counted nowhere, and end what the step was waiting for."""
 
 PHASES: Mapping[type[StepEvent], str] = MappingProxyType(
     {
         StepEnqueued: "queue",
         StepStarted: "run",
-        StepFailed: "retry",
+        StepAttemptFailed: "retry",
         StepTimedOut: "retry",
         StepLeaseExpired: "retry",
-        StepHandedBack: "retry",
+        StepReleased: "retry",
     }
 )
 """What begins: a step that waits for the coordinator's word, or for its time, is in `retry`."""
 
-HELD_BY = MappingProxyType(
+WAITED_FOR = MappingProxyType(
     {
         "slot": "concurrency",
         "rate": "rate_limit",
@@ -310,14 +310,14 @@ def _left(before: Open, event: StepEvent, times: Times) -> None:
         of_step = times.steps[event.step]
         of_step.counts["runs"] += 1
         of_step.run.add(until - since)
-    elif not isinstance(event, StepErrored):
+    elif not isinstance(event, StepFailed):
         times.blocked("retry", since, until if due is None else min(due, until))
 
 
 def _counted(event: StepEvent, times: Times, of_step: OfStep) -> None:
     if isinstance(event, StepEnqueued):
-        if event.held_by is not None and event.held_since is not None:
-            times.blocked(HELD_BY[event.held_by], event.held_since, event.occurred_at)
+        if event.waited_for is not None and event.waited_since is not None:
+            times.blocked(WAITED_FOR[event.waited_for], event.waited_since, event.occurred_at)
     elif event.attempt > 1 and isinstance(event, StepStarted):
         of_step.counts["retried"] += 1
 

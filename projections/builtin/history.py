@@ -10,20 +10,20 @@ from uuid import UUID
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, TASK_TRANSITIONS, TaskState
 from flowledger.engine.events.base import Event, Recorded, StepEvent, TaskEvent
 from flowledger.engine.events.step import (
+    StepAttemptFailed,
     StepCancelled,
     StepCompleted,
     StepCompletedManually,
+    StepDequeued,
     StepEnqueued,
-    StepErrored,
     StepFailed,
-    StepHandedBack,
     StepLeaseExpired,
+    StepReleased,
     StepReset,
     StepResolvedManually,
     StepSkipped,
     StepStarted,
     StepTimedOut,
-    StepWithdrawn,
 )
 from flowledger.engine.events.task import TaskCreated, TaskStarted
 from flowledger.projections.builtin.batch_rows import Key, Row, store, tables_of
@@ -33,12 +33,12 @@ from flowledger.projections.projection import Projection, on_batch
 OUTCOMES: Mapping[type[Event], str] = MappingProxyType(
     {
         StepCompleted: "completed",
-        StepFailed: "failed",
+        StepAttemptFailed: "failed",
         StepTimedOut: "timed_out",
         StepLeaseExpired: "lease_expired",
-        StepHandedBack: "handed_back",
-        StepWithdrawn: "withdrawn",
-        StepErrored: "errored",
+        StepReleased: "handed_back",
+        StepDequeued: "withdrawn",
+        StepFailed: "errored",
         StepCancelled: "cancelled",
         StepSkipped: "skipped",
         StepReset: "reset",
@@ -217,13 +217,13 @@ def _task(event: TaskCreated) -> Row:
 
 
 def _error(event: StepEvent) -> Mapping[str, str | None]:
-    if isinstance(event, StepFailed):
+    if isinstance(event, StepAttemptFailed):
         error = event.error
         return {
             "error_class": error.error_class,
             "error_message": error.message,
             "category": error.category,
         }
-    if isinstance(event, StepErrored):
+    if isinstance(event, StepFailed):
         return {"error_message": event.message, "category": event.reason}
     return {}

@@ -13,13 +13,13 @@ from flowledger.engine import (
     AsyncTaskHandle,
     Engine,
     StepState,
-    TaskFailed,
+    TaskNotCompleted,
     TaskState,
     TaskUnfinished,
     UnknownTask,
 )
 from flowledger.engine.domain.verify.replay import Difference
-from flowledger.engine.events.step import StepFailed
+from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.handlers import Retry, Workflow
 from support.engines import PATIENCE, Lab, assert_legal_order, kinds, of_kind
 
@@ -101,7 +101,7 @@ def test_a_coroutine_that_raises_fails_its_step(engine: Engine, how: str, said: 
     task = engine.submit(broken, {"how": how})
 
     assert task.wait(PATIENCE / 6) is TaskState.ERROR
-    assert said in of_kind(task.history(), StepFailed)[0].error.message
+    assert said in of_kind(task.history(), StepAttemptFailed)[0].error.message
 
 
 async def test_an_asynchronous_application_submits_and_awaits(lab: Lab) -> None:
@@ -140,7 +140,7 @@ async def test_errors_are_those_of_the_engine(lab: Lab) -> None:
     async with await AsyncEngine.open(workflows=[broken], settings=lab.settings()) as engine:
         failed = await engine.submit(broken, {"how": "error"})
 
-        with pytest.raises(TaskFailed, match="no luck"):
+        with pytest.raises(TaskNotCompleted, match="no luck"):
             await failed.result(PATIENCE)
         with pytest.raises(UnknownTask):
             await engine.task(uuid4()).wait(0.1)

@@ -11,9 +11,9 @@ import pytest
 from psycopg import Cursor
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.errors import StepCancelled
+from flowledger.engine.errors import StepStopRequested
+from flowledger.engine.events.step import StepAttemptFailed, StepCompleted
 from flowledger.engine.events.step import StepCancelled as CancelledEvent
-from flowledger.engine.events.step import StepCompleted, StepFailed
 from flowledger.handlers import StepContext, Workflow
 from support.engines import PATIENCE, Lab, kinds, of_kind
 
@@ -42,7 +42,7 @@ def waits(context: dict[str, str], step: StepContext) -> str:
             step.heartbeat()
         case "notes":
             step.checkpoint("half")
-            with pytest.raises(StepCancelled):
+            with pytest.raises(StepStopRequested):
                 step.heartbeat()
     return name
 
@@ -106,9 +106,9 @@ def test_a_coroutine_is_cancelled_and_may_clean_up(engine: Engine, shared_lab: L
     assert task.wait(PATIENCE) is TaskState.CANCELLED
     shared_lab.until(lambda: of_kind(task.history(), CancelledEvent))
     assert kinds(task.history(), "waits_on") == [
-        "StepEnqueued", "StepStarted", "StepCancelSignalled", "StepFailed", "StepCancelled",
+        "StepEnqueued", "StepStarted", "StepCancelSignalled", "StepAttemptFailed", "StepCancelled",
     ]  # fmt: skip
-    assert of_kind(task.history(), StepFailed)[0].error.error_class == "StepCancelled"
+    assert of_kind(task.history(), StepAttemptFailed)[0].error.error_class == "StepStopRequested"
 
 
 def test_a_coroutine_that_ends_all_the_same_is_recorded(engine: Engine, shared_lab: Lab) -> None:
@@ -133,7 +133,7 @@ def test_a_heartbeat_ends_a_thread_that_heeds_it(engine: Engine, shared_lab: Lab
 
     shared_lab.until(lambda: of_kind(task.history(), CancelledEvent))
     assert kinds(task.history(), "waits")[2:] == [
-        "StepCancelSignalled", "StepFailed", "StepCancelled",
+        "StepCancelSignalled", "StepAttemptFailed", "StepCancelled",
     ]  # fmt: skip
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine import Engine, TaskFailed, TaskState
+from flowledger.engine import Engine, TaskNotCompleted, TaskState
 from flowledger.engine.errors import StepLost
-from flowledger.engine.events.step import StepCheckpointed, StepFailed
+from flowledger.engine.events.step import StepAttemptFailed, StepCheckpointed
 from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, Lab, kinds, of_kind
 
@@ -109,7 +109,7 @@ def test_the_last_checkpoint_is_handed_to_the_next_attempt(engine: Engine) -> No
         ["done 1", "done 2"],
     ]
     assert kinds(task.history(), "counts")[:6] == [
-        "StepEnqueued", "StepStarted", "StepCheckpointed", "StepCheckpointed", "StepFailed",
+        "StepEnqueued", "StepStarted", "StepCheckpointed", "StepCheckpointed", "StepAttemptFailed",
         "StepEnqueued",
     ]  # fmt: skip
 
@@ -121,10 +121,10 @@ def test_a_coroutine_awaits_its_checkpoint(engine: Engine) -> None:
 def test_a_checkpoint_that_cannot_be_is_an_error_of_the_step(engine: Engine) -> None:
     task = engine.submit(careless, {})
 
-    with pytest.raises(TaskFailed):
+    with pytest.raises(TaskNotCompleted):
         task.result(PATIENCE)
 
-    said = {event.step: event.error.message for event in of_kind(task.history(), StepFailed)}
+    said = {event.step: event.error.message for event in of_kind(task.history(), StepAttemptFailed)}
     assert "await checkpoint_async" in said["blocks"]
     assert "checkpoint.at" in said["not_json"]
     assert "worker.max_checkpoint_bytes is 100000" in said["too_large"]
@@ -169,4 +169,4 @@ def test_a_coroutine_whose_row_in_the_queue_is_gone_is_cancelled_and_tried_again
     shared_lab.rows("delete from flowledger.queue where task_id = %s", task.id)
 
     assert task.result(PATIENCE) == {"is_robbed": 2}
-    assert of_kind(task.history(), StepFailed)[0].error.error_class == "StepLost"
+    assert of_kind(task.history(), StepAttemptFailed)[0].error.error_class == "StepLost"

@@ -7,7 +7,7 @@ import logging
 import psycopg
 import pytest
 
-from flowledger.engine import TaskFailed
+from flowledger.engine import TaskNotCompleted
 from flowledger.handlers import Workflow
 from support.cli import Command
 from support.engines import PATIENCE, Lab
@@ -70,7 +70,7 @@ def test_an_application_is_told_and_the_workers_log_has_it_at_debug(
     caplog.set_level(logging.DEBUG, "flowledger")
     task = lab.open(flow).submit(flow, {})
 
-    with pytest.raises(TaskFailed, match="charge: KeyError: 'nope'"):
+    with pytest.raises(TaskNotCompleted, match="charge: KeyError: 'nope'"):
         task.result(PATIENCE)
 
     (raised,) = [one for one in caplog.records if one.getMessage().startswith("worker.step_raised")]

@@ -195,7 +195,7 @@ def test_ctrl_c_stops_the_workers_and_says_that_the_task_goes_on(command: Comman
     assert "goes on when a worker runs its workflow" in error
     assert "Traceback" not in error
     assert not is_alive(worker)
-    assert "step.handed_back" in recorded(command)
+    assert "step.released" in recorded(command)
 
 
 def test_sigterm_does_the_same_with_its_own_exit_code(command: Command) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine import Engine, StepState, TaskFailed, TaskHandle
-from flowledger.engine.events.step import StepErrored, StepFailed, StepRetryScheduled
+from flowledger.engine import Engine, StepState, TaskHandle, TaskNotCompleted
+from flowledger.engine.events.step import StepAttemptFailed, StepFailed, StepRetryScheduled
 from flowledger.handlers import Classification, Retry, StepContext, Workflow
 from flowledger.handlers.errors import BusinessFault, NetworkFault, RateLimitFault, TimeoutFault
 from support.engines import PATIENCE, Lab, kinds, of_kind
@@ -90,7 +90,7 @@ def engine(shared_lab: Lab) -> Engine:
 
 
 def failed(task: TaskHandle) -> dict[str, str]:
-    with pytest.raises(TaskFailed) as caught:
+    with pytest.raises(TaskNotCompleted) as caught:
         task.result(PATIENCE)
     return caught.value.errors
 
@@ -99,7 +99,7 @@ def test_every_attempts_error_is_kept(engine: Engine) -> None:
     task = engine.submit(different, {})
     assert failed(task) == {"thrice": "failed 3 of 3 times: TimeoutFault: too slow"}
 
-    events = of_kind(task.history(), StepFailed)
+    events = of_kind(task.history(), StepAttemptFailed)
     assert [
         (event.attempt, event.error.error_class, event.error.category, event.error.retryable)
         for event in events
@@ -123,9 +123,9 @@ def test_what_is_final_is_not_tried_again(engine: Engine) -> None:
         "mistaken": "KeyError: 'cents'",
     }
     for step, category in (("declined", "business"), ("mistaken", "permanent")):
-        (event,) = of_kind(task.history(), StepFailed, step)
+        (event,) = of_kind(task.history(), StepAttemptFailed, step)
         assert (event.error.category, event.error.retryable) == (category, False)
-        (end,) = of_kind(task.history(), StepErrored, step)
+        (end,) = of_kind(task.history(), StepFailed, step)
         assert end.reason == "permanent"
 
 
@@ -136,7 +136,7 @@ def test_a_step_waits_as_long_as_a_service_asks_within_its_cap(
     task = engine.submit(wished, {"seconds": seconds})
     shared_lab.until(lambda: of_kind(task.history(), StepRetryScheduled))
 
-    (event,) = of_kind(task.history(), StepFailed)
+    (event,) = of_kind(task.history(), StepAttemptFailed)
     (scheduled,) = of_kind(task.history(), StepRetryScheduled)
     assert (event.error.category, event.error.retry_after_seconds) == ("rate_limit", seconds)
     assert scheduled.due_at - scheduled.occurred_at == timedelta(seconds=waited)
@@ -151,9 +151,9 @@ def test_a_steps_own_predicate_decides_what_is_tried_again(engine: Engine) -> No
     assert task.steps()["busy"].state is StepState.COMPLETE
     assert [
         (event.error.category, event.error.retryable)
-        for event in of_kind(task.history(), StepFailed, "busy")
+        for event in of_kind(task.history(), StepAttemptFailed, "busy")
     ] == [("validation", True)] * 2
-    (event,) = of_kind(task.history(), StepFailed, "idle")
+    (event,) = of_kind(task.history(), StepAttemptFailed, "idle")
     assert (event.error.category, event.error.retryable) == ("network", False)
 
 
@@ -161,9 +161,12 @@ def test_a_policy_may_name_the_categories_that_are_tried_again(engine: Engine) -
     task = engine.submit(listed, {})
 
     assert failed(task) == {"picky": "NetworkFault: no route"}
-    assert [event.error.retryable for event in of_kind(task.history(), StepFailed)] == [True, True]
-    assert kinds(task.history(), "picky")[-2:] == ["StepFailed", "StepErrored"]
-    (end,) = of_kind(task.history(), StepErrored)
+    assert [event.error.retryable for event in of_kind(task.history(), StepAttemptFailed)] == [
+        True,
+        True,
+    ]
+    assert kinds(task.history(), "picky")[-2:] == ["StepAttemptFailed", "StepFailed"]
+    (end,) = of_kind(task.history(), StepFailed)
     assert end.reason == "permanent"
 
 
@@ -185,5 +188,5 @@ def test_an_application_sorts_errors_its_own_way(lab: Lab) -> None:
     with Engine.open(workflows=[final], settings=lab.settings(), classifier=stubborn) as engine:
         task = engine.submit(final, {})
         assert failed(task)["mistaken"] == "failed 3 of 3 times: KeyError: 'cents'"
-        errors = [event.error for event in of_kind(task.history(), StepFailed)]
+        errors = [event.error for event in of_kind(task.history(), StepAttemptFailed)]
         assert {error.category for error in errors} == {"transient"}

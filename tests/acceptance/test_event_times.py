@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flowledger.engine.errors import NothingRecorded
-from flowledger.engine.events.step import StepCompleted, StepFailed
+from flowledger.engine.events.step import StepAttemptFailed, StepCompleted
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin.history import History
 from support.builders import error
@@ -163,7 +163,7 @@ def test_nor_where_the_clocks_of_processes_differ_by_what_no_answer_tells(
         for fails in (True, False):
             (claim,) = stage.worker.exchange(limit=1).claims
             if fails:
-                fact = stage.worker.fact(StepFailed, claim, error=error())
+                fact = stage.worker.fact(StepAttemptFailed, claim, error=error())
             else:
                 fact = stage.worker.fact(StepCompleted, claim, result=1)
             stage.worker.exchange([fact])

@@ -345,7 +345,7 @@ def test_a_blocked_task_says_what_failed_and_what_can_never_start(lab: Lab) -> N
     told = task.explain("b")
     reason = first(told, ReasonKind.DEPENDENCY_FAILED)
     assert reason.sentence == "does not start, since a is in error"
-    assert topic_of(task, reason) == "step.errored"
+    assert topic_of(task, reason) == "step.failed"
     assert topic_of(task, found(told, ReasonKind.BLOCKED)) == "task.blocked"
     whole = task.explain()
     assert whole.kinds == (ReasonKind.DEPENDENCY_FAILED, ReasonKind.BLOCKED)

@@ -29,7 +29,7 @@ def test_every_earlier_moment_is_explained_from_the_log(lab: Lab) -> None:
     assert then("StepEnqueued", "a") == (ReasonKind.QUEUED,)
     assert then("StepStarted", "a") == (ReasonKind.RUNNING,)
     assert then("StepStarted", "b") == (ReasonKind.DEPENDENCY,)
-    assert then("StepFailed", "a") == (ReasonKind.COORDINATOR_BEHIND,)
+    assert then("StepAttemptFailed", "a") == (ReasonKind.COORDINATOR_BEHIND,)
     assert then("StepRetryScheduled", "a") == (ReasonKind.RETRY,)
     assert then("TaskPaused", "a")[0] is ReasonKind.PAUSED, "the request is not answered yet"
     assert then("RequestGranted", "a") == (ReasonKind.PAUSED, ReasonKind.RETRY)

@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from flowledger.engine import TaskFailed
-from flowledger.engine.events.step import StepErrored, StepFailed, StepRetryScheduled, StepStarted
+from flowledger.engine import TaskNotCompleted
+from flowledger.engine.events.step import (
+    StepAttemptFailed,
+    StepFailed,
+    StepRetryScheduled,
+    StepStarted,
+)
 from flowledger.handlers import Registry, Retry, StepContext, Workflow, load_workflow_file
 from flowledger.handlers.http import request, request_async
 from support.engines import PATIENCE, Lab, of_kind
@@ -59,7 +64,7 @@ def test_a_template_in_yaml_calls_a_service_until_it_answers(
         "charge": {"status": 201, "body": {"receipt": "r/1"}},
         "receipt": {"status": 200, "body": "paid"},
     }
-    failed = of_kind(task.history(), StepFailed)
+    failed = of_kind(task.history(), StepAttemptFailed)
     assert [
         (event.error.error_class, event.error.message, event.error.retry_after_seconds)
         for event in failed
@@ -98,7 +103,7 @@ async def coroutine(context: dict[str, str], step: StepContext) -> None:
 def test_a_service_that_refuses_is_asked_once(lab: Lab, web: Web) -> None:
     url = web.answers("/orders", reply(403, b"not you"))
 
-    with pytest.raises(TaskFailed) as caught:
+    with pytest.raises(TaskNotCompleted) as caught:
         lab.open(refused).submit(refused, {"url": f"{url}?key=hunter2"}).result(PATIENCE)
 
     words = f"GET {url}: status 403: not you"
@@ -112,5 +117,8 @@ def test_no_secret_of_a_url_is_in_the_log(lab: Lab, web: Web) -> None:
     task = lab.open(refused).submit(refused, {"url": url})
     task.wait(PATIENCE)
 
-    for event in [*of_kind(task.history(), StepFailed), *of_kind(task.history(), StepErrored)]:
+    for event in [
+        *of_kind(task.history(), StepAttemptFailed),
+        *of_kind(task.history(), StepFailed),
+    ]:
         assert "hunter2" not in event.model_dump_json()

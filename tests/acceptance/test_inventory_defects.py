@@ -18,8 +18,8 @@ from flowledger.engine import (
     Engine,
     MissingIdempotencyKey,
     StepState,
-    TaskFailed,
     TaskHandle,
+    TaskNotCompleted,
     TaskState,
 )
 from flowledger.engine import events as asked
@@ -77,7 +77,7 @@ def test_1_a_reset_gives_a_step_all_its_attempts_again(engine: Engine) -> None:
 
     attempts = [call.attempt for call in world.calls if call.step == "b"]
     assert attempts == [1, 2, 1, 2]
-    errored = of_kind(task.history(), happened.StepErrored)
+    errored = of_kind(task.history(), happened.StepFailed)
     assert [event.message.split(":")[0] for event in errored] == ["failed 2 of 2 times"] * 2
 
 
@@ -145,7 +145,7 @@ def test_8_a_permanent_error_with_attempts_left_ends_the_step_and_the_task(engin
     assert task.wait(PATIENCE) is TaskState.ERROR
 
     assert sorted(world.ran) == ["a", "b"]
-    (errored,) = of_kind(task.history(), happened.StepErrored)
+    (errored,) = of_kind(task.history(), happened.StepFailed)
     assert errored.reason == "permanent"
     words = summary(task, picky)
     assert words.execution_status is ExecutionStatus.BLOCKED_BY_FAILURES
@@ -155,11 +155,11 @@ def test_8_a_permanent_error_with_attempts_left_ends_the_step_and_the_task(engin
 def test_9_a_step_that_may_be_attempted_0_times_is_never_attempted(engine: Engine) -> None:
     world, task = begin(engine, never)
 
-    with pytest.raises(TaskFailed, match="the policy allows no attempt"):
+    with pytest.raises(TaskNotCompleted, match="the policy allows no attempt"):
         task.result(PATIENCE)
 
     assert world.ran == ["b"]
-    assert kinds(task.history(), "a") == ["StepErrored"]
+    assert kinds(task.history(), "a") == ["StepFailed"]
 
 
 def test_10_a_skip_is_consulted_before_anything_of_it_is_executed(engine: Engine) -> None:

@@ -218,7 +218,7 @@ def test_a_retry_gives_its_slot_away_and_waits_for_another(lab: Lab) -> None:
     assert task.result(PATIENCE) == {"only": 2}
     assert {other.wait(PATIENCE) for other in others} == {TaskState.COMPLETE}
     assert kinds(task.history(), "only") == [
-        "StepEnqueued", "StepStarted", "StepFailed", "StepRetryScheduled",
+        "StepEnqueued", "StepStarted", "StepAttemptFailed", "StepRetryScheduled",
         "StepEnqueued", "StepStarted", "StepCompleted",
     ]  # fmt: skip
     log = log_of(engine, [task.id, *(other.id for other in others)])

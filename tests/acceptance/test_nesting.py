@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine import Engine, InvalidContext, InvalidTemplate, TaskFailed
+from flowledger.engine import Engine, InvalidContext, InvalidTemplate, TaskNotCompleted
 from flowledger.engine.domain.json_values import MOST_NESTED
 from flowledger.engine.errors import InvalidRequest
 from flowledger.handlers import Retry, StepContext, Workflow
@@ -92,7 +92,7 @@ def test_a_deeper_result_is_its_steps_error_and_the_worker_goes_on(
 ) -> None:
     task = engine.submit(deep, {"levels": levels})
 
-    with pytest.raises(TaskFailed) as caught:
+    with pytest.raises(TaskNotCompleted) as caught:
         task.result(PATIENCE)
 
     assert set(caught.value.errors) == {"returned", "said"}

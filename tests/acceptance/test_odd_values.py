@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, BeforeValidator
 
-from flowledger.engine import Engine, InvalidContext, InvalidSubmission, TaskFailed
+from flowledger.engine import Engine, InvalidContext, InvalidSubmission, TaskNotCompleted
 from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, Lab
 
@@ -132,7 +132,7 @@ def test_a_value_that_is_no_json_is_refused_for_its_true_reason(engine: Engine, 
     VALUES[case] = REFUSED[case]
     task = engine.submit(odd, {"case": case})
 
-    with pytest.raises(TaskFailed) as caught:
+    with pytest.raises(TaskNotCompleted) as caught:
         task.result(PATIENCE)
 
     assert REFUSED[case][1] in caught.value.errors["returned"]
@@ -175,5 +175,5 @@ def test_a_context_that_would_be_read_as_another_is_not_stored(
 def test_a_result_that_would_be_read_as_another_is_its_steps_error(engine: Engine) -> None:
     task = engine.submit(converting, {})
 
-    with pytest.raises(TaskFailed, match=r"result\.cents: comes back as another int"):
+    with pytest.raises(TaskNotCompleted, match=r"result\.cents: comes back as another int"):
         task.result(PATIENCE)

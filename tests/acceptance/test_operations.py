@@ -10,7 +10,7 @@ import pytest
 from flowledger.engine import (
     Engine,
     StepState,
-    TaskFailed,
+    TaskNotCompleted,
     TaskState,
     TaskUnfinished,
 )
@@ -18,7 +18,7 @@ from flowledger.engine import events as asked
 from flowledger.engine import events as happened
 from flowledger.engine.client.requests import Asking
 from flowledger.engine.errors import (
-    RequestRefused,
+    RequestDenied,
     UnknownTemplate,
 )
 from support.builders import step
@@ -56,7 +56,7 @@ def test_a_cancelled_task_starts_nothing_more_and_says_who_and_why(engine: Engin
     assert request.refusal is None
     assert task.state is TaskState.CANCELLED
     world.go["a"].set()
-    with pytest.raises(TaskFailed, match="ended as cancelled: cancelled by ada: ticket 7"):
+    with pytest.raises(TaskNotCompleted, match="ended as cancelled: cancelled by ada: ticket 7"):
         task.result(PATIENCE)
     assert world.ran == ["a"]
     (cancelled,) = of_kind(task.history(), happened.TaskCancelled)
@@ -94,7 +94,7 @@ def test_a_cancelled_step_ends_the_task_when_the_rest_is_done(engine: Engine) ->
 
     assert task.wait(PATIENCE) is TaskState.CANCELLED
     assert world.ran == ["a"]
-    with pytest.raises(TaskFailed, match="these steps were cancelled: b"):
+    with pytest.raises(TaskNotCompleted, match="these steps were cancelled: b"):
         task.result(0)
 
 
@@ -109,7 +109,7 @@ def test_a_paused_task_starts_nothing_until_it_is_resumed(engine: Engine) -> Non
     done.result(PATIENCE)
     assert world.ran == ["a"]
     assert other.ran == ["a", "b", "c"]
-    with pytest.raises(RequestRefused, match="the task is paused already"):
+    with pytest.raises(RequestDenied, match="the task is paused already"):
         task.pause(**WORD)
 
     task.resume(**WORD)
@@ -153,7 +153,7 @@ def test_a_blocked_task_waits_for_an_operator_who_gives_it_up(
         task.wait(0)
     task.fail(**WORD)
 
-    with pytest.raises(TaskFailed, match="ended as error: a: failed 2 of 2 times"):
+    with pytest.raises(TaskNotCompleted, match="ended as error: a: failed 2 of 2 times"):
         task.result(0)
 
 
@@ -228,7 +228,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(
     task.result(PATIENCE)
     before = kinds(task.history())
 
-    with pytest.raises(RequestRefused, match=message) as refused:
+    with pytest.raises(RequestDenied, match=message) as refused:
         ask(task)
 
     assert refused.value.task_id == task.id
@@ -258,7 +258,7 @@ def test_a_task_past_its_deadline_is_in_error_and_says_so(lab: Lab) -> None:
 
     lab.move_clock("6 minutes")
 
-    with pytest.raises(TaskFailed, match="ended as error: it had not ended by its deadline"):
+    with pytest.raises(TaskNotCompleted, match="ended as error: it had not ended by its deadline"):
         task.result(PATIENCE)
     assert task.step("a").status.state is StepState.CANCELLED
 

@@ -55,7 +55,7 @@ def test_what_is_queued_already_is_taken_back_and_waits(lab: Lab, shards: int) -
     lab.open(flow, other, roles=["worker"])
     assert beside.wait(PATIENCE) is TaskState.COMPLETE
     for task in tasks:
-        assert kinds(task.history(), "only") == ["StepEnqueued", "StepWithdrawn"]
+        assert kinds(task.history(), "only") == ["StepEnqueued", "StepDequeued"]
     engine.resume_template(KEY, reason="fixed", actor="ann")
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
     assert list(engine.verify()) == []

@@ -124,7 +124,7 @@ def test_a_transition_says_who_and_why(engine: Engine, reader: Reader) -> None:
         ("step.reset", "b", "ada", "mended"),
         ("task.reopened", None, "ada", "mended"),
     ]
-    failed = next(row for row in rows if row["type"] == "step.failed")
+    failed = next(row for row in rows if row["type"] == "step.attempt_failed")
     assert (failed["message"], failed["attempt"]) == ("b is broken", 1)
     started = next(row for row in rows if row["type"] == "step.started")
     assert started["worker_id"] is not None

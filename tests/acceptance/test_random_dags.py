@@ -63,7 +63,7 @@ def check(task: TaskHandle, workflow: Workflow[dict[str, Any]]) -> None:
     assert_legal_order(history, workflow.template)
     assert {step: result["sum"] for step, result in results.items()} == expected_sums(workflow)
     for step in workflow.template.steps:
-        failed = ["StepFailed", "StepEnqueued", "StepStarted"]
+        failed = ["StepAttemptFailed", "StepEnqueued", "StepStarted"]
         again = failed if step.handler.initialization["fails_once"] else []
         expected = ["StepEnqueued", "StepStarted", *again, "StepCompleted"]
         assert kinds(history, step.name) == expected

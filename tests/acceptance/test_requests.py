@@ -20,7 +20,7 @@ from flowledger.engine import events as asked
 from flowledger.engine.client.requests import Asking
 from flowledger.engine.errors import (
     InvalidRequest,
-    RequestRefused,
+    RequestDenied,
     RequestUnanswered,
     TaskNotCreated,
 )
@@ -200,7 +200,7 @@ async def test_the_same_verbs_are_there_on_an_event_loop(lab: Lab) -> None:
         assert await task.paused()
         await task.resume(**WORD)
         await task.step("b").skip(**WORD)
-        with pytest.raises(RequestRefused, match="the task is in_progress"):
+        with pytest.raises(RequestDenied, match="the task is in_progress"):
             await task.fail(**WORD)
         world.go["a"].set()
         assert await task.result(PATIENCE) == {"a": "a 1", "c": "c 1"}

@@ -7,8 +7,13 @@ from threading import Event
 
 import pytest
 
-from flowledger.engine import Engine, StepState, TaskFailed, TaskHandle, TaskState
-from flowledger.engine.events.step import StepErrored, StepFailed, StepRetryScheduled, StepStarted
+from flowledger.engine import Engine, StepState, TaskHandle, TaskNotCompleted, TaskState
+from flowledger.engine.events.step import (
+    StepAttemptFailed,
+    StepFailed,
+    StepRetryScheduled,
+    StepStarted,
+)
 from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, Lab, kinds, of_kind
 
@@ -16,7 +21,7 @@ AT_ONCE = Retry(max_attempts=3, backoff="none")
 GROWING = Retry(
     max_attempts=4, backoff="exponential", base_seconds=60, cap_seconds=200, jitter="none"
 )
-ATTEMPT = ["StepStarted", "StepFailed"]
+ATTEMPT = ["StepStarted", "StepAttemptFailed"]
 
 retried = Workflow("retries", "retried", version="1")
 
@@ -102,18 +107,18 @@ def test_attempts_are_counted_in_the_history(engine: Engine) -> None:
     assert [event.attempt for event in of_kind(task.history(), StepStarted)] == [1, 2, 3]
     assert [
         (event.attempt, event.error.message, event.error.category)
-        for event in of_kind(task.history(), StepFailed)
+        for event in of_kind(task.history(), StepAttemptFailed)
     ] == [(1, "attempt 1", "network"), (2, "attempt 2", "network")]
 
 
 def test_a_step_whose_attempts_are_used_up_is_in_error(engine: Engine) -> None:
     task = engine.submit(retried, {"failures": 3})
 
-    with pytest.raises(TaskFailed, match="failed 3 of 3 times: ConnectionError: attempt 3"):
+    with pytest.raises(TaskNotCompleted, match="failed 3 of 3 times: ConnectionError: attempt 3"):
         task.result(PATIENCE)
 
-    assert kinds(task.history(), "soon") == [*["StepEnqueued", *ATTEMPT] * 3, "StepErrored"]
-    assert of_kind(task.history(), StepErrored)[0].reason == "exhausted"
+    assert kinds(task.history(), "soon") == [*["StepEnqueued", *ATTEMPT] * 3, "StepFailed"]
+    assert of_kind(task.history(), StepFailed)[0].reason == "exhausted"
     assert task.state is TaskState.ERROR
     assert task.steps()["soon"].state is StepState.ERROR
 
@@ -128,7 +133,7 @@ def test_a_step_waits_for_its_backoff_by_the_engines_clock(engine: Engine, share
         shared_lab.move_clock("4 minutes")
 
     assert task.result(PATIENCE) == {"much_later": 4}
-    failed = of_kind(task.history(), StepFailed)
+    failed = of_kind(task.history(), StepAttemptFailed)
     scheduled = of_kind(task.history(), StepRetryScheduled)
     decided = [event.due_at - event.occurred_at for event in scheduled]
     assert decided == [timedelta(seconds=60), timedelta(seconds=120), timedelta(seconds=200)]
@@ -154,10 +159,10 @@ def test_a_retry_does_not_come_before_its_time(engine: Engine, shared_lab: Lab) 
 def test_a_step_that_may_never_run_is_in_error_without_an_attempt(engine: Engine) -> None:
     task = engine.submit(never, {})
 
-    with pytest.raises(TaskFailed, match="the policy allows no attempt"):
+    with pytest.raises(TaskNotCompleted, match="the policy allows no attempt"):
         task.result(PATIENCE)
 
-    assert kinds(task.history(), "forbidden") == ["StepErrored"]
+    assert kinds(task.history(), "forbidden") == ["StepFailed"]
 
 
 def test_the_other_branches_finish_before_the_task_fails(engine: Engine) -> None:

@@ -8,8 +8,8 @@ from threading import Event
 
 import pytest
 
-from flowledger.engine import Engine, TaskFailed, TaskHandle, TaskState
-from flowledger.engine.events.step import StepErrored, StepTimedOut
+from flowledger.engine import Engine, TaskHandle, TaskNotCompleted, TaskState
+from flowledger.engine.events.step import StepFailed, StepTimedOut
 from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, Lab, kinds, of_kind
 
@@ -112,10 +112,10 @@ def test_a_step_that_times_out_too_often_is_in_error(engine: Engine, shared_lab:
     shared_lab.until(lambda: shared_lab.value(timer, task.id))
     shared_lab.move_clock("61 seconds")
 
-    with pytest.raises(TaskFailed, match="failed 2 of 2 times: ran longer than 60 s"):
+    with pytest.raises(TaskNotCompleted, match="failed 2 of 2 times: ran longer than 60 s"):
         task.result(PATIENCE)
 
-    assert of_kind(task.history(), StepErrored)[0].reason == "exhausted"
+    assert of_kind(task.history(), StepFailed)[0].reason == "exhausted"
     for attempt in (1, 2):
         released["exhausted", attempt].set()
 
@@ -138,7 +138,7 @@ def test_a_coroutine_that_takes_too_long_is_cancelled(engine: Engine) -> None:
     assert cancelled.wait(PATIENCE)
     assert task.wait(PATIENCE) is TaskState.ERROR
     assert kinds(task.history(), "patient") == [
-        "StepEnqueued", "StepStarted", "StepTimedOut", "StepErrored",
+        "StepEnqueued", "StepStarted", "StepTimedOut", "StepFailed",
     ]  # fmt: skip
 
 
@@ -154,10 +154,10 @@ def test_a_step_that_nobody_starts_in_time_is_in_error_and_not_run_later(lab: La
 
     lab.move_clock("2 seconds")
 
-    with pytest.raises(TaskFailed, match="no worker started it within 60 s"):
+    with pytest.raises(TaskNotCompleted, match="no worker started it within 60 s"):
         task.result(PATIENCE)
-    assert kinds(task.history(), "late") == ["StepEnqueued", "StepErrored"]
+    assert kinds(task.history(), "late") == ["StepEnqueued", "StepFailed"]
     lab.open(unstarted, roles=["worker"])
     assert in_time.result(PATIENCE) == {"late": "started"}
-    assert kinds(task.history(), "late") == ["StepEnqueued", "StepErrored"]
+    assert kinds(task.history(), "late") == ["StepEnqueued", "StepFailed"]
     assert lab.value("select count(*) from flowledger.timer") == 0

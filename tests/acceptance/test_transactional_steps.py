@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from psycopg import Cursor, sql
 
-from flowledger.engine import Engine, TaskFailed, TaskState
-from flowledger.engine.events.step import StepFailed
+from flowledger.engine import Engine, TaskNotCompleted, TaskState
+from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, Lab, kinds, of_kind
 
@@ -166,7 +166,7 @@ def test_an_attempt_that_fails_leaves_no_row(
 
     assert task.wait(PATIENCE) is TaskState.ERROR
     assert written(2) == ["attempt 2"]
-    said = {event.step: event.error.message for event in of_kind(task.history(), StepFailed)}
+    said = {event.step: event.error.message for event in of_kind(task.history(), StepAttemptFailed)}
     assert said["fails_once"] == "after it has written"
     assert "returns_no_json" in said["returns_no_json"]
 
@@ -178,10 +178,12 @@ def test_a_handler_may_not_end_its_transaction(
     """Where it does so behind our back, its rows are there, and the step fails for good."""
     task = engine.submit(ending, {"how": how})
 
-    with pytest.raises(TaskFailed, match="the handler of step 'ends_it' ended the transaction"):
+    with pytest.raises(
+        TaskNotCompleted, match="the handler of step 'ends_it' ended the transaction"
+    ):
         task.result(PATIENCE)
 
-    (failed,) = of_kind(task.history(), StepFailed)
+    (failed,) = of_kind(task.history(), StepAttemptFailed)
     assert (failed.error.error_class, failed.error.retryable) == ("TransactionEnded", False)
     assert (how in written(0)) is (how == "commits_behind_a_statement")
 
@@ -252,5 +254,5 @@ def test_a_deferred_constraint_that_does_not_hold_is_the_steps_error(
     )
     task = engine.submit(deferring, {"order": 9})
 
-    with pytest.raises(TaskFailed, match="unique constraint"):
+    with pytest.raises(TaskNotCompleted, match="unique constraint"):
         task.result(PATIENCE)

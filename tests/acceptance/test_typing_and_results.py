@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel
 
-from flowledger.engine import Engine, StepState, TaskFailed, TaskState
+from flowledger.engine import Engine, StepState, TaskNotCompleted, TaskState
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.events.step import StepErrored, StepFailed
+from flowledger.engine.events.step import StepAttemptFailed, StepFailed
 from flowledger.handlers import From, Retry, StepContext, Workflow
 from support.engines import PATIENCE, Lab, kinds, of_kind
 
@@ -160,24 +160,24 @@ def test_a_result_that_cannot_be_stored_is_the_steps_error(
 ) -> None:
     task = engine.submit(results, {"case": case})
 
-    with pytest.raises(TaskFailed) as caught:
+    with pytest.raises(TaskNotCompleted) as caught:
         task.result(PATIENCE)
 
     assert place in caught.value.errors["returned"]
     assert "'returned'" in caught.value.errors["returned"]
     assert kinds(task.history(), "returned") == [
-        "StepEnqueued", "StepStarted", "StepFailed", "StepErrored",
+        "StepEnqueued", "StepStarted", "StepAttemptFailed", "StepFailed",
     ]  # fmt: skip
-    assert of_kind(task.history(), StepErrored)[0].reason == "permanent"
+    assert of_kind(task.history(), StepFailed)[0].reason == "permanent"
 
 
 def test_a_result_of_another_type_than_annotated_is_the_steps_error(engine: Engine) -> None:
     task = engine.submit(wrong_type, {})
 
-    with pytest.raises(TaskFailed, match=r"step 'counted': result\[1\]: .*integer"):
+    with pytest.raises(TaskNotCompleted, match=r"step 'counted': result\[1\]: .*integer"):
         task.result(PATIENCE)
 
-    error = of_kind(task.history(), StepFailed)[0].error
+    error = of_kind(task.history(), StepAttemptFailed)[0].error
     assert (error.error_class, error.category, error.retryable) == (
         "InvalidResult", "validation", False,
     )  # fmt: skip
@@ -186,7 +186,7 @@ def test_a_result_of_another_type_than_annotated_is_the_steps_error(engine: Engi
 def test_a_failed_task_carries_the_message_of_each_failed_step(engine: Engine) -> None:
     task = engine.submit(failing, {})
 
-    with pytest.raises(TaskFailed, match="the printer is on fire") as caught:
+    with pytest.raises(TaskNotCompleted, match="the printer is on fire") as caught:
         task.result(PATIENCE)
 
     assert caught.value.state is TaskState.ERROR
@@ -199,7 +199,10 @@ def test_a_failed_task_carries_the_message_of_each_failed_step(engine: Engine) -
         "silent": StepState.ERROR,
         "never": StepState.PENDING,
     }
-    assert "test_typing_and_results.py" in of_kind(task.history(), StepFailed)[0].error.traceback
+    assert (
+        "test_typing_and_results.py"
+        in of_kind(task.history(), StepAttemptFailed)[0].error.traceback
+    )
 
 
 def test_a_handler_knows_the_step_that_it_runs(engine: Engine) -> None:

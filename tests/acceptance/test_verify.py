@@ -81,7 +81,7 @@ EVENTS = {
         ["version 3 of step 'first': payload is not (the event at version 3 of"],
     ),
     "a completion that became a failure": (
-        changed("first", 3, ',"result":1', "", topic="step.handed_back"),
+        changed("first", 3, ',"result":1', "", topic="step.released"),
         ["step 'first': state is complete in the row, and waiting_for_retry by the log"],
     ),
     "an event that is missing": (

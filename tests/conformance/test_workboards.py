@@ -6,10 +6,10 @@ from conformance.stores import LEASE, Stores, claimed, completed, kinds
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.events.step import (
+    StepAttemptFailed,
     StepCheckpointed,
     StepCompleted,
     StepEnqueued,
-    StepFailed,
     StepLeaseExpired,
     StepStarted,
 )
@@ -143,7 +143,7 @@ def test_what_builds_on_a_start_that_is_not_stored_is_refused(store: Stores) -> 
 
 def test_a_start_whose_stream_has_moved_is_refused_and_leaves_the_queue(store: Stores) -> None:
     (task,) = store.queued()
-    store.commit(events=[store.event(StepFailed, task, 2, error=error())])
+    store.commit(events=[store.event(StepAttemptFailed, task, 2, error=error())])
 
     found = store.exchange(limit=1)
 

@@ -46,5 +46,5 @@ def test_inventory_and_payment_run_at_once(command: Command) -> None:
         return int(found[kinds.index(kind)])
 
     started = [place("StepStarted", step) for step in ("inventory", "payment")]
-    ended = [place("StepCompleted", "inventory"), place("StepFailed", "payment")]
+    ended = [place("StepCompleted", "inventory"), place("StepAttemptFailed", "payment")]
     assert max(started) < min(ended)

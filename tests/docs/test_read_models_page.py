@@ -39,5 +39,5 @@ def test_every_reason_is_named() -> None:
 
     assert {reason.strip("`") for reason, *_ in rows("reason")} == {
         *told,
-        *analytics.HELD_BY.values(),
+        *analytics.WAITED_FOR.values(),
     }

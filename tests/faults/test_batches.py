@@ -11,7 +11,7 @@ import pytest
 from eventsourcing.compressor import ZlibCompressor
 
 from flowledger.engine import Engine
-from flowledger.engine.events.step import StepCompleted, StepHandedBack
+from flowledger.engine.events.step import StepCompleted, StepReleased
 from flowledger.engine.ports.worker import Claim
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.log.event_mapper import LedgerMapper
@@ -62,7 +62,7 @@ def test_one_refused_step_does_not_reject_the_ninety_nine_beside_it(
     claims = worker.exchange(limit=100).claims
     assert len(claims) == 100
     taken = claims[50]
-    someone_else = worker.fact(StepHandedBack, taken)
+    someone_else = worker.fact(StepReleased, taken)
     LedgerRecorder(LedgerDatastore(worker.pool)).insert_events(
         [worker.mapper.to_stored_event(someone_else)]
     )

@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.events.step import StepErrored
+from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, Lab, completions, kinds, of_kind
 
@@ -97,7 +97,7 @@ def test_the_steps_on_its_loop_are_handed_back_and_run_again(
     for task in tasks:
         assert task.wait(PATIENCE) is TaskState.COMPLETE
         assert kinds(task.history(), "waits") == [
-            "StepEnqueued", "StepStarted", "StepHandedBack",
+            "StepEnqueued", "StepStarted", "StepReleased",
             "StepEnqueued", "StepStarted", "StepCompleted",
         ]  # fmt: skip
     assert kinds(blocker.history(), "blocks") == ["StepEnqueued", "StepStarted"]
@@ -128,7 +128,7 @@ def test_one_that_never_ends_is_timed_out_and_wears_its_worker_out(
 
     for task in blockers:
         assert task.wait(PATIENCE) is TaskState.ERROR
-        (errored,) = of_kind(task.history(), StepErrored)
+        (errored,) = of_kind(task.history(), StepFailed)
         assert errored.message == "failed 1 of 1 times: ran longer than 1.5 s"
     assert [task.wait(PATIENCE) for task in tasks] == [TaskState.COMPLETE] * NEIGHBOURS
     condition = "select condition from flowledger.worker"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.events.step import StepFailed
+from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.handlers import Retry, Workflow
 from support.engines import PATIENCE, Lab, kinds, of_kind
 
@@ -199,8 +199,8 @@ def test_each_harm_is_a_failed_attempt_and_the_neighbours_go_on(engine: Engine, 
     harmful = engine.submit(harming, {"how": how})
 
     assert harmful.wait(PATIENCE) is TaskState.ERROR
-    assert kinds(harmful.history(), "harms").count("StepFailed") == 2
-    assert "StepHandedBack" not in kinds(harmful.history(), "harms")
+    assert kinds(harmful.history(), "harms").count("StepAttemptFailed") == 2
+    assert "StepReleased" not in kinds(harmful.history(), "harms")
     for number, task in enumerate(tasks):
         released[f"{how} {number}"].set()
         assert task.wait(PATIENCE) is TaskState.COMPLETE
@@ -209,11 +209,11 @@ def test_each_harm_is_a_failed_attempt_and_the_neighbours_go_on(engine: Engine, 
 
 def test_the_failure_says_what_was_done_and_to_whom(engine: Engine) -> None:
     tasks = neighbours(engine, "told")
-    said: dict[str, StepFailed] = {}
+    said: dict[str, StepAttemptFailed] = {}
     for how in ("stops_the_loop", "cancels_the_tasks_of_others", "exits_in_a_callback"):
         task = engine.submit(harming, {"how": how})
         assert task.wait(PATIENCE) is TaskState.ERROR
-        said[how] = of_kind(task.history(), StepFailed)[0]
+        said[how] = of_kind(task.history(), StepAttemptFailed)[0]
     for number, task in enumerate(tasks):
         released[f"told {number}"].set()
         assert task.wait(PATIENCE) is TaskState.COMPLETE
@@ -244,5 +244,5 @@ def test_a_loop_that_cannot_run_on_is_left_and_its_steps_run_on_another(lab: Lab
     for number, task in enumerate(tasks):
         released[f"selector {number}"].set()
         assert task.wait(PATIENCE) is TaskState.COMPLETE
-        assert kinds(task.history(), "waits").count("StepHandedBack") == 1
+        assert kinds(task.history(), "waits").count("StepReleased") == 1
     gc.collect()  # what waited on the dead loop is destroyed here, and in no other test

@@ -13,7 +13,7 @@ from psycopg import Cursor, IsolationLevel
 from psycopg.rows import dict_row
 
 from flowledger.engine import Engine, TaskState
-from flowledger.engine.events.step import StepErrored, StepFailed, StepRetryScheduled
+from flowledger.engine.events.step import StepAttemptFailed, StepFailed, StepRetryScheduled
 from flowledger.handlers import Retry, Workflow
 from support.engines import PATIENCE, Lab, kinds, of_kind
 
@@ -159,8 +159,8 @@ def test_each_harm_is_a_failed_attempt_and_stores_nothing(
 
     assert task.wait(PATIENCE) is TaskState.ERROR
     found = kinds(task.history(), "harms")
-    assert "StepHandedBack" not in found
-    assert found.count("StepStarted") == found.count("StepFailed") <= 2
+    assert "StepReleased" not in found
+    assert found.count("StepStarted") == found.count("StepAttemptFailed") <= 2
     assert written(shared_lab, how) == (how == "commits_beneath")
     assert engine.submit(beside, {"after": how}).result(PATIENCE) == {"works": how}
 
@@ -186,8 +186,8 @@ def test_a_closed_connection_is_tried_again_as_the_policy_says(
 
     assert task.wait(PATIENCE) is TaskState.ERROR
     assert kinds(task.history(), "closes_with_pauses").count("StepStarted") == 3
-    failed = of_kind(task.history(), StepFailed)[-1]
+    failed = of_kind(task.history(), StepAttemptFailed)[-1]
     assert failed.error.error_class == "DatabaseUnavailable"
     assert "the connection of its transaction was closed" in failed.error.message
-    (errored,) = of_kind(task.history(), StepErrored)
+    (errored,) = of_kind(task.history(), StepFailed)
     assert errored.reason == "exhausted"

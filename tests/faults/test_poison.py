@@ -22,7 +22,7 @@ from click.testing import CliRunner
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.cli.task import history, status
-from flowledger.engine.events.step import StepErrored, StepFailed
+from flowledger.engine.events.step import StepAttemptFailed, StepFailed
 from support.engines import PATIENCE, SHORT_LEASES, Lab, completions, kinds, of_kind
 
 NEIGHBOURS = 12
@@ -245,7 +245,7 @@ def test_whatever_a_handler_does_to_its_process_it_ends_in_a_clear_error(
 
     for how, task in tasks.items():
         assert task.wait(LONG) is TaskState.ERROR, how
-        (failed,) = of_kind(task.history(), StepFailed)
+        (failed,) = of_kind(task.history(), StepAttemptFailed)
         error = f"{failed.error.error_class}: {failed.error.message}"
         assert TOLD[how] in error
         stands, happened = said(lab, task, "poison")
@@ -285,7 +285,7 @@ def test_a_handler_that_kills_its_process_is_found_out_and_nobody_beside_it_is_s
     assert culprit.wait(LONG) is TaskState.ERROR
     for task in neighbours:
         assert task.result(LONG) == {"works": "worked"}
-    (errored,) = of_kind(culprit.history(), StepErrored)
+    (errored,) = of_kind(culprit.history(), StepFailed)
     assert (errored.reason, errored.message) == (
         "lost_leases", "2 workers went silent while they ran it",
     )  # fmt: skip
@@ -308,7 +308,7 @@ def test_a_worker_that_abandoned_handlers_wear_out_starts_itself_anew(
         blocked = client.submit_many(poison.stuck, [{}] * 2)
         for task in blocked:
             assert task.wait(LONG) is TaskState.ERROR
-            (errored,) = of_kind(task.history(), StepErrored)
+            (errored,) = of_kind(task.history(), StepFailed)
             assert errored.message == "failed 1 of 1 times: ran longer than 0.5 s"
             stands, happened = said(lab, task, "blocks")
             assert "given up (exhausted): failed 1 of 1 times: ran longer than 0.5 s" in stands

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flowledger.engine import TaskState
-from flowledger.engine.events.step import StepFailed
+from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.handlers import Retry, Workflow
 from support.background_load import HURRIED
 from support.engines import PATIENCE, Lab, completions, of_kind
@@ -25,7 +25,7 @@ end $$;
 create trigger refuse before insert on flowledger.event
     for each row execute function public.refuse();
 """
-OF_ONE_TASK = "new.task_id = '{}' and new.topic in ('step.completed', 'step.failed')"
+OF_ONE_TASK = "new.task_id = '{}' and new.topic in ('step.completed', 'step.attempt_failed')"
 
 flow = Workflow("refused", "flow", version="1")
 
@@ -49,7 +49,7 @@ def test_what_the_database_never_takes_becomes_a_failure_that_says_so(lab: Lab, 
         assert task.result(PATIENCE) == {"only": "well"}
     for task in (first, last):
         assert task.wait(PATIENCE) is TaskState.ERROR
-        (failed,) = of_kind(task.history(), StepFailed)
+        (failed,) = of_kind(task.history(), StepAttemptFailed)
         assert "not in this log (SQLSTATE 23514)" in failed.error.message
         assert (failed.error.category, failed.error.retryable) == ("permanent", False)
     assert engine.submit(flow, {"how": "works"}).result(PATIENCE) == {"only": "well"}
@@ -125,7 +125,7 @@ def test_what_cannot_be_written_as_an_event_fails_its_step_alone(lab: Lab) -> No
         assert task.result(PATIENCE) == {"only": "well"}
     for task in (first, last):
         assert task.wait(PATIENCE) is TaskState.ERROR
-        (failed,) = of_kind(task.history(), StepFailed)
+        (failed,) = of_kind(task.history(), StepAttemptFailed)
         assert not failed.error.retryable
     assert engine.submit(flow, {"how": "works"}).result(PATIENCE) == {"only": "well"}
     assert engine.health["worker"].well

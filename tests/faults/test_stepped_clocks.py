@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine.events.step import StepFailed, StepRetryScheduled, StepStarted
+from flowledger.engine.events.step import StepAttemptFailed, StepRetryScheduled, StepStarted
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.store.connection import clock as clock_module
 from flowledger.engine.store.connection.clock import DatabaseClock
@@ -52,7 +52,7 @@ def test_retries_and_timeouts_are_due_when_they_would_have_been(lab: Lab, by: ti
         (claim,) = stage.worker.exchange(limit=1).claims
         stage.settle()
         timer = lab.value("select due_at from flowledger.timer where kind = 'timeout'")
-        stage.worker.exchange([stage.worker.fact(StepFailed, claim, error=error())])
+        stage.worker.exchange([stage.worker.fact(StepAttemptFailed, claim, error=error())])
         stage.settle()
         of_coordinator.by = of_worker.by = timedelta()
         stage.settle()

@@ -116,7 +116,7 @@ def test_a_step_that_outlasts_the_grace_is_handed_back_in_time(stopping: Stoppin
     ends_within(process, GRACE + FAREWELL)
     assert process.returncode == 0
     # The coordinator of this process may still have queued it for the next worker.
-    assert stopping.history(task)[:3] == ["StepEnqueued", "StepStarted", "StepHandedBack"]
+    assert stopping.history(task)[:3] == ["StepEnqueued", "StepStarted", "StepReleased"]
     assert stopping.history(task)[3:] in ([], ["StepEnqueued"])
     assert stopping.lab.value("select count(*) from flowledger.worker") == 0
 

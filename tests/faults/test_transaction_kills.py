@@ -162,8 +162,8 @@ def test_a_connection_cut_before_the_commit_is_a_failed_attempt(
     assert lab.rows(COUNTS) == ONCE_EACH
     assert set(completions(lab).values()) == {1}
     named = [name for task in tasks for name in kinds(task.history(), "writes_again")]
-    assert named.count("StepFailed") >= TASKS / 2
-    assert "StepHandedBack" not in named
+    assert named.count("StepAttemptFailed") >= TASKS / 2
+    assert "StepReleased" not in named
 
 
 def test_a_commit_whose_answer_is_lost_is_found_in_the_log(

@@ -11,13 +11,20 @@ import pytest
 
 from flowledger.engine import Engine, TaskState
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.events.step import StepCheckpointed, StepCompleted, StepError, StepFailed
+from flowledger.engine.events.step import (
+    StepAttemptFailed,
+    StepCheckpointed,
+    StepCompleted,
+    StepError,
+)
 from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, Lab
 from support.manual_worker import Hand
 
 NEIGHBOURS = 6
-FAILED = "select data from flowledger_v1.events where type = 'step.failed' order by position"
+FAILED = (
+    "select data from flowledger_v1.events where type = 'step.attempt_failed' order by position"
+)
 
 flow = Workflow("unreadable", "flow", version="1")
 again = Workflow("unreadable", "again", version="1")
@@ -120,7 +127,7 @@ def test_a_checkpoint_that_cannot_be_read_fails_the_step_that_would_go_on_from_i
     (claim,) = hand.exchange(limit=1).claims
     hand.board.checkpoint(hand.identity, hand.fact(StepCheckpointed, claim, state=1))
     error = StepError(error_class="OSError", message="no", category="transient", retryable=True)
-    failed = hand.fact(StepFailed, claim, error=error)
+    failed = hand.fact(StepAttemptFailed, claim, error=error)
     hand.exchange([failed.model_copy(update={"originator_version": claim.version + 2})])
     queued(lab, 1)
     message = spoil(lab, claim.step_id, "step.checkpointed")

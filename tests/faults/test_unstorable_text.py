@@ -10,7 +10,7 @@ import pytest
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.errors import EngineError
-from flowledger.engine.events.step import StepFailed
+from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, Lab, of_kind
 
@@ -132,7 +132,7 @@ def test_what_a_handler_says_of_itself_is_refused_there(engine: Engine, what: st
         said = engine.submit(saying, {"what": what, "text": units})
 
         assert said.wait(PATIENCE) is TaskState.ERROR
-        (failed,) = of_kind(said.history(), StepFailed)
+        (failed,) = of_kind(said.history(), StepAttemptFailed)
         assert failed.error.error_class == "InvalidResult"
         assert what.split(maxsplit=1)[0] in failed.error.message
 

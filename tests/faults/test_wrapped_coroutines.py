@@ -12,7 +12,7 @@ from psycopg import Cursor
 
 from flowledger.engine import Engine, TaskState
 from flowledger.engine.errors import InvalidTemplate
-from flowledger.engine.events.step import StepFailed
+from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.handlers import Retry, Workflow
 from support.engines import PATIENCE, Lab, of_kind
 
@@ -102,7 +102,7 @@ def test_what_it_raises_is_the_steps_failure(engine: Engine) -> None:
     task = engine.submit(failing, {})
 
     assert task.wait(PATIENCE) is TaskState.ERROR
-    said = {event.step: event.error.message for event in of_kind(task.history(), StepFailed)}
+    said = {event.step: event.error.message for event in of_kind(task.history(), StepAttemptFailed)}
     assert said["fails"] == "when it is awaited"
     assert "a transactional step is a plain function" in said["in_a_transaction"]
     assert "a generator has no result; return one value" in said["generates"]

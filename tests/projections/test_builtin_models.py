@@ -13,14 +13,14 @@ import pytest
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.client.requests import Asking
-from flowledger.engine.errors import RequestRefused as Refused
+from flowledger.engine.errors import RequestDenied
 from flowledger.engine.events.base import Recorded, StepEvent
 from flowledger.engine.events.notes import TaskAnnotated
 from flowledger.engine.events.requests import RequestGranted, RequestRefused, TaskRequest
 from flowledger.engine.events.step import (
+    StepAttemptFailed,
     StepCompleted,
     StepEnqueued,
-    StepErrored,
     StepFailed,
     StepStarted,
 )
@@ -79,7 +79,7 @@ def _fails(engine: Engine, lab: Lab) -> None:
 
 
 def failures(task: TaskHandle) -> int:
-    return len(of_kind(task.history(), StepFailed))
+    return len(of_kind(task.history(), StepAttemptFailed))
 
 
 def _is_operated(engine: Engine, lab: Lab) -> None:
@@ -87,7 +87,7 @@ def _is_operated(engine: Engine, lab: Lab) -> None:
     assert world.started["a"].wait(PATIENCE)
     cancelled.cancel(**WORD)
     world.go["a"].set()
-    with pytest.raises(Refused):
+    with pytest.raises(RequestDenied):
         cancelled.pause(**WORD)
     world, blocked = begin(engine, blocking, fails="a")
     lab.until(lambda: blocked.state is TaskState.BLOCKED)
@@ -189,8 +189,8 @@ COUNTED = {
         "enqueued": StepEnqueued,
         "started": StepStarted,
         "completed": StepCompleted,
-        "failed": StepFailed,
-        "errored": StepErrored,
+        "failed": StepAttemptFailed,
+        "errored": StepFailed,
     },
 }
 

@@ -63,7 +63,7 @@ def seconds(engine: Engine, lab: Lab, reason: str) -> list[tuple[int, float]]:
 
 
 def held(task: TaskHandle) -> list[str | None]:
-    return [event.held_by for event in of_kind(task.history(), StepEnqueued)]
+    return [event.waited_for for event in of_kind(task.history(), StepEnqueued)]
 
 
 def test_a_step_that_waits_for_a_slot(engine: Engine, lab: Lab) -> None:

@@ -18,7 +18,7 @@ from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
 from flowledger.projections.host.log_reader import EACH_STEP, Log
 from support.sql_calls import Connection, Row, append, new_id
 
-OTHERS = ("task.created", "task.started", "task.completed", "step.failed")
+OTHERS = ("task.created", "task.started", "task.completed", "step.attempt_failed")
 TOPICS = (*sorted(EACH_STEP), *OTHERS)
 EVENTS = 80
 WANTED = st.one_of(
@@ -103,10 +103,12 @@ def test_those_that_are_far_behind_and_want_every_step_read_an_event_once(
 def test_who_wants_little_does_not_read_what_it_does_not_want(
     recorder: LedgerRecorder, connection: Connection
 ) -> None:
-    positions = fill(connection, ["step.started"] * 30 + ["step.failed"] + ["step.started"] * 30)
+    positions = fill(
+        connection, ["step.started"] * 30 + ["step.attempt_failed"] + ["step.started"] * 30
+    )
     log = Log(recorder, LedgerMapper(), kept=10)
 
-    entries, reached = log.after(0, 5, {"step.failed"}, positions[-1])
+    entries, reached = log.after(0, 5, {"step.attempt_failed"}, positions[-1])
 
     assert ([entry.position for entry in entries], reached) == ([positions[30]], positions[-1])
 

@@ -27,7 +27,12 @@ from flowledger.engine.events.requests import (
     TaskPauseRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.events.step import StepCompleted, StepEnqueued, StepFailed, StepStarted
+from flowledger.engine.events.step import (
+    StepAttemptFailed,
+    StepCompleted,
+    StepEnqueued,
+    StepStarted,
+)
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 from support.builders import NOON, WORKER, error, step, template
 from support.builders import created as created_event
@@ -241,7 +246,7 @@ def advance(shard: Shard, run: Run, number: int, *, succeeds: bool) -> None:
     elif succeeds:
         shard.report(run, number, StepCompleted)
     else:
-        shard.report(run, number, StepFailed, error=error())
+        shard.report(run, number, StepAttemptFailed, error=error())
 
 
 def finish(shard: Shard) -> None:

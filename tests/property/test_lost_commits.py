@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
-from flowledger.engine.events.step import StepCompleted, StepError, StepFailed, StepHandedBack
+from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError, StepReleased
 from flowledger.engine.ports.worker import Claim
 from flowledger.handlers import Retry, Workflow
 from support.engines import Lab, completions, shared_lab
@@ -72,8 +72,8 @@ class Hands:
     def _fact(self, claim: Claim, outcome: str) -> Any:
         worker = self._stage.worker
         if outcome == "fail":
-            return worker.fact(StepFailed, claim, error=NO)
-        return worker.fact(StepHandedBack if outcome == "hand back" else StepCompleted, claim)
+            return worker.fact(StepAttemptFailed, claim, error=NO)
+        return worker.fact(StepReleased if outcome == "hand back" else StepCompleted, claim)
 
 
 def interference(stage: Stage, hands: Hands, fates: list[str]) -> tuple[Callable[..., None], ...]:

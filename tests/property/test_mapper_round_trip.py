@@ -19,7 +19,7 @@ from flowledger.engine.events.circuit import CircuitOpened
 from flowledger.engine.events.notes import TaskNote
 from flowledger.engine.events.registry import EVENTS
 from flowledger.engine.events.requests import TaskRequest
-from flowledger.engine.events.step import Category, HoldKind, StepError, StepErrored
+from flowledger.engine.events.step import Category, StepError, StepFailed, WaitReason
 from flowledger.engine.events.task import TaskTimedOut
 from flowledger.engine.store.log.event_mapper import (
     ENCODED,
@@ -96,8 +96,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "request": st.uuids(),
     "system": TEXT,
     "failures": st.integers(0, 2**31 - 1),
-    "held_by": st.none() | st.sampled_from(get_args(HoldKind)),
-    "held_since": st.none() | TIMES,
+    "waited_for": st.none() | st.sampled_from(get_args(WaitReason)),
+    "waited_since": st.none() | TIMES,
     "tags": st.lists(TEXT, max_size=3).map(tuple),
     "kind": TEXT,
     "value": JSON,
@@ -105,9 +105,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 
 OWN: dict[type[Event], dict[str, st.SearchStrategy[Any]]] = {
-    StepErrored: {
-        "reason": st.sampled_from(get_args(StepErrored.model_fields["reason"].annotation))
-    },
+    StepFailed: {"reason": st.sampled_from(get_args(StepFailed.model_fields["reason"].annotation))},
     TaskTimedOut: {"deadline_at": TIMES},
     CircuitOpened: {"until": TIMES},
 }

@@ -36,7 +36,7 @@ from flowledger.engine.events.step import (
     StepCompleted,
     StepCompletedManually,
     StepEnqueued,
-    StepErrored,
+    StepFailed,
     StepReset,
     StepResolvedManually,
     StepSkipped,
@@ -54,7 +54,7 @@ from support.builders import Story, step, template
 from support.strategies import DEADLINES, TIMES, Curious, interleaved, slots, templates
 
 CONTINUES = (StepCompleted, StepCompletedManually, StepResolvedManually)
-STEP_ENDED = (*CONTINUES, StepErrored, StepCancelled, StepSkipped)
+STEP_ENDED = (*CONTINUES, StepFailed, StepCancelled, StepSkipped)
 ENDS = (TaskCompleted, TaskFailed, TaskCancelled, TaskTimedOut, TaskResolvedManually)
 
 
@@ -185,7 +185,7 @@ class TaskMachine(RuleBasedStateMachine):
     def no_step_runs_before_its_parents_let_it(self) -> None:
         satisfied: set[str] = set()
         for event in self.log:
-            if isinstance(event, (StepEnqueued, StepStarted, StepErrored)):
+            if isinstance(event, (StepEnqueued, StepStarted, StepFailed)):
                 assert set(self.planned(event.step).dependencies) <= satisfied
             if isinstance(event, CONTINUES) or self.is_dispensable(event):
                 satisfied.add(event.step)  # type: ignore[attr-defined]
@@ -309,7 +309,7 @@ class TaskMachine(RuleBasedStateMachine):
         assert not self.run.active
         self.no_step_fails_more_often_than_its_policy_allows()
         self.a_task_ends_as_its_steps_did()
-        last = {event.step: event for event in self.log if isinstance(event, StepErrored)}
+        last = {event.step: event for event in self.log if isinstance(event, StepFailed)}
         for name in self.steps_in(StepState.ERROR):
             self.was_given_up_for_a_reason(last[name])
 
@@ -319,7 +319,7 @@ class TaskMachine(RuleBasedStateMachine):
         if self.run.task.state is TaskState.BLOCKED:
             self.story.asked(self.settled_by)
 
-    def was_given_up_for_a_reason(self, event: StepErrored) -> None:
+    def was_given_up_for_a_reason(self, event: StepFailed) -> None:
         known, planned = self.run.step(event.step), self.planned(event.step)
         allowed = planned.retry.max_attempts
         returned = max(0, known.returned - self.story.rules.hand_backs)

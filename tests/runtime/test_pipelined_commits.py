@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
-from flowledger.engine.events.step import StepCompleted, StepError, StepFailed
+from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError
 from flowledger.engine.ports.coordinator import Commit
 from flowledger.engine.ports.worker import Claim
 from flowledger.handlers import Retry, Workflow
@@ -248,7 +248,7 @@ def test_a_row_that_lingers_in_the_queue_costs_one_conflict(
 ) -> None:
     stage = stages(flow, pipeline_events=hurry)
     (claim,) = claimed(stage)
-    stage.worker.exchange([stage.worker.fact(StepFailed, claim, error=NO)])
+    stage.worker.exchange([stage.worker.fact(StepAttemptFailed, claim, error=NO)])
     stage.lab.rows(
         "insert into flowledger.queue (step_id, task_id, template_id, stream_version, sort_key,"
         " attempt, resets, step) values (%s, %s, %s, 1, 0, 1, 0, 'only')",
@@ -269,7 +269,7 @@ def test_a_row_that_lingers_in_the_queue_costs_one_conflict(
 
 def test_only_after_a_conflict_are_rows_dropped_before_they_are_queued(stage: Stage) -> None:
     (claim,) = claimed(stage)
-    stage.worker.exchange([stage.worker.fact(StepFailed, claim, error=NO)])
+    stage.worker.exchange([stage.worker.fact(StepAttemptFailed, claim, error=NO)])
     stage.settle()
 
     assert any(one.queued for one in stage.ledger.stored)

@@ -52,7 +52,7 @@ def test_what_runs_is_finished_within_the_grace(lab: Lab) -> None:
     client = lab.open(flow)
 
     assert client.task(task.id).result(PATIENCE) == {"slow": 1, "after_slow": 1}
-    assert "StepHandedBack" not in kinds(client.task(task.id).history())
+    assert "StepReleased" not in kinds(client.task(task.id).history())
 
 
 def test_what_outlasts_the_grace_is_handed_back_and_run_by_the_next_worker(lab: Lab) -> None:
@@ -70,7 +70,7 @@ def test_what_outlasts_the_grace_is_handed_back_and_run_by_the_next_worker(lab: 
     assert found.result(PATIENCE) == {"slow": 2, "after_slow": 2}
     released["handed back", 1].set()
     assert kinds(found.history(), "slow") == [
-        "StepEnqueued", "StepStarted", "StepHandedBack",
+        "StepEnqueued", "StepStarted", "StepReleased",
         "StepEnqueued", "StepStarted", "StepCompleted",
     ]  # fmt: skip
     assert_legal_order(found.history(), flow.template)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from simulation.agenda import Crash
 from simulation.process import Process
 
-from flowledger.engine.errors import DatabaseUnavailable, InvalidResult, StepCancelled, StepLost
+from flowledger.engine.errors import DatabaseUnavailable, InvalidResult, StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.runtime.worker.execution import Job
 from flowledger.engine.runtime.worker.outcomes import Outcomes
@@ -65,7 +65,7 @@ class AgendaCrew:
         tell = self._world.random.choice((job.attempt.checkpoint, job.attempt.heartbeat))
         try:
             tell({"at": job.claim.attempt})
-        except (StepLost, StepCancelled, DatabaseUnavailable) as error:
+        except (StepLost, StepStopRequested, DatabaseUnavailable) as error:
             self._end(job, self._failed(job, error))
         except Crash:
             self._process.die()
@@ -76,7 +76,7 @@ class AgendaCrew:
         random = self._world.random
         chance = random.random()
         if job.attempt.cancelled and chance < 0.5:
-            self._end(job, self._failed(job, StepCancelled(job.claim.step)))
+            self._end(job, self._failed(job, StepStopRequested(job.claim.step)))
         elif chance < 0.7:
             self._end(job, self._outcomes.completed(job, job.handler(job.call)))  # type: ignore[arg-type]
         else:

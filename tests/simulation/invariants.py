@@ -27,7 +27,7 @@ COMPLETED = (happened.StepCompleted, happened.StepCompletedManually)
 SETTLED = (*COMPLETED, happened.StepResolvedManually)
 STEP_ENDED = (
     *SETTLED,
-    happened.StepErrored,
+    happened.StepFailed,
     happened.StepCancelled,
     happened.StepSkipped,
 )

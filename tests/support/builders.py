@@ -18,11 +18,11 @@ from flowledger.engine.domain.templates.template import StepTemplate, Template
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.requests import RequestRefused, StepRequest, TaskRequest
 from flowledger.engine.events.step import (
+    StepAttemptFailed,
     StepCheckpointed,
     StepCompleted,
     StepError,
-    StepFailed,
-    StepHandedBack,
+    StepReleased,
     StepStarted,
 )
 from flowledger.engine.events.task import TaskCreated
@@ -146,11 +146,11 @@ class Story:
 
     def fail(self, name: str, *, retryable: bool = True) -> None:
         """The handler raises."""
-        self._report(StepFailed, name, error=error(retryable=retryable))
+        self._report(StepAttemptFailed, name, error=error(retryable=retryable))
 
     def hand_back(self, name: str) -> None:
         """The worker stops."""
-        self._report(StepHandedBack, name)
+        self._report(StepReleased, name)
 
     def note(self, name: str, state: Any = None) -> None:
         """The handler records how far it is."""

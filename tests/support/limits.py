@@ -11,16 +11,16 @@ from flowledger.engine import Engine
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.events.base import Event, Recorded, StepEvent
 from flowledger.engine.events.step import (
+    StepAttemptFailed,
     StepCancelled,
     StepCompleted,
+    StepDequeued,
     StepEnqueued,
-    StepErrored,
     StepFailed,
-    StepHandedBack,
     StepLeaseExpired,
+    StepReleased,
     StepSkipped,
     StepTimedOut,
-    StepWithdrawn,
 )
 from support.builders import NOON
 from support.engines import Lab
@@ -29,13 +29,13 @@ from support.sql_calls import new_id, rows_of
 LEAVES = (
     StepCancelled,
     StepCompleted,
-    StepErrored,
     StepFailed,
-    StepHandedBack,
+    StepAttemptFailed,
+    StepReleased,
     StepLeaseExpired,
     StepSkipped,
     StepTimedOut,
-    StepWithdrawn,
+    StepDequeued,
 )
 """After these a step is not queued any more and does not run."""
 

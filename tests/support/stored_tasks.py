@@ -89,7 +89,7 @@ def failed_at(
 ) -> None:
     """An event in the log: an attempt of the step failed at that time."""
     payload = {"step": name, "occurred_at": at, "error": {"message": "a zero: \0"}}
-    row = Event(step_id(task, name), version, "step.failed", orjson.dumps(payload), task)
+    row = Event(step_id(task, name), version, "step.attempt_failed", orjson.dumps(payload), task)
     append(connection, row)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.ids import request_id, step_id
 from flowledger.engine.domain.verify.replay import Difference
-from flowledger.engine.events.step import StepCompleted, StepError, StepFailed
+from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError
 from flowledger.handlers import Retry, Workflow
 from support.engines import Lab
 from support.manual_coordinator import Stage
@@ -56,7 +56,7 @@ def bring_halfway(lab: Lab) -> Mapping[str, Any]:
         stage.worker.exchange([stage.worker.fact(StepCompleted, each, result=1) for each in claims])
         stage.settle()
         taken = {claim.step: claim for claim in stage.worker.exchange(limit=2).claims}
-        stage.worker.exchange([stage.worker.fact(StepFailed, taken["fails"], error=AWAY)])
+        stage.worker.exchange([stage.worker.fact(StepAttemptFailed, taken["fails"], error=AWAY)])
         cancel = {"reason": "not needed", "actor": "ann", "key": "k", "wait": 0}
         stage.client.task(two).step("last").cancel(**cancel)
         stage.settle()

@@ -83,7 +83,7 @@ def test_the_first_after_the_time_is_a_probe_and_the_others_wait_for_what_become
 
     assert story.let_go() == []
     story.now += timedelta(seconds=60)
-    assert story.let_go() == ["StepEnqueued a", "TaskContinued"]
+    assert story.let_go() == ["StepEnqueued a", "TaskWaitEnded"]
 
     story.begin("a")
     story.complete("a")

@@ -11,12 +11,12 @@ from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.errors import IllegalTransition
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import (
+    StepAttemptFailed,
     StepCompleted,
     StepEnqueued,
-    StepErrored,
     StepFailed,
-    StepHandedBack,
     StepLeaseExpired,
+    StepReleased,
     StepRetryScheduled,
     StepStarted,
     StepTimedOut,
@@ -34,10 +34,10 @@ def stream(*kinds: tuple[type[StepEvent], dict[str, Any]]) -> list[StepEvent]:
 
 ENQUEUED = (StepEnqueued, {"attempt": 1})
 BEGUN = (StepStarted, {"attempt": 1, "worker": WORKER})
-FAILED = (StepFailed, {"error": error()})
+FAILED = (StepAttemptFailed, {"error": error()})
 TIMED_OUT = (StepTimedOut, {"timeout_seconds": 1.0})
 LOST = (StepLeaseExpired, {"worker": WORKER})
-BACK = (StepHandedBack, {})
+BACK = (StepReleased, {})
 AGAIN = (StepEnqueued, {"attempt": 2})
 BEGUN_AGAIN = (StepStarted, {"attempt": 2, "worker": WORKER})
 
@@ -79,12 +79,12 @@ BEGUN_AGAIN = (StepStarted, {"attempt": 2, "worker": WORKER})
             id="the second attempt runs",
         ),
         pytest.param(
-            [ENQUEUED, BEGUN, FAILED, (StepErrored, {"reason": "permanent", "message": "no"})],
+            [ENQUEUED, BEGUN, FAILED, (StepFailed, {"reason": "permanent", "message": "no"})],
             Step(StepState.ERROR, 4, 1, failures=1),
             id="given up",
         ),
         pytest.param(
-            [(StepErrored, {"reason": "never", "message": "no"})],
+            [(StepFailed, {"reason": "never", "message": "no"})],
             Step(StepState.ERROR, 1),
             id="never to run",
         ),

@@ -22,7 +22,7 @@ from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.step import (
     StepCompleted,
-    StepErrored,
+    StepFailed,
     StepRetryScheduled,
     StepStarted,
 )
@@ -102,7 +102,7 @@ WORDS = {
         "coordinator",
     ),
     "an end": (
-        event(StepErrored, 5, step="a", reason="exhausted", message="failed 3 of 3 times"),
+        event(StepFailed, 5, step="a", reason="exhausted", message="failed 3 of 3 times"),
         "given up (exhausted): failed 3 of 3 times",
         "coordinator",
     ),

@@ -11,7 +11,7 @@ from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.machine.decide import Rules, decide, lease_expired, rung
 from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.templates.policies import Retry
-from flowledger.engine.events.step import StepErrored, StepLeaseExpired, StepRetryScheduled
+from flowledger.engine.events.step import StepFailed, StepLeaseExpired, StepRetryScheduled
 from flowledger.engine.events.task import TaskFailed, TaskWaiting
 from support.builders import AT_ONCE, NEVER, NOON, TASK, Story, diamond, names, step, template
 
@@ -85,7 +85,7 @@ def test_a_failure_is_tried_again_when_its_delay_is_over() -> None:
     assert isinstance(waiting, TaskWaiting)
     assert waiting.until == scheduled.due_at
     assert names(story.ring("a", after=9.999)) == []
-    assert names(story.ring("a", after=0.001)) == ["StepEnqueued a", "TaskContinued"]
+    assert names(story.ring("a", after=0.001)) == ["StepEnqueued a", "TaskWaitEnded"]
     assert names(story.ring("a", after=60)) == []
 
 
@@ -121,7 +121,7 @@ def test_the_last_attempt_of_the_policy_ends_the_step_and_the_task() -> None:
 
     errored, failed = story.decided()
 
-    assert isinstance(errored, StepErrored)
+    assert isinstance(errored, StepFailed)
     assert errored.reason == "exhausted"
     assert errored.message == "failed 2 of 2 times: ValueError: no"
     assert isinstance(failed, TaskFailed)
@@ -134,7 +134,7 @@ def test_a_permanent_failure_is_not_tried_again() -> None:
 
     errored, failed = story.decided()
 
-    assert isinstance(errored, StepErrored)
+    assert isinstance(errored, StepFailed)
     assert (errored.reason, errored.message) == ("permanent", "ValueError: no")
     assert names([failed]) == ["TaskFailed"]
 
@@ -146,7 +146,7 @@ def test_a_policy_without_attempts_never_runs_the_step() -> None:
 
     errored, failed = story.decided()
 
-    assert isinstance(errored, StepErrored)
+    assert isinstance(errored, StepFailed)
     assert (errored.step, errored.reason, errored.attempt) == ("b", "never", 0)
     assert names([failed]) == ["TaskFailed"]
 
@@ -154,13 +154,13 @@ def test_a_policy_without_attempts_never_runs_the_step() -> None:
 def test_a_root_that_never_runs_fails_the_task_at_once() -> None:
     story = Story(template(step("a", retry=NEVER)))
 
-    assert names(story.decided()) == ["TaskStarted", "StepErrored a", "TaskFailed"]
+    assert names(story.decided()) == ["TaskStarted", "StepFailed a", "TaskFailed"]
 
 
 def test_other_branches_finish_before_the_task_fails() -> None:
     story = running(step("a"), step("b"), step("c", "b"), step("d", "a", "c"))
     story.fail("a", retryable=False)
-    assert names(story.decided()) == ["StepErrored a"]
+    assert names(story.decided()) == ["StepFailed a"]
     story.complete("b")
     assert names(story.decided()) == ["StepEnqueued c"]
     story.begin("c")
@@ -174,7 +174,7 @@ def test_two_ends_at_once_have_one_finaliser() -> None:
     story.complete("a")
     story.fail("b", retryable=False)
 
-    assert names(story.decided()) == ["StepErrored b", "TaskFailed"]
+    assert names(story.decided()) == ["StepFailed b", "TaskFailed"]
     assert story.decided() == ()
 
 
@@ -190,7 +190,7 @@ def test_timeouts_count_against_the_policy() -> None:
 
     _, errored, _ = story.ring("a", after=5)
 
-    assert isinstance(errored, StepErrored)
+    assert isinstance(errored, StepFailed)
     assert errored.message == "failed 1 of 1 times: ran longer than 5 s"
 
 
@@ -222,7 +222,7 @@ def test_a_step_outlives_as_many_workers_as_the_rules_say() -> None:
 
     _, errored, failed = story.lose("a")
 
-    assert isinstance(errored, StepErrored)
+    assert isinstance(errored, StepFailed)
     assert (errored.reason, errored.message) == (
         "lost_leases",
         "3 workers went silent while they ran it",
@@ -281,7 +281,7 @@ def test_a_step_that_comes_back_every_time_is_given_up_by_its_policy() -> None:
     story.hand_back("a")
     errored, failed = story.decided()
 
-    assert isinstance(errored, StepErrored)
+    assert isinstance(errored, StepFailed)
     assert errored.reason == "exhausted"
     assert errored.message.startswith("failed 3 of 3 times: handed back 13 times in a row")
     assert names([failed]) == ["TaskFailed"]

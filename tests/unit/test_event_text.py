@@ -57,7 +57,7 @@ VALUES: dict[str, Any] = {
 def sample(kind: type[Event]) -> Event:
     """An event with a value in each field."""
     values = {name: VALUES[name] for name in kind.model_fields if name in VALUES}
-    if kind is happened.StepErrored:
+    if kind is happened.StepFailed:
         values["reason"] = "start_timeout"
     return kind.model_validate(values)
 
@@ -100,7 +100,7 @@ SENTENCES = {
     ),
     "cancelled": (happened.TaskCancelled, "cancelled: ticket 7"),
     "done elsewhere": (happened.StepCompletedManually, 'completed by hand with {"x": 1}: ticket 7'),
-    "not started": (happened.StepErrored, "given up (start timeout): no such step"),
+    "not started": (happened.StepFailed, "given up (start timeout): no such step"),
     "a checkpoint": (happened.StepCheckpointed, "got as far as [1]"),
     "refused": (asked.RequestRefused, "request refused: no such step"),
 }

@@ -56,7 +56,7 @@ def sentences(told: Explanation) -> list[str]:
     return [reason.sentence for reason in told]
 
 
-def held_by(limits: LimitStanding, held: HeldStanding = HELD, **more: Any) -> Explanation:
+def waited_for(limits: LimitStanding, held: HeldStanding = HELD, **more: Any) -> Explanation:
     return explain_step(scene(ready(), held={"a": held}, limits=limits, queue={}, **more), "a")
 
 
@@ -68,7 +68,7 @@ def test_everything_that_a_step_needs_and_that_is_not_there_is_a_reason() -> Non
         circuits=(Kept(circuit, 1),),
     )
 
-    told = held_by(limits, after=5)
+    told = waited_for(limits, after=5)
 
     assert [(one.kind, one.about, one.earliest) for one in told] == [
         (K.CIRCUIT_OPEN, "bank", NOON + timedelta(seconds=60)),
@@ -86,7 +86,7 @@ def test_holders_are_named_and_the_event_of_the_first_is_the_cause() -> None:
     limits = LimitStanding(in_use={"tight": 2}, holders={"tight": (holder,)})
     elsewhere = {holder.step_id: (17, chain().log[-1])}
 
-    (reason,) = held_by(limits, elsewhere=elsewhere)
+    (reason,) = waited_for(limits, elsewhere=elsewhere)
 
     assert reason.sentence.endswith(f"taken, by x of task {UUID(int=9)} and 1 more")
     assert reason.cause is not None
@@ -97,7 +97,7 @@ def test_holders_are_named_and_the_event_of_the_first_is_the_cause() -> None:
 def test_a_circuit_on_trial_is_not_said_to_be_open() -> None:
     probed = Circuit("bank", CircuitState.HALF_OPEN, probes=frozenset({UUID(int=1)}))
 
-    (reason,) = held_by(LimitStanding(circuits=(Kept(probed, 1),)))
+    (reason,) = waited_for(LimitStanding(circuits=(Kept(probed, 1),)))
 
     assert reason.sentence.endswith("the circuit of bank is half open, and tried by others")
     assert reason.earliest is None
@@ -115,7 +115,7 @@ def test_a_circuit_on_trial_is_not_said_to_be_open() -> None:
 def test_where_there_is_room_it_is_somebodys_turn(before: int, kind: K, said: str) -> None:
     held = HeldStanding("a", "slot", "narrow", NOON, None, NEEDS, before)
 
-    (reason,) = held_by(LimitStanding(), held)
+    (reason,) = waited_for(LimitStanding(), held)
 
     assert reason.kind is kind
     assert reason.sentence.endswith(said)

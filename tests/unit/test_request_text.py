@@ -56,7 +56,7 @@ def test_two_requests_are_answered_in_their_order() -> None:
 
     assert names(found.decided()) == [
         "TaskPaused",
-        "StepWithdrawn a",
+        "StepDequeued a",
         "RequestGranted",
         "TaskResumed",
         "RequestGranted",
@@ -136,7 +136,7 @@ def test_a_paused_task_queues_nothing_and_forgets_nothing() -> None:
     found = begun("other")
     assert names(found.asked(TaskPauseRequested)) == [
         "TaskPaused",
-        "StepWithdrawn a",
+        "StepDequeued a",
         "RequestGranted",
     ]
     found.complete("other")

@@ -16,7 +16,7 @@ from flowledger.engine.events.requests import (
     TaskResolveRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.events.step import StepErrored
+from flowledger.engine.events.step import StepFailed
 from flowledger.engine.events.task import TaskBlocked, TaskTimedOut, TaskWaiting
 from support.builders import NOON, Story, names, step, template
 from support.operator_stories import begun
@@ -137,7 +137,7 @@ def test_a_blocked_task_that_nobody_settles_ends_at_its_deadline() -> None:
     story.decided()
     story.begin("a")
     story.fail("a", retryable=False)
-    assert names(story.decided()) == ["StepErrored a", "TaskBlocked"]
+    assert names(story.decided()) == ["StepFailed a", "TaskBlocked"]
 
     assert names(story.ring_task(after=3_600)) == ["TaskTimedOut"]
 
@@ -147,7 +147,7 @@ def test_a_task_that_cannot_go_on_is_blocked_where_its_template_says_so() -> Non
     story.decided()
     story.begin("a")
     story.fail("a", retryable=False)
-    assert names(story.decided()) == ["StepErrored a"]
+    assert names(story.decided()) == ["StepFailed a"]
 
     *_, blocked = story.through("b", "c").log
 
@@ -164,7 +164,7 @@ def test_a_step_that_nobody_starts_in_time_is_given_up() -> None:
 
     errored, failed = story.ring("a", after=0.001)
 
-    assert isinstance(errored, StepErrored)
+    assert isinstance(errored, StepFailed)
     assert (errored.reason, errored.message) == (
         "start_timeout",
         "no worker started it within 5 s",
@@ -230,7 +230,7 @@ def test_a_step_that_is_not_admitted_is_held_and_the_task_waits() -> None:
     assert story.decided() == ()
 
     gate.hold = None
-    assert names(story.admit("a")) == ["StepEnqueued a", "TaskContinued"]
+    assert names(story.admit("a")) == ["StepEnqueued a", "TaskWaitEnded"]
     assert not story.run.held
 
 
@@ -245,7 +245,7 @@ def test_a_step_that_is_held_until_a_time_is_asked_about_again_then() -> None:
 
     gate.hold = None
 
-    assert names(story.admit("a")) == ["StepEnqueued a", "TaskContinued"]
+    assert names(story.admit("a")) == ["StepEnqueued a", "TaskWaitEnded"]
 
 
 def test_a_hold_is_no_event_and_is_asked_about_again_after_a_reload() -> None:

@@ -22,9 +22,9 @@ from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.registry import EVENTS
 from flowledger.engine.events.requests import ANSWERS, REQUESTS
 from flowledger.engine.events.step import (
+    StepAttemptFailed,
     StepCancelled,
     StepCompletedManually,
-    StepErrored,
     StepFailed,
     StepLeaseExpired,
     StepReset,
@@ -53,10 +53,10 @@ TASK_EVENTS = [
 FIELDS: dict[type[TaskEvent], dict[str, Any]] = {
     StepStarted: {"worker": WORKER},
     StepLeaseExpired: {"worker": WORKER},
-    StepFailed: {"error": error()},
+    StepAttemptFailed: {"error": error()},
     StepTimedOut: {"timeout_seconds": 1.0},
     StepRetryScheduled: {"due_at": "2026-01-01T13:00:00Z"},
-    StepErrored: {"reason": "permanent", "message": "no"},
+    StepFailed: {"reason": "permanent", "message": "no"},
     TaskCreated: {"version": "1", "definition_hash": "v1:x", "template_id": TASK},
     TaskFailed: {"failed_steps": ("a",)},
     TaskBlocked: {"failed_steps": ("a",)},

@@ -9,7 +9,7 @@ from flowledger.engine.domain.limits.demand import Demand
 from flowledger.engine.domain.limits.wait_queue import Waiter, let_go
 from flowledger.engine.domain.machine.task_run import Hold
 from flowledger.engine.events.step import StepEnqueued
-from flowledger.engine.events.task import TaskContinued
+from flowledger.engine.events.task import TaskWaitEnded
 from flowledger.engine.store.log.event_mapper import LedgerMapper
 from support.builders import NOON, TASK, event
 
@@ -21,13 +21,13 @@ WAITER = Waiter(
 
 def test_only_the_step_that_waited_is_told() -> None:
     mine, other = event(StepEnqueued, step="a"), event(StepEnqueued, step="b")
-    continued = event(TaskContinued)
+    continued = event(TaskWaitEnded)
 
     told, *others = let_go([mine, other, continued], WAITER)
 
     assert isinstance(told, StepEnqueued)
-    assert (told.held_by, told.held_since) == ("rate", SINCE)
-    assert told.model_copy(update={"held_by": None, "held_since": None}) == mine
+    assert (told.waited_for, told.waited_since) == ("rate", SINCE)
+    assert told.model_copy(update={"waited_for": None, "waited_since": None}) == mine
     assert others == [other, continued]
 
 

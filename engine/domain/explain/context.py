@@ -28,10 +28,10 @@ from flowledger.engine.events.template import TemplatePaused
 from flowledger.engine.text import duration, moment, on_one_line
 
 FAILURES = (
-    happened.StepFailed,
+    happened.StepAttemptFailed,
     happened.StepTimedOut,
     happened.StepLeaseExpired,
-    happened.StepHandedBack,
+    happened.StepReleased,
 )
 ASK_FOR_NOTHING = (happened.StepStarted, happened.StepCheckpointed)
 ASK_FOR_DECISIONS = tuple(fact for fact in FACTS if fact not in ASK_FOR_NOTHING)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.limits.circuit_breaker import Kept
 from flowledger.engine.domain.limits.demand import Demand
-from flowledger.engine.events.step import HoldKind
+from flowledger.engine.events.step import WaitReason
 
 COUNTED = 1_000
 """How far is counted what comes before a step; more is said to be `1000 or more`.
@@ -89,7 +89,7 @@ class HeldStanding:
     """A step that is ready and was not admitted: what held it, all it needs, who is before it."""
 
     step: str
-    kind: HoldKind
+    kind: WaitReason
     key: str
     since: datetime
     until: datetime | None

@@ -295,7 +295,7 @@ def _ended(scene: Scene, number: int) -> Iterable[Reason]:
 def _end_of(scene: Scene, number: int, last: happened.TaskEvent) -> str:
     if isinstance(last, happened.StepCompleted):
         return f"done, at attempt {last.attempt}"
-    if isinstance(last, happened.StepErrored):
+    if isinstance(last, happened.StepFailed):
         return f"given up ({last.reason.replace('_', ' ')}): {on_one_line(last.message)}"
     said = scene.what(last)
     if scene.run.steps[number].state is StepState.SKIPPED and not scene.satisfies(number):
@@ -304,7 +304,7 @@ def _end_of(scene: Scene, number: int, last: happened.TaskEvent) -> str:
 
 
 def _error_details(last: happened.TaskEvent) -> Details:
-    if isinstance(last, happened.StepErrored):
+    if isinstance(last, happened.StepFailed):
         return {"reason": last.reason, "message": last.message}
     return {}
 

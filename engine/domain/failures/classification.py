@@ -156,7 +156,7 @@ TYPES: Mapping[str, Classification] = MappingProxyType(
             *_named(
                 "transient",
                 "flowledger.engine.errors.DatabaseUnavailable",
-                "flowledger.engine.errors.StepCancelled",
+                "flowledger.engine.errors.StepStopRequested",
                 "flowledger.engine.errors.StepLost",
                 "builtins.MemoryError",
                 "builtins.OSError",

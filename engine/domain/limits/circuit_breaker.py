@@ -26,7 +26,7 @@ from flowledger.engine.events.circuit import (
     CircuitHalfOpened,
     CircuitOpened,
 )
-from flowledger.engine.events.step import StepCompleted, StepFailed, StepTimedOut
+from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepTimedOut
 
 C = TypeVar("C", bound=CircuitEvent)
 NO_PROBES: frozenset[UUID] = frozenset()
@@ -113,7 +113,7 @@ def verdict(event: StepEvent, rules: CircuitRules) -> bool | None:
         return True
     if isinstance(event, StepTimedOut):
         return False
-    if isinstance(event, StepFailed) and event.error.category in rules.categories:
+    if isinstance(event, StepAttemptFailed) and event.error.category in rules.categories:
         return False
     return None
 

@@ -20,13 +20,13 @@ from uuid import UUID
 from flowledger.engine.domain.limits.demand import Demand
 from flowledger.engine.domain.machine.task_run import Hold
 from flowledger.engine.events.base import TaskEvent
-from flowledger.engine.events.step import HoldKind, StepEnqueued
+from flowledger.engine.events.step import StepEnqueued, WaitReason
 
 
 class Place(NamedTuple):
     """What a line waits for."""
 
-    kind: HoldKind
+    kind: WaitReason
     key: str
 
 
@@ -53,7 +53,7 @@ class Line:
 
 def let_go(events: Iterable[TaskEvent], waiter: Waiter) -> tuple[TaskEvent, ...]:
     """The events that followed when a step that waited could go; its queueing says so."""
-    held = {"held_by": waiter.hold.kind, "held_since": waiter.since}
+    held = {"waited_for": waiter.hold.kind, "waited_since": waiter.since}
     return tuple(
         event.model_copy(update=held)
         if isinstance(event, StepEnqueued) and event.originator_id == waiter.step_id

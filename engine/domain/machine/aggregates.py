@@ -14,11 +14,11 @@ from flowledger.engine.domain.machine.transitions import (
 )
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.step import (
+    StepAttemptFailed,
     StepCancelSignalled,
     StepCheckpointed,
-    StepFailed,
-    StepHandedBack,
     StepLeaseExpired,
+    StepReleased,
     StepReset,
     StepStarted,
     StepTimedOut,
@@ -58,8 +58,8 @@ COUNTED = frozenset(
     {
         StepStarted,
         StepCheckpointed,
-        StepFailed,
-        StepHandedBack,
+        StepAttemptFailed,
+        StepReleased,
         StepTimedOut,
         StepLeaseExpired,
         StepCancelSignalled,
@@ -96,10 +96,10 @@ def _counted(step: Step, event: StepEvent) -> Step:
     match event:
         case StepStarted():
             return step._replace(attempt=event.attempt)
-        case StepFailed() | StepTimedOut():
+        case StepAttemptFailed() | StepTimedOut():
             return step._replace(failures=step.failures + 1, returned=0)
-        case StepHandedBack() | StepCheckpointed():
-            returned = step.returned + 1 if isinstance(event, StepHandedBack) else 0
+        case StepReleased() | StepCheckpointed():
+            returned = step.returned + 1 if isinstance(event, StepReleased) else 0
             return step._replace(returned=returned)
         case StepLeaseExpired():
             return step._replace(lost=step.lost + 1)

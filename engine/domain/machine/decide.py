@@ -21,24 +21,24 @@ from flowledger.engine.domain.machine.task_run import Hold, Run
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.step import (
+    StepAttemptFailed,
     StepCancelled,
+    StepDequeued,
     StepEnqueued,
-    StepErrored,
     StepFailed,
-    StepHandedBack,
     StepLeaseExpired,
+    StepReleased,
     StepRetryScheduled,
     StepTimedOut,
-    StepWithdrawn,
 )
 from flowledger.engine.events.task import (
     TaskBlocked,
     TaskCancelled,
     TaskCompleted,
-    TaskContinued,
     TaskFailed,
     TaskStarted,
     TaskTimedOut,
+    TaskWaitEnded,
     TaskWaiting,
 )
 
@@ -103,7 +103,7 @@ def go_on(this: Round, rules: Rules) -> None:
     if not (run.active or run.ready or run.held):
         end(this)
     elif run.busy and run.task.state is TaskState.WAITING:
-        this.task(TaskContinued)
+        this.task(TaskWaitEnded)
     elif run.task.state is TaskState.IN_PROGRESS and rests(run, rules):
         this.task(TaskWaiting, until=next_due(run))
 
@@ -130,7 +130,7 @@ def enqueue(this: Round, number: int, rules: Rules) -> None:
     """Let a step run, unless its policy says that it never does, or a limit that it must wait."""
     run = this.run
     if run.plan.steps[number].retry.max_attempts == 0:
-        this.step(StepErrored, number, reason="never", message="the policy allows no attempt")
+        this.step(StepFailed, number, reason="never", message="the policy allows no attempt")
         return
     if rules.admit is not None:
         hold = rules.admit(run, number, this.now)
@@ -146,12 +146,12 @@ def answer(this: Round, number: int, event: StepEvent, rules: Rules) -> None:
     """What follows when an attempt ended without a result."""
     if this.run.ended or this.run.steps[number].cancelling:
         this.step(StepCancelled, number)
-    elif isinstance(event, StepHandedBack):
+    elif isinstance(event, StepReleased):
         answer_hand_back(this, number, event, rules)
     elif isinstance(event, StepLeaseExpired):
         answer_lost_lease(this, number, rules)
     elif is_permanent(this, number, event):
-        this.step(StepErrored, number, reason="permanent", message=reason_of(event))
+        this.step(StepFailed, number, reason="permanent", message=reason_of(event))
     else:
         retry(this, number, event, rules)
 
@@ -164,7 +164,7 @@ def again(this: Round, number: int, rules: Rules) -> None:
         enqueue(this, number, rules)
 
 
-def answer_hand_back(this: Round, number: int, event: StepHandedBack, rules: Rules) -> None:
+def answer_hand_back(this: Round, number: int, event: StepReleased, rules: Rules) -> None:
     """Once is nobody's fault. What comes back every time slows down, and counts in the end."""
     returned = this.run.steps[number].returned
     if returned > rules.hand_backs:
@@ -191,7 +191,7 @@ def answer_lost_lease(this: Round, number: int, rules: Rules) -> None:
     lost = this.run.steps[number].lost
     if lost > rules.lost_leases:
         message = f"{lost} workers went silent while they ran it"
-        this.step(StepErrored, number, reason="lost_leases", message=message)
+        this.step(StepFailed, number, reason="lost_leases", message=message)
     else:
         again(this, number, rules)
 
@@ -199,7 +199,7 @@ def answer_lost_lease(this: Round, number: int, rules: Rules) -> None:
 def is_permanent(this: Round, number: int, event: StepEvent) -> bool:
     """Whether another attempt would be in vain, by the error or by the policy."""
     policy = this.run.plan.steps[number].retry
-    if isinstance(event, StepFailed):
+    if isinstance(event, StepAttemptFailed):
         return not policy.retries(event.error.category, retryable=event.error.retryable)
     return not policy.retries("timeout")
 
@@ -210,20 +210,20 @@ def retry(this: Round, number: int, event: StepEvent, rules: Rules) -> None:
     failures = step.failures + max(0, step.returned - rules.hand_backs)
     if failures >= policy.max_attempts:
         message = f"failed {failures} of {policy.max_attempts} times: {reason_of(event, step)}"
-        this.step(StepErrored, number, reason="exhausted", message=message)
+        this.step(StepFailed, number, reason="exhausted", message=message)
         return
-    asked = event.error.retry_after_seconds if isinstance(event, StepFailed) else None
+    asked = event.error.retry_after_seconds if isinstance(event, StepAttemptFailed) else None
     seconds = policy.delay(failures, chance(event.event_id), asked)
     after(this, number, rules, max(seconds, hand_back_pause(step.returned)))
 
 
 def reason_of(event: StepEvent, step: Step = NEW_STEP) -> str:
     """The last failure in one sentence; the step is as it was after it."""
-    if isinstance(event, StepFailed):
+    if isinstance(event, StepAttemptFailed):
         return f"{event.error.error_class}: {event.error.message}"
     if isinstance(event, StepTimedOut):
         return f"ran longer than {event.timeout_seconds:g} s"
-    if isinstance(event, StepHandedBack):
+    if isinstance(event, StepReleased):
         return f"handed back {step.returned} times in a row, at last since {event.reason}"
     return type(event).__name__
 
@@ -232,7 +232,7 @@ def end(this: Round) -> None:
     """The one finaliser: nothing runs, waits or can become ready."""
     run = this.run
     if run.task.state is TaskState.WAITING:
-        this.task(TaskContinued)
+        this.task(TaskWaitEnded)
     if run.errors:
         fail(this)
     elif run.cancelled:
@@ -268,7 +268,7 @@ def rung(run: Run, step: str, kind: str, now: datetime, rules: Rules) -> Decisio
     elif kind == "start_timeout":
         seconds = run.plan.steps[number].start_timeout_seconds
         message = f"no worker started it within {seconds:g} s"
-        this.step(StepErrored, number, reason="start_timeout", message=message)
+        this.step(StepFailed, number, reason="start_timeout", message=message)
     elif not run.task.paused:
         enqueue(this, number, rules)
     return concluded(this, rules)
@@ -289,7 +289,7 @@ def recalled(run: Run, number: int, now: datetime, rules: Rules) -> Decisions:
     if run.steps[number].state is not StepState.ENQUEUED:
         return ()
     this = Round(run, run.causes[number], now)
-    this.step(StepWithdrawn, number)
+    this.step(StepDequeued, number)
     return concluded(this, rules)
 
 

@@ -26,10 +26,10 @@ from flowledger.engine.events.step import (
     StepCancelled,
     StepCancelSignalled,
     StepCompletedManually,
+    StepDequeued,
     StepReset,
     StepResolvedManually,
     StepSkipped,
-    StepWithdrawn,
 )
 from flowledger.engine.events.task import (
     TaskCancelled,
@@ -121,7 +121,7 @@ def _pause(this: Round, request: asked.TaskRequest) -> Refusal:
     this.task(TaskPaused, reason=request.reason)
     for number in sorted(run.causes):
         if run.steps[number].state is StepState.ENQUEUED:
-            this.step(StepWithdrawn, number)
+            this.step(StepDequeued, number)
     return None
 
 

@@ -34,12 +34,12 @@ from flowledger.engine.domain.templates.plan import Plan
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.requests import RequestGranted, RequestRefused, TaskRequest
 from flowledger.engine.events.step import (
-    HoldKind,
     StepCancelSignalled,
     StepCheckpointed,
     StepEnqueued,
     StepRetryScheduled,
     StepStarted,
+    WaitReason,
 )
 from flowledger.engine.events.task import TaskCreated, TaskReopened, TaskStarted
 
@@ -80,7 +80,7 @@ class Hold(NamedTuple):
     Without `until` something else must happen first: a step must leave, someone must resume.
     """
 
-    kind: HoldKind
+    kind: WaitReason
     key: str
     until: datetime | None = None
 

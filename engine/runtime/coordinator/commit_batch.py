@@ -23,13 +23,13 @@ from flowledger.engine.events.step import (
     StepCancelled,
     StepCancelSignalled,
     StepCompletedManually,
+    StepDequeued,
     StepEnqueued,
-    StepErrored,
+    StepFailed,
     StepLeaseExpired,
     StepResolvedManually,
     StepSkipped,
     StepTimedOut,
-    StepWithdrawn,
 )
 from flowledger.engine.ports.coordinator import Commit, Row
 
@@ -43,8 +43,8 @@ TAKES_FROM_QUEUE = frozenset(
     {
         StepTimedOut,
         StepLeaseExpired,
-        StepWithdrawn,
-        StepErrored,
+        StepDequeued,
+        StepFailed,
         StepCancelled,
         StepSkipped,
         StepResolvedManually,

@@ -19,7 +19,7 @@ from flowledger.engine.domain.handler_protocol import StepCall, StepHandler
 from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.templates.plan import Plan
 from flowledger.engine.domain.texts import unstorable
-from flowledger.engine.errors import InvalidResult, StepCancelled, StepLost
+from flowledger.engine.errors import InvalidResult, StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted
 from flowledger.engine.ports.worker import Claim, Held
@@ -86,14 +86,15 @@ class Attempt:
         self.moved(held)
 
     def heartbeat(self, details: JsonValue) -> None:
-        """Leave details for the worker to note. Raises StepCancelled, StepLost, InvalidResult."""
+        """Leave details for the worker to note. Raises StepStopRequested, StepLost,
+        InvalidResult."""
         _, beat = self._taken("heartbeat", details)
         if self.lost:
             raise StepLost(self._claim.step)
         with self._lock:
             self._beat = beat
         if self.cancelled:
-            raise StepCancelled(self._claim.step)
+            raise StepStopRequested(self._claim.step)
 
     def _taken(self, what: str, value: JsonValue) -> tuple[JsonValue, bytes]:
         place = f"the {what} of step {self._claim.step!r}"

@@ -13,9 +13,9 @@ from typing import cast
 from pydantic import JsonValue
 
 from flowledger.engine.config.sections import Worker as WorkerSettings
-from flowledger.engine.errors import StepCancelled, StepLost
+from flowledger.engine.errors import StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.events.step import StepCompleted, StepHandedBack
+from flowledger.engine.events.step import StepCompleted, StepReleased
 from flowledger.engine.ports.worker import Transactions
 from flowledger.engine.runtime.threads import Threads
 from flowledger.engine.runtime.worker.event_loops import EventLoops
@@ -139,7 +139,7 @@ class HandlerCrew:
         return None
 
     def _handed_back(self, job: Job, reason: str) -> StepEvent:
-        return self._outcomes.facts.outcome(StepHandedBack, job, reason=reason)
+        return self._outcomes.facts.outcome(StepReleased, job, reason=reason)
 
     def _failed(self, job: Job, error: BaseException) -> StepEvent:
         """Where the step is another's by now, the log refuses the report."""
@@ -156,8 +156,8 @@ def _refuse_cancelled(job: Job) -> None:
         raise _stopped(job)
 
 
-def _stopped(job: Job) -> StepLost | StepCancelled:
-    return (StepLost if job.attempt.lost else StepCancelled)(job.claim.step)
+def _stopped(job: Job) -> StepLost | StepStopRequested:
+    return (StepLost if job.attempt.lost else StepStopRequested)(job.claim.step)
 
 
 def _named(job: Job) -> AbstractContextManager[None]:

@@ -15,7 +15,7 @@ from flowledger.engine.domain.handler_protocol import StepCall, StepHandler
 from flowledger.engine.domain.ids import idempotency_key, step_id
 from flowledger.engine.domain.templates.plan import Plan, ancestors
 from flowledger.engine.errors import LogCorrupt
-from flowledger.engine.events.step import StepCheckpointed, StepFailed
+from flowledger.engine.events.step import StepAttemptFailed, StepCheckpointed
 from flowledger.engine.ports.worker import Claim, Held, Workboard
 from flowledger.engine.runtime.worker.execution import Attempt, Job, Results
 from flowledger.engine.runtime.worker.outcomes import Facts, permanent
@@ -120,7 +120,7 @@ class Inputs:
 
     def _failed(self, claim: Claim, error: LogCorrupt) -> Job:
         job = self._job(claim, self._catalogue.handler(claim), {}, {}, None)
-        job.fact = self._facts.outcome(StepFailed, job, error=permanent(error))
+        job.fact = self._facts.outcome(StepAttemptFailed, job, error=permanent(error))
         self._log.emit(
             Signal.WORKER_STEP_FAILED,
             correlation_id=claim.correlation_id,

@@ -24,7 +24,7 @@ from uuid import UUID
 
 from flowledger.engine.errors import StatementRefused, UnstorableEvent
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.events.step import StepCompleted, StepFailed
+from flowledger.engine.events.step import StepAttemptFailed, StepCompleted
 from flowledger.engine.ports.worker import Exchange, Held, Workboard
 from flowledger.engine.runtime.worker.outcomes import Facts, permanent
 from flowledger.engine.telemetry.log import logger
@@ -140,7 +140,9 @@ class Reports:
         except StatementRefused as error:
             step = fact.originator_id
             self._refusals[step] += 1
-            if self._refusals[step] % SURE or not isinstance(fact, StepCompleted | StepFailed):
+            if self._refusals[step] % SURE or not isinstance(
+                fact, StepCompleted | StepAttemptFailed
+            ):
                 raise
             return self._sent_instead(fact, error, send)
 
@@ -148,7 +150,7 @@ class Reports:
         self, fact: StepEvent, error: StatementRefused | UnstorableEvent, send: Send
     ) -> tuple[StepEvent, Exchange]:
         place = self.waiting.index(fact)
-        instead = self._facts.instead(StepFailed, fact, error=permanent(error))
+        instead = self._facts.instead(StepAttemptFailed, fact, error=permanent(error))
         self.waiting[place] = instead  # where the answer is lost, this is what may be stored
         try:
             exchange = send([instead], 0)

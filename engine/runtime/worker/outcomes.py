@@ -21,7 +21,7 @@ from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.templates.plan import Plan
 from flowledger.engine.errors import EngineError, InvalidResult
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.events.step import StepCompleted, StepError, StepFailed
+from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError
 from flowledger.engine.ports.runtime import Clock
 from flowledger.engine.ports.worker import Claim
 from flowledger.engine.runtime.worker.execution import Job
@@ -96,7 +96,7 @@ class Outcomes:
             )
         return self.facts.outcome(StepCompleted, job, result=taken)
 
-    def failed(self, job: Job, error: BaseException) -> StepFailed:
+    def failed(self, job: Job, error: BaseException) -> StepAttemptFailed:
         """The handler raised, be it what cannot be described: a report is made all the same."""
         try:
             stored = self._described(job, error)
@@ -112,7 +112,7 @@ class Outcomes:
                 Signal.WORKER_STEP_FAILED, error=stored.message, error_class=stored.error_class
             )
             self._log.emit(Signal.WORKER_STEP_RAISED, traceback=stored.traceback)
-        return self.facts.outcome(StepFailed, job, error=stored)
+        return self.facts.outcome(StepAttemptFailed, job, error=stored)
 
     def _described(self, job: Job, error: BaseException) -> StepError:
         limit = self._settings.traceback_limit_bytes

@@ -46,7 +46,7 @@ from flowledger.engine.config.sections import Worker as WorkerSettings
 from flowledger.engine.domain.leases import WorkerLease
 from flowledger.engine.errors import StatementRefused, UnstorableEvent
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.events.step import StepCompleted, StepHandedBack, StepStarted
+from flowledger.engine.events.step import StepCompleted, StepReleased, StepStarted
 from flowledger.engine.ports.runtime import NO_FAULTS, Bell, Clock, FaultPoints
 from flowledger.engine.ports.worker import Claim, Exchange, Workboard
 from flowledger.engine.runtime.worker.execution import Job
@@ -177,7 +177,7 @@ class Worker:
         """Give back what still runs, say so in the log, and forget the worker."""
         self._collect()
         for job in self._running.values():
-            self._reports.add(self._facts.outcome(StepHandedBack, job, reason="it stops"))
+            self._reports.add(self._facts.outcome(StepReleased, job, reason="it stops"))
             job.attempt.give_up()
             self._crew.stop(job)
         for _ in range(REPORTS_AT_THE_END):

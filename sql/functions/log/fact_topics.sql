@@ -6,5 +6,5 @@ language sql
 immutable
 parallel safe
 as $$
-    select '{step.cancel_requested,step.checkpointed,step.complete_requested,step.completed,step.failed,step.handed_back,step.reset_requested,step.resolve_requested,step.skip_requested,step.started,task.cancel_requested,task.created,task.fail_requested,task.pause_requested,task.reset_requested,task.resolve_requested,task.resume_requested,template.paused,template.resumed}'::text[];
+    select '{step.attempt_failed,step.cancel_requested,step.checkpointed,step.complete_requested,step.completed,step.released,step.reset_requested,step.resolve_requested,step.skip_requested,step.started,task.cancel_requested,task.created,task.fail_requested,task.pause_requested,task.reset_requested,task.resolve_requested,task.resume_requested,template.paused,template.resumed}'::text[];
 $$;

@@ -21,7 +21,7 @@ begin
                     between flowledger.step_id_lower_bound(p_task)
                         and flowledger.step_id_upper_bound(p_task)
                 and l.task_id = p_task
-                and l.topic in ('step.failed', 'step.timed_out', 'step.lease_expired')
+                and l.topic in ('step.attempt_failed', 'step.timed_out', 'step.lease_expired')
                 offset 0
             ) as e
             where e.payload is not null

@@ -12,7 +12,7 @@ def test_the_last_one_of_each_step_counts(connection: Connection) -> None:
         Row(one, 1, "step.started", task=task),
         Row(one, 2, "step.checkpointed", b"a", task),
         Row(one, 3, "step.checkpointed", b"b", task),
-        Row(one, 4, "step.failed", task=task),
+        Row(one, 4, "step.attempt_failed", task=task),
         Row(two, 1, "step.checkpointed", b"c", task),
         Row(none, 1, "step.started", task=task),
     )

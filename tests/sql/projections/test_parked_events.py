@@ -10,7 +10,7 @@ def test_events_come_in_the_order_of_the_log_with_their_topics(connection: Conne
     make(connection)
     task = new_id()
     first, second = append(
-        connection, Row(new_id(), topic="step.started"), Row(new_id(), topic="step.failed")
+        connection, Row(new_id(), topic="step.started"), Row(new_id(), topic="step.attempt_failed")
     )
     park(connection, second, first, task=task)
 
@@ -20,7 +20,7 @@ def test_events_come_in_the_order_of_the_log_with_their_topics(connection: Conne
 
     assert found == [
         (first, task, "step.started", "broken"),
-        (second, task, "step.failed", "broken"),
+        (second, task, "step.attempt_failed", "broken"),
     ]
 
 

@@ -40,7 +40,7 @@ def test_a_task_without_failures_has_none(connection: Connection) -> None:
 def test_what_is_encrypted_is_passed_over(connection: Connection) -> None:
     task = new_id()
     failed_at(connection, task, "a", NOON)
-    hidden = Event(step_id(task, "b"), 3, "step.failed", b"\x00\xff", task, encoding=1)
+    hidden = Event(step_id(task, "b"), 3, "step.attempt_failed", b"\x00\xff", task, encoding=1)
     append(connection, hidden)
 
     assert failures(connection, task) == {"a": NOON}

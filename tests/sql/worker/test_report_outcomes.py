@@ -81,7 +81,7 @@ def test_what_was_taken_away_meanwhile_is_refused_and_the_step_is_let_go(
 def test_a_refused_start_lets_the_step_go(connection: Connection, task: UUID) -> None:
     worker = new_id()
     step = step_id(task, "a")
-    append(connection, Row(step, 2, "step.errored", b"x", task))
+    append(connection, Row(step, 2, "step.failed", b"x", task))
     claim(connection, worker, [TEMPLATE], 1)
 
     assert report(connection, worker, [Row(step, 2, task=task)]) == {step}
