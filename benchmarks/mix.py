@@ -27,7 +27,7 @@ from shapes import NAMESPACE, RESULT, Shape
 from flowledger.engine import events
 from flowledger.engine.domain.ids import step_id, uuid7
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.handlers import Workflow
 
 MIX = (
@@ -176,7 +176,7 @@ class Mix:
         self.ids: list[UUID] = []
         self._random = random.Random(7)  # noqa: S311 - the same tasks in every run
         self._templates = [flow.template for flow in workflows()]
-        self._mapper = LedgerMapper()
+        self._mapper = EventMapper()
         self._start = datetime.now(UTC).replace(microsecond=0) - timedelta(milliseconds=50 * tasks)
         self.workers = [uuid7(int(time.time() * 1000), self._bits()) for _ in range(WORKERS)]
 

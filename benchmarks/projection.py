@@ -34,13 +34,13 @@ from flowledger.engine import Engine, Settings
 from flowledger.engine.cli.roles import settle
 from flowledger.engine.store.connection.pool import open_pool
 from flowledger.engine.store.log import event_mapper as frame
-from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.recorder import LAST, LedgerDatastore, LedgerRecorder
 from flowledger.engine.store.schema.migrate import migrate
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.cursor import Cursor, HostConnection
-from flowledger.projections.dispatch import Applying
-from flowledger.projections.host.log_reader import Entry
+from flowledger.projections.dispatch import Dispatcher
+from flowledger.projections.host.log_reader import LogEntry
 from flowledger.projections.projection import PLACE, Projection
 
 READ = """
@@ -97,30 +97,30 @@ def rebuilt(url: str) -> tuple[float, float]:
         return caught_up, time.perf_counter() - began
 
 
-class Noting(Cursor):
+class NoteOptions(Cursor):
     """Notes the statements that pass through cursors of its kind."""
 
     noted: ClassVar[list[Statement]] = []
 
-    def execute(self, query: Any, params: Any = None, **keywords: Any) -> Noting:
+    def execute(self, query: Any, params: Any = None, **keywords: Any) -> NoteOptions:
         """As psycopg's."""
-        Noting.noted.append((query, params))
+        NoteOptions.noted.append((query, params))
         super().execute(query, params, **keywords)
         return self
 
 
-def batches_of(url: str, size: int) -> Iterator[list[Entry]]:
+def batches_of(url: str, size: int) -> Iterator[list[LogEntry]]:
     """The whole log, in batches."""
     with open_pool(url, min_size=1, max_size=1, timeout_seconds=10) as pool:
-        recorder, mapper, after = LedgerRecorder(LedgerDatastore(pool)), LedgerMapper(), 0
+        recorder, mapper, after = LedgerRecorder(LedgerDatastore(pool)), EventMapper(), 0
         while rows := recorder.rows(after, size, LAST):
-            yield [Entry(row, mapper) for row in rows]
+            yield [LogEntry(row, mapper) for row in rows]
             after = rows[-1][0]
 
 
 def statements_of(url: str, size: int) -> list[list[list[Statement]]]:
     """For each batch and model the statements that the model executes."""
-    models = [(Applying(kind()), f"note_{uuid4().hex[:8]}") for kind in BUILTIN]
+    models = [(Dispatcher(kind()), f"note_{uuid4().hex[:8]}") for kind in BUILTIN]
     with HostConnection.connect(url) as connection:
         for applying, schema in models:
             make_tables(connection, applying.projection, schema)
@@ -133,16 +133,16 @@ def statements_of(url: str, size: int) -> list[list[list[Statement]]]:
 
 
 def noted_by(
-    connection: HostConnection, applying: Applying, schema: str, entries: Sequence[Entry]
+    connection: HostConnection, applying: Dispatcher, schema: str, entries: Sequence[LogEntry]
 ) -> list[Statement]:
     """The statements for one batch."""
     enter(connection, schema)
     wanted = [entry.read for entry in entries if entry.topic in applying.routes.topics]
-    connection.cursor_factory = Noting  # projections may make further ones
-    with Noting(connection) as cursor:
-        Noting.noted = []
+    connection.cursor_factory = NoteOptions  # projections may make further ones
+    with NoteOptions(connection) as cursor:
+        NoteOptions.noted = []
         applying.apply(wanted, cursor, None)
-        return Noting.noted
+        return NoteOptions.noted
 
 
 def make_tables(connection: HostConnection, model: Projection, schema: str) -> None:

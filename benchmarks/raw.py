@@ -27,7 +27,7 @@ from shapes import Load
 
 from flowledger.engine import events
 from flowledger.engine.domain.ids import step_id, uuid7
-from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.schema.migrate import migrate
 
 BATCH = 128
@@ -111,7 +111,7 @@ def _payloads(template: str, step: str) -> dict[str, bytes]:
         (events.StepStarted, {**step_fields, "worker": worker}),
         (events.StepCompleted, {**step_fields, "result": shapes.RESULT}),
     ]
-    mapper, now = LedgerMapper(), datetime.now(UTC)
+    mapper, now = EventMapper(), datetime.now(UTC)
     return {
         kind.topic: mapper.to_stored_event(
             kind(event_id=_new_id(), causation_id=_new_id(), occurred_at=now, **head, **fields)

@@ -14,39 +14,39 @@ from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.requests import template_named
 from flowledger.engine.client.verify import built_in
-from flowledger.engine.client.waiters import Endings
+from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.errors import SchemaBehind
-from flowledger.engine.ports.runtime import NO_FAULTS, Bell, FaultPoints
+from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints, Wakeup
 from flowledger.engine.ports.verification import Finding
-from flowledger.engine.runtime.coordinator.assignment import Seat
+from flowledger.engine.runtime.coordinator.assignment import ShardAssignment
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.coordinator.shards import Shards
 from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.runtime.service import Projecting, Service
 from flowledger.engine.runtime.unserved_templates import UnservedTemplates
-from flowledger.engine.runtime.worker.executor import HandlerCrew
+from flowledger.engine.runtime.worker.executor import HandlerExecutor
 from flowledger.engine.runtime.worker.worker import Worker
-from flowledger.engine.runtime.worker.workflows import Catalogue
+from flowledger.engine.runtime.worker.workflows import HandlerTable
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translated
 from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.connection.pool import Pool, connect, open_pool
-from flowledger.engine.store.coordinator_store import PostgresLedger
+from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
 from flowledger.engine.store.embedded import server as embedded
-from flowledger.engine.store.log.event_mapper import LedgerMapper
-from flowledger.engine.store.notifications import ProcessBell, Wakeups
-from flowledger.engine.store.projection_store import PostgresProjections
+from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.notifications import Notifications, ProcessWakeup
+from flowledger.engine.store.projection_store import PostgresProjectionStore
 from flowledger.engine.store.schema.migrate import migrate, pending
-from flowledger.engine.store.shard_store import PostgresRoster
-from flowledger.engine.store.task_store import PostgresTasks
+from flowledger.engine.store.shard_store import PostgresShardStore
+from flowledger.engine.store.task_store import PostgresTaskStore
 from flowledger.engine.store.transactional_steps import PostgresTransactions
-from flowledger.engine.store.verification_store import PostgresEvidences
-from flowledger.engine.store.worker_store import PostgresWorkboard
+from flowledger.engine.store.verification_store import PostgresVerificationStore
+from flowledger.engine.store.worker_store import PostgresWorkerStore
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.outages import Backoff, Telling
+from flowledger.engine.telemetry.outages import Backoff, OutageLog
 from flowledger.engine.telemetry.signals import Signal
 
 
@@ -54,7 +54,7 @@ def open_engine(  # noqa: PLR0913 - what an engine is made of
     workflows: Sequence[WorkflowLike[Any]],
     roles: Sequence[Role],
     settings: Settings | None = None,
-    faults: FaultPoints = NO_FAULTS,
+    faults: CrashPoints = NO_CRASH_POINTS,
     *,
     classifier: Classifier = classify,
     projections: Sequence[object] = (),
@@ -64,7 +64,7 @@ def open_engine(  # noqa: PLR0913 - what an engine is made of
     if unknown:
         raise ValueError(f"there is no role {unknown[0]!r}: expected {' or '.join(ALL_ROLES)}")
     settings = settings or load_settings()
-    catalogue = Catalogue(workflows, classifier)
+    catalogue = HandlerTable(workflows, classifier)
     if "worker" in roles:
         catalogue = catalogue.within(settings.worker.namespaces)
     url = database_url(settings)
@@ -132,10 +132,10 @@ def bring_up_to_date(url: str, settings: Settings) -> None:
             logger("migrate").emit(Signal.MIGRATION_APPLIED, name=name)
 
 
-def engine_wakeups(url: str, settings: Settings) -> Wakeups:
+def engine_wakeups(url: str, settings: Settings) -> Notifications:
     """What listens for this process; it does not listen yet."""
     database = settings.database
-    return Wakeups(
+    return Notifications(
         url,
         application_name=database.application_name,
         connect_timeout_seconds=database.connect_timeout_seconds,
@@ -169,33 +169,33 @@ class Parts:
     """The adapters of one process, and the roles made of them."""
 
     def __init__(
-        self, url: str, pool: Pool, wakeups: Wakeups, settings: Settings, faults: FaultPoints
+        self, url: str, pool: Pool, wakeups: Notifications, settings: Settings, faults: CrashPoints
     ) -> None:
         self.url = url
         self.settings = settings
         self.faults = faults
         self.pool = pool
-        self.mapper = LedgerMapper()
+        self.mapper = EventMapper()
         self.clock = DatabaseClock()
         self.identifiers = Identifiers()
-        self.tasks = PostgresTasks(pool, self.mapper, self.clock, self.identifiers)
-        self.checks = list(built_in(PostgresEvidences(pool, self.mapper)))
+        self.tasks = PostgresTaskStore(pool, self.mapper, self.clock, self.identifiers)
+        self.checks = list(built_in(PostgresVerificationStore(pool, self.mapper)))
         self.wakeups = wakeups
         self.transactions: PostgresTransactions | None = None
 
     def engine(
-        self, catalogue: Catalogue, roles: Sequence[Role], projections: Sequence[object] = ()
+        self, catalogue: HandlerTable, roles: Sequence[Role], projections: Sequence[object] = ()
     ) -> Engine:
         """The facade, with the roles not yet started. Raises InvalidProjection."""
         poll = self.settings.submit.wait_poll_seconds
         standing = Projections(
-            PostgresProjections(self.pool),
+            PostgresProjectionStore(self.pool),
             self.settings.projections.unhealthy_after_seconds,
             poll,
             partial(self.wakeups.ring, "projection"),
             partial(template_named, self.tasks),
         )
-        endings = Endings(self.wakeups.bell("ended"), poll, self.wakeups.start)
+        endings = Waiters(self.wakeups.bell("ended"), poll, self.wakeups.start)
         return Engine(
             settings=self.settings,
             tasks=self.tasks,
@@ -207,7 +207,7 @@ class Parts:
                 self.settings,
                 self._shards() if "coordinator" in roles else None,
                 self._worker(catalogue) if "worker" in roles else None,
-                ProcessBell,
+                ProcessWakeup,
                 {
                     "wakeups": self.wakeups.outages,
                     "endings": endings.outages,
@@ -237,16 +237,16 @@ class Parts:
         seconds = self.settings.coordinator.reconcile_seconds
         return UnservedTemplates(self.tasks.unserved, seconds)
 
-    def _shards(self) -> tuple[Shards, ProcessBell]:
+    def _shards(self) -> tuple[Shards, ProcessWakeup]:
         """What leads shards in this process. Raises ShardsDiffer."""
-        roster = PostgresRoster(self.pool, self.clock)
+        roster = PostgresShardStore(self.pool, self.clock)
         roster.expect(self.settings.coordinator.shards)
         identity = self.identifiers.new()
         channels = ("fact", "submission", "clock", "shard", "room")
         # One for the first shard at once: what no bell is for when it starts is not listened to.
         bells = {0: self.wakeups.bell(*channels)}
 
-        def coordinator_of(seat: Seat, shards: int) -> tuple[Coordinator, ProcessBell]:
+        def coordinator_of(seat: ShardAssignment, shards: int) -> tuple[Coordinator, ProcessWakeup]:
             if seat.shard not in bells:
                 bells[seat.shard] = self.wakeups.bell(*channels)
             return self._coordinator(identity, seat, shards), bells[seat.shard]
@@ -260,9 +260,9 @@ class Parts:
         )
         return shards, self.wakeups.bell("shard", "clock")
 
-    def _coordinator(self, identity: UUID, seat: Seat, shards: int) -> Coordinator:
+    def _coordinator(self, identity: UUID, seat: ShardAssignment, shards: int) -> Coordinator:
         settings = self.settings.coordinator
-        ledger = PostgresLedger(
+        ledger = PostgresCoordinatorStore(
             self.pool, self.mapper, self.clock, settings.lease_seconds, seat.shard, shards
         )
         return Coordinator(
@@ -278,7 +278,7 @@ class Parts:
 
     def _projector(
         self, projections: Sequence[object], standing: Projections
-    ) -> tuple[Projecting, ProcessBell] | None:
+    ) -> tuple[Projecting, ProcessWakeup] | None:
         """What runs projections in this process; None where there are none."""
         # Projections stand on the engine: only who puts the parts together knows both.
         from flowledger.projections.wiring import projector  # noqa: PLC0415
@@ -302,20 +302,20 @@ class Parts:
         return host, bell
 
     def _new_loop(
-        self, name: str, step: Callable[[frozenset[str]], float], bell: Bell, telling: Telling
+        self, name: str, step: Callable[[frozenset[str]], float], bell: Wakeup, telling: OutageLog
     ) -> Loop:
         database = self.settings.database
         backoff = Backoff(database.reconnect_initial_seconds, database.reconnect_cap_seconds)
         return Loop(name, step, bell, backoff, telling)
 
-    def _worker(self, catalogue: Catalogue) -> tuple[Worker, ProcessBell]:
+    def _worker(self, catalogue: HandlerTable) -> tuple[Worker, ProcessWakeup]:
         bell = self.wakeups.bell("queue", "cancel")
         transactions = PostgresTransactions(
             self.url, self.pool, self.mapper, self.settings, self.faults
         )
         self.transactions = transactions
         worker = Worker(
-            board=PostgresWorkboard(
+            board=PostgresWorkerStore(
                 self.pool,
                 self.mapper,
                 self.clock,
@@ -323,7 +323,7 @@ class Parts:
                 self.settings.worker.concurrency,
             ),
             catalogue=catalogue,
-            crew=partial(HandlerCrew, transactions=transactions),
+            crew=partial(HandlerExecutor, transactions=transactions),
             clock=self.clock,
             new_id=self.identifiers.new,
             bell=bell,

@@ -14,7 +14,7 @@ from flowledger.engine.domain.templates.template import CONTEXT
 from flowledger.engine.errors import InvalidContext, InvalidResult, InvalidTemplate
 from flowledger.handlers.context import StepContext
 from flowledger.handlers.json_values import OneWay, Reader, Writer, described, reader, writer
-from flowledger.handlers.signature import Handler, Place, Signature, is_async, read_signature
+from flowledger.handlers.signature import Handler, HandlerSite, Signature, is_async, read_signature
 
 T = TypeVar("T")
 
@@ -36,7 +36,9 @@ class BoundStep:
         "retry_if",
     )
 
-    def __init__(self, function: Handler, place: Place, retry_if: RetryIf | None = None) -> None:
+    def __init__(
+        self, function: Handler, place: HandlerSite, retry_if: RetryIf | None = None
+    ) -> None:
         """Read and check the function's signature; raises InvalidTemplate."""
         signature = read_signature(function, place)
         self._function = function
@@ -117,14 +119,14 @@ def discard(value: Awaitable[Any]) -> None:
         value.close()
 
 
-def _context_reader(signature: Signature, place: Place) -> Reader | None:
+def _context_reader(signature: Signature, place: HandlerSite) -> Reader | None:
     if signature.context is None:
         return None
     (annotation,) = signature.context
     return _of_type(reader, annotation, f"{place.where}: parameter {CONTEXT!r}")
 
 
-def _input_readers(signature: Signature, place: Place) -> tuple[tuple[str, str, Reader], ...]:
+def _input_readers(signature: Signature, place: HandlerSite) -> tuple[tuple[str, str, Reader], ...]:
     return tuple(
         (
             name := wanted.parameter,
@@ -135,7 +137,7 @@ def _input_readers(signature: Signature, place: Place) -> tuple[tuple[str, str, 
     )
 
 
-def _result_writer(signature: Signature, place: Place) -> Writer:
+def _result_writer(signature: Signature, place: HandlerSite) -> Writer:
     return _of_type(writer, signature.result, f"{place.where}: its result")
 
 

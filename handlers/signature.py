@@ -32,7 +32,7 @@ class From:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class HandlerSite:
     """Where a handler stands: for errors, and for what its parameters may name."""
 
     where: str
@@ -67,7 +67,7 @@ class Signature:
     result: Any
 
 
-def read_signature(function: Handler, place: Place) -> Signature:
+def read_signature(function: Handler, place: HandlerSite) -> Signature:
     """Raises InvalidTemplate, naming the parameter and what was expected."""
     if _is_generator(function) or _is_generator(getattr(function, "__call__", None)):  # noqa: B004
         raise InvalidTemplate(f"{place.where}: a generator has no result; return one value")
@@ -80,7 +80,7 @@ def read_signature(function: Handler, place: Place) -> Signature:
 
 
 def _sorted_out(
-    parameters: Iterable[inspect.Parameter], function: Handler, place: Place, result: Any
+    parameters: Iterable[inspect.Parameter], function: Handler, place: HandlerSite, result: Any
 ) -> Signature:
     context: tuple[Any] | None = None
     step_context: str | None = None
@@ -112,7 +112,7 @@ def _is_generator(function: object) -> bool:
     return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 
-def _check_transaction(cursor: str | None, function: Handler, place: Place) -> None:
+def _check_transaction(cursor: str | None, function: Handler, place: HandlerSite) -> None:
     if cursor is not None and not place.transactional:
         raise place.refuse(cursor, "is a Cursor; declare the step with transactional=True")
     if not place.transactional:
@@ -126,13 +126,13 @@ def _check_transaction(cursor: str | None, function: Handler, place: Place) -> N
         )
 
 
-def _only_one(name: str, earlier: str | None, kind: str, place: Place) -> str:
+def _only_one(name: str, earlier: str | None, kind: str, place: HandlerSite) -> str:
     if earlier is not None:
         raise place.refuse(name, f"is a second {kind} beside {earlier!r}")
     return name
 
 
-def _check_kind(parameter: inspect.Parameter, place: Place) -> None:
+def _check_kind(parameter: inspect.Parameter, place: HandlerSite) -> None:
     match parameter.kind:
         case parameter.POSITIONAL_ONLY:
             raise place.refuse(parameter.name, "is positional-only; inputs come by name")
@@ -144,7 +144,7 @@ def _check_kind(parameter: inspect.Parameter, place: Place) -> None:
             return
 
 
-def _resolve(name: str, annotation: Any, function: Handler, place: Place) -> Any:
+def _resolve(name: str, annotation: Any, function: Handler, place: HandlerSite) -> Any:
     if annotation is UNANNOTATED:
         return annotation
     inner = _innermost(function)
@@ -167,7 +167,7 @@ def _innermost(function: Handler) -> Any:
     return inner if hasattr(inner, "__globals__") else type(inner).__call__
 
 
-def _dependency(name: str, annotation: Any, place: Place) -> Dependency:
+def _dependency(name: str, annotation: Any, place: HandlerSite) -> Dependency:
     step, plain_annotation = _source(name, annotation)
     if step in place.dependencies:
         return Dependency(name, step, plain_annotation)
@@ -193,7 +193,7 @@ def _without(annotation: Any, extra: From) -> Any:
     return Annotated[(annotation.__origin__, *rest)] if rest else annotation.__origin__
 
 
-def _context_annotation(annotation: Any, place: Place) -> Any:
+def _context_annotation(annotation: Any, place: HandlerSite) -> Any:
     """The type to read the context into: the workflow's own where it has one."""
     declared = place.context_type
     if declared is UNANNOTATED:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from flowledger.engine.domain.templates.template import (
     CONTEXT,
     DEFAULT_LIMITS,
-    Limits,
     Template,
+    TemplateSize,
     parse_template,
 )
 from flowledger.engine.domain.yaml_text import write_yaml
@@ -22,12 +22,12 @@ from flowledger.handlers.template_workflow import TemplateWorkflow, workflow_fro
 from flowledger.handlers.wfformat import is_wfformat, wfformat_workflow
 
 
-def load_template(path: str | PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Template:
+def load_template(path: str | PathLike[str], limits: TemplateSize = DEFAULT_LIMITS) -> Template:
     """The template in a file. Raises InvalidTemplate: `FILE: steps[1].dependencies[0]: …`."""
     return parse_template(read_document(Path(path)), str(path), limits)
 
 
-def template_from_text(text: str, source: str, limits: Limits = DEFAULT_LIMITS) -> Template:
+def template_from_text(text: str, source: str, limits: TemplateSize = DEFAULT_LIMITS) -> Template:
     """The template in a text, JSON where `source` ends in `.json`, else YAML."""
     return parse_template(parse_document(text, source), source, limits)
 
@@ -48,7 +48,7 @@ def load_workflow_file(
     registry: Registry,
     *,
     time_scale: float = 0.0,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: TemplateSize = DEFAULT_LIMITS,
 ) -> TemplateWorkflow:
     """What a file holds, ready to run: a task template, or a recorded run in WfFormat.
 

@@ -17,7 +17,7 @@ from flowledger.engine.text import place
 from flowledger.handlers.binding import BoundStep
 from flowledger.handlers.json_values import described
 from flowledger.handlers.registry import Registry
-from flowledger.handlers.signature import Place
+from flowledger.handlers.signature import HandlerSite
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -83,7 +83,7 @@ def workflow_from_template(template: Template, registry: Registry) -> TemplateWo
         names = frozenset(other.name for other in template.steps)
         return BoundStep(
             function,
-            Place(
+            HandlerSite(
                 where=f"template {template.key}, step {step.name!r}",
                 dependencies=step.dependencies,
                 other_steps=names,

@@ -20,10 +20,10 @@ from flowledger.engine.domain.handler_protocol import StepCall
 from flowledger.engine.domain.templates.template import (
     DEFAULT_LIMITS,
     HandlerRef,
-    Limits,
     StepName,
     StepTemplate,
     Template,
+    TemplateSize,
     validate_template,
 )
 from flowledger.engine.domain.templates.validation import first_fault
@@ -93,7 +93,7 @@ class RecordedStep:
 
 
 def load_wfformat(
-    path: str | PathLike[str], time_scale: float, limits: Limits = DEFAULT_LIMITS
+    path: str | PathLike[str], time_scale: float, limits: TemplateSize = DEFAULT_LIMITS
 ) -> TemplateWorkflow:
     """The recorded run in a file. Raises InvalidTemplate, naming the file and the place in it."""
     return wfformat_workflow(read_document(Path(path)), str(path), time_scale, limits)
@@ -105,7 +105,7 @@ def is_wfformat(data: object) -> bool:
 
 
 def wfformat_workflow(
-    data: object, source: str, time_scale: float, limits: Limits = DEFAULT_LIMITS
+    data: object, source: str, time_scale: float, limits: TemplateSize = DEFAULT_LIMITS
 ) -> TemplateWorkflow:
     """A recorded run as a workflow; `time_scale` 0 waits for nothing. Raises InvalidTemplate."""
     if not (math.isfinite(time_scale) and time_scale >= 0):

@@ -40,7 +40,7 @@ from flowledger.handlers.declaration import (
 from flowledger.handlers.imports import origin_of
 from flowledger.handlers.json_values import OneWay, described, dumped, exact_type, stored_adapter
 from flowledger.handlers.round_trip import is_equal
-from flowledger.handlers.signature import Place
+from flowledger.handlers.signature import HandlerSite
 
 C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -264,7 +264,7 @@ class Workflow(Generic[C]):
             raise InvalidTemplate(f"{where}: duplicate step; give this one another name")
         self._bound[step.name] = BoundStep(
             function,
-            Place(
+            HandlerSite(
                 where=where,
                 dependencies=step.dependencies,
                 other_steps=self._steps.keys(),

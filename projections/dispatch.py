@@ -57,7 +57,7 @@ class Routes:
         return [route for route in routes if route.subscription.wants(event)]
 
 
-class Applying:
+class Dispatcher:
     """A projection with its routes; `effects` says whether any method acts outside its tables."""
 
     def __init__(self, projection: Projection) -> None:

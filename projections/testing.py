@@ -30,14 +30,14 @@ from psycopg.rows import TupleRow
 from flowledger.engine.events.base import Event, Recorded
 from flowledger.engine.store.connection.dial import dial
 from flowledger.projections.cursor import HostConnection
-from flowledger.projections.dispatch import Applying
+from flowledger.projections.dispatch import Dispatcher
 from flowledger.projections.projection import PLACE, Projection, instance_of
 
 SIZES = (1, 2, 3, 7)
 """Batches that are tried beside all events at once."""
 
-Mishap = Literal["rolled back", "killed"]
-MISHAPS: Mapping[Mishap, str] = MappingProxyType(
+Crash = Literal["rolled back", "killed"]
+CRASHES: Mapping[Crash, str] = MappingProxyType(
     {
         "rolled back": "that are rolled back once",
         "killed": "before each of which the process is killed",
@@ -72,7 +72,7 @@ class Case:
             cut = self.tables(given, size)
             _same(expected, cut, f"in batches of {size} it has other rows than in one")
         for size in SIZES[::2]:
-            for mishap, said in MISHAPS.items():
+            for mishap, said in CRASHES.items():
                 found = self.tables(given, size, mishap)
                 _same(expected, found, f"in batches of {size} {said} it has other rows")
         if type(self.projection).forget is not Projection.forget:
@@ -83,7 +83,7 @@ class Case:
         self,
         events: Sequence[Recorded],
         size: int | None = None,
-        mishap: Mishap | None = None,
+        mishap: Crash | None = None,
         *,
         forget: bool = False,
     ) -> Tables:
@@ -162,7 +162,7 @@ class _Trial:
         with self._connection.lend(self.projection.name) as cursor:
             if forget is not None:
                 self.projection.forget([forget], cursor)
-            applying = Applying(self.projection)
+            applying = Dispatcher(self.projection)
             wanted = [one for one in batch if one.event.topic in applying.routes.topics]
             applying.apply(wanted, cursor, None)
 
@@ -237,4 +237,4 @@ def _only(rows: Rows, others: Rows) -> list[TupleRow]:
     return [row for row in rows if row not in others][:5]
 
 
-__all__ = ["Case", "Mishap", "Outcome", "recorded"]
+__all__ = ["Case", "Crash", "Outcome", "recorded"]

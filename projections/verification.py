@@ -17,16 +17,16 @@ from uuid import UUID, uuid4
 from psycopg import sql
 
 from flowledger.engine.domain.verify.replay import Difference
-from flowledger.engine.ports.verification import Finding, Looked, NotCompared
+from flowledger.engine.ports.verification import Finding, NotCompared, VerifyProgress
 from flowledger.engine.store.connection.dial import dial
 from flowledger.engine.store.connection.errors import translated
 from flowledger.engine.store.connection.pool import Pool
-from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
 from flowledger.projections.cursor import HostConnection
-from flowledger.projections.dispatch import Applying
-from flowledger.projections.host.log_reader import Entry
-from flowledger.projections.host.records import Place
+from flowledger.projections.dispatch import Dispatcher
+from flowledger.projections.host.log_reader import LogEntry
+from flowledger.projections.host.records import Generation
 from flowledger.projections.projection import PLACE, Projection
 
 EVENTS_AT_ONCE = 2_000
@@ -46,10 +46,10 @@ COLUMNS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ServingGeneration:
     """The generation that serves, how far it is, and what is not in its rows all the same."""
 
-    place: Place
+    place: Generation
     version: int
     position: int
     aside: frozenset[int]
@@ -61,7 +61,7 @@ class ProjectionCheck:
     name = "projections"
 
     def __init__(
-        self, projections: Sequence[Projection], url: str, pool: Pool, mapper: LedgerMapper
+        self, projections: Sequence[Projection], url: str, pool: Pool, mapper: EventMapper
     ) -> None:
         self._projections = projections
         self._url = url
@@ -90,7 +90,7 @@ class ProjectionCheck:
         connection.execute(tables.encode())
         connection.execute(sql.SQL("set local search_path = {}, pg_temp").format(name))
         for _ in self._apply(connection, projection, standing, task):
-            yield Looked()
+            yield VerifyProgress()
         for table in _tables(connection, schema):
             yield from _compared(connection, standing, schema, table, task)
 
@@ -98,10 +98,10 @@ class ProjectionCheck:
         self,
         connection: HostConnection,
         projection: Projection,
-        standing: Standing,
+        standing: ServingGeneration,
         task: UUID | None,
     ) -> Iterator[int]:
-        applying = Applying(projection)
+        applying = Dispatcher(projection)
         for entries in self._entries(applying, standing, task):
             reads = [entry.read for entry in entries if entry.position not in standing.aside]
             with connection.pipeline(), connection.lend(projection.name) as cursor:
@@ -109,12 +109,12 @@ class ProjectionCheck:
             yield len(entries)
 
     def _entries(
-        self, applying: Applying, standing: Standing, task: UUID | None
-    ) -> Iterator[list[Entry]]:
+        self, applying: Dispatcher, standing: ServingGeneration, task: UUID | None
+    ) -> Iterator[list[LogEntry]]:
         topics = applying.routes.topics
         if task is not None:
             rows = self._recorder.rows_of_task(task)
-            entries = [Entry(row, self._mapper) for row in rows]
+            entries = [LogEntry(row, self._mapper) for row in rows]
             yield [
                 entry
                 for entry in entries
@@ -124,7 +124,7 @@ class ProjectionCheck:
         after = 0
         while after < standing.position:
             rows = self._recorder.rows(after, EVENTS_AT_ONCE, standing.position, sorted(topics))
-            yield [Entry(row, self._mapper) for row in rows]
+            yield [LogEntry(row, self._mapper) for row in rows]
             after = rows[-1][0] if len(rows) == EVENTS_AT_ONCE else standing.position
 
 
@@ -140,7 +140,7 @@ def _not_here(connection: HostConnection, known: dict[str, int]) -> Iterator[Not
             yield NotCompared(name, f"version {version} serves and the code here is version {here}")
 
 
-def _standing(connection: HostConnection, projection: Projection) -> Standing | None:
+def _standing(connection: HostConnection, projection: Projection) -> ServingGeneration | None:
     """None where no generation of that version serves: there is nothing to compare with."""
     rows = connection.execute(
         "select * from flowledger.serving_generation(%s)", (projection.name,)
@@ -151,8 +151,8 @@ def _standing(connection: HostConnection, projection: Projection) -> Standing | 
     aside = connection.execute(
         "select flowledger.aside_of(%s, %s)", (projection.name, generation)
     ).fetchall()
-    place = Place(projection.name, generation)
-    return Standing(place, version, position, frozenset(row[0] for row in aside))
+    place = Generation(projection.name, generation)
+    return ServingGeneration(place, version, position, frozenset(row[0] for row in aside))
 
 
 def _schema(connection: HostConnection) -> str:
@@ -174,7 +174,11 @@ def _tables(connection: HostConnection, schema: str) -> list[str]:
 
 
 def _compared(
-    connection: HostConnection, standing: Standing, schema: str, table: str, task: UUID | None
+    connection: HostConnection,
+    standing: ServingGeneration,
+    schema: str,
+    table: str,
+    task: UUID | None,
 ) -> Iterator[Difference]:
     made = sql.Identifier(schema, table)
     stored = sql.Identifier(standing.place.schema, table)
@@ -197,7 +201,9 @@ def _columns(connection: HostConnection, table: sql.Identifier) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _difference(standing: Standing, table: str, row: dict[str, Any], *, lacks: bool) -> Difference:
+def _difference(
+    standing: ServingGeneration, table: str, row: dict[str, Any], *, lacks: bool
+) -> Difference:
     said = ", ".join(f"{name}={value!s}" for name, value in row.items() if value is not None)
     task = row.get("task_id")
     subject = f"{standing.place.name}.{table} at position {standing.position}"

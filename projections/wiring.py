@@ -9,13 +9,13 @@ from uuid import UUID
 
 from flowledger.engine.config import Settings
 from flowledger.engine.errors import InvalidProjection
-from flowledger.engine.ports.runtime import NO_FAULTS, Bell, Clock, FaultPoints
+from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
 from flowledger.engine.store.connection.pool import Pool
-from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.host.host import Host
-from flowledger.projections.host.log_reader import Log
+from flowledger.projections.host.log_reader import LogReader
 from flowledger.projections.host.store import HostStore
 from flowledger.projections.projection import Projection, instance_of
 from flowledger.projections.verification import ProjectionCheck
@@ -28,13 +28,13 @@ def projector(  # noqa: PLR0913 - what a host stands on
     *,
     url: str,
     pool: Pool,
-    mapper: LedgerMapper,
+    mapper: EventMapper,
     clock: Clock,
     identity: UUID,
     settings: Settings,
-    bell: Bell,
+    bell: Wakeup,
     moved: Callable[[], None],
-    faults: FaultPoints = NO_FAULTS,
+    faults: CrashPoints = NO_CRASH_POINTS,
 ) -> Host | None:
     """A host of the projections that are given, configured and installed; None: there are none.
 
@@ -48,7 +48,7 @@ def projector(  # noqa: PLR0913 - what a host stands on
     return Host(
         projections,
         store=HostStore(url, pool, settings),
-        log=Log(recorder, mapper, keys.cached_events),
+        log=LogReader(recorder, mapper, keys.cached_events),
         clock=clock,
         identity=identity,
         settings=keys,
@@ -59,7 +59,7 @@ def projector(  # noqa: PLR0913 - what a host stands on
 
 
 def projection_check(
-    given: Sequence[object], settings: Settings, url: str, pool: Pool, mapper: LedgerMapper
+    given: Sequence[object], settings: Settings, url: str, pool: Pool, mapper: EventMapper
 ) -> ProjectionCheck:
     """What verifies the projections that are given, configured, installed and built in.
 

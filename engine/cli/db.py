@@ -26,7 +26,7 @@ from flowledger.engine.store.embedded.server import EmbeddedServer
 from flowledger.engine.store.schema.migrate import migrate, pending, script
 from flowledger.engine.store.schema.reference import sql_reference
 from flowledger.engine.store.schema.rights import ROLES, grant, grants_of
-from flowledger.engine.store.shard_store import PostgresRoster, ShardRow
+from flowledger.engine.store.shard_store import PostgresShardStore, ShardRow
 
 NOBODY_LEADS = 1
 
@@ -50,7 +50,7 @@ def shards(number: int | None, *, as_json: bool) -> None:
     url = database_url(settings)
     bring_up_to_date(url, settings)
     with engine_pool(url, settings) as pool:
-        roster = PostgresRoster(pool, DatabaseClock())
+        roster = PostgresShardStore(pool, DatabaseClock())
         if number is not None:
             roster.resize(number)
         rows = roster.shards()

@@ -10,7 +10,7 @@ import structlog
 from structlog.contextvars import merge_contextvars
 from structlog.typing import Processor
 
-from flowledger.engine.config.sections import Logging
+from flowledger.engine.config.sections import LoggingSettings
 from flowledger.engine.telemetry.log import ROOT, in_order, on_lines_of_its_own, without_secrets
 
 # They tell whole URLs at level info, with whatever secrets stand in their queries.
@@ -23,7 +23,7 @@ BEFORE: tuple[Processor, ...] = (
 )
 
 
-def configure_program_logging(settings: Logging, stream: TextIO | None = None) -> None:
+def configure_program_logging(settings: LoggingSettings, stream: TextIO | None = None) -> None:
     """Send every line of this process, other libraries' too, to the stream, else to standard error.
 
     For the program only: it configures structlog and the standard root logger. Calling it again
@@ -51,7 +51,7 @@ def configure_program_logging(settings: Logging, stream: TextIO | None = None) -
     )
 
 
-def _formatter(settings: Logging, stream: TextIO) -> logging.Formatter:
+def _formatter(settings: LoggingSettings, stream: TextIO) -> logging.Formatter:
     terminal = stream.isatty()
     as_json = settings.format == "json" or (settings.format == "auto" and not terminal)
     return structlog.stdlib.ProcessorFormatter(

@@ -20,7 +20,7 @@ from flowledger.engine.cli.options import (
 )
 from flowledger.engine.cli.output import tell, tell_either, tell_json
 from flowledger.engine.cli.session import client
-from flowledger.engine.client.requests import Asking, Noting, Request
+from flowledger.engine.client.requests import NoteOptions, Request, RequestOptions
 from flowledger.engine.client.task import TaskHandle
 from flowledger.engine.errors import RequestDenied, RequestUnanswered
 
@@ -39,7 +39,7 @@ class Answer:
     request: UUID
 
 
-def asked(verb: Verb, asking: Asking) -> Answer:
+def asked(verb: Verb, asking: RequestOptions) -> Answer:
     """Ask, and wait as long as was asked for. Raises what the verbs raise for bad input."""
     try:
         request = verb(**asking)
@@ -87,7 +87,7 @@ def _task_verb(name: str, text: str) -> click.Command:
     @task_argument
     @asking_options
     @json_option("Print one JSON object.")
-    def command(task_id: UUID, *, as_json: bool, **asking: Unpack[Asking]) -> None:
+    def command(task_id: UUID, *, as_json: bool, **asking: Unpack[RequestOptions]) -> None:
         with client() as engine:
             task = engine.task(task_id)
             answer = asked(getattr(task, name), asking)
@@ -121,7 +121,7 @@ def step() -> None:
     """
 
 
-def _ask_step(task_id: UUID, name: str, verb: str, asking: Asking, **options: Any) -> None:
+def _ask_step(task_id: UUID, name: str, verb: str, asking: RequestOptions, **options: Any) -> None:
     as_json: bool = options.pop("as_json")
     with client() as engine:
         task = engine.task(task_id)
@@ -140,7 +140,9 @@ def _step_verb(name: str, text: str) -> None:
     @click.argument("step_name", metavar="STEP")
     @asking_options
     @json_option("Print one JSON object.")
-    def command(task_id: UUID, step_name: str, *, as_json: bool, **asking: Unpack[Asking]) -> None:
+    def command(
+        task_id: UUID, step_name: str, *, as_json: bool, **asking: Unpack[RequestOptions]
+    ) -> None:
         _ask_step(task_id, step_name, name, asking, as_json=as_json)
 
     step.command(name, help=f"{text}\n\n{example}")(command)
@@ -165,7 +167,7 @@ _step_verb("skip", "Do without a step; what depends on it goes on, or not, by it
 @asking_options
 @json_option("Print one JSON object.")
 def complete(
-    task_id: UUID, step_name: str, result: Any, *, as_json: bool, **asking: Unpack[Asking]
+    task_id: UUID, step_name: str, result: Any, *, as_json: bool, **asking: Unpack[RequestOptions]
 ) -> None:
     """Say that a step was done elsewhere, with this result.
 
@@ -183,7 +185,7 @@ def complete(
 @noting_options
 @json_option("Print one JSON object.")
 def annotate(
-    task_id: UUID, kind: str, value: Any, *, as_json: bool, **noting: Unpack[Noting]
+    task_id: UUID, kind: str, value: Any, *, as_json: bool, **noting: Unpack[NoteOptions]
 ) -> None:
     """Attach a JSON value of some kind to a task; its history shows it, and nothing changes.
 
@@ -207,7 +209,7 @@ def tag(
     *,
     remove: bool,
     as_json: bool,
-    **noting: Unpack[Noting],
+    **noting: Unpack[NoteOptions],
 ) -> None:
     """Give a task tags, beside those that it has, or take them from it.
 

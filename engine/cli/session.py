@@ -13,15 +13,15 @@ from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_p
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.client.engine import Engine
 from flowledger.engine.config import Settings, read_settings
-from flowledger.engine.config.admission import gate_rules
-from flowledger.engine.config.sections import Logging
+from flowledger.engine.config.admission import admission_rules
+from flowledger.engine.config.sections import LoggingSettings
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.domain.limits.admission import GateRules
-from flowledger.engine.domain.templates.template import Limits, validate_template
+from flowledger.engine.domain.limits.admission import AdmissionRules
+from flowledger.engine.domain.templates.template import TemplateSize, validate_template
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.identifiers import Identifiers
-from flowledger.engine.store.log.event_mapper import LedgerMapper
-from flowledger.engine.store.task_store import PostgresTasks
+from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.task_store import PostgresTaskStore
 from flowledger.handlers import Registry, import_workflow, load_workflow_file
 
 LEVEL = "logging.level"
@@ -46,15 +46,15 @@ def program_settings(*, quiet: bool) -> Settings:
     loaded = read_settings()
     settings = loaded.settings
     if quiet and LEVEL not in loaded.places:
-        section = Logging(level="error", format=settings.logging.format)
+        section = LoggingSettings(level="error", format=settings.logging.format)
         settings = settings.model_copy(update={"logging": section})
     configure_program_logging(settings.logging)
     return settings
 
 
-def rules_of(settings: Settings) -> GateRules:
+def rules_of(settings: Settings) -> AdmissionRules:
     """What the settings say of limits."""
-    return gate_rules(settings.limits, settings.coordinator.priority_ageing_seconds)
+    return admission_rules(settings.limits, settings.coordinator.priority_ageing_seconds)
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def client() -> Generator[Engine]:
 
 
 @contextmanager
-def stored_tasks(settings: Settings) -> Generator[PostgresTasks]:
+def stored_tasks(settings: Settings) -> Generator[PostgresTaskStore]:
     """What is stored, for reading: no role runs, nothing is listened to.
 
     Raises DatabaseUnavailable.
@@ -76,12 +76,12 @@ def stored_tasks(settings: Settings) -> Generator[PostgresTasks]:
     url = database_url(settings)
     bring_up_to_date(url, settings)
     with engine_pool(url, settings) as pool:
-        yield PostgresTasks(pool, LedgerMapper(), DatabaseClock(), Identifiers())
+        yield PostgresTaskStore(pool, EventMapper(), DatabaseClock(), Identifiers())
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> TemplateSize:
     """How large a template may be here."""
-    return Limits(settings.templates.max_steps, settings.templates.max_depth)
+    return TemplateSize(settings.templates.max_steps, settings.templates.max_depth)
 
 
 def registry_of(module: str | None) -> Registry:
@@ -104,7 +104,7 @@ def workflows_of(
 
 
 def _workflow(
-    target: str, registry: Registry, limits: Limits, time_scale: float
+    target: str, registry: Registry, limits: TemplateSize, time_scale: float
 ) -> WorkflowLike[Any]:
     if IN_MODULE.fullmatch(target) and not Path(target).exists():
         workflow = import_workflow(target)

@@ -21,8 +21,8 @@ from flowledger.engine.client.status import Outlook
 from flowledger.engine.domain.event_text import traceback_lines
 from flowledger.engine.domain.explain.explain import not_taken_on
 from flowledger.engine.domain.explain.reasons import Explanation, Reason
-from flowledger.engine.domain.limits.admission import GateRules
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.limits.admission import AdmissionRules
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.task_summary import counts_of, summary_of
 from flowledger.engine.domain.templates.plan import compile_plan
@@ -106,7 +106,7 @@ def _add_errors(steps: dict[str, Any], events: Iterable[Recorded]) -> None:
             steps[name]["error"] = {**error, "traceback": traceback_lines(failed)}
 
 
-def _status(tasks: Tasks, rules: GateRules, task_id: UUID) -> dict[str, Any]:
+def _status(tasks: Tasks, rules: AdmissionRules, task_id: UUID) -> dict[str, Any]:
     present = present_of(tasks, rules, task_id)
     scene, row = present.scene, present.snapshot.task
     if scene is None or row is None:
@@ -131,7 +131,7 @@ def _status(tasks: Tasks, rules: GateRules, task_id: UUID) -> dict[str, Any]:
     }
 
 
-def _steps(run: Run, outlook: Outlook) -> dict[str, Any]:
+def _steps(run: TaskRun, outlook: Outlook) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for number, (template, step) in enumerate(zip(run.plan.steps, run.steps, strict=True)):
         timer = run.timers.get(number)

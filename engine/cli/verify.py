@@ -19,7 +19,7 @@ from flowledger.engine.cli.output import say, tell, tell_json
 from flowledger.engine.cli.session import client
 from flowledger.engine.client.verify import Verification
 from flowledger.engine.domain.verify.replay import Difference
-from flowledger.engine.ports.verification import Looked, NotCompared
+from flowledger.engine.ports.verification import NotCompared, VerifyProgress
 
 DIFFERS = 1
 
@@ -59,7 +59,7 @@ def _report(run: Verification, began: float, screen: Screen, *, as_json: bool) -
     for check, found in run.look():
         if isinstance(found, NotCompared):
             continue  # it is told with what was
-        if isinstance(found, Looked):
+        if isinstance(found, VerifyProgress):
             rate = run.tasks / (monotonic() - began)
             screen.far(
                 f"{check}: {run.tasks:,} tasks, {rate:,.0f} tasks/s, {run.found:,} differences"

@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar, Unpack
 from uuid import UUID
 
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
-from flowledger.engine.client.requests import Asking, Noting, Request
+from flowledger.engine.client.requests import NoteOptions, Request, RequestOptions
 from flowledger.engine.client.task import StepHandle, StepStatus, TaskHandle
 from flowledger.engine.client.verify import Verification
 from flowledger.engine.config import Settings
@@ -90,39 +90,39 @@ class AsyncTaskHandle:
         """A handle on a step, which need not exist."""
         return AsyncStepHandle(self._handle.step(name))
 
-    async def cancel(self, **asking: Unpack[Asking]) -> Request:
+    async def cancel(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that the task and all its steps end."""
         return await _asked(self._handle.cancel, self._handle, asking)
 
-    async def pause(self, **asking: Unpack[Asking]) -> Request:
+    async def pause(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that nothing of the task starts until it is resumed."""
         return await _asked(self._handle.pause, self._handle, asking)
 
-    async def resume(self, **asking: Unpack[Asking]) -> Request:
+    async def resume(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that a paused task goes on."""
         return await _asked(self._handle.resume, self._handle, asking)
 
-    async def resolve(self, **asking: Unpack[Asking]) -> Request:
+    async def resolve(self, **asking: Unpack[RequestOptions]) -> Request:
         """Say that the task was settled elsewhere."""
         return await _asked(self._handle.resolve, self._handle, asking)
 
-    async def reset(self, **asking: Unpack[Asking]) -> Request:
+    async def reset(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that what did not succeed of the task is tried anew."""
         return await _asked(self._handle.reset, self._handle, asking)
 
-    async def fail(self, **asking: Unpack[Asking]) -> Request:
+    async def fail(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that a blocked task ends in error."""
         return await _asked(self._handle.fail, self._handle, asking)
 
-    async def annotate(self, kind: str, value: object, **noting: Unpack[Noting]) -> None:
+    async def annotate(self, kind: str, value: object, **noting: Unpack[NoteOptions]) -> None:
         """Attach a JSON value to the task."""
         await asyncio.to_thread(self._handle.annotate, kind, value, **noting)
 
-    async def tag(self, *tags: str, **noting: Unpack[Noting]) -> None:
+    async def tag(self, *tags: str, **noting: Unpack[NoteOptions]) -> None:
         """Give the task these tags, beside those that it has."""
         await asyncio.to_thread(self._handle.tag, *tags, **noting)
 
-    async def untag(self, *tags: str, **noting: Unpack[Noting]) -> None:
+    async def untag(self, *tags: str, **noting: Unpack[NoteOptions]) -> None:
         """Take these tags from the task."""
         await asyncio.to_thread(self._handle.untag, *tags, **noting)
 
@@ -142,23 +142,23 @@ class AsyncStepHandle:
         """Where the step stands."""
         return await asyncio.to_thread(lambda: self._handle.status)
 
-    async def cancel(self, **asking: Unpack[Asking]) -> Request:
+    async def cancel(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that the step is not done, nor what depends on it."""
         return await _asked(self._handle.cancel, self._handle.task, asking)
 
-    async def reset(self, **asking: Unpack[Asking]) -> Request:
+    async def reset(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that the step is tried anew."""
         return await _asked(self._handle.reset, self._handle.task, asking)
 
-    async def resolve(self, **asking: Unpack[Asking]) -> Request:
+    async def resolve(self, **asking: Unpack[RequestOptions]) -> Request:
         """Say that the step was settled elsewhere, without a result."""
         return await _asked(self._handle.resolve, self._handle.task, asking)
 
-    async def complete(self, result: object = None, **asking: Unpack[Asking]) -> Request:
+    async def complete(self, result: object = None, **asking: Unpack[RequestOptions]) -> Request:
         """Say that the step was done elsewhere, with this result."""
         return await _asked(partial(self._handle.complete, result), self._handle.task, asking)
 
-    async def skip(self, **asking: Unpack[Asking]) -> Request:
+    async def skip(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that the task does without the step."""
         return await _asked(self._handle.skip, self._handle.task, asking)
 
@@ -173,7 +173,9 @@ async def _told(waiter: Waiter, seconds: float) -> None:
         await asyncio.wait_for(told.wait(), max(0.0, seconds))
 
 
-async def _asked(verb: Callable[..., Request], handle: TaskHandle, asking: Asking) -> Request:
+async def _asked(
+    verb: Callable[..., Request], handle: TaskHandle, asking: RequestOptions
+) -> Request:
     """Ask in a thread, and wait for the answer without one."""
 
     def ask(**asking: Any) -> list[Request]:
@@ -188,7 +190,7 @@ async def _asked(verb: Callable[..., Request], handle: TaskHandle, asking: Askin
 async def _all_asked(
     ask: Callable[..., list[Request]],
     task: Callable[[UUID], TaskHandle],
-    asking: Asking,
+    asking: RequestOptions,
     seconds: float,
 ) -> list[Request]:
     """Ask, of tasks that are only submitted once they are taken on, and wait for all answers.
@@ -350,7 +352,7 @@ class AsyncEngine:
         return AsyncVerification(self._engine.verify(task))
 
     async def cancel_many(
-        self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]
+        self, tasks: Iterable[UUID | str], **asking: Unpack[RequestOptions]
     ) -> list[Request]:
         """Ask of all these tasks that they end."""
         ask = partial(self._engine.cancel_many, [*tasks])
@@ -358,7 +360,7 @@ class AsyncEngine:
         return await _all_asked(ask, self._engine.task, asking, seconds)
 
     async def reset_many(
-        self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]
+        self, tasks: Iterable[UUID | str], **asking: Unpack[RequestOptions]
     ) -> list[Request]:
         """Ask of all these tasks that what failed is tried anew."""
         ask = partial(self._engine.reset_many, [*tasks])

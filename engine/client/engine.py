@@ -9,12 +9,12 @@ from typing import Any, Literal, Protocol, Self, TypeVar, Unpack
 from uuid import UUID
 
 from flowledger.engine.client.projections import Projections
-from flowledger.engine.client.requests import Asking, Operations, Request
+from flowledger.engine.client.requests import Operations, Request, RequestOptions
 from flowledger.engine.client.task import TaskHandle
 from flowledger.engine.client.verify import Verification
-from flowledger.engine.client.waiters import Endings
+from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.config import Settings
-from flowledger.engine.config.admission import gate_rules
+from flowledger.engine.config.admission import admission_rules
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
@@ -26,7 +26,7 @@ from flowledger.engine.domain.submission import (
     identity_of,
     plain_time,
 )
-from flowledger.engine.domain.templates.template import Limits, Template, validate_template
+from flowledger.engine.domain.templates.template import Template, TemplateSize, validate_template
 from flowledger.engine.errors import InvalidContext, InvalidSubmission
 from flowledger.engine.events.requests import TaskCancelRequested, TaskResetRequested
 from flowledger.engine.events.task import TaskCreated
@@ -70,7 +70,7 @@ class Engine:
         clock: Clock,
         new_id: Callable[[], UUID],
         ring: Callable[[str], None],
-        endings: Endings,
+        endings: Waiters,
         service: Service,
         projections: Projections,
         resources: Sequence[Closable],
@@ -92,7 +92,7 @@ class Engine:
             wait_seconds=settings.submit.request_timeout_seconds,
             max_result_bytes=settings.worker.max_result_bytes,
         )
-        self._rules = gate_rules(settings.limits, settings.coordinator.priority_ageing_seconds)
+        self._rules = admission_rules(settings.limits, settings.coordinator.priority_ageing_seconds)
         self._service = service
         self._resources = resources
         self._checks = checks
@@ -239,7 +239,9 @@ class Engine:
         """Why a task has not ended, or a step of it does not run; see `TaskHandle.explain`."""
         return self.task(task_id).explain(step, at)
 
-    def cancel_many(self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]) -> list[Request]:
+    def cancel_many(
+        self, tasks: Iterable[UUID | str], **asking: Unpack[RequestOptions]
+    ) -> list[Request]:
         """Ask of all these tasks that they end: all requests are stored, or none.
 
         Waits for all answers; each is an answer by itself, and may be a refusal
@@ -248,7 +250,9 @@ class Engine:
         self._opener.require()
         return self._operations.ask(TaskCancelRequested, _ids(tasks), **asking)
 
-    def reset_many(self, tasks: Iterable[UUID | str], **asking: Unpack[Asking]) -> list[Request]:
+    def reset_many(
+        self, tasks: Iterable[UUID | str], **asking: Unpack[RequestOptions]
+    ) -> list[Request]:
         """Ask of all these tasks that what failed is tried anew; as `cancel_many`."""
         self._opener.require()
         return self._operations.ask(TaskResetRequested, _ids(tasks), **asking)
@@ -276,7 +280,7 @@ class Engine:
             self._sessions = sessions
         if template.definition_hash not in self._registered:
             limits = self.settings.templates
-            validate_template(template, Limits(limits.max_steps, limits.max_depth))
+            validate_template(template, TemplateSize(limits.max_steps, limits.max_depth))
             self._tasks.register(template)
             self._registered.add(template.definition_hash)
             self._log.emit(Signal.TEMPLATE_REGISTERED, template=template.key)

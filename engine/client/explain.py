@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from flowledger.engine.domain.explain.context import Scene, marks
+from flowledger.engine.domain.explain.context import ExplainContext, marks
 from flowledger.engine.domain.explain.explain import explain_step, explain_task, not_taken_on
-from flowledger.engine.domain.explain.live_state import Surroundings
+from flowledger.engine.domain.explain.live_state import LiveState
 from flowledger.engine.domain.explain.reasons import Explanation
-from flowledger.engine.domain.limits.admission import GateRules
+from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
-from flowledger.engine.domain.machine.task_run import Run, fold_run
+from flowledger.engine.domain.machine.task_run import TaskRun, fold_run
 from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
 from flowledger.engine.errors import (
@@ -37,7 +37,7 @@ LAST_POSITION = 2**63 - 1
 
 
 def explained(
-    tasks: Tasks, rules: GateRules, task_id: UUID, step: str | None, at: datetime | int | None
+    tasks: Tasks, rules: AdmissionRules, task_id: UUID, step: str | None, at: datetime | int | None
 ) -> Explanation:
     """Why the step does not run or, without one, why the task has not ended.
 
@@ -65,11 +65,11 @@ class Present:
     """A task as it stands; no scene where no coordinator has met it."""
 
     snapshot: Snapshot
-    beside: Surroundings
-    scene: Scene | None = None
+    beside: LiveState
+    scene: ExplainContext | None = None
 
 
-def present_of(tasks: Tasks, rules: GateRules, task_id: UUID) -> Present:
+def present_of(tasks: Tasks, rules: AdmissionRules, task_id: UUID) -> Present:
     """The task as it stands. Raises as `explained`."""
     snapshot, beside = tasks.surroundings(task_id)
     history = placed(snapshot.history)
@@ -87,15 +87,15 @@ def present_of(tasks: Tasks, rules: GateRules, task_id: UUID) -> Present:
 
 def _scene(
     tasks: Tasks,
-    rules: GateRules,
+    rules: AdmissionRules,
     task_id: UUID,
     history: Sequence[Placed],
-    beside: Surroundings,
-) -> Scene:
+    beside: LiveState,
+) -> ExplainContext:
     plan = _plan(tasks, rules, history)
     streams = {plan.template_id, *_systems(plan)}
     streams |= {holder.step_id for held in beside.limits.holders.values() for holder in held[:1]}
-    return Scene(
+    return ExplainContext(
         run=_folded(task_id, history, plan),
         marks=marks(history),
         now=beside.now,
@@ -105,7 +105,9 @@ def _scene(
     )
 
 
-def earlier_scene(tasks: Tasks, rules: GateRules, task_id: UUID, at: datetime | int) -> Scene:
+def earlier_scene(
+    tasks: Tasks, rules: AdmissionRules, task_id: UUID, at: datetime | int
+) -> ExplainContext:
     """The task as the log knows it at a time or position. Raises as `explained`."""
     recorded = placed(tasks.history(task_id))
     if not recorded and not tasks.known(task_id):
@@ -120,7 +122,7 @@ def earlier_scene(tasks: Tasks, rules: GateRules, task_id: UUID, at: datetime | 
         now, elsewhere = at, _elsewhere(tasks, streams, LAST_POSITION, at)
     else:
         now, elsewhere = history[-1][1].occurred_at, _elsewhere(tasks, streams, position)
-    return Scene(
+    return ExplainContext(
         run=_folded(task_id, history, plan),
         marks=marks(history),
         now=now.astimezone(UTC),
@@ -148,14 +150,14 @@ def _position(history: Sequence[Placed], at: datetime | int) -> int:
     return max(position for position, event in history if event.occurred_at <= at)
 
 
-def _plan(tasks: Tasks, rules: GateRules, history: Sequence[Placed]) -> Plan:
+def _plan(tasks: Tasks, rules: AdmissionRules, history: Sequence[Placed]) -> Plan:
     created = history[0][1]
     if not isinstance(created, TaskCreated):
         raise LogCorrupt(f"the history of task {created.task_id} does not begin with its creation")
     return compile_plan(tasks.template(created.template_id), rules.namespaces)
 
 
-def _folded(task_id: UUID, history: Sequence[Placed], plan: Plan) -> Run:
+def _folded(task_id: UUID, history: Sequence[Placed], plan: Plan) -> TaskRun:
     try:
         return fold_run((event for _, event in history), plan)
     except (IllegalTransition, LookupError) as error:

@@ -8,7 +8,7 @@ from time import monotonic
 from uuid import UUID
 
 from flowledger.engine.errors import ProjectionBehind, UnknownProjection
-from flowledger.engine.ports.projections import ParkedEvent, ProjectionRows, ProjectionStatus
+from flowledger.engine.ports.projections import ParkedEvent, ProjectionStatus, ProjectionStore
 
 
 class Projections:
@@ -16,7 +16,7 @@ class Projections:
 
     def __init__(
         self,
-        rows: ProjectionRows,
+        rows: ProjectionStore,
         patience_seconds: float,
         poll_seconds: float,
         ring: Callable[[], None],

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, NotRequired, TypedDict, TypeVar
 from uuid import UUID
 
-from flowledger.engine.client.waiters import Endings, Question
+from flowledger.engine.client.waiters import Question, Waiters
 from flowledger.engine.domain.event_text import actor_name
 from flowledger.engine.domain.ids import request_id
 from flowledger.engine.domain.json_values import as_json
@@ -45,7 +45,7 @@ LAST_POSITION = 2**63 - 1
 TEMPLATE_KEY = re.compile(r"[^/@]+/[^/@]+@[^/@]+")
 
 
-class Asking(TypedDict):
+class RequestOptions(TypedDict):
     """What goes with every request.
 
     `reason` says why and `actor` who asks; both are stored with the request and with all that
@@ -60,7 +60,7 @@ class Asking(TypedDict):
     key: NotRequired[str | None]
 
 
-class Noting(TypedDict):
+class NoteOptions(TypedDict):
     """What goes with every note on a task.
 
     `actor` says who notes it and `reason` perhaps why. Of notes with the same `key` about one task
@@ -76,7 +76,7 @@ class Request:
     """Something that was asked of a task, and stored; `id` is its stream in the log."""
 
     def __init__(
-        self, task_id: UUID, request: UUID, tasks: Tasks, endings: Endings, wait_seconds: float
+        self, task_id: UUID, request: UUID, tasks: Tasks, endings: Waiters, wait_seconds: float
     ) -> None:
         self.id = request
         self.task_id = task_id
@@ -157,7 +157,7 @@ class Operations:
         clock: Clock,
         new_id: Callable[[], UUID],
         ring: Callable[[str], None],
-        endings: Endings,
+        endings: Waiters,
         wait_seconds: float,
         max_result_bytes: int,
     ) -> None:
@@ -346,7 +346,7 @@ def look(requests: Sequence[Request], tasks: Tasks) -> list[Request]:
 
 @contextmanager
 def _told(
-    endings: Endings, question: Question, of: UUID, told: Callable[[], object]
+    endings: Waiters, question: Question, of: UUID, told: Callable[[], object]
 ) -> Generator[None]:
     endings.tell(question, of, told)
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowledger.engine.domain.explain.context import Scene
+from flowledger.engine.domain.explain.context import ExplainContext
 from flowledger.engine.domain.explain.explain import explain_task
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, in_order
 from flowledger.engine.domain.explain.step_reasons import step_reasons
@@ -18,7 +18,7 @@ from flowledger.engine.domain.machine.transitions import STEP_ENDS, StepState, T
 class Outlook:
     """Sentences about one task at one time."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: ExplainContext) -> None:
         self._scene = scene
         self._obstacles = scene.obstacles()
         self._whole = in_order(task_reasons(scene))

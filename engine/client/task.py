@@ -12,11 +12,11 @@ from uuid import UUID
 
 from flowledger.engine import events as happened
 from flowledger.engine.client.explain import explained
-from flowledger.engine.client.requests import Asking, Noting, Operations, Request
-from flowledger.engine.client.waiters import Endings
+from flowledger.engine.client.requests import NoteOptions, Operations, Request, RequestOptions
+from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.domain.event_text import actor_name
 from flowledger.engine.domain.explain.reasons import Explanation
-from flowledger.engine.domain.limits.admission import GateRules
+from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState, TaskState
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import EngineClosed, TaskNotCompleted, TaskUnfinished, UnknownTask
@@ -68,10 +68,10 @@ class TaskHandle:
         task_id: UUID,
         *,
         tasks: Tasks,
-        endings: Endings,
+        endings: Waiters,
         template_of: TemplateOf,
         operations: Operations,
-        rules: GateRules,
+        rules: AdmissionRules,
     ) -> None:
         self.id = task_id
         self._tasks = tasks
@@ -163,7 +163,7 @@ class TaskHandle:
         """A handle on a step, which need not exist."""
         return StepHandle(self, name, self._operations)
 
-    def cancel(self, **asking: Unpack[Asking]) -> Request:
+    def cancel(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that the task and all its steps end.
 
         Steps that run are told to stop. This and the other requests raise RequestDenied where
@@ -172,38 +172,38 @@ class TaskHandle:
         """
         return self._ask(TaskCancelRequested, asking)
 
-    def pause(self, **asking: Unpack[Asking]) -> Request:
+    def pause(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that nothing of the task starts until it is resumed; what runs goes on."""
         return self._ask(TaskPauseRequested, asking)
 
-    def resume(self, **asking: Unpack[Asking]) -> Request:
+    def resume(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that a paused task goes on."""
         return self._ask(TaskResumeRequested, asking)
 
-    def resolve(self, **asking: Unpack[Asking]) -> Request:
+    def resolve(self, **asking: Unpack[RequestOptions]) -> Request:
         """Say that the task was settled elsewhere; nothing of it is done any more."""
         return self._ask(TaskResolveRequested, asking)
 
-    def reset(self, **asking: Unpack[Asking]) -> Request:
+    def reset(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that the steps of a failed or blocked task that did not succeed are tried anew."""
         return self._ask(TaskResetRequested, asking)
 
-    def fail(self, **asking: Unpack[Asking]) -> Request:
+    def fail(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that a blocked task ends in error."""
         return self._ask(TaskFailRequested, asking)
 
-    def annotate(self, kind: str, value: object, **noting: Unpack[Noting]) -> None:
+    def annotate(self, kind: str, value: object, **noting: Unpack[NoteOptions]) -> None:
         """Attach a JSON value to the task; it stands in the history, and changes nothing.
 
         This and the tags raise UnknownTask, TaskNotCreated, InvalidRequest, DatabaseUnavailable.
         """
         self._operations.note(TaskAnnotated, self.id, kind=kind, value=value, **_noted(noting))
 
-    def tag(self, *tags: str, **noting: Unpack[Noting]) -> None:
+    def tag(self, *tags: str, **noting: Unpack[NoteOptions]) -> None:
         """Give the task these tags, beside those that it has."""
         self._operations.note(TaskTagged, self.id, tags=tags, **_noted(noting))
 
-    def untag(self, *tags: str, **noting: Unpack[Noting]) -> None:
+    def untag(self, *tags: str, **noting: Unpack[NoteOptions]) -> None:
         """Take these tags from the task."""
         self._operations.note(TaskUntagged, self.id, tags=tags, **_noted(noting))
 
@@ -237,7 +237,7 @@ class TaskHandle:
         """How long requests wait for their answer where the caller does not say."""
         return self._operations.wait_seconds
 
-    def _ask(self, kind: type[TaskRequest], asking: Asking) -> Request:
+    def _ask(self, kind: type[TaskRequest], asking: RequestOptions) -> Request:
         (request,) = self._operations.ask(kind, [self.id], **asking)
         return granted(request, asking)
 
@@ -268,37 +268,37 @@ class StepHandle:
         """Why the step does not run, or how it ended; as `TaskHandle.explain`."""
         return self.task.explain(self.name, at)
 
-    def cancel(self, **asking: Unpack[Asking]) -> Request:
+    def cancel(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that the step is not done, nor what depends on it; told to stop where it runs."""
         return self._ask(StepCancelRequested, asking)
 
-    def reset(self, **asking: Unpack[Asking]) -> Request:
+    def reset(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that the step is tried anew, with all its attempts and a new idempotency key."""
         return self._ask(StepResetRequested, asking)
 
-    def resolve(self, **asking: Unpack[Asking]) -> Request:
+    def resolve(self, **asking: Unpack[RequestOptions]) -> Request:
         """Say that the step was settled elsewhere: what depends on it goes on, without a result."""
         return self._ask(StepResolveRequested, asking)
 
-    def complete(self, result: object = None, **asking: Unpack[Asking]) -> Request:
+    def complete(self, result: object = None, **asking: Unpack[RequestOptions]) -> Request:
         """Say that the step was done elsewhere, with this result, a JSON value."""
         return self._ask(StepCompleteRequested, asking, result=result)
 
-    def skip(self, **asking: Unpack[Asking]) -> Request:
+    def skip(self, **asking: Unpack[RequestOptions]) -> Request:
         """Ask that the task does without the step; what depends on it goes by the template."""
         return self._ask(StepSkipRequested, asking)
 
-    def _ask(self, kind: type[StepRequest], asking: Asking, **data: object) -> Request:
+    def _ask(self, kind: type[StepRequest], asking: RequestOptions, **data: object) -> Request:
         tasks = [self.task.id]
         (request,) = self._operations.ask(kind, tasks, step=self.name, **data, **asking)
         return granted(request, asking)
 
 
-def _noted(noting: Noting) -> dict[str, Any]:
+def _noted(noting: NoteOptions) -> dict[str, Any]:
     return {"actor": None, "reason": None, "key": None, **noting}
 
 
-def granted(request: Request, asking: Asking) -> Request:
+def granted(request: Request, asking: RequestOptions) -> Request:
     """The request, once it was waited for. Raises RequestDenied."""
     if asking.get("wait") != 0:
         request.settle(0.0)

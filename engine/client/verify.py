@@ -13,9 +13,15 @@ from uuid import UUID
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
 from flowledger.engine.domain.verify.replay import Difference
 from flowledger.engine.domain.verify.shared_rows import verify_apart, verify_shards
-from flowledger.engine.domain.verify.task import Evidence, verify_task
+from flowledger.engine.domain.verify.task import StoredTask, verify_task
 from flowledger.engine.errors import UnknownTask
-from flowledger.engine.ports.verification import Check, Evidences, Finding, Looked, NotCompared
+from flowledger.engine.ports.verification import (
+    Check,
+    Finding,
+    NotCompared,
+    VerificationStore,
+    VerifyProgress,
+)
 
 EVENTS_AT_ONCE = 10_000
 """Events of so many tasks are in memory at once; all those of one task, if it has more."""
@@ -54,7 +60,7 @@ class Verification:
         """
         for check in self._checks:
             for found in check.check(self._task):
-                if isinstance(found, Looked):
+                if isinstance(found, VerifyProgress):
                     self.tasks += found.tasks
                     self.events += found.events
                 elif isinstance(found, NotCompared):
@@ -69,7 +75,7 @@ class TaskCheck:
 
     name = "tasks"
 
-    def __init__(self, stored: Evidences) -> None:
+    def __init__(self, stored: VerificationStore) -> None:
         self._stored = stored
         self._plans: dict[UUID, Plan] = {}
 
@@ -93,10 +99,10 @@ class TaskCheck:
             raise UnknownTask(task)
         yield from self._verified(found)
 
-    def _verified(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
+    def _verified(self, evidence: Sequence[StoredTask]) -> Iterator[Finding]:
         for one in evidence:
             yield from verify_task(one, self._plan)
-        yield Looked(len(evidence), sum(len(one.log) for one in evidence))
+        yield VerifyProgress(len(evidence), sum(len(one.log) for one in evidence))
 
     def _plan(self, template_id: UUID) -> Plan:
         plan = self._plans.get(template_id)
@@ -113,7 +119,7 @@ class StreamCheck:
 
     name = "streams"
 
-    def __init__(self, stored: Evidences) -> None:
+    def __init__(self, stored: VerificationStore) -> None:
         self._stored = stored
 
     def check(self, task: UUID | None) -> Iterator[Finding]:
@@ -129,7 +135,7 @@ class StreamCheck:
             for start in range(0, len(others), APART_AT_ONCE):
                 streams = others[start : start + APART_AT_ONCE]
                 yield from verify_apart(self._stored.apart(streams))
-            yield Looked()
+            yield VerifyProgress()
 
 
 class StoreCheck:
@@ -137,7 +143,7 @@ class StoreCheck:
 
     name = "store"
 
-    def __init__(self, stored: Evidences) -> None:
+    def __init__(self, stored: VerificationStore) -> None:
         self._stored = stored
 
     def check(self, task: UUID | None) -> Iterator[Finding]:
@@ -148,7 +154,7 @@ class StoreCheck:
             yield from verify_shards(self._stored.shards())
 
 
-def built_in(stored: Evidences) -> tuple[Check, ...]:
+def built_in(stored: VerificationStore) -> tuple[Check, ...]:
     """The checks of what the coordinator and the workers keep beside the log."""
     return (TaskCheck(stored), StreamCheck(stored), StoreCheck(stored))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from threading import Lock, Thread
 from uuid import UUID
 
-from flowledger.engine.ports.runtime import Bell
+from flowledger.engine.ports.runtime import Wakeup
 from flowledger.engine.runtime.worker.execution import running
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Outages
@@ -20,14 +20,14 @@ Question = Callable[[Sequence[UUID]], Collection[UUID]]
 Subject = tuple[Question, UUID]
 
 
-class Endings:
+class Waiters:
     """Tells waiters when what they wait for has come to be: a task's end, a request's answer.
 
     Its thread starts with the first waiter, and so does `listen`: every process that listens is
     woken by the server at each commit, so one that only submits does not.
     """
 
-    def __init__(self, bell: Bell, poll_seconds: float, listen: Callable[[], None]) -> None:
+    def __init__(self, bell: Wakeup, poll_seconds: float, listen: Callable[[], None]) -> None:
         self._bell = bell
         self._poll = poll_seconds
         self._listen = listen

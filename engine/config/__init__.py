@@ -21,16 +21,16 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from flowledger.engine.config import reference_page as config_reference
 from flowledger.engine.config.reference_page import expectation, is_secret
 from flowledger.engine.config.sections import (
-    Cli,
-    Coordinator,
-    Database,
-    Embedded,
-    Limits,
-    Logging,
-    Projections,
-    Submit,
-    Templates,
-    Worker,
+    CliSettings,
+    CoordinatorSettings,
+    DatabaseSettings,
+    EmbeddedSettings,
+    LimitSettings,
+    LoggingSettings,
+    ProjectionSettings,
+    SubmitSettings,
+    TemplateSettings,
+    WorkerSettings,
 )
 from flowledger.engine.config.sources import (
     PREFIX,
@@ -44,18 +44,18 @@ from flowledger.engine.errors import InvalidConfiguration
 from flowledger.engine.text import HIDDEN
 
 __all__ = [
-    "Cli",
-    "Coordinator",
-    "Database",
-    "Embedded",
-    "Limits",
+    "CliSettings",
+    "CoordinatorSettings",
+    "DatabaseSettings",
+    "EmbeddedSettings",
+    "LimitSettings",
     "Loaded",
-    "Logging",
-    "Projections",
+    "LoggingSettings",
+    "ProjectionSettings",
     "Settings",
-    "Submit",
-    "Templates",
-    "Worker",
+    "SubmitSettings",
+    "TemplateSettings",
+    "WorkerSettings",
     "load_settings",
     "read_settings",
     "reference",
@@ -121,16 +121,16 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    database: Database = Database()
-    embedded: Embedded = Embedded()
-    coordinator: Coordinator = Coordinator()
-    worker: Worker = Worker()
-    templates: Templates = Templates()
-    limits: Limits = Limits()
-    submit: Submit = Submit()
-    projections: Projections = Projections()
-    logging: Logging = Logging()
-    cli: Cli = Cli()
+    database: DatabaseSettings = DatabaseSettings()
+    embedded: EmbeddedSettings = EmbeddedSettings()
+    coordinator: CoordinatorSettings = CoordinatorSettings()
+    worker: WorkerSettings = WorkerSettings()
+    templates: TemplateSettings = TemplateSettings()
+    limits: LimitSettings = LimitSettings()
+    submit: SubmitSettings = SubmitSettings()
+    projections: ProjectionSettings = ProjectionSettings()
+    logging: LoggingSettings = LoggingSettings()
+    cli: CliSettings = CliSettings()
 
     @classmethod
     def settings_customise_sources(

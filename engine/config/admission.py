@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flowledger.engine.config.sections import Limits
-from flowledger.engine.domain.limits.admission import GateRules
+from flowledger.engine.config.sections import LimitSettings
+from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
 
 
-def gate_rules(limits: Limits, priority_ageing_seconds: float) -> GateRules:
+def admission_rules(limits: LimitSettings, priority_ageing_seconds: float) -> AdmissionRules:
     """What the configuration says of limits."""
-    return GateRules(
+    return AdmissionRules(
         namespaces=limits.namespace_concurrency,
         circuit=CircuitRules(
             failure_threshold=limits.circuit_failure_threshold,

@@ -21,7 +21,7 @@ class Section(BaseModel):
     )
 
 
-class Database(Section):
+class DatabaseSettings(Section):
     """The Postgres that holds the log."""
 
     url: SecretStr | None = Field(
@@ -90,7 +90,7 @@ class Database(Section):
         raise ValueError("not a Postgres URL")
 
 
-class Embedded(Section):
+class EmbeddedSettings(Section):
     """The Postgres that the engine starts for itself where no database is configured."""
 
     home: Path | None = Field(
@@ -112,7 +112,7 @@ class Embedded(Section):
         return home.expanduser() if home else None
 
 
-class Coordinator(Section):
+class CoordinatorSettings(Section):
     """The one that follows the log and decides what runs next."""
 
     batch_size: Count = Field(
@@ -169,7 +169,7 @@ class Coordinator(Section):
     )
 
 
-class Worker(Section):
+class WorkerSettings(Section):
     """The one that claims steps and runs their handlers."""
 
     concurrency: Count = Field(
@@ -229,7 +229,7 @@ class Worker(Section):
     )
 
 
-class Templates(Section):
+class TemplateSettings(Section):
     """Limits of a workflow's definition."""
 
     max_steps: Count = Field(default=10_000, description="Most steps of a template.")
@@ -238,7 +238,7 @@ class Templates(Section):
     )
 
 
-class Limits(Section):
+class LimitSettings(Section):
     """How much may happen at once beside what templates say, and when a system is left alone."""
 
     namespace_concurrency: Allotments = Field(
@@ -273,7 +273,7 @@ class Limits(Section):
         return names
 
 
-class Submit(Section):
+class SubmitSettings(Section):
     """Submitting tasks and waiting for them."""
 
     max_context_bytes: Count = Field(
@@ -289,7 +289,7 @@ class Submit(Section):
     )
 
 
-class Projections(Section):
+class ProjectionSettings(Section):
     """The host of projections: the role `projector`."""
 
     classes: Names = Field(
@@ -340,7 +340,7 @@ class Projections(Section):
     )
 
 
-class Logging(Section):
+class LoggingSettings(Section):
     """Log lines of the command; an application that embeds the engine configures its own."""
 
     level: Literal["debug", "info", "warning", "error", "critical"] = Field(
@@ -351,7 +351,7 @@ class Logging(Section):
     )
 
 
-class Cli(Section):
+class CliSettings(Section):
     """The command `flowledger`."""
 
     refresh_per_second: Annotated[Count, Field(le=60)] = Field(

@@ -45,7 +45,7 @@ class ShardLease:
 
 
 @dataclass(frozen=True, slots=True)
-class Attendance:
+class Members:
     """Which coordinator processes are there, and who leads what."""
 
     live: Collection[UUID]
@@ -60,7 +60,7 @@ class Share:
     resign: frozenset[int]
 
 
-def fair_share(me: UUID, attendance: Attendance, patience_seconds: float) -> Share:
+def fair_share(me: UUID, attendance: Members, patience_seconds: float) -> Share:
     """What this process shall lead, of all shards and among all processes that are there.
 
     A shard that has been free for longer than the patience may be taken by any of them.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import DONE, TASK_ENDS, StepState, TaskState
 
 
@@ -101,7 +101,7 @@ def summary_of(counts: Counts) -> Summary:
     return Summary(execution, ACTIONS[execution], health, percentage)
 
 
-def counts_of(run: Run) -> Counts:
+def counts_of(run: TaskRun) -> Counts:
     """The counts of a task as the coordinator has it in memory."""
     kept_back = run.task.paused or not run.started
     return Counts(
@@ -112,7 +112,7 @@ def counts_of(run: Run) -> Counts:
     )
 
 
-def _held(run: Run) -> int:
+def _held(run: TaskRun) -> int:
     """A retry that is held is no pending step; it is counted by its own state."""
     return sum(run.steps[number].state is StepState.PENDING for number in run.held)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from flowledger.engine.domain.explain.live_state import Surroundings
+from flowledger.engine.domain.explain.live_state import LiveState
 from flowledger.engine.domain.handler_protocol import Sessions
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.events.base import Recorded
@@ -124,7 +124,7 @@ class Tasks(Sessions, Protocol):
         """Those of the tasks that have ended."""
         ...
 
-    def surroundings(self, task_id: UUID) -> tuple[Snapshot, Surroundings]:
+    def surroundings(self, task_id: UUID) -> tuple[Snapshot, LiveState]:
         """A snapshot of the task, and what stood around it at that moment."""
         ...
 

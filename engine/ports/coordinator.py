@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from flowledger.engine.domain.leases import Attendance
-from flowledger.engine.domain.limits.admission import GateChanges, GateState
-from flowledger.engine.domain.limits.circuit_breaker import Kept
-from flowledger.engine.domain.limits.concurrency import Elder
+from flowledger.engine.domain.leases import Members
+from flowledger.engine.domain.limits.admission import LimitChanges, LimitState
+from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
+from flowledger.engine.domain.limits.concurrency import OlderWaiter
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.events.base import Event, Recorded, TaskEvent, Unreadable
 from flowledger.engine.events.task import TaskCreated
@@ -63,10 +63,10 @@ class Commit:
     timers: list[Row] = field(default_factory=list[Row])
     submissions: list[int] = field(default_factory=list[int])
     answers: bool = False
-    limits: GateChanges | None = None
+    limits: LimitChanges | None = None
 
 
-class Ledger(ParkedTasks, Protocol):
+class CoordinatorStore(ParkedTasks, Protocol):
     """The coordinator's side. Every method raises DatabaseUnavailable when it is cut off."""
 
     def lead(self, leader: UUID, lease_seconds: float) -> Leadership | None:
@@ -111,15 +111,15 @@ class Ledger(ParkedTasks, Protocol):
         """Tasks left by applications in transactions of their own, oldest first."""
         ...
 
-    def limits(self) -> GateState:
+    def limits(self) -> LimitState:
         """What is stored of limits, with the steps of the shard that wait."""
         ...
 
-    def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[Kept]]:
+    def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[StoredCircuit]]:
         """How many slots of these keys are in use, 0 included, and every circuit."""
         ...
 
-    def elders(self, sort_keys: Mapping[str, float]) -> Sequence[Elder]:
+    def elders(self, sort_keys: Mapping[str, float]) -> Sequence[OlderWaiter]:
         """Steps of other shards that wait for slots of these keys with smaller sort keys than
         these."""
         ...
@@ -133,10 +133,10 @@ class Ledger(ParkedTasks, Protocol):
         ...
 
 
-class Roster(Protocol):
+class ShardStore(Protocol):
     """The rows of the processes and of the shards. Raises DatabaseUnavailable when cut off."""
 
-    def attend(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Attendance:
+    def attend(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Members:
         """Say that the process is there for so long and leads these shards; see who else is."""
         ...
 

@@ -63,7 +63,7 @@ class ParkedEvent:
     requested_action: str | None
 
 
-class ProjectionRows(Protocol):
+class ProjectionStore(Protocol):
     """The rows of the projections. Methods raise DatabaseUnavailable."""
 
     def status(self, patience_seconds: float) -> Sequence[ProjectionStatus]:

@@ -14,7 +14,7 @@ class Clock(Protocol):
         ...
 
 
-class Bell(Protocol):
+class Wakeup(Protocol):
     """Something to wait on: remembers which channels rang since it was last asked."""
 
     def wait(self, seconds: float) -> frozenset[str]:
@@ -26,7 +26,7 @@ class Bell(Protocol):
         ...
 
 
-class FaultPoints(Protocol):
+class CrashPoints(Protocol):
     """Named places where a crash would be interesting. Does nothing in production."""
 
     def reached(self, point: str) -> None:
@@ -34,11 +34,11 @@ class FaultPoints(Protocol):
         ...
 
 
-class NoFaults:
+class NoCrashPoints:
     """The fault points of production."""
 
     def reached(self, point: str) -> None:
         """Nothing happens."""
 
 
-NO_FAULTS = NoFaults()
+NO_CRASH_POINTS = NoCrashPoints()

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.domain.verify.replay import Difference
-from flowledger.engine.domain.verify.shared_rows import Apart
-from flowledger.engine.domain.verify.task import Evidence
+from flowledger.engine.domain.verify.shared_rows import OtherStreams
+from flowledger.engine.domain.verify.task import StoredTask
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class VerifyProgress:
     """So much was looked at since the last word of a check."""
 
     tasks: int = 0
@@ -29,7 +29,7 @@ class NotCompared:
     why: str
 
 
-Finding = Difference | Looked | NotCompared
+Finding = Difference | VerifyProgress | NotCompared
 
 
 class Check(Protocol):
@@ -48,14 +48,14 @@ class Check(Protocol):
         ...
 
 
-class Evidences(Protocol):
+class VerificationStore(Protocol):
     """What is stored, for whoever verifies it. Each call is one snapshot."""
 
     def tasks_after(self, after: UUID, limit: int) -> Sequence[tuple[UUID, int]]:
         """Tasks behind one, by id, with how many events each has."""
         ...
 
-    def evidence(self, tasks: Sequence[UUID]) -> Sequence[Evidence]:
+    def evidence(self, tasks: Sequence[UUID]) -> Sequence[StoredTask]:
         """All that is stored of these tasks, in their order."""
         ...
 
@@ -71,7 +71,7 @@ class Evidences(Protocol):
         """The last of so many streams behind one, and those of them that are no known task's."""
         ...
 
-    def apart(self, streams: Sequence[UUID]) -> Apart:
+    def apart(self, streams: Sequence[UUID]) -> OtherStreams:
         """These streams and the rows that belong to them; all circuits where there are none."""
         ...
 

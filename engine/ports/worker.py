@@ -35,7 +35,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ClaimStatus:
     """A running step as the board has it: its stream stands at `version`; it may have to stop.
 
     `at` is when it was told to.
@@ -55,7 +55,7 @@ class Exchange:
     refused: frozenset[UUID]
 
 
-class Workboard(Sessions, Protocol):
+class WorkerStore(Sessions, Protocol):
     """The worker's side. Every method raises DatabaseUnavailable when it is cut off."""
 
     def renew(self, worker: UUID, lease_seconds: float) -> None:
@@ -86,11 +86,11 @@ class Workboard(Sessions, Protocol):
         """The steps that the board believes this worker to run."""
         ...
 
-    def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, Held]:
+    def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, ClaimStatus]:
         """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
         ...
 
-    def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> Held | None:
+    def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> ClaimStatus | None:
         """Append it, at whatever version the board knows of; None where the step is another's."""
         ...
 

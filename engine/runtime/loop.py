@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Event, Thread
 
-from flowledger.engine.ports.runtime import Bell
-from flowledger.engine.telemetry.outages import Backoff, Outages, Telling
+from flowledger.engine.ports.runtime import Wakeup
+from flowledger.engine.telemetry.outages import Backoff, OutageLog, Outages
 
 STOP = "stop"
 
@@ -18,9 +18,9 @@ class Loop:
         self,
         name: str,
         step: Callable[[frozenset[str]], float],
-        bell: Bell,
+        bell: Wakeup,
         backoff: Backoff,
-        telling: Telling | None = None,
+        telling: OutageLog | None = None,
     ) -> None:
         self.name = name
         self.outages = Outages(name, telling=telling)

@@ -15,12 +15,12 @@ from time import monotonic
 from typing import Protocol
 
 from flowledger.engine.config import Settings
-from flowledger.engine.ports.runtime import Bell
+from flowledger.engine.ports.runtime import Wakeup
 from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.runtime.unserved_templates import UnservedTemplates
 from flowledger.engine.runtime.worker.worker import Worker
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.outages import Backoff, Health, Outages, Telling
+from flowledger.engine.telemetry.outages import Backoff, Health, OutageLog, Outages
 from flowledger.engine.telemetry.signals import Signal
 
 PING_SECONDS = 2.0
@@ -36,7 +36,7 @@ class Leading(Protocol):
         ...
 
     @property
-    def telling(self) -> Telling:
+    def telling(self) -> OutageLog:
         """How an outage is told of by all of its loops."""
         ...
 
@@ -89,12 +89,12 @@ class Service:
     def __init__(  # noqa: PLR0913 - the roles, each with its bell
         self,
         settings: Settings,
-        coordinator: tuple[Leading, Bell] | None,
-        worker: tuple[Worker, Bell] | None,
-        new_bell: Callable[[], Bell],
+        coordinator: tuple[Leading, Wakeup] | None,
+        worker: tuple[Worker, Wakeup] | None,
+        new_bell: Callable[[], Wakeup],
         others: Mapping[str, Healthy] | None = None,
         *,
-        projector: tuple[Projecting, Bell] | None = None,
+        projector: tuple[Projecting, Wakeup] | None = None,
         ping: Callable[[], None] | None = None,
         unserved: UnservedTemplates | None = None,
     ) -> None:
@@ -224,8 +224,8 @@ class Service:
         self,
         name: str,
         step: Callable[[frozenset[str]], float],
-        bell: Bell,
-        telling: Telling | None = None,
+        bell: Wakeup,
+        telling: OutageLog | None = None,
     ) -> None:
         database = self._settings.database
         backoff = Backoff(database.reconnect_initial_seconds, database.reconnect_cap_seconds)

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 J = TypeVar("J")
 
 
-class Threads(Generic[J]):
+class DaemonThreadPool(Generic[J]):
     """Runs jobs, each in one of at most `limit` threads, which start when they are needed."""
 
     def __init__(self, run: Callable[[J], None], limit: int, name: str) -> None:

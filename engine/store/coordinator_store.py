@@ -10,9 +10,9 @@ from uuid import UUID
 import orjson
 from eventsourcing.persistence import StoredEvent
 
-from flowledger.engine.domain.limits.admission import GateState
-from flowledger.engine.domain.limits.circuit_breaker import Kept
-from flowledger.engine.domain.limits.concurrency import Elder
+from flowledger.engine.domain.limits.admission import LimitState
+from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
+from flowledger.engine.domain.limits.concurrency import OlderWaiter
 from flowledger.engine.domain.templates.template import UNLIMITED, Template, parse_template
 from flowledger.engine.errors import LogCorrupt, UnknownTemplate
 from flowledger.engine.events.base import Recorded, TaskEvent, Unreadable
@@ -25,7 +25,7 @@ from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translated
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.limit_json import changes_text, circuits_of, state_of
-from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from flowledger.engine.store.log.recorder import (
     LAST,
     LOG_OF_TOPICS,
@@ -39,13 +39,13 @@ MOST_ELDERS = 16  # of a limit, between two looks
 PASSED = "select flowledger.last_safe_position(%s, %s, %s, %b)"
 
 
-class PostgresLedger:
+class PostgresCoordinatorStore:
     """The ledger of one shard in Postgres. `lease_seconds` is renewed with every commit."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it stands on, and which shard it is
         self,
         pool: Pool,
-        mapper: LedgerMapper,
+        mapper: EventMapper,
         clock: DatabaseClock,
         lease_seconds: float,
         shard: int = 0,
@@ -112,7 +112,7 @@ class PostgresLedger:
             "select * from flowledger.task_events_for_fold(%s, %s, %s)",
             (task_id, until, [TaskCreated.topic, *DECISION_TOPICS]),
         )
-        events = (self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows)
+        events = (self._mapper.to_domain_event(StoredLogEvent(*row)) for row in rows)
         return [event for event in events if isinstance(event, TaskEvent)]
 
     def template(self, template_id: UUID) -> Template:
@@ -197,19 +197,19 @@ class PostgresLedger:
         query = "select flowledger.wanted_tasks(%s, %s, %s)"
         return [task for (task,) in self._all(query, (limit, self._shard, self._shards))]
 
-    def limits(self) -> GateState:
+    def limits(self) -> LimitState:
         """What is stored of limits, with the steps of the shard that wait."""
         row = self._one(LIMITS, (self._shard, self._shards))
         return state_of(orjson.loads(cast("tuple[str]", row)[0]))
 
-    def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[Kept]]:
+    def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[StoredCircuit]]:
         """How many slots of these keys are in use, 0 included, and every circuit."""
         rows = self._all("select * from flowledger.slots_in_use(%s)", (TextArray(keys),))
         row = self._one("select flowledger.circuits()::text", ())
         stored = cast("tuple[str | None]", row)[0]
         return dict(cast("list[tuple[str, int]]", rows)), circuits_of(orjson.loads(stored or "[]"))
 
-    def elders(self, sort_keys: Mapping[str, float]) -> Sequence[Elder]:
+    def elders(self, sort_keys: Mapping[str, float]) -> Sequence[OlderWaiter]:
         """Steps of other shards that wait for slots of these keys with smaller sort keys than
         these."""
         if self._shards == 1 or not sort_keys:
@@ -224,7 +224,7 @@ class PostgresLedger:
                 self._shards,
             ),
         )
-        return [Elder(*row) for row in rows]
+        return [OlderWaiter(*row) for row in rows]
 
     def tidy(self) -> None:
         """Vacuum the queue. A role that may not is only warned by the server."""
@@ -279,7 +279,7 @@ def _json(rows: Sequence[dict[str, Any]]) -> str | None:
     return orjson.dumps(rows).decode() if rows else None
 
 
-def registered(stored: Sequence[StoredEvent], template_id: UUID, mapper: LedgerMapper) -> Template:
+def registered(stored: Sequence[StoredEvent], template_id: UUID, mapper: EventMapper) -> Template:
     """The definition in a template's stream. Raises UnknownTemplate where the stream is empty."""
     for row in stored:
         event = mapper.to_domain_event(row)

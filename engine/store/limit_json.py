@@ -9,21 +9,21 @@ from uuid import UUID
 
 import orjson
 
-from flowledger.engine.domain.limits.admission import GateChanges, GateState
+from flowledger.engine.domain.limits.admission import LimitChanges, LimitState
 from flowledger.engine.domain.limits.circuit_breaker import (
     Circuit,
     CircuitChanges,
     CircuitState,
-    Kept,
+    StoredCircuit,
 )
 from flowledger.engine.domain.limits.demand import MICROSECOND, Demand, RateLimit, SlotLimit
 from flowledger.engine.domain.limits.wait_queue import Waiter
-from flowledger.engine.domain.machine.task_run import Hold
+from flowledger.engine.domain.machine.task_run import Wait
 
 Json = dict[str, Any]
 
 
-def changes_text(changes: GateChanges) -> str:
+def changes_text(changes: LimitChanges) -> str:
     """The argument of flowledger.store_limits."""
     holders = sorted(changes.slots.holders.items())
     rates = sorted(changes.rates.items())
@@ -87,11 +87,11 @@ def circuit_fields(circuit: Circuit | None) -> Json:
     }
 
 
-def state_of(stored: Json) -> GateState:
+def state_of(stored: Json) -> LimitState:
     """What flowledger.load_limits returned."""
     holders: dict[str, list[str]] = stored["holders"] or {}
     expected: dict[str, str] = stored["expected"] or {}
-    return GateState(
+    return LimitState(
         in_use=stored["in_use"] or {},
         holders={UUID(step): tuple(keys) for step, keys in holders.items()},
         expected={key: moment(text) for key, text in expected.items()},
@@ -101,10 +101,10 @@ def state_of(stored: Json) -> GateState:
     )
 
 
-def circuits_of(rows: Iterable[Json]) -> list[Kept]:
+def circuits_of(rows: Iterable[Json]) -> list[StoredCircuit]:
     """Rows of circuits, read."""
     return [
-        Kept(
+        StoredCircuit(
             Circuit(
                 system=row["system"],
                 state=CircuitState(row["state"]),
@@ -130,7 +130,7 @@ def waiter_of(row: Json) -> Waiter:
         task_id=UUID(row["task_id"]),
         step=row["step"],
         since=moment(row["since"]),
-        hold=Hold(row["kind"], row["limit_key"], until),
+        hold=Wait(row["kind"], row["limit_key"], until),
         demand=demand_of_json(row["demand"]),
     )
 

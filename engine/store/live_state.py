@@ -12,15 +12,15 @@ from flowledger.engine.domain.explain.live_state import (
     COUNTED,
     PATIENCE,
     SHOWN,
-    HeldStanding,
     Holder,
-    LimitStanding,
+    LaggingProjection,
+    LimitStatus,
+    LiveState,
     ParkedStanding,
-    ProjectionStanding,
-    QueueStanding,
-    ShardStanding,
-    Surroundings,
-    WorkerStanding,
+    QueueStatus,
+    ShardStatus,
+    WaitStatus,
+    WorkerStatus,
 )
 from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.pool import Connection
@@ -40,21 +40,21 @@ PROJECTIONS = "select * from flowledger.lagging_projections(%s::bigint, %s)"
 
 def surroundings_of(
     connection: Connection, task_id: UUID, template_id: UUID | None, last: int
-) -> Surroundings:
+) -> LiveState:
     """What stands around the task; `last` is the position of its last event, 0 for none."""
     ((*shard, now),) = _rows(connection, SHARD, task_id)
-    queue = [QueueStanding(*row) for row in _rows(connection, QUEUE, task_id, COUNTED)]
+    queue = [QueueStatus(*row) for row in _rows(connection, QUEUE, task_id, COUNTED)]
     held = [_held(*row) for row in _rows(connection, HELD, task_id, COUNTED)]
     waiting = [row for row in queue if row.before is not None]
-    return Surroundings(
+    return LiveState(
         now=now.astimezone(UTC),
-        shard=ShardStanding(*shard),
+        shard=ShardStatus(*shard),
         queue={row.step: row for row in queue},
         held={row.step: row for row in held},
         workers=_workers(connection, template_id, waiting) if waiting else (),
         limits=_limits(connection, held),
         projections=tuple(
-            ProjectionStanding(*row) for row in _rows(connection, PROJECTIONS, last, PATIENCE)
+            LaggingProjection(*row) for row in _rows(connection, PROJECTIONS, last, PATIENCE)
         ),
         parked=_parked(_rows(connection, PARKED, task_id)),
     )
@@ -67,23 +67,23 @@ def _parked(rows: list[tuple[Any, ...]]) -> ParkedStanding | None:
 
 
 def _workers(
-    connection: Connection, template_id: UUID | None, waiting: Iterable[QueueStanding]
-) -> tuple[WorkerStanding, ...]:
+    connection: Connection, template_id: UUID | None, waiting: Iterable[QueueStatus]
+) -> tuple[WorkerStatus, ...]:
     counted = not all(row.far_back for row in waiting)
-    return tuple(WorkerStanding(*row) for row in _rows(connection, WORKERS, template_id, counted))
+    return tuple(WorkerStatus(*row) for row in _rows(connection, WORKERS, template_id, counted))
 
 
-def _held(step: str, kind: Any, key: str, *rest: Any) -> HeldStanding:
+def _held(step: str, kind: Any, key: str, *rest: Any) -> WaitStatus:
     since, until, demand, before = rest
-    return HeldStanding(step, kind, key, since, until, demand_of_json(demand), before)
+    return WaitStatus(step, kind, key, since, until, demand_of_json(demand), before)
 
 
-def _limits(connection: Connection, held: Iterable[HeldStanding]) -> LimitStanding:
+def _limits(connection: Connection, held: Iterable[WaitStatus]) -> LimitStatus:
     demands = [row.demand for row in held]
     slots = TextArray(sorted({limit.key for demand in demands for limit in demand.slots}))
     rates = TextArray(sorted({limit.key for demand in demands for limit in demand.rates}))
     if not demands:
-        return LimitStanding()
+        return LimitStatus()
     holders: defaultdict[str, list[Holder]] = defaultdict(list)
     for key, *holder in _rows(connection, HOLDERS, slots, SHOWN):
         holders[key].append(Holder(*holder))
@@ -91,7 +91,7 @@ def _limits(connection: Connection, held: Iterable[HeldStanding]) -> LimitStandi
         (key, at.astimezone(UTC)) for key, at in _rows(connection, EXPECTED, rates)
     ]
     ((circuits,),) = _rows(connection, CIRCUITS)
-    return LimitStanding(
+    return LimitStatus(
         in_use=dict(_pairs(connection, slots)),
         holders={key: tuple(found) for key, found in holders.items()},
         expected=dict(expected),

@@ -37,7 +37,7 @@ PREFIX = "flowledger."
 LOOK_UP_SECONDS = 0.1
 
 
-class ProcessBell:
+class ProcessWakeup:
     """One waiter's bell."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class ProcessBell:
         return rung
 
 
-class Wakeups:
+class Notifications:
     """Carries notifications of the database, and of this process, to bells."""
 
     def __init__(  # noqa: PLR0913 - keywords, each a setting of its own
@@ -78,15 +78,15 @@ class Wakeups:
         self._connect_timeout = connect_timeout_seconds
         self._silence = tcp_keepalive_seconds
         self._backoff = Backoff(reconnect_initial_seconds, reconnect_cap_seconds)
-        self._bells: dict[str, list[ProcessBell]] = {channel: [] for channel in CHANNELS}
+        self._bells: dict[str, list[ProcessWakeup]] = {channel: [] for channel in CHANNELS}
         self.own: set[int] = set()
         self.outages = Outages("wakeups", over=Signal.LISTENER_RECONNECTED)
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="flowledger-wakeups", daemon=True)
 
-    def bell(self, *channels: str) -> ProcessBell:
+    def bell(self, *channels: str) -> ProcessWakeup:
         """A new bell that rings for these channels. To be asked before `start`."""
-        bell = ProcessBell()
+        bell = ProcessWakeup()
         for channel in channels:
             self._bells[channel].append(bell)
         return bell

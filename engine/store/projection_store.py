@@ -20,7 +20,7 @@ INLINE = "select * from flowledger.inline_model_status(%s, %b)"
 REACHED = "select flowledger.projection_position(%s, %b)"
 
 
-class PostgresProjections:
+class PostgresProjectionStore:
     """The rows of the projections in Postgres. Methods raise DatabaseUnavailable."""
 
     def __init__(self, pool: Pool) -> None:

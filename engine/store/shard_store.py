@@ -12,7 +12,7 @@ from uuid import UUID
 
 import psycopg
 
-from flowledger.engine.domain.leases import Attendance, ShardLease
+from flowledger.engine.domain.leases import Members, ShardLease
 from flowledger.engine.errors import ShardsBehind, ShardsDiffer
 from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.store.connection.arrays import TextArray
@@ -41,14 +41,14 @@ class ShardRow:
     lease_left: float | None
 
 
-class PostgresRoster:
+class PostgresShardStore:
     """The rows of coordinator processes and of shards. Methods raise DatabaseUnavailable."""
 
     def __init__(self, pool: Pool, clock: DatabaseClock) -> None:
         self._pool = pool
         self._clock = clock
 
-    def attend(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Attendance:
+    def attend(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Members:
         """Say that the process is there for so long and leads these shards; see who else is."""
         asked = self._clock.asking()
         ((now,),) = self._all(
@@ -62,7 +62,7 @@ class PostgresRoster:
             )
         live = self._all("select flowledger.live_coordinators()")
         leases = self._all(LEASES)
-        return Attendance([row[0] for row in live], [ShardLease(*row[:3]) for row in leases])
+        return Members([row[0] for row in live], [ShardLease(*row[:3]) for row in leases])
 
     def leave(self, process: UUID) -> None:
         """The process takes no share any more."""

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from flowledger.engine.domain.explain.live_state import Surroundings
+from flowledger.engine.domain.explain.live_state import LiveState
 from flowledger.engine.domain.templates.template import Template, difference
 from flowledger.engine.errors import (
     DatabaseUnavailable,
@@ -42,7 +42,7 @@ from flowledger.engine.store.later_submission import (
     owners_of,
 )
 from flowledger.engine.store.live_state import surroundings_of
-from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder, event_arrays
 
 TASK = "select * from flowledger.task_row(%s)"
@@ -65,11 +65,11 @@ REQUEST = "select flowledger.append_per_stream(%b, %b, %b, %b, %b, %b, 'fact')"
 NOTE = "select flowledger.append_per_stream(%b, %b, %b, %b, %b, %b, 'note')"
 
 
-class PostgresTasks:
+class PostgresTaskStore:
     """Tasks in Postgres."""
 
     def __init__(
-        self, pool: Pool, mapper: LedgerMapper, clock: DatabaseClock, identifiers: Identifiers
+        self, pool: Pool, mapper: EventMapper, clock: DatabaseClock, identifiers: Identifiers
     ) -> None:
         self._pool = pool
         self._mapper = mapper
@@ -178,7 +178,7 @@ class PostgresTasks:
         rows = self._all("select flowledger.which_ended(%b)", (UuidArray(tasks),))
         return [row[0] for row in rows]
 
-    def surroundings(self, task_id: UUID) -> tuple[Snapshot, Surroundings]:
+    def surroundings(self, task_id: UUID) -> tuple[Snapshot, LiveState]:
         """A snapshot of the task, and what stood around it at that moment."""
         with self._moment() as connection:
             snapshot = self._snapshot(connection, task_id)
@@ -208,7 +208,7 @@ class PostgresTasks:
     def created(self, tasks: Sequence[UUID]) -> Mapping[UUID, TaskCreated]:
         """The first event of those of the tasks that a coordinator can decide about."""
         rows = self._all("select * from flowledger.task_created_events(%b)", (UuidArray(tasks),))
-        events = (self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows)
+        events = (self._mapper.to_domain_event(StoredLogEvent(*row)) for row in rows)
         return {event.task_id: event for event in events if isinstance(event, TaskCreated)}
 
     def request(self, requests: Sequence[TaskRequest], key: str) -> Sequence[UUID]:
@@ -250,7 +250,7 @@ class PostgresTasks:
     def answers(self, requests: Sequence[UUID]) -> Mapping[UUID, Answer]:
         """What was answered to those of the requests that were."""
         rows = self._all("select * from flowledger.request_answers(%b)", (UuidArray(requests),))
-        events = (self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows)
+        events = (self._mapper.to_domain_event(StoredLogEvent(*row)) for row in rows)
         return {event.request: event for event in events if isinstance(event, Answer)}
 
     def templates(self) -> Sequence[tuple[str, str, str, str]]:
@@ -289,7 +289,7 @@ class PostgresTasks:
 
     def _recorded(self, row: tuple[Any, ...]) -> Recorded:
         position, recorded_at, *stored = row
-        event = self._mapper.to_domain_event(LedgerEvent(*stored))
+        event = self._mapper.to_domain_event(StoredLogEvent(*stored))
         return Recorded(position, recorded_at, event)
 
     def _submit(self, created: Sequence[TaskCreated], *, only_new: bool) -> Sequence[UUID]:

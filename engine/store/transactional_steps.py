@@ -42,7 +42,7 @@ from flowledger.engine.errors import (
     TransactionEnded,
 )
 from flowledger.engine.events.step import StepCompleted
-from flowledger.engine.ports.runtime import NO_FAULTS, FaultPoints
+from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints
 from flowledger.engine.ports.worker import Claim
 from flowledger.engine.store.connection.dial import dial
 from flowledger.engine.store.connection.errors import (
@@ -54,7 +54,7 @@ from flowledger.engine.store.connection.errors import (
 )
 from flowledger.engine.store.connection.pool import Pool, unavailable, with_keepalives
 from flowledger.engine.store.connection.restricted import LentConnection, LentCursor
-from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 
 BEGIN: LiteralString = """
     begin isolation level read committed, not deferrable;
@@ -95,9 +95,9 @@ class PostgresTransactions:
         self,
         url: str,
         pool: Pool,
-        mapper: LedgerMapper,
+        mapper: EventMapper,
         settings: Settings,
-        faults: FaultPoints = NO_FAULTS,
+        faults: CrashPoints = NO_CRASH_POINTS,
     ) -> None:
         self._pool = pool
         self._mapper = mapper
@@ -189,7 +189,7 @@ class PostgresTransactions:
         connection: LentConnection,
         claim: Claim,
         place: tuple[UUID, UUID, int, str],
-        stored: LedgerEvent,
+        stored: StoredLogEvent,
     ) -> None:
         self._faults.reached("completing")
         try:
@@ -213,7 +213,7 @@ class PostgresTransactions:
                     error.sqlstate,
                 ) from error
 
-    def _is_recorded(self, stored: LedgerEvent) -> bool:
+    def _is_recorded(self, stored: StoredLogEvent) -> bool:
         """Whether the completion is in the log; False also where the log cannot be asked."""
         query = "select flowledger.confirm_recorded(%s, %s)"
         try:

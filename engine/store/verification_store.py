@@ -13,10 +13,10 @@ import orjson
 
 from flowledger.engine.domain.limits.circuit_breaker import Circuit
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.domain.verify.log import Entry
+from flowledger.engine.domain.verify.log import LogEntry
 from flowledger.engine.domain.verify.replay import Difference, Row
-from flowledger.engine.domain.verify.shared_rows import Apart, streams_of
-from flowledger.engine.domain.verify.task import Evidence
+from flowledger.engine.domain.verify.shared_rows import OtherStreams, streams_of
+from flowledger.engine.domain.verify.task import StoredTask
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
@@ -24,7 +24,7 @@ from flowledger.engine.store.connection.errors import translated
 from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.coordinator_store import registered
 from flowledger.engine.store.limit_json import circuits_of
-from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
 
 TASKS = "select * from flowledger.next_tasks(%s, %s)"
@@ -44,10 +44,10 @@ IDS = frozenset({"task_id", "template_id", "step_id", "worker_id"})
 TIMES = frozenset({"created_at", "ended_at", "due_at"})
 
 
-class PostgresEvidences:
+class PostgresVerificationStore:
     """Evidence in Postgres."""
 
-    def __init__(self, pool: Pool, mapper: LedgerMapper) -> None:
+    def __init__(self, pool: Pool, mapper: EventMapper) -> None:
         self._pool = pool
         self._mapper = mapper
         self._recorder = LedgerRecorder(LedgerDatastore(pool))
@@ -56,13 +56,13 @@ class PostgresEvidences:
         """Tasks behind one, by id, with how many events each has."""
         return cast("list[tuple[UUID, int]]", self._all(TASKS, (after, limit)))
 
-    def evidence(self, tasks: Sequence[UUID]) -> Sequence[Evidence]:
+    def evidence(self, tasks: Sequence[UUID]) -> Sequence[StoredTask]:
         """All that is stored of these tasks, in their order."""
         wanted = (UuidArray(tasks),)
         with self._snapshot() as connection:
             events = _fetched(connection, EVENTS, wanted)
             rows = _fetched(connection, ROWS, wanted)
-            log: defaultdict[UUID, list[Entry]] = defaultdict(list)
+            log: defaultdict[UUID, list[LogEntry]] = defaultdict(list)
             for owner, *event in events:
                 log[owner].append(self._entry(event))
             identities = [identity for its in log.values() for identity in _identities(its)]
@@ -70,7 +70,7 @@ class PostgresEvidences:
             ((now,),) = _fetched(connection, NOW, ())
         beside = _by_owner(rows)
         return [
-            Evidence(
+            StoredTask(
                 task_id=task,
                 position=max((row["position"] for row in beside[task]["shard"]), default=0),
                 now=now,
@@ -96,7 +96,7 @@ class PostgresEvidences:
         ((_, last, streams),) = self._all(WALK, (after, limit))
         return last, streams
 
-    def apart(self, streams: Sequence[UUID]) -> Apart:
+    def apart(self, streams: Sequence[UUID]) -> OtherStreams:
         """These streams and the rows that belong to them; all circuits where there are none."""
         with self._snapshot() as connection:
             ((text,),) = _fetched(connection, CIRCUITS, ())
@@ -127,27 +127,27 @@ class PostgresEvidences:
         events: Iterable[tuple[Any, ...]],
         rows: defaultdict[UUID, defaultdict[str, list[Row]]],
         circuits: dict[UUID, Circuit],
-    ) -> Apart:
-        log: dict[UUID, list[Entry]] = {stream: [] for stream in streams}
+    ) -> OtherStreams:
+        log: dict[UUID, list[LogEntry]] = {stream: [] for stream in streams}
         for event in events:
             entry = self._entry(event)
             log[entry.stream].append(entry)
-        return Apart(
+        return OtherStreams(
             streams=log,
             templates={key: its["template"][0] for key, its in rows.items() if its["template"]},
             template_steps={key: its["template_step"] for key, its in rows.items()},
             circuits=circuits,
         )
 
-    def _entry(self, row: Sequence[Any]) -> Entry:
+    def _entry(self, row: Sequence[Any]) -> LogEntry:
         position, stream, version, topic, state, task_id = row
         try:
             event = self._mapper.to_domain_event(
-                LedgerEvent(stream, version, topic, state, task_id)
+                StoredLogEvent(stream, version, topic, state, task_id)
             )
         except LogCorrupt as error:
-            return Entry(position, stream, version, task_id, None, str(error))
-        return Entry(position, stream, version, task_id, event)
+            return LogEntry(position, stream, version, task_id, None, str(error))
+        return LogEntry(position, stream, version, task_id, event)
 
     @contextmanager
     def _snapshot(self) -> Generator[Connection]:
@@ -166,7 +166,7 @@ def _fetched(
     return connection.execute(query, parameters, binary=True).fetchall()
 
 
-def _identities(log: Iterable[Entry]) -> list[str]:
+def _identities(log: Iterable[LogEntry]) -> list[str]:
     created = (entry.event for entry in log if isinstance(entry.event, TaskCreated))
     return [event.identity for event in created if event.identity is not None]
 

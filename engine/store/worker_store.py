@@ -17,13 +17,13 @@ from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCheckpointed, StepCompleted, StepCompletedManually
 from flowledger.engine.events.task import TaskCreated
-from flowledger.engine.ports.worker import Claim, Exchange, Held
+from flowledger.engine.ports.worker import Claim, ClaimStatus, Exchange
 from flowledger.engine.store.connection.arrays import BigintArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translated
 from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.connection.pool import Connection, Pool
-from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper, moment
+from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent, moment
 
 COMPLETIONS = (StepCompleted, StepCompletedManually)
 CLAIM = "select * from flowledger.claim_steps(%s, %b, %s::int, %s)"
@@ -43,7 +43,7 @@ CHECKPOINTED = "select * from flowledger.last_checkpoints(%b)"
 CHECKPOINT = "select * from flowledger.checkpoint_step(%s, %s, %s::int, %s, %s::bigint)"
 
 
-class PostgresWorkboard:
+class PostgresWorkerStore:
     """The board in Postgres.
 
     `templates`, whose steps the worker claims, and `concurrency`, how many it runs at once, are
@@ -53,7 +53,7 @@ class PostgresWorkboard:
     def __init__(
         self,
         pool: Pool,
-        mapper: LedgerMapper,
+        mapper: EventMapper,
         clock: DatabaseClock,
         templates: Sequence[UUID] | None = None,
         concurrency: int | None = None,
@@ -126,22 +126,22 @@ class PostgresWorkboard:
             rows = connection.execute(HELD, (worker,), binary=True).fetchall()
             return dated(connection, self._mapper, [claimed(*row) for row in rows])
 
-    def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, Held]:
+    def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, ClaimStatus]:
         """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
         details = [None if beat is None else beat.decode() for beat in beats.values()]
         rows = self._all(
             "select * from flowledger.check_claims(%s, %b, %s::text[])",
             (worker, UuidArray(list(beats)), details),
         )
-        return {step: replace(Held(*row), at=moment(at)) for step, *row, at in rows}
+        return {step: replace(ClaimStatus(*row), at=moment(at)) for step, *row, at in rows}
 
-    def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> Held | None:
+    def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> ClaimStatus | None:
         """Append it, at whatever version the board knows of; None where the step is another's."""
         stored = self._mapper.to_stored_event(checkpoint)
         step, attempt = checkpoint.originator_id, checkpoint.attempt
         parameters = (worker, step, attempt, stored.state, stored.encoding)
         version, cancelling = self._all(CHECKPOINT, parameters)[0]
-        return None if version is None else Held(version, attempt, cancelling)
+        return None if version is None else ClaimStatus(version, attempt, cancelling)
 
     def checkpoints(self, steps: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
         """What was recorded last of each step; steps without a checkpoint are left out."""
@@ -169,7 +169,7 @@ class PostgresWorkboard:
 
     def _events(self, query: str, streams: Sequence[UUID]) -> list[Any]:
         rows = self._all(query, (UuidArray(streams),))
-        return [self._mapper.to_domain_event(LedgerEvent(*row)) for row in rows]
+        return [self._mapper.to_domain_event(StoredLogEvent(*row)) for row in rows]
 
     def _in_one_call(  # noqa: PLR0913, PLR0917 - one transaction, so one call
         self,
@@ -250,7 +250,7 @@ def begun(*row: Any) -> Claim:
     return replace(Claim(*place), at=moment(at))
 
 
-def dated(connection: Connection, mapper: LedgerMapper, claims: Sequence[Claim]) -> list[Claim]:
+def dated(connection: Connection, mapper: EventMapper, claims: Sequence[Claim]) -> list[Claim]:
     """The claims with the time of the last event of their streams, which no later one precedes."""
     if not claims:
         return []
@@ -259,7 +259,7 @@ def dated(connection: Connection, mapper: LedgerMapper, claims: Sequence[Claim])
     times: dict[UUID, datetime] = {}
     for row in rows:
         with suppress(LogCorrupt):  # it is not for the worker to judge, and no reason to stop
-            event = mapper.to_domain_event(LedgerEvent(*row))
+            event = mapper.to_domain_event(StoredLogEvent(*row))
             times[event.originator_id] = event.occurred_at
     return [replace(claim, at=times.get(claim.step_id)) for claim in claims]
 

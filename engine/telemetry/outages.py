@@ -55,7 +55,7 @@ class Health:
         return self.error is None
 
 
-class Telling:
+class OutageLog:
     """What was told of an outage that strikes one loop, or several at once. For any thread."""
 
     def __init__(self, name: str, over: Signal = Signal.DATABASE_RECOVERED) -> None:
@@ -108,10 +108,10 @@ class Outages:
     """The outages of one loop, one after another. Its health may be read from any thread."""
 
     def __init__(
-        self, name: str, over: Signal = Signal.DATABASE_RECOVERED, telling: Telling | None = None
+        self, name: str, over: Signal = Signal.DATABASE_RECOVERED, telling: OutageLog | None = None
     ) -> None:
         """`telling` is shared by loops that need not all say the same."""
-        self._telling = telling or Telling(name, over)
+        self._telling = telling or OutageLog(name, over)
         self.health = Health()
 
     def failed(self, error: Exception) -> None:

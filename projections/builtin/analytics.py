@@ -46,7 +46,7 @@ from flowledger.engine.events.task import (
 )
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.projections.builtin.batch_rows import Concerned, Row, concerned, store, tables_of
-from flowledger.projections.builtin.minutes import Minutes, OfStep, Times
+from flowledger.projections.builtin.minutes import MinuteBucket, Minutes, OfStep
 from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
 
@@ -164,7 +164,7 @@ class Analytics(Projection):
     )
     def happened(self, events: Sequence[Recorded], cursor: Cursor) -> None:
         """Add the events to their minutes."""
-        fold = Fold(concerned(events, begins=_enqueued_first), cursor)
+        fold = AnalyticsFold(concerned(events, begins=_enqueued_first), cursor)
         for _, _, event in events:
             if isinstance(event, StepEvent):
                 fold.of_step(event)
@@ -192,7 +192,7 @@ class Open(NamedTuple):
     due_at: datetime | None = None
 
 
-class Fold:
+class AnalyticsFold:
     """What a batch adds to the minutes, and where it leaves its tasks and steps."""
 
     def __init__(self, concerned: Concerned, cursor: Cursor) -> None:
@@ -254,12 +254,12 @@ class Fold:
         self._tasks[key] = task
         self._held[key] = None
 
-    def _resumed(self, key: int, task: Task, event: TaskEvent, times: Times) -> None:
+    def _resumed(self, key: int, task: Task, event: TaskEvent, times: MinuteBucket) -> None:
         if task.paused_at is not None:
             times.blocked("paused", task.paused_at, event.occurred_at)
             self._hold(key, task._replace(paused_at=None))
 
-    def _went_on(self, key: int, task: Task, event: TaskEvent, times: Times) -> None:
+    def _went_on(self, key: int, task: Task, event: TaskEvent, times: MinuteBucket) -> None:
         """It is not blocked any more, and unless it was opened again, it has ended."""
         if task.blocked_at is not None:
             times.blocked("operator", task.blocked_at, event.occurred_at)
@@ -298,7 +298,7 @@ def _enqueued_first(event: StepEvent) -> bool:
     return isinstance(event, StepEnqueued) and event.attempt == 1
 
 
-def _left(before: Open, event: StepEvent, times: Times) -> None:
+def _left(before: Open, event: StepEvent, times: MinuteBucket) -> None:
     """The step was in a phase up to now."""
     phase, since, due = before
     until = event.occurred_at
@@ -314,7 +314,7 @@ def _left(before: Open, event: StepEvent, times: Times) -> None:
         times.blocked("retry", since, until if due is None else min(due, until))
 
 
-def _counted(event: StepEvent, times: Times, of_step: OfStep) -> None:
+def _counted(event: StepEvent, times: MinuteBucket, of_step: OfStep) -> None:
     if isinstance(event, StepEnqueued):
         if event.waited_for is not None and event.waited_since is not None:
             times.blocked(WAITED_FOR[event.waited_for], event.waited_since, event.occurred_at)
@@ -322,7 +322,7 @@ def _counted(event: StepEvent, times: Times, of_step: OfStep) -> None:
         of_step.counts["retried"] += 1
 
 
-def _started(task: Task, event: TaskStarted, times: Times) -> None:
+def _started(task: Task, event: TaskStarted, times: MinuteBucket) -> None:
     created, now = task.created_at, event.occurred_at
     begins = max(created, task.start_at or created)
     times.blocked("delayed_start", created, min(begins, now))

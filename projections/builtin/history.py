@@ -123,7 +123,7 @@ class History(Projection):
     @on_batch(*STATES, StepEnqueued, StepStarted, *OUTCOMES)
     def happened(self, events: Sequence[Recorded], cursor: Cursor) -> None:
         """Fold the events into the rows of their tasks and steps."""
-        lives = Lives()
+        lives = HistoryFold()
         for position, _, event in events:
             if isinstance(event, StepEvent):
                 lives.of_step(position, event)
@@ -139,7 +139,7 @@ class History(Projection):
         cursor.execute("delete from task_history where task_id = any(%s)", (list(tasks),))
 
 
-class Lives:
+class HistoryFold:
     """What a batch of events says of tasks and attempts, of those that begin in it and of others.
 
     Of others it says what changes, and nothing is read: whether there is an attempt to go on with

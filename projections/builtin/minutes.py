@@ -66,10 +66,10 @@ class Minutes:
     """What is to be added to each minute."""
 
     def __init__(self) -> None:
-        self._all: dict[Bucket, Times] = {}
-        self._last: dict[Named, Times] = {}
+        self._all: dict[Bucket, MinuteBucket] = {}
+        self._last: dict[Named, MinuteBucket] = {}
 
-    def of(self, event: TaskEvent, version: str) -> Times:
+    def of(self, event: TaskEvent, version: str) -> MinuteBucket:
         """The minute and the template of an event."""
         named = event.namespace, event.template, version
         # The log goes by time, nearly: to hash a time for each event took a third of all.
@@ -79,7 +79,7 @@ class Minutes:
             bucket = minute, *named
             last = self._all.get(bucket)
             if last is None:
-                last = self._all[bucket] = Times(minute)
+                last = self._all[bucket] = MinuteBucket(minute)
             self._last[named] = last
         return last
 
@@ -102,7 +102,7 @@ class Minutes:
         store(cursor, STORE_BLOCKED, blocked)
 
 
-class Times:
+class MinuteBucket:
     """What a minute gets of a template."""
 
     def __init__(self, begins: datetime) -> None:

@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from flowledger.engine.config.sections import Projections as ProjectionSettings
-from flowledger.engine.ports.runtime import Clock, FaultPoints
+from flowledger.engine.config.sections import ProjectionSettings
+from flowledger.engine.ports.runtime import Clock, CrashPoints
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Backoff
 from flowledger.engine.telemetry.signals import Signal
-from flowledger.projections.dispatch import Applying
-from flowledger.projections.host.log_reader import Entry, Log
-from flowledger.projections.host.parked import Parking, spare, words_of
-from flowledger.projections.host.records import Lead, Place
+from flowledger.projections.dispatch import Dispatcher
+from flowledger.projections.host.log_reader import LogEntry, LogReader
+from flowledger.projections.host.parked import ParkedEvents, spare, words_of
+from flowledger.projections.host.records import Generation, GenerationLease
 from flowledger.projections.host.store import HostStore
 from flowledger.projections.projection import Projection
 
@@ -27,27 +27,27 @@ GROWTH = 8
 """So many times as large as the one before a batch may be, where that took a moment only."""
 
 
-class Led:
+class GenerationRunner:
     """A generation with its methods. `retry_at`: it waits until then at an event that failed."""
 
     def __init__(  # noqa: PLR0913 - what it works with
         self,
-        place: Place,
-        lead: Lead,
+        place: Generation,
+        lead: GenerationLease,
         projection: Projection,
         *,
         store: HostStore,
-        events: Log,
+        events: LogReader,
         clock: Clock,
         settings: ProjectionSettings,
         serving: Callable[[str], int | None],
         moved: Callable[[], None],
-        faults: FaultPoints,
+        faults: CrashPoints,
     ) -> None:
         self.place = place
         self.lead = lead
         self.retry_at: datetime | None = None
-        self._applying = Applying(projection)
+        self._applying = Dispatcher(projection)
         self._policy = projection.on_error
         self._store = store
         self._events = events
@@ -57,7 +57,9 @@ class Led:
         self._moved = moved
         self._faults = faults
         self._backoff = Backoff(settings.retry_initial_seconds, settings.retry_cap_seconds)
-        self._parking = Parking(place, store, events, self._applying, settings.max_failure_chars)
+        self._parking = ParkedEvents(
+            place, store, events, self._applying, settings.max_failure_chars
+        )
         self.strides = False  # it went through the log in a large batch, as others may with it
         self._limit = 1
         self._served = 0  # so far the serving generation was seen to be
@@ -65,7 +67,7 @@ class Led:
         self._housekeeping = True
         self._log = logger("projector")
 
-    def renewed(self, lead: Lead) -> None:
+    def renewed(self, lead: GenerationLease) -> None:
         """The lease was renewed, and an operator may have asked for something."""
         self.lead = lead
         self._housekeeping = True
@@ -133,7 +135,7 @@ class Led:
         return True
 
     def _applied(
-        self, entries: Sequence[Entry], until: int, meanwhile: Callable[[], None] | None = None
+        self, entries: Sequence[LogEntry], until: int, meanwhile: Callable[[], None] | None = None
     ) -> bool:
         """Apply events and move to `until`; halves where that fails. False: it must wait."""
         try:
@@ -149,7 +151,7 @@ class Led:
 
     def _commit(
         self,
-        entries: Sequence[Entry],
+        entries: Sequence[LogEntry],
         until: int,
         parked: Sequence[tuple[int, UUID | None, str]] = (),
         meanwhile: Callable[[], None] | None = None,
@@ -176,7 +178,7 @@ class Led:
         self.lead = replace(self.lead, position=until)
         self._faults.reached("projected")
 
-    def _failed(self, entries: Sequence[Entry], until: int, error: Exception) -> bool:
+    def _failed(self, entries: Sequence[LogEntry], until: int, error: Exception) -> bool:
         """A single event failed, or a batch without any: as the policy says."""
         position = entries[0].position if entries else until
         failure = words_of(error, self._settings.max_failure_chars)

@@ -45,16 +45,16 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from flowledger.engine.config.sections import Projections as ProjectionSettings
-from flowledger.engine.domain.leases import Attendance, ShardLease, fair_share
+from flowledger.engine.config.sections import ProjectionSettings
+from flowledger.engine.domain.leases import Members, ShardLease, fair_share
 from flowledger.engine.errors import DatabaseBusy, LeadershipLost, ProjectionRefused
-from flowledger.engine.ports.runtime import NO_FAULTS, Bell, Clock, FaultPoints
+from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
-from flowledger.projections.host.generation import Led
-from flowledger.projections.host.log_reader import Log
+from flowledger.projections.host.generation import GenerationRunner
+from flowledger.projections.host.log_reader import LogReader
 from flowledger.projections.host.parallel import attempted, beside
-from flowledger.projections.host.records import LeaseRow, Place
+from flowledger.projections.host.records import Generation, LeaseRow
 from flowledger.projections.host.store import HostStore
 from flowledger.projections.projection import Projection
 
@@ -68,7 +68,7 @@ CATCH_UP = 10
 class Turn(NamedTuple):
     """What became of a batch of a generation, which was being built before it, or not."""
 
-    led: Led
+    led: GenerationRunner
     built: bool
     outcome: Future[bool]
 
@@ -81,13 +81,13 @@ class Host:
         projections: Sequence[Projection],
         *,
         store: HostStore,
-        log: Log,
+        log: LogReader,
         clock: Clock,
         identity: UUID,
         settings: ProjectionSettings,
-        bell: Bell,
+        bell: Wakeup,
         moved: Callable[[], None],
-        faults: FaultPoints = NO_FAULTS,
+        faults: CrashPoints = NO_CRASH_POINTS,
     ) -> None:
         self._projections = {projection.name: projection for projection in projections}
         # Hosts of the same code share it; what others run is theirs.
@@ -100,8 +100,8 @@ class Host:
         self._bell = bell
         self._moved = moved
         self._faults = faults
-        self._led: dict[Place, Led] = {}
-        self._wanted: frozenset[Place] = frozenset()
+        self._led: dict[Generation, GenerationRunner] = {}
+        self._wanted: frozenset[Generation] = frozenset()
         self._told: set[tuple[str, str]] = set()
         self._look_at = clock.now()
         self._installed = False
@@ -149,7 +149,7 @@ class Host:
 
     def _advance_all(self, head: int) -> bool:
         """One batch of each projection, some at the same time; whether any has more."""
-        by_name: dict[str, list[Led]] = {}
+        by_name: dict[str, list[GenerationRunner]] = {}
         early = self._early()
         for led in self._led.values():
             if led not in early:
@@ -159,7 +159,7 @@ class Host:
         busy = [self._advanced(*turn) for turns in found for turn in turns]
         return any(busy)
 
-    def _early(self) -> list[Led]:
+    def _early(self) -> list[GenerationRunner]:
         """Those that wait, so that others, a little behind, read and decode the same with them."""
         striding = [led for led in self._led.values() if led.strides]
         return [
@@ -168,22 +168,22 @@ class Host:
             if any(self._waits(led, led.lead.position - other.lead.position) for other in striding)
         ]
 
-    def _waits(self, led: Led, ahead: int) -> bool:
+    def _waits(self, led: GenerationRunner, ahead: int) -> bool:
         """What nobody reads yet waits longer than what serves."""
         kept = self._settings.cached_events
         return self._settings.batch_size < ahead <= (CATCH_UP * kept if led.lead.building else kept)
 
-    def _turn(self, some: Sequence[Led], head: int) -> list[Turn]:
+    def _turn(self, some: Sequence[GenerationRunner], head: int) -> list[Turn]:
         """A batch of each generation of one projection, one after the other."""
         return [
             Turn(led, led.lead.building, attempted(partial(self._unless_late, led, head)))
             for led in some
         ]
 
-    def _unless_late(self, led: Led, head: int) -> bool:
+    def _unless_late(self, led: GenerationRunner, head: int) -> bool:
         return self._clock.now() >= self._look_at or led.advance(head)  # leases first
 
-    def _advanced(self, led: Led, built: bool, outcome: Future[bool]) -> bool:  # noqa: FBT001
+    def _advanced(self, led: GenerationRunner, built: bool, outcome: Future[bool]) -> bool:  # noqa: FBT001
         """What came of a batch of one projection; what stops it must not stop the others."""
         try:
             more = outcome.result()
@@ -199,7 +199,7 @@ class Host:
             self._retire_others(led.place)
         return more
 
-    def _cannot(self, led: Led, error: LeadershipLost | ProjectionRefused) -> None:
+    def _cannot(self, led: GenerationRunner, error: LeadershipLost | ProjectionRefused) -> None:
         """The lease is asked for again: at once where it was lost, in its turn where refused."""
         self._led.pop(led.place, None)
         if isinstance(error, ProjectionRefused):
@@ -209,7 +209,7 @@ class Host:
         self._log.emit(Signal.PROJECTION_LOST, projection=str(led.place))
         self._look_at = self._clock.now()
 
-    def _retire_others(self, place: Place) -> None:
+    def _retire_others(self, place: Generation) -> None:
         """What served before this generation is done with."""
         for other in [led for led in self._led if led.name == place.name and led != place]:
             del self._led[other]
@@ -244,7 +244,7 @@ class Host:
         self._attends = True
         rows = [row for row in self._store.leases() if self._knows(row)]
         lease = self._settings.lease_seconds
-        share = fair_share(self._identity, Attendance(live, _leases(rows)), lease / PARTS_OF_LEASE)
+        share = fair_share(self._identity, Members(live, _leases(rows)), lease / PARTS_OF_LEASE)
         wanted = {rows[number].place for number in share.lead}
         mine = {row.place for row in rows if row.leader == self._identity}
         for place in list(self._led.keys() | (mine - wanted)):
@@ -258,7 +258,7 @@ class Host:
         projection = self._projections.get(row.place.name)
         return projection is not None and projection.version == row.version
 
-    def _take(self, place: Place) -> None:
+    def _take(self, place: Generation) -> None:
         lead = self._store.lead(place, self._identity)
         if lead is None:
             self._led.pop(place, None)
@@ -269,7 +269,7 @@ class Host:
             return
         self._store.end_others(place, lead.epoch)
         self._log.emit(Signal.PROJECTION_ACQUIRED, projection=str(place), position=lead.position)
-        self._led[place] = Led(
+        self._led[place] = GenerationRunner(
             place,
             lead,
             self._projections[place.name],
@@ -286,7 +286,7 @@ class Host:
         """Where the serving generation of a projection is; None: there is none."""
         return self._store.serving(name)
 
-    def _give_up(self, place: Place) -> None:
+    def _give_up(self, place: Generation) -> None:
         led = self._led.pop(place, None)
         if led is not None:
             self._store.resign(place, led.lead.epoch)

@@ -19,7 +19,7 @@ from flowledger.engine.errors import EngineError, LogCorrupt
 from flowledger.engine.events.base import Recorded, Unreadable
 from flowledger.engine.events.step import StepCompleted, StepEnqueued, StepStarted
 from flowledger.engine.store.connection.errors import translated
-from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.recorder import LedgerRecorder, LogRow
 
 Read = Recorded | Unreadable
@@ -30,12 +30,12 @@ APART = 4
 """So many batches may be between the projections that share them."""
 
 
-class Entry:
+class LogEntry:
     """A row of the log, decoded on demand."""
 
     __slots__ = ("_mapper", "_read", "_row", "position", "task_id", "topic")
 
-    def __init__(self, row: LogRow, mapper: LedgerMapper) -> None:
+    def __init__(self, row: LogRow, mapper: EventMapper) -> None:
         self.position, _, _, self.topic, _, self.task_id, _ = self._row = row
         self._mapper = mapper
         self._read: Read | None = None
@@ -58,7 +58,7 @@ class Entry:
         return read
 
 
-class Stretch:
+class Window:
     """A part of the log that is at hand: every event behind `begins`, up to `ends`.
 
     `decoded` is how far somebody decoded it before it was wanted.
@@ -66,13 +66,13 @@ class Stretch:
 
     def __init__(self, begins: int = -1) -> None:
         self.begins = self.ends = self.decoded = begins
-        self._entries: list[Entry] = []
+        self._entries: list[LogEntry] = []
 
     def holds(self, position: int) -> bool:
         """Whether one can go on from there."""
         return 0 <= self.begins <= position <= self.ends
 
-    def add(self, entries: Sequence[Entry], ends: int) -> None:
+    def add(self, entries: Sequence[LogEntry], ends: int) -> None:
         """What follows, up to `ends`."""
         self._entries += entries
         self.ends = ends
@@ -90,7 +90,7 @@ class Stretch:
 
     def after(
         self, position: int, limit: int, topics: Collection[str], until: int
-    ) -> tuple[Sequence[Entry], int]:
+    ) -> tuple[Sequence[LogEntry], int]:
         """Events of these topics behind a position, and how far one has come with them."""
         until = min(until, self.ends)
         there = self._entries[self._place(position) : self._place(until)]
@@ -101,25 +101,25 @@ class Stretch:
         return bisect_right(self._entries, position, key=_position)
 
 
-class Log:
+class LogReader:
     """The log, with its last `kept` events at hand. Methods raise DatabaseUnavailable.
 
     Projections that are applied at the same time read from it in their threads.
     """
 
-    def __init__(self, recorder: LedgerRecorder, mapper: LedgerMapper, kept: int) -> None:
+    def __init__(self, recorder: LedgerRecorder, mapper: EventMapper, kept: int) -> None:
         self._recorder = recorder
         self._mapper = mapper
         self._kept = kept
-        self._tail = Stretch()
-        self._past = Stretch()
+        self._tail = Window()
+        self._past = Window()
         self._anew = False  # whether the past was read from elsewhere before it was last asked for
         self._lock = Lock()  # of all three
         self.head = 0
 
     def forget(self) -> None:
         """Read again what is at hand: the server may have lost it."""
-        self._tail, self._past = Stretch(), Stretch()
+        self._tail, self._past = Window(), Window()
 
     def look(self) -> int:
         """See how far the log is; returns its last position, 0 where it is empty."""
@@ -129,7 +129,7 @@ class Log:
 
     def after(
         self, position: int, limit: int, topics: Collection[str], until: int
-    ) -> tuple[Sequence[Entry], int]:
+    ) -> tuple[Sequence[LogEntry], int]:
         """Events of these topics behind a position, and how far one has come with them.
 
         At most `limit` of them, and none beyond `until`, which is not beyond `head`.
@@ -150,7 +150,7 @@ class Log:
         room = position < until and self._recorder.datastore.has_room
         if not room or not self._lock.acquire(blocking=False):
             return
-        entries: Sequence[Entry] = ()
+        entries: Sequence[LogEntry] = ()
         try:
             stretch = self._at_hand(position, limit, topics, until)
             if stretch is not None and stretch.decoded <= position:
@@ -164,7 +164,7 @@ class Log:
 
     def _at_hand(
         self, position: int, limit: int, topics: Collection[str], until: int
-    ) -> Stretch | None:
+    ) -> Window | None:
         """What is there and goes on from the position; None: others would throw it away."""
         if self._tail.holds(position):
             return self._tail
@@ -178,7 +178,7 @@ class Log:
 
     def _shared(
         self, position: int, limit: int, topics: Collection[str], until: int
-    ) -> Stretch | None:
+    ) -> Window | None:
         """What is at hand and has what is asked for, or as much as is read at a time."""
         if self._tail.begins <= position and self._extended(position, until):
             return self._tail
@@ -189,7 +189,7 @@ class Log:
         if not self._tail.holds(position):
             if until - position > self._kept:
                 return False
-            self._tail = Stretch(position)
+            self._tail = Window(position)
         tail = self._tail
         while tail.ends < until:
             entries = self._read(tail.ends, self._kept, until)
@@ -199,10 +199,10 @@ class Log:
                 return False
         return True
 
-    def _stretched(self, position: int, limit: int, until: int) -> Stretch:
+    def _stretched(self, position: int, limit: int, until: int) -> Window:
         self._anew = not self._past.holds(position)
         if self._anew:
-            self._past = Stretch(position)
+            self._past = Window(position)
         past = self._past
         if past.ends < until and past.behind(position) < limit:
             more = self._read(past.ends, limit, until)
@@ -212,25 +212,25 @@ class Log:
 
     def _read(
         self, position: int, limit: int, until: int, topics: Sequence[str] = ()
-    ) -> list[Entry]:
+    ) -> list[LogEntry]:
         with translated():
             rows = self._recorder.rows(position, limit, until, topics)
         mapper = self._mapper
-        return [Entry(row, mapper) for row in rows]
+        return [LogEntry(row, mapper) for row in rows]
 
-    def at(self, positions: Sequence[int]) -> Iterator[Entry]:
+    def at(self, positions: Sequence[int]) -> Iterator[LogEntry]:
         """The events at these places, in their order."""
         for position in positions:
             with translated():
                 rows = self._recorder.rows(position - 1, 1, position)
-            yield from (Entry(row, self._mapper) for row in rows)
+            yield from (LogEntry(row, self._mapper) for row in rows)
 
-    def of_task(self, task_id: UUID, until: int) -> list[Entry]:
+    def of_task(self, task_id: UUID, until: int) -> list[LogEntry]:
         """The history of a task up to a position, in order."""
         with translated():
             rows = self._recorder.rows_of_task(task_id)
-        return [Entry(row, self._mapper) for row in rows if row[0] <= until]
+        return [LogEntry(row, self._mapper) for row in rows if row[0] <= until]
 
 
-def _position(entry: Entry) -> int:
+def _position(entry: LogEntry) -> int:
     return entry.position

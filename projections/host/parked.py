@@ -10,9 +10,9 @@ import psycopg
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed, LeadershipLost
 from flowledger.engine.events.base import Recorded
 from flowledger.engine.store.connection.errors import meaning_of
-from flowledger.projections.dispatch import Applying
-from flowledger.projections.host.log_reader import Entry, Log
-from flowledger.projections.host.records import Lead, Parked, Place
+from flowledger.projections.dispatch import Dispatcher
+from flowledger.projections.host.log_reader import LogEntry, LogReader
+from flowledger.projections.host.records import Generation, GenerationLease, Parked
 from flowledger.projections.host.store import HostStore
 
 NOBODYS_FAULT = (DatabaseUnavailable, LeadershipLost, EngineClosed)
@@ -39,11 +39,16 @@ def words_of(error: Exception, max_chars: int) -> str:
     return f"{type(said).__name__}: {said}"[:max_chars]
 
 
-class Parking:
+class ParkedEvents:
     """What is parked of one generation. Methods raise DatabaseUnavailable and LeadershipLost."""
 
     def __init__(
-        self, place: Place, store: HostStore, events: Log, applying: Applying, max_chars: int
+        self,
+        place: Generation,
+        store: HostStore,
+        events: LogReader,
+        applying: Dispatcher,
+        max_chars: int,
     ) -> None:
         self._place = place
         self._store = store
@@ -58,11 +63,11 @@ class Parking:
         if self._by_task and task is not None:
             self._tasks.add(task)
 
-    def sorted_out(self, entries: Sequence[Entry]) -> tuple[Sequence[Entry], list[Aside]]:
+    def sorted_out(self, entries: Sequence[LogEntry]) -> tuple[Sequence[LogEntry], list[Aside]]:
         """What is to be applied, and what is put aside, since its task is parked."""
         if not self._tasks:
             return entries, []
-        wanted: list[Entry] = []
+        wanted: list[LogEntry] = []
         aside: list[Aside] = []
         for entry in entries:
             if entry.task_id not in self._tasks:
@@ -71,11 +76,11 @@ class Parking:
                 aside.append((entry.position, entry.task_id, AFTER))
         return wanted, aside
 
-    def _concerns(self, entry: Entry) -> bool:
+    def _concerns(self, entry: LogEntry) -> bool:
         read = entry.read
         return not isinstance(read, Recorded) or bool(self._applying.routes.of(read.event))
 
-    def settle(self, lead: Lead) -> None:
+    def settle(self, lead: GenerationLease) -> None:
         """Retry and drop what an operator wants retried and dropped, in the order of the log.
 
         Where an event of a parked task fails again, or is not asked for, those behind it wait on.
@@ -94,7 +99,7 @@ class Parking:
                 one.task_id for one in parked if one.task_id and one.position not in done
             }
 
-    def _settled(self, parked: Parked, lead: Lead) -> bool:
+    def _settled(self, parked: Parked, lead: GenerationLease) -> bool:
         wanted = [parked.position] if parked.requested_action == "retry" else []
         topics = self._applying.routes.topics
         entries = [entry for entry in self._events.at(wanted) if entry.topic in topics]

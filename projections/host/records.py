@@ -7,7 +7,7 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Generation:
     """A generation of a projection: its rows are in the schema `<name>__<generation>`."""
 
     name: str
@@ -26,7 +26,7 @@ class Place:
 class LeaseRow:
     """A generation that is not retired, and who leads it; `seconds_left` is negative if nobody."""
 
-    place: Place
+    place: Generation
     version: int
     state: str
     leader: UUID | None
@@ -34,7 +34,7 @@ class LeaseRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class GenerationLease:
     """The right to move a generation on: valid while the epoch stands, from this position on."""
 
     epoch: int

@@ -33,7 +33,7 @@ from flowledger.engine.store.connection.pool import (
     with_keepalives,
 )
 from flowledger.projections.cursor import Cursor, HostConnection
-from flowledger.projections.host.records import Lead, LeaseRow, Parked, Place
+from flowledger.projections.host.records import Generation, GenerationLease, LeaseRow, Parked
 
 BEGIN: LiteralString = """
     begin;
@@ -58,7 +58,7 @@ MOVE: LiteralString = """
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class ProjectionBatch:
     """A transaction of a projection: the cursor of its methods, and what becomes of events.
 
     `parked` are position, task and error of events that are put aside; `settled` are the positions
@@ -81,7 +81,7 @@ class HostStore:
         self._url = with_keepalives(url, settings.database.tcp_keepalive_seconds)
         self._database = settings.database
         self._settings = settings.projections
-        self._framed: dict[tuple[Place, bool], tuple[str, str]] = {}
+        self._framed: dict[tuple[Generation, bool], tuple[str, str]] = {}
         self._connections: list[HostConnection] = []
         self._idle: list[HostConnection] = []
 
@@ -102,7 +102,7 @@ class HostStore:
         """Every generation that is not retired."""
         rows = self._all("select * from flowledger.generation_leases()")
         return [
-            LeaseRow(Place(name, generation), version, state, leader, left)
+            LeaseRow(Generation(name, generation), version, state, leader, left)
             for name, generation, version, state, leader, left in rows
         ]
 
@@ -118,24 +118,24 @@ class HostStore:
             raise refused(name, error) from error
         return None if generation is None else int(generation)
 
-    def lead(self, place: Place, host: UUID) -> Lead | None:
+    def lead(self, place: Generation, host: UUID) -> GenerationLease | None:
         """Become or stay the leader of a generation; None while another is."""
         lease = self._settings.lease_seconds
         rows = self._all(
             "select * from flowledger.acquire_generation_lease(%s, %s, %s, %s)",
             (place.name, place.generation, host, lease),
         )
-        return Lead(*rows[0]) if rows else None
+        return GenerationLease(*rows[0]) if rows else None
 
-    def end_others(self, place: Place, epoch: int) -> None:
+    def end_others(self, place: Generation, epoch: int) -> None:
         """End the sessions of former leaders that are in the middle of a batch."""
         self._all("select flowledger.terminate_stale_batches(%s, %s, %s)", (*_key(place), epoch))
 
-    def resign(self, place: Place, epoch: int) -> None:
+    def resign(self, place: Generation, epoch: int) -> None:
         """Let another lead at once."""
         self._all("select flowledger.release_generation_lease(%s, %s, %s)", (*_key(place), epoch))
 
-    def swap(self, place: Place, epoch: int) -> bool:
+    def swap(self, place: Generation, epoch: int) -> bool:
         """Let a generation serve; False where it has not come as far as the one that does.
 
         Raises LeadershipLost, and ProjectionRefused where a view cannot change.
@@ -152,22 +152,22 @@ class HostStore:
         ((dropped,),) = self._all("select flowledger.drop_retired_generations(%s)", (name,))
         return int(dropped)
 
-    def failed(self, place: Place, epoch: int, position: int, failure: str) -> None:
+    def failed(self, place: Generation, epoch: int, position: int, failure: str) -> None:
         """Note that the generation cannot take the event at this position."""
         query = "select flowledger.record_generation_failure(%s, %s, %s, %s, %s)"
         self._all(query, (*_key(place), epoch, position, failure))
 
-    def parked(self, place: Place) -> Sequence[Parked]:
+    def parked(self, place: Generation) -> Sequence[Parked]:
         """The events that were put aside, in order."""
         query = "select * from flowledger.parked_of(%s, %s)"
         return [Parked(*row) for row in self._all(query, _key(place))]
 
-    def aside(self, place: Place) -> frozenset[int]:
+    def aside(self, place: Generation) -> frozenset[int]:
         """The positions of all events that are not in the rows although they are behind."""
         query = "select flowledger.aside_of(%s, %s)"
         return frozenset(position for (position,) in self._all(query, _key(place)))
 
-    def failed_again(self, place: Place, position: int, failure: str) -> None:
+    def failed_again(self, place: Generation, position: int, failure: str) -> None:
         """Note that a parked event failed again."""
         with translated(), self._pool.connection() as connection:
             self._settle(connection, place, (), (position,), failure)
@@ -175,7 +175,7 @@ class HostStore:
     def _settle(
         self,
         connection: Connection,
-        place: Place,
+        place: Generation,
         done: Sequence[int],
         failed: Sequence[int] = (),
         failure: str = "",
@@ -231,13 +231,13 @@ class HostStore:
     @contextmanager
     def batch(
         self,
-        place: Place,
-        lead: Lead,
+        place: Generation,
+        lead: GenerationLease,
         until: int,
         *,
         durable: bool = False,
         pipeline: bool = True,
-    ) -> Generator[Batch]:
+    ) -> Generator[ProjectionBatch]:
         """Within the block, a cursor for the projection's methods; then all is committed.
 
         The position moves from the lead's to `until`. Into the list go the positions, tasks and
@@ -252,7 +252,7 @@ class HostStore:
                 connection.pipeline() if pipeline else nullcontext(),
                 connection.lend(place.name) as cursor,
             ):
-                batch = Batch(cursor)
+                batch = ProjectionBatch(cursor)
                 yield batch
             with translated():
                 self._put_aside(connection, place, batch)
@@ -265,7 +265,7 @@ class HostStore:
             connection.close()
         self._connections, self._idle = [], []
 
-    def _frame(self, place: Place, *, durable: bool) -> tuple[str, str]:
+    def _frame(self, place: Generation, *, durable: bool) -> tuple[str, str]:
         """The statements before and behind a batch; to compose them took a tenth of its time."""
         framed = self._framed.get((place, durable))
         if framed is None:
@@ -284,7 +284,9 @@ class HostStore:
             self._framed[place, durable] = framed
         return framed
 
-    def _put_aside(self, connection: HostConnection, place: Place, batch: Batch) -> None:
+    def _put_aside(
+        self, connection: HostConnection, place: Generation, batch: ProjectionBatch
+    ) -> None:
         if batch.parked or batch.settled:
             connection.execute(LEAVE, prepare=False)
         if batch.parked:
@@ -333,7 +335,7 @@ def refused(name: str, error: psycopg.Error | StatementRefused) -> ProjectionRef
     return ProjectionRefused(f"projection {name!r}: {said}")
 
 
-def _key(place: Place) -> tuple[str, int]:
+def _key(place: Generation) -> tuple[str, int]:
     return place.name, place.generation
 
 

@@ -24,7 +24,7 @@ from flowledger.engine import (
 )
 from flowledger.engine import events as asked
 from flowledger.engine import events as happened
-from flowledger.engine.client.requests import Asking
+from flowledger.engine.client.requests import RequestOptions
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.machine.task_run import fold_run
 from flowledger.engine.domain.submission import identity_of
@@ -46,7 +46,7 @@ from support.sql_calls import append, call, new_id, queue, queue_row, renew
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}
 FIVE = {**ACT, "retry": {"max_attempts": 5, "backoff": "none", "categories": ["network"]}}
-WORD: Asking = {"reason": "ticket 7", "actor": "ada"}
+WORD: RequestOptions = {"reason": "ticket 7", "actor": "ada"}
 
 line = led(step("a", **TWICE), step("b", "a", **TWICE), step("c", "b", **TWICE), name="line")
 wide = led(step("a", **TWICE), step("b", **TWICE), step("c", **TWICE), name="wide")

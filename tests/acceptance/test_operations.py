@@ -16,7 +16,7 @@ from flowledger.engine import (
 )
 from flowledger.engine import events as asked
 from flowledger.engine import events as happened
-from flowledger.engine.client.requests import Asking
+from flowledger.engine.client.requests import RequestOptions
 from flowledger.engine.errors import (
     RequestDenied,
     UnknownTemplate,
@@ -28,7 +28,7 @@ from support.engines import PATIENCE, Lab, kinds, of_kind
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}
 LATER = {**ACT, "retry": {"max_attempts": 3, "base_seconds": 600, "cap_seconds": 600}}
-WORD: Asking = {"reason": "ticket 7", "actor": "ada"}
+WORD: RequestOptions = {"reason": "ticket 7", "actor": "ada"}
 
 line = led(step("a", **TWICE), step("b", "a", **TWICE), step("c", "b", **TWICE), name="line")
 blocking = led(step("a", **TWICE), step("b", "a", **TWICE), name="blocking", on_failure="block")

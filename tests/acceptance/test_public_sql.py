@@ -19,7 +19,7 @@ from flowledger.engine.domain.machine.transitions import (
     StepState,
 )
 from flowledger.engine.events.base import Recorded, StepEvent, TaskEvent
-from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from support.builders import step
 from support.controlled_steps import begin, led
 from support.engines import PATIENCE, Lab
@@ -132,7 +132,7 @@ def test_a_transition_says_who_and_why(engine: Engine, reader: Reader) -> None:
 
 def test_the_events_of_a_task_are_its_history(engine: Engine, reader: Reader) -> None:
     task = ended(engine)
-    mapper = LedgerMapper()
+    mapper = EventMapper()
     history = task.history()
 
     rows = reader.rows("select * from flowledger_v1.task_events(%s)", task.id)
@@ -141,7 +141,7 @@ def test_the_events_of_a_task_are_its_history(engine: Engine, reader: Reader) ->
         (one.position, one.recorded_at, one.event.topic) for one in history
     ]
     stored = [
-        LedgerEvent(
+        StoredLogEvent(
             row["stream_id"], row["version"], row["type"], orjson.dumps(row["data"]), task.id
         )
         for row in rows

@@ -17,7 +17,7 @@ from flowledger.engine import (
     UnknownTask,
 )
 from flowledger.engine import events as asked
-from flowledger.engine.client.requests import Asking
+from flowledger.engine.client.requests import RequestOptions
 from flowledger.engine.errors import (
     InvalidRequest,
     RequestDenied,
@@ -30,7 +30,7 @@ from support.engines import PATIENCE, Lab, of_kind
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}
-WORD: Asking = {"reason": "ticket 7", "actor": "ada"}
+WORD: RequestOptions = {"reason": "ticket 7", "actor": "ada"}
 
 line = led(step("a", **TWICE), step("b", "a", **TWICE), step("c", "b", **TWICE), name="line")
 blocking = led(step("a", **TWICE), step("b", "a", **TWICE), name="blocking", on_failure="block")

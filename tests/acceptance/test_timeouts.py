@@ -13,11 +13,11 @@ from flowledger.engine.events.step import StepFailed, StepTimedOut
 from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, Lab, kinds, of_kind
 
-Gate = dict[tuple[str, int], Event]
+AdmissionControl = dict[tuple[str, int], Event]
 
 sync = Workflow("timeouts", "sync", version="1")
-entered: Gate = defaultdict(Event)
-released: Gate = defaultdict(Event)
+entered: AdmissionControl = defaultdict(Event)
+released: AdmissionControl = defaultdict(Event)
 
 
 @sync.step(timeout=60, retry=Retry(max_attempts=2, backoff="none"))

@@ -12,7 +12,7 @@ from flowledger.engine import Engine, TaskHandle
 from flowledger.engine.cli.replay import replayed
 from flowledger.engine.client.verify import fitting
 from flowledger.engine.events.step import StepCheckpointed
-from flowledger.engine.ports.verification import Looked
+from flowledger.engine.ports.verification import VerifyProgress
 from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, Lab
 from support.manual_coordinator import Stage
@@ -137,7 +137,7 @@ def test_a_long_walk_tells_how_far_it_is(lab: Lab, monkeypatch: pytest.MonkeyPat
     engine = lab.open(busy, roles=())
     submit(engine)
 
-    told = [found.tasks for _, found in engine.verify().look() if isinstance(found, Looked)]
+    told = [found.tasks for _, found in engine.verify().look() if isinstance(found, VerifyProgress)]
 
     assert sum(told) == TASKS
     assert len(told) > TASKS / 10

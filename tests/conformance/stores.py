@@ -23,14 +23,14 @@ from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepEnqueued, StepStarted
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.client import Tasks
-from flowledger.engine.ports.coordinator import Commit, Ledger, Row
-from flowledger.engine.ports.worker import Claim, Exchange, Workboard
+from flowledger.engine.ports.coordinator import Commit, CoordinatorStore, Row
+from flowledger.engine.ports.worker import Claim, Exchange, WorkerStore
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.identifiers import Identifiers
-from flowledger.engine.store.coordinator_store import PostgresLedger
-from flowledger.engine.store.log.event_mapper import LedgerMapper
-from flowledger.engine.store.task_store import PostgresTasks
-from flowledger.engine.store.worker_store import PostgresWorkboard
+from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
+from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.task_store import PostgresTaskStore
+from flowledger.engine.store.worker_store import PostgresWorkerStore
 from support.builders import NOON, diamond
 from support.engines import Lab
 from support.sql_calls import new_id
@@ -43,8 +43,8 @@ LEASE = 30.0
 class Stores:
     """The ports on one database, and a task template that is registered there."""
 
-    ledger: Ledger
-    board: Workboard
+    ledger: CoordinatorStore
+    board: WorkerStore
     tasks: Tasks
     clock: Any
     move: Callable[[float], object]
@@ -229,11 +229,11 @@ def memory_stores(shard: int = 0, shards: int = 1) -> Stores:
 def postgres_stores(lab: Lab, opened: ExitStack) -> Stores:
     """The ports in Postgres."""
     pool = opened.enter_context(engine_pool(lab.url, lab.settings()))
-    mapper, clock = LedgerMapper(), DatabaseClock()
+    mapper, clock = EventMapper(), DatabaseClock()
     return Stores(
-        PostgresLedger(pool, mapper, clock, LEASE),
-        PostgresWorkboard(pool, mapper, clock),
-        PostgresTasks(pool, mapper, clock, Identifiers()),
+        PostgresCoordinatorStore(pool, mapper, clock, LEASE),
+        PostgresWorkerStore(pool, mapper, clock),
+        PostgresTaskStore(pool, mapper, clock, Identifiers()),
         clock,
         lambda seconds: lab.move_clock(f"{seconds} s"),
         lambda: psycopg.connect(lab.url),

@@ -9,13 +9,13 @@ import pytest
 from conformance.stores import Stores, claimed, kinds
 
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.limits.admission import GateChanges
-from flowledger.engine.domain.limits.circuit_breaker import Circuit, CircuitChanges, Kept
+from flowledger.engine.domain.limits.admission import LimitChanges
+from flowledger.engine.domain.limits.circuit_breaker import Circuit, CircuitChanges, StoredCircuit
 from flowledger.engine.domain.limits.concurrency import SlotChanges
 from flowledger.engine.domain.limits.demand import Demand, SlotLimit
-from flowledger.engine.domain.limits.rate_limit import Arrival
+from flowledger.engine.domain.limits.rate_limit import RateChange
 from flowledger.engine.domain.limits.wait_queue import Waiter
-from flowledger.engine.domain.machine.task_run import Hold
+from flowledger.engine.domain.machine.task_run import Wait
 from flowledger.engine.errors import (
     DefinitionChanged,
     DuplicateTask,
@@ -141,7 +141,7 @@ def test_asking_twice_with_one_key_is_asking_once(store: Stores) -> None:
         store.tasks.requested(new_id())
 
 
-def changes(**given: Any) -> GateChanges:
+def changes(**given: Any) -> LimitChanges:
     parts: dict[str, Any] = {
         "slots": SlotChanges({}, {}, freed=False),
         "rates": {},
@@ -149,7 +149,7 @@ def changes(**given: Any) -> GateChanges:
         "waiters": (),
         "gone": (),
     }
-    return GateChanges(**{**parts, **given})
+    return LimitChanges(**{**parts, **given})
 
 
 def test_a_note_is_in_the_history_once_and_no_fact(store: Stores) -> None:
@@ -181,10 +181,10 @@ def test_slots_are_counted_and_not_taken_beyond_what_was_decided_on(store: Store
 
 def test_a_rate_that_moved_meanwhile_is_refused(store: Stores) -> None:
     later = store.now() + timedelta(seconds=5)
-    store.commit(limits=changes(rates={KEY: Arrival(None, later)}))
+    store.commit(limits=changes(rates={KEY: RateChange(None, later)}))
 
     with pytest.raises(StreamMoved):
-        store.commit(limits=changes(rates={KEY: Arrival(None, later)}))
+        store.commit(limits=changes(rates={KEY: RateChange(None, later)}))
 
     assert store.ledger.limits().expected == {KEY: later}
 
@@ -199,13 +199,13 @@ def test_a_circuit_that_changed_meanwhile_is_refused(store: Stores) -> None:
     with pytest.raises(StreamMoved):
         store.commit(limits=changes(circuits=CircuitChanges((), {"bank": 0}, ()), gone=(new_id(),)))
 
-    assert list(store.ledger.room([])[1]) == [Kept(circuit, 1)]
+    assert list(store.ledger.room([])[1]) == [StoredCircuit(circuit, 1)]
 
 
 def test_steps_that_wait_are_kept_until_they_are_gone(store: Stores) -> None:
     task = store.submitted()
     demand = Demand(store.template.template_id, None, (SlotLimit(KEY, 1),), ())
-    hold = Hold("slot", KEY)
+    hold = Wait("slot", KEY)
     waiter = Waiter(1.5, step_id(task, "start"), task, "start", NOON, hold, demand)
     store.commit(limits=changes(waiters=(waiter,)))
     assert store.ledger.limits().waiters == (waiter,)

@@ -13,7 +13,7 @@ from flowledger.engine.events.step import (
     StepLeaseExpired,
     StepStarted,
 )
-from flowledger.engine.ports.worker import Held
+from flowledger.engine.ports.worker import ClaimStatus
 from support.builders import error
 from support.sql_calls import new_id
 
@@ -172,12 +172,12 @@ def test_a_checkpoint_moves_the_stream_and_the_row(store: Stores) -> None:
     claim = claimed(store)
     fact = store.event(StepCheckpointed, claim.task_id, 99, state={"at": 1})
 
-    assert store.board.checkpoint(store.worker, fact) == Held(3, 1, cancelling=False)
+    assert store.board.checkpoint(store.worker, fact) == ClaimStatus(3, 1, cancelling=False)
 
     assert store.board.checkpoints([claim.step_id]) == {claim.step_id: {"at": 1}}
     assert store.exchange(completed(store, claim)).refused == {claim.step_id}
     assert store.board.watch(store.worker, {claim.step_id: None}) == {
-        claim.step_id: Held(3, 1, cancelling=False)
+        claim.step_id: ClaimStatus(3, 1, cancelling=False)
     }
     assert store.exchange(completed(store, claim, 4)).refused == frozenset()
 
@@ -197,7 +197,7 @@ def test_a_signal_is_seen_on_the_board(store: Stores) -> None:
     store.commit(signalled=[claim.step_id])
 
     held = store.board.watch(store.worker, {claim.step_id: b'{"at": 1}'})
-    assert held == {claim.step_id: Held(3, 1, cancelling=True)}
+    assert held == {claim.step_id: ClaimStatus(3, 1, cancelling=True)}
     assert store.board.watch(new_id(), {claim.step_id: None}) == {}
 
 

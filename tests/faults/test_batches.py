@@ -14,9 +14,9 @@ from flowledger.engine import Engine
 from flowledger.engine.events.step import StepCompleted, StepReleased
 from flowledger.engine.ports.worker import Claim
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
-from flowledger.engine.store.worker_store import PostgresWorkboard
+from flowledger.engine.store.worker_store import PostgresWorkerStore
 from flowledger.handlers import Workflow
 from support.engines import Lab, completions, kinds
 from support.manual_worker import Hand
@@ -142,15 +142,15 @@ def test_a_step_that_is_claimed_anew_is_not_completed_by_its_earlier_attempt(
 
 
 @pytest.mark.parametrize(
-    "mapper", [LedgerMapper(), LedgerMapper(ZlibCompressor())], ids=["plain", "compressed"]
+    "mapper", [EventMapper(), EventMapper(ZlibCompressor())], ids=["plain", "compressed"]
 )
 def test_a_step_whose_row_was_put_back_while_it_ran_is_not_run_twice(
-    lab: Lab, coordinator: Engine, hands: Callable[[], Hand], mapper: LedgerMapper
+    lab: Lab, coordinator: Engine, hands: Callable[[], Hand], mapper: EventMapper
 ) -> None:
     """In one exchange: the outcome, and a claim of the row that nobody should have put back."""
     queued(lab, coordinator, 1)
     worker = hands()
-    worker.board = PostgresWorkboard(worker.pool, mapper, DatabaseClock())
+    worker.board = PostgresWorkerStore(worker.pool, mapper, DatabaseClock())
     coordinator.close()
     (claim,) = worker.exchange(limit=1).claims
     lab.rows("update flowledger.queue set worker_id = null where step_id = %s", claim.step_id)

@@ -18,16 +18,16 @@ from flowledger.engine.events.base import StepEvent
 from flowledger.engine.ports.coordinator import Commit
 from flowledger.engine.ports.worker import Claim, Exchange
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
-from flowledger.engine.runtime.worker.executor import HandlerCrew
+from flowledger.engine.runtime.worker.executor import HandlerExecutor
 from flowledger.engine.runtime.worker.worker import Worker
-from flowledger.engine.runtime.worker.workflows import Catalogue
+from flowledger.engine.runtime.worker.workflows import HandlerTable
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.identifiers import Identifiers
-from flowledger.engine.store.coordinator_store import PostgresLedger
-from flowledger.engine.store.log.event_mapper import LedgerMapper
-from flowledger.engine.store.notifications import ProcessBell
+from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
+from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.notifications import ProcessWakeup
 from flowledger.engine.store.transactional_steps import PostgresTransactions
-from flowledger.engine.store.worker_store import PostgresWorkboard
+from flowledger.engine.store.worker_store import PostgresWorkerStore
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, Lab, assert_legal_order, completions, kinds
 
@@ -141,7 +141,7 @@ class Answers:
         return self._lost_last
 
 
-class ForgetfulLedger(PostgresLedger):
+class ForgetfulLedger(PostgresCoordinatorStore):
     """Commits, and says that it was cut off."""
 
     answers: Answers
@@ -152,7 +152,7 @@ class ForgetfulLedger(PostgresLedger):
             raise DatabaseUnavailable("cut off after the commit")
 
 
-class ForgetfulBoard(PostgresWorkboard):
+class ForgetfulBoard(PostgresWorkerStore):
     """Exchanges, and says that it was cut off; `late`, it exchanges when it is told to `arrive`."""
 
     answers: Answers
@@ -195,12 +195,12 @@ class Loops:
     ) -> None:
         settings = lab.settings(worker=worker)
         pool = opened.enter_context(engine_pool(lab.url, settings))
-        mapper, clock = LedgerMapper(), DatabaseClock()
+        mapper, clock = EventMapper(), DatabaseClock()
         self.answers = Answers()
         ledger = ForgetfulLedger(pool, mapper, clock, 60)
         self.board = board = ForgetfulBoard(pool, mapper, clock)
         ledger.answers = board.answers = self.answers
-        self.bell = ProcessBell()
+        self.bell = ProcessWakeup()
         transactions = PostgresTransactions(lab.url, pool, mapper, settings)
         opened.callback(transactions.close)
         self.coordinator = Coordinator(
@@ -212,8 +212,8 @@ class Loops:
         )
         self.worker = Worker(
             board=board,
-            catalogue=Catalogue([flow]),
-            crew=partial(HandlerCrew, transactions=transactions),
+            catalogue=HandlerTable([flow]),
+            crew=partial(HandlerExecutor, transactions=transactions),
             clock=clock,
             new_id=Identifiers().new,
             bell=self.bell,

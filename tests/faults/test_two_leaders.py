@@ -15,8 +15,8 @@ from flowledger.engine.errors import LeadershipLost, StreamMoved
 from flowledger.engine.ports.coordinator import Commit
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.coordinator_store import PostgresLedger
-from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
+from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.handlers import Workflow
 from support.engines import Lab, kinds
 
@@ -35,10 +35,12 @@ class Office:
         self._lab = lab
         self._opened = opened
 
-    def ledger(self, clock: DatabaseClock) -> PostgresLedger:
+    def ledger(self, clock: DatabaseClock) -> PostgresCoordinatorStore:
         settings = self._lab.settings()
         pool = self._opened.enter_context(engine_pool(self._lab.url, settings))
-        return PostgresLedger(pool, LedgerMapper(), clock, settings.coordinator.lease_seconds)
+        return PostgresCoordinatorStore(
+            pool, EventMapper(), clock, settings.coordinator.lease_seconds
+        )
 
     def coordinator(self) -> Coordinator:
         clock = DatabaseClock()

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.client.requests import Asking
+from flowledger.engine.client.requests import RequestOptions
 from flowledger.engine.errors import RequestDenied
 from flowledger.engine.events.base import Recorded, StepEvent
 from flowledger.engine.events.notes import TaskAnnotated
@@ -36,7 +36,7 @@ from support.read_model_histories import log_of
 ACT = {"handler": {"callable": "act"}}
 ONCE = {**ACT, "retry": {"max_attempts": 1}}
 LATER = {**ACT, "retry": {"max_attempts": 2, "base_seconds": 600, "cap_seconds": 600}}
-WORD: Asking = {"reason": "ticket 7", "actor": "ada"}
+WORD: RequestOptions = {"reason": "ticket 7", "actor": "ada"}
 
 line = led(step("a", **ACT), step("b", "a", **ACT), name="line")
 patient = led(step("a", **LATER), step("b", "a", **ACT), name="patient", version="2")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.client.requests import Asking
+from flowledger.engine.client.requests import RequestOptions
 from flowledger.engine.events.circuit import CircuitClosed, CircuitHalfOpened, CircuitOpened
 from flowledger.engine.events.step import StepEnqueued
 from flowledger.projections.builtin import Analytics, Systems
@@ -20,7 +20,7 @@ from support.read_model_histories import Models, circuit, placed
 ACT = {"handler": {"callable": "act"}}
 ONCE = {**ACT, "retry": {"max_attempts": 1}}
 LATER = {**ACT, "retry": {"max_attempts": 2, "base_seconds": 300, "cap_seconds": 300}}
-WORD: Asking = {"reason": "ticket 7", "actor": "ada"}
+WORD: RequestOptions = {"reason": "ticket 7", "actor": "ada"}
 
 single = led(step("a", concurrency={"limit": 1}, **ACT), name="single")
 rated = led(step("a", rate={"limit": 1, "per_seconds": 120}, **ACT), name="rated")

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from flowledger.engine.errors import StatementRefused
 from flowledger.engine.events.base import Unreadable
 from flowledger.engine.store.connection.pool import open_pool
-from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
-from flowledger.projections.host.log_reader import EACH_STEP, Log
+from flowledger.projections.host.log_reader import EACH_STEP, LogReader
 from support.sql_calls import Connection, Row, append, new_id
 
 OTHERS = ("task.created", "task.started", "task.completed", "step.attempt_failed")
@@ -35,7 +35,7 @@ class Reader:
     position: int = 0
     seen: list[int] = field(default_factory=list[int])
 
-    def read(self, log: Log, limit: int, until: int) -> None:
+    def read(self, log: LogReader, limit: int, until: int) -> None:
         entries, reached = log.after(self.position, limit, self.topics, max(until, self.position))
         assert len(entries) <= limit
         assert reached >= self.position
@@ -43,7 +43,7 @@ class Reader:
         self.seen += [entry.position for entry in entries]
         self.position = reached
 
-    def prepare(self, log: Log, limit: int, until: int) -> None:
+    def prepare(self, log: LogReader, limit: int, until: int) -> None:
         log.prepare(self.position, limit, self.topics, max(until, self.position))
 
 
@@ -65,7 +65,7 @@ def test_everybody_sees_each_of_their_events_once_and_in_order(
     before = recorder.max_notification_id() or 0
     topics = data.draw(st.lists(st.sampled_from(TOPICS), min_size=30, max_size=EVENTS))
     positions = fill(connection, topics)
-    log = Log(recorder, LedgerMapper(), data.draw(st.integers(1, 20)))
+    log = LogReader(recorder, EventMapper(), data.draw(st.integers(1, 20)))
     places = st.integers(0, len(positions) - 1)
     starts = [before, *data.draw(st.lists(places.map(positions.__getitem__), max_size=3))]
     readers = [Reader(data.draw(WANTED), position) for position in starts]
@@ -91,7 +91,7 @@ def test_those_that_are_far_behind_and_want_every_step_read_an_event_once(
     recorder: LedgerRecorder, connection: Connection
 ) -> None:
     positions = fill(connection, sorted(EACH_STEP) * 20)
-    log = Log(recorder, LedgerMapper(), kept=10)
+    log = LogReader(recorder, EventMapper(), kept=10)
 
     first, _ = log.after(0, 6, EACH_STEP, positions[-1])
     second, _ = log.after(0, 6, EACH_STEP | {"task.created"}, positions[-1])
@@ -106,14 +106,14 @@ def test_who_wants_little_does_not_read_what_it_does_not_want(
     positions = fill(
         connection, ["step.started"] * 30 + ["step.attempt_failed"] + ["step.started"] * 30
     )
-    log = Log(recorder, LedgerMapper(), kept=10)
+    log = LogReader(recorder, EventMapper(), kept=10)
 
     entries, reached = log.after(0, 5, {"step.attempt_failed"}, positions[-1])
 
     assert ([entry.position for entry in entries], reached) == ([positions[30]], positions[-1])
 
 
-class Counting(LedgerMapper):
+class Counting(EventMapper):
     """It counts the events that it decodes."""
 
     decoded = 0
@@ -129,7 +129,7 @@ def test_what_is_prepared_is_decoded_once_and_before_it_is_wanted(
 ) -> None:
     positions = fill(connection, sorted(EACH_STEP) * 20)
     mapper = Counting()
-    log = Log(recorder, mapper, kept)
+    log = LogReader(recorder, mapper, kept)
     for position in (0, positions[5]):
         log.after(position, 6, EACH_STEP, positions[-1])
 
@@ -147,7 +147,7 @@ def test_what_others_would_throw_away_is_not_prepared(
 ) -> None:
     positions = fill(connection, sorted(EACH_STEP) * 40)
     mapper = Counting()
-    log = Log(recorder, mapper, kept=10)
+    log = LogReader(recorder, mapper, kept=10)
 
     for start in (0, 6, 12, 18):
         for position in (positions[start], positions[start + 60]):
@@ -164,7 +164,7 @@ def test_nothing_is_prepared_for_which_one_would_have_to_wait(
     positions = fill(connection, sorted(EACH_STEP) * 20)
     mapper = Counting()
     with open_pool(database, min_size=1, max_size=1, timeout_seconds=3600) as pool:
-        log = Log(LedgerRecorder(LedgerDatastore(pool)), mapper, kept=10)
+        log = LogReader(LedgerRecorder(LedgerDatastore(pool)), mapper, kept=10)
         for position in (0, positions[5]):
             log.after(position, 6, EACH_STEP, positions[-1])
 
@@ -178,7 +178,7 @@ def test_what_goes_wrong_while_it_is_prepared_is_told_by_who_wants_it(
     recorder: LedgerRecorder, connection: Connection
 ) -> None:
     positions = fill(connection, sorted(EACH_STEP) * 20)
-    log = Log(recorder, LedgerMapper(), kept=10)
+    log = LogReader(recorder, EventMapper(), kept=10)
     for position in (0, positions[5]):
         log.after(position, 6, EACH_STEP, positions[-1])
     connection.execute("alter table flowledger.event rename to lost")

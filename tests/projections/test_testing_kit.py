@@ -18,7 +18,7 @@ TABLES = "create table {schema}.seen (number int primary key, what text)"
 EVENTS = [event(StepCompleted, n, step=f"s{n}", result=n) for n in range(1, 10)]
 
 
-class Kept(Projection):
+class StoredCircuit(Projection):
     name, version, tables = "kept", 1, TABLES
 
     @on(StepCompleted)
@@ -106,11 +106,11 @@ class Leaves(Projection):
 def test_given_events_make_the_expected_rows(database: str) -> None:
     rows = [(n, f"s{n}") for n in range(1, 10)]
 
-    assert Case(Kept, database).given(EVENTS).expect("seen", rows).rows("seen") == rows
+    assert Case(StoredCircuit, database).given(EVENTS).expect("seen", rows).rows("seen") == rows
 
 
 def test_other_rows_than_expected_are_told(database: str) -> None:
-    outcome = Case(Kept, database).given(EVENTS[:1])
+    outcome = Case(StoredCircuit, database).given(EVENTS[:1])
 
     with pytest.raises(AssertionError, match=r"seen has \[\(1, 's1'\)\], and not \[\(2, 's2'\)\]"):
         outcome.expect("seen", [(2, "s2")])
@@ -118,11 +118,11 @@ def test_other_rows_than_expected_are_told(database: str) -> None:
 
 def test_a_table_that_is_not_there_is_told(database: str) -> None:
     with pytest.raises(AssertionError, match="there is no table 'sene': seen"):
-        Case(Kept, database).given(EVENTS).expect("sene", [])
+        Case(StoredCircuit, database).given(EVENTS).expect("sene", [])
 
 
 def test_a_projection_that_keeps_its_promises_passes(database: str) -> None:
-    Case(Kept, database).check(EVENTS)
+    Case(StoredCircuit, database).check(EVENTS)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_broken_promise_is_named(
 
 def test_what_a_method_raises_is_raised(database: str) -> None:
     with pytest.raises(psycopg.errors.UniqueViolation):
-        Case(Kept, database).given([EVENTS[0], EVENTS[0]])
+        Case(StoredCircuit, database).given([EVENTS[0], EVENTS[0]])
 
 
 def test_a_projection_that_writes_elsewhere_is_refused_as_by_the_host(database: str) -> None:

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from simulation.limits import StoredLimits
 
 from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
-from flowledger.engine.domain.limits.admission import Gate, GateRules
+from flowledger.engine.domain.limits.admission import AdmissionControl, AdmissionRules
 from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
 from flowledger.engine.domain.limits.demand import demand_of
 from flowledger.engine.domain.machine.decide import Rules, admitted, decide, rung
-from flowledger.engine.domain.machine.task_run import BUSY, Run, fold_run
+from flowledger.engine.domain.machine.task_run import BUSY, TaskRun, fold_run
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.events.base import StepEvent, TaskEvent
@@ -50,7 +50,7 @@ PLAN = compile_plan(
     {"shop"},
 )
 LIMITS = {"template:shop/order": 3, "namespace:shop": 4, "step-key": 1}
-RULES = GateRules(
+RULES = AdmissionRules(
     namespaces={"shop": 4},
     circuit=CircuitRules(
         failure_threshold=2,
@@ -74,15 +74,15 @@ class Shard:
     def __init__(self) -> None:
         self.store = StoredLimits()
         self.now = NOON
-        self.gate = Gate(RULES, self.store.state(self.now, everybody))
-        self.runs: list[Run] = []
+        self.gate = AdmissionControl(RULES, self.store.state(self.now, everybody))
+        self.runs: list[TaskRun] = []
         self.logs: list[list[TaskEvent]] = []
         self.enqueued: list[StepEnqueued] = []
         self.rules = Rules(lost_leases=2, admit=self._admit)
         self._ids = count(1)
-        self._touched: dict[Run, set[int]] = {}
+        self._touched: dict[TaskRun, set[int]] = {}
 
-    def _admit(self, run: Run, number: int, now: Any) -> Any:
+    def _admit(self, run: TaskRun, number: int, now: Any) -> Any:
         return self.gate.admit(run, number, now)
 
     def submit(self, customer: int, priority: int) -> None:
@@ -90,12 +90,14 @@ class Shard:
         created = created_event(
             PLAN, task, context={"customer": customer}, priority=priority, occurred_at=self.now
         )
-        self.runs.append(Run(created, PLAN))
+        self.runs.append(TaskRun(created, PLAN))
         self.logs.append([created])
         self._decide(self.runs[-1])
         self.commit()
 
-    def fact(self, run: Run, kind: type[TaskEvent], stream: Any, version: int, **data: Any) -> None:
+    def fact(
+        self, run: TaskRun, kind: type[TaskEvent], stream: Any, version: int, **data: Any
+    ) -> None:
         event = kind(
             originator_id=stream,
             originator_version=version,
@@ -113,13 +115,13 @@ class Shard:
             self.gate.saw(run, event, self.now)
         self._decide(run)
 
-    def report(self, run: Run, number: int, kind: type[StepEvent], **data: Any) -> None:
+    def report(self, run: TaskRun, number: int, kind: type[StepEvent], **data: Any) -> None:
         name, at = PLAN.steps[number].name, run.steps[number]
         attempt = at.attempt + (kind is StepStarted)
         stream = step_id(run.task_id, name)
         self.fact(run, kind, stream, at.version + 1, step=name, attempt=attempt, **data)
 
-    def ask(self, run: Run, kind: type[TaskEvent], **data: Any) -> None:
+    def ask(self, run: TaskRun, kind: type[TaskEvent], **data: Any) -> None:
         stream = uuid7(milliseconds(self.now), 1 << 50 | next(self._ids))
         self.fact(run, kind, stream, 1, actor="ann", reason="asked", **data)
 
@@ -139,7 +141,7 @@ class Shard:
 
     def restart(self) -> None:
         """All that is in memory is lost."""
-        self.gate = Gate(RULES, self.store.state(self.now, everybody))
+        self.gate = AdmissionControl(RULES, self.store.state(self.now, everybody))
         self.runs = [fold_run(log, PLAN) for log in self.logs]
         for run in self.runs:
             self.gate.restore(run)
@@ -158,7 +160,7 @@ class Shard:
         self.store.check(changes)
         self.store.store(changes)
 
-    def busy(self) -> list[tuple[Run, int]]:
+    def busy(self) -> list[tuple[TaskRun, int]]:
         return [
             (run, number)
             for run in self.runs
@@ -166,16 +168,16 @@ class Shard:
             if at.state in BUSY
         ]
 
-    def _decide(self, run: Run) -> None:
+    def _decide(self, run: TaskRun) -> None:
         self._keep(run, decide(run, run.last_event, self.now, self.rules))
 
-    def _keep(self, run: Run, events: Iterable[TaskEvent]) -> None:
+    def _keep(self, run: TaskRun, events: Iterable[TaskEvent]) -> None:
         for event in events:
             self._saw(run, event)
             if isinstance(event, StepEnqueued):
                 self.enqueued.append(event)
 
-    def _saw(self, run: Run, event: TaskEvent) -> None:
+    def _saw(self, run: TaskRun, event: TaskEvent) -> None:
         self.logs[self.runs.index(run)].append(event)
         touched = self._touched.setdefault(run, set())
         if isinstance(event, StepEvent):
@@ -212,7 +214,7 @@ class Shard:
             if not (run.ended or run.task.paused):
                 assert not run.ready
 
-    def _demand(self, run: Run, number: int) -> Any:
+    def _demand(self, run: TaskRun, number: int) -> Any:
         return demand_of(PLAN, number, run.context, RULES.namespaces)
 
 
@@ -239,7 +241,7 @@ def play(shard: Shard, what: int, which: int) -> None:
         advance(shard, run, number, succeeds=what != 6)
 
 
-def advance(shard: Shard, run: Run, number: int, *, succeeds: bool) -> None:
+def advance(shard: Shard, run: TaskRun, number: int, *, succeeds: bool) -> None:
     """A step that is queued is started, one that runs ends."""
     if run.steps[number].state is StepState.ENQUEUED:
         shard.report(run, number, StepStarted, worker=WORKER)

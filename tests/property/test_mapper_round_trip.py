@@ -25,17 +25,17 @@ from flowledger.engine.store.log.event_mapper import (
     ENCODED,
     FIELDS,
     PLAIN,
-    LedgerEvent,
-    LedgerMapper,
+    EventMapper,
+    StoredLogEvent,
     length_of,
 )
 
 CIPHER = AESCipher(Environment(env={"CIPHER_KEY": AESCipher.create_key(32)}))
 MAPPERS = {
-    "plain": LedgerMapper(),
-    "compressed": LedgerMapper(compressor=ZlibCompressor()),
-    "encrypted": LedgerMapper(cipher=CIPHER),
-    "compressed and encrypted": LedgerMapper(compressor=ZlibCompressor(), cipher=CIPHER),
+    "plain": EventMapper(),
+    "compressed": EventMapper(compressor=ZlibCompressor()),
+    "encrypted": EventMapper(cipher=CIPHER),
+    "compressed and encrypted": EventMapper(compressor=ZlibCompressor(), cipher=CIPHER),
 }
 STREAM = UUID(int=7)
 
@@ -178,13 +178,13 @@ def test_what_is_a_column_of_the_log_is_no_part_of_the_payload(event: Event) -> 
 
 @given(
     topic=st.sampled_from(list(EVENTS)) | TEXT,
-    state=st.binary(max_size=40) | JSON.map(LedgerMapper().transcoder.encode),
+    state=st.binary(max_size=40) | JSON.map(EventMapper().transcoder.encode),
     name=st.sampled_from(list(MAPPERS)),
 )
 def test_whatever_lies_in_the_log_is_an_event_or_named_as_corrupt(
     topic: str, state: bytes, name: str
 ) -> None:
-    stored = LedgerEvent(STREAM, 1, topic, state, STREAM)
+    stored = StoredLogEvent(STREAM, 1, topic, state, STREAM)
 
     with pytest.raises(LogCorrupt, match=str(STREAM)):
         MAPPERS[name].to_domain_event(stored)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.domain.ids import uuid7
-from flowledger.engine.domain.leases import Attendance, ShardLease, fair_share, shard_of
+from flowledger.engine.domain.leases import Members, ShardLease, fair_share, shard_of
 
 PATIENCE = 1.0
 IDS = st.builds(uuid7, st.integers(0, 2**48 - 1), st.integers(0, 2**74 - 1))
@@ -22,12 +22,12 @@ GONE = UUID(int=99)
 
 
 @st.composite
-def attendances(draw: st.DrawFn) -> Attendance:
+def attendances(draw: st.DrawFn) -> Members:
     """Any shards, led by anybody, dead ones too, with leases of any length."""
     live = draw(st.sets(st.sampled_from(PROCESSES), min_size=1))
     leader = st.none() | st.sampled_from([*sorted(live), GONE])
     leases = draw(st.lists(st.tuples(leader, st.floats(-5, 3)), min_size=1, max_size=12))
-    return Attendance(live, [ShardLease(n, *lease) for n, lease in enumerate(leases)])
+    return Members(live, [ShardLease(n, *lease) for n, lease in enumerate(leases)])
 
 
 @given(IDS, st.integers(1, 1024))
@@ -51,7 +51,7 @@ def test_tasks_of_one_moment_are_spread_evenly(shards: int) -> None:
 
 
 @given(attendances())
-def test_nobody_is_told_to_lead_what_another_holds(attendance: Attendance) -> None:
+def test_nobody_is_told_to_lead_what_another_holds(attendance: Members) -> None:
     for process in attendance.live:
         share = fair_share(process, attendance, PATIENCE)
 
@@ -64,10 +64,10 @@ def test_nobody_is_told_to_lead_what_another_holds(attendance: Attendance) -> No
 
 @given(attendances())
 def test_every_free_shard_is_somebodys_to_ask_for_or_becomes_it_with_time(
-    attendance: Attendance,
+    attendance: Members,
 ) -> None:
     free = {x.shard for x in attendance.leases if x.free and x.leader not in attendance.live}
-    later = Attendance(
+    later = Members(
         attendance.live,
         [ShardLease(x.shard, x.leader, -2 * PATIENCE) if x.free else x for x in attendance.leases],
     )
@@ -94,11 +94,11 @@ def test_looking_one_after_another_they_come_to_fair_shares_and_stay_there(
     assert set(led) <= live
     assert max(led.values()) <= -(-shards // len(live))
     assert all(led[process] >= shards // len(live) for process in live)
-    assert all(not fair_share(p, Attendance(live, leases), PATIENCE).resign for p in live)
+    assert all(not fair_share(p, Members(live, leases), PATIENCE).resign for p in live)
 
 
 @given(attendances())
-def test_all_who_look_at_once_give_up_no_more_than_others_lack(attendance: Attendance) -> None:
+def test_all_who_look_at_once_give_up_no_more_than_others_lack(attendance: Members) -> None:
     assume(not any(x.leader in attendance.live and x.free for x in attendance.leases))
     led = Counter(x.leader for x in attendance.leases if not x.free)
     least, rest = divmod(len(attendance.leases), len(attendance.live))
@@ -111,7 +111,7 @@ def test_all_who_look_at_once_give_up_no_more_than_others_lack(attendance: Atten
 
 def looked(process: UUID, live: set[UUID], leases: Sequence[ShardLease]) -> list[ShardLease]:
     """The leases after one process looked and did what it shall."""
-    share = fair_share(process, Attendance(live, leases), PATIENCE)
+    share = fair_share(process, Members(live, leases), PATIENCE)
     return [
         ShardLease(x.shard, process, 1.0)
         if x.shard in share.lead

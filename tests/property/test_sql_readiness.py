@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.machine.task_run import Hold, Run
+from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.task_summary import counts_of, summary_of
 from flowledger.engine.domain.templates.plan import ancestors
@@ -34,8 +34,8 @@ class Played:
         drawn = data.draw(templates()).model_copy(update={"version": str(next(VERSIONS))})
         self.story = Story(drawn, admit=self.admit, task_id=new_id(), start_at=data.draw(TIMES))
 
-    def admit(self, _run: Run, number: int, _now: datetime) -> Hold | None:
-        return Hold("slot", "gate") if number in self.shut else None
+    def admit(self, _run: TaskRun, number: int, _now: datetime) -> Wait | None:
+        return Wait("slot", "gate") if number in self.shut else None
 
     def go_on(self) -> None:
         """A few things happen, and the coordinator has looked at the end."""
@@ -95,7 +95,7 @@ THINGS = [
 ]
 
 
-def by_the_fold(run: Run, moment: datetime) -> dict[str, dict[str, Any]]:
+def by_the_fold(run: TaskRun, moment: datetime) -> dict[str, dict[str, Any]]:
     """What readiness is by the run alone."""
     return {
         planned.name: {
@@ -116,19 +116,19 @@ def by_the_fold(run: Run, moment: datetime) -> dict[str, dict[str, Any]]:
     }
 
 
-def due(run: Run, number: int) -> datetime | None:
+def due(run: TaskRun, number: int) -> datetime | None:
     kind, moment = run.timers.get(number, ("", None))
     return moment if kind == "retry" else None
 
 
-def is_ready(run: Run, number: int, moment: datetime) -> bool:
+def is_ready(run: TaskRun, number: int, moment: datetime) -> bool:
     if run.ended or run.task.paused or not run.started or number in run.held:
         return False
     rung = due(run, number)
     return number in run.ready or (rung is not None and rung <= moment)
 
 
-def may_run_again(run: Run, number: int) -> bool:
+def may_run_again(run: TaskRun, number: int) -> bool:
     step, allowed = run.steps[number], run.plan.steps[number].retry.max_attempts
     return {
         StepState.PENDING: allowed > 0,
@@ -145,7 +145,7 @@ def at(connection: Connection, moment: datetime) -> None:
     )
 
 
-def rings_between(run: Run, first: datetime, last: datetime) -> bool:
+def rings_between(run: TaskRun, first: datetime, last: datetime) -> bool:
     return any(first < moment <= last for _, moment in run.timers.values())
 
 

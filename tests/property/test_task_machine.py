@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from flowledger.engine.domain.machine.decide import decide
-from flowledger.engine.domain.machine.task_run import ACTIVE, Hold, Run, fold_run
+from flowledger.engine.domain.machine.task_run import ACTIVE, TaskRun, Wait, fold_run
 from flowledger.engine.domain.machine.transitions import DONE, StepState, TaskState
 from flowledger.engine.domain.task_summary import ExecutionStatus, counts_of, summary_of
 from flowledger.engine.domain.templates.plan import ancestors
@@ -83,8 +83,8 @@ class TaskMachine(RuleBasedStateMachine):
         self.finally_ = finally_
         self.settled_by = settled_by
 
-    def admit(self, _run: Run, number: int, _now: datetime) -> Hold | None:
-        return Hold("slot", "gate") if number in self.shut else None
+    def admit(self, _run: TaskRun, number: int, _now: datetime) -> Wait | None:
+        return Wait("slot", "gate") if number in self.shut else None
 
     # -- what happens
 
@@ -336,7 +336,7 @@ class TaskMachine(RuleBasedStateMachine):
     # -- how it is seen
 
     @property
-    def run(self) -> Run:
+    def run(self) -> TaskRun:
         return self.story.run
 
     @property

@@ -13,9 +13,9 @@ from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.machine.task_run import BUSY
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.plan import Plan
-from flowledger.engine.domain.verify.log import Entry
+from flowledger.engine.domain.verify.log import LogEntry
 from flowledger.engine.domain.verify.replay import Difference
-from flowledger.engine.domain.verify.task import Evidence, verify_task
+from flowledger.engine.domain.verify.task import StoredTask, verify_task
 from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.events.requests import (
     StepResetRequested,
@@ -25,7 +25,7 @@ from flowledger.engine.events.requests import (
     TaskResumeRequested,
 )
 from flowledger.engine.events.step import StepStarted
-from flowledger.engine.runtime.coordinator.commit_batch import Batch
+from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
 from support.builders import NOON, TASK, Story
 from support.strategies import templates
 
@@ -62,7 +62,7 @@ def stories(draw: st.DrawFn) -> Story:
 
 def rows_of(story: Story) -> dict[str, list[Any]]:
     """All rows that there would be now, by table."""
-    batch = Batch()
+    batch = CommitBatch()
     for event in story.log:
         batch.saw(story.run, event)
     commit = batch.commit(1, 0, len(story.log), NOON)
@@ -97,11 +97,11 @@ def queue_rows(story: Story) -> Iterable[dict[str, Any]]:
 
 def verified(story: Story, log: Iterable[tuple[int, TaskEvent]]) -> list[Difference]:
     entries = [
-        Entry(position, event.originator_id, event.originator_version, TASK, event)
+        LogEntry(position, event.originator_id, event.originator_version, TASK, event)
         for position, event in log
     ]
     plans: dict[UUID, Plan] = {story.plan.template_id: story.plan}
-    evidence = Evidence(TASK, len(story.log), story.now, entries, rows_of(story), {})
+    evidence = StoredTask(TASK, len(story.log), story.now, entries, rows_of(story), {})
     return verify_task(evidence, plans.__getitem__)
 
 

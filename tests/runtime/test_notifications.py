@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from flowledger.engine.store.notifications import ProcessBell, Wakeups
+from flowledger.engine.store.notifications import Notifications, ProcessWakeup
 from support.engines import PATIENCE, Lab
 
 LISTENERS = (
@@ -22,8 +22,8 @@ CUT = LISTENERS.replace("count(*)", "count(pg_terminate_backend(pid))")
 
 
 @pytest.fixture
-def wakeups(lab: Lab) -> Generator[Wakeups]:
-    made = Wakeups(
+def wakeups(lab: Lab) -> Generator[Notifications]:
+    made = Notifications(
         lab.url,
         application_name="listener",
         connect_timeout_seconds=PATIENCE,
@@ -39,7 +39,7 @@ def notify(lab: Lab, channel: str) -> None:
 
 
 def test_a_bell_remembers_what_rang_while_nobody_waited() -> None:
-    bell = ProcessBell()
+    bell = ProcessWakeup()
     bell.ring("queue")
     bell.ring("clock")
     bell.ring("queue")
@@ -49,7 +49,7 @@ def test_a_bell_remembers_what_rang_while_nobody_waited() -> None:
 
 
 def test_a_waiter_goes_on_when_the_bell_rings() -> None:
-    bell = ProcessBell()
+    bell = ProcessWakeup()
     heard: list[frozenset[str]] = []
     waiter = Thread(target=lambda: heard.append(bell.wait(PATIENCE)))
     waiter.start()
@@ -60,7 +60,7 @@ def test_a_waiter_goes_on_when_the_bell_rings() -> None:
     assert heard == [{"queue"}]
 
 
-def test_every_bell_rings_once_it_listens(lab: Lab, wakeups: Wakeups) -> None:
+def test_every_bell_rings_once_it_listens(lab: Lab, wakeups: Notifications) -> None:
     """Whatever was committed before is looked for once more."""
     bells = [wakeups.bell("queue"), wakeups.bell("ended", "clock")]
 
@@ -70,7 +70,7 @@ def test_every_bell_rings_once_it_listens(lab: Lab, wakeups: Wakeups) -> None:
     assert bells[1].wait(PATIENCE)
 
 
-def test_a_notification_rings_the_bells_of_its_channel(lab: Lab, wakeups: Wakeups) -> None:
+def test_a_notification_rings_the_bells_of_its_channel(lab: Lab, wakeups: Notifications) -> None:
     queue, clock = wakeups.bell("queue"), wakeups.bell("clock")
     wakeups.start()
     for bell in (queue, clock):
@@ -82,7 +82,7 @@ def test_a_notification_rings_the_bells_of_its_channel(lab: Lab, wakeups: Wakeup
     assert clock.wait(0) == frozenset()
 
 
-def test_a_ring_within_the_process_needs_no_database(wakeups: Wakeups) -> None:
+def test_a_ring_within_the_process_needs_no_database(wakeups: Notifications) -> None:
     bell = wakeups.bell("queue")
 
     wakeups.ring("queue")
@@ -90,7 +90,7 @@ def test_a_ring_within_the_process_needs_no_database(wakeups: Wakeups) -> None:
     assert bell.wait(0) == {"queue"}
 
 
-def test_a_listener_whose_connection_is_cut_listens_again(lab: Lab, wakeups: Wakeups) -> None:
+def test_a_listener_whose_connection_is_cut_listens_again(lab: Lab, wakeups: Notifications) -> None:
     bell = wakeups.bell("queue")
     wakeups.start()
     bell.wait(PATIENCE)
@@ -103,7 +103,7 @@ def test_a_listener_whose_connection_is_cut_listens_again(lab: Lab, wakeups: Wak
     assert bell.wait(PATIENCE) == {"queue"}
 
 
-def test_whoever_waits_goes_on_when_listening_stops(lab: Lab, wakeups: Wakeups) -> None:
+def test_whoever_waits_goes_on_when_listening_stops(lab: Lab, wakeups: Notifications) -> None:
     bell = wakeups.bell("queue")
     wakeups.start()
     bell.wait(PATIENCE)
@@ -124,7 +124,7 @@ def many_files() -> Generator[None]:
 
 
 @pytest.mark.usefixtures("many_files")
-def test_a_process_with_many_open_files_hears_too(lab: Lab, wakeups: Wakeups) -> None:
+def test_a_process_with_many_open_files_hears_too(lab: Lab, wakeups: Notifications) -> None:
     bell = wakeups.bell("queue")
     with ExitStack() as opened:
         for _ in range(1_024):
@@ -138,7 +138,7 @@ def test_a_process_with_many_open_files_hears_too(lab: Lab, wakeups: Wakeups) ->
 
 
 def test_only_a_listener_that_was_cut_off_says_that_it_is_back(
-    lab: Lab, wakeups: Wakeups, caplog: pytest.LogCaptureFixture
+    lab: Lab, wakeups: Notifications, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "flowledger")
     bell = wakeups.bell("queue")
@@ -153,7 +153,7 @@ def test_only_a_listener_that_was_cut_off_says_that_it_is_back(
 
 
 def test_what_this_process_says_does_not_wake_it_twice_and_what_others_say_does(
-    lab: Lab, wakeups: Wakeups
+    lab: Lab, wakeups: Notifications
 ) -> None:
     """Notifications come in the order of the commits: the own one was passed over by then."""
     queue, clock = wakeups.bell("queue"), wakeups.bell("clock")
@@ -173,7 +173,7 @@ def test_what_this_process_says_does_not_wake_it_twice_and_what_others_say_does(
         assert queue.wait(PATIENCE) == {"queue"}
 
 
-def test_after_a_reconnect_everybody_wakes_it(lab: Lab, wakeups: Wakeups) -> None:
+def test_after_a_reconnect_everybody_wakes_it(lab: Lab, wakeups: Notifications) -> None:
     """Where the server was restarted, the number of an own backend may be someone else's."""
     bell = wakeups.bell("queue")
     wakeups.own.add(lab.value("select pg_backend_pid()"))
@@ -188,7 +188,7 @@ def test_after_a_reconnect_everybody_wakes_it(lab: Lab, wakeups: Wakeups) -> Non
 
 
 def test_it_listens_once_however_often_it_is_started_and_never_after_it_stopped(
-    lab: Lab, wakeups: Wakeups
+    lab: Lab, wakeups: Notifications
 ) -> None:
     bell = wakeups.bell("queue")
     wakeups.start()

@@ -12,7 +12,7 @@ from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.config import Settings
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
 from flowledger.engine.runtime.loop import Loop
-from flowledger.engine.store.notifications import ProcessBell
+from flowledger.engine.store.notifications import ProcessWakeup
 from flowledger.engine.telemetry.outages import Backoff
 from flowledger.handlers import StepContext, Workflow
 from support.engines import PATIENCE, Lab, assert_legal_order, completions, kinds
@@ -141,7 +141,7 @@ def test_an_engine_cannot_be_opened_where_no_database_answers(tmp_path: Any) -> 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("away"), ValueError("odd")])
 def test_a_loop_outlives_whatever_its_step_raises(error: Exception) -> None:
-    again, bell = Event(), ProcessBell()
+    again, bell = Event(), ProcessWakeup()
     visits: list[frozenset[str]] = []
 
     def step(rung: frozenset[str]) -> float:

@@ -12,11 +12,11 @@ import pytest
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.leases import ShardLease, shard_of
 from flowledger.engine.ports.coordinator import Leadership
-from flowledger.engine.runtime.coordinator.assignment import Seat
+from flowledger.engine.runtime.coordinator.assignment import ShardAssignment
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.coordinator.shards import next_look
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.shard_store import PostgresRoster
+from flowledger.engine.store.shard_store import PostgresShardStore
 from flowledger.handlers import Workflow
 from support.engines import Lab
 from support.manual_coordinator import CLOCK, InterferedLedger, nothing
@@ -51,10 +51,10 @@ class Shop:
         self.lab = lab
         self.pool = opened.enter_context(engine_pool(lab.url, lab.settings()))
         self.client = lab.open(flow, roles=())
-        PostgresRoster(self.pool, DatabaseClock()).resize(2)
+        PostgresShardStore(self.pool, DatabaseClock()).resize(2)
 
-    def coordinator(self, shard: int) -> tuple[Coordinator, Seat, AskedLedger]:
-        clock, seat = DatabaseClock(), Seat(shard)
+    def coordinator(self, shard: int) -> tuple[Coordinator, ShardAssignment, AskedLedger]:
+        clock, seat = DatabaseClock(), ShardAssignment(shard)
         ledger = AskedLedger(self.pool, clock, shard)
         settings = self.lab.settings(coordinator={"lease_seconds": 36_000.0}).coordinator
         coordinator = Coordinator(

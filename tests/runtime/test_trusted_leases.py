@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.runtime.worker.executor import HandlerCrew
+from flowledger.engine.runtime.worker.executor import HandlerExecutor
 from flowledger.engine.runtime.worker.worker import Worker
-from flowledger.engine.runtime.worker.workflows import Catalogue
+from flowledger.engine.runtime.worker.workflows import HandlerTable
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.identifiers import Identifiers
-from flowledger.engine.store.log.event_mapper import LedgerMapper
-from flowledger.engine.store.notifications import ProcessBell
+from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.notifications import ProcessWakeup
 from flowledger.engine.store.transactional_steps import PostgresTransactions
-from flowledger.engine.store.worker_store import PostgresWorkboard
+from flowledger.engine.store.worker_store import PostgresWorkerStore
 from flowledger.handlers import Workflow
 from support.engines import Lab
 
@@ -42,14 +42,14 @@ class Loop:
             worker={"lease_seconds": LEASE, "lease_margin_seconds": MARGIN, "concurrency": 1}
         )
         pool = opened.enter_context(engine_pool(lab.url, settings))
-        mapper, self._clock, self._lab = LedgerMapper(), DatabaseClock(), lab
+        mapper, self._clock, self._lab = EventMapper(), DatabaseClock(), lab
         transactions = PostgresTransactions(lab.url, pool, mapper, settings)
         opened.callback(transactions.close)
-        self.bell = ProcessBell()
+        self.bell = ProcessWakeup()
         self.worker = Worker(
-            board=PostgresWorkboard(pool, mapper, self._clock),
-            catalogue=Catalogue([flow]),
-            crew=partial(HandlerCrew, transactions=transactions),
+            board=PostgresWorkerStore(pool, mapper, self._clock),
+            catalogue=HandlerTable([flow]),
+            crew=partial(HandlerExecutor, transactions=transactions),
             clock=self._clock,
             new_id=Identifiers().new,
             bell=self.bell,

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from flowledger.engine import DatabaseUnavailable
-from flowledger.engine.client.waiters import Endings
-from flowledger.engine.store.notifications import ProcessBell
+from flowledger.engine.client.waiters import Waiters
+from flowledger.engine.store.notifications import ProcessWakeup
 from support.engines import PATIENCE
 
 
@@ -38,19 +38,19 @@ def tasks() -> Ended:
 
 
 @pytest.fixture
-def bell() -> ProcessBell:
-    return ProcessBell()
+def bell() -> ProcessWakeup:
+    return ProcessWakeup()
 
 
 @pytest.fixture
-def endings(tasks: Any, bell: ProcessBell) -> Generator[Endings]:
-    made = Endings(bell, PATIENCE, lambda: None)
+def endings(tasks: Any, bell: ProcessWakeup) -> Generator[Waiters]:
+    made = Waiters(bell, PATIENCE, lambda: None)
     yield made
     made.stop()
 
 
 def test_a_waiter_is_told_when_its_task_has_ended(
-    tasks: Ended, bell: ProcessBell, endings: Endings
+    tasks: Ended, bell: ProcessWakeup, endings: Waiters
 ) -> None:
     first, second, told, other = uuid4(), uuid4(), Event(), Event()
     endings.tell(tasks.ended, first, told.set)
@@ -64,7 +64,7 @@ def test_a_waiter_is_told_when_its_task_has_ended(
 
 
 def test_all_waiters_for_one_task_are_told(
-    tasks: Ended, bell: ProcessBell, endings: Endings
+    tasks: Ended, bell: ProcessWakeup, endings: Waiters
 ) -> None:
     task, everybody = uuid4(), Barrier(4)
     for _ in range(3):
@@ -78,7 +78,7 @@ def test_all_waiters_for_one_task_are_told(
     everybody.wait(PATIENCE)
 
 
-def test_a_task_that_ended_before_anybody_waited_is_found(tasks: Ended, endings: Endings) -> None:
+def test_a_task_that_ended_before_anybody_waited_is_found(tasks: Ended, endings: Waiters) -> None:
     task, told = uuid4(), Event()
     tasks.tasks.add(task)
 
@@ -88,7 +88,7 @@ def test_a_task_that_ended_before_anybody_waited_is_found(tasks: Ended, endings:
 
 
 def test_who_has_gone_is_not_told_nor_asked_about(
-    tasks: Ended, bell: ProcessBell, endings: Endings
+    tasks: Ended, bell: ProcessWakeup, endings: Waiters
 ) -> None:
     gone, stays, told, other = uuid4(), uuid4(), Event(), Event()
     endings.tell(tasks.ended, gone, told.set)
@@ -102,7 +102,7 @@ def test_who_has_gone_is_not_told_nor_asked_about(
 
 
 def test_while_the_database_is_away_waiters_wait_on(
-    tasks: Ended, bell: ProcessBell, endings: Endings
+    tasks: Ended, bell: ProcessWakeup, endings: Waiters
 ) -> None:
     task, told = uuid4(), Event()
     tasks.away = True
@@ -118,7 +118,7 @@ def test_while_the_database_is_away_waiters_wait_on(
 
 
 def test_each_question_is_asked_about_those_that_wait_for_its_answer(
-    tasks: Ended, endings: Endings
+    tasks: Ended, endings: Waiters
 ) -> None:
     requests, told, other = Ended(), Event(), Event()
     task, request = uuid4(), uuid4()
@@ -135,7 +135,7 @@ def test_each_question_is_asked_about_those_that_wait_for_its_answer(
 
 
 def test_a_failing_waiter_does_not_keep_the_others_waiting(
-    tasks: Ended, bell: ProcessBell, endings: Endings
+    tasks: Ended, bell: ProcessWakeup, endings: Waiters
 ) -> None:
     def fail() -> None:
         raise RuntimeError("the waiter's loop is closed")
@@ -150,7 +150,7 @@ def test_a_failing_waiter_does_not_keep_the_others_waiting(
     assert told.wait(PATIENCE)
 
 
-def test_waiters_are_told_at_the_end_and_after_it(tasks: Ended, endings: Endings) -> None:
+def test_waiters_are_told_at_the_end_and_after_it(tasks: Ended, endings: Waiters) -> None:
     told, late = Event(), Event()
     endings.tell(tasks.ended, uuid4(), told.set)
 

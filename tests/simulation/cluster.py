@@ -22,17 +22,15 @@ from simulation.task_store import MemoryTasks
 from simulation.worker_store import MemoryWorkboard
 from simulation.workflows import Flow
 
-from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
-from flowledger.engine.config.sections import Limits
-from flowledger.engine.config.sections import Worker as WorkerSettings
+from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings, WorkerSettings
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.registry import FACTS
 from flowledger.engine.ports.worker import Exchange
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
-from flowledger.engine.runtime.worker.execution import Job
+from flowledger.engine.runtime.worker.execution import Execution
 from flowledger.engine.runtime.worker.worker import Worker
-from flowledger.engine.runtime.worker.workflows import Catalogue
+from flowledger.engine.runtime.worker.workflows import HandlerTable
 
 SOON_SECONDS = 0.1
 LIMBO_SECONDS = 30.0
@@ -71,7 +69,7 @@ class Cluster:
             lease_seconds=random.choice((8.0, 30.0)),
             result_cache_size=random.choice((1, 4_096)),
         )
-        self.limits = Limits(
+        self.limits = LimitSettings(
             namespace_concurrency=random.choice(({}, {}, {"shop": 2})),
             circuit_failure_threshold=random.choice((1, 3)),
             circuit_categories=("transient", "timeout", "network"),
@@ -139,7 +137,7 @@ class Cluster:
         bell = Doorbell()
         worker = Worker(
             board=board,
-            catalogue=Catalogue(self.flows),
+            catalogue=HandlerTable(self.flows),
             crew=lambda outcomes, _, done: AgendaCrew(process, outcomes, done, self._ran),
             clock=clock,
             new_id=world.new_id,
@@ -194,7 +192,7 @@ class Cluster:
         self.processes.remove(process)
         self.world.after(self.world.random.random() * 30, lambda: again() and None)
 
-    def _ran(self, job: Job) -> None:
+    def _ran(self, job: Execution) -> None:
         self.executions[job.claim.step_id, job.claim.version] += 1
 
 

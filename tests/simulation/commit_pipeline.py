@@ -9,13 +9,13 @@ from simulation.agenda import Crash
 from simulation.process import Process, SteppedLoop
 
 from flowledger.engine.ports.coordinator import Commit
-from flowledger.engine.runtime.coordinator.commit_batch import Batch
-from flowledger.engine.runtime.coordinator.commit_pipeline import Committer, UnderWay
+from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline, PendingCommit
 
 LONGEST_SECONDS = 2.0
 
 
-class AgendaCommitter(Committer):
+class AgendaCommitter(CommitPipeline):
     """Sends a commit at some later moment, or when its outcome is asked for."""
 
     def __init__(self, process: Process, send: Callable[[Commit], None]) -> None:
@@ -24,11 +24,11 @@ class AgendaCommitter(Committer):
         self._waiting: list[Callable[[], None]] = []
         self.loop: SteppedLoop | None = None
 
-    def beside(self, batch: Batch, commit: Commit) -> UnderWay:
+    def beside(self, batch: CommitBatch, commit: Commit) -> PendingCommit:
         """Put it on the agenda and go on."""
         outcome = Outcome(self, self._process)
         self._put(lambda: self._try(commit, outcome))
-        return UnderWay(batch, commit, outcome)
+        return PendingCommit(batch, commit, outcome)
 
     def after(self, work: Callable[[], None]) -> None:
         """Put something else on the agenda, behind what is there."""

@@ -11,9 +11,9 @@ from simulation.agenda import Violation
 from simulation.database import Database, Queued
 from simulation.local_clock import LocalClock
 
-from flowledger.engine.domain.limits.admission import GateState
-from flowledger.engine.domain.limits.circuit_breaker import Kept
-from flowledger.engine.domain.limits.concurrency import Elder
+from flowledger.engine.domain.limits.admission import LimitState
+from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
+from flowledger.engine.domain.limits.concurrency import OlderWaiter
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import UnknownTemplate
@@ -174,18 +174,18 @@ class MemoryLedger:
         """Nothing is parked."""
         return ()
 
-    def limits(self) -> GateState:
+    def limits(self) -> LimitState:
         """What is stored of limits, with the steps of the shard that wait."""
         return self._database.limits.state(self._database.clock(), self._is_mine)
 
-    def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[Kept]]:
+    def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[StoredCircuit]]:
         """How many slots of these keys are in use, 0 included, and every circuit."""
         return self._database.limits.room(keys)
 
-    def elders(self, turns: Mapping[str, float]) -> Sequence[Elder]:
+    def elders(self, turns: Mapping[str, float]) -> Sequence[OlderWaiter]:
         """Steps of other shards that wait for slots of these keys with smaller turns than these."""
         found = [
-            Elder(waiter.hold.key, waiter.step_id, waiter.sort_key)
+            OlderWaiter(waiter.hold.key, waiter.step_id, waiter.sort_key)
             for waiter in self._database.limits.waiters.values()
             if waiter.hold.kind == "slot"
             and waiter.sort_key < turns.get(waiter.hold.key, -inf)

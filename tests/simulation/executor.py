@@ -10,7 +10,7 @@ from simulation.process import Process
 
 from flowledger.engine.errors import DatabaseUnavailable, InvalidResult, StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.runtime.worker.execution import Job
+from flowledger.engine.runtime.worker.execution import Execution
 from flowledger.engine.runtime.worker.outcomes import Outcomes
 
 DURATIONS = (0.0, 0.01, 0.3, 3.0, 40.0)
@@ -23,8 +23,8 @@ class AgendaCrew:
         self,
         process: Process,
         outcomes: Outcomes,
-        done: Callable[[Job], None],
-        ran: Callable[[Job], None],
+        done: Callable[[Execution], None],
+        ran: Callable[[Execution], None],
     ) -> None:
         self._process = process
         self._world = process.world
@@ -33,14 +33,14 @@ class AgendaCrew:
         self._ran = ran
         self._running: set[int] = set()
 
-    def run(self, jobs: Sequence[Job]) -> None:
+    def run(self, jobs: Sequence[Execution]) -> None:
         """Start all of them."""
         for job in jobs:
             self._ran(job)
             self._running.add(id(job))
             self._plan(job)
 
-    def stop(self, job: Job) -> None:
+    def stop(self, job: Execution) -> None:
         """Cancel a coroutine; a thread goes on."""
         if job.handler.is_async:
             self._world.after(0.0, lambda: self._end(job, self._failed(job, CancelledError())))
@@ -48,7 +48,7 @@ class AgendaCrew:
     def close(self) -> None:
         """Start nothing any more."""
 
-    def _plan(self, job: Job) -> None:
+    def _plan(self, job: Execution) -> None:
         random, limit = self._world.random, job.timeout_seconds
         seconds = random.choice(DURATIONS) * random.random()
         if job.handler.is_async and limit is not None and seconds > limit:
@@ -58,7 +58,7 @@ class AgendaCrew:
         for _ in range(random.choice((0, 0, 1, 2))):
             self._world.after(seconds * random.random(), lambda: self._tell(job))
 
-    def _tell(self, job: Job) -> None:
+    def _tell(self, job: Execution) -> None:
         """Half-way the handler says how far it is."""
         if not self._runs(job):
             return
@@ -70,7 +70,7 @@ class AgendaCrew:
         except Crash:
             self._process.die()
 
-    def _return(self, job: Job) -> None:
+    def _return(self, job: Execution) -> None:
         if not self._runs(job):
             return
         random = self._world.random
@@ -83,15 +83,15 @@ class AgendaCrew:
             error = OSError("no") if chance < 0.95 else InvalidResult("never")
             self._end(job, self._failed(job, error))
 
-    def _failed(self, job: Job, error: BaseException) -> StepEvent | None:
+    def _failed(self, job: Execution, error: BaseException) -> StepEvent | None:
         if isinstance(error, StepLost) and job.attempt.lost:
             return None
         return self._outcomes.failed(job, error)
 
-    def _runs(self, job: Job) -> bool:
+    def _runs(self, job: Execution) -> bool:
         return self._process.alive and id(job) in self._running
 
-    def _end(self, job: Job, fact: StepEvent | None) -> None:
+    def _end(self, job: Execution, fact: StepEvent | None) -> None:
         if self._runs(job):
             self._running.remove(id(job))
             self._world.note(self._process.name, job.claim.step, "ends with", fact)

@@ -14,7 +14,7 @@ from simulation.cluster import Cluster
 
 from flowledger.engine import events as happened
 from flowledger.engine.domain.limits.demand import demand_of
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import STEP_TRANSITIONS, StepState
 from flowledger.engine.domain.templates.plan import Plan, ancestors, compile_plan
 from flowledger.engine.domain.verify.replay import Replay, decided, differences
@@ -115,7 +115,7 @@ def _check_times(cluster: Cluster) -> None:
         happened_at[event.event_id] = last[event.originator_id] = event
 
 
-def _folded(snapshot: Snapshot, plan: Plan) -> Run:
+def _folded(snapshot: Snapshot, plan: Plan) -> TaskRun:
     """The run of a legal log, of which the rows say the same."""
     log = [
         (one.position, one.event) for one in snapshot.history if isinstance(one.event, TaskEvent)
@@ -135,7 +135,7 @@ def _folded(snapshot: Snapshot, plan: Plan) -> Run:
     return whole.run
 
 
-def _check_end(snapshot: Snapshot, run: Run) -> None:
+def _check_end(snapshot: Snapshot, run: TaskRun) -> None:
     """The task's end is the one that its steps' ends, or an operator, asked for."""
     ends = [one.event for one in snapshot.history if type(one.event) in ENDS]
     state = snapshot.task and snapshot.task.state
@@ -157,7 +157,7 @@ def _check_end(snapshot: Snapshot, run: Run) -> None:
         _check_pending(run)
 
 
-def _check_pending(run: Run) -> None:
+def _check_pending(run: TaskRun) -> None:
     """In a task that completed, only what depends on a step that was skipped may be pending."""
     for number, step in enumerate(run.steps):
         if step.state is StepState.PENDING and not any(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from flowledger.engine.domain.limits.admission import GateChanges, GateState
-from flowledger.engine.domain.limits.circuit_breaker import CircuitChanges, Kept
+from flowledger.engine.domain.limits.admission import LimitChanges, LimitState
+from flowledger.engine.domain.limits.circuit_breaker import CircuitChanges, StoredCircuit
 from flowledger.engine.domain.limits.concurrency import SlotChanges
 from flowledger.engine.domain.limits.wait_queue import Waiter
 from flowledger.engine.errors import StreamMoved
@@ -24,15 +24,15 @@ class StoredLimits:
     in_use: dict[str, int] = field(default_factory=dict[str, int])
     holders: dict[UUID, set[str]] = field(default_factory=dict[UUID, set[str]])
     expected: dict[str, datetime] = field(default_factory=dict[str, datetime])
-    circuits: dict[str, Kept] = field(default_factory=dict[str, Kept])
+    circuits: dict[str, StoredCircuit] = field(default_factory=dict[str, StoredCircuit])
     waiters: dict[UUID, Waiter] = field(default_factory=dict[UUID, Waiter])
     paused: set[UUID] = field(default_factory=set[UUID])
 
-    def state(self, now: datetime, is_mine: Callable[[UUID], bool]) -> GateState:
+    def state(self, now: datetime, is_mine: Callable[[UUID], bool]) -> LimitState:
         """What a coordinator must know when it begins; forgets rates that hold nobody back."""
         self.expected = {key: at for key, at in self.expected.items() if at >= now - KEPT}
         waiters = [waiter for waiter in self.waiters.values() if is_mine(waiter.task_id)]
-        return GateState(
+        return LimitState(
             in_use=dict(self.in_use),
             holders={step: tuple(sorted(keys)) for step, keys in self.holders.items()},
             expected=dict(self.expected),
@@ -41,7 +41,7 @@ class StoredLimits:
             waiters=tuple(sorted(waiters, key=lambda waiter: (waiter.sort_key, waiter.since))),
         )
 
-    def check(self, changes: GateChanges, now: datetime) -> None:
+    def check(self, changes: LimitChanges, now: datetime) -> None:
         """Raises StreamMoved where another shard was first to a limit."""
         for key, more in self._net(changes.slots).items():
             most = changes.slots.most.get(key)
@@ -56,7 +56,7 @@ class StoredLimits:
             if self._revision(system) != revision:
                 raise StreamMoved(f"the circuit of {system} changed")
 
-    def store(self, changes: GateChanges) -> bool:
+    def store(self, changes: LimitChanges) -> bool:
         """Store what `check` let through. Returns whether others may have waited for it."""
         for step in changes.gone:
             self.waiters.pop(step, None)
@@ -67,7 +67,7 @@ class StoredLimits:
         awaited = any(waiter.hold.key in freed for waiter in self.waiters.values())
         return awaited or bool(changes.circuits.changed)
 
-    def room(self, keys: Sequence[str]) -> tuple[dict[str, int], list[Kept]]:
+    def room(self, keys: Sequence[str]) -> tuple[dict[str, int], list[StoredCircuit]]:
         """How many slots of these keys are in use, 0 included, and every circuit."""
         return {key: self.in_use.get(key, 0) for key in keys}, list(self.circuits.values())
 
@@ -97,7 +97,7 @@ class StoredLimits:
     def _store_circuits(self, circuits: CircuitChanges) -> None:
         for circuit in circuits.changed:
             revision = self._revision(circuit.system) + 1
-            self.circuits[circuit.system] = Kept(circuit, revision)
+            self.circuits[circuit.system] = StoredCircuit(circuit, revision)
 
     def _revision(self, system: str) -> int:
         return self.circuits[system].revision if system in self.circuits else 0

@@ -15,14 +15,14 @@ from simulation.log import Log
 from simulation.simulate import simulate
 from simulation.worker_store import MemoryWorkboard
 
-from flowledger.engine.domain.limits.admission import Gate
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.limits.admission import AdmissionControl
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.events.base import Event, StepEvent
 from flowledger.engine.events.step import StepStarted
 from flowledger.engine.ports.coordinator import Commit, Leadership
 from flowledger.engine.runtime.coordinator import coordinator
-from flowledger.engine.runtime.coordinator.commit_batch import Batch, in_order
+from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch, in_order
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.worker.worker import Worker
 
@@ -91,13 +91,13 @@ def lost_wake_up(patch: pytest.MonkeyPatch) -> None:
 
 def counted_twice(patch: pytest.MonkeyPatch) -> None:
     """A completed step counts for two dependencies."""
-    release = Run._release_children
+    release = TaskRun._release_children
 
-    def twice(self: Run, number: int) -> None:
+    def twice(self: TaskRun, number: int) -> None:
         release(self, number)
         release(self, number)
 
-    patch.setattr(Run, "_release_children", twice)
+    patch.setattr(TaskRun, "_release_children", twice)
 
 
 def late_completion_accepted(patch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def late_completion_accepted(patch: pytest.MonkeyPatch) -> None:
 
 def leaked_slot(patch: pytest.MonkeyPatch) -> None:
     """A step that leaves the queue keeps its slots."""
-    patch.setattr(Gate, "_leave_queue", lambda *_: None)
+    patch.setattr(AdmissionControl, "_leave_queue", lambda *_: None)
 
 
 def forgotten_timer(patch: pytest.MonkeyPatch) -> None:
@@ -147,15 +147,15 @@ def lost_queue_row(patch: pytest.MonkeyPatch) -> None:
 
 def cancel_misses_a_step(patch: pytest.MonkeyPatch) -> None:
     """A step that is queued and cancelled in one batch stays in the queue."""
-    commit = Batch.commit
+    commit = CommitBatch.commit
 
-    def with_all_that_was_queued(self: Batch, *arguments: Any) -> Commit:
+    def with_all_that_was_queued(self: CommitBatch, *arguments: Any) -> Commit:
         made = commit(self, *arguments)
         now = arguments[-1]
         made.queued = [self._queue_row(run, n, now) for run, n in in_order(self._queued)]
         return made
 
-    patch.setattr(Batch, "commit", with_all_that_was_queued)
+    patch.setattr(CommitBatch, "commit", with_all_that_was_queued)
 
 
 def same_batch_again(patch: pytest.MonkeyPatch) -> None:

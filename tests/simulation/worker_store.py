@@ -18,7 +18,7 @@ from flowledger.engine.events.step import (
     StepReset,
 )
 from flowledger.engine.events.task import TaskCreated
-from flowledger.engine.ports.worker import Claim, Exchange, Held
+from flowledger.engine.ports.worker import Claim, ClaimStatus, Exchange
 
 
 class MemoryWorkboard:
@@ -87,7 +87,7 @@ class MemoryWorkboard:
     def sessions(self) -> int:
         return 0
 
-    def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, Held]:
+    def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, ClaimStatus]:
         """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
         rows = {step: self._database.queue.get(step) for step in beats}
         mine = {step: row for step, row in rows.items() if row and row.worker_id == worker}
@@ -95,7 +95,7 @@ class MemoryWorkboard:
             row.details = beats[step] or row.details
         return {step: self._held(row) for step, row in mine.items()}
 
-    def _held(self, row: Queued) -> Held:
+    def _held(self, row: Queued) -> ClaimStatus:
         """A row of the queue whose step runs; when it was told to stop, where it was."""
         found = held(row)
         last = self._database.log.stream(row.step_id)[-1:]
@@ -106,7 +106,7 @@ class MemoryWorkboard:
         found, last = claimed(row), self._database.log.stream(row.step_id)[-1:]
         return replace(found, at=last[0].occurred_at) if last else found
 
-    def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> Held | None:
+    def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> ClaimStatus | None:
         """Append it, at whatever version the board knows of; None where the step is another's."""
         row = self._database.queue.get(checkpoint.originator_id)
         if row is None or (row.worker_id, row.attempt) != (worker, checkpoint.attempt):
@@ -179,9 +179,9 @@ class MemoryWorkboard:
         }
 
 
-def held(row: Queued) -> Held:
+def held(row: Queued) -> ClaimStatus:
     """A row of the queue whose step runs."""
-    return Held(row.version + 1, row.attempt, row.cancelling)
+    return ClaimStatus(row.version + 1, row.attempt, row.cancelling)
 
 
 def claimed(row: Queued) -> Claim:

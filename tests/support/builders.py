@@ -11,7 +11,7 @@ from uuid import UUID
 from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
 from flowledger.engine.domain.machine import decide as decisions
 from flowledger.engine.domain.machine.decide import Admit, Rules
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.domain.templates.template import StepTemplate, Template
@@ -126,7 +126,7 @@ class Story:
         self.rules = Rules(lost_leases=lost_leases, hand_backs=hand_backs, admit=admit)
         self.now = NOON
         self.log: list[TaskEvent] = [created(self.plan, **fields)]
-        self.run = Run(self.log[0], self.plan)  # type: ignore[arg-type]
+        self.run = TaskRun(self.log[0], self.plan)  # type: ignore[arg-type]
         self._random = count(1_000)
 
     def decided(self) -> Sequence[TaskEvent]:

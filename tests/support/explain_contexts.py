@@ -7,20 +7,20 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from flowledger.engine.domain.explain.context import Scene, marks
+from flowledger.engine.domain.explain.context import ExplainContext, marks
 from flowledger.engine.domain.explain.live_state import (
-    QueueStanding,
-    ShardStanding,
-    Surroundings,
-    WorkerStanding,
+    LiveState,
+    QueueStatus,
+    ShardStatus,
+    WorkerStatus,
 )
-from flowledger.engine.domain.limits.admission import GateRules
+from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.events.base import PlacedEvent
 from support.builders import NOON, WORKER, Story
 
-RULES = GateRules(
+RULES = AdmissionRules(
     namespaces={},
     circuit=CircuitRules(5, 30.0, 600.0, 1, frozenset({"network"})),
     priority_ageing_seconds=60.0,
@@ -29,7 +29,7 @@ LEADER = UUID(int=7)
 FAR = NOON + timedelta(days=1)
 
 
-def shard(**changed: Any) -> ShardStanding:
+def shard(**changed: Any) -> ShardStatus:
     """A shard that somebody leads, and that has come to the end of the log."""
     values = {
         "shard": 0,
@@ -40,10 +40,10 @@ def shard(**changed: Any) -> ShardStanding:
         "lease_until": FAR,
         "head": 1_000,
     }
-    return ShardStanding(**{**values, **changed})
+    return ShardStatus(**{**values, **changed})
 
 
-def worker(**changed: Any) -> WorkerStanding:
+def worker(**changed: Any) -> WorkerStatus:
     """A worker that serves the template and has room."""
     values = {
         "worker": WORKER,
@@ -56,15 +56,15 @@ def worker(**changed: Any) -> WorkerStanding:
         "concurrency": 8,
         "running": 0,
     }
-    return WorkerStanding(**{**values, **changed})
+    return WorkerStatus(**{**values, **changed})
 
 
-def in_queue(step: str, **changed: Any) -> QueueStanding:
+def in_queue(step: str, **changed: Any) -> QueueStatus:
     """A step that nobody has claimed yet."""
-    return QueueStanding(**{"step": step, "exclusive": False, "before": 0, **changed})
+    return QueueStatus(**{"step": step, "exclusive": False, "before": 0, **changed})
 
 
-def in_hand(step: str, **changed: Any) -> QueueStanding:
+def in_hand(step: str, **changed: Any) -> QueueStatus:
     """A step that a worker runs."""
     values = {
         "worker": WORKER,
@@ -77,16 +77,16 @@ def in_hand(step: str, **changed: Any) -> QueueStanding:
     return in_queue(step, **{**values, **changed})
 
 
-def around(told: Story, now: datetime, **changed: Any) -> Surroundings:
+def around(told: Story, now: datetime, **changed: Any) -> LiveState:
     """Surroundings in which everything is as it should be, but for what is given."""
-    queue: dict[str, QueueStanding] = {}
+    queue: dict[str, QueueStatus] = {}
     for template, state in zip(told.plan.steps, told.run.steps, strict=True):
         if state.state is StepState.ENQUEUED:
             queue[template.name] = in_queue(template.name)
         elif state.state is StepState.IN_PROGRESS:
             queue[template.name] = in_hand(template.name)
     values = {"now": now, "shard": shard(), "queue": queue, "workers": (worker(),)}
-    return Surroundings(**{**values, **changed})
+    return LiveState(**{**values, **changed})
 
 
 def scene(
@@ -96,10 +96,10 @@ def scene(
     log_only: bool = False,
     elsewhere: Mapping[UUID, PlacedEvent] | None = None,
     **beside: Any,
-) -> Scene:
+) -> ExplainContext:
     """The task so many seconds later; its events have the positions 1, 2, …"""
     now = told.now + timedelta(seconds=after)
-    return Scene(
+    return ExplainContext(
         run=told.run,
         marks=marks(list(enumerate(told.log, start=1))),
         now=now,

@@ -12,14 +12,14 @@ from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.domain.verify.replay import Difference, Replay, decided, differences
 from flowledger.engine.events.base import Recorded, TaskEvent
 from flowledger.engine.ports.coordinator import Commit
-from flowledger.engine.ports.runtime import NO_FAULTS, FaultPoints
+from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.connection.pool import Pool
-from flowledger.engine.store.coordinator_store import PostgresLedger
-from flowledger.engine.store.log.event_mapper import LedgerMapper
-from flowledger.engine.store.task_store import PostgresTasks
+from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
+from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.task_store import PostgresTaskStore
 from support.engines import Lab
 from support.manual_worker import Hand
 
@@ -31,11 +31,11 @@ def nothing(_: Any) -> None:
     """No interference."""
 
 
-class InterferedLedger(PostgresLedger):
+class InterferedLedger(PostgresCoordinatorStore):
     """The store, with something that happens before or after a commit, or after facts are read."""
 
     def __init__(self, pool: Pool, clock: DatabaseClock) -> None:
-        super().__init__(pool, LedgerMapper(), clock, 36_000.0)
+        super().__init__(pool, EventMapper(), clock, 36_000.0)
         self.before: Interference = nothing
         self.after: Interference = nothing
         self.read: Interference = nothing
@@ -76,9 +76,9 @@ class Stage:
 
     def another(
         self,
-        ledger: PostgresLedger | None = None,
+        ledger: PostgresCoordinatorStore | None = None,
         clock: DatabaseClock | None = None,
-        faults: FaultPoints = NO_FAULTS,
+        faults: CrashPoints = NO_CRASH_POINTS,
     ) -> Coordinator:
         """A coordinator on a store of its own, unless one is given."""
         clock = clock or DatabaseClock()
@@ -130,7 +130,7 @@ class Stage:
 
 def row_differences(pool: Pool, task_id: UUID, flow: Any) -> Sequence[Difference]:
     """Where the rows of a task differ from the fold of its log. Raises where that is illegal."""
-    tasks = PostgresTasks(pool, LedgerMapper(), DatabaseClock(), Identifiers())
+    tasks = PostgresTaskStore(pool, EventMapper(), DatabaseClock(), Identifiers())
     snapshot = tasks.snapshot(task_id)
     plan = compile_plan(flow.template)
     log = [

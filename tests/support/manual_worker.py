@@ -12,11 +12,11 @@ from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepStarted
 from flowledger.engine.ports.worker import Claim
-from flowledger.engine.runtime.worker.outcomes import Facts
+from flowledger.engine.runtime.worker.outcomes import EventFactory
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.identifiers import Identifiers
-from flowledger.engine.store.log.event_mapper import LedgerMapper
-from flowledger.engine.store.worker_store import PostgresWorkboard
+from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.worker_store import PostgresWorkerStore
 from support.engines import Lab
 
 
@@ -25,12 +25,12 @@ class Hand:
 
     def __init__(self, lab: Lab, opened: ExitStack, flow: Any) -> None:
         self.pool = opened.enter_context(engine_pool(lab.url, lab.settings()))
-        self.mapper = LedgerMapper()
+        self.mapper = EventMapper()
         self.clock = DatabaseClock()
-        self.board = PostgresWorkboard(self.pool, self.mapper, self.clock)
+        self.board = PostgresWorkerStore(self.pool, self.mapper, self.clock)
         self.identity = uuid4()
         self.board.renew(self.identity, 36_000)
-        self._facts = Facts(self.identity, self.clock, Identifiers().new)
+        self._facts = EventFactory(self.identity, self.clock, Identifiers().new)
         self._plan = compile_plan(flow.template)
         self._templates = [flow.template.template_id]
 

@@ -14,12 +14,12 @@ from flowledger.engine import Engine
 from flowledger.engine.bootstrap import engine_pool, open_engine
 from flowledger.engine.client.engine import ALL_ROLES, Role
 from flowledger.engine.client.projections import Projections
-from flowledger.engine.ports.runtime import NO_FAULTS, FaultPoints
+from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.pool import Pool
-from flowledger.engine.store.log.event_mapper import LedgerMapper
-from flowledger.engine.store.notifications import ProcessBell
-from flowledger.engine.store.projection_store import PostgresProjections
+from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.notifications import ProcessWakeup
+from flowledger.engine.store.projection_store import PostgresProjectionStore
 from flowledger.projections.host.host import Host
 from flowledger.projections.wiring import projector
 from support.engines import PATIENCE, Lab
@@ -60,14 +60,16 @@ class Hosts:
         self.lab = lab
         self._opened = opened
         self.projections = Projections(
-            PostgresProjections(self._pool()),
+            PostgresProjectionStore(self._pool()),
             60.0,
             0.05,
             _nothing,
             lambda _: orders.template.template_id,
         )
 
-    def host(self, *projections: object, faults: FaultPoints = NO_FAULTS, **keys: Any) -> Stepped:
+    def host(
+        self, *projections: object, faults: CrashPoints = NO_CRASH_POINTS, **keys: Any
+    ) -> Stepped:
         """A host that is led by hand; the keys are of the section `projections`."""
         settings = self.lab.settings(projections={"lease_seconds": 36_000.0, **keys})
         clock = DatabaseClock()
@@ -75,11 +77,11 @@ class Hosts:
             projections,
             url=self.lab.url,
             pool=self._pool(),
-            mapper=LedgerMapper(),
+            mapper=EventMapper(),
             clock=clock,
             identity=uuid4(),
             settings=settings,
-            bell=ProcessBell(),
+            bell=ProcessWakeup(),
             moved=_nothing,
             faults=faults,
         )
@@ -91,7 +93,7 @@ class Hosts:
         self,
         *projections: object,
         roles: Iterable[Role] = ALL_ROLES,
-        faults: FaultPoints = NO_FAULTS,
+        faults: CrashPoints = NO_CRASH_POINTS,
         **keys: Any,
     ) -> Engine:
         """An engine with a projector; the keys are of the section `projections`."""

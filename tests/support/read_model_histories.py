@@ -26,10 +26,10 @@ from flowledger.engine.events.circuit import (
 from flowledger.engine.events.notes import TaskAnnotated, TaskNote, TaskTagged, TaskUntagged
 from flowledger.engine.events.requests import REQUESTS, StepRequest, TaskRequest
 from flowledger.engine.events.template import TemplatePaused, TemplateRegistered
-from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from flowledger.projections import Projection
 from flowledger.projections.cursor import HostConnection
-from flowledger.projections.dispatch import Applying
+from flowledger.projections.dispatch import Dispatcher
 from support.builders import NOON, TASK, Story
 from support.engines import Lab
 from support.strategies import templates
@@ -42,13 +42,13 @@ _numbers = count()
 
 def log_of(lab: Lab) -> list[Recorded]:
     """Every event of the log, in its order."""
-    mapper = LedgerMapper()
+    mapper = EventMapper()
     rows = lab.rows(
         "select notification_id, recorded_at, originator_id, originator_version, topic, state,"
         " task_id from flowledger.event order by notification_id"
     )
     return [
-        Recorded(position, at, mapper.to_domain_event(LedgerEvent(*stored)))
+        Recorded(position, at, mapper.to_domain_event(StoredLogEvent(*stored)))
         for position, at, *stored in rows
     ]
 
@@ -64,7 +64,7 @@ class Model:
     def __init__(self, connection: HostConnection, projection: Projection) -> None:
         self._connection = connection
         self._projection = projection
-        self._applying = Applying(projection)
+        self._applying = Dispatcher(projection)
         connection.execute("create schema model; set local search_path = model")
         connection.execute(projection.tables.replace("{schema}", "model").encode())
 

@@ -13,7 +13,7 @@ from psycopg import sql
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.events import StepCompleted
 from flowledger.engine.events.base import Event
-from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.handlers import Workflow
 from flowledger.projections import Cursor, Projection, on
 from support.builders import NOON
@@ -82,7 +82,7 @@ def charged(
 
 def record(lab: Lab, events: Iterable[Event]) -> int:
     """Events happen; the last position."""
-    columns = LedgerMapper().columns(list(events))
+    columns = EventMapper().columns(list(events))
     positions: list[int] = lab.value(
         "select array_agg(p) from flowledger.append_events(%s, %s, %s, %s, %s, %s) as p", *columns
     )

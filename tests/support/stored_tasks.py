@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.runtime.coordinator import commit_batch as batch
 from support.builders import NOON
@@ -45,7 +45,7 @@ def register(connection: Connection, template: Template) -> UUID:
     return template.template_id
 
 
-def store(connection: Connection, run: Run) -> UUID:
+def store(connection: Connection, run: TaskRun) -> UUID:
     """Store all rows of a task and register its template; the task's id."""
     register(connection, run.plan.template)
     call(connection, "upsert_tasks", rows_of([batch.task_row(run)]))
@@ -93,7 +93,7 @@ def failed_at(
     append(connection, row)
 
 
-def _held_row(run: Run, number: int) -> dict[str, Any]:
+def _held_row(run: TaskRun, number: int) -> dict[str, Any]:
     name = run.plan.steps[number].name
     hold = run.held[number]
     return {

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.domain.templates.template import Template
@@ -46,16 +46,16 @@ def templates(draw: st.DrawFn) -> Template:
     )
 
 
-class Curious(Run):
+class Curious(TaskRun):
     """A run that always asks, so that `decide` looks at everything."""
 
     __slots__ = ()
     asks = True  # type: ignore[assignment]
 
 
-def slots(run: Run) -> dict[str, Any]:
+def slots(run: TaskRun) -> dict[str, Any]:
     """Everything that a run knows from its events: what is held is ready, and only remembered."""
-    known = {name: getattr(run, name) for name in Run.__slots__ if name != "held"}
+    known = {name: getattr(run, name) for name in TaskRun.__slots__ if name != "held"}
     pending = {n for n in run.held if run.steps[n].state is StepState.PENDING}
     return {**known, "ready": run.ready | pending}
 

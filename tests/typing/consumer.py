@@ -74,7 +74,7 @@ assert_type(charge(Order(id=1, cents=2), {"valid": True}), dict[str, Any])
 
 
 @dataclass
-class Job:
+class Execution:
     path: str
 
 
@@ -82,7 +82,7 @@ class Row(TypedDict):
     id: int
 
 
-jobs = Workflow("batch", "job", version="1", context=Job)
+jobs = Workflow("batch", "job", version="1", context=Execution)
 rows = Workflow("batch", "row", version="1", context=Row)
 plain = Workflow(
     "batch",
@@ -94,7 +94,7 @@ plain = Workflow(
     rate={"limit": 10, "per_seconds": 0.5},
 )
 mapping = Workflow("batch", "mapping", version="1", context=dict[str, Any], identity="strict")
-assert_type(jobs, Workflow[Job])
+assert_type(jobs, Workflow[Execution])
 assert_type(rows, Workflow[Row])
 assert_type(plain, Workflow[dict[str, Any]])
 assert_type(mapping, Workflow[dict[str, Any]])
@@ -105,7 +105,7 @@ orders.encode_context(Order(id=1, cents=2))
 plain.encode_context({"x": 1})
 
 # Each of these is a mistake that the checker must see: an unused ignore is an error as well.
-orders.encode_context(Job(path="x"))  # type: ignore[arg-type]
+orders.encode_context(Execution(path="x"))  # type: ignore[arg-type]
 orders.step(timeout="1s")  # type: ignore[call-overload]
 orders.step(when_skipped="wait")  # type: ignore[call-overload]
 orders.step(concurrency=2)  # type: ignore[call-overload]

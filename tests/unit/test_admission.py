@@ -7,11 +7,11 @@ from typing import Any
 
 from simulation.limits import StoredLimits
 
-from flowledger.engine.domain.limits.admission import Gate, GateRules, GateState
+from flowledger.engine.domain.limits.admission import AdmissionControl, AdmissionRules, LimitState
 from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
 from flowledger.engine.domain.limits.demand import Demand
 from flowledger.engine.domain.machine.decide import admitted
-from flowledger.engine.domain.machine.task_run import Hold
+from flowledger.engine.domain.machine.task_run import Wait
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.events.base import StepEvent, TaskEvent
@@ -22,7 +22,7 @@ from flowledger.engine.events.requests import (
 )
 from support.builders import NOON, Story, names, step, template
 
-RULES = GateRules(
+RULES = AdmissionRules(
     namespaces={},
     circuit=CircuitRules(1, 60.0, 60.0, 1, frozenset({"unknown"})),
     priority_ageing_seconds=60.0,
@@ -30,7 +30,7 @@ RULES = GateRules(
 AT_ONCE = Retry(max_attempts=9, backoff="none")
 
 
-def nothing_stored() -> GateState:
+def nothing_stored() -> LimitState:
     """What a coordinator begins with where nothing has a limit yet."""
     return StoredLimits().state(NOON, lambda _: True)
 
@@ -38,8 +38,8 @@ def nothing_stored() -> GateState:
 class Gated(Story):
     """A task in memory behind a gate."""
 
-    def __init__(self, *steps: Any, gate: Gate | None = None, **fields: Any) -> None:
-        self.gate = gate or Gate(RULES, nothing_stored())
+    def __init__(self, *steps: Any, gate: AdmissionControl | None = None, **fields: Any) -> None:
+        self.gate = gate or AdmissionControl(RULES, nothing_stored())
         super().__init__(template(*steps, **fields), admit=self.gate.admit)
         self.decided()
 
@@ -100,7 +100,7 @@ def test_a_probe_that_ends_without_an_outcome_makes_room_for_another() -> None:
 
     told = story.reported()
     assert [name for name in told if name.startswith("StepEnqueued")] == ["StepEnqueued b"]
-    assert story.run.held == {0: Hold("circuit", "bank")}
+    assert story.run.held == {0: Wait("circuit", "bank")}
 
 
 def test_an_attempt_from_before_says_nothing_while_probes_are_out() -> None:
@@ -195,12 +195,12 @@ def test_what_is_not_limited_is_not_asked_for() -> None:
     assert not story.gate.open
 
 
-class Counting(Gate):
+class Counting(AdmissionControl):
     """A gate that counts how often it looks at limits."""
 
     looks = 0
 
-    def _obstacle(self, demand: Demand, now: datetime) -> Hold | None:
+    def _obstacle(self, demand: Demand, now: datetime) -> Wait | None:
         self.looks += 1
         return super()._obstacle(demand, now)
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from flowledger.engine.cli import output
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.cli.output import say, tell, tell_document, tell_json
-from flowledger.engine.config.sections import Logging
+from flowledger.engine.config.sections import LoggingSettings
 from flowledger.engine.domain.event_text import WRITERS, actor_name
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
@@ -98,7 +98,7 @@ def test_commands_print_through_one_door() -> None:
 @pytest.mark.parametrize("kind", ["console", "json"])
 def test_a_line_of_the_log_cannot_be_forged(kind: Literal["console", "json"]) -> None:
     stream = io.StringIO()
-    configure_program_logging(Logging(level="info", format=kind), stream)
+    configure_program_logging(LoggingSettings(level="info", format=kind), stream)
     try:
         int("\x1b]0;t\nforged")
     except ValueError:

@@ -8,7 +8,7 @@ from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.ports.coordinator import Commit
-from flowledger.engine.runtime.coordinator.commit_batch import Batch
+from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
 from support.builders import AT_ONCE, NOON, TASK, Story, diamond, step, template
 
 IN_TEN = Retry(backoff="fixed", base_seconds=10.0, jitter="none")
@@ -19,7 +19,7 @@ class Transaction:
 
     def __init__(self, story: Story) -> None:
         self.story = story
-        self.batch = Batch()
+        self.batch = CommitBatch()
         self._told = len(story.log)
 
     def told(self, *facts: TaskEvent) -> None:
@@ -41,11 +41,11 @@ def transaction(story: Story) -> Transaction:
 
 
 def test_an_empty_batch_is_nothing_to_store() -> None:
-    assert not Batch()
+    assert not CommitBatch()
 
 
 def test_it_moves_the_position_under_its_epoch() -> None:
-    commit = Batch().commit(3, 10, 20, NOON)
+    commit = CommitBatch().commit(3, 10, 20, NOON)
 
     assert (commit.epoch, commit.old, commit.new) == (3, 10, 20)
     assert (commit.events, commit.queued, commit.steps, commit.tasks) == ([], [], [], [])
@@ -174,7 +174,7 @@ def test_a_step_whose_worker_went_silent_leaves_the_queue() -> None:
 
 
 def test_a_timer_that_rang_in_vain_is_taken_away() -> None:
-    batch = Batch()
+    batch = CommitBatch()
 
     batch.untime(TASK, "a")
 
@@ -198,7 +198,7 @@ def test_a_timer_that_was_set_anew_stays() -> None:
 
 def test_a_step_that_is_missing_in_the_queue_gets_a_row_and_nothing_else() -> None:
     story = Story(template(step("a"))).through()
-    batch = Batch()
+    batch = CommitBatch()
 
     batch.requeue(story.run, 0)
 
@@ -209,7 +209,7 @@ def test_a_step_that_is_missing_in_the_queue_gets_a_row_and_nothing_else() -> No
 
 
 def test_rows_come_in_the_order_in_which_everybody_locks_them() -> None:
-    batch = Batch()
+    batch = CommitBatch()
     stories = [Story(template(step("b"), step("a"))) for _ in range(3)]
     for number, story in zip((2, 0, 1), stories, strict=True):
         story.run.task_id = type(TASK)(int=TASK.int + number)

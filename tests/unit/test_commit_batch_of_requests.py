@@ -16,7 +16,7 @@ from flowledger.engine.events.requests import (
     TaskResumeRequested,
 )
 from flowledger.engine.ports.coordinator import Commit
-from flowledger.engine.runtime.coordinator.commit_batch import Batch
+from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
 from support.builders import NOON, TASK, Story, step, template
 from support.operator_stories import begun, story
 
@@ -25,7 +25,7 @@ LATER = NOON + timedelta(hours=1)
 
 def stored(found: Story, since: int, priority_ageing_seconds: float = 0.0) -> Commit:
     """What one batch makes of the events from that one on."""
-    batch = Batch(priority_ageing_seconds=priority_ageing_seconds)
+    batch = CommitBatch(priority_ageing_seconds=priority_ageing_seconds)
     for event in found.log[since:]:
         if event.causation_id is None:
             batch.saw(found.run, event)

@@ -8,8 +8,8 @@ import pytest
 
 from flowledger.engine.errors import LeadershipLost
 from flowledger.engine.ports.coordinator import Commit
-from flowledger.engine.runtime.coordinator.commit_batch import Batch
-from flowledger.engine.runtime.coordinator.commit_pipeline import Committer
+from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline
 from support.engines import PATIENCE
 
 COMMIT = Commit(epoch=1, old=0, new=1)
@@ -21,7 +21,7 @@ def refuse(_: Commit) -> None:
 
 @pytest.mark.parametrize("way", ["here", "beside"])
 def test_a_refusal_is_raised_where_the_outcome_is_asked_for(way: str) -> None:
-    under_way = getattr(Committer(refuse), way)(Batch(), COMMIT)
+    under_way = getattr(CommitPipeline(refuse), way)(CommitBatch(), COMMIT)
 
     with pytest.raises(LeadershipLost):
         under_way.outcome.result(PATIENCE)
@@ -30,7 +30,7 @@ def test_a_refusal_is_raised_where_the_outcome_is_asked_for(way: str) -> None:
 def test_what_is_sent_here_is_stored_when_it_returns() -> None:
     sent: list[Commit] = []
 
-    under_way = Committer(sent.append).here(Batch(), COMMIT)
+    under_way = CommitPipeline(sent.append).here(CommitBatch(), COMMIT)
 
     assert sent == [COMMIT]
     assert under_way.outcome.done()
@@ -45,10 +45,10 @@ def test_what_is_sent_beside_goes_one_after_the_other_in_another_thread() -> Non
         assert current_thread() is not main_thread()
         order.append(commit)
 
-    committer = Committer(send)
-    first = committer.beside(Batch(), COMMIT)
+    committer = CommitPipeline(send)
+    first = committer.beside(CommitBatch(), COMMIT)
     committer.after(lambda: order.append("after"))
-    second = committer.beside(Batch(), COMMIT)
+    second = committer.beside(CommitBatch(), COMMIT)
     assert not first.outcome.done()
     may_go.set()
 
@@ -58,17 +58,17 @@ def test_what_is_sent_beside_goes_one_after_the_other_in_another_thread() -> Non
 
 def test_a_commit_that_is_never_answered_does_not_hold_up_the_end_of_the_process() -> None:
     waited_for: list[bool] = []
-    committer = Committer(lambda _: waited_for.append(not current_thread().daemon))
+    committer = CommitPipeline(lambda _: waited_for.append(not current_thread().daemon))
 
-    committer.beside(Batch(), COMMIT).outcome.result(PATIENCE)
+    committer.beside(CommitBatch(), COMMIT).outcome.result(PATIENCE)
 
     assert waited_for == [False]
 
 
 def test_its_thread_ends_when_it_is_closed() -> None:
     threads: list[Thread] = []
-    committer = Committer(lambda _: threads.append(current_thread()))
-    committer.beside(Batch(), COMMIT).outcome.result(PATIENCE)
+    committer = CommitPipeline(lambda _: threads.append(current_thread()))
+    committer.beside(CommitBatch(), COMMIT).outcome.result(PATIENCE)
 
     committer.close()
 
@@ -81,9 +81,9 @@ def test_what_is_done_after_a_commit_and_fails_stops_no_commit() -> None:
         raise ValueError("odd")
 
     sent: list[Commit] = []
-    committer = Committer(sent.append)
+    committer = CommitPipeline(sent.append)
     committer.after(fail)
 
-    committer.beside(Batch(), COMMIT).outcome.result(PATIENCE)
+    committer.beside(CommitBatch(), COMMIT).outcome.result(PATIENCE)
 
     assert sent == [COMMIT]

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from flowledger.engine.cli.config import config
 from flowledger.engine.config import RULES, Rule, Settings, load_settings, read_settings
-from flowledger.engine.config.sections import Worker
+from flowledger.engine.config.sections import WorkerSettings
 from flowledger.engine.errors import InvalidConfiguration
 
 FILE = """
@@ -112,7 +112,7 @@ def test_an_empty_variable_or_section_counts_as_not_set(monkeypatch: pytest.Monk
 
 
 def test_a_section_may_be_given_as_its_model() -> None:
-    assert Settings.load(worker=Worker(concurrency=5)).worker.concurrency == 5
+    assert Settings.load(worker=WorkerSettings(concurrency=5)).worker.concurrency == 5
 
 
 def test_the_short_name_of_the_home_is_the_same_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         settings.worker.concurrency = 3  # type: ignore[misc]
     with pytest.raises(ValidationError):
-        settings.worker = Worker()
+        settings.worker = WorkerSettings()
 
 
 @pytest.mark.parametrize(

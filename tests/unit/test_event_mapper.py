@@ -18,12 +18,12 @@ from flowledger.engine.errors import LogCorrupt, UnstorableEvent
 from flowledger.engine.events import registry as upcasts
 from flowledger.engine.events.step import StepCompleted
 from flowledger.engine.events.task import TaskStarted
-from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper, length_of, read
+from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent, length_of, read
 from flowledger.engine.store.log.recorder import event_arrays
 from support.builders import NOON, TASK, event
 
 PLACE = f"the event at version 2 of stream {TASK}"
-MAPPER = LedgerMapper()
+MAPPER = EventMapper()
 
 
 def cipher() -> AESCipher:
@@ -39,14 +39,14 @@ def fields_of(state: bytes) -> dict[str, Any]:
     return found
 
 
-def stored(topic: str = "task.started", **changed: Any) -> LedgerEvent:
+def stored(topic: str = "task.started", **changed: Any) -> StoredLogEvent:
     fields = fields_of(MAPPER.to_stored_event(event(TaskStarted, 2)).state)
     kept = {name: value for name, value in {**fields, **changed}.items() if value is not ...}
     return row(json.dumps(kept).encode(), topic)
 
 
-def row(state: bytes, topic: str = "task.started") -> LedgerEvent:
-    return LedgerEvent(TASK, 2, topic, state, TASK)
+def row(state: bytes, topic: str = "task.started") -> StoredLogEvent:
+    return StoredLogEvent(TASK, 2, topic, state, TASK)
 
 
 HEAD = MAPPER.to_stored_event(event(TaskStarted, 2)).state[:25]
@@ -58,7 +58,9 @@ HEAD = MAPPER.to_stored_event(event(TaskStarted, 2)).state[:25]
         pytest.param(stored("task.exploded"), "unknown 'task.exploded'", id="an unknown topic"),
         pytest.param(stored(schema_version=2), "version 2 of task.started", id="a future version"),
         pytest.param(stored(schema_version="x"), "cannot be read", id="a version of words"),
-        pytest.param(LedgerEvent(TASK, 2, "task.started", stored().state), "task_id", id="no task"),
+        pytest.param(
+            StoredLogEvent(TASK, 2, "task.started", stored().state), "task_id", id="no task"
+        ),
         pytest.param(stored(namespace=...), "namespace", id="a missing field"),
         pytest.param(stored(colour="red"), "colour", id="a field that is not known"),
         pytest.param(stored(occurred_at="noon"), "occurred_at", id="a broken value"),
@@ -93,31 +95,31 @@ def test_the_position_is_named_where_it_is_known() -> None:
 @pytest.mark.parametrize(
     "mapper",
     [
-        pytest.param(LedgerMapper(compressor=ZlibCompressor()), id="compressed"),
-        pytest.param(LedgerMapper(cipher=cipher()), id="encrypted"),
-        pytest.param(LedgerMapper(ZlibCompressor(), cipher()), id="both"),
+        pytest.param(EventMapper(compressor=ZlibCompressor()), id="compressed"),
+        pytest.param(EventMapper(cipher=cipher()), id="encrypted"),
+        pytest.param(EventMapper(ZlibCompressor(), cipher()), id="both"),
     ],
 )
 @pytest.mark.parametrize("state", [b"", b"x", b"\0" * 50, zlib.compress(b"{}")[:-3]])
 def test_a_broken_payload_is_refused_however_it_is_encoded(
-    mapper: LedgerMapper, state: bytes
+    mapper: EventMapper, state: bytes
 ) -> None:
     with pytest.raises(LogCorrupt, match=f"version 2 of stream {TASK}"):
         mapper.to_domain_event(row(state))
 
 
 def test_what_another_key_encrypted_is_refused() -> None:
-    secret = LedgerMapper(cipher=cipher()).to_stored_event(event(TaskStarted, 2))
+    secret = EventMapper(cipher=cipher()).to_stored_event(event(TaskStarted, 2))
 
     with pytest.raises(LogCorrupt, match="cannot be read"):
-        LedgerMapper(cipher=cipher()).to_domain_event(secret)
+        EventMapper(cipher=cipher()).to_domain_event(secret)
 
 
 def test_a_secret_shows_in_no_encrypted_row() -> None:
     secret = event(StepCompleted, 3, step="a", result={"card": "4111111111111111"})
 
     assert b"4111" in MAPPER.to_stored_event(secret).state
-    assert b"4111" not in LedgerMapper(cipher=cipher()).to_stored_event(secret).state
+    assert b"4111" not in EventMapper(cipher=cipher()).to_stored_event(secret).state
 
 
 def test_only_events_of_the_engine_are_stored() -> None:
@@ -162,8 +164,8 @@ def test_what_the_reader_knows_is_not_written() -> None:
     assert MAPPER.to_domain_event(stored) == told
 
 
-@pytest.mark.parametrize("mapper", [MAPPER, LedgerMapper(ZlibCompressor())])
-def test_columns_are_the_rows_turned_around(mapper: LedgerMapper) -> None:
+@pytest.mark.parametrize("mapper", [MAPPER, EventMapper(ZlibCompressor())])
+def test_columns_are_the_rows_turned_around(mapper: EventMapper) -> None:
     events = [event(TaskStarted, 2), event(StepCompleted, 3, step="a", result=[1])]
 
     rows = event_arrays([mapper.to_stored_event(one) for one in events])

@@ -11,14 +11,19 @@ import pytest
 from flowledger.engine import events as asked
 from flowledger.engine.domain.explain.explain import explain_step, explain_task
 from flowledger.engine.domain.explain.live_state import (
-    HeldStanding,
     Holder,
-    LimitStanding,
-    ProjectionStanding,
+    LaggingProjection,
+    LimitStatus,
+    WaitStatus,
 )
 from flowledger.engine.domain.explain.reasons import Explanation, ReasonKind
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.limits.circuit_breaker import Circuit, CircuitState, Kept, circuit_id
+from flowledger.engine.domain.limits.circuit_breaker import (
+    Circuit,
+    CircuitState,
+    StoredCircuit,
+    circuit_id,
+)
 from flowledger.engine.domain.limits.demand import Demand, RateLimit, SlotLimit
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.events.circuit import CircuitOpened
@@ -32,7 +37,7 @@ NEEDS = Demand(
     (SlotLimit("wide", 9), SlotLimit("narrow", 1), SlotLimit("tight", 2)),
     (RateLimit("paced", timedelta(seconds=30), 1),),
 )
-HELD = HeldStanding("a", "slot", "narrow", NOON, None, NEEDS, 0)
+HELD = WaitStatus("a", "slot", "narrow", NOON, None, NEEDS, 0)
 LIMITED = (("c", "narrow"), ("d", "tight"))
 K = ReasonKind
 
@@ -56,16 +61,16 @@ def sentences(told: Explanation) -> list[str]:
     return [reason.sentence for reason in told]
 
 
-def waited_for(limits: LimitStanding, held: HeldStanding = HELD, **more: Any) -> Explanation:
+def waited_for(limits: LimitStatus, held: WaitStatus = HELD, **more: Any) -> Explanation:
     return explain_step(scene(ready(), held={"a": held}, limits=limits, queue={}, **more), "a")
 
 
 def test_everything_that_a_step_needs_and_that_is_not_there_is_a_reason() -> None:
     circuit = Circuit("bank", CircuitState.OPEN, open_until=NOON + timedelta(seconds=60))
-    limits = LimitStanding(
+    limits = LimitStatus(
         in_use={"wide": 8, "narrow": 1, "tight": 2},
         expected={"paced": NOON + timedelta(seconds=20)},
-        circuits=(Kept(circuit, 1),),
+        circuits=(StoredCircuit(circuit, 1),),
     )
 
     told = waited_for(limits, after=5)
@@ -83,7 +88,7 @@ def test_everything_that_a_step_needs_and_that_is_not_there_is_a_reason() -> Non
 
 def test_holders_are_named_and_the_event_of_the_first_is_the_cause() -> None:
     holder = Holder(step_id(UUID(int=9), "x"), UUID(int=9), "x", WORKER)
-    limits = LimitStanding(in_use={"tight": 2}, holders={"tight": (holder,)})
+    limits = LimitStatus(in_use={"tight": 2}, holders={"tight": (holder,)})
     elsewhere = {holder.step_id: (17, chain().log[-1])}
 
     (reason,) = waited_for(limits, elsewhere=elsewhere)
@@ -97,7 +102,7 @@ def test_holders_are_named_and_the_event_of_the_first_is_the_cause() -> None:
 def test_a_circuit_on_trial_is_not_said_to_be_open() -> None:
     probed = Circuit("bank", CircuitState.HALF_OPEN, probes=frozenset({UUID(int=1)}))
 
-    (reason,) = waited_for(LimitStanding(circuits=(Kept(probed, 1),)))
+    (reason,) = waited_for(LimitStatus(circuits=(StoredCircuit(probed, 1),)))
 
     assert reason.sentence.endswith("the circuit of bank is half open, and tried by others")
     assert reason.earliest is None
@@ -113,9 +118,9 @@ def test_a_circuit_on_trial_is_not_said_to_be_open() -> None:
     ],
 )
 def test_where_there_is_room_it_is_somebodys_turn(before: int, kind: K, said: str) -> None:
-    held = HeldStanding("a", "slot", "narrow", NOON, None, NEEDS, before)
+    held = WaitStatus("a", "slot", "narrow", NOON, None, NEEDS, before)
 
-    (reason,) = waited_for(LimitStanding(), held)
+    (reason,) = waited_for(LimitStatus(), held)
 
     assert reason.kind is kind
     assert reason.sentence.endswith(said)
@@ -324,8 +329,8 @@ def test_nobody_leading_comes_before_what_only_time_must_pass_for() -> None:
 
 def test_projections_that_stand_for_the_same_reason_are_told_together() -> None:
     told = chain()
-    behind = [ProjectionStanding(name, n, "no_host", None, None) for n, name in enumerate("pq", 1)]
-    behind += [ProjectionStanding("r", 2, "event_failed", 3, "no such\ncolumn")]
+    behind = [LaggingProjection(name, n, "no_host", None, None) for n, name in enumerate("pq", 1)]
+    behind += [LaggingProjection("r", 2, "event_failed", 3, "no such\ncolumn")]
 
     said = [
         one.sentence
@@ -369,7 +374,7 @@ def test_what_runs_is_told_together_and_what_other_limits_hold_apart() -> None:
     told.begin("a")
     told.begin("b")
     told.log[-1] = told.log[-1].model_copy(update={"worker": UUID(int=5)})
-    row = {name: HeldStanding(name, "slot", key, NOON, None, NEEDS, 3) for name, key in LIMITED}
+    row = {name: WaitStatus(name, "slot", key, NOON, None, NEEDS, 3) for name, key in LIMITED}
     queue = {"a": in_hand("a"), "b": in_hand("b", worker=UUID(int=5))}
     for number in (2, 3):  # as if they had never been queued
         told.run.steps[number] = told.run.steps[number].__class__()
@@ -387,13 +392,13 @@ def test_what_runs_is_told_together_and_what_other_limits_hold_apart() -> None:
 def test_a_projection_that_has_the_last_event_of_a_step_is_not_behind_for_it() -> None:
     told = chain()
     told.begin("a")
-    there = ProjectionStanding("p", 4, "paused", None, None)
+    there = LaggingProjection("p", 4, "paused", None, None)
     told.note("a")
     told.asked(asked.TaskPauseRequested, actor="ada", reason="why")
 
     assert len(told.log) > 5
     assert K.PROJECTION_BEHIND in explain_task(scene(told, projections=(there,))).kinds
     assert K.PROJECTION_BEHIND in explain_step(scene(told, projections=(there,)), "a").kinds
-    seen = ProjectionStanding("p", 5, "paused", None, None)
+    seen = LaggingProjection("p", 5, "paused", None, None)
     assert K.PROJECTION_BEHIND in explain_task(scene(told, projections=(seen,))).kinds
     assert explain_step(scene(told, projections=(seen,)), "a").kinds == (K.RUNNING,)

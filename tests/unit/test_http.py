@@ -16,7 +16,7 @@ import pytest
 import structlog
 
 from flowledger.engine.cli.logging import configure_program_logging
-from flowledger.engine.config.sections import Logging
+from flowledger.engine.config.sections import LoggingSettings
 from flowledger.engine.domain.failures.classification import StepFault, classify
 from flowledger.engine.domain.failures.http import status_category
 from flowledger.handlers.errors import (
@@ -55,7 +55,7 @@ def program_log() -> Generator[io.StringIO]:
     """What the command writes at its most talkative; the tests' own logging comes back."""
     root, stream = logging.getLogger(), io.StringIO()
     handlers, level = root.handlers[:], root.level
-    configure_program_logging(Logging(level="debug", format="json"), stream)
+    configure_program_logging(LoggingSettings(level="debug", format="json"), stream)
     yield stream
     structlog.reset_defaults()
     root.handlers[:] = handlers

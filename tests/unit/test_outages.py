@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowledger.engine.errors import DatabaseBusy, DatabaseUnavailable, StatementRefused
-from flowledger.engine.telemetry.outages import Backoff, Health, Outages, Telling
+from flowledger.engine.telemetry.outages import Backoff, Health, OutageLog, Outages
 from flowledger.engine.telemetry.signals import Signal
 
 AWAY = DatabaseUnavailable("away")
@@ -112,7 +112,7 @@ def test_what_is_over_may_be_called_by_another_name(told: pytest.LogCaptureFixtu
 
 
 def test_loops_of_one_role_tell_an_outage_together(told: pytest.LogCaptureFixture) -> None:
-    telling = Telling("coordinator")
+    telling = OutageLog("coordinator")
     first, second = (Outages(f"coordinator-{shard}", telling=telling) for shard in range(2))
     for _ in range(2):
         first.failed(AWAY)
@@ -130,7 +130,7 @@ def test_loops_of_one_role_tell_an_outage_together(told: pytest.LogCaptureFixtur
 def test_a_loop_that_ended_in_an_outage_does_not_keep_the_others_from_telling_the_end(
     told: pytest.LogCaptureFixture,
 ) -> None:
-    telling = Telling("coordinator")
+    telling = OutageLog("coordinator")
     first, second = (Outages(f"coordinator-{shard}", telling=telling) for shard in range(2))
     first.failed(AWAY)
     second.failed(AWAY)

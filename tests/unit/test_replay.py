@@ -22,7 +22,7 @@ from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.events.registry import FACTS
 from flowledger.engine.events.step import StepCompleted, StepStarted
 from flowledger.engine.events.task import TaskCreated
-from flowledger.engine.runtime.coordinator.commit_batch import Batch
+from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
 from support.builders import NOON, Story, created, diamond, event, step, template
 
 LATER = Retry(backoff="fixed", base_seconds=5, jitter="none")
@@ -34,7 +34,7 @@ def placed(events: Sequence[TaskEvent]) -> list[tuple[int, TaskEvent]]:
 
 def rows_of(story: Story) -> tuple[Row, dict[str, Row]]:
     """The rows that the coordinator would store now, named like columns."""
-    batch = Batch()
+    batch = CommitBatch()
     for one in story.log:
         batch.saw(story.run, one)
     commit = batch.commit(1, 0, len(story.log), NOON)

@@ -6,12 +6,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from flowledger.engine.domain.limits.concurrency import AGAIN_SECONDS, LEFT_SECONDS, Elder, Elders
+from flowledger.engine.domain.limits.concurrency import (
+    AGAIN_SECONDS,
+    LEFT_SECONDS,
+    OlderWaiter,
+    ReservedSlots,
+)
 from support.builders import NOON
 from support.sql_calls import new_id
 
 TURN = 100.0
-FIRST, SECOND = (Elder("k", new_id(), sort_key) for sort_key in (10.0, 20.0))
+FIRST, SECOND = (OlderWaiter("k", new_id(), sort_key) for sort_key in (10.0, 20.0))
 
 
 def after(seconds: float) -> datetime:
@@ -19,29 +24,31 @@ def after(seconds: float) -> datetime:
 
 
 @pytest.fixture
-def elders() -> Elders:
-    found = Elders()
+def elders() -> ReservedSlots:
+    found = ReservedSlots()
     found.know([FIRST, SECOND], NOON)
     return found
 
 
-def test_the_only_free_slot_is_left_to_who_waited_longer(elders: Elders) -> None:
+def test_the_only_free_slot_is_left_to_who_waited_longer(elders: ReservedSlots) -> None:
     assert elders.take("k", TURN, 1, NOON)
     assert elders.take("k", TURN, 1, after(LEFT_SECONDS / 2)), "it is the same slot still"
 
 
-def test_no_more_slots_are_left_than_there_are_who_waited_longer(elders: Elders) -> None:
+def test_no_more_slots_are_left_than_there_are_who_waited_longer(elders: ReservedSlots) -> None:
     assert elders.take("k", TURN, 2, NOON)
     assert not elders.take("k", TURN, 3, NOON)
 
 
-def test_nothing_is_left_to_who_waits_for_something_else_or_not_longer(elders: Elders) -> None:
+def test_nothing_is_left_to_who_waits_for_something_else_or_not_longer(
+    elders: ReservedSlots,
+) -> None:
     assert not elders.take("other", TURN, 1, NOON)
     assert not elders.take("k", FIRST.sort_key, 1, NOON)
     assert not elders.take("k", FIRST.sort_key + 0.5, 1, NOON), "they are not told apart"
 
 
-def test_who_does_not_come_is_not_waited_for_again_at_once(elders: Elders) -> None:
+def test_who_does_not_come_is_not_waited_for_again_at_once(elders: ReservedSlots) -> None:
     elders.know([FIRST], NOON)
     assert elders.take("k", TURN, 1, NOON)
 
@@ -54,13 +61,13 @@ def test_who_does_not_come_is_not_waited_for_again_at_once(elders: Elders) -> No
     assert elders.take("k", TURN, 1, again)
 
 
-def test_when_one_does_not_come_the_next_is_waited_for(elders: Elders) -> None:
+def test_when_one_does_not_come_the_next_is_waited_for(elders: ReservedSlots) -> None:
     assert elders.take("k", TURN, 1, NOON)
     assert elders.take("k", TURN, 1, after(LEFT_SECONDS))
     assert not elders.take("k", TURN, 1, after(2 * LEFT_SECONDS))
 
 
-def test_who_waits_no_more_is_left_nothing(elders: Elders) -> None:
+def test_who_waits_no_more_is_left_nothing(elders: ReservedSlots) -> None:
     elders.know([], NOON)
 
     assert not elders.take("k", TURN, 1, NOON)

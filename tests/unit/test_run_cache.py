@@ -12,14 +12,14 @@ from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import LogCorrupt, UnknownTemplate
 from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.events.task import TaskCreated
-from flowledger.engine.ports.coordinator import Ledger
-from flowledger.engine.runtime.coordinator.run_cache import Runs
+from flowledger.engine.ports.coordinator import CoordinatorStore
+from flowledger.engine.runtime.coordinator.run_cache import RunCache
 from support.builders import TASK, Story, created, diamond
 
 PLAN = Story(diamond()).plan
 
 
-class Histories(Ledger):
+class Histories(CoordinatorStore):
     """A ledger that only knows histories and one template, and counts what it is asked."""
 
     def __init__(self, **histories: Sequence[TaskEvent]) -> None:
@@ -47,12 +47,12 @@ def ledger() -> Histories:
 
 
 @pytest.fixture
-def runs(ledger: Histories) -> Runs:
-    return Runs(ledger, limit=2)
+def runs(ledger: Histories) -> RunCache:
+    return RunCache(ledger, limit=2)
 
 
 def test_a_created_task_is_in_memory_and_its_template_is_read_once(
-    ledger: Histories, runs: Runs
+    ledger: Histories, runs: RunCache
 ) -> None:
     for number in range(3):
         run = runs.create(creation(number))
@@ -62,7 +62,7 @@ def test_a_created_task_is_in_memory_and_its_template_is_read_once(
 
 
 def test_a_task_that_is_not_in_memory_is_folded_up_to_the_position(
-    ledger: Histories, runs: Runs
+    ledger: Histories, runs: RunCache
 ) -> None:
     story = Story(diamond()).through("start")
     ledger.events[TASK] = story.log
@@ -76,7 +76,7 @@ def test_a_task_that_is_not_in_memory_is_folded_up_to_the_position(
 
 @pytest.mark.parametrize("history", [[], Story(diamond()).through().log[1:]])
 def test_a_history_without_its_beginning_is_corrupt(
-    ledger: Histories, runs: Runs, history: list[TaskEvent]
+    ledger: Histories, runs: RunCache, history: list[TaskEvent]
 ) -> None:
     ledger.events[TASK] = history
 
@@ -85,7 +85,7 @@ def test_a_history_without_its_beginning_is_corrupt(
     assert len(runs) == 0
 
 
-def test_a_task_of_an_unknown_template_is_not_kept(runs: Runs) -> None:
+def test_a_task_of_an_unknown_template_is_not_kept(runs: RunCache) -> None:
     unknown = creation(1).model_copy(update={"template_id": TASK})
 
     with pytest.raises(UnknownTemplate):
@@ -94,7 +94,7 @@ def test_a_task_of_an_unknown_template_is_not_kept(runs: Runs) -> None:
     assert len(runs) == 0
 
 
-def test_the_longest_untouched_goes_first(runs: Runs) -> None:
+def test_the_longest_untouched_goes_first(runs: RunCache) -> None:
     first, second, third = (runs.create(creation(n)).task_id for n in range(3))
     runs.at(first, 7)
     assert len(runs) == 3
@@ -106,7 +106,7 @@ def test_the_longest_untouched_goes_first(runs: Runs) -> None:
     assert {runs.cached(first), runs.cached(third)}.isdisjoint({None})
 
 
-def test_what_is_forgotten_is_read_again(ledger: Histories, runs: Runs) -> None:
+def test_what_is_forgotten_is_read_again(ledger: Histories, runs: RunCache) -> None:
     ledger.events[TASK] = [created(PLAN)]
     kept = runs.create(creation(1)).task_id
     runs.create(created(PLAN))
@@ -119,7 +119,7 @@ def test_what_is_forgotten_is_read_again(ledger: Histories, runs: Runs) -> None:
     assert (TASK, 7) in ledger.asked
 
 
-def test_when_all_is_forgotten_plans_stay(ledger: Histories, runs: Runs) -> None:
+def test_when_all_is_forgotten_plans_stay(ledger: Histories, runs: RunCache) -> None:
     runs.create(creation(1))
 
     runs.forget_all()
@@ -129,7 +129,7 @@ def test_when_all_is_forgotten_plans_stay(ledger: Histories, runs: Runs) -> None
     assert ledger.asked == [PLAN.template_id]
 
 
-def test_a_fact_is_folded_into_the_run_of_its_task(runs: Runs) -> None:
+def test_a_fact_is_folded_into_the_run_of_its_task(runs: RunCache) -> None:
     story = Story(diamond()).through("start")
 
     for event in story.log:
@@ -140,7 +140,7 @@ def test_a_fact_is_folded_into_the_run_of_its_task(runs: Runs) -> None:
 
 
 def test_the_creation_of_a_task_that_was_left_as_a_submission_is_not_folded_twice(
-    runs: Runs,
+    runs: RunCache,
 ) -> None:
     left = creation(1).model_copy(update={"submission": 4})
     run = runs.create(left)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine.domain.machine.task_run import Hold, Run
+from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.task_summary import (
     ACTIONS,
@@ -43,8 +43,8 @@ def given_up_with_attempts_left() -> Story:
     return found
 
 
-def shut(_run: Run, _number: int, _now: datetime) -> Hold:
-    return Hold("slot", "key")
+def shut(_run: TaskRun, _number: int, _now: datetime) -> Wait:
+    return Wait("slot", "key")
 
 
 def held() -> Story:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flowledger.engine.domain.machine.decide import rung
-from flowledger.engine.domain.machine.task_run import Hold, Run, fold_run
+from flowledger.engine.domain.machine.task_run import TaskRun, Wait, fold_run
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.requests import (
     StepSkipRequested,
@@ -211,18 +211,18 @@ def test_a_skipped_step_satisfies_its_children_as_its_template_says(
     assert end is None or end in decided
 
 
-class Gate:
+class AdmissionControl:
     """Admits nobody while it is shut."""
 
     def __init__(self, until: datetime | None = None) -> None:
-        self.hold: Hold | None = Hold("slot", "gate", until)
+        self.hold: Wait | None = Wait("slot", "gate", until)
 
-    def __call__(self, _run: Run, _number: int, _now: datetime) -> Hold | None:
+    def __call__(self, _run: TaskRun, _number: int, _now: datetime) -> Wait | None:
         return self.hold
 
 
 def test_a_step_that_is_not_admitted_is_held_and_the_task_waits() -> None:
-    gate = Gate()
+    gate = AdmissionControl()
     story = Story(template(step("a"), step("b", "a")), admit=gate)
 
     assert names(story.decided()) == ["TaskStarted", "TaskWaiting"]
@@ -235,7 +235,7 @@ def test_a_step_that_is_not_admitted_is_held_and_the_task_waits() -> None:
 
 
 def test_a_step_that_is_held_until_a_time_is_asked_about_again_then() -> None:
-    gate = Gate(ONE)
+    gate = AdmissionControl(ONE)
     story = Story(template(step("a")), admit=gate)
     _, waiting = story.decided()
     assert isinstance(waiting, TaskWaiting)
@@ -249,7 +249,7 @@ def test_a_step_that_is_held_until_a_time_is_asked_about_again_then() -> None:
 
 
 def test_a_hold_is_no_event_and_is_asked_about_again_after_a_reload() -> None:
-    story = Story(template(step("a")), admit=Gate())
+    story = Story(template(step("a")), admit=AdmissionControl())
     story.decided()
 
     story.run = fold_run(story.log, story.plan)
@@ -260,7 +260,7 @@ def test_a_hold_is_no_event_and_is_asked_about_again_after_a_reload() -> None:
 
 
 def test_an_operators_word_on_a_held_step_ends_the_hold() -> None:
-    story = Story(template(step("a")), admit=Gate(ONE))
+    story = Story(template(step("a")), admit=AdmissionControl(ONE))
     story.decided()
 
     assert "TaskCompleted" in names(story.asked(StepSkipRequested, "a"))
@@ -268,7 +268,7 @@ def test_an_operators_word_on_a_held_step_ends_the_hold() -> None:
 
 
 def test_a_task_that_ends_holds_nothing() -> None:
-    story = Story(template(step("a")), admit=Gate(ONE))
+    story = Story(template(step("a")), admit=AdmissionControl(ONE))
     story.decided()
 
     story.asked(TaskResolveRequested)

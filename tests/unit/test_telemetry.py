@@ -21,7 +21,7 @@ from structlog.contextvars import get_contextvars
 from structlog.typing import EventDict
 
 from flowledger.engine.cli.logging import configure_program_logging
-from flowledger.engine.config.sections import Logging
+from flowledger.engine.config.sections import LoggingSettings
 from flowledger.engine.telemetry.log import bound, logger, with_context
 from flowledger.engine.telemetry.signals import CATALOGUE, Signal, reference
 from flowledger.engine.text import redact
@@ -46,7 +46,7 @@ def untouched_logging() -> Iterator[None]:
 
 def program(form: str = "json", level: str = "info") -> io.StringIO:
     stream = io.StringIO()
-    settings = Logging.model_validate({"level": level, "format": form})
+    settings = LoggingSettings.model_validate({"level": level, "format": form})
     configure_program_logging(settings, stream)
     return stream
 

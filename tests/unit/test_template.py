@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from flowledger.engine.domain.templates.template import (
-    Limits,
     Template,
+    TemplateSize,
     difference,
     parse_template,
     validate_template,
@@ -133,11 +133,11 @@ def test_infinite_numbers_in_a_context_schema_are_refused() -> None:
 
 def test_size_and_depth_have_limits() -> None:
     ten = template(*chain(10))
-    validate_template(ten, Limits(max_steps=10, max_depth=10))
+    validate_template(ten, TemplateSize(max_steps=10, max_depth=10))
     with pytest.raises(InvalidTemplate, match="10 steps are more than the limit of 9"):
-        validate_template(ten, Limits(max_steps=9))
+        validate_template(ten, TemplateSize(max_steps=9))
     with pytest.raises(InvalidTemplate, match="a path of 10 steps is deeper than the limit of 9"):
-        validate_template(ten, Limits(max_depth=9))
+        validate_template(ten, TemplateSize(max_depth=9))
 
 
 def test_a_cycle_through_ten_thousand_steps_is_found_without_recursion() -> None:

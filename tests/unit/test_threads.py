@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine.runtime.threads import Threads
+from flowledger.engine.runtime.threads import DaemonThreadPool
 from support.engines import PATIENCE
 
 Told = SimpleQueue[Any]
@@ -22,8 +22,8 @@ def call(job: Callable[[], None]) -> None:
 
 
 @contextmanager
-def threads(limit: int) -> Generator[Threads[Callable[[], None]]]:
-    made = Threads(call, limit, "tested")
+def threads(limit: int) -> Generator[DaemonThreadPool[Callable[[], None]]]:
+    made = DaemonThreadPool(call, limit, "tested")
     try:
         yield made
     finally:
@@ -124,7 +124,7 @@ def test_no_thread_holds_up_the_exit() -> None:
 
 def test_when_it_is_closed_idle_threads_end_and_busy_ones_after_their_job() -> None:
     busy, idle = Blocked(), Blocked()
-    crew = Threads(call, 2, "tested")
+    crew = DaemonThreadPool(call, 2, "tested")
     crew.submit([busy, idle])
     threads = busy.seen(1) + idle.seen(1)
     idle.released.release()

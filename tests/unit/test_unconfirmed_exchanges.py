@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowledger.engine.runtime.worker.outbox import Limbo
+from flowledger.engine.runtime.worker.outbox import UnconfirmedExchanges
 
 
 class Seconds:
@@ -23,11 +23,11 @@ def seconds() -> Seconds:
 
 
 @pytest.fixture
-def limbo(seconds: Seconds) -> Limbo:
-    return Limbo(seconds, lasts_seconds=10, poll_seconds=4)
+def limbo(seconds: Seconds) -> UnconfirmedExchanges:
+    return UnconfirmedExchanges(seconds, lasts_seconds=10, poll_seconds=4)
 
 
-def asked_at(limbo: Limbo, seconds: Seconds, until: int) -> list[int]:
+def asked_at(limbo: UnconfirmedExchanges, seconds: Seconds, until: int) -> list[int]:
     asked: list[int] = []
     for second in range(until):
         seconds.passed = 100.0 + second
@@ -36,19 +36,23 @@ def asked_at(limbo: Limbo, seconds: Seconds, until: int) -> list[int]:
     return asked
 
 
-def test_while_nothing_was_cut_off_it_asks_now_and_then(limbo: Limbo, seconds: Seconds) -> None:
+def test_while_nothing_was_cut_off_it_asks_now_and_then(
+    limbo: UnconfirmedExchanges, seconds: Seconds
+) -> None:
     assert asked_at(limbo, seconds, 35) == [10, 20, 30]
 
 
 def test_it_asks_at_once_then_each_poll_until_all_should_have_arrived_and_goes_on(
-    limbo: Limbo, seconds: Seconds
+    limbo: UnconfirmedExchanges, seconds: Seconds
 ) -> None:
     limbo.entered()
 
     assert asked_at(limbo, seconds, 40) == [0, 4, 8, 12, 22, 32]
 
 
-def test_another_one_that_is_cut_off_begins_it_anew(limbo: Limbo, seconds: Seconds) -> None:
+def test_another_one_that_is_cut_off_begins_it_anew(
+    limbo: UnconfirmedExchanges, seconds: Seconds
+) -> None:
     limbo.entered()
     assert asked_at(limbo, seconds, 6) == [0, 4]
     limbo.entered()

@@ -7,15 +7,15 @@ from datetime import timedelta
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.limits.demand import Demand
 from flowledger.engine.domain.limits.wait_queue import Waiter, let_go
-from flowledger.engine.domain.machine.task_run import Hold
+from flowledger.engine.domain.machine.task_run import Wait
 from flowledger.engine.events.step import StepEnqueued
 from flowledger.engine.events.task import TaskWaitEnded
-from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper
 from support.builders import NOON, TASK, event
 
 SINCE = NOON - timedelta(seconds=9)
 WAITER = Waiter(
-    1.0, step_id(TASK, "a"), TASK, "a", SINCE, Hold("rate", "k"), Demand(TASK, None, (), ())
+    1.0, step_id(TASK, "a"), TASK, "a", SINCE, Wait("rate", "k"), Demand(TASK, None, (), ())
 )
 
 
@@ -32,7 +32,7 @@ def test_only_the_step_that_waited_is_told() -> None:
 
 
 def test_the_payload_of_a_step_that_did_not_wait_says_nothing_of_it() -> None:
-    mapper = LedgerMapper()
+    mapper = EventMapper()
     mine = event(StepEnqueued, step="a")
 
     (told,) = let_go([mine], WAITER)

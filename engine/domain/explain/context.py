@@ -9,10 +9,10 @@ from uuid import UUID
 
 from flowledger.engine import events as happened
 from flowledger.engine.domain.event_text import actor_name, what_happened
-from flowledger.engine.domain.explain.live_state import Surroundings
+from flowledger.engine.domain.explain.live_state import LiveState
 from flowledger.engine.domain.explain.reasons import Cause, Reason, ReasonKind, cause_of
-from flowledger.engine.domain.limits.admission import GateRules
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.limits.admission import AdmissionRules
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import DONE, STEP_ENDS, StepState
 from flowledger.engine.events.base import (
     Event,
@@ -38,7 +38,7 @@ ASK_FOR_DECISIONS = tuple(fact for fact in FACTS if fact not in ASK_FOR_NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class HistoryIndex:
     """The last event of a task as a whole, the last pause, the last event of each step and kind.
 
     `facts` are those that ask a coordinator for a decision, and `last` the position of everything.
@@ -57,7 +57,7 @@ class Marks:
         return max(found, key=lambda placed: placed[1].originator_version, default=None)
 
 
-def marks(history: Sequence[Placed]) -> Marks:
+def marks(history: Sequence[Placed]) -> HistoryIndex:
     """Find them. The history is a task's, with at least its creation."""
     task, paused = history[0], None
     steps: dict[str, PlacedStep] = {}
@@ -70,7 +70,7 @@ def marks(history: Sequence[Placed]) -> Marks:
         elif _is_about_the_whole(event):
             task = position, event
     facts = [placed for placed in history if isinstance(placed[1], ASK_FOR_DECISIONS)]
-    return Marks(task, paused, steps, kinds, facts, history[-1][0])
+    return HistoryIndex(task, paused, steps, kinds, facts, history[-1][0])
 
 
 def _is_about_the_whole(event: TaskEvent) -> bool:
@@ -78,18 +78,18 @@ def _is_about_the_whole(event: TaskEvent) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class ExplainContext:
     """The task as it was folded, its history's marks, and what stands around it.
 
     `beside` is None as of an earlier event, which only the log tells of. `elsewhere` has, by
     stream, the last events of the template, of circuits and of steps of other tasks.
     """
 
-    run: Run
-    marks: Marks
+    run: TaskRun
+    marks: HistoryIndex
     now: datetime
-    rules: GateRules
-    beside: Surroundings | None = None
+    rules: AdmissionRules
+    beside: LiveState | None = None
     elsewhere: Mapping[UUID, PlacedEvent] = field(default_factory=dict[UUID, PlacedEvent])
 
     def name(self, number: int) -> str:
@@ -176,7 +176,9 @@ def cause(placed: PlacedEvent | Placed | None) -> Cause | None:
     return None if placed is None else cause_of(*placed)
 
 
-def behind(scene: Scene, sentence: str, event: PlacedEvent | Placed, number: int) -> Reason:
+def behind(
+    scene: ExplainContext, sentence: str, event: PlacedEvent | Placed, number: int
+) -> Reason:
     """A coordinator is yet to decide about the event."""
     position = scene.beside.shard.position if scene.beside else None
     return Reason(

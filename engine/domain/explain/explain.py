@@ -14,8 +14,8 @@ from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
-from flowledger.engine.domain.explain.context import Scene, cause
-from flowledger.engine.domain.explain.live_state import Surroundings
+from flowledger.engine.domain.explain.context import ExplainContext, cause
+from flowledger.engine.domain.explain.live_state import LiveState
 from flowledger.engine.domain.explain.reasons import Explanation, Reason, ReasonKind, in_order
 from flowledger.engine.domain.explain.step_reasons import step_reasons
 from flowledger.engine.domain.explain.task_reasons import (
@@ -58,7 +58,7 @@ ERRORS_TOLD = 3
 """Of so many steps the errors are told where a task failed."""
 
 
-def explain_step(scene: Scene, name: str) -> Explanation:
+def explain_step(scene: ExplainContext, name: str) -> Explanation:
     """Why the step does not run, or how it ended. Raises KeyError where there is no such step."""
     number = scene.run.plan.numbers[name]
     obstacles = scene.obstacles()
@@ -73,7 +73,7 @@ def explain_step(scene: Scene, name: str) -> Explanation:
     return _explanation(scene, name, state, own)
 
 
-def explain_task(scene: Scene) -> Explanation:
+def explain_task(scene: ExplainContext) -> Explanation:
     """Why the task has not ended, or how it did."""
     reasons = [_with_errors(scene, reason) for reason in task_reasons(scene)]
     if not scene.run.ended:
@@ -81,7 +81,7 @@ def explain_task(scene: Scene) -> Explanation:
     return _explanation(scene, None, scene.run.task.state, reasons)
 
 
-def not_taken_on(task_id: UUID, step: str | None, beside: Surroundings) -> Explanation:
+def not_taken_on(task_id: UUID, step: str | None, beside: LiveState) -> Explanation:
     """Why nothing happens with a task that an application left, and no coordinator has met."""
     parked = list(parked_reasons(beside, beside.now))
     leads = "no coordinator runs" if beside.shard.leader is None else "a coordinator runs"
@@ -113,7 +113,7 @@ def together(reasons: Iterable[Reason]) -> list[Reason]:
 
 
 def _explanation(
-    scene: Scene, step: str | None, state: TaskState | StepState, reasons: list[Reason]
+    scene: ExplainContext, step: str | None, state: TaskState | StepState, reasons: list[Reason]
 ) -> Explanation:
     return Explanation(
         task_id=scene.run.task_id,
@@ -126,7 +126,7 @@ def _explanation(
     )
 
 
-def _with_errors(scene: Scene, reason: Reason) -> Reason:
+def _with_errors(scene: ExplainContext, reason: Reason) -> Reason:
     """What became of the task says of the steps that failed what went wrong in them."""
     failed = scene.run.failed_steps()
     if reason.kind not in (ReasonKind.ENDED, ReasonKind.BLOCKED) or not failed:
@@ -146,7 +146,7 @@ def _with_errors(scene: Scene, reason: Reason) -> Reason:
     )
 
 
-def _of_steps(scene: Scene) -> list[Reason]:
+def _of_steps(scene: ExplainContext) -> list[Reason]:
     """The reasons of the unfinished steps; those that only wait for others are one."""
     found: list[Reason] = []
     waiting: list[str] = []
@@ -165,7 +165,9 @@ def _of_steps(scene: Scene) -> list[Reason]:
     return [*together(found), *([_waiting(scene, waiting, first)] if waiting else [])]
 
 
-def _waiting(scene: Scene, waiting: Sequence[str], first: Mapping[str, datetime | None]) -> Reason:
+def _waiting(
+    scene: ExplainContext, waiting: Sequence[str], first: Mapping[str, datetime | None]
+) -> Reason:
     """They wait for the first ones, of which is known when each can change at the earliest."""
     names = list(first)
     placed = [scene.marks.steps[name] for name in names if name in scene.marks.steps]
@@ -194,7 +196,7 @@ def _group(reasons: list[Reason]) -> Reason:
 
 
 def _with_earliest(
-    scene: Scene, reasons: Sequence[Reason], obstacles: Mapping[int, int]
+    scene: ExplainContext, reasons: Sequence[Reason], obstacles: Mapping[int, int]
 ) -> list[Reason]:
     """A dependency ends no earlier than what it waits for itself, and so on."""
     numbers = scene.run.plan.numbers
@@ -209,7 +211,7 @@ def _with_earliest(
 
 
 def _earliest(
-    scene: Scene, numbers: Iterable[int], obstacles: Mapping[int, int]
+    scene: ExplainContext, numbers: Iterable[int], obstacles: Mapping[int, int]
 ) -> dict[int, datetime | None]:
     """When each of the steps can change at the earliest, and all that they wait for."""
     found: dict[int, datetime | None] = {}
@@ -230,7 +232,7 @@ def _earliest(
     return found
 
 
-def _latest(scene: Scene, times: Iterable[datetime | None]) -> datetime | None:
+def _latest(scene: ExplainContext, times: Iterable[datetime | None]) -> datetime | None:
     """When all has changed at the earliest, which is not before the task begins."""
     start = None if scene.run.started else scene.run.start_at
     return max((at for at in (start, *times) if at is not None), default=None)

@@ -7,12 +7,12 @@ from functools import partial
 
 from pydantic import JsonValue
 
-from flowledger.engine.domain.explain.context import Scene, behind, cause
-from flowledger.engine.domain.explain.live_state import COUNTED, HeldStanding, Surroundings
+from flowledger.engine.domain.explain.context import ExplainContext, behind, cause
+from flowledger.engine.domain.explain.live_state import COUNTED, LiveState, WaitStatus
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind
-from flowledger.engine.domain.limits.admission import Gate, GateState
+from flowledger.engine.domain.limits.admission import AdmissionControl, LimitState
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
-from flowledger.engine.domain.machine.task_run import Hold
+from flowledger.engine.domain.machine.task_run import Wait
 from flowledger.engine.events.base import PlacedEvent
 from flowledger.engine.events.circuit import CircuitOpened
 from flowledger.engine.text import duration
@@ -25,10 +25,10 @@ KINDS = {
 
 
 def held_back(
-    scene: Scene, beside: Surroundings, number: int, held: HeldStanding
+    scene: ExplainContext, beside: LiveState, number: int, held: WaitStatus
 ) -> Iterable[Reason]:
     """Everything that keeps the step from being queued now; its template's pause is the task's."""
-    gate = Gate(scene.rules, _gate_state(scene, beside))
+    gate = AdmissionControl(scene.rules, _gate_state(scene, beside))
     holds = [hold for hold in gate.obstacles(held.demand, scene.now) if hold.kind != "template"]
     for hold in holds:
         yield _reason(scene, beside, number, held, hold)
@@ -37,7 +37,7 @@ def held_back(
     if held.before and held.kind in KINDS:
         wait = "waits" if held.before == 1 else "wait"
         sentence = f"{_begins(scene, held)} {counted(held.before)} {wait} for {held.key} before it"
-        hold = Hold(held.kind, held.key, held.until)
+        hold = Wait(held.kind, held.key, held.until)
         yield _made(number, scene, held, hold, sentence)
     else:
         yield behind(
@@ -49,7 +49,7 @@ def held_back(
         )
 
 
-def as_the_log_knows(scene: Scene, number: int) -> Iterable[Reason]:
+def as_the_log_knows(scene: ExplainContext, number: int) -> Iterable[Reason]:
     """What may hold a ready step, as of an earlier event."""
     plan = scene.run.plan
     system = plan.steps[number].system
@@ -79,10 +79,10 @@ def counted(count: int) -> str:
     return f"{count} or more steps" if count >= COUNTED else f"{count} step{'s' * (count != 1)}"
 
 
-def _gate_state(scene: Scene, beside: Surroundings) -> GateState:
+def _gate_state(scene: ExplainContext, beside: LiveState) -> LimitState:
     paused = [scene.run.plan.template_id] if scene.template_paused else []
     limits = beside.limits
-    return GateState(
+    return LimitState(
         in_use=limits.in_use,
         holders={},
         expected=limits.expected,
@@ -93,7 +93,7 @@ def _gate_state(scene: Scene, beside: Surroundings) -> GateState:
 
 
 def _reason(
-    scene: Scene, beside: Surroundings, number: int, held: HeldStanding, hold: Hold
+    scene: ExplainContext, beside: LiveState, number: int, held: WaitStatus, hold: Wait
 ) -> Reason:
     made = partial(_made, number, scene, held, hold)
     begins = _begins(scene, held)
@@ -108,7 +108,7 @@ def _reason(
 
 
 def _full(
-    scene: Scene, beside: Surroundings, number: int, held: HeldStanding, hold: Hold
+    scene: ExplainContext, beside: LiveState, number: int, held: WaitStatus, hold: Wait
 ) -> Reason:
     most = next(limit.limit for limit in held.demand.slots if limit.key == hold.key)
     in_use = beside.limits.in_use.get(hold.key, most)
@@ -131,15 +131,15 @@ def _full(
     return _made(number, scene, held, hold, sentence + by_whom, placed=first, **details)
 
 
-def _begins(scene: Scene, held: HeldStanding) -> str:
+def _begins(scene: ExplainContext, held: WaitStatus) -> str:
     return f"is ready; held back for {duration(scene.now - held.since)}, since"
 
 
 def _made(  # noqa: PLR0913 - all that a reason has
     number: int,
-    scene: Scene,
-    held: HeldStanding,
-    hold: Hold,
+    scene: ExplainContext,
+    held: WaitStatus,
+    hold: Wait,
     sentence: str,
     *,
     placed: PlacedEvent | None = None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from flowledger.engine.domain.limits.circuit_breaker import Kept
+from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
 from flowledger.engine.domain.limits.demand import Demand
 from flowledger.engine.events.step import WaitReason
 
@@ -25,7 +25,7 @@ PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class QueueStanding:
+class QueueStatus:
     """A row of the queue, and the worker that holds it. `before` counts who comes first; with
     `more` there are steps before it that nobody looked at.
 
@@ -60,7 +60,7 @@ class ParkedStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerStanding:
+class WorkerStatus:
     """A worker whose lease stands. `serves` and `concurrency` are None where it does not say.
 
     `running` is None where it was not counted, as that reads the whole queue.
@@ -85,7 +85,7 @@ class WorkerStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldStanding:
+class WaitStatus:
     """A step that is ready and was not admitted: what held it, all it needs, who is before it."""
 
     step: str
@@ -108,17 +108,17 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitStanding:
+class LimitStatus:
     """What is in use of the limits that hold steps of the task, and some of the holders."""
 
     in_use: Mapping[str, int] = field(default_factory=dict[str, int])
     holders: Mapping[str, tuple[Holder, ...]] = field(default_factory=dict[str, tuple[Holder, ...]])
     expected: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
-    circuits: tuple[Kept, ...] = ()
+    circuits: tuple[StoredCircuit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class ShardStanding:
+class ShardStatus:
     """The shard of the task. `leader` is None where no lease stands; `head` is the log's end."""
 
     shard: int
@@ -131,7 +131,7 @@ class ShardStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectionStanding:
+class LaggingProjection:
     """A projection whose rows do not have the task's last event yet, and how it stands."""
 
     name: str
@@ -142,14 +142,14 @@ class ProjectionStanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class LiveState:
     """All of it at one moment of the engine's time; queue rows and held steps by step."""
 
     now: datetime
-    shard: ShardStanding
-    queue: Mapping[str, QueueStanding] = field(default_factory=dict[str, QueueStanding])
-    held: Mapping[str, HeldStanding] = field(default_factory=dict[str, HeldStanding])
-    workers: tuple[WorkerStanding, ...] = ()
-    limits: LimitStanding = field(default_factory=LimitStanding)
-    projections: tuple[ProjectionStanding, ...] = ()
+    shard: ShardStatus
+    queue: Mapping[str, QueueStatus] = field(default_factory=dict[str, QueueStatus])
+    held: Mapping[str, WaitStatus] = field(default_factory=dict[str, WaitStatus])
+    workers: tuple[WorkerStatus, ...] = ()
+    limits: LimitStatus = field(default_factory=LimitStatus)
+    projections: tuple[LaggingProjection, ...] = ()
     parked: ParkedStanding | None = None

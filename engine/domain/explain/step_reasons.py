@@ -9,9 +9,9 @@ from pydantic import JsonValue
 
 from flowledger.engine import events as happened
 from flowledger.engine.domain.event_text import STANDS, what_happened
-from flowledger.engine.domain.explain.context import Scene, behind, cause, iso
+from flowledger.engine.domain.explain.context import ExplainContext, behind, cause, iso
 from flowledger.engine.domain.explain.limit_reasons import as_the_log_knows, counted, held_back
-from flowledger.engine.domain.explain.live_state import QueueStanding, Surroundings, WorkerStanding
+from flowledger.engine.domain.explain.live_state import LiveState, QueueStatus, WorkerStatus
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.text import listed, on_one_line
@@ -19,7 +19,7 @@ from flowledger.engine.text import listed, on_one_line
 Details = Mapping[str, JsonValue]
 
 
-def step_reasons(scene: Scene, number: int, obstacles: Mapping[int, int]) -> list[Reason]:
+def step_reasons(scene: ExplainContext, number: int, obstacles: Mapping[int, int]) -> list[Reason]:
     """What the step itself tells; what keeps its whole task from going on comes beside it."""
     told = BY_STATE.get(scene.run.steps[number].state, _ended)
     if told is _pending and number in obstacles:
@@ -27,7 +27,7 @@ def step_reasons(scene: Scene, number: int, obstacles: Mapping[int, int]) -> lis
     return list(told(scene, number))
 
 
-def dependency(scene: Scene, number: int, parent: int) -> Reason:
+def dependency(scene: ExplainContext, number: int, parent: int) -> Reason:
     """A dependency has not ended."""
     name, state = scene.name(parent), scene.run.steps[parent].state
     placed = scene.marks.steps.get(name)
@@ -41,7 +41,7 @@ def dependency(scene: Scene, number: int, parent: int) -> Reason:
     )
 
 
-def _early(scene: Scene, parent: int) -> str:
+def _early(scene: ExplainContext, parent: int) -> str:
     """Of a dependency that an operator settled: that it still waits for some of its own."""
     if not scene.satisfies(parent):
         return ""
@@ -49,7 +49,7 @@ def _early(scene: Scene, parent: int) -> str:
     return f" before {listed(own)}, on which it depends"
 
 
-def _never(scene: Scene, number: int, root: int) -> Reason:
+def _never(scene: ExplainContext, number: int, root: int) -> Reason:
     name, state = scene.name(root), scene.run.steps[root].state
     if scene.run.ended:
         return _not_started(scene, number)
@@ -63,7 +63,7 @@ def _never(scene: Scene, number: int, root: int) -> Reason:
     )
 
 
-def _not_started(scene: Scene, number: int) -> Reason:
+def _not_started(scene: ExplainContext, number: int) -> Reason:
     return Reason(
         kind=ReasonKind.ENDED,
         sentence="did not start before the task ended",
@@ -73,7 +73,7 @@ def _not_started(scene: Scene, number: int) -> Reason:
     )
 
 
-def _pending(scene: Scene, number: int) -> Iterable[Reason]:
+def _pending(scene: ExplainContext, number: int) -> Iterable[Reason]:
     if scene.run.ended:
         return [_not_started(scene, number)]
     parents = scene.waits_for(number)
@@ -84,7 +84,7 @@ def _pending(scene: Scene, number: int) -> Iterable[Reason]:
     return _ready(scene, number)
 
 
-def _ready(scene: Scene, number: int) -> Iterable[Reason]:
+def _ready(scene: ExplainContext, number: int) -> Iterable[Reason]:
     paused = scene.run.task.paused or scene.template_paused is not None
     if scene.beside is None:
         found = list(as_the_log_knows(scene, number))
@@ -98,14 +98,14 @@ def _ready(scene: Scene, number: int) -> Iterable[Reason]:
     ]
 
 
-def _trigger(scene: Scene, number: int) -> tuple[int, happened.TaskEvent]:
+def _trigger(scene: ExplainContext, number: int) -> tuple[int, happened.TaskEvent]:
     """What made the step ready: the last of its own, of its dependencies or of its task."""
     names = [scene.name(n) for n in (number, *scene.run.plan.parents[number])]
     found = [scene.marks.steps[name] for name in names if name in scene.marks.steps]
     return max(found, default=scene.marks.task, key=lambda placed: placed[0])
 
 
-def _waiting(scene: Scene, number: int) -> Iterable[Reason]:
+def _waiting(scene: ExplainContext, number: int) -> Iterable[Reason]:
     run, name = scene.run, scene.name(number)
     failure = scene.marks.failure(name)
     what = what_happened(failure[1]) if failure else "ended without a result"
@@ -137,7 +137,7 @@ def _waiting(scene: Scene, number: int) -> Iterable[Reason]:
     ]
 
 
-def _enqueued(scene: Scene, number: int) -> Iterable[Reason]:
+def _enqueued(scene: ExplainContext, number: int) -> Iterable[Reason]:
     placed, name = scene.last(number), scene.name(number)
     attempt = scene.run.steps[number].attempt + 1
     said = f"queued {scene.ago(placed[1])}, for attempt {attempt}"
@@ -159,7 +159,7 @@ def _enqueued(scene: Scene, number: int) -> Iterable[Reason]:
 
 
 def _taken_by(
-    scene: Scene, beside: Surroundings | None, row: QueueStanding | None
+    scene: ExplainContext, beside: LiveState | None, row: QueueStatus | None
 ) -> tuple[ReasonKind, str, Details]:
     """Who may take a queued step: nobody, nobody now, or who comes to it."""
     key = scene.run.plan.template.key
@@ -190,7 +190,7 @@ def _taken_by(
     return ReasonKind.QUEUED, next_one, details
 
 
-def _nobody(key: str, serving: Sequence[WorkerStanding], workers: Sequence[WorkerStanding]) -> str:
+def _nobody(key: str, serving: Sequence[WorkerStatus], workers: Sequence[WorkerStatus]) -> str:
     if serving:
         return (
             f"all workers of {key} are saturated, as handlers that were given up take their places:"
@@ -201,7 +201,7 @@ def _nobody(key: str, serving: Sequence[WorkerStanding], workers: Sequence[Worke
     return f"no worker of {key} runs{f'; {others}' if workers else ''}"
 
 
-def _full(able: Sequence[WorkerStanding], row: QueueStanding) -> str:
+def _full(able: Sequence[WorkerStatus], row: QueueStatus) -> str:
     places = sum(worker.concurrency or 0 for worker in able)
     taken = "its one place" if places == 1 else f"all {places} places"
     who = "the only worker has" if len(able) == 1 else f"all {len(able)} workers have"
@@ -210,7 +210,7 @@ def _full(able: Sequence[WorkerStanding], row: QueueStanding) -> str:
     return f"{who} {taken} taken{before}"
 
 
-def _worker_details(worker: WorkerStanding) -> dict[str, JsonValue]:
+def _worker_details(worker: WorkerStatus) -> dict[str, JsonValue]:
     return {
         "worker": str(worker.worker),
         "host": worker.host,
@@ -222,7 +222,7 @@ def _worker_details(worker: WorkerStanding) -> dict[str, JsonValue]:
     }
 
 
-def _running(scene: Scene, number: int) -> Iterable[Reason]:
+def _running(scene: ExplainContext, number: int) -> Iterable[Reason]:
     name, step = scene.name(number), scene.run.steps[number]
     placed = scene.marks.kinds[name, happened.StepStarted]
     worker = getattr(placed[1], "worker", None)
@@ -253,7 +253,7 @@ def _running(scene: Scene, number: int) -> Iterable[Reason]:
     ]
 
 
-def _held_by(scene: Scene, name: str) -> tuple[ReasonKind, str, Details]:
+def _held_by(scene: ExplainContext, name: str) -> tuple[ReasonKind, str, Details]:
     """Whether the lease on a running step stands, and where its worker is."""
     if scene.beside is None:
         return ReasonKind.RUNNING, "", {}
@@ -279,7 +279,7 @@ def _held_by(scene: Scene, name: str) -> tuple[ReasonKind, str, Details]:
     return ReasonKind.RUNNING, where, details
 
 
-def _ended(scene: Scene, number: int) -> Iterable[Reason]:
+def _ended(scene: ExplainContext, number: int) -> Iterable[Reason]:
     placed, state = scene.last(number), scene.run.steps[number].state
     return [
         Reason(
@@ -292,7 +292,7 @@ def _ended(scene: Scene, number: int) -> Iterable[Reason]:
     ]
 
 
-def _end_of(scene: Scene, number: int, last: happened.TaskEvent) -> str:
+def _end_of(scene: ExplainContext, number: int, last: happened.TaskEvent) -> str:
     if isinstance(last, happened.StepCompleted):
         return f"done, at attempt {last.attempt}"
     if isinstance(last, happened.StepFailed):
@@ -309,17 +309,17 @@ def _error_details(last: happened.TaskEvent) -> Details:
     return {}
 
 
-def _timer(scene: Scene, number: int) -> str:
+def _timer(scene: ExplainContext, number: int) -> str:
     timer = scene.run.timers.get(number)
     return f"; times out {scene.until(timer[1])}" if timer else ""
 
 
-def _timer_details(scene: Scene, number: int) -> Details:
+def _timer_details(scene: ExplainContext, number: int) -> Details:
     timer = scene.run.timers.get(number)
     return {f"{timer[0]}_at": iso(timer[1])} if timer else {}
 
 
-BY_STATE: Mapping[StepState, Callable[[Scene, int], Iterable[Reason]]] = MappingProxyType(
+BY_STATE: Mapping[StepState, Callable[[ExplainContext, int], Iterable[Reason]]] = MappingProxyType(
     {
         StepState.PENDING: _pending,
         StepState.ENQUEUED: _enqueued,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from flowledger.engine.domain.event_text import actor_name, what_happened
-from flowledger.engine.domain.explain.context import Scene, cause, iso
-from flowledger.engine.domain.explain.live_state import ProjectionStanding, Surroundings
+from flowledger.engine.domain.explain.context import ExplainContext, cause, iso
+from flowledger.engine.domain.explain.live_state import LaggingProjection, LiveState
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, cause_of
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.base import Placed
@@ -20,12 +20,12 @@ SETTLE = (
 )
 
 
-def task_reasons(scene: Scene) -> list[Reason]:
+def task_reasons(scene: ExplainContext) -> list[Reason]:
     """Everything that is about the task as a whole, and not about single steps of it."""
     return [reason for find in FINDERS for reason in find(scene)]
 
 
-def unread(scene: Scene) -> list[Placed]:
+def unread(scene: ExplainContext) -> list[Placed]:
     """The events of the task that ask for a decision and that its coordinator has not read."""
     if scene.beside is None:
         return []
@@ -33,9 +33,9 @@ def unread(scene: Scene) -> list[Placed]:
     return [placed for placed in scene.marks.facts if placed[0] > position]
 
 
-def projections_behind(scene: Scene, last: int) -> Iterator[Reason]:
+def projections_behind(scene: ExplainContext, last: int) -> Iterator[Reason]:
     """The projections that do not have the event at the position yet, by what keeps them."""
-    standings: dict[str, list[ProjectionStanding]] = {}
+    standings: dict[str, list[LaggingProjection]] = {}
     for found in scene.beside.projections if scene.beside is not None else ():
         if found.position < last:
             standings.setdefault(found.standing, []).append(found)
@@ -66,7 +66,7 @@ STANDINGS = {
 """Of one projection, and of several."""
 
 
-def _ended(scene: Scene) -> Iterator[Reason]:
+def _ended(scene: ExplainContext) -> Iterator[Reason]:
     run, placed = scene.run, scene.marks.task
     if not run.ended:
         return
@@ -88,7 +88,7 @@ def _ended(scene: Scene) -> Iterator[Reason]:
     )
 
 
-def parked_reasons(beside: Surroundings | None, now: datetime) -> Iterator[Reason]:
+def parked_reasons(beside: LiveState | None, now: datetime) -> Iterator[Reason]:
     """That the coordinator leaves the task alone, where it does."""
     parked = beside.parked if beside is not None else None
     if parked is None:
@@ -111,11 +111,11 @@ def parked_reasons(beside: Surroundings | None, now: datetime) -> Iterator[Reaso
     )
 
 
-def _parked(scene: Scene) -> Iterator[Reason]:
+def _parked(scene: ExplainContext) -> Iterator[Reason]:
     return parked_reasons(scene.beside, scene.now)
 
 
-def _blocked(scene: Scene) -> Iterator[Reason]:
+def _blocked(scene: ExplainContext) -> Iterator[Reason]:
     placed = scene.marks.task
     if scene.run.task.state is TaskState.BLOCKED:
         yield Reason(
@@ -127,7 +127,7 @@ def _blocked(scene: Scene) -> Iterator[Reason]:
         )
 
 
-def _paused(scene: Scene) -> Iterator[Reason]:
+def _paused(scene: ExplainContext) -> Iterator[Reason]:
     placed = scene.marks.paused
     if scene.run.ended:
         return
@@ -151,7 +151,7 @@ def _paused(scene: Scene) -> Iterator[Reason]:
         )
 
 
-def _not_started(scene: Scene) -> Iterator[Reason]:
+def _not_started(scene: ExplainContext) -> Iterator[Reason]:
     run, placed = scene.run, scene.marks.task
     if run.started or run.ended:
         return
@@ -176,7 +176,7 @@ def _not_started(scene: Scene) -> Iterator[Reason]:
         )
 
 
-def _asked(scene: Scene) -> Iterator[Reason]:
+def _asked(scene: ExplainContext) -> Iterator[Reason]:
     """What operators asked for and nobody has answered."""
     places = {event.event_id: position for position, event in scene.marks.facts}
     for request in scene.run.requests.values():
@@ -190,7 +190,7 @@ def _asked(scene: Scene) -> Iterator[Reason]:
         )
 
 
-def _unread(scene: Scene) -> Iterator[Reason]:
+def _unread(scene: ExplainContext) -> Iterator[Reason]:
     waiting = unread(scene)
     if waiting and scene.beside is not None and scene.run.started:
         first, plural = waiting[0], len(waiting) != 1
@@ -204,7 +204,7 @@ def _unread(scene: Scene) -> Iterator[Reason]:
         )
 
 
-def _leaderless(scene: Scene) -> Iterator[Reason]:
+def _leaderless(scene: ExplainContext) -> Iterator[Reason]:
     beside = scene.beside
     if beside is None or beside.shard.leader is not None:
         return
@@ -212,7 +212,7 @@ def _leaderless(scene: Scene) -> Iterator[Reason]:
         yield _nobody_leads(scene, beside)
 
 
-def _nobody_leads(scene: Scene, beside: Surroundings) -> Reason:
+def _nobody_leads(scene: ExplainContext, beside: LiveState) -> Reason:
     shard = beside.shard
     since = shard.lease_until
     last = f", since {duration(scene.now - since)}" if since is not None else ""
@@ -231,7 +231,7 @@ def _nobody_leads(scene: Scene, beside: Surroundings) -> Reason:
     )
 
 
-def _deadline(scene: Scene) -> Iterator[Reason]:
+def _deadline(scene: ExplainContext) -> Iterator[Reason]:
     at = scene.run.deadline_at
     if at is not None and not scene.run.ended:
         yield Reason(
@@ -242,11 +242,11 @@ def _deadline(scene: Scene) -> Iterator[Reason]:
         )
 
 
-def _projections(scene: Scene) -> Iterator[Reason]:
+def _projections(scene: ExplainContext) -> Iterator[Reason]:
     yield from projections_behind(scene, scene.marks.last)
 
 
-FINDERS: tuple[Callable[[Scene], Iterator[Reason]], ...] = (
+FINDERS: tuple[Callable[[ExplainContext], Iterator[Reason]], ...] = (
     _ended,
     _parked,
     _blocked,
@@ -270,7 +270,7 @@ HOLDS_BACK = {
 STARTS_LATER = (StepState.PENDING, StepState.WAITING_FOR_RETRY)
 
 
-def concerns(scene: Scene, reason: Reason, number: int) -> bool:
+def concerns(scene: ExplainContext, reason: Reason, number: int) -> bool:
     """Whether what is about the task as a whole is a reason of this unfinished step."""
     if reason.kind is ReasonKind.PARKED:
         return True

@@ -23,19 +23,19 @@ from flowledger.engine.domain.limits.circuit_breaker import (
     CircuitRules,
     Circuits,
     CircuitState,
-    Kept,
+    StoredCircuit,
 )
 from flowledger.engine.domain.limits.concurrency import (
     LEFT_SECONDS,
-    Elder,
-    Elders,
+    OlderWaiter,
+    ReservedSlots,
     SlotChanges,
     Slots,
 )
 from flowledger.engine.domain.limits.demand import Demand, demand_of
-from flowledger.engine.domain.limits.rate_limit import Arrival, Rates
-from flowledger.engine.domain.limits.wait_queue import Line, Place, Waiter, WaitingRoom
-from flowledger.engine.domain.machine.task_run import BUSY, Hold, Run
+from flowledger.engine.domain.limits.rate_limit import RateChange, Rates
+from flowledger.engine.domain.limits.wait_queue import Waiter, WaitKey, WaitQueue, WaitQueues
+from flowledger.engine.domain.machine.task_run import BUSY, TaskRun, Wait
 from flowledger.engine.events.base import Event, StepEvent
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 
@@ -43,7 +43,7 @@ HORIZON = 32  # waiting steps of a line, beyond which nobody looks for those of 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateRules:
+class AdmissionRules:
     """What the configuration says: most steps at once of namespaces, when circuits open.
 
     `priority_ageing_seconds` of waiting weigh as much as a point of priority.
@@ -55,23 +55,23 @@ class GateRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateState:
+class LimitState:
     """What is stored: of the whole engine, but for the waiters, which are the shard's."""
 
     in_use: Mapping[str, int]
     holders: Mapping[UUID, tuple[str, ...]]
     expected: Mapping[str, datetime]
-    circuits: tuple[Kept, ...]
+    circuits: tuple[StoredCircuit, ...]
     paused: frozenset[UUID]
     waiters: tuple[Waiter, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateChanges:
+class LimitChanges:
     """What a transaction stores of limits. `gone` are the steps that wait no more."""
 
     slots: SlotChanges
-    rates: Mapping[str, Arrival]
+    rates: Mapping[str, RateChange]
     circuits: CircuitChanges
     waiters: tuple[Waiter, ...]
     gone: tuple[UUID, ...]
@@ -86,28 +86,28 @@ class GateChanges:
         return self.slots.freed or bool(self.circuits.changed)
 
 
-class Gate:
+class AdmissionControl:
     """The limits of the engine as one shard knows them, and the shard's waiting steps."""
 
-    def __init__(self, rules: GateRules, state: GateState) -> None:
+    def __init__(self, rules: AdmissionRules, state: LimitState) -> None:
         self._rules = rules
         self._slots = Slots(state.in_use, state.holders)
         self._rates = Rates(state.expected)
         self._circuits = Circuits(state.circuits, rules.circuit)
         self._paused = set(state.paused)
-        self._room = WaitingRoom()
-        self._elders = Elders()
-        self._open: dict[Place, None] = {}  # as a set, in an order that a replay repeats
-        self._alarms: list[tuple[datetime, Place]] = []
-        self._alarmed: dict[Place, datetime] = {}
-        self._recalls: dict[Place, bool] = {}  # whether one has looked there already
+        self._room = WaitQueues()
+        self._elders = ReservedSlots()
+        self._open: dict[WaitKey, None] = {}  # as a set, in an order that a replay repeats
+        self._alarms: list[tuple[datetime, WaitKey]] = []
+        self._alarmed: dict[WaitKey, datetime] = {}
+        self._recalls: dict[WaitKey, bool] = {}  # whether one has looked there already
         self._stored = {waiter.step_id for waiter in state.waiters}
         self._moved: dict[UUID, None] = {}
         self._called: UUID | None = None
         for waiter in state.waiters:
             self._room.join(waiter)
         self._open.update(dict.fromkeys(self._room.places))
-        self._recalls.update((Place("template", str(one)), False) for one in sorted(self._paused))
+        self._recalls.update((WaitKey("template", str(one)), False) for one in sorted(self._paused))
         self._recall(kept.circuit.system for kept in state.circuits)
 
     @property
@@ -171,7 +171,7 @@ class Gate:
         """There are no more in the queue. What this transaction queues is looked for next time."""
         self._recalls = {place: True for place, looked in self._recalls.items() if not looked}
 
-    def admit(self, run: Run, number: int, now: datetime) -> Hold | None:
+    def admit(self, run: TaskRun, number: int, now: datetime) -> Wait | None:
         """Grant the step all that it needs, or say what holds it; it waits then."""
         plan = run.plan
         if number not in plan.limited and not (self._paused and plan.template_id in self._paused):
@@ -191,41 +191,41 @@ class Gate:
             self._join(Waiter(sort_key, step, run.task_id, name, now, hold, demand))
         return hold
 
-    def obstacles(self, demand: Demand, now: datetime) -> list[Hold]:
+    def obstacles(self, demand: Demand, now: datetime) -> list[Wait]:
         """Everything that keeps such a step waiting now; `admit` is content with the first."""
         nothing = Demand(demand.template_id, None, (), ())
         if nothing.template_id in self._paused:
-            return [Hold("template", str(nothing.template_id))]
+            return [Wait("template", str(nothing.template_id))]
         parts = [nothing._replace(system=demand.system)]
         parts += [nothing._replace(slots=(limit,)) for limit in demand.slots]
         parts += [nothing._replace(rates=(limit,)) for limit in demand.rates]
         holds = (self._obstacle(part, now) for part in parts)
         return [hold for hold in holds if hold is not None]
 
-    def restore(self, run: Run) -> None:
+    def restore(self, run: TaskRun) -> None:
         """Tell a run that was folded anew which of its steps wait."""
         for waiter in self._room.of_task(run.task_id):
             number = run.plan.numbers[waiter.step]
             if run.may_be_held(number):
                 run.hold(number, waiter.hold)
 
-    def saw(self, run: Run, event: StepEvent, now: datetime) -> None:
+    def saw(self, run: TaskRun, event: StepEvent, now: datetime) -> None:
         """Something became of an attempt."""
         system = run.plan.steps[run.plan.numbers[event.step]].system
         if system is not None and self._circuits.heard(system, event, now) is not None:
-            self._open[Place("circuit", system)] = None
+            self._open[WaitKey("circuit", system)] = None
             self._recall([system])
 
     def told(self, event: Event) -> None:
         """A template was paused or resumed."""
         if isinstance(event, TemplatePaused):
             self._paused.add(event.originator_id)
-            self._recalls[Place("template", str(event.originator_id))] = False
+            self._recalls[WaitKey("template", str(event.originator_id))] = False
         elif isinstance(event, TemplateResumed):
             self._paused.discard(event.originator_id)
-            self._open[Place("template", str(event.originator_id))] = None
+            self._open[WaitKey("template", str(event.originator_id))] = None
 
-    def sync(self, run: Run, numbers: Iterable[int]) -> None:
+    def sync(self, run: TaskRun, numbers: Iterable[int]) -> None:
         """Bring what these steps hold, and whether they wait, in line with where they stand."""
         for number in numbers:
             template = run.plan.steps[number]
@@ -239,7 +239,7 @@ class Gate:
             if waiter is not None and number not in run.held:
                 self._leave_room(waiter)
 
-    def ended(self, run: Run) -> None:
+    def ended(self, run: TaskRun) -> None:
         """The task has ended: none of its steps waits any more."""
         for waiter in self._room.of_task(run.task_id):
             self._leave_room(waiter)
@@ -259,7 +259,7 @@ class Gate:
             while (line := self._room.first(place)) is not None:
                 hold = self._obstacle(line.demand, now)
                 if hold is None and self._is_left(place, line, now):
-                    self._set_alarm(Hold(*place, now + timedelta(seconds=LEFT_SECONDS)))
+                    self._set_alarm(Wait(*place, now + timedelta(seconds=LEFT_SECONDS)))
                     break
                 if hold is None:
                     waiter = self._room.call(line)
@@ -267,23 +267,23 @@ class Gate:
                     self._called = waiter.step_id
                     yield waiter
                     self._called = None
-                elif Place(hold.kind, hold.key) == place:
+                elif WaitKey(hold.kind, hold.key) == place:
                     self._set_alarm(hold)
                     break
                 else:
                     self._set_alarm(hold)
-                    self._room.move(line, Place(hold.kind, hold.key))
+                    self._room.move(line, WaitKey(hold.kind, hold.key))
             self._open.pop(place, None)
 
-    def refresh(self, in_use: Mapping[str, int], circuits: Iterable[Kept]) -> None:
+    def refresh(self, in_use: Mapping[str, int], circuits: Iterable[StoredCircuit]) -> None:
         """What is stored of the keys that are awaited and of circuits: others may have moved it."""
         self._slots.refresh(in_use)
-        self._open.update((Place("slot", key), None) for key in in_use)
+        self._open.update((WaitKey("slot", key), None) for key in in_use)
         moved = self._circuits.refresh(circuits)
-        self._open.update((Place("circuit", system), None) for system in moved)
+        self._open.update((WaitKey("circuit", system), None) for system in moved)
         self._recall(moved)
 
-    def know(self, elders: Iterable[Elder], now: datetime) -> None:
+    def know(self, elders: Iterable[OlderWaiter], now: datetime) -> None:
         """Who waits in other shards, and has waited longer than the first here."""
         self._elders.know(elders, now)
 
@@ -296,7 +296,7 @@ class Gate:
         """Forget what holds nobody back any more."""
         self._rates.forget(now)
 
-    def drain(self) -> GateChanges:
+    def drain(self) -> LimitChanges:
         """What was changed since it was last asked."""
         moved = {step: self._room.waiter(step) for step in sorted(self._moved)}
         waiters = tuple(waiter for waiter in moved.values() if waiter is not None)
@@ -305,7 +305,7 @@ class Gate:
         self._stored.difference_update(gone)
         self._stored.update(waiter.step_id for waiter in waiters)
         self._moved = {}
-        return GateChanges(
+        return LimitChanges(
             slots=self._slots.drain(),
             rates=self._rates.drain(),
             circuits=self._circuits.drain(),
@@ -313,14 +313,14 @@ class Gate:
             gone=gone,
         )
 
-    def _is_left(self, place: Place, line: Line, now: datetime) -> bool:
+    def _is_left(self, place: WaitKey, line: WaitQueue, now: datetime) -> bool:
         """Whether what is free at a place is left to those who have waited longer elsewhere."""
         limit = next((one for one in line.demand.slots if one.key == place.key), None)
         if place.kind != "slot" or limit is None:
             return False
         return self._elders.take(place.key, line.heap[0][0], self._slots.free_of(limit), now)
 
-    def _is_shut(self, place: Place, now: datetime) -> bool:
+    def _is_shut(self, place: WaitKey, now: datetime) -> bool:
         if place.kind == "template":
             return UUID(place.key) in self._paused
         is_open = self._circuits.of(place.key).state is CircuitState.OPEN
@@ -328,30 +328,30 @@ class Gate:
 
     def _recall(self, systems: Iterable[str]) -> None:
         opened = (one for one in systems if self._circuits.of(one).state is CircuitState.OPEN)
-        self._recalls.update((Place("circuit", system), False) for system in opened)
+        self._recalls.update((WaitKey("circuit", system), False) for system in opened)
 
-    def _obstacle(self, demand: Demand, now: datetime) -> Hold | None:
+    def _obstacle(self, demand: Demand, now: datetime) -> Wait | None:
         if demand.template_id in self._paused:
-            return Hold("template", str(demand.template_id))
+            return Wait("template", str(demand.template_id))
         system = demand.system
         if system is not None and self._circuits.shut(system, now):
-            return Hold("circuit", system, self._circuits.of(system).open_until)
+            return Wait("circuit", system, self._circuits.of(system).open_until)
         full = self._slots.full(demand.slots)
         if full is not None:
-            return Hold("slot", full.key)
+            return Wait("slot", full.key)
         early = self._rates.wait(demand.rates, now)
-        return None if early is None else Hold("rate", early[0].key, early[1])
+        return None if early is None else Wait("rate", early[0].key, early[1])
 
-    def _ahead(self, demand: Demand) -> Hold | None:
+    def _ahead(self, demand: Demand) -> Wait | None:
         """Who waits for the same, and could go now, goes first."""
-        places = [Place("slot", key) for key, _ in demand.slots]
-        places += [Place("rate", limit.key) for limit in demand.rates]
+        places = [WaitKey("slot", key) for key, _ in demand.slots]
+        places += [WaitKey("rate", limit.key) for limit in demand.rates]
         if demand.system is not None:
-            places.append(Place("circuit", demand.system))
+            places.append(WaitKey("circuit", demand.system))
         for place in places:
             if self._room.is_awaited(place):
                 self._open[place] = None
-                return Hold(place.kind, place.key)
+                return Wait(place.kind, place.key)
         return None
 
     def _take(self, step: UUID, demand: Demand, now: datetime) -> None:
@@ -371,14 +371,14 @@ class Gate:
 
     def _leave_queue(self, step: UUID, system: str | None) -> None:
         for key in self._slots.free(step):
-            self._open[Place("slot", key)] = None
+            self._open[WaitKey("slot", key)] = None
         if system is not None and self._circuits.left(system, step):
-            self._open[Place("circuit", system)] = None
+            self._open[WaitKey("circuit", system)] = None
 
-    def _set_alarm(self, hold: Hold) -> None:
+    def _set_alarm(self, hold: Wait) -> None:
         if hold.until is None:
             return
-        place = Place(hold.kind, hold.key)
+        place = WaitKey(hold.kind, hold.key)
         earliest = self._alarmed.get(place)
         if earliest is None or hold.until < earliest:
             self._alarmed[place] = hold.until

@@ -190,7 +190,7 @@ def _event(
     )
 
 
-class Kept(NamedTuple):
+class StoredCircuit(NamedTuple):
     """A circuit as it is stored; `revision` counts its changes, 0 where it was never stored."""
 
     circuit: Circuit
@@ -208,7 +208,7 @@ class CircuitChanges(NamedTuple):
 class Circuits:
     """Circuits by system; one that was never heard of is closed. `used`: there may be any."""
 
-    def __init__(self, kept: Iterable[Kept], rules: CircuitRules) -> None:
+    def __init__(self, kept: Iterable[StoredCircuit], rules: CircuitRules) -> None:
         self._rules = rules
         self._circuits: dict[str, Circuit] = {}
         self._revisions: dict[str, int] = {}
@@ -245,7 +245,7 @@ class Circuits:
         self._become(system, (circuit._replace(probes=circuit.probes - {step}), None))
         return True
 
-    def refresh(self, kept: Iterable[Kept]) -> Iterable[str]:
+    def refresh(self, kept: Iterable[StoredCircuit]) -> Iterable[str]:
         """What is stored, which others may have changed. Returns the systems where they did."""
         moved: list[str] = []
         for circuit, revision in kept:

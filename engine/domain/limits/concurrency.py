@@ -99,7 +99,7 @@ class Slots:
             self._in_use.pop(key, None)
 
 
-class Elder(NamedTuple):
+class OlderWaiter(NamedTuple):
     """A step of another shard that waits for a slot of a limit."""
 
     key: str
@@ -107,14 +107,14 @@ class Elder(NamedTuple):
     sort_key: float
 
 
-class Elders:
+class ReservedSlots:
     """Those that a shard knows of, and to whom it has left a slot, since when."""
 
     def __init__(self) -> None:
-        self._elders: dict[str, list[Elder]] = {}
+        self._elders: dict[str, list[OlderWaiter]] = {}
         self._left: dict[UUID, datetime] = {}
 
-    def know(self, elders: Iterable[Elder], now: datetime) -> None:
+    def know(self, elders: Iterable[OlderWaiter], now: datetime) -> None:
         """Who waits elsewhere, the first first; whoever is not named does not wait any more."""
         self._elders = {}
         for elder in elders:
@@ -132,6 +132,6 @@ class Elders:
             self._left.setdefault(elder.step_id, now)
         return bool(elders) and self._reserved(elders, now) >= free
 
-    def _reserved(self, elders: Iterable[Elder], now: datetime) -> int:
+    def _reserved(self, elders: Iterable[OlderWaiter], now: datetime) -> int:
         since = now - timedelta(seconds=LEFT_SECONDS)
         return sum(self._left.get(elder.step_id, since) > since for elder in elders)

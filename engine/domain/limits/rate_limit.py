@@ -15,7 +15,7 @@ from typing import NamedTuple
 from flowledger.engine.domain.limits.demand import RateLimit
 
 
-class Arrival(NamedTuple):
+class RateChange(NamedTuple):
     """The expected time of a key: as it was decided on, None where there was none, and now."""
 
     old: datetime | None
@@ -37,7 +37,7 @@ class Rates:
 
     def __init__(self, expected: Mapping[str, datetime]) -> None:
         self._expected = dict(expected)
-        self._changed: dict[str, Arrival] = {}
+        self._changed: dict[str, RateChange] = {}
 
     def __len__(self) -> int:
         return len(self._expected)
@@ -55,11 +55,11 @@ class Rates:
         for limit in limits:
             old = self._expected.get(limit.key)
             new = self._expected[limit.key] = next_expected(limit, old, now)
-            self._changed[limit.key] = Arrival(
-                self._changed.get(limit.key, Arrival(old, new)).old, new
+            self._changed[limit.key] = RateChange(
+                self._changed.get(limit.key, RateChange(old, new)).old, new
             )
 
-    def drain(self) -> Mapping[str, Arrival]:
+    def drain(self) -> Mapping[str, RateChange]:
         """What was changed since it was last asked."""
         changed, self._changed = self._changed, {}
         return changed

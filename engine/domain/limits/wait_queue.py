@@ -18,12 +18,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from flowledger.engine.domain.limits.demand import Demand
-from flowledger.engine.domain.machine.task_run import Hold
+from flowledger.engine.domain.machine.task_run import Wait
 from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.events.step import StepEnqueued, WaitReason
 
 
-class Place(NamedTuple):
+class WaitKey(NamedTuple):
     """What a line waits for."""
 
     kind: WaitReason
@@ -38,16 +38,16 @@ class Waiter(NamedTuple):
     task_id: UUID
     step: str
     since: datetime
-    hold: Hold
+    hold: Wait
     demand: Demand
 
 
 @dataclass(slots=True, eq=False)
-class Line:
+class WaitQueue:
     """Steps of one demand; the heap may hold some that have left."""
 
     demand: Demand
-    place: Place
+    place: WaitKey
     heap: list[tuple[float, int, Waiter]] = field(default_factory=list[tuple[float, int, Waiter]])
 
 
@@ -62,12 +62,12 @@ def let_go(events: Iterable[TaskEvent], waiter: Waiter) -> tuple[TaskEvent, ...]
     )
 
 
-class WaitingRoom:
+class WaitQueues:
     """All lines of a shard, by place, and all waiters, by step."""
 
     def __init__(self) -> None:
-        self._lines: dict[Demand, Line] = {}
-        self._places: dict[Place, list[tuple[float, int, Line]]] = {}
+        self._lines: dict[Demand, WaitQueue] = {}
+        self._places: dict[WaitKey, list[tuple[float, int, WaitQueue]]] = {}
         self._waiters: dict[UUID, Waiter] = {}
         self._tasks: dict[UUID, dict[UUID, Waiter]] = {}
         self._numbers = count()
@@ -80,7 +80,7 @@ class WaitingRoom:
         return self._waiters.get(step)
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[WaitKey]:
         """Where anybody may be waiting."""
         return list(self._places)
 
@@ -88,11 +88,11 @@ class WaitingRoom:
         """The waiting steps of a task."""
         return list(self._tasks.get(task, {}).values())
 
-    def is_awaited(self, place: Place) -> bool:
+    def is_awaited(self, place: WaitKey) -> bool:
         """Whether anybody may be waiting there."""
         return place in self._places
 
-    def line_of(self, demand: Demand) -> Place | None:
+    def line_of(self, demand: Demand) -> WaitKey | None:
         """Where the line of such steps waits; None where there is no line."""
         line = self._lines.get(demand)
         return None if line is None or self._first_of(line) is None else line.place
@@ -101,8 +101,8 @@ class WaitingRoom:
         """Wait in the line of its demand; a line that begins waits where the step was held."""
         line = self._lines.get(waiter.demand)
         if line is None or self._first_of(line) is None:
-            place = Place(waiter.hold.kind, waiter.hold.key)
-            line = self._lines[waiter.demand] = Line(waiter.demand, place)
+            place = WaitKey(waiter.hold.kind, waiter.hold.key)
+            line = self._lines[waiter.demand] = WaitQueue(waiter.demand, place)
         self._waiters[waiter.step_id] = waiter
         self._tasks.setdefault(waiter.task_id, {})[waiter.step_id] = waiter
         heappush(line.heap, (waiter.sort_key, next(self._numbers), waiter))
@@ -117,7 +117,7 @@ class WaitingRoom:
         if not steps:
             del self._tasks[waiter.task_id]
 
-    def first(self, place: Place) -> Line | None:
+    def first(self, place: WaitKey) -> WaitQueue | None:
         """The line whose first step has the smallest sort key of all at the place."""
         lines = self._places.get(place)
         while lines:
@@ -133,7 +133,7 @@ class WaitingRoom:
         self._places.pop(place, None)
         return None
 
-    def call(self, line: Line) -> Waiter:
+    def call(self, line: WaitQueue) -> Waiter:
         """The first step of a line leaves it."""
         _, _, waiter = heappop(line.heap)
         self.leave(waiter)
@@ -143,12 +143,12 @@ class WaitingRoom:
             self._stand(line)
         return waiter
 
-    def move(self, line: Line, place: Place) -> None:
+    def move(self, line: WaitQueue, place: WaitKey) -> None:
         """The line waits at another place from now on."""
         line.place = place
         self._stand(line)
 
-    def _first_of(self, line: Line) -> Waiter | None:
+    def _first_of(self, line: WaitQueue) -> Waiter | None:
         while line.heap:
             waiter = line.heap[0][2]
             if self._waiters.get(waiter.step_id) is waiter:
@@ -156,10 +156,10 @@ class WaitingRoom:
             heappop(line.heap)
         return None
 
-    def _stand(self, line: Line) -> None:
+    def _stand(self, line: WaitQueue) -> None:
         entry = line.heap[0][0], next(self._numbers), line
         heappush(self._places.setdefault(line.place, []), entry)
 
-    def _dissolve(self, line: Line) -> None:
+    def _dissolve(self, line: WaitQueue) -> None:
         if self._lines.get(line.demand) is line:
             del self._lines[line.demand]

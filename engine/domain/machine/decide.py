@@ -16,8 +16,8 @@ from uuid import UUID
 from flowledger.engine.domain.ids import chance
 from flowledger.engine.domain.machine.aggregates import NEW_STEP, Step
 from flowledger.engine.domain.machine.decide_requests import answer_request, stop_steps
-from flowledger.engine.domain.machine.decision_builder import Round
-from flowledger.engine.domain.machine.task_run import Hold, Run
+from flowledger.engine.domain.machine.decision_builder import DecisionBuilder
+from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.step import (
@@ -46,7 +46,7 @@ LONGEST_PAUSE = 60.0
 """Seconds between two runs of a step that is handed back every time, if its policy is shorter."""
 
 Decisions = tuple[TaskEvent, ...]
-Admit = Callable[[Run, int, datetime], Hold | None]
+Admit = Callable[[TaskRun, int, datetime], Wait | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +65,11 @@ class Rules:
     patient: bool = False
 
 
-def decide(run: Run, cause: UUID, now: datetime, rules: Rules) -> Decisions:
+def decide(run: TaskRun, cause: UUID, now: datetime, rules: Rules) -> Decisions:
     """Everything that the state of the run asks for, caused by the event of that id."""
     if not run.asks:
         return ()
-    this = Round(run, cause, now)
+    this = DecisionBuilder(run, cause, now)
     for request in tuple(run.requests.values()):
         answer_request(this, request)
     if not run.ended:
@@ -81,7 +81,7 @@ def decide(run: Run, cause: UUID, now: datetime, rules: Rules) -> Decisions:
     return tuple(this.made)
 
 
-def start(this: Round) -> None:
+def start(this: DecisionBuilder) -> None:
     """Take the task on, once its time has come."""
     run = this.run
     if run.started or run.task.paused:
@@ -92,7 +92,7 @@ def start(this: Round) -> None:
         this.task(TaskWaiting, until=run.start_at)
 
 
-def go_on(this: Round, rules: Rules) -> None:
+def go_on(this: DecisionBuilder, rules: Rules) -> None:
     """Queue what is ready, and say of the task what has become of it."""
     run = this.run
     if not run.task.paused:
@@ -108,25 +108,25 @@ def go_on(this: Round, rules: Rules) -> None:
         this.task(TaskWaiting, until=next_due(run))
 
 
-def rests(run: Run, rules: Rules) -> bool:
+def rests(run: TaskRun, rules: Rules) -> bool:
     """Whether nothing of the task is queued or runs, nor will be before the transaction ends."""
     return not (run.busy or run.ready or (run.held and rules.patient))
 
 
-def next_due(run: Run) -> datetime | None:
+def next_due(run: TaskRun) -> datetime | None:
     """When something of the task may go on by itself; None where something must happen first."""
     due = [due for number, (_, due) in run.timers.items() if number not in run.held]
     return min([*due, *(hold.until for hold in run.held.values() if hold.until)], default=None)
 
 
-def wake(this: Round, rules: Rules) -> None:
+def wake(this: DecisionBuilder, rules: Rules) -> None:
     """Queue retries that fell due while the task was paused."""
     for number, (kind, due) in tuple(this.run.timers.items()):
         if kind == "retry" and due <= this.now and number not in this.run.held:
             enqueue(this, number, rules)
 
 
-def enqueue(this: Round, number: int, rules: Rules) -> None:
+def enqueue(this: DecisionBuilder, number: int, rules: Rules) -> None:
     """Let a step run, unless its policy says that it never does, or a limit that it must wait."""
     run = this.run
     if run.plan.steps[number].retry.max_attempts == 0:
@@ -142,7 +142,7 @@ def enqueue(this: Round, number: int, rules: Rules) -> None:
     this.step(StepEnqueued, number, attempt=run.steps[number].attempt + 1)
 
 
-def answer(this: Round, number: int, event: StepEvent, rules: Rules) -> None:
+def answer(this: DecisionBuilder, number: int, event: StepEvent, rules: Rules) -> None:
     """What follows when an attempt ended without a result."""
     if this.run.ended or this.run.steps[number].cancelling:
         this.step(StepCancelled, number)
@@ -156,7 +156,7 @@ def answer(this: Round, number: int, event: StepEvent, rules: Rules) -> None:
         retry(this, number, event, rules)
 
 
-def again(this: Round, number: int, rules: Rules) -> None:
+def again(this: DecisionBuilder, number: int, rules: Rules) -> None:
     """Queue the step at once; where the task is paused, when it is resumed."""
     if this.run.task.paused:
         this.step(StepRetryScheduled, number, due_at=this.now)
@@ -164,7 +164,7 @@ def again(this: Round, number: int, rules: Rules) -> None:
         enqueue(this, number, rules)
 
 
-def answer_hand_back(this: Round, number: int, event: StepReleased, rules: Rules) -> None:
+def answer_hand_back(this: DecisionBuilder, number: int, event: StepReleased, rules: Rules) -> None:
     """Once is nobody's fault. What comes back every time slows down, and counts in the end."""
     returned = this.run.steps[number].returned
     if returned > rules.hand_backs:
@@ -178,7 +178,7 @@ def hand_back_pause(returned: int) -> float:
     return min(2.0 ** (returned - 2), LONGEST_PAUSE) if returned > 1 else 0.0
 
 
-def after(this: Round, number: int, rules: Rules, seconds: float) -> None:
+def after(this: DecisionBuilder, number: int, rules: Rules, seconds: float) -> None:
     """Queue the step when so much time has passed."""
     if seconds <= 0:
         again(this, number, rules)
@@ -186,7 +186,7 @@ def after(this: Round, number: int, rules: Rules, seconds: float) -> None:
         this.step(StepRetryScheduled, number, due_at=this.now + timedelta(seconds=seconds))
 
 
-def answer_lost_lease(this: Round, number: int, rules: Rules) -> None:
+def answer_lost_lease(this: DecisionBuilder, number: int, rules: Rules) -> None:
     """A step outlives a few workers; a handler that kills every worker does not go on for ever."""
     lost = this.run.steps[number].lost
     if lost > rules.lost_leases:
@@ -196,7 +196,7 @@ def answer_lost_lease(this: Round, number: int, rules: Rules) -> None:
         again(this, number, rules)
 
 
-def is_permanent(this: Round, number: int, event: StepEvent) -> bool:
+def is_permanent(this: DecisionBuilder, number: int, event: StepEvent) -> bool:
     """Whether another attempt would be in vain, by the error or by the policy."""
     policy = this.run.plan.steps[number].retry
     if isinstance(event, StepAttemptFailed):
@@ -204,7 +204,7 @@ def is_permanent(this: Round, number: int, event: StepEvent) -> bool:
     return not policy.retries("timeout")
 
 
-def retry(this: Round, number: int, event: StepEvent, rules: Rules) -> None:
+def retry(this: DecisionBuilder, number: int, event: StepEvent, rules: Rules) -> None:
     """Schedule the next attempt by the template's policy, or give up."""
     policy, step = this.run.plan.steps[number].retry, this.run.steps[number]
     failures = step.failures + max(0, step.returned - rules.hand_backs)
@@ -228,7 +228,7 @@ def reason_of(event: StepEvent, step: Step = NEW_STEP) -> str:
     return type(event).__name__
 
 
-def end(this: Round) -> None:
+def end(this: DecisionBuilder) -> None:
     """The one finaliser: nothing runs, waits or can become ready."""
     run = this.run
     if run.task.state is TaskState.WAITING:
@@ -241,7 +241,7 @@ def end(this: Round) -> None:
         this.task(TaskCompleted)
 
 
-def fail(this: Round) -> None:
+def fail(this: DecisionBuilder) -> None:
     """End the task in error, or have it wait for an operator where its template says so."""
     run = this.run
     if run.plan.template.on_failure == "fail":
@@ -250,7 +250,7 @@ def fail(this: Round) -> None:
         this.task(TaskBlocked, failed_steps=run.failed_steps())
 
 
-def rung(run: Run, step: str, kind: str, now: datetime, rules: Rules) -> Decisions:
+def rung(run: TaskRun, step: str, kind: str, now: datetime, rules: Rules) -> Decisions:
     """What follows from a timer that rang. Nothing, where the task or step has moved on.
 
     `step` is empty where the timer is the task's.
@@ -261,7 +261,7 @@ def rung(run: Run, step: str, kind: str, now: datetime, rules: Rules) -> Decisio
     timer = run.timers.get(number)
     if timer is None or timer[0] != kind or timer[1] > now or number in run.held:
         return ()
-    this = Round(run, run.causes[number], now)
+    this = DecisionBuilder(run, run.causes[number], now)
     if kind == "timeout":
         seconds = run.plan.steps[number].timeout_seconds
         this.step(StepTimedOut, number, timeout_seconds=seconds)
@@ -274,40 +274,40 @@ def rung(run: Run, step: str, kind: str, now: datetime, rules: Rules) -> Decisio
     return concluded(this, rules)
 
 
-def admitted(run: Run, number: int, now: datetime, rules: Rules) -> Decisions:
+def admitted(run: TaskRun, number: int, now: datetime, rules: Rules) -> Decisions:
     """What held the step is over. It is asked about again, where its task goes on."""
     run.release(number)
-    this = Round(run, run.causes.get(number, run.last_event), now)
+    this = DecisionBuilder(run, run.causes.get(number, run.last_event), now)
     timer = run.timers.get(number)
     if timer is not None and timer[0] == "retry" and not (run.ended or run.task.paused):
         enqueue(this, number, rules)
     return concluded(this, rules)
 
 
-def recalled(run: Run, number: int, now: datetime, rules: Rules) -> Decisions:
+def recalled(run: TaskRun, number: int, now: datetime, rules: Rules) -> Decisions:
     """A queued step may have to wait now. Nothing, where it is not queued any more."""
     if run.steps[number].state is not StepState.ENQUEUED:
         return ()
-    this = Round(run, run.causes[number], now)
+    this = DecisionBuilder(run, run.causes[number], now)
     this.step(StepDequeued, number)
     return concluded(this, rules)
 
 
-def task_rung(run: Run, kind: str, now: datetime, rules: Rules) -> Decisions:
+def task_rung(run: TaskRun, kind: str, now: datetime, rules: Rules) -> Decisions:
     """What follows from a timer of the task as a whole."""
     timer = run.timer
     if timer is None or timer[0] != kind or timer[1] > now:
         return ()
     if kind == "start":
         return decide(run, run.last_event, now, rules)
-    this = Round(run, run.last_event, now)
+    this = DecisionBuilder(run, run.last_event, now)
     this.task(TaskTimedOut, deadline_at=timer[1])
     stop_steps(this)
     return tuple(this.made)
 
 
 def lease_expired(
-    run: Run, number: int, worker: UUID | None, now: datetime, rules: Rules
+    run: TaskRun, number: int, worker: UUID | None, now: datetime, rules: Rules
 ) -> Decisions:
     """The worker that held the step went silent. Nothing, where the step is not running.
 
@@ -315,12 +315,12 @@ def lease_expired(
     """
     if run.steps[number].state is not StepState.IN_PROGRESS:
         return ()
-    this = Round(run, run.causes[number], now)
+    this = DecisionBuilder(run, run.causes[number], now)
     this.step(StepLeaseExpired, number, worker=worker)
     return concluded(this, rules)
 
 
-def concluded(this: Round, rules: Rules) -> Decisions:
+def concluded(this: DecisionBuilder, rules: Rules) -> Decisions:
     """The events of the round, and what follows from them."""
     cause = this.made[-1].event_id if this.made else this.cause
     return (*this.made, *decide(this.run, cause, this.now, rules))

@@ -12,8 +12,8 @@ from typing import Any
 
 from flowledger.engine import events as asked
 from flowledger.engine.domain.machine.aggregates import Step
-from flowledger.engine.domain.machine.decision_builder import Round
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.decision_builder import DecisionBuilder
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import (
     STEP_TRANSITIONS,
     TASK_TRANSITIONS,
@@ -59,7 +59,7 @@ TO_RESET = frozenset({StepState.ERROR, StepState.CANCELLED})
 TO_REOPEN = frozenset({TaskState.BLOCKED, TaskState.ERROR})
 
 
-def answer_request(this: Round, request: asked.TaskRequest) -> None:
+def answer_request(this: DecisionBuilder, request: asked.TaskRequest) -> None:
     """Grant the request, or refuse it."""
     this.request = request
     if isinstance(request, StepRequest):
@@ -73,7 +73,7 @@ def answer_request(this: Round, request: asked.TaskRequest) -> None:
     this.request = None
 
 
-def _left_to_wait_for(run: Run, request: asked.TaskRequest) -> str | None:
+def _left_to_wait_for(run: TaskRun, request: asked.TaskRequest) -> str | None:
     """What follows a step that was settled early waits for what the step itself depends on."""
     if not isinstance(request, StepRequest) or ABOUT_STEPS[type(request)] not in SETTLE:
         return None
@@ -86,7 +86,7 @@ def _left_to_wait_for(run: Run, request: asked.TaskRequest) -> str | None:
     return f"what depends on {request.step} waits until {names} {have} ended"
 
 
-def stop_steps(this: Round, reason: str | None = None) -> None:
+def stop_steps(this: DecisionBuilder, reason: str | None = None) -> None:
     """Take every step out of the queue; tell those that run."""
     run = this.run
     for number in sorted(run.causes):
@@ -99,10 +99,10 @@ def stop_steps(this: Round, reason: str | None = None) -> None:
         run.release(number)
 
 
-def _about_task(kind: type[TaskEvent]) -> Callable[[Round, asked.TaskRequest], Refusal]:
+def _about_task(kind: type[TaskEvent]) -> Callable[[DecisionBuilder, asked.TaskRequest], Refusal]:
     """End the task whatever its steps do."""
 
-    def grant(this: Round, request: asked.TaskRequest) -> Refusal:
+    def grant(this: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
         if (this.run.task.state, kind) not in TASK_TRANSITIONS:
             return _ended(this)
         this.task(kind, reason=request.reason)
@@ -112,7 +112,7 @@ def _about_task(kind: type[TaskEvent]) -> Callable[[Round, asked.TaskRequest], R
     return grant
 
 
-def _pause(this: Round, request: asked.TaskRequest) -> Refusal:
+def _pause(this: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
     run = this.run
     if run.ended:
         return _ended(this)
@@ -125,7 +125,7 @@ def _pause(this: Round, request: asked.TaskRequest) -> Refusal:
     return None
 
 
-def _resume(this: Round, request: asked.TaskRequest) -> Refusal:
+def _resume(this: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
     if this.run.ended:
         return _ended(this)
     if not this.run.task.paused:
@@ -135,7 +135,7 @@ def _resume(this: Round, request: asked.TaskRequest) -> Refusal:
     return None
 
 
-def _reset(this: Round, request: asked.TaskRequest) -> Refusal:
+def _reset(this: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
     run = this.run
     if run.task.state not in TO_REOPEN:
         return _not_now(this, "only a task that is blocked or in error can be reset")
@@ -149,24 +149,24 @@ def _reset(this: Round, request: asked.TaskRequest) -> Refusal:
     return None
 
 
-def _fail(this: Round, request: asked.TaskRequest) -> Refusal:
+def _fail(this: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
     if this.run.task.state is not TaskState.BLOCKED:
         return _not_now(this, "only a task that is blocked can be given up")
     this.task(TaskFailed, failed_steps=this.run.failed_steps(), reason=request.reason)
     return None
 
 
-ABOUT_TASKS: Mapping[type[asked.TaskRequest], Callable[[Round, asked.TaskRequest], Refusal]] = (
-    MappingProxyType(
-        {
-            asked.TaskCancelRequested: _about_task(TaskCancelled),
-            asked.TaskPauseRequested: _pause,
-            asked.TaskResumeRequested: _resume,
-            asked.TaskResolveRequested: _about_task(TaskResolvedManually),
-            asked.TaskResetRequested: _reset,
-            asked.TaskFailRequested: _fail,
-        }
-    )
+ABOUT_TASKS: Mapping[
+    type[asked.TaskRequest], Callable[[DecisionBuilder, asked.TaskRequest], Refusal]
+] = MappingProxyType(
+    {
+        asked.TaskCancelRequested: _about_task(TaskCancelled),
+        asked.TaskPauseRequested: _pause,
+        asked.TaskResumeRequested: _resume,
+        asked.TaskResolveRequested: _about_task(TaskResolvedManually),
+        asked.TaskResetRequested: _reset,
+        asked.TaskFailRequested: _fail,
+    }
 )
 
 ABOUT_STEPS: Mapping[type[StepRequest], type[StepEvent]] = MappingProxyType(
@@ -180,7 +180,7 @@ ABOUT_STEPS: Mapping[type[StepRequest], type[StepEvent]] = MappingProxyType(
 )
 
 
-def _about_step(this: Round, request: StepRequest) -> Refusal:
+def _about_step(this: DecisionBuilder, request: StepRequest) -> Refusal:
     run = this.run
     if request.step not in run.plan.numbers:
         names = run.plan.numbers.keys()
@@ -197,7 +197,7 @@ def _about_step(this: Round, request: StepRequest) -> Refusal:
     return refusal
 
 
-def _settle_step(this: Round, number: int, request: StepRequest) -> Refusal:
+def _settle_step(this: DecisionBuilder, number: int, request: StepRequest) -> Refusal:
     step = this.run.steps[number]
     kind = ABOUT_STEPS[type(request)]
     if step.state is StepState.IN_PROGRESS and kind is StepCancelled and not step.cancelling:
@@ -212,12 +212,12 @@ def _settle_step(this: Round, number: int, request: StepRequest) -> Refusal:
     return None
 
 
-def _reopens(run: Run, request: StepRequest) -> bool:
+def _reopens(run: TaskRun, request: StepRequest) -> bool:
     """To cancel a step of a task that has ended would open it again for nothing."""
     return run.task.state in TO_REOPEN and not isinstance(request, asked.StepCancelRequested)
 
 
-def _still_runs(this: Round) -> Refusal:
+def _still_runs(this: DecisionBuilder) -> Refusal:
     """What runs on after the task's deadline was told to stop, and would call the task off."""
     run = this.run
     if not (run.ended and run.busy):
@@ -226,7 +226,7 @@ def _still_runs(this: Round) -> Refusal:
     return _not_now(this, f"it can be opened again when what still runs has stopped: {running}")
 
 
-def _reopen(this: Round, reason: str) -> None:
+def _reopen(this: DecisionBuilder, reason: str) -> None:
     """A task that could not go on, and now can."""
     run = this.run
     can_go_on = run.ready or run.active or not run.errors
@@ -242,9 +242,9 @@ def _not_in(step: Step, kind: type[StepEvent], name: str) -> str:
     return f"step {name!r} is {step.state}: only a step that is {allowed} can be {DONE_TO[kind]}"
 
 
-def _not_now(this: Round, rule: str) -> str:
+def _not_now(this: DecisionBuilder, rule: str) -> str:
     return f"the task is {this.run.task.state}: {rule}"
 
 
-def _ended(this: Round) -> str:
+def _ended(this: DecisionBuilder) -> str:
     return f"the task has ended: it is {this.run.task.state}"

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from flowledger.engine.domain.ids import caused_id, milliseconds, step_id
-from flowledger.engine.domain.machine.task_run import Hold, Run
+from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.requests import TaskRequest
 
@@ -17,7 +17,7 @@ S = TypeVar("S", bound=StepEvent)
 
 
 @dataclass(slots=True)
-class Round:
+class DecisionBuilder:
     """The run, what led to the round, and what was decided so far.
 
     Due times count from `now`. The events happened `at` that time, or when the last thing happened
@@ -26,7 +26,7 @@ class Round:
     paused when the round began, and is not any more.
     """
 
-    run: Run
+    run: TaskRun
     cause: UUID
     now: datetime
     made: list[TaskEvent] = field(default_factory=list[TaskEvent])
@@ -55,7 +55,7 @@ class Round:
         stream, version = request.originator_id, request.originator_version
         self._add(kind, stream, version, {"request": stream, **data})
 
-    def hold(self, number: int, hold: Hold) -> None:
+    def hold(self, number: int, hold: Wait) -> None:
         """Leave a ready step where it is."""
         self.run.hold(number, hold)
 

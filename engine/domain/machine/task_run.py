@@ -74,7 +74,7 @@ TaskTimer = Literal["start", "deadline"]
 Timer = tuple[StepTimer, datetime]
 
 
-class Hold(NamedTuple):
+class Wait(NamedTuple):
     """Why a step that is ready may not be queued yet: `kind` of limit, its key, and until when.
 
     Without `until` something else must happen first: a step must leave, someone must resume.
@@ -85,7 +85,7 @@ class Hold(NamedTuple):
     until: datetime | None = None
 
 
-class Run:
+class TaskRun:
     """The state of a task and its steps.
 
     `open` counts for each step the dependencies that do not let it go yet, `unended` those that
@@ -150,7 +150,7 @@ class Run:
         self.open: list[int] = [len(parents) for parents in plan.parents]
         self.unended: list[int] = [*self.open]
         self.ready = set(plan.roots)
-        self.held: dict[int, Hold] = {}
+        self.held: dict[int, Wait] = {}
         self.undecided: dict[int, StepEvent] = {}
         self.requests: dict[UUID, TaskRequest] = {}
         self.timers: dict[int, Timer] = {}
@@ -228,7 +228,7 @@ class Run:
         for event in events:
             self.apply(event)
 
-    def hold(self, number: int, hold: Hold) -> None:
+    def hold(self, number: int, hold: Wait) -> None:
         """A ready step was not admitted; it is not asked about again before `release`."""
         self.ready.discard(number)
         self.held[number] = hold
@@ -351,12 +351,12 @@ class Run:
             self.timers[number] = (kind, event.occurred_at + timedelta(seconds=seconds))
 
 
-def fold_run(events: Iterable[TaskEvent], plan: Plan) -> Run:
+def fold_run(events: Iterable[TaskEvent], plan: Plan) -> TaskRun:
     """The run of a task from its whole history, in log order. Raises IllegalTransition."""
     history = iter(events)
     created = next(history)
     if not isinstance(created, TaskCreated):
         raise TypeError(f"the first event of a task is TaskCreated, not {type(created).__name__}")
-    run = Run(created, plan)
+    run = TaskRun(created, plan)
     run.apply_all(history)
     return run

@@ -231,20 +231,20 @@ def difference(old: Template, new: Template) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TemplateSize:
     """How large a template may be: steps in all, and steps on its longest path."""
 
     max_steps: int = 10_000
     max_depth: int = 2_000
 
 
-DEFAULT_LIMITS = Limits()
-UNLIMITED = Limits(max_steps=2**63, max_depth=2**63)
+DEFAULT_LIMITS = TemplateSize()
+UNLIMITED = TemplateSize(max_steps=2**63, max_depth=2**63)
 """For workflows in Python, whose size is checked when they meet an engine's configuration."""
 
 
 def validate_template(
-    template: Template, limits: Limits = DEFAULT_LIMITS, *, source: str | None = None
+    template: Template, limits: TemplateSize = DEFAULT_LIMITS, *, source: str | None = None
 ) -> None:
     """Check the graph: raises InvalidTemplate for duplicates, unknown names, cycles, size.
 
@@ -255,7 +255,7 @@ def validate_template(
         raise InvalidTemplate(f"{source or template.key}: {problem}")
 
 
-def _problem(steps: Sequence[StepTemplate], limits: Limits) -> str | None:
+def _problem(steps: Sequence[StepTemplate], limits: TemplateSize) -> str | None:
     if not steps:
         return "steps: expected at least one step"
     if len(steps) > limits.max_steps:
@@ -286,7 +286,7 @@ def _bad_dependency(steps: Sequence[StepTemplate]) -> str | None:
     return None
 
 
-def _bad_shape(steps: Sequence[StepTemplate], limits: Limits) -> str | None:
+def _bad_shape(steps: Sequence[StepTemplate], limits: TemplateSize) -> str | None:
     """Peel steps whose dependencies are all peeled; what cannot be peeled holds a cycle."""
     open_edges = {step.name: len(step.dependencies) for step in steps}
     dependents: dict[str, list[str]] = {step.name: [] for step in steps}
@@ -324,7 +324,7 @@ def _cycle(left: Mapping[str, Sequence[str]]) -> list[str]:
     return [*cycle[start:], *cycle[:start], cycle[start]]
 
 
-def parse_template(data: object, source: str, limits: Limits = DEFAULT_LIMITS) -> Template:
+def parse_template(data: object, source: str, limits: TemplateSize = DEFAULT_LIMITS) -> Template:
     """A template from outside; raises InvalidTemplate naming the source, the place, the fault."""
     try:
         template = Template.model_validate(data)

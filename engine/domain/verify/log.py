@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from flowledger.engine.domain.ids import caused_id, milliseconds, step_id
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.templates.plan import Plan
 from flowledger.engine.domain.verify.replay import Difference
 from flowledger.engine.errors import IllegalTransition
@@ -32,7 +32,7 @@ STARTS = (StepEnqueued, StepStarted)
 """Events that name the attempt to come."""
 
 
-class Entry(NamedTuple):
+class LogEntry(NamedTuple):
     """A place in the log: an event, or None where it cannot be read, and then why."""
 
     position: int
@@ -43,7 +43,9 @@ class Entry(NamedTuple):
     fault: str = ""
 
 
-def own_entries(task_id: UUID, log: Iterable[Entry], steps: Mapping[UUID, str]) -> list[Entry]:
+def own_entries(
+    task_id: UUID, log: Iterable[LogEntry], steps: Mapping[UUID, str]
+) -> list[LogEntry]:
     """Those of the entries that are in the task's streams, in log order.
 
     Other tasks may share the range. A stream is the task's where it has the task's id or one of
@@ -58,10 +60,12 @@ def own_entries(task_id: UUID, log: Iterable[Entry], steps: Mapping[UUID, str]) 
     ]
 
 
-def whole(task_id: UUID, entries: Sequence[Entry], steps: Mapping[UUID, str]) -> list[Difference]:
+def whole(
+    task_id: UUID, entries: Sequence[LogEntry], steps: Mapping[UUID, str]
+) -> list[Difference]:
     """What keeps the task's streams from being read from end to end."""
     found = [difference for entry in entries for difference in _unfit(entry, task_id, steps)]
-    streams: defaultdict[UUID, list[Entry]] = defaultdict(list)
+    streams: defaultdict[UUID, list[LogEntry]] = defaultdict(list)
     for entry in entries:
         streams[entry.stream].append(entry)
     for its in streams.values():
@@ -81,7 +85,7 @@ def contiguous(subject: str, versions: Sequence[int]) -> Iterator[Difference]:
         yield Difference(subject, "order", "ascending", listed, LOG, "the rule for streams")
 
 
-def stream_name(entries: Sequence[Entry], steps: Mapping[UUID, str]) -> str:
+def stream_name(entries: Sequence[LogEntry], steps: Mapping[UUID, str]) -> str:
     """A stream of a task in words."""
     stream = entries[0].stream
     if stream in steps:
@@ -89,7 +93,7 @@ def stream_name(entries: Sequence[Entry], steps: Mapping[UUID, str]) -> str:
     return "task" if entries[0].task_id == stream else f"stream {stream}"
 
 
-class Fold:
+class CheckedFold:
     """The task as far as it was folded, with every event held against what stood before it.
 
     `queued` and `starts` have, by step, the last event of the kind.
@@ -97,7 +101,7 @@ class Fold:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.run: Run | None = None
+        self.run: TaskRun | None = None
         self.queued: dict[str, StepEnqueued] = {}
         self.starts: dict[str, StepStarted] = {}
 
@@ -117,7 +121,7 @@ class Fold:
     def _apply(self, position: int, event: TaskEvent) -> list[Difference]:
         try:
             if self.run is None and isinstance(event, TaskCreated):
-                self.run = Run(event, self.plan)
+                self.run = TaskRun(event, self.plan)
             elif self.run is not None:
                 self.run.apply(event)
         except IllegalTransition as error:
@@ -166,7 +170,7 @@ class Fold:
                 yield field, value, getattr(event, field), EVENT, "the rest of the log"
 
 
-def _unfit(entry: Entry, task_id: UUID, steps: Mapping[UUID, str]) -> Iterator[Difference]:
+def _unfit(entry: LogEntry, task_id: UUID, steps: Mapping[UUID, str]) -> Iterator[Difference]:
     if entry.task_id == task_id and entry.event is not None:
         return
     name = stream_name([entry], steps)

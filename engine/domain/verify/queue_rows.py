@@ -22,9 +22,9 @@ from uuid import UUID
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.limits.demand import demand_of
-from flowledger.engine.domain.machine.task_run import BUSY, Run
+from flowledger.engine.domain.machine.task_run import BUSY, TaskRun
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.domain.verify.log import Fold
+from flowledger.engine.domain.verify.log import CheckedFold
 from flowledger.engine.domain.verify.replay import Difference, Row
 
 HOLDS = "flowledger.waiting_step"
@@ -37,7 +37,7 @@ TASK = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class QueueRows:
     """The rows of a task's work in progress, by step; `now` is the engine's time."""
 
     now: datetime
@@ -47,7 +47,7 @@ class Work:
     slots: Mapping[str, Collection[str]]
 
 
-def coordinated(run: Run, work: Work, unnoted: Collection[str]) -> Iterator[Difference]:
+def coordinated(run: TaskRun, work: QueueRows, unnoted: Collection[str]) -> Iterator[Difference]:
     """Where timers, slots and held steps differ. Rows of `unnoted` steps say nothing of a start."""
     yield from _timers(run, work, unnoted)
     for number, template in enumerate(run.plan.steps):
@@ -56,7 +56,7 @@ def coordinated(run: Run, work: Work, unnoted: Collection[str]) -> Iterator[Diff
         yield from _slots(run, number, work.slots.get(name, ()))
 
 
-def queued(fold: Fold, work: Work) -> Iterator[Difference]:
+def queued(fold: CheckedFold, work: QueueRows) -> Iterator[Difference]:
     """Where the queue differs from the whole log."""
     run = fold.run
     if run is None:
@@ -79,7 +79,7 @@ def compared(subject: str, log: Row | None, row: Row | None, place: str) -> Iter
             yield Difference(subject, field, value, row[field], place)
 
 
-def _queue_row(fold: Fold, run: Run, number: int) -> Row | None:
+def _queue_row(fold: CheckedFold, run: TaskRun, number: int) -> Row | None:
     step, name = run.steps[number], run.plan.steps[number].name
     if step.state not in BUSY:
         return None
@@ -98,7 +98,7 @@ def _queue_row(fold: Fold, run: Run, number: int) -> Row | None:
     }
 
 
-def _is_refused(fold: Fold, row: Row) -> bool:
+def _is_refused(fold: CheckedFold, row: Row) -> bool:
     event, start = fold.queued.get(row["step"]), fold.starts.get(row["step"])
     if event is None or start is None or start.originator_version != event.originator_version + 1:
         return False
@@ -106,7 +106,7 @@ def _is_refused(fold: Fold, row: Row) -> bool:
     return row["worker_id"] is None and queued_at == (row["stream_version"], row["attempt"])
 
 
-def _timers(run: Run, work: Work, unnoted: Collection[str]) -> Iterator[Difference]:
+def _timers(run: TaskRun, work: QueueRows, unnoted: Collection[str]) -> Iterator[Difference]:
     expected = {run.plan.steps[number].name: timer for number, timer in run.timers.items()}
     for name in dict.fromkeys((TASK, *expected, *work.timers)):
         row, timer = work.timers.get(name), expected.get(name) if name else run.timer
@@ -122,15 +122,15 @@ def _timers(run: Run, work: Work, unnoted: Collection[str]) -> Iterator[Differen
         yield from compared(f"step {name!r}" if name else "task", log, row, TIMERS)
 
 
-def _rang_in_vain(run: Run, kind: str, due_at: datetime, *, now: datetime) -> bool:
+def _rang_in_vain(run: TaskRun, kind: str, due_at: datetime, *, now: datetime) -> bool:
     return kind == "retry" and run.task.paused and due_at <= now
 
 
-def _timer_row(run: Run, name: str, kind: str, due_at: datetime) -> Row:
+def _timer_row(run: TaskRun, name: str, kind: str, due_at: datetime) -> Row:
     return {"task_id": run.task_id, "step": name, "kind": kind, "due_at": due_at}
 
 
-def _hold(run: Run, number: int, name: str, work: Work) -> Iterator[Difference]:
+def _hold(run: TaskRun, number: int, name: str, work: QueueRows) -> Iterator[Difference]:
     row, subject = work.held.get(name), f"step {name!r}"
     if row is None:
         if number in run.ready and run.started and not (run.ended or run.task.paused):
@@ -144,7 +144,7 @@ def _hold(run: Run, number: int, name: str, work: Work) -> Iterator[Difference]:
     yield from compared(subject, log, row, HOLDS)
 
 
-def _slots(run: Run, number: int, keys: Collection[str]) -> Iterator[Difference]:
+def _slots(run: TaskRun, number: int, keys: Collection[str]) -> Iterator[Difference]:
     """Limits of namespaces are the coordinator's configuration, and may or may not be there."""
     plan = run.plan
     needed: set[str] = set()

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.templates.plan import Plan
 from flowledger.engine.events.base import Placed, StepEvent, TaskEvent
@@ -66,7 +66,7 @@ class Replay:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self.run: Run | None = None
+        self.run: TaskRun | None = None
         self.queued: dict[str, int] = {}
         self._plan = plan
         self._counts = Counter({StepState.PENDING: len(plan.steps)})
@@ -86,7 +86,7 @@ class Replay:
         if self.run is None:
             if not isinstance(event, TaskCreated):
                 raise LookupError(f"a task begins with TaskCreated, not {type(event).__name__}")
-            self.run = Run(event, self._plan)
+            self.run = TaskRun(event, self._plan)
             return self.run.task.state
         if not isinstance(event, StepEvent):
             self.run.apply(event)
@@ -117,7 +117,7 @@ def _appended_by_coordinator(event: TaskEvent) -> bool:
 
 
 def differences(
-    run: Run | None,
+    run: TaskRun | None,
     task: Row | None,
     steps: Mapping[str, Row],
     queued: Mapping[str, int] = NOTHING,
@@ -163,7 +163,7 @@ def _compared(subject: str, log: Row | None, row: Row | None) -> list[Difference
     ]
 
 
-def _task_row(run: Run) -> Row:
+def _task_row(run: TaskRun) -> Row:
     template = run.plan.template
     return {
         "state": run.task.state.value,
@@ -180,7 +180,7 @@ def _task_row(run: Run) -> Row:
     }
 
 
-def step_rows(run: Run) -> dict[str, Row]:
+def step_rows(run: TaskRun) -> dict[str, Row]:
     """The rows of steps by the fold. A step without events is pending and has no row."""
     return {
         template.name: {
@@ -194,6 +194,6 @@ def step_rows(run: Run) -> dict[str, Row]:
     }
 
 
-def _due_at(run: Run, number: int) -> Any:
+def _due_at(run: TaskRun, number: int) -> Any:
     timer = run.timers.get(number)
     return timer[1] if timer is not None and timer[0] == "retry" else None

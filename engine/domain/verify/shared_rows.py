@@ -15,7 +15,7 @@ from flowledger.engine.domain.limits.circuit_breaker import (
 )
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.domain.templates.template import UNLIMITED, Template, parse_template
-from flowledger.engine.domain.verify.log import EVENT, LOG, Entry, contiguous
+from flowledger.engine.domain.verify.log import EVENT, LOG, LogEntry, contiguous
 from flowledger.engine.domain.verify.queue_rows import compared
 from flowledger.engine.domain.verify.replay import Difference, Row
 from flowledger.engine.errors import IllegalTransition, InvalidTemplate
@@ -31,16 +31,16 @@ PACES = (TemplatePaused, TemplateResumed)
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class OtherStreams:
     """Streams that are no task's, with the rows that belong to them, in one snapshot."""
 
-    streams: Mapping[UUID, Sequence[Entry]]
+    streams: Mapping[UUID, Sequence[LogEntry]]
     templates: Mapping[UUID, Row]
     template_steps: Mapping[UUID, Sequence[Row]]
     circuits: Mapping[UUID, Circuit]
 
 
-def verify_apart(apart: Apart) -> Iterator[Difference]:
+def verify_apart(apart: OtherStreams) -> Iterator[Difference]:
     """Every difference."""
     for stream, log in apart.streams.items():
         entries = sorted(log, key=lambda entry: entry.position)
@@ -74,7 +74,7 @@ def verify_shards(rows: Sequence[tuple[int, int, int, int]]) -> Iterator[Differe
             yield Difference(subject, "position", f"at most {end}", position, SHARDS)
 
 
-def _unfit(subject: str, entries: Sequence[Entry]) -> list[Difference]:
+def _unfit(subject: str, entries: Sequence[LogEntry]) -> list[Difference]:
     found = [
         Difference(
             f"{subject}, position {e.position}", "payload", "readable", f"not ({e.fault})", EVENT
@@ -85,7 +85,7 @@ def _unfit(subject: str, entries: Sequence[Entry]) -> list[Difference]:
     return [*found, *contiguous(subject, [entry.version for entry in entries])]
 
 
-def _stranger(stream: UUID, entries: Sequence[Entry]) -> Difference:
+def _stranger(stream: UUID, entries: Sequence[LogEntry]) -> Difference:
     task_id = entries[0].task_id
     whose = f"task {task_id}" if task_id else "nobody"
     known = "no task that is known"
@@ -93,7 +93,7 @@ def _stranger(stream: UUID, entries: Sequence[Entry]) -> Difference:
 
 
 def _template(
-    subject: str, stream: UUID, entries: Iterable[Entry], row: Row | None, steps: Sequence[Row]
+    subject: str, stream: UUID, entries: Iterable[LogEntry], row: Row | None, steps: Sequence[Row]
 ) -> Iterator[Difference]:
     first, *others = (entry.event for entry in entries)
     if not isinstance(first, TemplateRegistered):
@@ -142,7 +142,9 @@ def _template_steps(subject: str, template: Template, rows: Sequence[Row]) -> It
         yield from compared(f"{subject}, step {number}", log, stored.get(number), STEPS)
 
 
-def _circuit(system: str, entries: Iterable[Entry], stored: Circuit | None) -> Iterator[Difference]:
+def _circuit(
+    system: str, entries: Iterable[LogEntry], stored: Circuit | None
+) -> Iterator[Difference]:
     """Probes are kept beside the log, and while it is closed failures in a row are too."""
     folded = Circuit(system)
     subject = f"circuit {system!r}"

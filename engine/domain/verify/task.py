@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.templates.plan import Plan
-from flowledger.engine.domain.verify.log import LOG, Entry, Fold, own_entries, whole
+from flowledger.engine.domain.verify.log import LOG, CheckedFold, LogEntry, own_entries, whole
 from flowledger.engine.domain.verify.queue_rows import (
     TASK,
-    Work,
+    QueueRows,
     by_step,
     coordinated,
     queued,
@@ -41,7 +41,7 @@ PlanOf = Callable[[UUID], Plan]
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class StoredTask:
     """All that is stored of a task, in one snapshot.
 
     `log` has what lies in the task's range, `rows` the rows of each table, named like columns;
@@ -52,18 +52,18 @@ class Evidence:
     task_id: UUID
     position: int
     now: datetime
-    log: Sequence[Entry]
+    log: Sequence[LogEntry]
     rows: Mapping[str, Sequence[Row]]
     owners: Mapping[str, UUID]
 
 
-def verify_task(evidence: Evidence, plan_of: PlanOf) -> list[Difference]:
+def verify_task(evidence: StoredTask, plan_of: PlanOf) -> list[Difference]:
     """Every difference. `plan_of` may raise UnknownTemplate, InvalidTemplate and LogCorrupt."""
     task_id = evidence.task_id
     return [replace(found, task_id=task_id) for found in _verified(evidence, plan_of)]
 
 
-def _verified(evidence: Evidence, plan_of: PlanOf) -> Iterable[Difference]:
+def _verified(evidence: StoredTask, plan_of: PlanOf) -> Iterable[Difference]:
     created = next((event for event in map(_created, evidence.log) if event), None)
     if created is None:
         return _without_creation(evidence)
@@ -76,13 +76,13 @@ def _verified(evidence: Evidence, plan_of: PlanOf) -> Iterable[Difference]:
     return whole(evidence.task_id, entries, names) or _folded(evidence, plan, entries, names)
 
 
-def _created(entry: Entry) -> TaskCreated | None:
+def _created(entry: LogEntry) -> TaskCreated | None:
     event = entry.event
     is_first = isinstance(event, TaskCreated) and entry.stream == entry.task_id
     return event if is_first and isinstance(event, TaskCreated) else None
 
 
-def _without_creation(evidence: Evidence) -> list[Difference]:
+def _without_creation(evidence: StoredTask) -> list[Difference]:
     entries = own_entries(evidence.task_id, evidence.log, {})
     if entries:
         found = whole(evidence.task_id, entries, {})
@@ -90,7 +90,7 @@ def _without_creation(evidence: Evidence) -> list[Difference]:
     return _unmet(evidence)
 
 
-def _unmet(evidence: Evidence) -> list[Difference]:
+def _unmet(evidence: StoredTask) -> list[Difference]:
     """No coordinator has met the task, so there are no rows."""
     task = next(iter(evidence.rows.get("task", ())), None)
     return list(
@@ -99,11 +99,11 @@ def _unmet(evidence: Evidence) -> list[Difference]:
 
 
 def _folded(
-    evidence: Evidence, plan: Plan, entries: Sequence[Entry], names: Mapping[UUID, str]
+    evidence: StoredTask, plan: Plan, entries: Sequence[LogEntry], names: Mapping[UUID, str]
 ) -> list[Difference]:
     history = [(e.position, e.event) for e in entries if isinstance(e.event, TaskEvent)]
     seen = decided(history, evidence.position)
-    fold = Fold(plan)
+    fold = CheckedFold(plan)
     found = fold.take(seen)
     if found:
         return found
@@ -123,7 +123,9 @@ def _waiting(history: Sequence[Placed], seen: Sequence[Placed]) -> list[Placed]:
     return [placed for placed in history if placed[0] not in known]
 
 
-def _rows(evidence: Evidence, fold: Fold, run: Run, work: Work) -> Iterator[Difference]:
+def _rows(
+    evidence: StoredTask, fold: CheckedFold, run: TaskRun, work: QueueRows
+) -> Iterator[Difference]:
     steps = {row["step"]: row for row in evidence.rows.get("step", ())}
     versions = {name: event.originator_version for name, event in fold.queued.items()}
     task = next(iter(evidence.rows.get("task", ())), None)
@@ -140,7 +142,7 @@ def _rows(evidence: Evidence, fold: Fold, run: Run, work: Work) -> Iterator[Diff
     yield from coordinated(run, work, unnoted)
 
 
-def _answers(run: Run) -> Iterator[Difference]:
+def _answers(run: TaskRun) -> Iterator[Difference]:
     """Every request is answered in the transaction in which it is read."""
     for stream, request in run.requests.items():
         subject, name = f"stream {stream}", type(request).__name__
@@ -149,7 +151,7 @@ def _answers(run: Run) -> Iterator[Difference]:
         )
 
 
-def _identity(evidence: Evidence, run: Run | None) -> Iterator[Difference]:
+def _identity(evidence: StoredTask, run: TaskRun | None) -> Iterator[Difference]:
     created = next((event for event in map(_created, evidence.log) if event), None)
     if run is None or created is None or created.identity is None:
         return
@@ -159,13 +161,13 @@ def _identity(evidence: Evidence, run: Run | None) -> Iterator[Difference]:
         yield Difference("task", f"owner of {created.identity}", run.task_id, owner, place)
 
 
-def _work(evidence: Evidence, names: Mapping[UUID, str]) -> Work:
+def _work(evidence: StoredTask, names: Mapping[UUID, str]) -> QueueRows:
     queue, timers, held, slots = (evidence.rows.get(relation, ()) for relation in WORK)
     keys: dict[str, set[str]] = {}
     for row in slots:
         if row["step_id"] in names:
             keys.setdefault(names[row["step_id"]], set()).add(row["limit_key"])
-    return Work(
+    return QueueRows(
         now=evidence.now,
         queue=by_step(queue, names),
         timers=by_step(timers, {**names, evidence.task_id: TASK}),

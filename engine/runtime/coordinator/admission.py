@@ -14,28 +14,28 @@ from itertools import islice
 from operator import attrgetter
 from uuid import UUID
 
-from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
-from flowledger.engine.domain.limits.admission import Gate, GateRules
+from flowledger.engine.config.sections import CoordinatorSettings
+from flowledger.engine.domain.limits.admission import AdmissionControl, AdmissionRules
 from flowledger.engine.domain.limits.wait_queue import Waiter
 from flowledger.engine.domain.machine.decide import Rules
-from flowledger.engine.domain.machine.task_run import Hold, Run
+from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.circuit import CircuitClosed, CircuitOpened
-from flowledger.engine.ports.coordinator import Commit, Ledger
-from flowledger.engine.runtime.coordinator.commit_batch import Batch
+from flowledger.engine.ports.coordinator import Commit, CoordinatorStore
+from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
 
 MOST_HALVINGS = 16
 
 
-class Admissions:
+class ShardAdmission:
     """Who may be queued, as the coordinator of one shard sees it."""
 
-    def __init__(self, ledger: Ledger, rules: GateRules) -> None:
+    def __init__(self, ledger: CoordinatorStore, rules: AdmissionRules) -> None:
         self._ledger = ledger
         self._rules = rules
-        self._gate: Gate | None = None
+        self._gate: AdmissionControl | None = None
         self._refusals = 0  # since a transaction was stored
         self._recalled: Sequence[tuple[UUID, str]] = ()
         self._log = logger("coordinator")
@@ -49,10 +49,10 @@ class Admissions:
         )
 
     @property
-    def gate(self) -> Gate:
+    def gate(self) -> AdmissionControl:
         """The limits and who waits, loaded where they are not in memory."""
         if self._gate is None:
-            self._gate = Gate(self._rules, self._ledger.limits())
+            self._gate = AdmissionControl(self._rules, self._ledger.limits())
         return self._gate
 
     @property
@@ -65,21 +65,23 @@ class Admissions:
         self._gate = None
         self._refusals += 1
 
-    def admit(self, run: Run, number: int, now: datetime) -> Hold | None:
+    def admit(self, run: TaskRun, number: int, now: datetime) -> Wait | None:
         """Grant a ready step all that it needs, or say what holds it."""
         return self.gate.admit(run, number, now)
 
-    def restore(self, run: Run) -> None:
+    def restore(self, run: TaskRun) -> None:
         """Tell a run that was folded anew which of its steps wait."""
         self.gate.restore(run)
 
-    def saw(self, run: Run, events: Iterable[TaskEvent], now: datetime) -> None:
+    def saw(self, run: TaskRun, events: Iterable[TaskEvent], now: datetime) -> None:
         """Something became of attempts of a run that has limits."""
         for event in events:
             if isinstance(event, StepEvent):
                 self.gate.saw(run, event, now)
 
-    def sync(self, batch: Batch, guard: Callable[[UUID], AbstractContextManager[bool]]) -> None:
+    def sync(
+        self, batch: CommitBatch, guard: Callable[[UUID], AbstractContextManager[bool]]
+    ) -> None:
         """Bring what steps hold in line with all that the batch did to them; `guard` each task."""
         gate = self.gate
         awaited = gate.awaited
@@ -119,7 +121,7 @@ class Admissions:
         self._recalled = found
         return found
 
-    def stalled(self, batch: Batch) -> list[Run]:
+    def stalled(self, batch: CommitBatch) -> list[TaskRun]:
         """The runs of the batch of which something waits for room and nothing is queued or runs."""
         if not self.gate.awaited:
             return []

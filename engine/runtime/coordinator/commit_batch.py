@@ -15,7 +15,7 @@ from types import MappingProxyType
 from uuid import UUID
 
 from flowledger.engine.domain.ids import EPOCH, step_id
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.requests import RequestGranted, RequestRefused, TaskRequest
@@ -33,7 +33,7 @@ from flowledger.engine.events.step import (
 )
 from flowledger.engine.ports.coordinator import Commit, Row
 
-Numbers = Mapping[Run, set[int]]
+Numbers = Mapping[TaskRun, set[int]]
 ANSWERS = (RequestGranted, RequestRefused)
 NO_TASK_ROW = (TaskRequest, *ANSWERS)
 """What is in a stream of its own, and changes nothing of the task itself."""
@@ -54,7 +54,7 @@ TAKES_FROM_QUEUE = frozenset(
 """Decisions after which no row may be in the queue, whoever had claimed it."""
 
 
-class Batch:
+class CommitBatch:
     """Collects what was folded and decided; `commit` turns it into rows."""
 
     def __init__(
@@ -67,11 +67,11 @@ class Batch:
         self._max_lost_leases = max_lost_leases
         self.events: list[TaskEvent] = []
         self.submissions: list[int] = []
-        self.steps: defaultdict[Run, set[int]] = defaultdict(set, put_off)
-        self._tasks: set[Run] = set()
+        self.steps: defaultdict[TaskRun, set[int]] = defaultdict(set, put_off)
+        self._tasks: set[TaskRun] = set()
         self._dropped: set[UUID] = set()
         self._signalled: list[UUID] = []
-        self._queued: defaultdict[Run, dict[int, UUID]] = defaultdict(dict)
+        self._queued: defaultdict[TaskRun, dict[int, UUID]] = defaultdict(dict)
         self._untimed: set[UUID] = set()
         self._answers = False
         self.unparked: list[UUID] = []
@@ -80,18 +80,18 @@ class Batch:
         return bool(self.events or self.steps or self._tasks or self._queued or self._untimed)
 
     @property
-    def runs(self) -> set[Run]:
+    def runs(self) -> set[TaskRun]:
         """Every run that was touched."""
         return self._tasks.union(self.steps, self._queued)
 
-    def saw(self, run: Run, event: TaskEvent) -> None:
+    def saw(self, run: TaskRun, event: TaskEvent) -> None:
         """A fact was folded into the run."""
         if isinstance(event, StepEvent):
             self.steps[run].add(run.plan.numbers[event.step])
         elif not isinstance(event, NO_TASK_ROW):
             self._tasks.add(run)
 
-    def decided(self, run: Run, events: Iterable[TaskEvent]) -> None:
+    def decided(self, run: TaskRun, events: Iterable[TaskEvent]) -> None:
         """Decisions were made about the run, and folded."""
         for event in events:
             self.events.append(event)
@@ -108,13 +108,13 @@ class Batch:
             elif isinstance(event, ANSWERS):
                 self._answers = True
 
-    def again(self, run: Run) -> None:
+    def again(self, run: TaskRun) -> None:
         """The task was parked, and its facts were passed over: all of its rows are written."""
         self._tasks.add(run)
         self.steps[run].update(number for number, step in enumerate(run.steps) if step.version)
         self.unparked.append(run.task_id)
 
-    def requeue(self, run: Run, number: int) -> None:
+    def requeue(self, run: TaskRun, number: int) -> None:
         """The step gets a row in the queue, whatever was there."""
         step = _id(run, number)
         self._queued[run][number] = step
@@ -130,7 +130,7 @@ class Batch:
         The queue says already that they run, and most will have ended by the next batch. Runs that
         have ended are not kept in memory until then.
         """
-        put_off: dict[Run, set[int]] = {}
+        put_off: dict[TaskRun, set[int]] = {}
         for run, numbers in self.steps.items():
             steps, timers = run.steps, run.timers
             started = {
@@ -171,7 +171,7 @@ class Batch:
             answers=self._answers,
         )
 
-    def _queue_row(self, run: Run, number: int, now: datetime) -> Row:
+    def _queue_row(self, run: TaskRun, number: int, now: datetime) -> Row:
         row = queue_row(run, number, self._queued[run][number])
         row["sort_key"] = (now - EPOCH).total_seconds() - run.priority * self._ageing
         # One more loss would condemn the step: it must be its own, and nobody's beside it.
@@ -179,7 +179,7 @@ class Batch:
         return row
 
     def _without_timer(
-        self, touched: list[tuple[Run, int]], tasks: list[Run], timers: list[Row]
+        self, touched: list[tuple[TaskRun, int]], tasks: list[TaskRun], timers: list[Row]
     ) -> list[UUID]:
         ids = self._untimed.union(
             (_id(run, n) for run, n in touched if _may_have_timer(run, n)),
@@ -188,30 +188,30 @@ class Batch:
         return sorted(ids.difference(row["step_id"] for row in timers)) if ids else []
 
 
-def in_order(numbers: Mapping[Run, Collection[int]]) -> list[tuple[Run, int]]:
+def in_order(numbers: Mapping[TaskRun, Collection[int]]) -> list[tuple[TaskRun, int]]:
     """Rows in the order of their keys, in which everybody locks them."""
     return [(run, n) for run in sorted(numbers, key=_by_id) for n in sorted(numbers[run])]
 
 
-def is_timed(run: Run, number: int) -> bool:
+def is_timed(run: TaskRun, number: int) -> bool:
     """Whether the step waits for a time. A retry that is held is due, and waits for room."""
     return number in run.timers and number not in run.held
 
 
-def _by_id(run: Run) -> int:
+def _by_id(run: TaskRun) -> int:
     return run.task_id.int
 
 
-def _may_have_timer(run: Run, number: int) -> bool:
+def _may_have_timer(run: TaskRun, number: int) -> bool:
     step = run.steps[number]
     return number in run.plan.timed or step.failures > 0 or step.resets > 0
 
 
-def _id(run: Run, number: int) -> UUID:
+def _id(run: TaskRun, number: int) -> UUID:
     return step_id(run.task_id, run.plan.steps[number].name)
 
 
-def queue_row(run: Run, number: int, step_id: UUID) -> Row:
+def queue_row(run: TaskRun, number: int, step_id: UUID) -> Row:
     """A row of the queue, but for its turn."""
     step = run.steps[number]
     return {
@@ -227,7 +227,7 @@ def queue_row(run: Run, number: int, step_id: UUID) -> Row:
     }
 
 
-def step_row(run: Run, number: int) -> Row:
+def step_row(run: TaskRun, number: int) -> Row:
     """A row of the step readiness."""
     step = run.steps[number]
     timer = run.timers.get(number) if run.timers else None
@@ -241,7 +241,7 @@ def step_row(run: Run, number: int) -> Row:
     }
 
 
-def timer_row(run: Run, number: int) -> Row:
+def timer_row(run: TaskRun, number: int) -> Row:
     """A row of the timers."""
     kind, due_at = run.timers[number]
     return {
@@ -253,7 +253,7 @@ def timer_row(run: Run, number: int) -> Row:
     }
 
 
-def task_timer_row(run: Run) -> Row:
+def task_timer_row(run: TaskRun) -> Row:
     """A row of the timers that is a task's own; its step is empty."""
     kind, due_at = run.timer or ("", None)
     return {
@@ -265,7 +265,7 @@ def task_timer_row(run: Run) -> Row:
     }
 
 
-def task_row(run: Run) -> Row:
+def task_row(run: TaskRun) -> Row:
     """A row of the tasks."""
     template = run.plan.template
     return {

@@ -7,22 +7,22 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from flowledger.engine.ports.coordinator import Commit
-from flowledger.engine.runtime.coordinator.commit_batch import Batch
-from flowledger.engine.runtime.threads import Threads
+from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.threads import DaemonThreadPool
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
 
 
 @dataclass(frozen=True, slots=True)
-class UnderWay:
+class PendingCommit:
     """A commit whose outcome is not known yet."""
 
-    batch: Batch
+    batch: CommitBatch
     commit: Commit
     outcome: Future[None]
 
 
-class Committer:
+class CommitPipeline:
     """Sends commits, one at a time. Its thread starts with the first that is sent beside.
 
     Nobody waits for that thread at the end of the process: the database may never answer.
@@ -31,19 +31,21 @@ class Committer:
     def __init__(self, send: Callable[[Commit], None]) -> None:
         self._send = send
         self._log = logger("coordinator")
-        self._thread = Threads[Callable[[], None]](lambda work: work(), 1, "flowledger-committer")
+        self._thread = DaemonThreadPool[Callable[[], None]](
+            lambda work: work(), 1, "flowledger-committer"
+        )
 
-    def here(self, batch: Batch, commit: Commit) -> UnderWay:
+    def here(self, batch: CommitBatch, commit: Commit) -> PendingCommit:
         """Send it and wait: nothing else is to be done."""
         outcome: Future[None] = Future()
         self._try(commit, outcome)
-        return UnderWay(batch, commit, outcome)
+        return PendingCommit(batch, commit, outcome)
 
-    def beside(self, batch: Batch, commit: Commit) -> UnderWay:
+    def beside(self, batch: CommitBatch, commit: Commit) -> PendingCommit:
         """Send it and go on."""
         outcome: Future[None] = Future()
         self._thread.submit([lambda: self._try(commit, outcome)])
-        return UnderWay(batch, commit, outcome)
+        return PendingCommit(batch, commit, outcome)
 
     def after(self, work: Callable[[], None]) -> None:
         """Do something else when nothing is being sent; what fails is logged."""

@@ -39,20 +39,19 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
-from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
-from flowledger.engine.config.sections import Limits
+from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
 from flowledger.engine.errors import LeadershipLost, StatementRefused, StreamMoved
-from flowledger.engine.ports.coordinator import Commit, Leadership, Ledger
-from flowledger.engine.ports.runtime import NO_FAULTS, Clock, FaultPoints
-from flowledger.engine.runtime.coordinator.assignment import OnlySeat, Seat
-from flowledger.engine.runtime.coordinator.commit_batch import Batch, Numbers
-from flowledger.engine.runtime.coordinator.commit_pipeline import Committer, UnderWay
+from flowledger.engine.ports.coordinator import Commit, CoordinatorStore, Leadership
+from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints
+from flowledger.engine.runtime.coordinator.assignment import OnlyAssignment, ShardAssignment
+from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch, Numbers
+from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline, PendingCommit
 from flowledger.engine.runtime.coordinator.decider import Decider
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
 
-NO_LIMITS = Limits()
+NO_LIMITS = LimitSettings()
 VALUES = ("22", "23", "54")
 """What the server's codes begin with where a value is wrong, and not the statement or the right."""
 
@@ -66,14 +65,14 @@ class Coordinator:
     def __init__(  # noqa: PLR0913 - what a loop needs, each a port
         self,
         *,
-        ledger: Ledger,
+        ledger: CoordinatorStore,
         clock: Clock,
         ring: Callable[[str], None],
         identity: UUID,
         settings: CoordinatorSettings,
-        limits: Limits = NO_LIMITS,
-        faults: FaultPoints = NO_FAULTS,
-        seat: Seat | None = None,
+        limits: LimitSettings = NO_LIMITS,
+        faults: CrashPoints = NO_CRASH_POINTS,
+        seat: ShardAssignment | None = None,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -81,14 +80,14 @@ class Coordinator:
         self._identity = identity
         self._settings = settings
         self._faults = faults
-        self._seat = seat or OnlySeat()
+        self._seat = seat or OnlyAssignment()
         self._decider = Decider(ledger, clock, settings, limits)
         self._admissions = self._decider.admissions
         self._parking = self._decider.parking
         self._runs = self._decider.runs
         self._leadership: Leadership | None = None
-        self._committer = Committer(self._send)
-        self._under_way: UnderWay | None = None
+        self._committer = CommitPipeline(self._send)
+        self._under_way: PendingCommit | None = None
         self._put_off: Numbers = {}  # starts whose rows are still to be stored
         self._queued = 0  # since the last tidying
         self._apart = 0  # batches of one task that are still to be tried
@@ -176,7 +175,9 @@ class Coordinator:
         if self._under_way is None:
             self._runs.shrink()
         self._parking.begin(certain=self._under_way is None)
-        batch = Batch(self._put_off, settings.priority_ageing_seconds, settings.max_lost_leases)
+        batch = CommitBatch(
+            self._put_off, settings.priority_ageing_seconds, settings.max_lost_leases
+        )
         limit = settings.batch_size << min(self._conflicts, MOST_DOUBLINGS)
         decider.apart = self._apart > 0
         if decider.apart:
@@ -230,7 +231,7 @@ class Coordinator:
         self._decider.forget()
         self._decider.again(self._position)
 
-    def _commit(self, leadership: Leadership, batch: Batch, *, beside: bool) -> None:
+    def _commit(self, leadership: Leadership, batch: CommitBatch, *, beside: bool) -> None:
         commit = batch.commit(
             leadership.epoch, self._position, self._decider.read, self._clock.now()
         )
@@ -273,7 +274,7 @@ class Coordinator:
         self._stored(under_way.batch, under_way.commit)
         return True
 
-    def _refused(self, under_way: UnderWay, error: Exception) -> None:
+    def _refused(self, under_way: PendingCommit, error: Exception) -> None:
         """Something about one of the tasks cannot be stored: each is tried apart, to find which.
 
         Raises the error where it is not about what is stored.
@@ -292,7 +293,7 @@ class Coordinator:
         self._parking.park(task_id, reason)
         self._parking.saved()
 
-    def _stored(self, batch: Batch, commit: Commit) -> None:
+    def _stored(self, batch: CommitBatch, commit: Commit) -> None:
         self._position = commit.new
         self._conflicts = 0
         self._parking.acquit()

@@ -12,23 +12,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from flowledger.engine.config.admission import gate_rules
-from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
-from flowledger.engine.config.sections import Limits
+from flowledger.engine.config.admission import admission_rules
+from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
 from flowledger.engine.domain.limits.wait_queue import let_go
 from flowledger.engine.domain.machine.decide import admitted, decide, lease_expired, recalled
 from flowledger.engine.domain.machine.decide import rung as rang
-from flowledger.engine.domain.machine.task_run import Run
+from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.events.base import Recorded, TaskEvent, Unreadable
 from flowledger.engine.events.requests import TaskRequest
 from flowledger.engine.events.task import TaskCreated
-from flowledger.engine.ports.coordinator import Due, Ledger
+from flowledger.engine.ports.coordinator import CoordinatorStore, Due
 from flowledger.engine.ports.runtime import Clock
-from flowledger.engine.runtime.coordinator.admission import Admissions
-from flowledger.engine.runtime.coordinator.commit_batch import Batch
+from flowledger.engine.runtime.coordinator.admission import ShardAdmission
+from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE, Parking
-from flowledger.engine.runtime.coordinator.run_cache import Runs
+from flowledger.engine.runtime.coordinator.run_cache import RunCache
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
 
@@ -41,13 +40,19 @@ class Decider:
     """
 
     def __init__(
-        self, ledger: Ledger, clock: Clock, settings: CoordinatorSettings, limits: Limits
+        self,
+        ledger: CoordinatorStore,
+        clock: Clock,
+        settings: CoordinatorSettings,
+        limits: LimitSettings,
     ) -> None:
         self.read = 0
         self.apart = False
-        self.admissions = Admissions(ledger, gate_rules(limits, settings.priority_ageing_seconds))
+        self.admissions = ShardAdmission(
+            ledger, admission_rules(limits, settings.priority_ageing_seconds)
+        )
         self.parking = Parking()
-        self.runs = Runs(
+        self.runs = RunCache(
             ledger, settings.max_cached_tasks, limits.namespace_concurrency, self.admissions.restore
         )
         self._ledger = ledger
@@ -93,7 +98,7 @@ class Decider:
         self.read = position
         self._ask_clock_at = self._clock.now()
 
-    def take(self, batch: Batch, facts: Sequence[Recorded | Unreadable]) -> None:
+    def take(self, batch: CommitBatch, facts: Sequence[Recorded | Unreadable]) -> None:
         """Fold facts, in order, and decide what follows."""
         now = self._clock.now()
         asked: dict[UUID, UUID] = {}
@@ -112,7 +117,7 @@ class Decider:
                 if run is not None:
                     batch.decided(run, decide(run, cause, now, self._rules))
 
-    def let_go(self, batch: Batch, *, look: bool) -> None:
+    def let_go(self, batch: CommitBatch, *, look: bool) -> None:
         """Queue the steps that waited and can go now."""
         now, limit = self._clock.now(), self._most(self._settings.timer_batch_size)
         if self._is_full(batch):
@@ -132,7 +137,7 @@ class Decider:
                 if run is not None:
                     batch.decided(run, decide(run, run.last_event, now, self._at_rest))
 
-    def ask_clock(self, batch: Batch, rung: frozenset[str]) -> bool:
+    def ask_clock(self, batch: CommitBatch, rung: frozenset[str]) -> bool:
         """See what time asks for, where it is time to look."""
         now = self._clock.now()
         if now < self._ask_clock_at and not rung & {"clock", "submission"}:
@@ -154,7 +159,7 @@ class Decider:
         self._ask_clock_at = now if more else min(poll, due.next_at or poll)
         return True
 
-    def _ring_timers(self, batch: Batch, due: Due, now: datetime) -> None:
+    def _ring_timers(self, batch: CommitBatch, due: Due, now: datetime) -> None:
         for task_id, step, kind in due.timers:
             with self._run_of(task_id) as run:
                 if run is None:
@@ -165,7 +170,7 @@ class Decider:
                 if run.plan.limited:
                     self.admissions.saw(run, events, now)
 
-    def _give_up_lost(self, batch: Batch, due: Due, now: datetime) -> None:
+    def _give_up_lost(self, batch: CommitBatch, due: Due, now: datetime) -> None:
         for task_id, step, worker in due.lost:
             with self._run_of(task_id) as run:
                 if run is not None:
@@ -175,11 +180,11 @@ class Decider:
     def _most(self, size: int) -> int:
         return 1 if self.apart else size
 
-    def _is_full(self, batch: Batch) -> bool:
+    def _is_full(self, batch: CommitBatch) -> bool:
         """Whether no other task may come into the batch."""
         return self.apart and bool(batch.runs)
 
-    def _take(self, batch: Batch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
+    def _take(self, batch: CommitBatch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
         if event.task_id in self.parking:
             return
         try:
@@ -188,7 +193,7 @@ class Decider:
             loading = self.runs.cached(event.task_id) is None
             self.parking.failed(event.task_id, error, loading=loading)
 
-    def _fold(self, batch: Batch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
+    def _fold(self, batch: CommitBatch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
         run = self.runs.fold(event, self.read)
         batch.saw(run, event)
         if run.plan.limited:
@@ -197,12 +202,12 @@ class Decider:
             batch.decided(run, events)
 
     @contextmanager
-    def _run_of(self, task_id: UUID) -> Generator[Run | None]:
+    def _run_of(self, task_id: UUID) -> Generator[TaskRun | None]:
         """The run; None where the task is parked, or just failed. To be used with `with` only.
 
         A loop over a generator would not hand it what its body raises.
         """
-        found: Run | None = None
+        found: TaskRun | None = None
         with self.parking.of(task_id, loading=True) as accepted:
             if accepted:
                 found = self.runs.at(task_id, self.read)
@@ -212,7 +217,7 @@ class Decider:
         with self.parking.of(task_id):
             yield found
 
-    def _take_submissions(self, batch: Batch, now: datetime) -> bool:
+    def _take_submissions(self, batch: CommitBatch, now: datetime) -> bool:
         found = self._ledger.submissions(self._most(self._settings.submission_batch_size))
         for created in found:
             if isinstance(created, Unreadable):
@@ -230,7 +235,7 @@ class Decider:
                     batch.unparked.append(created.task_id)
         return len(found) == self._settings.submission_batch_size
 
-    def _begin(self, batch: Batch, run: Run, created: TaskCreated, now: datetime) -> None:
+    def _begin(self, batch: CommitBatch, run: TaskRun, created: TaskCreated, now: datetime) -> None:
         batch.decided(run, (created,))
         batch.decided(run, decide(run, created.event_id, now, self._rules))
         batch.submissions.append(created.submission or 0)
@@ -240,7 +245,7 @@ class Decider:
             self.parking.release(task_id)
         self.parking.park(task_id, reason)
 
-    def _try_again(self, batch: Batch, now: datetime) -> None:
+    def _try_again(self, batch: CommitBatch, now: datetime) -> None:
         """Take up what was parked, with all facts that were passed over meanwhile."""
         for task_id in self._ledger.wanted(self._most(self._settings.timer_batch_size)):
             self.parking.release(task_id)
@@ -249,7 +254,7 @@ class Decider:
                     batch.again(run)
                     batch.decided(run, decide(run, run.last_event, now, self._rules))
 
-    def _reconcile(self, batch: Batch, now: datetime) -> None:
+    def _reconcile(self, batch: CommitBatch, now: datetime) -> None:
         found, held_by_nobody = 0, set[tuple[UUID, str, int]]()
         for task_id, step in self._ledger.unqueued(self._most(self._settings.timer_batch_size)):
             with self._run_of(task_id) as run:

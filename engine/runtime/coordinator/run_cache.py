@@ -6,19 +6,19 @@ from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable
 from uuid import UUID
 
-from flowledger.engine.domain.machine.task_run import Run, fold_run
+from flowledger.engine.domain.machine.task_run import TaskRun, fold_run
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.events.task import TaskCreated
-from flowledger.engine.ports.coordinator import Ledger
+from flowledger.engine.ports.coordinator import CoordinatorStore
 
 
-def nothing(_: Run) -> None:
+def nothing(_: TaskRun) -> None:
     """Nobody is told."""
 
 
-class Runs:
+class RunCache:
     """Runs by task, at most `limit` of them; the longest untouched goes first.
 
     Every step in one of the `limited` namespaces has a limit. `folded` is told of a run that was
@@ -27,28 +27,28 @@ class Runs:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: CoordinatorStore,
         limit: int,
         limited: Container[str] = (),
-        folded: Callable[[Run], None] = nothing,
+        folded: Callable[[TaskRun], None] = nothing,
     ) -> None:
         self._ledger = ledger
         self._limit = limit
         self._limited = limited
         self._folded = folded
-        self._runs: OrderedDict[UUID, Run] = OrderedDict()
+        self._runs: OrderedDict[UUID, TaskRun] = OrderedDict()
         self._plans: dict[UUID, Plan] = {}
 
     def __len__(self) -> int:
         return len(self._runs)
 
-    def create(self, created: TaskCreated) -> Run:
+    def create(self, created: TaskCreated) -> TaskRun:
         """The run of a task that has just been created."""
-        run = Run(created, self._plan(created.template_id))
+        run = TaskRun(created, self._plan(created.template_id))
         self._runs[run.task_id] = run
         return run
 
-    def fold(self, event: TaskEvent, position: int) -> Run:
+    def fold(self, event: TaskEvent, position: int) -> TaskRun:
         """The run with the event, which stands at most at that position. Raises as `at` does."""
         if not isinstance(event, TaskCreated):
             run = self.at(event.task_id, position)
@@ -59,11 +59,11 @@ class Runs:
         # It was appended by the coordinator, with decisions about it, and is now met in the log.
         return self.at(event.task_id, position)
 
-    def cached(self, task_id: UUID) -> Run | None:
+    def cached(self, task_id: UUID) -> TaskRun | None:
         """The run, where it is in memory."""
         return self._runs.get(task_id)
 
-    def at(self, task_id: UUID, position: int) -> Run:
+    def at(self, task_id: UUID, position: int) -> TaskRun:
         """The run as it was decided up to the position. Raises LogCorrupt, IllegalTransition."""
         run = self._runs.get(task_id)
         if run is None:
@@ -88,7 +88,7 @@ class Runs:
         while len(self._runs) > self._limit:
             self._runs.popitem(last=False)
 
-    def _load(self, task_id: UUID, position: int) -> Run:
+    def _load(self, task_id: UUID, position: int) -> TaskRun:
         events = self._ledger.task_events(task_id, position)
         if not events or not isinstance(events[0], TaskCreated):
             raise LogCorrupt(f"the history of task {task_id} does not begin with its creation")

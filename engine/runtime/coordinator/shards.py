@@ -30,15 +30,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from flowledger.engine.config.sections import Coordinator as CoordinatorSettings
+from flowledger.engine.config.sections import CoordinatorSettings
 from flowledger.engine.domain.leases import ShardLease, fair_share
-from flowledger.engine.ports.coordinator import Roster
-from flowledger.engine.ports.runtime import Bell
-from flowledger.engine.runtime.coordinator.assignment import Seat
+from flowledger.engine.ports.coordinator import ShardStore
+from flowledger.engine.ports.runtime import Wakeup
+from flowledger.engine.runtime.coordinator.assignment import ShardAssignment
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.outages import Health, Outages, Telling
+from flowledger.engine.telemetry.outages import Health, OutageLog, Outages
 from flowledger.engine.telemetry.signals import Signal
 
 PARTS_OF_LEASE = 3
@@ -49,12 +49,12 @@ MOMENT = 0.002
 
 
 @dataclass(frozen=True, slots=True)
-class Led:
+class ShardLoop:
     """The coordinator of one shard in this process, and the loop that runs it."""
 
     coordinator: Coordinator
-    seat: Seat
-    bell: Bell
+    seat: ShardAssignment
+    bell: Wakeup
     loop: Loop
 
 
@@ -64,11 +64,11 @@ class Shards:
     def __init__(
         self,
         *,
-        roster: Roster,
+        roster: ShardStore,
         identity: UUID,
         settings: CoordinatorSettings,
-        new: Callable[[Seat, int], tuple[Coordinator, Bell]],
-        new_loop: Callable[[str, Callable[[frozenset[str]], float], Bell, Telling], Loop],
+        new: Callable[[ShardAssignment, int], tuple[Coordinator, Wakeup]],
+        new_loop: Callable[[str, Callable[[frozenset[str]], float], Wakeup, OutageLog], Loop],
     ) -> None:
         """`new` makes the coordinator of a shard, of so many, and the bell that wakes it."""
         self._roster = roster
@@ -76,8 +76,8 @@ class Shards:
         self._settings = settings
         self._new = new
         self._new_loop = new_loop
-        self.telling = Telling("coordinator")
-        self._led: dict[int, Led] = {}
+        self.telling = OutageLog("coordinator")
+        self._led: dict[int, ShardLoop] = {}
         self._count = 0
         self._attends = False
         self._log = logger("coordinator")
@@ -161,13 +161,13 @@ class Shards:
             led.seat.tell(wanted=wanted)
             led.bell.ring("shard")
 
-    def _made(self, shard: int) -> Led:
-        seat = Seat(shard)
+    def _made(self, shard: int) -> ShardLoop:
+        seat = ShardAssignment(shard)
         coordinator, bell = self._new(seat, self._count)
         name = "coordinator" if self._count == 1 else f"coordinator-{shard}"
         loop = self._new_loop(name, coordinator.step, bell, self.telling)
         loop.start()
-        return Led(coordinator, seat, bell, loop)
+        return ShardLoop(coordinator, seat, bell, loop)
 
 
 def next_look(process: UUID, leases: Sequence[ShardLease], patience_seconds: float) -> float:

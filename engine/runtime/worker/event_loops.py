@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import Event, Lock, Thread
 
-from flowledger.engine.runtime.worker.execution import Job, Run
+from flowledger.engine.runtime.worker.execution import Execution, Run
 from flowledger.engine.runtime.worker.shared_loop import Escaped, SharedLoop, cancel
 
 LOOKS = 4
 
-Left = Callable[[Sequence[Job], Sequence[Job]], None]
+Left = Callable[[Sequence[Execution], Sequence[Execution]], None]
 
 
 class EventLoops:
@@ -38,10 +38,11 @@ class EventLoops:
         self._pause = patience_seconds / LOOKS
         self._lock = Lock()
         self._home: SharedLoop | None = None
-        self._jobs: dict[int, tuple[Job, SharedLoop]] = {}  # that have not ended, nor were taken
+        # that have not ended, nor were taken
+        self._jobs: dict[int, tuple[Execution, SharedLoop]] = {}
         self._closed = Event()
 
-    def start(self, jobs: Sequence[Job]) -> None:
+    def start(self, jobs: Sequence[Execution]) -> None:
         """Start all of them, on a loop that is not known to be blocked."""
         with self._lock:
             home = self._home
@@ -53,7 +54,7 @@ class EventLoops:
             self._jobs.update((id(job), (job, home)) for job in jobs)
             home.call(lambda: home.begin(jobs, self._run))
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: Execution) -> None:
         """Cancel the job's task, once its loop gets to it."""
         with self._lock:
             _, home = self._jobs.get(id(job), (job, None))
@@ -61,7 +62,7 @@ class EventLoops:
                 # On the loop, since only there it is certain whether the coroutine has started.
                 home.call(lambda: cancel([job]))
 
-    def ended(self, job: Job) -> bool:
+    def ended(self, job: Execution) -> bool:
         """The job's coroutine ends. False where the job was taken from it."""
         with self._lock:
             return self._jobs.pop(id(job), None) is not None

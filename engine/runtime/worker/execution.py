@@ -22,13 +22,13 @@ from flowledger.engine.domain.texts import unstorable
 from flowledger.engine.errors import InvalidResult, StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted
-from flowledger.engine.ports.worker import Claim, Held
+from flowledger.engine.ports.worker import Claim, ClaimStatus
 
 
 class Record(Protocol):
     """Appends a checkpoint; None where the step is another's. Raises DatabaseUnavailable."""
 
-    def __call__(self, claim: Claim, state: JsonValue) -> Held | None:
+    def __call__(self, claim: Claim, state: JsonValue) -> ClaimStatus | None:
         """Record it, in one round trip."""
         ...
 
@@ -59,7 +59,7 @@ class Attempt:
         self.cancelled = False
         self.lost = False
 
-    def moved(self, held: Held) -> None:
+    def moved(self, held: ClaimStatus) -> None:
         """The board says where the step's stream stands, and whether it shall stop."""
         with self._lock:
             self.version = max(self.version, held.version)
@@ -115,7 +115,7 @@ class Attempt:
 
 
 @dataclass(slots=True)
-class Job:
+class Execution:
     """A claimed step on its way.
 
     `fact` is set when the handler ended, or before it starts where its inputs cannot be read. None
@@ -150,10 +150,10 @@ class Job:
         return self.plan.steps[self.plan.numbers[self.claim.step]].transactional
 
 
-running: ContextVar[Job | None] = ContextVar("flowledger_job", default=None)
+running: ContextVar[Execution | None] = ContextVar("flowledger_job", default=None)
 """Whose code runs in this context: a handler's, and what it starts."""
 
-Run = Callable[[Job], Coroutine[Any, Any, None]]
+Run = Callable[[Execution], Coroutine[Any, Any, None]]
 """Runs a job whose handler is a coroutine."""
 
 

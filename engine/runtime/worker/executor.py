@@ -12,14 +12,14 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from flowledger.engine.config.sections import Worker as WorkerSettings
+from flowledger.engine.config.sections import WorkerSettings
 from flowledger.engine.errors import StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased
 from flowledger.engine.ports.worker import Transactions
-from flowledger.engine.runtime.threads import Threads
+from flowledger.engine.runtime.threads import DaemonThreadPool
 from flowledger.engine.runtime.worker.event_loops import EventLoops
-from flowledger.engine.runtime.worker.execution import Job, running
+from flowledger.engine.runtime.worker.execution import Execution, running
 from flowledger.engine.runtime.worker.outcomes import Outcomes
 from flowledger.engine.telemetry.log import bound, logger
 from flowledger.engine.telemetry.signals import Signal
@@ -27,32 +27,34 @@ from flowledger.engine.telemetry.signals import Signal
 CANCELLED_BY_OTHERS = "another step, or a thread, cancelled its tasks"
 
 
-class HandlerCrew:
+class HandlerExecutor:
     """The crew of a real worker."""
 
     def __init__(
         self,
         outcomes: Outcomes,
         settings: WorkerSettings,
-        done: Callable[[Job], None],
+        done: Callable[[Execution], None],
         transactions: Transactions,
     ) -> None:
         self._outcomes = outcomes
         self._done = done
         self._transactions = transactions
-        self._threads = Threads(self._run_plain, settings.concurrency, "flowledger-handler")
+        self._threads = DaemonThreadPool(
+            self._run_plain, settings.concurrency, "flowledger-handler"
+        )
         patience = settings.event_loop_block_seconds
         self._loops = EventLoops(self._run_coroutine, self._loop_left, self._loop_escaped, patience)
         self._log = logger("worker")
 
-    def run(self, jobs: Sequence[Job]) -> None:
+    def run(self, jobs: Sequence[Execution]) -> None:
         """Start all of them."""
         coroutines = [job for job in jobs if job.handler.is_async]
         if coroutines:
             self._loops.start(coroutines)
         self._threads.submit([job for job in jobs if not job.handler.is_async])
 
-    def stop(self, job: Job) -> None:
+    def stop(self, job: Execution) -> None:
         """Cancel a coroutine; a thread cannot be stopped, and may ask whether it shall."""
         self._loops.cancel(job)
 
@@ -61,7 +63,7 @@ class HandlerCrew:
         self._threads.close()
         self._loops.close()
 
-    def _loop_left(self, blocking: Sequence[Job], others: Sequence[Job]) -> None:
+    def _loop_left(self, blocking: Sequence[Execution], others: Sequence[Execution]) -> None:
         """A coroutine blocks its event loop: hand back those that wait there for it."""
         steps = [job.claim.step for job in blocking]
         self._log.emit(Signal.WORKER_LOOP_BLOCKED, blocking=steps, handed_back=len(others))
@@ -72,16 +74,16 @@ class HandlerCrew:
             job.fact = self._handed_back(job, reason)
             self._done(job)
 
-    def _loop_escaped(self, job: Job | None, error: BaseException) -> None:
+    def _loop_escaped(self, job: Execution | None, error: BaseException) -> None:
         """An exit that only the loop could catch; the step, where it is known, fails with it."""
         step = None if job is None else job.claim.step
         self._log.emit(Signal.WORKER_LOOP_ESCAPED, step=step, error=repr(error))
 
-    def _run_plain(self, job: Job) -> None:
+    def _run_plain(self, job: Execution) -> None:
         """In a context of its own, as a coroutine has it: what it sets there is nobody else's."""
         Context().run(self._run_on_thread, job)
 
-    def _run_on_thread(self, job: Job) -> None:
+    def _run_on_thread(self, job: Execution) -> None:
         running.set(job)
         with _named(job):
             try:
@@ -94,7 +96,7 @@ class HandlerCrew:
                 job.fact = self._failed(job, error)
             self._done(job)
 
-    async def _run_coroutine(self, job: Job) -> None:
+    async def _run_coroutine(self, job: Execution) -> None:
         fact: StepEvent | None = None
         with _named(job):
             limit = asyncio.timeout(job.timeout_seconds)
@@ -115,7 +117,7 @@ class HandlerCrew:
                     job.fact = fact
                     self._done(job)
 
-    def _called(self, job: Job) -> StepEvent | None:
+    def _called(self, job: Execution) -> StepEvent | None:
         """None where it returned what is still to be awaited."""
         result = job.handler(job.call)
         if isawaitable(result):
@@ -123,7 +125,7 @@ class HandlerCrew:
             return None
         return self._outcomes.completed(job, result)
 
-    def _in_transaction(self, job: Job) -> StepEvent | None:
+    def _in_transaction(self, job: Execution) -> StepEvent | None:
         """The completion is stored here; without a connection the step is handed back."""
 
         def work(cursor: object) -> StepCompleted:
@@ -138,10 +140,10 @@ class HandlerCrew:
         job.stored = fact
         return None
 
-    def _handed_back(self, job: Job, reason: str) -> StepEvent:
+    def _handed_back(self, job: Execution, reason: str) -> StepEvent:
         return self._outcomes.facts.outcome(StepReleased, job, reason=reason)
 
-    def _failed(self, job: Job, error: BaseException) -> StepEvent:
+    def _failed(self, job: Execution, error: BaseException) -> StepEvent:
         """Where the step is another's by now, the log refuses the report."""
         if isinstance(error, asyncio.CancelledError):
             if job.attempt.cancelled:
@@ -151,16 +153,16 @@ class HandlerCrew:
         return self._outcomes.failed(job, error)
 
 
-def _refuse_cancelled(job: Job) -> None:
+def _refuse_cancelled(job: Execution) -> None:
     if job.attempt.cancelled:
         raise _stopped(job)
 
 
-def _stopped(job: Job) -> StepLost | StepStopRequested:
+def _stopped(job: Execution) -> StepLost | StepStopRequested:
     return (StepLost if job.attempt.lost else StepStopRequested)(job.claim.step)
 
 
-def _named(job: Job) -> AbstractContextManager[None]:
+def _named(job: Execution) -> AbstractContextManager[None]:
     claim = job.claim
     return bound(
         correlation_id=claim.correlation_id,

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from flowledger.engine.errors import StatementRefused
-from flowledger.engine.ports.worker import Held, Workboard
+from flowledger.engine.ports.worker import ClaimStatus, WorkerStore
 from flowledger.engine.telemetry.log import Log
 from flowledger.engine.telemetry.signals import Signal
 
 
 def watched(
-    board: Workboard, worker: UUID, beats: Mapping[UUID, bytes | None], log: Log
-) -> Mapping[UUID, Held]:
+    board: WorkerStore, worker: UUID, beats: Mapping[UUID, bytes | None], log: Log
+) -> Mapping[UUID, ClaimStatus]:
     """Those of the steps that the worker still holds. Raises DatabaseUnavailable."""
     if not beats:
         return {}
@@ -30,7 +30,7 @@ def watched(
         return board.watch(worker, dict.fromkeys(beats))
 
 
-def _bring(board: Workboard, worker: UUID, step: UUID, beat: bytes, log: Log) -> None:
+def _bring(board: WorkerStore, worker: UUID, step: UUID, beat: bytes, log: Log) -> None:
     try:
         board.watch(worker, {step: beat})
     except StatementRefused as error:

@@ -10,16 +10,16 @@ from uuid import UUID
 import orjson
 from pydantic import JsonValue
 
-from flowledger.engine.config.sections import Worker as WorkerSettings
+from flowledger.engine.config.sections import WorkerSettings
 from flowledger.engine.domain.handler_protocol import StepCall, StepHandler
 from flowledger.engine.domain.ids import idempotency_key, step_id
 from flowledger.engine.domain.templates.plan import Plan, ancestors
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.step import StepAttemptFailed, StepCheckpointed
-from flowledger.engine.ports.worker import Claim, Held, Workboard
-from flowledger.engine.runtime.worker.execution import Attempt, Job, Results
-from flowledger.engine.runtime.worker.outcomes import Facts, permanent
-from flowledger.engine.runtime.worker.workflows import Catalogue
+from flowledger.engine.ports.worker import Claim, ClaimStatus, WorkerStore
+from flowledger.engine.runtime.worker.execution import Attempt, Execution, Results
+from flowledger.engine.runtime.worker.outcomes import EventFactory, permanent
+from flowledger.engine.runtime.worker.workflows import HandlerTable
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
 
@@ -28,7 +28,7 @@ V = TypeVar("V")
 J = TypeVar("J")
 
 
-class Remembered(Generic[K, V]):
+class LruCache(Generic[K, V]):
     """The last `limit` values that were stored."""
 
     def __init__(self, limit: int) -> None:
@@ -69,7 +69,7 @@ def own(value: J) -> J:
     return value
 
 
-class Inputs:
+class StepInputs:
     """Loads what handlers need, all of a batch at once.
 
     What is remembered of tasks and steps is forgotten when the board has a session that it had not
@@ -77,14 +77,18 @@ class Inputs:
     """
 
     def __init__(
-        self, board: Workboard, catalogue: Catalogue, facts: Facts, settings: WorkerSettings
+        self,
+        board: WorkerStore,
+        catalogue: HandlerTable,
+        facts: EventFactory,
+        settings: WorkerSettings,
     ) -> None:
         self._board = board
         self._catalogue = catalogue
         self._facts = facts
         self._max_checkpoint_bytes = settings.max_checkpoint_bytes
-        self._contexts: Remembered[UUID, JsonValue] = Remembered(settings.result_cache_size)
-        self._results: Remembered[UUID, JsonValue] = Remembered(settings.result_cache_size)
+        self._contexts: LruCache[UUID, JsonValue] = LruCache(settings.result_cache_size)
+        self._results: LruCache[UUID, JsonValue] = LruCache(settings.result_cache_size)
         self._sessions = board.sessions
         self._log = logger("worker")
 
@@ -97,7 +101,7 @@ class Inputs:
         if sessions in {None, self._sessions}:
             self._results.store(step, result)
 
-    def jobs(self, claims: Sequence[Claim]) -> list[Job]:
+    def jobs(self, claims: Sequence[Claim]) -> list[Execution]:
         """The claims with everything that their handlers need.
 
         A job that needs an event which cannot be read has failed already: it has its `fact`.
@@ -118,7 +122,7 @@ class Inputs:
             self._results.forget_all()
             self._sessions = sessions
 
-    def _failed(self, claim: Claim, error: LogCorrupt) -> Job:
+    def _failed(self, claim: Claim, error: LogCorrupt) -> Execution:
         job = self._job(claim, self._catalogue.handler(claim), {}, {}, None)
         job.fact = self._facts.outcome(StepAttemptFailed, job, error=permanent(error))
         self._log.emit(
@@ -131,7 +135,7 @@ class Inputs:
         )
         return job
 
-    def _jobs(self, claims: Sequence[Claim]) -> list[Job]:
+    def _jobs(self, claims: Sequence[Claim]) -> list[Execution]:
         handlers = [self._catalogue.handler(claim) for claim in claims]
         pairs = list(zip(claims, handlers, strict=True))
         contexts = self._contexts.load(
@@ -160,7 +164,7 @@ class Inputs:
         contexts: Mapping[UUID, JsonValue],
         results: Mapping[UUID, JsonValue],
         last_checkpoint: JsonValue,
-    ) -> Job:
+    ) -> Execution:
         plan = self._catalogue.plan(claim)
         # A dependency that was skipped, or settled elsewhere, has no result: null stands for it.
         needed = {
@@ -184,9 +188,9 @@ class Inputs:
             last_checkpoint=last_checkpoint,
             control=attempt,
         )
-        return Job(claim, plan, handler, call, attempt, self._sessions)
+        return Execution(claim, plan, handler, call, attempt, self._sessions)
 
-    def _record(self, claim: Claim, state: JsonValue) -> Held | None:
+    def _record(self, claim: Claim, state: JsonValue) -> ClaimStatus | None:
         plan = self._catalogue.plan(claim)
         # The version is the board's to say; this one is for the shape of the event only.
         fact = self._facts.make(StepCheckpointed, claim, plan, claim.version + 1, state=state)

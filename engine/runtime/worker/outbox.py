@@ -25,8 +25,8 @@ from uuid import UUID
 from flowledger.engine.errors import StatementRefused, UnstorableEvent
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepAttemptFailed, StepCompleted
-from flowledger.engine.ports.worker import Exchange, Held, Workboard
-from flowledger.engine.runtime.worker.outcomes import Facts, permanent
+from flowledger.engine.ports.worker import ClaimStatus, Exchange, WorkerStore
+from flowledger.engine.runtime.worker.outcomes import EventFactory, permanent
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
 
@@ -37,7 +37,7 @@ SURE = 5
 """How often a fact is refused alone, with the loop's pauses between, until it is replaced."""
 
 
-class Limbo:
+class UnconfirmedExchanges:
     """Says when the board is to be asked: at once, then once a poll; else once in a full time."""
 
     def __init__(
@@ -64,10 +64,10 @@ class Limbo:
         return True
 
 
-class Reports:
+class Outbox:
     """The facts that wait, at most one for each step, and what becomes of them."""
 
-    def __init__(self, worker: UUID, board: Workboard, facts: Facts) -> None:
+    def __init__(self, worker: UUID, board: WorkerStore, facts: EventFactory) -> None:
         self.waiting: list[StepEvent] = []
         self._worker = worker
         self._board = board
@@ -171,6 +171,6 @@ class Reports:
         )
 
 
-def follows(held: Held, fact: StepEvent) -> bool:
+def follows(held: ClaimStatus, fact: StepEvent) -> bool:
     """Whether the board's row is the fact's attempt, moved on by a checkpoint or a signal."""
     return held.attempt == fact.attempt and held.version >= fact.originator_version

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from flowledger.engine.config.sections import Worker as WorkerSettings
+from flowledger.engine.config.sections import WorkerSettings
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.failures.step_error import (
     MESSAGE_CHARACTERS,
@@ -24,7 +24,7 @@ from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError
 from flowledger.engine.ports.runtime import Clock
 from flowledger.engine.ports.worker import Claim
-from flowledger.engine.runtime.worker.execution import Job
+from flowledger.engine.runtime.worker.execution import Execution
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
 
@@ -32,7 +32,7 @@ S = TypeVar("S", bound=StepEvent)
 NewId = Callable[[], UUID]
 
 
-class Facts:
+class EventFactory:
     """Makes the events that a worker appends."""
 
     def __init__(self, worker: UUID, clock: Clock, new_id: NewId) -> None:
@@ -58,7 +58,7 @@ class Facts:
             **data,
         )
 
-    def outcome(self, kind: type[S], job: Job, **data: Any) -> S:
+    def outcome(self, kind: type[S], job: Execution, **data: Any) -> S:
         """The event that follows what is known of the job's stream."""
         attempt = job.attempt
         return self.make(kind, job.claim, job.plan, attempt.version + 1, at=attempt.at, **data)
@@ -75,14 +75,14 @@ class Outcomes:
     """What comes of a handler that ended, as a fact."""
 
     def __init__(
-        self, facts: Facts, settings: WorkerSettings, classifier: Classifier = classify
+        self, facts: EventFactory, settings: WorkerSettings, classifier: Classifier = classify
     ) -> None:
         self.facts = facts
         self._settings = settings
         self._classifier = classifier
         self._log = logger("worker")
 
-    def completed(self, job: Job, result: JsonValue) -> StepCompleted:
+    def completed(self, job: Execution, result: JsonValue) -> StepCompleted:
         """The handler returned. Raises InvalidResult where that is no JSON, or too large."""
         place = f"the result of step {job.claim.step!r}"
         try:
@@ -96,7 +96,7 @@ class Outcomes:
             )
         return self.facts.outcome(StepCompleted, job, result=taken)
 
-    def failed(self, job: Job, error: BaseException) -> StepAttemptFailed:
+    def failed(self, job: Execution, error: BaseException) -> StepAttemptFailed:
         """The handler raised, be it what cannot be described: a report is made all the same."""
         try:
             stored = self._described(job, error)
@@ -114,7 +114,7 @@ class Outcomes:
             self._log.emit(Signal.WORKER_STEP_RAISED, traceback=stored.traceback)
         return self.facts.outcome(StepAttemptFailed, job, error=stored)
 
-    def _described(self, job: Job, error: BaseException) -> StepError:
+    def _described(self, job: Execution, error: BaseException) -> StepError:
         limit = self._settings.traceback_limit_bytes
         text = "".join(traceback.format_exception(error))[-limit:] if limit else None
         return failure(error, text, self._classifier, job.handler.retry_if)
@@ -130,14 +130,14 @@ def permanent(error: EngineError) -> StepError:
     )
 
 
-class Crew(Protocol):
+class Executor(Protocol):
     """Who runs handlers. Every job that `run` was given is handed to the worker's `done` once."""
 
-    def run(self, jobs: Sequence[Job]) -> None:
+    def run(self, jobs: Sequence[Execution]) -> None:
         """Start all of them."""
         ...
 
-    def stop(self, job: Job) -> None:
+    def stop(self, job: Execution) -> None:
         """The job's `attempt` says that it shall stop: cancel what can be cancelled."""
         ...
 
@@ -146,5 +146,5 @@ class Crew(Protocol):
         ...
 
 
-CrewFactory = Callable[[Outcomes, WorkerSettings, Callable[[Job], None]], Crew]
+ExecutorFactory = Callable[[Outcomes, WorkerSettings, Callable[[Execution], None]], Executor]
 """Makes a crew from what handlers' ends become, the settings, and whom to tell of every end."""

@@ -24,7 +24,7 @@ from threading import Thread
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
-from flowledger.engine.runtime.worker.execution import Job, Run, running
+from flowledger.engine.runtime.worker.execution import Execution, Run, running
 
 REFUSED = (
     "close",
@@ -37,7 +37,7 @@ REFUSED = (
 )
 RUNS_A_CALLBACK = asyncio.Handle._run.__code__  # noqa: SLF001 - to know it in a stack of frames
 
-Escaped = Callable[[Job | None, BaseException], None]
+Escaped = Callable[[Execution | None, BaseException], None]
 
 
 class OwnedTask(asyncio.Task[Any]):
@@ -88,7 +88,7 @@ class SharedLoop:
         self._thread.start()
 
     @property
-    def current(self) -> Job | None:
+    def current(self) -> Execution | None:
         """Whose code runs at this moment. For any thread."""
         frames = sys._current_frames()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         frame = frames.get(self._thread.ident or 0)
@@ -109,7 +109,7 @@ class SharedLoop:
             return True
         return False
 
-    def begin(self, jobs: Sequence[Job], run: Run) -> None:
+    def begin(self, jobs: Sequence[Execution], run: Run) -> None:
         """On the loop: start the jobs' tasks, each in a context of its own."""
         for job in jobs:
             self._open += 1
@@ -118,7 +118,7 @@ class SharedLoop:
             job.task = self.loop.create_task(run(job), context=context)
             job.task.add_done_callback(self._done)
 
-    def leave(self, jobs: Sequence[Job]) -> None:
+    def leave(self, jobs: Sequence[Execution]) -> None:
         """On the loop, which is back: cancel these, and end with the last task."""
         self._was_left = True
         cancel(jobs)
@@ -165,7 +165,7 @@ class SharedLoop:
                 cancel([owner])
 
 
-def cancel(jobs: Sequence[Job]) -> None:
+def cancel(jobs: Sequence[Execution]) -> None:
     """Cancel the tasks of jobs, where they have any."""
     for job in jobs:
         if isinstance(job.task, OwnedTask):
@@ -195,7 +195,7 @@ def _frames_above(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _jobs_of(frames: Iterator[FrameType]) -> Iterator[Job | None]:
+def _jobs_of(frames: Iterator[FrameType]) -> Iterator[Execution | None]:
     """Whose the callbacks are that these frames run; every step of a task is one."""
     for frame in frames:
         if frame.f_code is RUNS_A_CALLBACK:

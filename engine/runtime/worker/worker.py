@@ -42,19 +42,19 @@ from datetime import datetime, timedelta
 from time import monotonic
 from uuid import UUID
 
-from flowledger.engine.config.sections import Worker as WorkerSettings
+from flowledger.engine.config.sections import WorkerSettings
 from flowledger.engine.domain.leases import WorkerLease
 from flowledger.engine.errors import StatementRefused, UnstorableEvent
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased, StepStarted
-from flowledger.engine.ports.runtime import NO_FAULTS, Bell, Clock, FaultPoints
-from flowledger.engine.ports.worker import Claim, Exchange, Workboard
-from flowledger.engine.runtime.worker.execution import Job
+from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
+from flowledger.engine.ports.worker import Claim, Exchange, WorkerStore
+from flowledger.engine.runtime.worker.execution import Execution
 from flowledger.engine.runtime.worker.heartbeats import watched
-from flowledger.engine.runtime.worker.inputs import Inputs
-from flowledger.engine.runtime.worker.outbox import Limbo, Reports
-from flowledger.engine.runtime.worker.outcomes import CrewFactory, Facts, Outcomes
-from flowledger.engine.runtime.worker.workflows import Catalogue
+from flowledger.engine.runtime.worker.inputs import StepInputs
+from flowledger.engine.runtime.worker.outbox import Outbox, UnconfirmedExchanges
+from flowledger.engine.runtime.worker.outcomes import EventFactory, ExecutorFactory, Outcomes
+from flowledger.engine.runtime.worker.workflows import HandlerTable
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Health
 from flowledger.engine.telemetry.signals import Signal
@@ -69,15 +69,15 @@ class Worker:
     def __init__(  # noqa: PLR0913 - what a loop needs, each a port
         self,
         *,
-        board: Workboard,
-        catalogue: Catalogue,
-        crew: CrewFactory,
+        board: WorkerStore,
+        catalogue: HandlerTable,
+        crew: ExecutorFactory,
         clock: Clock,
         new_id: Callable[[], UUID],
-        bell: Bell,
+        bell: Wakeup,
         ring: Callable[[str], None],
         settings: WorkerSettings,
-        faults: FaultPoints = NO_FAULTS,
+        faults: CrashPoints = NO_CRASH_POINTS,
         limbo_seconds: float = 60.0,
         elapsed: Callable[[], float] = monotonic,
     ) -> None:
@@ -91,25 +91,25 @@ class Worker:
         self._ring = ring
         self._settings = settings
         self._faults = faults
-        self._facts = Facts(self.identity, clock, new_id)
-        self._inputs = Inputs(board, catalogue, self._facts, settings)
+        self._facts = EventFactory(self.identity, clock, new_id)
+        self._inputs = StepInputs(board, catalogue, self._facts, settings)
         # The coordinator need not hurry to see that a step started, unless it must time it out.
         self._quiet = not catalogue.has_timeouts
         self._crew = crew(
             Outcomes(self._facts, settings, catalogue.classifier), settings, self._ended
         )
-        self._running: dict[UUID, Job] = {}
-        self._timed_out: dict[UUID, Job] = {}  # ended; the coordinator is yet to say so
-        self._abandoned: dict[int, tuple[Job, datetime]] = {}
-        self._outcomes: deque[Job] = deque()
-        self._reports = Reports(self.identity, board, self._facts)
+        self._running: dict[UUID, Execution] = {}
+        self._timed_out: dict[UUID, Execution] = {}  # ended; the coordinator is yet to say so
+        self._abandoned: dict[int, tuple[Execution, datetime]] = {}
+        self._outcomes: deque[Execution] = deque()
+        self._reports = Outbox(self.identity, board, self._facts)
         self._lease: WorkerLease | None = None
         self._look_at = self._isolate_at = clock.now()
         self._may_claim = True
         self._paused = False
         self._ask_board = False
         poll = settings.poll_seconds
-        self._limbo = Limbo(elapsed, lasts_seconds=limbo_seconds, poll_seconds=poll)
+        self._limbo = UnconfirmedExchanges(elapsed, lasts_seconds=limbo_seconds, poll_seconds=poll)
         self._isolated = False
         self._stopping = False
         self._log = logger("worker")
@@ -191,7 +191,7 @@ class Worker:
         """Start no handler any more."""
         self._crew.close()
 
-    def _ended(self, job: Job) -> None:
+    def _ended(self, job: Execution) -> None:
         self._outcomes.append(job)
         self._bell.ring("outcome")
 
@@ -209,14 +209,14 @@ class Worker:
             elif not self._runs_anew(job):
                 self._reports.add(job.fact)
 
-    def _end_without_word(self, job: Job) -> None:
+    def _end_without_word(self, job: Execution) -> None:
         """The coordinator ends an attempt that ran too long; any other one is made again."""
         if job.timeout_seconds is None:
             self._ask_board = True
         elif not job.attempt.lost:
             self._timed_out[job.claim.step_id] = job
 
-    def _runs_anew(self, job: Job) -> bool:
+    def _runs_anew(self, job: Execution) -> bool:
         """Whether a later attempt is here: the log would refuse the earlier, and both with it."""
         step = job.claim.step_id
         return step in self._running or step in self._reports.steps
@@ -241,7 +241,7 @@ class Worker:
         self._see_to_wear(now)
         self._look_at = now + timedelta(seconds=self._settings.heartbeat_seconds)
 
-    def _give_up(self, job: Job, now: datetime) -> None:
+    def _give_up(self, job: Execution, now: datetime) -> None:
         """An attempt that was taken away still takes a place here until its handler ends."""
         step = job.claim.step_id
         job.attempt.give_up()

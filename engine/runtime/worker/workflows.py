@@ -14,7 +14,7 @@ from flowledger.engine.ports.worker import Claim
 from flowledger.engine.text import listed
 
 
-class Catalogue:
+class HandlerTable:
     """Plans and handlers by template. Raises UnknownHandler at once, never at a step.
 
     `classifier` says what the handlers' exceptions mean.
@@ -29,14 +29,14 @@ class Catalogue:
             plan = compile_plan(workflow.template)
             self._entries[plan.template_id] = (plan, dict(workflow.handlers))
 
-    def within(self, namespaces: Collection[str]) -> Catalogue:
+    def within(self, namespaces: Collection[str]) -> HandlerTable:
         """The part of these namespaces; all of it where none is named.
 
         Raises InvalidConfiguration where there are workflows, but none in the namespaces.
         """
         if not namespaces:
             return self
-        part = Catalogue((), self.classifier)
+        part = HandlerTable((), self.classifier)
         part._entries = {
             template_id: entry
             for template_id, entry in self._entries.items()

@@ -103,7 +103,7 @@ def read(state: bytes, fields: dict[str, Any]) -> None:
 
 
 @dataclass(frozen=True)
-class LedgerEvent(StoredEvent):
+class StoredLogEvent(StoredEvent):
     """A stored event with the columns that this log has beside the library's."""
 
     task_id: UUID | None = None
@@ -135,7 +135,7 @@ def payload_of(kind: type[Event]) -> tuple[str, ...]:
     return tuple(name for name in kind.model_fields if name not in elsewhere)
 
 
-class LedgerMapper(Mapper[UUID]):
+class EventMapper(Mapper[UUID]):
     """Between domain events and stored events; topics are names, old shapes are upgraded."""
 
     def __init__(self, compressor: Compressor | None = None, cipher: Cipher | None = None) -> None:
@@ -147,11 +147,11 @@ class LedgerMapper(Mapper[UUID]):
         """Whether payloads are JSON as they stand, so that the database can write them too."""
         return self._encoding == PLAIN
 
-    def to_stored_event(self, domain_event: Any) -> LedgerEvent:
+    def to_stored_event(self, domain_event: Any) -> StoredLogEvent:
         """The event as a row of the log. Raises TypeError for what is no event of the engine."""
         if not isinstance(domain_event, Event):
             raise TypeError(f"{type(domain_event).__name__} is not an event of the engine")
-        return LedgerEvent(
+        return StoredLogEvent(
             domain_event.originator_id,
             domain_event.originator_version,
             domain_event.topic,

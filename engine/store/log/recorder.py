@@ -24,7 +24,7 @@ from psycopg.rows import tuple_row
 
 from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 from flowledger.engine.store.connection.pool import Pool
-from flowledger.engine.store.log.event_mapper import LedgerEvent
+from flowledger.engine.store.log.event_mapper import StoredLogEvent
 
 SCHEMA = "flowledger"
 LAST = 2**63 - 1
@@ -140,7 +140,7 @@ class LedgerRecorder(PostgresApplicationRecorder):
         with self.datastore.get_connection() as connection:
             cursor = connection.cursor(binary=True, row_factory=tuple_row)
             cursor.execute(BACKWARD if desc else FORWARD, (originator_id, gt, gt, lte, lte, limit))
-            return [LedgerEvent(*row) for row in cursor.fetchall()]
+            return [StoredLogEvent(*row) for row in cursor.fetchall()]
 
     def select_notifications(
         self,

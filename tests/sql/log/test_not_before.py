@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from flowledger.engine.events.task import TaskStarted
-from flowledger.engine.store.log.event_mapper import LedgerMapper, microseconds
+from flowledger.engine.store.log.event_mapper import EventMapper, microseconds
 from support.builders import NOON, event
 from support.sql_calls import Connection, Row, append, call, new_id
 
@@ -15,7 +15,7 @@ from support.sql_calls import Connection, Row, append, call, new_id
 def state_at(seconds: float) -> bytes:
     """The payload of an event that happened so many seconds after noon."""
     at = NOON + timedelta(seconds=seconds)
-    return LedgerMapper().payload(event(TaskStarted, 2).model_copy(update={"occurred_at": at}))
+    return EventMapper().payload(event(TaskStarted, 2).model_copy(update={"occurred_at": at}))
 
 
 @pytest.mark.parametrize(("seconds", "kept"), [(-1, False), (0, True), (1, True)])

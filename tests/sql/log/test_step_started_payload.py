@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.events.step import StepStarted
-from flowledger.engine.store.log.event_mapper import LedgerEvent, LedgerMapper, microseconds
+from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent, microseconds
 from support.builders import NOON
 from support.sql_calls import Connection, call, new_id
 
@@ -41,6 +41,6 @@ def test_the_mapper_reads_the_event_that_it_would_have_written(
         *(EVENT, NOW, TASK, correlation, event.namespace, event.template, step, attempt, WORKER),
     )
 
-    stored = LedgerEvent(event.originator_id, 2, event.topic, bytes(state), TASK)
-    assert LedgerMapper().to_domain_event(stored) == event
-    assert len(state) == len(LedgerMapper().to_stored_event(event).state)
+    stored = StoredLogEvent(event.originator_id, 2, event.topic, bytes(state), TASK)
+    assert EventMapper().to_domain_event(stored) == event
+    assert len(state) == len(EventMapper().to_stored_event(event).state)

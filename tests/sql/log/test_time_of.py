@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.events.task import TaskStarted
-from flowledger.engine.store.log.event_mapper import LedgerMapper, microseconds
+from flowledger.engine.store.log.event_mapper import EventMapper, microseconds
 from support.builders import event
 from support.sql_calls import Connection, call
 
@@ -24,7 +24,7 @@ def test_it_is_the_time_of_the_head(
 ) -> None:
     happened = event(TaskStarted, 2)
     cause = happened.event_id if caused else None
-    state = LedgerMapper().payload(
+    state = EventMapper().payload(
         happened.model_copy(update={"occurred_at": when, "causation_id": cause})
     )
 

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.step import StepEnqueued
-from flowledger.engine.store.log.event_mapper import LedgerMapper
+from flowledger.engine.store.log.event_mapper import EventMapper
 from support.builders import NOON, event
 from support.sql_calls import (
     Connection,
@@ -115,7 +115,7 @@ def test_the_first_in_the_queue_says_how_long_it_waits_without_what_its_priority
         queued = event(StepEnqueued, step="a").model_copy(update={"occurred_at": when})
         append(
             connection,
-            Row(step_id(task, "a"), 1, "step.enqueued", LedgerMapper().payload(queued), task),
+            Row(step_id(task, "a"), 1, "step.enqueued", EventMapper().payload(queued), task),
         )
         sort_key = when.timestamp() - priority
         queue(connection, queue_row(task, TEMPLATE, sort_key=sort_key))

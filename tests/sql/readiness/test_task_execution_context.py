@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine.domain.machine.task_run import Hold
+from flowledger.engine.domain.machine.task_run import Wait
 from flowledger.engine.events.requests import StepCancelRequested, TaskPauseRequested
 from support.builders import NOON, Story, diamond, step, template
 from support.sql_calls import Connection, call, new_id, rows_of, task_row
@@ -67,7 +67,7 @@ def test_a_paused_task_holds_what_would_be_ready(connection: Connection) -> None
 
 
 def test_a_step_that_a_limit_holds_is_held(connection: Connection) -> None:
-    story = Story(diamond(), admit=lambda *_: Hold("slot", "gate"))
+    story = Story(diamond(), admit=lambda *_: Wait("slot", "gate"))
     story.decided()
 
     found = context(connection, store(connection, story.run))
