@@ -29,7 +29,7 @@ import psycopg
 from psycopg import sql
 from shapes import Load
 
-from flowledger.engine.cli.roles import settle
+from flowledger.engine.cli.roles import tune_gc
 
 SPAWN = multiprocessing.get_context("spawn")
 POLL_SECONDS = 0.005
@@ -115,7 +115,7 @@ class Child:
 
     def stand_by(self) -> None:
         """Say that the set-up is done, and wait for the start."""
-        settle()  # as the program does; whoever it is compared with has it too
+        tune_gc()  # as the program does; whoever it is compared with has it too
         self.ready.wait(READY_SECONDS)
         self.go.wait()
 

@@ -31,7 +31,7 @@ from psycopg import sql
 from shapes import Load
 
 from flowledger.engine import Engine, Settings
-from flowledger.engine.cli.roles import settle
+from flowledger.engine.cli.roles import tune_gc
 from flowledger.engine.store.connection.pool import open_pool
 from flowledger.engine.store.log import event_mapper as frame
 from flowledger.engine.store.log.event_mapper import EventMapper
@@ -85,7 +85,7 @@ def rebuilt(url: str) -> tuple[float, float]:
         Engine.open(roles=("projector",), settings=settings) as engine,
         psycopg.connect(url, autocommit=True) as connection,
     ):
-        settle()
+        tune_gc()
         for name in names:
             engine.projections.wait_for(name, timeout=600)
         caught_up = time.perf_counter() - began
@@ -232,7 +232,7 @@ def run(server_url: str, tasks: int, rounds: int) -> dict[str, Any]:
             migrate(connection)
         events = fill(url, tasks)
         statements = statements_of(url, size)
-        settle()
+        tune_gc()
         bares, builds, catches = [], [], []
         for _ in range(rounds):
             bares.append(bare(url, size, statements))

@@ -31,7 +31,7 @@ from flowledger.engine.runtime.worker.executor import HandlerExecutor
 from flowledger.engine.runtime.worker.worker import Worker
 from flowledger.engine.runtime.worker.workflows import HandlerTable
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.connection.pool import Pool, connect, open_pool
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
@@ -117,7 +117,7 @@ def bring_up_to_date(url: str, settings: Settings) -> None:
             application_name=settings.database.application_name,
             connect_timeout_seconds=settings.database.connect_timeout_seconds,
         ) as connection,
-        translated(),
+        translate_errors(),
     ):
         if wanted == "check":
             files = pending(connection)
@@ -192,16 +192,16 @@ class Parts:
             PostgresProjectionStore(self.pool),
             self.settings.projections.unhealthy_after_seconds,
             poll,
-            partial(self.wakeups.ring, "projection"),
+            partial(self.wakeups.notify, "projection"),
             partial(template_named, self.tasks),
         )
-        endings = Waiters(self.wakeups.bell("ended"), poll, self.wakeups.start)
+        endings = Waiters(self.wakeups.subscribe("ended"), poll, self.wakeups.start)
         return Engine(
             settings=self.settings,
             tasks=self.tasks,
             clock=self.clock,
             new_id=self.identifiers.new,
-            ring=self.wakeups.ring,
+            notify=self.wakeups.notify,
             endings=endings,
             service=Service(
                 self.settings,
@@ -230,7 +230,7 @@ class Parts:
 
     def _ping(self) -> None:
         """Raises DatabaseUnavailable where the database does not answer."""
-        with translated(), self.pool.connection() as connection:
+        with translate_errors(), self.pool.connection() as connection:
             connection.execute("select")
 
     def _unserved(self) -> UnservedTemplates:
@@ -240,16 +240,16 @@ class Parts:
     def _shards(self) -> tuple[Shards, ProcessWakeup]:
         """What leads shards in this process. Raises ShardsDiffer."""
         roster = PostgresShardStore(self.pool, self.clock)
-        roster.expect(self.settings.coordinator.shards)
+        roster.ensure_count(self.settings.coordinator.shards)
         identity = self.identifiers.new()
         channels = ("fact", "submission", "clock", "shard", "room")
         # One for the first shard at once: what no bell is for when it starts is not listened to.
-        bells = {0: self.wakeups.bell(*channels)}
+        wakeups = {0: self.wakeups.subscribe(*channels)}
 
         def coordinator_of(seat: ShardAssignment, shards: int) -> tuple[Coordinator, ProcessWakeup]:
-            if seat.shard not in bells:
-                bells[seat.shard] = self.wakeups.bell(*channels)
-            return self._coordinator(identity, seat, shards), bells[seat.shard]
+            if seat.shard not in wakeups:
+                wakeups[seat.shard] = self.wakeups.subscribe(*channels)
+            return self._coordinator(identity, seat, shards), wakeups[seat.shard]
 
         shards = Shards(
             roster=roster,
@@ -258,7 +258,7 @@ class Parts:
             new=coordinator_of,
             new_loop=self._new_loop,
         )
-        return shards, self.wakeups.bell("shard", "clock")
+        return shards, self.wakeups.subscribe("shard", "clock")
 
     def _coordinator(self, identity: UUID, seat: ShardAssignment, shards: int) -> Coordinator:
         settings = self.settings.coordinator
@@ -266,14 +266,14 @@ class Parts:
             self.pool, self.mapper, self.clock, settings.lease_seconds, seat.shard, shards
         )
         return Coordinator(
-            ledger=ledger,
+            store=ledger,
             clock=self.clock,
-            ring=self.wakeups.ring,
+            notify=self.wakeups.notify,
             identity=identity,
             settings=settings,
             limits=self.settings.limits,
-            faults=self.faults,
-            seat=seat,
+            crash_points=self.faults,
+            assignment=seat,
         )
 
     def _projector(
@@ -283,7 +283,7 @@ class Parts:
         # Projections stand on the engine: only who puts the parts together knows both.
         from flowledger.projections.wiring import projector  # noqa: PLC0415
 
-        bell = self.wakeups.bell("fact", "ended", "projection", "clock")
+        wakeup = self.wakeups.subscribe("fact", "ended", "projection", "clock")
         host = projector(
             projections,
             url=self.url,
@@ -292,47 +292,47 @@ class Parts:
             clock=self.clock,
             identity=self.identifiers.new(),
             settings=self.settings,
-            bell=bell,
+            wakeup=wakeup,
             moved=standing.moved,
             faults=self.faults,
         )
         if host is None:
             return None
         host.install()  # so that whoever opened the engine can ask for them at once
-        return host, bell
+        return host, wakeup
 
     def _new_loop(
-        self, name: str, step: Callable[[frozenset[str]], float], bell: Wakeup, telling: OutageLog
+        self, name: str, step: Callable[[frozenset[str]], float], wakeup: Wakeup, telling: OutageLog
     ) -> Loop:
         database = self.settings.database
         backoff = Backoff(database.reconnect_initial_seconds, database.reconnect_cap_seconds)
-        return Loop(name, step, bell, backoff, telling)
+        return Loop(name, step, wakeup, backoff, telling)
 
     def _worker(self, catalogue: HandlerTable) -> tuple[Worker, ProcessWakeup]:
-        bell = self.wakeups.bell("queue", "cancel")
+        wakeup = self.wakeups.subscribe("queue", "cancel")
         transactions = PostgresTransactions(
             self.url, self.pool, self.mapper, self.settings, self.faults
         )
         self.transactions = transactions
         worker = Worker(
-            board=PostgresWorkerStore(
+            store=PostgresWorkerStore(
                 self.pool,
                 self.mapper,
                 self.clock,
                 catalogue.templates,
                 self.settings.worker.concurrency,
             ),
-            catalogue=catalogue,
-            crew=partial(HandlerExecutor, transactions=transactions),
+            handlers=catalogue,
+            executor=partial(HandlerExecutor, transactions=transactions),
             clock=self.clock,
             new_id=self.identifiers.new,
-            bell=bell,
-            ring=self.wakeups.ring,
+            wakeup=wakeup,
+            notify=self.wakeups.notify,
             settings=self.settings.worker,
-            faults=self.faults,
+            crash_points=self.faults,
             limbo_seconds=self.settings.database.statement_timeout_seconds,
         )
-        return worker, bell
+        return worker, wakeup
 
 
 class ProjectionChecks:

@@ -37,7 +37,7 @@ class StepContext:
     attempt: int
     idempotency_key: str
     correlation_id: str
-    configuration: Mapping[str, JsonValue]
+    config: Mapping[str, JsonValue]
     results: Mapping[str, JsonValue]
     last_checkpoint: JsonValue = None
     control: StepControl = field(default=UNATTENDED, repr=False, compare=False)
@@ -55,7 +55,7 @@ class StepContext:
             attempt=call.attempt,
             idempotency_key=call.idempotency_key,
             correlation_id=call.correlation_id,
-            configuration=call.configuration,
+            config=call.config,
             results=call.results,
             last_checkpoint=call.last_checkpoint,
             control=call.control,

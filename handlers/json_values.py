@@ -17,7 +17,7 @@ from pydantic import JsonValue, PydanticSchemaGenerationError, PydanticUserError
 from pydantic import ValidationError as PydanticFault
 
 from flowledger.engine.domain.json_values import TOO_DEEP, Location, as_json, inside, plain
-from flowledger.engine.domain.templates.validation import first_fault
+from flowledger.engine.domain.templates.validation import first_problem
 from flowledger.handlers.round_trip import difference, is_equal, one_way
 
 Reader = Callable[[JsonValue], Any]
@@ -114,7 +114,7 @@ def _unlike(types: TypeAdapter[Any], value: Any, found: JsonValue, data: bytes) 
     try:
         back = types.validate_json(data)
     except PydanticFault as error:
-        unread = first_fault(error, "")
+        unread = first_problem(error, "")
         return f"{'' if unread.startswith('[') else '.'}{unread} once it came back"
     if is_equal(value, back):
         return None
@@ -127,7 +127,7 @@ def _unlike(types: TypeAdapter[Any], value: Any, found: JsonValue, data: bytes) 
 def described(error: ValueError, root: str) -> str:
     """The sentence of a reader's or writer's error, `root` being what was read or written."""
     if isinstance(error, PydanticFault):
-        return first_fault(error, root)
+        return first_problem(error, root)
     text = str(error)
     return f"{root}{text}" if text.startswith((".", "[", ": ")) else f"{root}: {text}"
 

@@ -26,7 +26,7 @@ from flowledger.engine.domain.templates.template import (
     TemplateSize,
     validate_template,
 )
-from flowledger.engine.domain.templates.validation import first_fault
+from flowledger.engine.domain.templates.validation import first_problem
 from flowledger.engine.errors import InvalidTemplate
 from flowledger.engine.text import nearest
 from flowledger.handlers.documents import read_document
@@ -113,7 +113,7 @@ def wfformat_workflow(
     try:
         document = _Document.model_validate(data)
     except ValidationError as error:
-        raise InvalidTemplate(f"{source}: {first_fault(error, '', values=True)}") from None
+        raise InvalidTemplate(f"{source}: {first_problem(error, '', values=True)}") from None
     seconds = _seconds(document, source)
     template = _template(document, source, seconds)
     validate_template(template, limits, source=source)

@@ -25,7 +25,7 @@ from flowledger.engine.domain.templates.template import (
     WhenSkipped,
     validate_template,
 )
-from flowledger.engine.domain.templates.validation import first_fault
+from flowledger.engine.domain.templates.validation import first_problem
 from flowledger.engine.errors import InvalidContext, InvalidTemplate
 from flowledger.handlers.binding import BoundStep
 from flowledger.handlers.canonical_sets import in_one_order
@@ -242,14 +242,14 @@ class Workflow(Generic[C]):
             return Template.model_validate({**self._head, **parts})
         except ValidationError as error:
             raise InvalidTemplate(
-                f"workflow {self.key}: {first_fault(error, '', values=True)}"
+                f"workflow {self.key}: {first_problem(error, '', values=True)}"
             ) from None
 
     def _step_template(self, name: str, **fields: Any) -> StepTemplate:
         try:
             return StepTemplate.model_validate({"name": name, **fields})
         except ValidationError as error:
-            fault = first_fault(error, "", values=True)
+            fault = first_problem(error, "", values=True)
             raise InvalidTemplate(f"{self._where(name)}: {fault}") from None
 
     def _add(

@@ -19,7 +19,7 @@ from psycopg import sql
 from flowledger.engine.domain.verify.replay import Difference
 from flowledger.engine.ports.verification import Finding, NotCompared, VerifyProgress
 from flowledger.engine.store.connection.dial import dial
-from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
@@ -70,10 +70,10 @@ class ProjectionCheck:
 
     def check(self, task: UUID | None) -> Iterator[Finding]:
         """The differences of all rows, or with a task of those that have its `task_id`."""
-        with translated(), dial(self._url, HostConnection) as connection:
+        with translate_errors(), dial(self._url, HostConnection) as connection:
             yield from _not_here(connection, {one.name: one.version for one in self._projections})
         for projection in self._projections:
-            with translated(), dial(self._url, HostConnection) as connection:
+            with translate_errors(), dial(self._url, HostConnection) as connection:
                 connection.execute(BEGIN)
                 yield from self._checked(connection, projection, task)
                 connection.execute("rollback")

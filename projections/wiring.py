@@ -32,7 +32,7 @@ def projector(  # noqa: PLR0913 - what a host stands on
     clock: Clock,
     identity: UUID,
     settings: Settings,
-    bell: Wakeup,
+    wakeup: Wakeup,
     moved: Callable[[], None],
     faults: CrashPoints = NO_CRASH_POINTS,
 ) -> Host | None:
@@ -52,7 +52,7 @@ def projector(  # noqa: PLR0913 - what a host stands on
         clock=clock,
         identity=identity,
         settings=keys,
-        bell=bell,
+        wakeup=wakeup,
         moved=moved,
         faults=faults,
     )

@@ -19,7 +19,7 @@ from flowledger.engine.config.sections import MOST_SHARDS
 from flowledger.engine.errors import InvalidConfiguration
 from flowledger.engine.store.connection.address import shown_address
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, connect
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.embedded.server import EmbeddedServer
@@ -251,7 +251,7 @@ def _connected(settings: Settings) -> Generator[Connection]:
             application_name=database.application_name,
             connect_timeout_seconds=database.connect_timeout_seconds,
         ) as connection,
-        translated(),
+        translate_errors(),
     ):
         yield connection
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flowledger.engine.cli.output import tell
-from flowledger.engine.domain.event_text import STANDS
+from flowledger.engine.domain.event_text import STATE_LABELS
 from flowledger.engine.domain.machine.transitions import StepState
 
 NAMES_SHOWN = 6
@@ -95,7 +95,7 @@ class Lines(Silent):
         """Print a line, unless it would say what the last one said."""
         if look.steps != self._last:
             self._last = look.steps
-            counts = ", ".join(f"{count} {STANDS[state]}" for state, count in _shown(look))
+            counts = ", ".join(f"{count} {STATE_LABELS[state]}" for state, count in _shown(look))
             names = f" ({_names(look)})" if look.running else ""
             tell(f"{look.seconds:7.1f} s  {look.complete}/{look.total}: {counts}{names}")
 
@@ -138,7 +138,7 @@ def painted(look: Look) -> RenderableType:
         f"{look.rate:,.0f} steps/s" if look.rate >= 10 else f"{look.rate:.1f} steps/s",
     )
     counts = Text("   ").join(
-        Text.assemble((f"{count}", f"bold {COLOURS[state]}"), f" {STANDS[state]}")
+        Text.assemble((f"{count}", f"bold {COLOURS[state]}"), f" {STATE_LABELS[state]}")
         for state, count in _shown(look)
     )
     parts: list[RenderableType] = [head, bar, counts]
@@ -149,7 +149,7 @@ def painted(look: Look) -> RenderableType:
 
 
 def _shown(look: Look) -> list[tuple[StepState, int]]:
-    return [(state, look.steps[state]) for state in STANDS if look.steps.get(state)]
+    return [(state, look.steps[state]) for state in STATE_LABELS if look.steps.get(state)]
 
 
 def _names(look: Look) -> str:

@@ -15,7 +15,7 @@ from flowledger.engine.cli.options import json_option, task_argument
 from flowledger.engine.cli.output import say, tell_json
 from flowledger.engine.cli.session import program_settings, stored_tasks
 from flowledger.engine.cli.timeline import task_events
-from flowledger.engine.domain.event_text import stream_of, what_happened
+from flowledger.engine.domain.event_text import describe, stream_of
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
 from flowledger.engine.domain.verify.replay import (
@@ -23,8 +23,8 @@ from flowledger.engine.domain.verify.replay import (
     Frame,
     Replay,
     Row,
-    decided,
     differences,
+    visible_at,
 )
 from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTask
 from flowledger.engine.events.base import Placed
@@ -80,7 +80,7 @@ def replayed(tasks: Tasks, task_id: UUID) -> Told:
     plan = compile_plan(tasks.template(created.template_id))
     frames, fault = _folded(snapshot, plan)
     history = task_events(snapshot.history)
-    seen = decided(history, snapshot.position)
+    seen = visible_at(history, snapshot.position)
     waiting = len(history) - len(seen)
     found = [fault] if fault else _compared(_at_position(seen, plan), snapshot)
     return Told(task_id, snapshot.position, frames, waiting, found)
@@ -113,7 +113,7 @@ def _frame_line(frame: Frame, wide: int) -> Text:
         (f"{frame.position:>8}  ", "dim"),
         f"{stream_of(event):<{wide}}  {event.originator_version:>3}  ",
         (f"{frame.state:<17}  {done:>5}  ", "bold"),
-        what_happened(event),
+        describe(event),
     )
 
 

@@ -142,7 +142,7 @@ def _serve(
         return
     with engine:
         engine.on_saturated(leave)
-        settle()
+        tune_gc()
         stop.wait()
     if saturated.is_set() and not stop.signalled:
         _start_anew()
@@ -182,7 +182,7 @@ def _start_anew() -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program
 
 
-def settle() -> None:
+def tune_gc() -> None:
     """Have the collector pass over what is there by now, and look at the rest more rarely.
 
     For the whole process, so it is for programs to call, when everything is imported and opened.

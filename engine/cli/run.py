@@ -159,7 +159,7 @@ def _watch(
 ) -> None:
     began = monotonic()
     ended = Event()
-    with task.told(ended.set):
+    with task.on_end(ended.set):
         while not ended.wait(1 / looks_per_second):
             _look(task, workflow, view, monotonic() - began)
             if workers is not None and workers.gone is not None:

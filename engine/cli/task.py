@@ -16,7 +16,7 @@ from flowledger.engine.cli.output import say, tell_json
 from flowledger.engine.cli.progress import COLOURS
 from flowledger.engine.cli.session import program_settings, rules_of, stored_tasks
 from flowledger.engine.cli.timeline import event_facts, table, timeline
-from flowledger.engine.client.explain import explained, present_of
+from flowledger.engine.client.explain import load_current, load_explanation
 from flowledger.engine.client.status import Outlook
 from flowledger.engine.domain.event_text import traceback_lines
 from flowledger.engine.domain.explain.explain import not_taken_on
@@ -107,7 +107,7 @@ def _add_errors(steps: dict[str, Any], events: Iterable[Recorded]) -> None:
 
 
 def _status(tasks: Tasks, rules: AdmissionRules, task_id: UUID) -> dict[str, Any]:
-    present = present_of(tasks, rules, task_id)
+    present = load_current(tasks, rules, task_id)
     scene, row = present.scene, present.snapshot.task
     if scene is None or row is None:
         return {
@@ -197,7 +197,7 @@ def explain(task_id: UUID, step: str | None, *, at: datetime | int | None, as_js
     """
     settings = program_settings(quiet=True)
     with stored_tasks(settings) as tasks:
-        found = explained(tasks, rules_of(settings), task_id, step, at)
+        found = load_explanation(tasks, rules_of(settings), task_id, step, at)
     if as_json:
         tell_json(found.as_json(), _text)
     else:

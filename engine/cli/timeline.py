@@ -8,10 +8,10 @@ from typing import Any
 from rich.text import Text
 
 from flowledger.engine.domain.event_text import (
+    actor_of,
+    describe,
     stream_of,
     traceback_lines,
-    what_happened,
-    who,
     writer_of,
 )
 from flowledger.engine.domain.templates.plan import Plan
@@ -79,7 +79,9 @@ def table(history: Sequence[Recorded], *, verbose: bool = False) -> Iterator[Tex
         at = recorded.recorded_at.replace(tzinfo=None).isoformat(" ", "milliseconds")
         version = recorded.event.originator_version
         start = f"{recorded.position:>8}  {at}  {stream:<{wide}}  {version:>7}  "
-        yield Text.assemble(start, _said(recorded.event), (f"  [{who(recorded.event)}]", "dim"))
+        yield Text.assemble(
+            start, _said(recorded.event), (f"  [{actor_of(recorded.event)}]", "dim")
+        )
         if verbose:
             yield from raised(recorded.event)
 
@@ -128,4 +130,4 @@ def task_events(history: Sequence[Recorded]) -> list[tuple[int, TaskEvent]]:
 
 
 def _said(event: Event) -> tuple[str, str]:
-    return what_happened(event), STYLES.get(type(event).__name__, "")
+    return describe(event), STYLES.get(type(event).__name__, "")

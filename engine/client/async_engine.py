@@ -56,12 +56,12 @@ class AsyncTaskHandle:
         if state in TASK_ENDS:
             return state
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        with self._handle.told(lambda: loop.call_soon_threadsafe(ended.set)):
+        with self._handle.on_end(lambda: loop.call_soon_threadsafe(ended.set)):
             try:
                 await asyncio.wait_for(ended.wait(), timeout)
             except TimeoutError:
                 raise TaskUnfinished(self.id, timeout or 0.0) from None
-        return await asyncio.to_thread(self._handle.end)
+        return await asyncio.to_thread(self._handle.end_state)
 
     async def result(self, timeout: float | None = None) -> Mapping[str, Any]:  # noqa: ASYNC109
         """The result of every step, once the task is complete."""
@@ -183,7 +183,7 @@ async def _asked(
 
     (request,) = await _all_asked(ask, lambda _: handle, asking, handle.answer_seconds)
     if asking.get("wait") != 0:
-        await asyncio.to_thread(request.settle, 0.0)
+        await asyncio.to_thread(request.check_answer, 0.0)
     return request
 
 
@@ -209,9 +209,9 @@ async def _all_asked(
                 raise
             await _told(task(error.task_id).taken_on, until - monotonic())
     for request in requests if wait != 0 else ():
-        await _told(request.told, until - monotonic())
+        await _told(request.on_answer, until - monotonic())
         with suppress(RequestDenied):
-            await asyncio.to_thread(request.settle, seconds)
+            await asyncio.to_thread(request.check_answer, seconds)
     return requests
 
 

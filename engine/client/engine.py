@@ -69,7 +69,7 @@ class Engine:
         tasks: Tasks,
         clock: Clock,
         new_id: Callable[[], UUID],
-        ring: Callable[[str], None],
+        notify: Callable[[str], None],
         endings: Waiters,
         service: Service,
         projections: Projections,
@@ -81,13 +81,13 @@ class Engine:
         self._tasks = tasks
         self._clock = clock
         self._new_id = new_id
-        self._ring = ring
+        self._notify = notify
         self._endings = endings
         self._operations = Operations(
             tasks=tasks,
             clock=clock,
             new_id=new_id,
-            ring=ring,
+            notify=notify,
             endings=endings,
             wait_seconds=settings.submit.request_timeout_seconds,
             max_result_bytes=settings.worker.max_result_bytes,
@@ -225,7 +225,7 @@ class Engine:
         owners = self._tasks.submit(created, connection, only_new=on_duplicate == "raise")
         self.register(workflow)  # once more, where the database has become another one meanwhile
         if connection is None:
-            self._ring("fact")
+            self._notify("fact")
         return [self._handle(owner) for owner in owners]
 
     def task(self, task_id: UUID | str) -> TaskHandle:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from flowledger.engine.domain.explain.context import ExplainContext, marks
+from flowledger.engine.domain.explain.context import ExplainContext, index_history
 from flowledger.engine.domain.explain.explain import explain_step, explain_task, not_taken_on
 from flowledger.engine.domain.explain.live_state import LiveState
 from flowledger.engine.domain.explain.reasons import Explanation
@@ -36,7 +36,7 @@ from flowledger.engine.text import nearest
 LAST_POSITION = 2**63 - 1
 
 
-def explained(
+def load_explanation(
     tasks: Tasks, rules: AdmissionRules, task_id: UUID, step: str | None, at: datetime | int | None
 ) -> Explanation:
     """Why the step does not run or, without one, why the task has not ended.
@@ -45,7 +45,7 @@ def explained(
     UnknownTask, UnknownStep, NothingRecorded, LogCorrupt, DatabaseUnavailable.
     """
     if at is None:
-        present = present_of(tasks, rules, task_id)
+        present = load_current(tasks, rules, task_id)
         if present.scene is None:
             return not_taken_on(task_id, step, present.beside)
         scene = present.scene
@@ -69,8 +69,8 @@ class Present:
     scene: ExplainContext | None = None
 
 
-def present_of(tasks: Tasks, rules: AdmissionRules, task_id: UUID) -> Present:
-    """The task as it stands. Raises as `explained`."""
+def load_current(tasks: Tasks, rules: AdmissionRules, task_id: UUID) -> Present:
+    """The task as it stands. Raises as `load_explanation`."""
     snapshot, beside = tasks.surroundings(task_id)
     history = placed(snapshot.history)
     if not history:
@@ -94,21 +94,21 @@ def _scene(
 ) -> ExplainContext:
     plan = _plan(tasks, rules, history)
     streams = {plan.template_id, *_systems(plan)}
-    streams |= {holder.step_id for held in beside.limits.holders.values() for holder in held[:1]}
+    streams |= {holder.step_id for held in beside.limits.owners.values() for holder in held[:1]}
     return ExplainContext(
         run=_folded(task_id, history, plan),
-        marks=marks(history),
+        index=index_history(history),
         now=beside.now,
         rules=rules,
-        beside=beside,
-        elsewhere=_elsewhere(tasks, streams, beside.shard.head),
+        live=beside,
+        related_events=_elsewhere(tasks, streams, beside.shard.head),
     )
 
 
 def earlier_scene(
     tasks: Tasks, rules: AdmissionRules, task_id: UUID, at: datetime | int
 ) -> ExplainContext:
-    """The task as the log knows it at a time or position. Raises as `explained`."""
+    """The task as the log knows it at a time or position. Raises as `load_explanation`."""
     recorded = placed(tasks.history(task_id))
     if not recorded and not tasks.known(task_id):
         raise UnknownTask(task_id)
@@ -124,10 +124,10 @@ def earlier_scene(
         now, elsewhere = history[-1][1].occurred_at, _elsewhere(tasks, streams, position)
     return ExplainContext(
         run=_folded(task_id, history, plan),
-        marks=marks(history),
+        index=index_history(history),
         now=now.astimezone(UTC),
         rules=rules,
-        elsewhere=elsewhere,
+        related_events=elsewhere,
     )
 
 

@@ -19,13 +19,13 @@ class Projections:
         rows: ProjectionStore,
         patience_seconds: float,
         poll_seconds: float,
-        ring: Callable[[], None],
+        notify: Callable[[], None],
         template_of: Callable[[str], UUID],
     ) -> None:
-        """`ring` wakes the projector of this process, which does not hear its own process."""
+        """`notify` wakes the projector of this process, which does not hear its own process."""
         self._template_of = template_of
         self._rows = rows
-        self._ring = ring
+        self._notify = notify
         self._patience = patience_seconds
         self._poll = poll_seconds
         self._moved = Condition()
@@ -79,12 +79,12 @@ class Projections:
     def pause(self, name: str) -> None:
         """Let it stand still until it is resumed; what is built of it too."""
         self._known(name, self._rows.pause(name, paused=True))
-        self._ring()
+        self._notify()
 
     def resume(self, name: str) -> None:
         """Let it go on; one that waits at an event that failed tries it at once."""
         self._known(name, self._rows.pause(name, paused=False))
-        self._ring()
+        self._notify()
 
     def rebuild(self, name: str, *, task: UUID | None = None, template: str | None = None) -> int:
         """Build it anew: all of it beside what serves, or the rows of some tasks in place.
@@ -99,7 +99,7 @@ class Projections:
             made = self._rows.rebuild_tasks(name, task, template_id)
         else:
             made = self._known(name, self._rows.rebuild(name))
-        self._ring()
+        self._notify()
         return made
 
     def wait_for_rebuild(self, rebuild: int, timeout: float) -> tuple[str, int, str | None]:
@@ -126,7 +126,7 @@ class Projections:
         """Give up what is being built of it, be it all or some tasks; how many that were."""
         self.status(name)
         cancelled = self._rows.cancel_rebuild(name)
-        self._ring()
+        self._notify()
         return cancelled
 
     def remove(self, name: str) -> None:
@@ -157,7 +157,7 @@ class Projections:
     def _want(self, name: str, wanted: str, task: UUID | None, position: int | None) -> int:
         self.status(name)
         asked = self._rows.want_parked(name, wanted, task, position)
-        self._ring()
+        self._notify()
         return asked
 
     def _known(self, name: str, found: int | None, none: int | None = 0) -> int:

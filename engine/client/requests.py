@@ -111,18 +111,18 @@ class Request:
         Raises RequestDenied; RequestUnanswered when the time is up, and then the request stands;
         EngineClosed when another thread closes the engine.
         """
-        seconds = self.seconds(timeout)
+        seconds = self.timeout_or_default(timeout)
         if not self.answered:
             told = ThreadEvent()
-            with self.told(told.set):
+            with self.on_answer(told.set):
                 told.wait(seconds)
-        self.settle(seconds)
+        self.check_answer(seconds)
 
-    def seconds(self, timeout: float | None) -> float:
+    def timeout_or_default(self, timeout: float | None) -> float:
         """How long to wait where the caller has said so, or has not."""
         return self._wait_seconds if timeout is None else timeout
 
-    def settle(self, seconds: float) -> None:
+    def check_answer(self, seconds: float) -> None:
         """Return where it is granted, after that many seconds; else raise what `wait` raises."""
         if not self.answered:
             if self._endings.stopped:
@@ -132,17 +132,17 @@ class Request:
             raise RequestDenied(self.task_id, self.id, self.refusal)
 
     @contextmanager
-    def told(self, answered: Callable[[], object]) -> Generator[None]:
+    def on_answer(self, answered: Callable[[], object]) -> Generator[None]:
         """Within the block, call it from another thread once there is an answer, or no engine."""
         with _told(self._endings, self._tasks.answers, self.id, answered):
             yield
 
     @property
-    def known(self) -> bool:
+    def known_answer(self) -> bool:
         """Whether an answer was seen."""
         return self._answer is not None
 
-    def take(self, answer: Answer | None) -> None:
+    def set_answer(self, answer: Answer | None) -> None:
         """What was found in the log; an answer never changes."""
         self._answer = self._answer or answer
 
@@ -156,7 +156,7 @@ class Operations:
         tasks: Tasks,
         clock: Clock,
         new_id: Callable[[], UUID],
-        ring: Callable[[str], None],
+        notify: Callable[[str], None],
         endings: Waiters,
         wait_seconds: float,
         max_result_bytes: int,
@@ -164,7 +164,7 @@ class Operations:
         self._tasks = tasks
         self._clock = clock
         self._new_id = new_id
-        self._ring = ring
+        self._notify = notify
         self._endings = endings
         self.wait_seconds = wait_seconds
         self._max_result_bytes = max_result_bytes
@@ -201,7 +201,7 @@ class Operations:
             return []
         for stream in self._tasks.request(asked, key):
             _same(self._tasks.requested(stream), kind, data.get("step"), key)
-        self._ring("fact")
+        self._notify("fact")
         stands = (self._tasks, self._endings, self.wait_seconds)
         requests = [Request(one.task_id, one.originator_id, *stands) for one in asked]
         seconds = self._seconds(wait)
@@ -252,7 +252,7 @@ class Operations:
             reason=reason,
         )
         changed = self._tasks.pause_template(template_id, event)
-        self._ring("fact")
+        self._notify("fact")
         return changed
 
     def _seconds(self, wait: float | None) -> float:
@@ -262,14 +262,14 @@ class Operations:
         left = look(requests, self._tasks)
         while left:
             told = ThreadEvent()
-            with left[0].told(told.set):
+            with left[0].on_answer(told.set):
                 if not told.wait(max(0.0, deadline - monotonic())):
                     break
             left = look(left, self._tasks)
             if self._endings.stopped:
                 break
         for request in look(left, self._tasks):
-            request.settle(seconds)
+            request.check_answer(seconds)
 
     def _created(self, tasks: Sequence[UUID], deadline: float) -> Sequence[TaskCreated]:
         """How the tasks began. Those that are only submitted are waited for."""
@@ -336,23 +336,23 @@ def template_named(tasks: Tasks, key: str) -> UUID:
 
 def look(requests: Sequence[Request], tasks: Tasks) -> list[Request]:
     """Ask the log about those that have no answer yet; returns those that still have none."""
-    unanswered = [request for request in requests if not request.known]
+    unanswered = [request for request in requests if not request.known_answer]
     if unanswered:
         answers = tasks.answers([request.id for request in unanswered])
         for request in unanswered:
-            request.take(answers.get(request.id))
-    return [request for request in unanswered if not request.known]
+            request.set_answer(answers.get(request.id))
+    return [request for request in unanswered if not request.known_answer]
 
 
 @contextmanager
 def _told(
     endings: Waiters, question: Question, of: UUID, told: Callable[[], object]
 ) -> Generator[None]:
-    endings.tell(question, of, told)
+    endings.subscribe(question, of, told)
     try:
         yield
     finally:
-        endings.forget(question, of, told)
+        endings.unsubscribe(question, of, told)
 
 
 def _same(stored: TaskRequest, kind: Kind, step: str | None, key: str | None) -> None:

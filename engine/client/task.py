@@ -11,7 +11,7 @@ from typing import Any, Unpack
 from uuid import UUID
 
 from flowledger.engine import events as happened
-from flowledger.engine.client.explain import explained
+from flowledger.engine.client.explain import load_explanation
 from flowledger.engine.client.requests import NoteOptions, Operations, Request, RequestOptions
 from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.domain.event_text import actor_name
@@ -107,35 +107,35 @@ class TaskHandle:
         if state in TASK_ENDS:
             return state
         ended = ThreadEvent()
-        with self.told(ended.set):
+        with self.on_end(ended.set):
             if not ended.wait(timeout):
                 raise TaskUnfinished(self.id, timeout or 0.0)
-        return self.end()
+        return self.end_state()
 
-    def end(self) -> TaskState:
-        """The state that the task has ended in, once `told` has called. Raises EngineClosed."""
+    def end_state(self) -> TaskState:
+        """The state that the task has ended in, once `on_end` has called. Raises EngineClosed."""
         if self._endings.stopped:
             raise EngineClosed(self.id)
         return self.state
 
     @contextmanager
-    def told(self, ended: Callable[[], object]) -> Generator[None]:
+    def on_end(self, ended: Callable[[], object]) -> Generator[None]:
         """Within the block, call `ended` from another thread once the task or the engine ended."""
         self._endings.warn_handlers(self.id)
-        self._endings.tell(self._tasks.ended, self.id, ended)
+        self._endings.subscribe(self._tasks.ended, self.id, ended)
         try:
             yield
         finally:
-            self._endings.forget(self._tasks.ended, self.id, ended)
+            self._endings.unsubscribe(self._tasks.ended, self.id, ended)
 
     @contextmanager
     def taken_on(self, told: Callable[[], object]) -> Generator[None]:
-        """Within the block, call `told` from another thread once a coordinator knows the task."""
-        self._endings.tell(self._tasks.created, self.id, told)
+        """Within the block, call `on_end` from another thread once a coordinator knows the task."""
+        self._endings.subscribe(self._tasks.created, self.id, told)
         try:
             yield
         finally:
-            self._endings.forget(self._tasks.created, self.id, told)
+            self._endings.unsubscribe(self._tasks.created, self.id, told)
 
     def result(self, timeout: float | None = None) -> Mapping[str, Any]:
         """The result of every step that has one, by the step's name, once the task is done.
@@ -157,7 +157,7 @@ class TaskHandle:
         from the log alone. Raises UnknownTask, UnknownStep, NothingRecorded for an `at` before the
         task, ValueError for a time without a zone, LogCorrupt, DatabaseUnavailable.
         """
-        return explained(self._tasks, self._rules, self.id, step, at)
+        return load_explanation(self._tasks, self._rules, self.id, step, at)
 
     def step(self, name: str) -> StepHandle:
         """A handle on a step, which need not exist."""
@@ -301,7 +301,7 @@ def _noted(noting: NoteOptions) -> dict[str, Any]:
 def granted(request: Request, asking: RequestOptions) -> Request:
     """The request, once it was waited for. Raises RequestDenied."""
     if asking.get("wait") != 0:
-        request.settle(0.0)
+        request.check_answer(0.0)
     return request
 
 

@@ -13,7 +13,7 @@ from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Outages
 from flowledger.engine.telemetry.signals import Signal
 
-Told = Callable[[], object]
+Callback = Callable[[], object]
 Question = Callable[[Sequence[UUID]], Collection[UUID]]
 """A method of the store: for which of these has it come to be?"""
 
@@ -27,12 +27,12 @@ class Waiters:
     woken by the server at each commit, so one that only submits does not.
     """
 
-    def __init__(self, bell: Wakeup, poll_seconds: float, listen: Callable[[], None]) -> None:
-        self._bell = bell
+    def __init__(self, wakeup: Wakeup, poll_seconds: float, listen: Callable[[], None]) -> None:
+        self._wakeup = wakeup
         self._poll = poll_seconds
         self._listen = listen
         self._lock = Lock()
-        self._waiting: dict[Subject, list[Told]] = defaultdict(list)
+        self._waiting: dict[Subject, list[Callback]] = defaultdict(list)
         self._thread: Thread | None = None
         self._stopping = False
         self._warned: set[tuple[UUID, str]] = set()
@@ -56,25 +56,25 @@ class Waiters:
         if not known:
             self._log.emit(Signal.HANDLER_WAITS, waits_for=str(task))
 
-    def tell(self, question: Question, of: UUID, told: Told) -> None:
-        """Call `told`, from another thread, once it has come to be, or waiting has ended."""
+    def subscribe(self, question: Question, of: UUID, callback: Callback) -> None:
+        """Call `callback`, from another thread, once it has come to be, or waiting has ended."""
         with self._lock:
             if self._stopping:
-                told()
+                callback()
                 return
-            self._waiting[question, of].append(told)
+            self._waiting[question, of].append(callback)
             if self._thread is None:
                 self._listen()
                 self._thread = Thread(target=self._run, name="flowledger-endings", daemon=True)
                 self._thread.start()
-        self._bell.ring("ended")
+        self._wakeup.notify("ended")
 
-    def forget(self, question: Question, of: UUID, told: Told) -> None:
+    def unsubscribe(self, question: Question, of: UUID, callback: Callback) -> None:
         """The waiter has gone."""
         with self._lock:
             waiters = self._waiting.get((question, of), [])
-            if told in waiters:
-                waiters.remove(told)
+            if callback in waiters:
+                waiters.remove(callback)
             if not waiters:
                 self._waiting.pop((question, of), None)
 
@@ -85,14 +85,14 @@ class Waiters:
         """
         with self._lock:
             self._stopping = True
-        self._bell.ring("ended")
+        self._wakeup.notify("ended")
         if self._thread is not None:
             self._thread.join(seconds)
-        self._tell(list(self._waiting))
+        self._call(list(self._waiting))
 
     def _run(self) -> None:
         while not self._stopping:
-            self._bell.wait(self._poll)
+            self._wakeup.wait(self._poll)
             asked: defaultdict[Question, list[UUID]] = defaultdict(list)
             with self._lock:
                 for question, of in self._waiting:
@@ -108,9 +108,9 @@ class Waiters:
             self.outages.failed(error)
             return
         self.outages.succeeded()
-        self._tell((question, of) for of in found)
+        self._call((question, of) for of in found)
 
-    def _tell(self, subjects: Iterable[Subject]) -> None:
+    def _call(self, subjects: Iterable[Subject]) -> None:
         with self._lock:
             told = [waiter for subject in subjects for waiter in self._waiting.pop(subject, [])]
         for waiter in told:

@@ -94,7 +94,7 @@ PHRASES: Mapping[type[Event], str] = MappingProxyType(
 )
 """What is said of each event, with its fields; its reason follows where it has one."""
 
-STANDS: Mapping[StepState, str] = MappingProxyType(
+STATE_LABELS: Mapping[StepState, str] = MappingProxyType(
     {
         StepState.COMPLETE: "complete",
         StepState.IN_PROGRESS: "running",
@@ -129,7 +129,7 @@ def stream_of(event: Event) -> str:
             return "task"
 
 
-def what_happened(event: Event) -> str:
+def describe(event: Event) -> str:
     """One short sentence."""
     fields = _fields(event)
     phrase = PHRASES.get(type(event), type(event).__name__)
@@ -153,7 +153,7 @@ def _printable(line: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
-def who(event: Event) -> str:
+def actor_of(event: Event) -> str:
     """Who wrote the event: a person by name, else the part of the engine that writes such events.
 
     Only the engine is called `coordinator`, `worker …` or `application` here: a person of that

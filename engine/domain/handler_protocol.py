@@ -75,7 +75,7 @@ class StepCall:
     attempt: int
     idempotency_key: str
     correlation_id: str
-    configuration: Mapping[str, JsonValue]
+    config: Mapping[str, JsonValue]
     context: JsonValue
     results: Mapping[str, JsonValue]
     last_checkpoint: JsonValue = None

@@ -60,7 +60,7 @@ class Share:
     resign: frozenset[int]
 
 
-def fair_share(me: UUID, attendance: Members, patience_seconds: float) -> Share:
+def assign_shards(me: UUID, attendance: Members, patience_seconds: float) -> Share:
     """What this process shall lead, of all shards and among all processes that are there.
 
     A shard that has been free for longer than the patience may be taken by any of them.
@@ -78,7 +78,7 @@ def fair_share(me: UUID, attendance: Members, patience_seconds: float) -> Share:
     beyond = sum(max(0, count - least - bool(rest)) for count in led.values())
     others_lack = lacking > max(0, least - led[me])
     most = least if others_lack or not rest else least + 1
-    asked = _in_turn((x.shard for x in free), processes.index(me), len(processes))
+    asked = _round_robin((x.shard for x in free), processes.index(me), len(processes))
     overdue = [lease.shard for lease in free if lease.seconds_left < -patience_seconds]
     given = _gifts(led, least, max(lacking, beyond) - len(free))[me]
     resigned = frozenset(mine[len(mine) - given :])
@@ -86,7 +86,7 @@ def fair_share(me: UUID, attendance: Members, patience_seconds: float) -> Share:
     return Share(frozenset(wanted - resigned), resigned)
 
 
-def _in_turn(shards: Iterable[int], rank: int, processes: int) -> list[int]:
+def _round_robin(shards: Iterable[int], rank: int, processes: int) -> list[int]:
     """The shards, first those that no process of another rank begins with."""
     return sorted(shards, key=lambda shard: (shard % processes != rank, shard))
 

@@ -64,15 +64,15 @@ ACTIONS: Mapping[ExecutionStatus, RecommendedAction] = MappingProxyType(
 class Counts:
     """How many steps of a task are in which state; states without a step may be left out.
 
-    `ready` are pending steps that nothing keeps from being queued; `held` are pending steps whose
-    dependencies are satisfied, but which a limit, a pause or a delayed start keeps back. Both are
-    counted among the pending.
+    `ready` are pending steps that nothing keeps from being queued; `waiting` are pending steps
+    whose dependencies are satisfied, but which a limit, a pause or a delayed start keeps back. Both
+    are counted among the pending.
     """
 
     task: TaskState
     steps: Mapping[StepState, int] = field(default_factory=dict[StepState, int])
     ready: int = 0
-    held: int = 0
+    waiting: int = 0
 
     @property
     def total(self) -> int:
@@ -108,13 +108,13 @@ def counts_of(run: TaskRun) -> Counts:
         task=run.task.state,
         steps=Counter(step.state for step in run.steps),
         ready=0 if kept_back else len(run.ready),
-        held=len(run.ready) + _held(run) if kept_back else _held(run),
+        waiting=len(run.ready) + _held(run) if kept_back else _held(run),
     )
 
 
 def _held(run: TaskRun) -> int:
     """A retry that is held is no pending step; it is counted by its own state."""
-    return sum(run.steps[number].state is StepState.PENDING for number in run.held)
+    return sum(run.steps[number].state is StepState.PENDING for number in run.waiting)
 
 
 def _is_settled(counts: Counts) -> bool:
@@ -128,7 +128,7 @@ STATUSES: tuple[tuple[ExecutionStatus, Callable[[Counts], object]], ...] = (
     (ExecutionStatus.PROCESSING, lambda c: c.of(StepState.IN_PROGRESS)),
     (
         ExecutionStatus.WAITING_FOR_DEPENDENCIES,
-        lambda c: c.held or c.of(StepState.WAITING_FOR_RETRY),
+        lambda c: c.waiting or c.of(StepState.WAITING_FOR_RETRY),
     ),
     (ExecutionStatus.BLOCKED_BY_FAILURES, lambda c: c.of(StepState.ERROR)),
     (ExecutionStatus.WAITING_FOR_DEPENDENCIES, lambda c: not c.total),

@@ -30,7 +30,7 @@ class Leadership:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What time asks for: timers that rang, steps whose worker went silent, when to ask again.
+    """What time asks for: timers that fired, steps whose worker went silent, when to ask again.
 
     A timer is a task, a step (empty where it is the task's own) and its kind. `now` is the time by
     which they are due, the database's: the clock of this process may be a little behind.
@@ -81,7 +81,7 @@ class CoordinatorStore(ParkedTasks, Protocol):
         """Facts behind a position, in order."""
         ...
 
-    def passed(self, after: int) -> int:
+    def safe_position(self, after: int) -> int:
         """How far one may go on from a position without passing over a fact."""
         ...
 
@@ -115,16 +115,16 @@ class CoordinatorStore(ParkedTasks, Protocol):
         """What is stored of limits, with the steps of the shard that wait."""
         ...
 
-    def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[StoredCircuit]]:
+    def limits_now(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[StoredCircuit]]:
         """How many slots of these keys are in use, 0 included, and every circuit."""
         ...
 
-    def elders(self, sort_keys: Mapping[str, float]) -> Sequence[OlderWaiter]:
+    def older_waiters(self, sort_keys: Mapping[str, float]) -> Sequence[OlderWaiter]:
         """Steps of other shards that wait for slots of these keys with smaller sort keys than
         these."""
         ...
 
-    def tidy(self) -> None:
+    def vacuum_queue(self) -> None:
         """Clear away what many queued steps left behind."""
         ...
 
@@ -136,10 +136,10 @@ class CoordinatorStore(ParkedTasks, Protocol):
 class ShardStore(Protocol):
     """The rows of the processes and of the shards. Raises DatabaseUnavailable when cut off."""
 
-    def attend(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Members:
+    def heartbeat(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Members:
         """Say that the process is there for so long and leads these shards; see who else is."""
         ...
 
-    def leave(self, process: UUID) -> None:
+    def deregister(self, process: UUID) -> None:
         """The process takes no share any more."""
         ...

@@ -1,4 +1,4 @@
-"""What the loops ask of their process: the time, a bell, and points where tests may crash it."""
+"""What the loops ask of their process: the time, a wakeup, and points where tests may crash it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Clock(Protocol):
 
 
 class Wakeup(Protocol):
-    """Something to wait on: remembers which channels rang since it was last asked."""
+    """Something to wait on: remembers which channels were notified since it was last asked."""
 
     def wait(self, seconds: float) -> frozenset[str]:
-        """The channels that rang; empty when the time is up. Clears them."""
+        """The channels that were notified; empty when the time is up. Clears them."""
         ...
 
-    def ring(self, channel: str) -> None:
+    def notify(self, channel: str) -> None:
         """Ring from within this process."""
         ...
 

@@ -82,11 +82,13 @@ class WorkerStore(Sessions, Protocol):
         """
         ...
 
-    def held(self, worker: UUID) -> Sequence[Claim]:
+    def claims_of(self, worker: UUID) -> Sequence[Claim]:
         """The steps that the board believes this worker to run."""
         ...
 
-    def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, ClaimStatus]:
+    def claim_statuses(
+        self, worker: UUID, beats: Mapping[UUID, bytes | None]
+    ) -> Mapping[UUID, ClaimStatus]:
         """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
         ...
 
@@ -98,11 +100,11 @@ class WorkerStore(Sessions, Protocol):
         """What was recorded last of each step; steps without a checkpoint are left out."""
         ...
 
-    def isolate(self, worker: UUID, templates: Sequence[UUID]) -> bool:
+    def elect_isolated(self, worker: UUID, templates: Sequence[UUID]) -> bool:
         """Whether the worker shall take only steps that are to run alone, one at a time."""
         ...
 
-    def wear(self, worker: UUID, *, saturated: bool) -> None:
+    def set_saturated(self, worker: UUID, *, saturated: bool) -> None:
         """Note for people whether abandoned handlers keep the worker from claiming."""
         ...
 

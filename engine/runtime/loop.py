@@ -18,14 +18,14 @@ class Loop:
         self,
         name: str,
         step: Callable[[frozenset[str]], float],
-        bell: Wakeup,
+        wakeup: Wakeup,
         backoff: Backoff,
         telling: OutageLog | None = None,
     ) -> None:
         self.name = name
         self.outages = Outages(name, telling=telling)
         self._step = step
-        self._bell = bell
+        self._wakeup = wakeup
         self._backoff = backoff
         self._stopping = Event()
         self._thread = Thread(target=self._run, name=f"flowledger-{name}", daemon=True)
@@ -37,20 +37,20 @@ class Loop:
     def stop(self, seconds: float | None = None) -> bool:
         """End after the step that is under way; False: it takes longer than so many seconds."""
         self._stopping.set()
-        self._bell.ring(STOP)
+        self._wakeup.notify(STOP)
         if self._thread.is_alive():
             self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        rung: frozenset[str] = frozenset()
+        woken_by: frozenset[str] = frozenset()
         while not self._stopping.is_set():
-            rung = self._bell.wait(self._attempt(rung))
+            woken_by = self._wakeup.wait(self._attempt(woken_by))
         self.outages.left()
 
-    def _attempt(self, rung: frozenset[str]) -> float:
+    def _attempt(self, woken_by: frozenset[str]) -> float:
         try:
-            wait = self._step(rung)
+            wait = self._step(woken_by)
         except Exception as error:  # noqa: BLE001 - a loop that ended would stop everything silently
             if not self._stopping.is_set():
                 self.outages.failed(error)

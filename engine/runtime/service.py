@@ -45,7 +45,7 @@ class Leading(Protocol):
         """Well where no task of the shards that are led here is parked."""
         ...
 
-    def step(self, rung: frozenset[str]) -> float:
+    def step(self, woken_by: frozenset[str]) -> float:
         """Look what is to be led; the seconds until the next look."""
         ...
 
@@ -61,7 +61,7 @@ class Leading(Protocol):
 class Projecting(Protocol):
     """The role of a projector: projections that are run here."""
 
-    def step(self, rung: frozenset[str]) -> float:
+    def step(self, woken_by: frozenset[str]) -> float:
         """Apply what there is; the seconds until the next look."""
         ...
 
@@ -128,7 +128,7 @@ class Service:
         """How each loop of this process fares, by its name, and the worker's handlers."""
         loops = {loop.name: loop.outages for loop in self._loops}
         loops |= self._coordinator[0].outages if self._coordinator is not None else {}
-        handlers = {"handlers": self._worker[0].wear} if self._worker is not None else {}
+        handlers = {"handlers": self._worker[0].saturation} if self._worker is not None else {}
         if self._coordinator is not None:
             handlers["parked"] = self._coordinator[0].parked
         found = {name: one.health for name, one in {**loops, **self._others}.items()}
@@ -143,18 +143,18 @@ class Service:
     def start(self) -> None:
         """Start the loops. Raises DatabaseUnavailable where the worker cannot be registered."""
         if self._worker is not None:
-            worker, bell = self._worker
+            worker, wakeup = self._worker
             worker.renew()
             self._loop("lease", lambda _: worker.renew(), self._new_bell())
-            self._loop("worker", worker.step, bell)
+            self._loop("worker", worker.step, wakeup)
         if self._coordinator is not None:
-            coordinator, bell = self._coordinator
-            self._loop("shards", coordinator.step, bell, coordinator.telling)
+            coordinator, wakeup = self._coordinator
+            self._loop("shards", coordinator.step, wakeup, coordinator.telling)
         if self._unserved is not None:
             self._loop("unserved", self._unserved.step, self._new_bell())
         if self._projector is not None:
-            projector, bell = self._projector
-            self._loop("projector", projector.step, bell)
+            projector, wakeup = self._projector
+            self._loop("projector", projector.step, wakeup)
         if not self.roles and self._ping is not None:
             self._loop("database", self._look_at_database, self._new_bell())
         for loop in self._loops:
@@ -177,17 +177,17 @@ class Service:
             worker = self._worker[0]
             # A worker that is still busy in its loop is not to be touched.
             if "worker" in ended:
-                self._say_goodbye("worker", worker.hand_back, until)
+                self._shut_down("worker", worker.hand_back, until)
             worker.close()
         if self._coordinator is not None:
             coordinator = self._coordinator[0]
             if "shards" in ended:
-                self._say_goodbye("coordinator", coordinator.resign, until)
+                self._shut_down("coordinator", coordinator.resign, until)
             coordinator.close()
         if self._projector is not None:
             projector = self._projector[0]
             if "projector" in ended:
-                self._say_goodbye("projector", projector.resign, until)
+                self._shut_down("projector", projector.resign, until)
             projector.close()
         self._loops.clear()
         self._worker = self._coordinator = self._projector = None
@@ -204,7 +204,7 @@ class Service:
             self._log.emit(Signal.LOOP_ABANDONED, loop=loop.name)
         return ended
 
-    def _say_goodbye(self, role: str, last: Callable[[], None], until: float) -> None:
+    def _shut_down(self, role: str, last: Callable[[], None], until: float) -> None:
         """In a thread, as the database may neither answer nor hang up."""
         outages = Outages(role)
 
@@ -224,9 +224,9 @@ class Service:
         self,
         name: str,
         step: Callable[[frozenset[str]], float],
-        bell: Wakeup,
+        wakeup: Wakeup,
         telling: OutageLog | None = None,
     ) -> None:
         database = self._settings.database
         backoff = Backoff(database.reconnect_initial_seconds, database.reconnect_cap_seconds)
-        self._loops.append(Loop(name, step, bell, backoff, telling))
+        self._loops.append(Loop(name, step, wakeup, backoff, telling))

@@ -22,7 +22,7 @@ from flowledger.engine.events.template import TemplateRegistered
 from flowledger.engine.ports.coordinator import Commit, Due, Leadership
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.limit_json import changes_text, circuits_of, state_of
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
@@ -35,7 +35,7 @@ from flowledger.engine.store.log.recorder import (
 
 FACTS = "select * from flowledger.facts_of_shard(%s, %s, %s, %s, %b)"
 TOPICS = TextArray(FACT_TOPICS)
-MOST_ELDERS = 16  # of a limit, between two looks
+MOST_OLDER_WAITERS = 16  # of a limit, between two looks
 PASSED = "select flowledger.last_safe_position(%s, %s, %s, %b)"
 
 
@@ -96,7 +96,7 @@ class PostgresCoordinatorStore:
             return Unreadable(position, task_id, str(error))
         return Recorded(position, recorded_at, event)
 
-    def passed(self, after: int) -> int:
+    def safe_position(self, after: int) -> int:
         """How far one may go on from a position without passing over a fact.
 
         Where there is one shard, the position: all facts behind it are the shard's own.
@@ -117,7 +117,7 @@ class PostgresCoordinatorStore:
 
     def template(self, template_id: UUID) -> Template:
         """A registered definition. Raises UnknownTemplate."""
-        with translated():
+        with translate_errors():
             stored = self._recorder.select_events(template_id, limit=1)
         return registered(stored, template_id, self._mapper)
 
@@ -202,14 +202,14 @@ class PostgresCoordinatorStore:
         row = self._one(LIMITS, (self._shard, self._shards))
         return state_of(orjson.loads(cast("tuple[str]", row)[0]))
 
-    def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[StoredCircuit]]:
+    def limits_now(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[StoredCircuit]]:
         """How many slots of these keys are in use, 0 included, and every circuit."""
         rows = self._all("select * from flowledger.slots_in_use(%s)", (TextArray(keys),))
         row = self._one("select flowledger.circuits()::text", ())
         stored = cast("tuple[str | None]", row)[0]
         return dict(cast("list[tuple[str, int]]", rows)), circuits_of(orjson.loads(stored or "[]"))
 
-    def elders(self, sort_keys: Mapping[str, float]) -> Sequence[OlderWaiter]:
+    def older_waiters(self, sort_keys: Mapping[str, float]) -> Sequence[OlderWaiter]:
         """Steps of other shards that wait for slots of these keys with smaller sort keys than
         these."""
         if self._shards == 1 or not sort_keys:
@@ -219,16 +219,16 @@ class PostgresCoordinatorStore:
             (
                 TextArray([*sort_keys]),
                 [*sort_keys.values()],
-                MOST_ELDERS,
+                MOST_OLDER_WAITERS,
                 self._shard,
                 self._shards,
             ),
         )
         return [OlderWaiter(*row) for row in rows]
 
-    def tidy(self) -> None:
+    def vacuum_queue(self) -> None:
         """Vacuum the queue. A role that may not is only warned by the server."""
-        with translated(), self._pool.connection() as connection:
+        with translate_errors(), self._pool.connection() as connection:
             connection.execute("vacuum (truncate false, skip_locked true) flowledger.queue")
 
     def commit(self, commit: Commit) -> None:
@@ -257,11 +257,11 @@ class PostgresCoordinatorStore:
         return self._all(FACTS, (self._shard, self._shards, after, limit, TOPICS))
 
     def _one(self, query: Any, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
-        with translated(), self._pool.connection() as connection:
+        with translate_errors(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchone()
 
     def _all(self, query: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        with translated(), self._pool.connection() as connection:
+        with translate_errors(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
 
 

@@ -35,7 +35,7 @@ def changes_text(changes: LimitChanges) -> str:
         "circuits": circuit_rows(changes.circuits),
     }
     parts = {name: rows for name, rows in parts.items() if rows}
-    return orjson.dumps({**parts, "most": dict(changes.slots.most)}).decode()
+    return orjson.dumps({**parts, "most": dict(changes.slots.max_before)}).decode()
 
 
 def waiter_row(waiter: Waiter) -> Json:
@@ -44,11 +44,11 @@ def waiter_row(waiter: Waiter) -> Json:
         "step_id": waiter.step_id,
         "task_id": waiter.task_id,
         "step": waiter.step,
-        "kind": waiter.hold.kind,
-        "limit_key": waiter.hold.key,
+        "kind": waiter.wait.kind,
+        "limit_key": waiter.wait.key,
         "sort_key": waiter.sort_key,
         "since": waiter.since,
-        "until": waiter.hold.until,
+        "until": waiter.wait.until,
         "demand": demand_json(waiter.demand),
     }
 
@@ -68,7 +68,7 @@ def circuit_rows(changes: CircuitChanges) -> list[Json]:
     changed = {circuit.system: circuit for circuit in changes.changed}
     return [
         {"system": system, "revision": revision, **circuit_fields(changed.get(system))}
-        for system, revision in sorted(changes.relied.items())
+        for system, revision in sorted(changes.expected_revisions.items())
     ]
 
 
@@ -130,7 +130,7 @@ def waiter_of(row: Json) -> Waiter:
         task_id=UUID(row["task_id"]),
         step=row["step"],
         since=moment(row["since"]),
-        hold=Wait(row["kind"], row["limit_key"], until),
+        wait=Wait(row["kind"], row["limit_key"], until),
         demand=demand_of_json(row["demand"]),
     )
 

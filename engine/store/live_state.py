@@ -50,7 +50,7 @@ def surroundings_of(
         now=now.astimezone(UTC),
         shard=ShardStatus(*shard),
         queue={row.step: row for row in queue},
-        held={row.step: row for row in held},
+        waiting={row.step: row for row in held},
         workers=_workers(connection, template_id, waiting) if waiting else (),
         limits=_limits(connection, held),
         projections=tuple(
@@ -93,7 +93,7 @@ def _limits(connection: Connection, held: Iterable[WaitStatus]) -> LimitStatus:
     ((circuits,),) = _rows(connection, CIRCUITS)
     return LimitStatus(
         in_use=dict(_pairs(connection, slots)),
-        holders={key: tuple(found) for key, found in holders.items()},
+        owners={key: tuple(found) for key, found in holders.items()},
         expected=dict(expected),
         circuits=tuple(circuits_of(circuits or ())),
     )

@@ -1,13 +1,13 @@
-"""Who waits for what: LISTEN in one thread, bells for everybody in the process.
+"""Who waits for what: LISTEN in one thread, wakeups for everybody in the process.
 
-Protocol: the thread listens first and rings every bell after that, so that whatever was committed
-before it listened is looked for once more. A bell remembers that it rang; a wait that starts later
-ends at once. When the connection is lost the thread connects again, with growing pauses, and rings
-all bells again. A lost notification costs at most one poll interval, because nobody waits without
-a limit.
+Protocol: the thread listens first and notifies all wakeups after that, so that whatever was
+committed before it listened is looked for once more. A wakeup remembers that it was notified; a
+wait that starts later ends at once. When the connection is lost the thread connects again, with
+growing pauses, and rings all wakeups again. A lost notification costs at most one poll interval,
+because nobody waits without a limit.
 
-What this process commits it rings itself, ahead of the database; `own` holds the backends that it
-commits with, so that it is not woken twice.
+What this process commits it notifies itself, ahead of the database; `own` holds the backends that
+it commits with, so that it is not woken twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from threading import Event, Lock, Thread
 
 from psycopg.pq.abc import PGconn
 
-from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, connect
 from flowledger.engine.telemetry.outages import Backoff, Outages
 from flowledger.engine.telemetry.signals import Signal
@@ -38,30 +38,30 @@ LOOK_UP_SECONDS = 0.1
 
 
 class ProcessWakeup:
-    """One waiter's bell."""
+    """What one waiter waits on."""
 
     def __init__(self) -> None:
         self._event = Event()
         self._lock = Lock()
-        self._rung: set[str] = set()
+        self._woken_by: set[str] = set()
 
-    def ring(self, channel: str) -> None:
+    def notify(self, channel: str) -> None:
         """Let the waiter go on."""
         with self._lock:
-            self._rung.add(channel)
+            self._woken_by.add(channel)
         self._event.set()
 
     def wait(self, seconds: float) -> frozenset[str]:
-        """The channels that rang since the last wait; empty when the time is up."""
+        """The channels that were notified since the last wait; empty when the time is up."""
         self._event.wait(max(0.0, seconds))
         with self._lock:
             self._event.clear()
-            rung, self._rung = frozenset(self._rung), set()
-        return rung
+            woken_by, self._woken_by = frozenset(self._woken_by), set()
+        return woken_by
 
 
 class Notifications:
-    """Carries notifications of the database, and of this process, to bells."""
+    """Carries notifications of the database, and of this process, to wakeups."""
 
     def __init__(  # noqa: PLR0913 - keywords, each a setting of its own
         self,
@@ -78,23 +78,23 @@ class Notifications:
         self._connect_timeout = connect_timeout_seconds
         self._silence = tcp_keepalive_seconds
         self._backoff = Backoff(reconnect_initial_seconds, reconnect_cap_seconds)
-        self._bells: dict[str, list[ProcessWakeup]] = {channel: [] for channel in CHANNELS}
+        self._subscribers: dict[str, list[ProcessWakeup]] = {channel: [] for channel in CHANNELS}
         self.own: set[int] = set()
         self.outages = Outages("wakeups", over=Signal.LISTENER_RECONNECTED)
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="flowledger-wakeups", daemon=True)
 
-    def bell(self, *channels: str) -> ProcessWakeup:
-        """A new bell that rings for these channels. To be asked before `start`."""
-        bell = ProcessWakeup()
+    def subscribe(self, *channels: str) -> ProcessWakeup:
+        """A new wakeup for these channels. To be asked before `start`."""
+        wakeup = ProcessWakeup()
         for channel in channels:
-            self._bells[channel].append(bell)
-        return bell
+            self._subscribers[channel].append(wakeup)
+        return wakeup
 
-    def ring(self, channel: str) -> None:
-        """Ring within this process, ahead of the database's notification."""
-        for bell in self._bells[channel]:
-            bell.ring(channel)
+    def notify(self, channel: str) -> None:
+        """Notify within this process, ahead of the database's notification."""
+        for wakeup in self._subscribers[channel]:
+            wakeup.notify(channel)
 
     def start(self) -> None:
         """Listen, in a thread of its own. Once; again it does nothing."""
@@ -107,14 +107,14 @@ class Notifications:
         Waits at most so many seconds for the thread, which may be waiting for a silent server.
         """
         self._stopping.set()
-        self._ring_all()
+        self._notify_all()
         if self._thread.is_alive():
             self._thread.join(seconds)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                with translated(), self._connect() as connection:
+                with translate_errors(), self._connect() as connection:
                     self._listen(connection)
             except Exception as error:  # noqa: BLE001 - without it everybody would only poll, silently
                 self.outages.failed(error)
@@ -132,25 +132,25 @@ class Notifications:
 
     def _listen(self, connection: Connection) -> None:
         for channel in CHANNELS:
-            if self._bells[channel]:
+            if self._subscribers[channel]:
                 connection.execute(f'listen "{PREFIX}{channel}"'.encode())
         self._backoff.reset()
         self.outages.succeeded()
-        self._ring_all()
+        self._notify_all()
         with DefaultSelector() as readable:
             readable.register(connection, EVENT_READ)
             while not self._stopping.is_set():
                 if readable.select(LOOK_UP_SECONDS):
-                    self._ring_notified(connection.pgconn)
+                    self._forward(connection.pgconn)
 
-    def _ring_notified(self, server: PGconn) -> None:
+    def _forward(self, server: PGconn) -> None:
         # Straight from libpq: psycopg's generator takes ten times as long, and it would take it
         # from the loops of this process, which share the interpreter with this thread.
         server.consume_input()
         while (notify := server.notifies()) is not None:
             if notify.be_pid not in self.own:
-                self.ring(notify.relname.decode().removeprefix(PREFIX))
+                self.notify(notify.relname.decode().removeprefix(PREFIX))
 
-    def _ring_all(self) -> None:
+    def _notify_all(self) -> None:
         for channel in CHANNELS:
-            self.ring(channel)
+            self.notify(channel)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from flowledger.engine.store.connection.arrays import UuidArray
-from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool
 
 PARKED = """
@@ -49,5 +49,5 @@ class PostgresParked:
         return [task for (task,) in rows]
 
     def _all(self, query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with translated(), self._pool.connection() as connection:
+        with translate_errors(), self._pool.connection() as connection:
             return connection.execute(query, parameters).fetchall()

@@ -13,7 +13,7 @@ from flowledger.engine.errors import ProjectionRefused
 from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.ports.projections import ParkedEvent, ProjectionStatus
 from flowledger.engine.store.connection.arrays import TextArray
-from flowledger.engine.store.connection.errors import PROJECTION_REFUSED, translated
+from flowledger.engine.store.connection.errors import PROJECTION_REFUSED, translate_errors
 from flowledger.engine.store.connection.pool import Pool
 
 INLINE = "select * from flowledger.inline_model_status(%s, %b)"
@@ -85,7 +85,7 @@ class PostgresProjectionStore:
         return self._all(query, parameters)[0][0]
 
     def _all(self, query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with translated(), _refusals(), self._pool.connection() as connection:
+        with translate_errors(), _refusals(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
 
 

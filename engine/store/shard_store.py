@@ -17,7 +17,7 @@ from flowledger.engine.errors import ShardsBehind, ShardsDiffer
 from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.connection.errors import FACTS_LEFT, translated
+from flowledger.engine.store.connection.errors import FACTS_LEFT, translate_errors
 from flowledger.engine.store.connection.pool import Pool
 
 LEASES = "select * from flowledger.shard_leases()"
@@ -48,7 +48,7 @@ class PostgresShardStore:
         self._pool = pool
         self._clock = clock
 
-    def attend(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Members:
+    def heartbeat(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Members:
         """Say that the process is there for so long and leads these shards; see who else is."""
         asked = self._clock.asking()
         ((now,),) = self._all(
@@ -64,7 +64,7 @@ class PostgresShardStore:
         leases = self._all(LEASES)
         return Members([row[0] for row in live], [ShardLease(*row[:3]) for row in leases])
 
-    def leave(self, process: UUID) -> None:
+    def deregister(self, process: UUID) -> None:
         """The process takes no share any more."""
         self._all("select flowledger.deregister_coordinator(%s)", (process,))
 
@@ -85,7 +85,7 @@ class PostgresShardStore:
                 raise ShardsBehind(str(error.diag.message_primary)) from error
             raise
 
-    def expect(self, shards: int | None) -> None:
+    def ensure_count(self, shards: int | None) -> None:
         """Make so many where no coordinator has ever led; None takes what is there.
 
         Raises ShardsDiffer where there are other many.
@@ -99,5 +99,5 @@ class PostgresShardStore:
             self.resize(shards)
 
     def _all(self, query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with translated(), self._pool.connection() as connection:
+        with translate_errors(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()

@@ -30,7 +30,7 @@ from flowledger.engine.ports.awaited_connection import OnLoop
 from flowledger.engine.ports.client import Answer, Progress, Snapshot, StepRow, TaskRow
 from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.connection.errors import told_again, translated
+from flowledger.engine.store.connection.errors import told_again, translate_errors
 from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.coordinator_store import registered
@@ -101,7 +101,7 @@ class PostgresTaskStore:
 
     def template(self, template_id: UUID) -> Template:
         """A registered definition. Raises UnknownTemplate."""
-        with translated():
+        with translate_errors():
             stored = self._recorder.select_events(template_id, limit=1)
         return registered(stored, template_id, self._mapper)
 
@@ -232,7 +232,7 @@ class PostgresTaskStore:
     ) -> list[tuple[Any, ...]]:
         arrays = event_arrays([self._mapper.to_stored_event(fact) for fact in facts])
         with (
-            translated(),
+            translate_errors(),
             self._pool.connection() as connection,
             told_again(f"ask again with key={key!r}", [fact.task_id for fact in facts], key),
         ):
@@ -240,7 +240,7 @@ class PostgresTaskStore:
 
     def requested(self, request: UUID) -> TaskRequest:
         """The request in a stream. Raises LogCorrupt where there is none."""
-        with translated():
+        with translate_errors():
             stored = self._recorder.select_events(request, limit=1)
         for event in map(self._mapper.to_domain_event, stored):
             if isinstance(event, TaskRequest):
@@ -271,7 +271,7 @@ class PostgresTaskStore:
     @contextmanager
     def _moment(self) -> Generator[Connection]:
         """Within the block, a connection to which nothing happens meanwhile."""
-        with translated(), self._pool.connection() as connection, connection.transaction():
+        with translate_errors(), self._pool.connection() as connection, connection.transaction():
             connection.execute("set transaction isolation level repeatable read, read only")
             yield connection
 
@@ -302,7 +302,7 @@ class PostgresTaskStore:
         )
         try:
             with (
-                translated(),
+                translate_errors(),
                 self._pool.connection() as connection,
                 told_again(again, ids),
                 connection.transaction() if only_new else nullcontext(),
@@ -348,7 +348,7 @@ class PostgresTaskStore:
     def _all(
         self, query: Any, parameters: Sequence[Any] | Mapping[str, Any]
     ) -> list[tuple[Any, ...]]:
-        with translated(), self._pool.connection() as connection:
+        with translate_errors(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
 
 

@@ -50,7 +50,7 @@ from flowledger.engine.store.connection.errors import (
     STREAM_MOVED,
     TRANSACTION_ENDED,
     sentence,
-    translated,
+    translate_errors,
 )
 from flowledger.engine.store.connection.pool import Pool, unavailable, with_keepalives
 from flowledger.engine.store.connection.restricted import LentConnection, LentCursor
@@ -217,7 +217,7 @@ class PostgresTransactions:
         """Whether the completion is in the log; False also where the log cannot be asked."""
         query = "select flowledger.confirm_recorded(%s, %s)"
         try:
-            with translated(), self._pool.connection() as connection:
+            with translate_errors(), self._pool.connection() as connection:
                 row = connection.execute(query, (stored.originator_id, stored.state)).fetchone()
         except DatabaseUnavailable:
             return False

@@ -20,7 +20,7 @@ from flowledger.engine.domain.verify.task import StoredTask
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
-from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.coordinator_store import registered
 from flowledger.engine.store.limit_json import circuits_of
@@ -83,7 +83,7 @@ class PostgresVerificationStore:
 
     def template(self, template_id: UUID) -> Template:
         """A registered definition. Raises UnknownTemplate, LogCorrupt, InvalidTemplate."""
-        with translated():
+        with translate_errors():
             stored = self._recorder.select_events(template_id, limit=1)
         return registered(stored, template_id, self._mapper)
 
@@ -151,12 +151,12 @@ class PostgresVerificationStore:
 
     @contextmanager
     def _snapshot(self) -> Generator[Connection]:
-        with translated(), self._pool.connection() as connection, connection.transaction():
+        with translate_errors(), self._pool.connection() as connection, connection.transaction():
             connection.execute("set transaction isolation level repeatable read, read only")
             yield connection
 
     def _all(self, query: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        with translated(), self._pool.connection() as connection:
+        with translate_errors(), self._pool.connection() as connection:
             return _fetched(connection, query, parameters)
 
 

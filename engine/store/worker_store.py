@@ -20,7 +20,7 @@ from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.worker import Claim, ClaimStatus, Exchange
 from flowledger.engine.store.connection.arrays import BigintArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent, moment
@@ -103,7 +103,7 @@ class PostgresWorkerStore:
         a step that is claimed anew here is of an attempt that no longer counts, and is left out;
         unless that attempt is the one to be started: then it is the claim that does not count.
         """
-        with translated(), self._pool.connection() as connection:
+        with translate_errors(), self._pool.connection() as connection:
             if not limit:
                 return Exchange((), self._report(connection, worker, facts, "fact"))
             kind = "start" if quiet else "fact"
@@ -120,13 +120,15 @@ class PostgresWorkerStore:
                 refused = self._report(connection, worker, events, kind, released=len(facts))
         return Exchange([claim for claim in claims if claim.step_id not in refused], refused)
 
-    def held(self, worker: UUID) -> Sequence[Claim]:
+    def claims_of(self, worker: UUID) -> Sequence[Claim]:
         """The steps that the board believes this worker to run."""
-        with translated(), self._pool.connection() as connection:
+        with translate_errors(), self._pool.connection() as connection:
             rows = connection.execute(HELD, (worker,), binary=True).fetchall()
             return dated(connection, self._mapper, [claimed(*row) for row in rows])
 
-    def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, ClaimStatus]:
+    def claim_statuses(
+        self, worker: UUID, beats: Mapping[UUID, bytes | None]
+    ) -> Mapping[UUID, ClaimStatus]:
         """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
         details = [None if beat is None else beat.decode() for beat in beats.values()]
         rows = self._all(
@@ -148,12 +150,12 @@ class PostgresWorkerStore:
         events = self._events(CHECKPOINTED, steps)
         return {e.originator_id: e.state for e in events if isinstance(e, StepCheckpointed)}
 
-    def isolate(self, worker: UUID, templates: Sequence[UUID]) -> bool:
+    def elect_isolated(self, worker: UUID, templates: Sequence[UUID]) -> bool:
         """Whether the worker shall take only steps that are to run alone, one at a time."""
         query = "select flowledger.elect_isolated_worker(%s, %b)"
         return bool(self._all(query, (worker, UuidArray(templates)))[0][0])
 
-    def wear(self, worker: UUID, *, saturated: bool) -> None:
+    def set_saturated(self, worker: UUID, *, saturated: bool) -> None:
         """Note for people whether abandoned handlers keep the worker from claiming."""
         self._all("select flowledger.set_worker_saturated(%s, %s)", (worker, saturated))
 
@@ -240,7 +242,7 @@ class PostgresWorkerStore:
         return frozenset(row[0]) if row else frozenset()
 
     def _all(self, query: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        with translated(), self._pool.connection() as connection:
+        with translate_errors(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
 
 

@@ -50,7 +50,7 @@ class Health:
     sqlstate: str | None = None
 
     @property
-    def well(self) -> bool:
+    def ok(self) -> bool:
         """Whether the last attempt succeeded."""
         return self.error is None
 
@@ -123,7 +123,7 @@ class Outages:
 
     def succeeded(self) -> None:
         """An attempt succeeded, be it the first or the hundredth."""
-        if not self.health.well:
+        if not self.health.ok:
             self.health = Health()
             self._telling.succeeded(self)
 

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from flowledger.engine.domain.durations import LONGEST_SECONDS
-from flowledger.engine.domain.templates.validation import first_fault
+from flowledger.engine.domain.templates.validation import first_problem
 from flowledger.handlers.context import StepContext
 from flowledger.handlers.errors import ConfigurationFault, ValidationFault
 
@@ -66,9 +66,9 @@ class HttpCall(BaseModel):
     def of(cls, step: StepContext) -> HttpCall:
         """What the step's template says. Raises ConfigurationFault, naming the place."""
         try:
-            return cls.model_validate(dict(step.configuration))
+            return cls.model_validate(dict(step.config))
         except ValidationError as error:
-            raise ConfigurationFault(first_fault(error, "initialization")) from None
+            raise ConfigurationFault(first_problem(error, "initialization")) from None
 
     def all_headers(self) -> dict[str, str]:
         """Those of the template and of the environment. Raises ConfigurationFault."""

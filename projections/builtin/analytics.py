@@ -45,7 +45,13 @@ from flowledger.engine.events.task import (
     TaskTimedOut,
 )
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
-from flowledger.projections.builtin.batch_rows import Concerned, Row, concerned, store, tables_of
+from flowledger.projections.builtin.batch_rows import (
+    ReferencedRows,
+    Row,
+    referenced_rows,
+    store,
+    tables_of,
+)
 from flowledger.projections.builtin.minutes import MinuteBucket, Minutes, OfStep
 from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
@@ -164,7 +170,7 @@ class Analytics(Projection):
     )
     def happened(self, events: Sequence[Recorded], cursor: Cursor) -> None:
         """Add the events to their minutes."""
-        fold = AnalyticsFold(concerned(events, begins=_enqueued_first), cursor)
+        fold = AnalyticsFold(referenced_rows(events, begins=_enqueued_first), cursor)
         for _, _, event in events:
             if isinstance(event, StepEvent):
                 fold.of_step(event)
@@ -195,7 +201,7 @@ class Open(NamedTuple):
 class AnalyticsFold:
     """What a batch adds to the minutes, and where it leaves its tasks and steps."""
 
-    def __init__(self, concerned: Concerned, cursor: Cursor) -> None:
+    def __init__(self, concerned: ReferencedRows, cursor: Cursor) -> None:
         self.minutes = Minutes()
         tasks, steps = concerned.found(cursor, TASKS, STEPS)
         self._ids = concerned.ids

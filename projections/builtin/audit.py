@@ -19,7 +19,7 @@ from flowledger.engine.events.requests import (
 )
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateRegistered, TemplateResumed
-from flowledger.projections.builtin.batch_rows import Row, found, store, tables_of
+from flowledger.projections.builtin.batch_rows import Row, fetch_rows, store, tables_of
 from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
 
@@ -151,4 +151,4 @@ def _templates(events: Sequence[Recorded], cursor: Cursor) -> dict[UUID, Row]:
     missing = list(asked - new.keys())
     if not missing:
         return new
-    return new | {row["template_id"]: row for row in found(cursor, TEMPLATES, (missing,))}
+    return new | {row["template_id"]: row for row in fetch_rows(cursor, TEMPLATES, (missing,))}

@@ -49,7 +49,7 @@ def store(cursor: Cursor, statement: LiteralString, *rows: Iterable[Mapping[str,
         cursor.execute(statement, given)
 
 
-def found(cursor: Cursor, query: LiteralString, parameters: Sequence[Any]) -> list[Row]:
+def fetch_rows(cursor: Cursor, query: LiteralString, parameters: Sequence[Any]) -> list[Row]:
     """The rows that a query returns, by the names of their columns."""
     rows = cursor.execute(query, parameters, binary=True).fetchall()
     # Only now the columns are known: in a pipeline the answer is awaited by the line above.
@@ -64,7 +64,7 @@ def _interval(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Concerned:
+class ReferencedRows:
     """The ids of a batch's tasks, and those tasks and steps of it that do not begin in it."""
 
     ids: dict[int, UUID]
@@ -97,7 +97,9 @@ def _placed(keys: Sequence[K], rows: Iterable[tuple[Any, ...]]) -> dict[K, tuple
     return {keys[row[0] - 1]: row[1:] for row in rows}
 
 
-def concerned(events: Iterable[Recorded], begins: Callable[[StepEvent], bool]) -> Concerned:
+def referenced_rows(
+    events: Iterable[Recorded], begins: Callable[[StepEvent], bool]
+) -> ReferencedRows:
     """What the events concern. A step of whose first event `begins` is true has no row yet."""
     created: set[int] = set()
     ids: dict[int, UUID] = {}
@@ -113,7 +115,7 @@ def concerned(events: Iterable[Recorded], begins: Callable[[StepEvent], bool]) -
             ids[event.task_id.int] = event.task_id
             if isinstance(event, TaskCreated):
                 created.add(event.task_id.int)
-    return Concerned(
+    return ReferencedRows(
         ids,
         [task for task in ids if task not in created],
         [step for step, begun in steps.items() if not begun],

@@ -15,7 +15,7 @@ from flowledger.engine.events.circuit import (
     CircuitOpened,
 )
 from flowledger.engine.events.template import TemplateRegistered
-from flowledger.projections.builtin.batch_rows import Row, found, store, tables_of
+from flowledger.projections.builtin.batch_rows import Row, fetch_rows, store, tables_of
 from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
 
@@ -46,7 +46,7 @@ class Systems(Projection):
     version, tables = tables_of("systems")
 
     @on_batch(TemplateRegistered, CircuitOpened, CircuitHalfOpened, CircuitClosed)
-    def fared(self, events: Sequence[Recorded], cursor: Cursor) -> None:
+    def circuits_changed(self, events: Sequence[Recorded], cursor: Cursor) -> None:
         """Note who depends on which system, and what became of the systems' circuits."""
         steps = [row for one in events for row in _dependent_steps(one.event)]
         circuits = [one.event for one in events if isinstance(one.event, CircuitEvent)]
@@ -54,7 +54,7 @@ class Systems(Projection):
         if not names:
             return
         systems = {name: _system(name) for name in sorted(names)}
-        systems |= {row["system"]: row for row in found(cursor, SYSTEMS, (sorted(names),))}
+        systems |= {row["system"]: row for row in fetch_rows(cursor, SYSTEMS, (sorted(names),))}
         for event in circuits:
             _evolve(systems[event.system], event)
         store(cursor, STORE_SYSTEMS, systems.values())

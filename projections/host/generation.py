@@ -15,7 +15,7 @@ from flowledger.engine.telemetry.outages import Backoff
 from flowledger.engine.telemetry.signals import Signal
 from flowledger.projections.dispatch import Dispatcher
 from flowledger.projections.host.log_reader import LogEntry, LogReader
-from flowledger.projections.host.parked import ParkedEvents, spare, words_of
+from flowledger.projections.host.parked import ParkedEvents, reraise_database_errors, words_of
 from flowledger.projections.host.records import Generation, GenerationLease
 from flowledger.projections.host.store import HostStore
 from flowledger.projections.projection import Projection
@@ -63,7 +63,7 @@ class GenerationRunner:
         self.strides = False  # it went through the log in a large batch, as others may with it
         self._limit = 1
         self._served = 0  # so far the serving generation was seen to be
-        self._told: int | None = None  # the position at which it last failed
+        self._last_failed_position: int | None = None  # the position at which it last failed
         self._housekeeping = True
         self._log = logger("projector")
 
@@ -83,7 +83,7 @@ class GenerationRunner:
         self.strides = False
         if self.lead.paused or (self.retry_at is not None and now < self.retry_at):
             return False
-        more = self._keep_house()
+        more = self._run_maintenance()
         until = self._until(head)
         if until <= self.lead.position:
             return self._swapped() or more
@@ -91,7 +91,7 @@ class GenerationRunner:
         entries, reached = self._events.after(self.lead.position, self._limit, topics, until)
         meanwhile = partial(self._events.prepare, reached, self._limit, topics, until)
         if self._applied(entries, reached, meanwhile):
-            self.retry_at = self._told = None
+            self.retry_at = self._last_failed_position = None
             self._backoff.reset()
             full = self._limit == self._settings.batch_size
             self.strides = full and self._events.shares(reached, topics)
@@ -141,7 +141,7 @@ class GenerationRunner:
         try:
             self._commit(entries, until, meanwhile=meanwhile)
         except Exception as error:  # noqa: BLE001 - methods raise what they please
-            spare(error)
+            reraise_database_errors(error)
             if len(entries) <= 1:
                 return self._failed(entries, until, error)
             half = len(entries) // 2
@@ -195,8 +195,8 @@ class GenerationRunner:
             return True
         self._store.failed(self.place, self.lead.epoch, position, failure)
         self.retry_at = self._clock.now() + timedelta(seconds=self._backoff.pause())
-        if self._told != position:
-            self._told = position
+        if self._last_failed_position != position:
+            self._last_failed_position = position
             self._log.emit(
                 Signal.PROJECTION_STOPPED,
                 projection=str(self.place),
@@ -205,11 +205,11 @@ class GenerationRunner:
             )
         return False
 
-    def _keep_house(self) -> bool:
+    def _run_maintenance(self) -> bool:
         """What operators asked for; whether there is more of it. Only what serves is touched."""
         if not self._housekeeping or self.lead.building:
             return False
-        self._parking.settle(self.lead)
+        self._parking.carry_out_requests(self.lead)
         self._store.drop_retired(self.place.name)
         self._housekeeping = self._rebuilt_tasks()
         return self._housekeeping
@@ -223,7 +223,7 @@ class GenerationRunner:
         try:
             self._rebuild(tasks)
         except Exception as error:  # noqa: BLE001 - methods raise what they please
-            spare(error)
+            reraise_database_errors(error)
             failure = words_of(error, self._settings.max_failure_chars)
             self._store.advance_rebuild(rebuild, None, 0, failure)
             return True

@@ -46,14 +46,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 from flowledger.engine.config.sections import ProjectionSettings
-from flowledger.engine.domain.leases import Members, ShardLease, fair_share
+from flowledger.engine.domain.leases import Members, ShardLease, assign_shards
 from flowledger.engine.errors import DatabaseBusy, LeadershipLost, ProjectionRefused
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
 from flowledger.projections.host.generation import GenerationRunner
 from flowledger.projections.host.log_reader import LogReader
-from flowledger.projections.host.parallel import attempted, beside
+from flowledger.projections.host.parallel import attempted, run_parallel
 from flowledger.projections.host.records import Generation, LeaseRow
 from flowledger.projections.host.store import HostStore
 from flowledger.projections.projection import Projection
@@ -65,7 +65,7 @@ CATCH_UP = 10
 """What is built waits for others while it is ahead of them by at most so many `cached_events`."""
 
 
-class Turn(NamedTuple):
+class Advance(NamedTuple):
     """What became of a batch of a generation, which was being built before it, or not."""
 
     led: GenerationRunner
@@ -85,7 +85,7 @@ class Host:
         clock: Clock,
         identity: UUID,
         settings: ProjectionSettings,
-        bell: Wakeup,
+        wakeup: Wakeup,
         moved: Callable[[], None],
         faults: CrashPoints = NO_CRASH_POINTS,
     ) -> None:
@@ -97,7 +97,7 @@ class Host:
         self._clock = clock
         self._identity = identity
         self._settings = settings
-        self._bell = bell
+        self._wakeup = wakeup
         self._moved = moved
         self._faults = faults
         self._led: dict[Generation, GenerationRunner] = {}
@@ -108,15 +108,15 @@ class Host:
         self._attends = False
         self._log = logger("projector")
 
-    def step(self, rung: frozenset[str] = frozenset()) -> float:
+    def step(self, woken_by: frozenset[str] = frozenset()) -> float:
         """Do what there is to do; the seconds that it may wait.
 
         Raises DatabaseUnavailable; the next step then starts from what is stored.
         """
-        if rung and "projection" not in rung:
-            self._settle()
+        if woken_by and "projection" not in woken_by:
+            self._linger()
         try:
-            return self._work(asked="projection" in rung)
+            return self._work(asked="projection" in woken_by)
         except BaseException:
             self._begin_anew()
             raise
@@ -127,9 +127,9 @@ class Host:
         self._events.forget()
         self._look_at = self._clock.now()
 
-    def _settle(self) -> None:
+    def _linger(self) -> None:
         """Let events collect for a moment: more of them in a batch cost hardly more."""
-        if "projection" in self._bell.wait(self._settings.linger_seconds):
+        if "projection" in self._wakeup.wait(self._settings.linger_seconds):
             self._look_at = self._clock.now()
 
     def _work(self, *, asked: bool) -> float:
@@ -150,37 +150,42 @@ class Host:
     def _advance_all(self, head: int) -> bool:
         """One batch of each projection, some at the same time; whether any has more."""
         by_name: dict[str, list[GenerationRunner]] = {}
-        early = self._early()
+        early = self._ahead_of_group()
         for led in self._led.values():
             if led not in early:
                 by_name.setdefault(led.place.name, []).append(led)
-        turns = [partial(self._turn, some, head) for some in by_name.values()]
-        found = beside(turns, self._settings.connections)
+        turns = [partial(self._advance_some, some, head) for some in by_name.values()]
+        found = run_parallel(turns, self._settings.connections)
         busy = [self._advanced(*turn) for turns in found for turn in turns]
         return any(busy)
 
-    def _early(self) -> list[GenerationRunner]:
+    def _ahead_of_group(self) -> list[GenerationRunner]:
         """Those that wait, so that others, a little behind, read and decode the same with them."""
         striding = [led for led in self._led.values() if led.strides]
         return [
             led
             for led in striding
-            if any(self._waits(led, led.lead.position - other.lead.position) for other in striding)
+            if any(
+                self._should_wait(led, led.lead.position - other.lead.position)
+                for other in striding
+            )
         ]
 
-    def _waits(self, led: GenerationRunner, ahead: int) -> bool:
+    def _should_wait(self, led: GenerationRunner, ahead: int) -> bool:
         """What nobody reads yet waits longer than what serves."""
         kept = self._settings.cached_events
         return self._settings.batch_size < ahead <= (CATCH_UP * kept if led.lead.building else kept)
 
-    def _turn(self, some: Sequence[GenerationRunner], head: int) -> list[Turn]:
+    def _advance_some(self, some: Sequence[GenerationRunner], head: int) -> list[Advance]:
         """A batch of each generation of one projection, one after the other."""
         return [
-            Turn(led, led.lead.building, attempted(partial(self._unless_late, led, head)))
+            Advance(
+                led, led.lead.building, attempted(partial(self._advance_if_lease_fresh, led, head))
+            )
             for led in some
         ]
 
-    def _unless_late(self, led: GenerationRunner, head: int) -> bool:
+    def _advance_if_lease_fresh(self, led: GenerationRunner, head: int) -> bool:
         return self._clock.now() >= self._look_at or led.advance(head)  # leases first
 
     def _advanced(self, led: GenerationRunner, built: bool, outcome: Future[bool]) -> bool:  # noqa: FBT001
@@ -188,7 +193,7 @@ class Host:
         try:
             more = outcome.result()
         except (LeadershipLost, ProjectionRefused) as error:
-            self._cannot(led, error)
+            self._drop_generation(led, error)
             return False
         except DatabaseBusy as error:
             self._tell(led.place.name, str(error))
@@ -199,7 +204,9 @@ class Host:
             self._retire_others(led.place)
         return more
 
-    def _cannot(self, led: GenerationRunner, error: LeadershipLost | ProjectionRefused) -> None:
+    def _drop_generation(
+        self, led: GenerationRunner, error: LeadershipLost | ProjectionRefused
+    ) -> None:
         """The lease is asked for again: at once where it was lost, in its turn where refused."""
         self._led.pop(led.place, None)
         if isinstance(error, ProjectionRefused):
@@ -240,11 +247,11 @@ class Host:
 
     def _look(self, now: datetime) -> None:
         """Renew what is led, take what is free, and give up what others lack."""
-        live = self._store.attend(self._identity, self._runs)
+        live = self._store.heartbeat(self._identity, self._runs)
         self._attends = True
         rows = [row for row in self._store.leases() if self._knows(row)]
         lease = self._settings.lease_seconds
-        share = fair_share(self._identity, Members(live, _leases(rows)), lease / PARTS_OF_LEASE)
+        share = assign_shards(self._identity, Members(live, _leases(rows)), lease / PARTS_OF_LEASE)
         wanted = {rows[number].place for number in share.lead}
         mine = {row.place for row in rows if row.leader == self._identity}
         for place in list(self._led.keys() | (mine - wanted)):
@@ -295,7 +302,7 @@ class Host:
         """Give up everything, so that others can go on at once."""
         try:
             if self._attends:
-                self._store.leave(self._identity)
+                self._store.deregister(self._identity)
                 for place in list(self._led):
                     self._give_up(place)
         finally:

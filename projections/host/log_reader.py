@@ -18,7 +18,7 @@ from uuid import UUID
 from flowledger.engine.errors import EngineError, LogCorrupt
 from flowledger.engine.events.base import Recorded, Unreadable
 from flowledger.engine.events.step import StepCompleted, StepEnqueued, StepStarted
-from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.recorder import LedgerRecorder, LogRow
 
@@ -123,7 +123,7 @@ class LogReader:
 
     def look(self) -> int:
         """See how far the log is; returns its last position, 0 where it is empty."""
-        with translated():
+        with translate_errors():
             self.head = self._recorder.max_notification_id() or 0
         return self.head
 
@@ -213,7 +213,7 @@ class LogReader:
     def _read(
         self, position: int, limit: int, until: int, topics: Sequence[str] = ()
     ) -> list[LogEntry]:
-        with translated():
+        with translate_errors():
             rows = self._recorder.rows(position, limit, until, topics)
         mapper = self._mapper
         return [LogEntry(row, mapper) for row in rows]
@@ -221,13 +221,13 @@ class LogReader:
     def at(self, positions: Sequence[int]) -> Iterator[LogEntry]:
         """The events at these places, in their order."""
         for position in positions:
-            with translated():
+            with translate_errors():
                 rows = self._recorder.rows(position - 1, 1, position)
             yield from (LogEntry(row, self._mapper) for row in rows)
 
     def of_task(self, task_id: UUID, until: int) -> list[LogEntry]:
         """The history of a task up to a position, in order."""
-        with translated():
+        with translate_errors():
             rows = self._recorder.rows_of_task(task_id)
         return [LogEntry(row, self._mapper) for row in rows if row[0] <= until]
 

@@ -20,7 +20,7 @@ def attempted(work: Callable[[], T]) -> Future[T]:
     return outcome
 
 
-def beside(works: Sequence[Callable[[], T]], most: int) -> list[T]:
+def run_parallel(works: Sequence[Callable[[], T]], most: int) -> list[T]:
     """Do all of it, at most so much at once; the results, when the last has ended.
 
     The works raise nothing. One thread is the caller's; the others are daemons: a process that must

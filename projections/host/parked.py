@@ -21,7 +21,7 @@ AFTER = "an earlier event of its task is parked"
 Aside = tuple[int, UUID | None, str]
 
 
-def spare(error: Exception) -> None:
+def reraise_database_errors(error: Exception) -> None:
     """Raise, in the engine's words, what is neither the event's fault nor the method's.
 
     The same may succeed later.
@@ -80,7 +80,7 @@ class ParkedEvents:
         read = entry.read
         return not isinstance(read, Recorded) or bool(self._applying.routes.of(read.event))
 
-    def settle(self, lead: GenerationLease) -> None:
+    def carry_out_requests(self, lead: GenerationLease) -> None:
         """Retry and drop what an operator wants retried and dropped, in the order of the log.
 
         Where an event of a parked task fails again, or is not asked for, those behind it wait on.
@@ -90,7 +90,7 @@ class ParkedEvents:
         done: set[int] = set()
         for one in parked:
             waits = self._by_task and one.task_id in stuck
-            if one.requested_action and not waits and self._settled(one, lead):
+            if one.requested_action and not waits and self._carried_out(one, lead):
                 done.add(one.position)
             else:
                 stuck.add(one.task_id)
@@ -99,7 +99,7 @@ class ParkedEvents:
                 one.task_id for one in parked if one.task_id and one.position not in done
             }
 
-    def _settled(self, parked: Parked, lead: GenerationLease) -> bool:
+    def _carried_out(self, parked: Parked, lead: GenerationLease) -> bool:
         wanted = [parked.position] if parked.requested_action == "retry" else []
         topics = self._applying.routes.topics
         entries = [entry for entry in self._events.at(wanted) if entry.topic in topics]
@@ -109,7 +109,7 @@ class ParkedEvents:
                 self._applying.apply(reads, batch.cursor, lead.no_effects_until)
                 batch.settled.append(parked.position)
         except Exception as error:  # noqa: BLE001 - methods raise what they please
-            spare(error)
+            reraise_database_errors(error)
             failure = words_of(error, self._max_chars)
             self._store.failed_again(self._place, parked.position, failure)
             return False

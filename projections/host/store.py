@@ -23,7 +23,7 @@ from psycopg import sql
 from flowledger.engine.config import Settings
 from flowledger.engine.errors import DatabaseUnavailable, ProjectionRefused, StatementRefused
 from flowledger.engine.store.connection.dial import dial
-from flowledger.engine.store.connection.errors import sentence, translated
+from flowledger.engine.store.connection.errors import sentence, translate_errors
 from flowledger.engine.store.connection.pool import (
     Connection,
     Pool,
@@ -85,7 +85,7 @@ class HostStore:
         self._connections: list[HostConnection] = []
         self._idle: list[HostConnection] = []
 
-    def attend(self, host: UUID, runs: str) -> Sequence[UUID]:
+    def heartbeat(self, host: UUID, runs: str) -> Sequence[UUID]:
         """Say that the host is there for a lease, and see which are that run the same."""
         lease = self._settings.lease_seconds
         rows = self._all(
@@ -94,7 +94,7 @@ class HostStore:
         )
         return [row[0] for row in rows]
 
-    def leave(self, host: UUID) -> None:
+    def deregister(self, host: UUID) -> None:
         """The host is not there any more."""
         self._all("select flowledger.deregister_projection_host(%s)", (host,))
 
@@ -169,7 +169,7 @@ class HostStore:
 
     def failed_again(self, place: Generation, position: int, failure: str) -> None:
         """Note that a parked event failed again."""
-        with translated(), self._pool.connection() as connection:
+        with translate_errors(), self._pool.connection() as connection:
             self._settle(connection, place, (), (position,), failure)
 
     def _settle(
@@ -254,7 +254,7 @@ class HostStore:
             ):
                 batch = ProjectionBatch(cursor)
                 yield batch
-            with translated():
+            with translate_errors():
                 self._put_aside(connection, place, batch)
                 numbers = {"epoch": lead.epoch, "old": lead.position, "new": until}
                 connection.execute(move.format(**numbers).encode(), prepare=False)
@@ -321,7 +321,7 @@ class HostStore:
                 connection.close()
 
     def _all(self, query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with translated(), self._pool.connection() as connection:
+        with translate_errors(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
 
 

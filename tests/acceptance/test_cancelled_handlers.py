@@ -155,7 +155,7 @@ def test_a_report_that_the_signal_overtook_is_made_again(lab: Lab) -> None:
     worker = engine._service._worker
     assert worker
     task = running(engine, flow, "overtaken")
-    worker[0]._look = lambda: None  # type: ignore[method-assign]
+    worker[0]._check_claims = lambda: None  # type: ignore[method-assign]
     task.cancel(**ASKED)
     assert task.wait(PATIENCE) is TaskState.CANCELLED
 

@@ -165,4 +165,4 @@ def test_an_address_that_says_all_leaves_nothing_to_the_environment(
     monkeypatch.setenv("PGPORT", "1")
 
     with Engine.open(roles=(), settings=Settings.load(database={"url": database})) as engine:
-        assert all(health.well for health in engine.health.values())
+        assert all(health.ok for health in engine.health.values())

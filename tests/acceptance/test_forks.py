@@ -88,7 +88,7 @@ def verbs_of_task(task: TaskHandle) -> Mapping[str, Callable[[], object]]:
         "state": lambda: task.state,
         "paused": lambda: task.paused,
         "wait": task.wait,
-        "end": task.end,
+        "end": task.end_state,
         "result": task.result,
         "explain": task.explain,
         "annotate": lambda: task.annotate("kind", 1, actor="ada"),

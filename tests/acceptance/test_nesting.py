@@ -55,7 +55,7 @@ configured = Workflow("nesting", "configured", version="1")
 
 @configured.step(config={"value": nested(MOST_NESTED - 1)})
 def look(step: StepContext) -> Any:
-    return step.configuration["value"]
+    return step.config["value"]
 
 
 @pytest.fixture(scope="module")

@@ -26,14 +26,14 @@ class Flaky(Exception):
 
 
 def run_step(step: StepContext) -> dict[str, Any]:
-    if step.configuration["fails_once"] and step.attempt == 1:
+    if step.config["fails_once"] and step.attempt == 1:
         raise Flaky(step.step)
     # Every dependency's result is there, and says what it should.
     return {"sum": 1 + sum(result["sum"] for result in own(step).values())}
 
 
 def own(step: StepContext) -> Mapping[str, Any]:
-    return {name: step.results[name] for name in step.configuration["dependencies"]}
+    return {name: step.results[name] for name in step.config["dependencies"]}
 
 
 @st.composite

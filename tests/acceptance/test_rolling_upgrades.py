@@ -41,7 +41,7 @@ def test_tasks_of_a_version_that_no_worker_has_are_told_once_with_counts(
 
     lab.open(old, roles=["worker"])
     assert [task.result(PATIENCE)["only"] for task in left] == [0, 1, 2]
-    lab.until(lambda: engine.health["templates"].well)
+    lab.until(lambda: engine.health["templates"].ok)
     told = [r.getMessage() for r in caplog.records if "coordinator.unserved" in r.getMessage()]
     assert sum("upgrades/flow@1" in line and ": 3" in line for line in told) == 1
 

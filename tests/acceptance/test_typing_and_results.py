@@ -219,6 +219,6 @@ def test_a_handler_knows_the_step_that_it_runs(engine: Engine) -> None:
     assert failed.idempotency_key == step.idempotency_key == str(step.step_id)
     assert seen["third"].idempotency_key != step.idempotency_key
     assert step.correlation_id == "corr-1"
-    assert dict(step.configuration) == {"colour": "red"}
+    assert dict(step.config) == {"colour": "red"}
     assert dict(step.results) == {"first": "one"}
     assert len(seen["third"].results) == 2

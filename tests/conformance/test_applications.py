@@ -169,7 +169,7 @@ def test_a_note_is_in_the_history_once_and_no_fact(store: Stores) -> None:
 def test_slots_are_counted_and_not_taken_beyond_what_was_decided_on(store: Stores) -> None:
     one, two = new_id(), new_id()
     store.commit(limits=changes(slots=SlotChanges({one: (KEY,)}, {KEY: 0}, freed=False)))
-    assert store.ledger.room([KEY, "other"])[0] == {KEY: 1, "other": 0}
+    assert store.ledger.limits_now([KEY, "other"])[0] == {KEY: 1, "other": 0}
 
     with pytest.raises(StreamMoved):
         store.commit(to=9, limits=changes(slots=SlotChanges({two: (KEY,)}, {KEY: 0}, freed=False)))
@@ -199,14 +199,14 @@ def test_a_circuit_that_changed_meanwhile_is_refused(store: Stores) -> None:
     with pytest.raises(StreamMoved):
         store.commit(limits=changes(circuits=CircuitChanges((), {"bank": 0}, ()), gone=(new_id(),)))
 
-    assert list(store.ledger.room([])[1]) == [StoredCircuit(circuit, 1)]
+    assert list(store.ledger.limits_now([])[1]) == [StoredCircuit(circuit, 1)]
 
 
 def test_steps_that_wait_are_kept_until_they_are_gone(store: Stores) -> None:
     task = store.submitted()
     demand = Demand(store.template.template_id, None, (SlotLimit(KEY, 1),), ())
-    hold = Wait("slot", KEY)
-    waiter = Waiter(1.5, step_id(task, "start"), task, "start", NOON, hold, demand)
+    wait = Wait("slot", KEY)
+    waiter = Waiter(1.5, step_id(task, "start"), task, "start", NOON, wait, demand)
     store.commit(limits=changes(waiters=(waiter,)))
     assert store.ledger.limits().waiters == (waiter,)
 

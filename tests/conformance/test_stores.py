@@ -145,7 +145,7 @@ def test_facts_come_in_order_and_without_decisions(store: Stores) -> None:
 def test_one_shard_passes_over_nothing(store: Stores) -> None:
     store.submitted()
 
-    assert store.ledger.passed(0) == 0
+    assert store.ledger.safe_position(0) == 0
 
 
 def test_the_history_of_a_task_ends_with_facts_at_a_position_and_has_all_decisions(

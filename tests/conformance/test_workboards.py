@@ -51,7 +51,7 @@ def test_an_outcome_releases_the_step(store: Stores) -> None:
 
     assert store.exchange(completed(store, claim)).refused == frozenset()
 
-    assert store.board.held(store.worker) == []
+    assert store.board.claims_of(store.worker) == []
     assert store.board.results([claim.step_id]) == {claim.step_id: 7}
 
 
@@ -93,7 +93,7 @@ def test_a_late_outcome_does_not_release_the_next_attempt(store: Stores) -> None
     (again,) = store.exchange(limit=1).claims
 
     assert store.exchange(completed(store, late)).refused == {late.step_id}
-    assert store.board.held(store.worker) == [again]
+    assert store.board.claims_of(store.worker) == [again]
 
 
 def test_an_outcome_of_a_step_that_is_claimed_anew_is_left_out(store: Stores) -> None:
@@ -118,7 +118,7 @@ def test_an_outcome_of_the_attempt_that_a_claim_would_start_is_kept(store: Store
     assert (found.claims, found.refused) == ([], frozenset())
     assert kinds(store, claim.task_id)[-2:] == ["StepStarted", "StepCompleted"]
     assert store.exchange(fact, limit=1).claims == []
-    assert store.board.held(store.worker) == []
+    assert store.board.claims_of(store.worker) == []
 
 
 def test_an_outcome_that_is_stored_is_not_called_lost_where_its_step_is_claimed_again(
@@ -132,7 +132,7 @@ def test_an_outcome_that_is_stored_is_not_called_lost_where_its_step_is_claimed_
     found = store.exchange(fact, limit=1)
 
     assert (found.claims, found.refused) == ([], frozenset())
-    assert store.board.held(store.worker) == []
+    assert store.board.claims_of(store.worker) == []
 
 
 def test_what_builds_on_a_start_that_is_not_stored_is_refused(store: Stores) -> None:
@@ -155,8 +155,8 @@ def test_a_start_whose_stream_has_moved_is_refused_and_leaves_the_queue(store: S
 def test_held_steps_are_found_as_they_were_claimed(store: Stores) -> None:
     claim = claimed(store)
 
-    assert store.board.held(store.worker) == [claim]
-    assert store.board.held(new_id()) == []
+    assert store.board.claims_of(store.worker) == [claim]
+    assert store.board.claims_of(new_id()) == []
 
 
 def test_contexts_are_those_of_the_tasks(store: Stores) -> None:
@@ -176,7 +176,7 @@ def test_a_checkpoint_moves_the_stream_and_the_row(store: Stores) -> None:
 
     assert store.board.checkpoints([claim.step_id]) == {claim.step_id: {"at": 1}}
     assert store.exchange(completed(store, claim)).refused == {claim.step_id}
-    assert store.board.watch(store.worker, {claim.step_id: None}) == {
+    assert store.board.claim_statuses(store.worker, {claim.step_id: None}) == {
         claim.step_id: ClaimStatus(3, 1, cancelling=False)
     }
     assert store.exchange(completed(store, claim, 4)).refused == frozenset()
@@ -196,9 +196,9 @@ def test_a_signal_is_seen_on_the_board(store: Stores) -> None:
 
     store.commit(signalled=[claim.step_id])
 
-    held = store.board.watch(store.worker, {claim.step_id: b'{"at": 1}'})
+    held = store.board.claim_statuses(store.worker, {claim.step_id: b'{"at": 1}'})
     assert held == {claim.step_id: ClaimStatus(3, 1, cancelling=True)}
-    assert store.board.watch(new_id(), {claim.step_id: None}) == {}
+    assert store.board.claim_statuses(new_id(), {claim.step_id: None}) == {}
 
 
 # Steps that run alone
@@ -211,8 +211,8 @@ def test_steps_that_are_to_run_alone_go_to_an_isolated_worker_one_at_a_time(stor
     store.board.renew(other, LEASE)
     assert store.exchange(limit=5).claims == []
 
-    assert store.board.isolate(store.worker, templates)
-    assert not store.board.isolate(other, templates)
+    assert store.board.elect_isolated(store.worker, templates)
+    assert not store.board.elect_isolated(other, templates)
 
     assert len(store.exchange(limit=5).claims) == 1
     assert store.exchange(limit=5, worker=other).claims == []
@@ -221,10 +221,10 @@ def test_steps_that_are_to_run_alone_go_to_an_isolated_worker_one_at_a_time(stor
 def test_an_isolated_worker_takes_others_again_when_nothing_is_left(store: Stores) -> None:
     store.queued(exclusive=True)
     templates = [store.template.template_id]
-    store.board.isolate(store.worker, templates)
+    store.board.elect_isolated(store.worker, templates)
     (claim,) = store.exchange(limit=5).claims
     store.exchange(completed(store, claim))
 
-    assert not store.board.isolate(store.worker, templates)
+    assert not store.board.elect_isolated(store.worker, templates)
     store.queued()
     assert len(store.exchange(limit=5).claims) == 1

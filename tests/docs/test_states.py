@@ -257,7 +257,7 @@ CASES = {
         )
     ],
     "has steps that are held or `waiting_for_retry`": [
-        Counts(task=TaskState.WAITING, steps={StepState.PENDING: 1, StepState.ERROR: 1}, held=1),
+        Counts(task=TaskState.WAITING, steps={StepState.PENDING: 1, StepState.ERROR: 1}, waiting=1),
         Counts(task=TaskState.WAITING, steps={StepState.WAITING_FOR_RETRY: 1, StepState.ERROR: 1}),
     ],
     "has steps in `error`": [

@@ -99,7 +99,7 @@ def test_claims_whose_answer_was_lost_are_found_on_the_board(
     worker = hands()
     claims = worker.exchange(limit=3).claims
 
-    assert sorted(worker.board.held(worker.identity), key=step) == sorted(claims, key=step)
+    assert sorted(worker.board.claims_of(worker.identity), key=step) == sorted(claims, key=step)
 
 
 def step(claim: Claim) -> UUID:
@@ -136,7 +136,7 @@ def test_a_step_that_is_claimed_anew_is_not_completed_by_its_earlier_attempt(
     assert exchange.claims == [claim]
     assert exchange.refused == frozenset()
     assert kinds(task.history(), "only") == ["StepEnqueued", "StepStarted"]
-    assert worker.board.held(worker.identity) == [claim]
+    assert worker.board.claims_of(worker.identity) == [claim]
     worker.exchange([worker.fact(StepCompleted, claim)])
     assert task.wait(30) == "complete"
 
@@ -158,7 +158,7 @@ def test_a_step_whose_row_was_put_back_while_it_ran_is_not_run_twice(
     exchange = worker.exchange([worker.fact(StepCompleted, claim)], limit=1)
 
     assert (exchange.claims, exchange.refused) == ([], frozenset())
-    assert worker.board.held(worker.identity) == []
+    assert worker.board.claims_of(worker.identity) == []
     assert completions(lab) == {claim.step_id: 1}
 
 

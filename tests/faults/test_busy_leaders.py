@@ -40,7 +40,7 @@ def test_a_leader_that_waits_for_several_leases_is_not_replaced(lab: Lab) -> Non
         assert lab.value("select epoch from flowledger.shard") == epoch
     assert task.result(PATIENCE) == {"only": 1}
     assert lab.value("select epoch from flowledger.shard") == epoch
-    assert all(one.well for engine in engines for one in engine.health.values())
+    assert all(one.ok for engine in engines for one in engine.health.values())
 
 
 def test_nothing_long_is_asked_before_the_first_commit_of_a_new_leader(stage: Stage) -> None:
@@ -80,6 +80,6 @@ def test_rates_of_many_customers_are_not_remembered_for_ever(lab: Lab) -> None:
         again = stage.client.submit(paced, {"customer": "0-0"})
         stage.settle()
 
-        assert stage.coordinator._admissions.gate.paced == 1
+        assert stage.coordinator._admissions.control.paced == 1
         assert lab.value("select count(*) from flowledger.rate") == 1
         assert again.steps()["charge"].state == "enqueued"

@@ -180,7 +180,7 @@ class ForgetfulBoard(PostgresWorkerStore):
     def held(self, worker: Any) -> Sequence[Claim]:
         if self.answers.victim == "look":
             raise DatabaseUnavailable("cut off")
-        return super().held(worker)
+        return super().claims_of(worker)
 
 
 class Loops:
@@ -200,24 +200,24 @@ class Loops:
         ledger = ForgetfulLedger(pool, mapper, clock, 60)
         self.board = board = ForgetfulBoard(pool, mapper, clock)
         ledger.answers = board.answers = self.answers
-        self.bell = ProcessWakeup()
+        self.wakeup = ProcessWakeup()
         transactions = PostgresTransactions(lab.url, pool, mapper, settings)
         opened.callback(transactions.close)
         self.coordinator = Coordinator(
-            ledger=ledger,
+            store=ledger,
             clock=clock,
-            ring=lambda _: None,
+            notify=lambda _: None,
             identity=uuid4(),
             settings=settings.coordinator,
         )
         self.worker = Worker(
-            board=board,
-            catalogue=HandlerTable([flow]),
-            crew=partial(HandlerExecutor, transactions=transactions),
+            store=board,
+            handlers=HandlerTable([flow]),
+            executor=partial(HandlerExecutor, transactions=transactions),
             clock=clock,
             new_id=Identifiers().new,
-            bell=self.bell,
-            ring=lambda _: None,
+            wakeup=self.wakeup,
+            notify=lambda _: None,
             settings=settings.worker,
             limbo_seconds=60.0,
             elapsed=elapsed,
@@ -233,7 +233,7 @@ class Loops:
                 with suppress(DatabaseUnavailable):
                     loop.step()
             if self.worker.busy:
-                self.bell.wait(0.1)
+                self.wakeup.wait(0.1)
 
 
 @pytest.fixture

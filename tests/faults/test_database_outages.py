@@ -12,7 +12,7 @@ from eventsourcing.persistence import Tracking
 from psycopg import conninfo
 
 from flowledger.engine.errors import DatabaseUnavailable
-from flowledger.engine.store.connection.errors import translated
+from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool, connect, open_pool
 from flowledger.engine.store.log.recorder import (
     LedgerDatastore,
@@ -44,7 +44,7 @@ def test_a_server_that_crashes_and_comes_back_costs_each_loop_two_lines_and_noth
     load = Load(own_lab, caplog)
     load.submit(3)
     waiting = load.engine.task(load.tasks[0].id)
-    with waiting.told(lambda: None):
+    with waiting.on_end(lambda: None):
         with load.under_fault():
             own_server.crash()
         load.until_failing("wakeups", "endings", attempts=2)
@@ -132,7 +132,7 @@ def test_a_process_that_is_stopped_in_a_transaction_does_not_hold_the_log_for_ev
             connection.execute("begin")
             connection.execute("select flowledger.lock_log()")
             lab.rows("select flowledger.lock_log()")  # it waits until the other is ended
-            with pytest.raises(DatabaseUnavailable), translated():
+            with pytest.raises(DatabaseUnavailable), translate_errors():
                 connection.execute("select 1")
 
         with pool.connection() as connection:
@@ -171,7 +171,7 @@ def test_no_recorder_sleeps_or_tries_again_by_itself(
         lambda: tracking.has_tracking_id("reader", 1),
     )
     for ask in asked:
-        with pytest.raises(DatabaseUnavailable), translated():
+        with pytest.raises(DatabaseUnavailable), translate_errors():
             ask()
     assert len(attempts) == len(asked)
 

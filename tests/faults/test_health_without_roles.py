@@ -39,7 +39,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def is_well(engine: Engine | AsyncEngine) -> bool:
-    return all(one.well for one in engine.health.values())
+    return all(one.ok for one in engine.health.values())
 
 
 def test_a_process_without_roles_tells_of_an_outage_and_of_its_end(

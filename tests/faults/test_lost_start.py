@@ -89,7 +89,7 @@ def test_a_start_that_a_crash_loses_is_made_again_and_completes_once(
         assert crashing.rows(TOPICS, task.id)[-1] == ("step.enqueued",)
         done = worker.fact(StepCompleted, claim)
         assert insist(lambda: worker.exchange([done])).refused == {claim.step_id}
-        assert worker.board.held(worker.identity) == []
+        assert worker.board.claims_of(worker.identity) == []
         assert worker.exchange(limit=1).claims == [claim]
         assert worker.exchange([worker.fact(StepCompleted, claim)]).refused == frozenset()
 

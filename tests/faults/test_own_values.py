@@ -37,17 +37,17 @@ def second(first: dict[str, Any], context: dict[str, Any], step: StepContext) ->
     """The first attempt spoils everything and fails; the second says what it was given."""
     if step.attempt > 1:
         assert step.results["first"] == first
-        return [context, first, dict(step.configuration), step.last_checkpoint]
+        return [context, first, dict(step.config), step.last_checkpoint]
     state: Any = {"done": [1]}
     step.checkpoint(state)
-    for value in (first, context, step.results["first"], step.configuration, state):
+    for value in (first, context, step.results["first"], step.config, state):
         spoil(value)
     raise OSError("again")
 
 
 @flow.step(after=[first, second], config=CONFIG)
 async def third(first: Any, second: list[Any], context: Any, step: StepContext) -> list[Any]:
-    return [context, first, dict(step.configuration), second]
+    return [context, first, dict(step.config), second]
 
 
 def test_the_next_attempt_the_next_step_and_the_next_task_are_given_what_was_stored(

@@ -52,7 +52,7 @@ def test_tasks_whose_template_is_gone_are_parked_and_told_and_go_on_when_it_is_b
     lab.until(lambda: lab.value("select count(*) from flowledger_v1.parked_tasks") == 30)
 
     assert lab.value("select epoch from flowledger.shard") == 1
-    assert engine.health["coordinator"].well
+    assert engine.health["coordinator"].ok
     assert "30 parked" in str(engine.health["parked"].error)
     assert lab.value("select parked_tasks from flowledger_v1.system_health()") == 30
     explained = tasks[0].explain()
@@ -76,7 +76,7 @@ def test_tasks_whose_template_is_gone_are_parked_and_told_and_go_on_when_it_is_b
     assert retried.output == "30 parked tasks are tried again\n"
     assert [task.result(PATIENCE) for task in tasks] == [{"only": 2}] * 30
     lab.until(lambda: not lab.rows("select task_id from flowledger.parked_task"))
-    assert engine.health["parked"].well
+    assert engine.health["parked"].ok
 
 
 def test_a_template_row_that_is_gone_stops_the_steps_of_its_tasks_only(lab: Lab) -> None:
@@ -88,7 +88,7 @@ def test_a_template_row_that_is_gone_stops_the_steps_of_its_tasks_only(lab: Lab)
     for roles in (["coordinator"], ["worker"]):
         engine = lab.open(good, roles=roles)
     assert client.submit(good, {}).result(PATIENCE) == {"fine": 1}
-    assert all(one.well for one in engine.health.values())
+    assert all(one.ok for one in engine.health.values())
 
 
 def test_a_submission_that_cannot_be_read_is_told_until_it_can(lab: Lab, asked: CliRunner) -> None:

@@ -54,7 +54,7 @@ def test_what_the_database_never_takes_becomes_a_failure_that_says_so(lab: Lab, 
         assert (failed.error.category, failed.error.retryable) == ("permanent", False)
     assert engine.submit(flow, {"how": "works"}).result(PATIENCE) == {"only": "well"}
     assert lab.value("select count(*) from flowledger.queue") == 0
-    lab.until(lambda: engine.health["worker"].well)
+    lab.until(lambda: engine.health["worker"].ok)
 
 
 def test_where_no_failure_is_taken_either_the_outcome_waits_and_the_others_are_stored(
@@ -128,4 +128,4 @@ def test_what_cannot_be_written_as_an_event_fails_its_step_alone(lab: Lab) -> No
         (failed,) = of_kind(task.history(), StepAttemptFailed)
         assert not failed.error.retryable
     assert engine.submit(flow, {"how": "works"}).result(PATIENCE) == {"only": "well"}
-    assert engine.health["worker"].well
+    assert engine.health["worker"].ok

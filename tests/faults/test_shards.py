@@ -128,7 +128,7 @@ class Processes:
         return self.led()
 
     @staticmethod
-    def leave(process: subprocess.Popen[str]) -> None:
+    def deregister(process: subprocess.Popen[str]) -> None:
         """Stop in order."""
         assert process.stdin
         process.stdin.close()
@@ -247,7 +247,7 @@ def test_a_leader_that_stops_in_order_hands_over_at_once(
     processes.start(4, "coordinator")
     processes.until_shared(2, 2)
 
-    processes.leave(first)
+    processes.deregister(first)
     since = monotonic()
     processes.until_shared(4)
 

@@ -96,10 +96,10 @@ def test_a_step_is_told_by_health_and_in_the_log(
     host = SetClock()
     monkeypatch.setattr(DatabaseClock.__init__, "__defaults__", (host, clock_module.steady_seconds))
     engine = lab.open(flow, coordinator={"poll_seconds": 0.05})
-    assert engine.health["clock"].well
+    assert engine.health["clock"].ok
 
     host.by = HOUR
-    lab.until(lambda: not engine.health["clock"].well)
+    lab.until(lambda: not engine.health["clock"].ok)
 
     assert "the clock of this host stepped by +36" in str(engine.health["clock"].error)
     assert "clock.stepped" in caplog.text

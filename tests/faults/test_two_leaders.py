@@ -45,9 +45,9 @@ class Office:
     def coordinator(self) -> Coordinator:
         clock = DatabaseClock()
         return Coordinator(
-            ledger=self.ledger(clock),
+            store=self.ledger(clock),
             clock=clock,
-            ring=lambda _: None,
+            notify=lambda _: None,
             identity=uuid4(),
             settings=self._lab.settings().coordinator,
         )

@@ -98,7 +98,7 @@ def test_a_context_that_cannot_be_read_fails_its_step_and_no_other(
         assert task.wait(PATIENCE) is TaskState.COMPLETE
     assert_failed_for_good(lab, broken, message)
     assert coordinator.submit(flow, {"number": 1}).result(PATIENCE) == {"first": 1, "second": 2}
-    assert worker.health["worker"].well
+    assert worker.health["worker"].ok
 
 
 def test_a_result_that_cannot_be_read_fails_the_step_that_needs_it(

@@ -161,7 +161,7 @@ def test_a_beat_that_the_database_refuses_is_dropped_and_the_others_are_noted(
 
     assert bad.result(PATIENCE) == {"beats": "poison"}
     assert good.result(PATIENCE) == {"beats": "well"}
-    assert engine.health["worker"].well
+    assert engine.health["worker"].ok
 
 
 def test_text_that_only_looks_like_a_null_is_taken(engine: Engine) -> None:

@@ -16,7 +16,7 @@ from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
 from flowledger.engine.domain.limits.admission import AdmissionControl, AdmissionRules
 from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
 from flowledger.engine.domain.limits.demand import demand_of
-from flowledger.engine.domain.machine.decide import Rules, admitted, decide, rung
+from flowledger.engine.domain.machine.decide import Rules, admitted, decide, timer_fired
 from flowledger.engine.domain.machine.task_run import BUSY, TaskRun, fold_run
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState
 from flowledger.engine.domain.templates.plan import compile_plan
@@ -112,7 +112,7 @@ class Shard:
         run.apply(event)
         self._saw(run, event)
         if isinstance(event, StepEvent):
-            self.gate.saw(run, event, self.now)
+            self.gate.record_outcome(run, event, self.now)
         self._decide(run)
 
     def report(self, run: TaskRun, number: int, kind: type[StepEvent], **data: Any) -> None:
@@ -128,7 +128,9 @@ class Shard:
     def pause(self, *, paused: bool) -> None:
         kind = TemplatePaused if paused else TemplateResumed
         fields = {"originator_id": PLAN.template_id, "originator_version": 2, "event_id": WORKER}
-        self.gate.told(kind(occurred_at=self.now, correlation_id="c", reason="r", **fields))
+        self.gate.record_template_event(
+            kind(occurred_at=self.now, correlation_id="c", reason="r", **fields)
+        )
         (self.store.paused.add if paused else self.store.paused.discard)(PLAN.template_id)
 
     def pass_time(self, seconds: float) -> None:
@@ -137,7 +139,7 @@ class Shard:
             for number, (kind, due) in sorted(run.timers.items()):
                 if due <= self.now:
                     name = PLAN.steps[number].name
-                    self._keep(run, rung(run, name, kind, self.now, self.rules))
+                    self._keep(run, timer_fired(run, name, kind, self.now, self.rules))
 
     def restart(self) -> None:
         """All that is in memory is lost."""
@@ -152,7 +154,7 @@ class Shard:
             if run.ended:
                 self.gate.ended(run)
         self._touched = {}
-        for waiter in self.gate.called(self.now):
+        for waiter in self.gate.admissible(self.now):
             (run,) = (run for run in self.runs if run.task_id == waiter.task_id)
             number = PLAN.numbers[waiter.step]
             self._keep(run, admitted(run, number, self.now, self.rules))
@@ -198,7 +200,7 @@ class Shard:
         waiting = {
             step_id(run.task_id, PLAN.steps[number].name)
             for run in self.runs
-            for number in run.held
+            for number in run.waiting
         }
         assert set(self.store.waiters) == waiting, "who waits is stored"
         paced = [event.occurred_at for event in self.enqueued if event.step == "paced"]
@@ -208,7 +210,7 @@ class Shard:
 
     def _assert_nobody_waits_in_vain(self) -> None:
         for run in self.runs:
-            for number in run.held:
+            for number in run.waiting:
                 demand = self._demand(run, number)
                 assert self.gate._obstacle(demand, self.now) is not None, PLAN.steps[number].name
             if not (run.ended or run.task.paused):
@@ -235,7 +237,7 @@ def play(shard: Shard, what: int, which: int) -> None:
         shard.ask(tasks[which % len(tasks)], kinds[which % 4])
     elif what == 5 and tasks:
         asked = tasks[which % len(tasks)]
-        held = sorted(asked.held) or [0]
+        held = sorted(asked.waiting) or [0]
         shard.ask(asked, StepSkipRequested, step=PLAN.steps[held[which % len(held)]].name)
     elif run is not None:
         advance(shard, run, number, succeeds=what != 6)

@@ -52,4 +52,4 @@ def _move(told: Story, what: str, name: str) -> None:
         told.decided()
     elif what == "e" and state == "waiting_for_retry":
         told.decided()
-        told.ring(name, after=90)
+        told.fire(name, after=90)

@@ -67,7 +67,7 @@ class Hands:
                 self._held.clear()
             worker.exchange(facts, limit=2)
             # The board knows best: a step may have been taken away, and be held here anew.
-            self._held = {claim.step_id: claim for claim in worker.board.held(worker.identity)}
+            self._held = {claim.step_id: claim for claim in worker.board.claims_of(worker.identity)}
 
     def _fact(self, claim: Claim, outcome: str) -> Any:
         worker = self._stage.worker

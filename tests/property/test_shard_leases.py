@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.domain.ids import uuid7
-from flowledger.engine.domain.leases import Members, ShardLease, fair_share, shard_of
+from flowledger.engine.domain.leases import Members, ShardLease, assign_shards, shard_of
 
 PATIENCE = 1.0
 IDS = st.builds(uuid7, st.integers(0, 2**48 - 1), st.integers(0, 2**74 - 1))
@@ -53,7 +53,7 @@ def test_tasks_of_one_moment_are_spread_evenly(shards: int) -> None:
 @given(attendances())
 def test_nobody_is_told_to_lead_what_another_holds(attendance: Members) -> None:
     for process in attendance.live:
-        share = fair_share(process, attendance, PATIENCE)
+        share = assign_shards(process, attendance, PATIENCE)
 
         assert not share.lead & share.resign
         held = {x.shard for x in attendance.leases if not x.free and x.leader != process}
@@ -72,7 +72,7 @@ def test_every_free_shard_is_somebodys_to_ask_for_or_becomes_it_with_time(
         [ShardLease(x.shard, x.leader, -2 * PATIENCE) if x.free else x for x in attendance.leases],
     )
 
-    asked = {s for p in attendance.live for s in fair_share(p, later, PATIENCE).lead}
+    asked = {s for p in attendance.live for s in assign_shards(p, later, PATIENCE).lead}
 
     assert free <= asked
 
@@ -94,7 +94,7 @@ def test_looking_one_after_another_they_come_to_fair_shares_and_stay_there(
     assert set(led) <= live
     assert max(led.values()) <= -(-shards // len(live))
     assert all(led[process] >= shards // len(live) for process in live)
-    assert all(not fair_share(p, Members(live, leases), PATIENCE).resign for p in live)
+    assert all(not assign_shards(p, Members(live, leases), PATIENCE).resign for p in live)
 
 
 @given(attendances())
@@ -103,7 +103,7 @@ def test_all_who_look_at_once_give_up_no_more_than_others_lack(attendance: Membe
     led = Counter(x.leader for x in attendance.leases if not x.free)
     least, rest = divmod(len(attendance.leases), len(attendance.live))
     lacking = sum(max(0, least + bool(rest) - led[process]) for process in attendance.live)
-    shares = {process: fair_share(process, attendance, PATIENCE) for process in attendance.live}
+    shares = {process: assign_shards(process, attendance, PATIENCE) for process in attendance.live}
 
     assert sum(len(share.resign) for share in shares.values()) <= lacking
     assert all(led[p] - len(share.resign) >= least for p, share in shares.items() if share.resign)
@@ -111,7 +111,7 @@ def test_all_who_look_at_once_give_up_no_more_than_others_lack(attendance: Membe
 
 def looked(process: UUID, live: set[UUID], leases: Sequence[ShardLease]) -> list[ShardLease]:
     """The leases after one process looked and did what it shall."""
-    share = fair_share(process, Members(live, leases), PATIENCE)
+    share = assign_shards(process, Members(live, leases), PATIENCE)
     return [
         ShardLease(x.shard, process, 1.0)
         if x.shard in share.lead

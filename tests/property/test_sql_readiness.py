@@ -71,9 +71,9 @@ class Played:
     def lose(self) -> None:
         self.report(self.story.lose, StepState.IN_PROGRESS)
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         after = self.data.draw(st.sampled_from([0.0, 0.4, 1.0, 30.0]))
-        self.report(lambda name: self.story.ring(name, after=after), *StepState)
+        self.report(lambda name: self.story.fire(name, after=after), *StepState)
 
     def ring_task(self) -> None:
         self.story.ring_task(after=self.data.draw(st.sampled_from([0.0, 1.0])))
@@ -91,7 +91,7 @@ class Played:
 
 THINGS = [
     *(Played.start, Played.start, Played.complete, Played.complete, Played.look, Played.look),
-    *(Played.fail, Played.lose, Played.ring, Played.ring_task, Played.ask, Played.turn_gate),
+    *(Played.fail, Played.lose, Played.notify, Played.ring_task, Played.ask, Played.turn_gate),
 ]
 
 
@@ -122,10 +122,10 @@ def due(run: TaskRun, number: int) -> datetime | None:
 
 
 def is_ready(run: TaskRun, number: int, moment: datetime) -> bool:
-    if run.ended or run.task.paused or not run.started or number in run.held:
+    if run.ended or run.task.paused or not run.started or number in run.waiting:
         return False
-    rung = due(run, number)
-    return number in run.ready or (rung is not None and rung <= moment)
+    woken_by = due(run, number)
+    return number in run.ready or (woken_by is not None and woken_by <= moment)
 
 
 def may_run_again(run: TaskRun, number: int) -> bool:
@@ -181,7 +181,7 @@ def test_counts_and_words_are_what_the_fold_says(
         name: counts.of(state) for name, state in COUNTED.items()
     }
     assert found["total_steps"] == len(run.steps)
-    kept = (0, 0) if run.ended else (counts.ready, counts.held)
+    kept = (0, 0) if run.ended else (counts.ready, counts.waiting)
     assert (found["ready_steps"], found["waiting_steps"]) == kept
     assert {name: found[name] for name in WORDS} == said(counts_of(run))
     assert (found["state"], found["template_id"]) == (run.task.state, str(run.plan.template_id))

@@ -119,7 +119,7 @@ class TaskMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), seconds=st.sampled_from([0.0, 0.4, 1.0, 30.0, 1e6]))
     def timer_rings(self, data: st.DataObject, seconds: float) -> None:
-        self.story.ring(self.one(data, *StepState), after=seconds)
+        self.story.fire(self.one(data, *StepState), after=seconds)
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 30.0]))
     def timer_of_the_task_rings(self, seconds: float) -> None:
@@ -168,14 +168,14 @@ class TaskMachine(RuleBasedStateMachine):
 
         assert slots(fold_run(mixed, self.story.plan)) == slots(self.run)
 
-    @precondition(lambda self: not self.run.asks)
+    @precondition(lambda self: not self.run.needs_decision)
     @rule()
     def a_run_that_asks_for_nothing_is_asked_all_the_same(self) -> None:
         created, *rest = self.log
         curious = Curious(created, self.story.plan)  # type: ignore[arg-type]
         curious.apply_all(rest)
-        for number, hold in self.run.held.items():
-            curious.hold(number, hold)
+        for number, wait in self.run.waiting.items():
+            curious.begin_wait(number, wait)
 
         assert decide(curious, created.event_id, self.story.now, self.story.rules) == ()
 
@@ -246,7 +246,7 @@ class TaskMachine(RuleBasedStateMachine):
         }
 
         assert (run.open, slots(run)["ready"]) == (open_edges, ready)
-        assert not run.ready & run.held.keys()
+        assert not run.ready & run.waiting.keys()
         assert run.active == len(self.steps_in(*ACTIVE))
         assert run.busy == len(self.steps_in(StepState.ENQUEUED, StepState.IN_PROGRESS))
         assert run.errors == len(self.steps_in(StepState.ERROR))
@@ -298,7 +298,7 @@ class TaskMachine(RuleBasedStateMachine):
                 self.story.admit(name)
             self.story.ring_task(after=10)
             for name in self.steps_in(StepState.WAITING_FOR_RETRY):
-                self.story.ring(name, after=1e6)
+                self.story.fire(name, after=1e6)
             for name in self.steps_in(StepState.ENQUEUED):
                 self.story.begin(name)
             for name in self.steps_in(StepState.IN_PROGRESS):
@@ -357,7 +357,9 @@ class TaskMachine(RuleBasedStateMachine):
     def waits_for_something(self) -> bool:
         run = self.run
         by_time = run.active or not run.started
-        return bool(by_time or run.held or run.task.paused or run.task.state is TaskState.BLOCKED)
+        return bool(
+            by_time or run.waiting or run.task.paused or run.task.state is TaskState.BLOCKED
+        )
 
     def is_over_in_words(self) -> bool:
         status = summary_of(counts_of(self.run)).execution_status

@@ -45,7 +45,7 @@ def moves(story: Story) -> list[Callable[[], Any]]:
             ends = [story.complete, story.fail, story.hand_back, story.note, story.lose]
             found += [lambda end=end, name=name: end(name) for end in ends]
         if story.plan.numbers[name] in story.run.timers:
-            found.append(lambda name=name: story.ring(name, after=1_000_000))
+            found.append(lambda name=name: story.fire(name, after=1_000_000))
     return found
 
 
@@ -64,7 +64,7 @@ def rows_of(story: Story) -> dict[str, list[Any]]:
     """All rows that there would be now, by table."""
     batch = CommitBatch()
     for event in story.log:
-        batch.saw(story.run, event)
+        batch.folded(story.run, event)
     commit = batch.commit(1, 0, len(story.log), NOON)
     (task,) = commit.tasks
     return {

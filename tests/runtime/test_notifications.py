@@ -39,22 +39,22 @@ def notify(lab: Lab, channel: str) -> None:
 
 
 def test_a_bell_remembers_what_rang_while_nobody_waited() -> None:
-    bell = ProcessWakeup()
-    bell.ring("queue")
-    bell.ring("clock")
-    bell.ring("queue")
+    wakeup = ProcessWakeup()
+    wakeup.notify("queue")
+    wakeup.notify("clock")
+    wakeup.notify("queue")
 
-    assert bell.wait(PATIENCE) == {"queue", "clock"}
-    assert bell.wait(0) == frozenset()
+    assert wakeup.wait(PATIENCE) == {"queue", "clock"}
+    assert wakeup.wait(0) == frozenset()
 
 
 def test_a_waiter_goes_on_when_the_bell_rings() -> None:
-    bell = ProcessWakeup()
+    wakeup = ProcessWakeup()
     heard: list[frozenset[str]] = []
-    waiter = Thread(target=lambda: heard.append(bell.wait(PATIENCE)))
+    waiter = Thread(target=lambda: heard.append(wakeup.wait(PATIENCE)))
     waiter.start()
 
-    bell.ring("queue")
+    wakeup.notify("queue")
     waiter.join(PATIENCE)
 
     assert heard == [{"queue"}]
@@ -62,19 +62,19 @@ def test_a_waiter_goes_on_when_the_bell_rings() -> None:
 
 def test_every_bell_rings_once_it_listens(lab: Lab, wakeups: Notifications) -> None:
     """Whatever was committed before is looked for once more."""
-    bells = [wakeups.bell("queue"), wakeups.bell("ended", "clock")]
+    wakeups = [wakeups.subscribe("queue"), wakeups.subscribe("ended", "clock")]
 
     wakeups.start()
 
-    assert bells[0].wait(PATIENCE) == {"queue"}
-    assert bells[1].wait(PATIENCE)
+    assert wakeups[0].wait(PATIENCE) == {"queue"}
+    assert wakeups[1].wait(PATIENCE)
 
 
 def test_a_notification_rings_the_bells_of_its_channel(lab: Lab, wakeups: Notifications) -> None:
-    queue, clock = wakeups.bell("queue"), wakeups.bell("clock")
+    queue, clock = wakeups.subscribe("queue"), wakeups.subscribe("clock")
     wakeups.start()
-    for bell in (queue, clock):
-        bell.wait(PATIENCE)
+    for wakeup in (queue, clock):
+        wakeup.wait(PATIENCE)
 
     notify(lab, "queue")
 
@@ -83,34 +83,34 @@ def test_a_notification_rings_the_bells_of_its_channel(lab: Lab, wakeups: Notifi
 
 
 def test_a_ring_within_the_process_needs_no_database(wakeups: Notifications) -> None:
-    bell = wakeups.bell("queue")
+    wakeup = wakeups.subscribe("queue")
 
-    wakeups.ring("queue")
+    wakeups.notify("queue")
 
-    assert bell.wait(0) == {"queue"}
+    assert wakeup.wait(0) == {"queue"}
 
 
 def test_a_listener_whose_connection_is_cut_listens_again(lab: Lab, wakeups: Notifications) -> None:
-    bell = wakeups.bell("queue")
+    wakeup = wakeups.subscribe("queue")
     wakeups.start()
-    bell.wait(PATIENCE)
+    wakeup.wait(PATIENCE)
 
     assert lab.value(CUT) == 1
 
     # All bells ring when it is back, and from then on it hears what is said.
-    assert bell.wait(PATIENCE) == {"queue"}
+    assert wakeup.wait(PATIENCE) == {"queue"}
     notify(lab, "queue")
-    assert bell.wait(PATIENCE) == {"queue"}
+    assert wakeup.wait(PATIENCE) == {"queue"}
 
 
 def test_whoever_waits_goes_on_when_listening_stops(lab: Lab, wakeups: Notifications) -> None:
-    bell = wakeups.bell("queue")
+    wakeup = wakeups.subscribe("queue")
     wakeups.start()
-    bell.wait(PATIENCE)
+    wakeup.wait(PATIENCE)
 
     wakeups.stop()
 
-    assert bell.wait(PATIENCE) == {"queue"}
+    assert wakeup.wait(PATIENCE) == {"queue"}
     lab.until(lambda: lab.value(LISTENERS) == 0)
 
 
@@ -125,29 +125,29 @@ def many_files() -> Generator[None]:
 
 @pytest.mark.usefixtures("many_files")
 def test_a_process_with_many_open_files_hears_too(lab: Lab, wakeups: Notifications) -> None:
-    bell = wakeups.bell("queue")
+    wakeup = wakeups.subscribe("queue")
     with ExitStack() as opened:
         for _ in range(1_024):
             opened.enter_context(Path("/dev/null").open("rb"))
         wakeups.start()
-        bell.wait(PATIENCE)
+        wakeup.wait(PATIENCE)
 
         notify(lab, "queue")
 
-        assert bell.wait(PATIENCE) == {"queue"}
+        assert wakeup.wait(PATIENCE) == {"queue"}
 
 
 def test_only_a_listener_that_was_cut_off_says_that_it_is_back(
     lab: Lab, wakeups: Notifications, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "flowledger")
-    bell = wakeups.bell("queue")
+    wakeup = wakeups.subscribe("queue")
     wakeups.start()
-    bell.wait(PATIENCE)
+    wakeup.wait(PATIENCE)
     assert "listener.reconnected" not in caplog.text
 
     lab.value(CUT)
-    bell.wait(PATIENCE)
+    wakeup.wait(PATIENCE)
 
     assert "listener.reconnected" in caplog.text
 
@@ -156,12 +156,12 @@ def test_what_this_process_says_does_not_wake_it_twice_and_what_others_say_does(
     lab: Lab, wakeups: Notifications
 ) -> None:
     """Notifications come in the order of the commits: the own one was passed over by then."""
-    queue, clock = wakeups.bell("queue"), wakeups.bell("clock")
+    queue, clock = wakeups.subscribe("queue"), wakeups.subscribe("clock")
     with lab.connect() as own:
         wakeups.own.add(own.info.backend_pid)
         wakeups.start()
-        for bell in (queue, clock):
-            bell.wait(PATIENCE)
+        for wakeup in (queue, clock):
+            wakeup.wait(PATIENCE)
 
         own.execute("select pg_notify('flowledger.queue', '')")
         own.commit()
@@ -175,24 +175,24 @@ def test_what_this_process_says_does_not_wake_it_twice_and_what_others_say_does(
 
 def test_after_a_reconnect_everybody_wakes_it(lab: Lab, wakeups: Notifications) -> None:
     """Where the server was restarted, the number of an own backend may be someone else's."""
-    bell = wakeups.bell("queue")
+    wakeup = wakeups.subscribe("queue")
     wakeups.own.add(lab.value("select pg_backend_pid()"))
     wakeups.start()
-    bell.wait(PATIENCE)
+    wakeup.wait(PATIENCE)
     assert lab.value(CUT) == 1
-    assert bell.wait(PATIENCE) == {"queue"}
+    assert wakeup.wait(PATIENCE) == {"queue"}
 
     notify(lab, "queue")
 
-    assert bell.wait(PATIENCE) == {"queue"}
+    assert wakeup.wait(PATIENCE) == {"queue"}
 
 
 def test_it_listens_once_however_often_it_is_started_and_never_after_it_stopped(
     lab: Lab, wakeups: Notifications
 ) -> None:
-    bell = wakeups.bell("queue")
+    wakeup = wakeups.subscribe("queue")
     wakeups.start()
-    bell.wait(PATIENCE)
+    wakeup.wait(PATIENCE)
     wakeups.start()
     assert lab.value(LISTENERS) == 1
 
@@ -200,5 +200,5 @@ def test_it_listens_once_however_often_it_is_started_and_never_after_it_stopped(
     lab.until(lambda: lab.value(LISTENERS) == 0)
     wakeups.start()
 
-    bell.wait(0)
-    assert bell.wait(0) == frozenset()
+    wakeup.wait(0)
+    assert wakeup.wait(0) == frozenset()

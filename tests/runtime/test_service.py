@@ -141,17 +141,17 @@ def test_an_engine_cannot_be_opened_where_no_database_answers(tmp_path: Any) -> 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("away"), ValueError("odd")])
 def test_a_loop_outlives_whatever_its_step_raises(error: Exception) -> None:
-    again, bell = Event(), ProcessWakeup()
+    again, wakeup = Event(), ProcessWakeup()
     visits: list[frozenset[str]] = []
 
-    def step(rung: frozenset[str]) -> float:
-        visits.append(rung)
+    def step(woken_by: frozenset[str]) -> float:
+        visits.append(woken_by)
         if len(visits) <= 3:
             raise error
         again.set()
         return PATIENCE
 
-    loop = Loop("test", step, bell, Backoff(0.001, 0.002))
+    loop = Loop("test", step, wakeup, Backoff(0.001, 0.002))
     loop.start()
 
     assert again.wait(PATIENCE)

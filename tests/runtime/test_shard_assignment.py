@@ -58,7 +58,12 @@ class Shop:
         ledger = AskedLedger(self.pool, clock, shard)
         settings = self.lab.settings(coordinator={"lease_seconds": 36_000.0}).coordinator
         coordinator = Coordinator(
-            ledger=ledger, clock=clock, ring=nothing, identity=uuid4(), settings=settings, seat=seat
+            store=ledger,
+            clock=clock,
+            notify=nothing,
+            identity=uuid4(),
+            settings=settings,
+            assignment=seat,
         )
         return coordinator, seat, ledger
 
@@ -84,7 +89,7 @@ def test_one_that_is_not_wanted_asks_for_nothing(shop: Shop) -> None:
     coordinator.step(CLOCK)
     assert (ledger.asked, coordinator.leads) == (0, False)
 
-    seat.tell(wanted=True)
+    seat.assign(wanted=True)
     coordinator.step()
 
     assert coordinator.leads
@@ -93,26 +98,26 @@ def test_one_that_is_not_wanted_asks_for_nothing(shop: Shop) -> None:
 def test_one_that_was_refused_asks_again_only_when_it_is_told(shop: Shop) -> None:
     first, first_seat, _ = shop.coordinator(0)
     second, second_seat, asked = shop.coordinator(0)
-    first_seat.tell(wanted=True)
+    first_seat.assign(wanted=True)
     first.step()
-    second_seat.tell(wanted=True)
+    second_seat.assign(wanted=True)
 
     for _ in range(5):
         second.step(frozenset({"fact"}))
 
     assert (asked.asked, second.leads) == (1, False)
     first.resign()
-    second_seat.tell(wanted=True)
+    second_seat.assign(wanted=True)
     second.step()
     assert second.leads
 
 
 def test_one_that_is_not_wanted_any_more_gives_its_shard_up(shop: Shop) -> None:
     coordinator, seat, _ = shop.coordinator(1)
-    seat.tell(wanted=True)
+    seat.assign(wanted=True)
     coordinator.step()
 
-    seat.tell(wanted=False)
+    seat.assign(wanted=False)
     coordinator.step()
 
     assert not coordinator.leads
@@ -121,7 +126,7 @@ def test_one_that_is_not_wanted_any_more_gives_its_shard_up(shop: Shop) -> None:
 
 def test_facts_of_others_are_passed_over_and_cost_no_commit_each(shop: Shop) -> None:
     coordinator, seat, ledger = shop.coordinator(0)
-    seat.tell(wanted=True)
+    seat.assign(wanted=True)
     while not coordinator.step(CLOCK):
         pass
     stored = len(ledger.stored)

@@ -45,15 +45,15 @@ class Loop:
         mapper, self._clock, self._lab = EventMapper(), DatabaseClock(), lab
         transactions = PostgresTransactions(lab.url, pool, mapper, settings)
         opened.callback(transactions.close)
-        self.bell = ProcessWakeup()
+        self.wakeup = ProcessWakeup()
         self.worker = Worker(
-            board=PostgresWorkerStore(pool, mapper, self._clock),
-            catalogue=HandlerTable([flow]),
-            crew=partial(HandlerExecutor, transactions=transactions),
+            store=PostgresWorkerStore(pool, mapper, self._clock),
+            handlers=HandlerTable([flow]),
+            executor=partial(HandlerExecutor, transactions=transactions),
             clock=self._clock,
             new_id=Identifiers().new,
-            bell=self.bell,
-            ring=lambda _: None,
+            wakeup=self.wakeup,
+            notify=lambda _: None,
             settings=settings.worker,
         )
         opened.callback(self.worker.close)

@@ -38,42 +38,42 @@ def tasks() -> Ended:
 
 
 @pytest.fixture
-def bell() -> ProcessWakeup:
+def wakeup() -> ProcessWakeup:
     return ProcessWakeup()
 
 
 @pytest.fixture
-def endings(tasks: Any, bell: ProcessWakeup) -> Generator[Waiters]:
-    made = Waiters(bell, PATIENCE, lambda: None)
+def endings(tasks: Any, wakeup: ProcessWakeup) -> Generator[Waiters]:
+    made = Waiters(wakeup, PATIENCE, lambda: None)
     yield made
     made.stop()
 
 
 def test_a_waiter_is_told_when_its_task_has_ended(
-    tasks: Ended, bell: ProcessWakeup, endings: Waiters
+    tasks: Ended, wakeup: ProcessWakeup, endings: Waiters
 ) -> None:
     first, second, told, other = uuid4(), uuid4(), Event(), Event()
-    endings.tell(tasks.ended, first, told.set)
-    endings.tell(tasks.ended, second, other.set)
+    endings.subscribe(tasks.ended, first, told.set)
+    endings.subscribe(tasks.ended, second, other.set)
 
     tasks.tasks.add(first)
-    bell.ring("ended")
+    wakeup.notify("ended")
 
     assert told.wait(PATIENCE)
     assert not other.is_set()
 
 
 def test_all_waiters_for_one_task_are_told(
-    tasks: Ended, bell: ProcessWakeup, endings: Waiters
+    tasks: Ended, wakeup: ProcessWakeup, endings: Waiters
 ) -> None:
     task, everybody = uuid4(), Barrier(4)
     for _ in range(3):
-        endings.tell(
+        endings.subscribe(
             tasks.ended, task, Thread(target=everybody.wait, args=(PATIENCE,), daemon=True).start
         )
 
     tasks.tasks.add(task)
-    bell.ring("ended")
+    wakeup.notify("ended")
 
     everybody.wait(PATIENCE)
 
@@ -82,19 +82,19 @@ def test_a_task_that_ended_before_anybody_waited_is_found(tasks: Ended, endings:
     task, told = uuid4(), Event()
     tasks.tasks.add(task)
 
-    endings.tell(tasks.ended, task, told.set)
+    endings.subscribe(tasks.ended, task, told.set)
 
     assert told.wait(PATIENCE)
 
 
 def test_who_has_gone_is_not_told_nor_asked_about(
-    tasks: Ended, bell: ProcessWakeup, endings: Waiters
+    tasks: Ended, wakeup: ProcessWakeup, endings: Waiters
 ) -> None:
     gone, stays, told, other = uuid4(), uuid4(), Event(), Event()
-    endings.tell(tasks.ended, gone, told.set)
-    endings.forget(tasks.ended, gone, told.set)
+    endings.subscribe(tasks.ended, gone, told.set)
+    endings.unsubscribe(tasks.ended, gone, told.set)
     tasks.tasks |= {gone, stays}
-    endings.tell(tasks.ended, stays, other.set)
+    endings.subscribe(tasks.ended, stays, other.set)
 
     assert other.wait(PATIENCE)
     assert tasks.asked[-1] == {stays}
@@ -102,17 +102,17 @@ def test_who_has_gone_is_not_told_nor_asked_about(
 
 
 def test_while_the_database_is_away_waiters_wait_on(
-    tasks: Ended, bell: ProcessWakeup, endings: Waiters
+    tasks: Ended, wakeup: ProcessWakeup, endings: Waiters
 ) -> None:
     task, told = uuid4(), Event()
     tasks.away = True
     tasks.tasks.add(task)
-    endings.tell(tasks.ended, task, told.set)
+    endings.subscribe(tasks.ended, task, told.set)
     assert tasks.heard.wait(PATIENCE)
     assert not told.is_set()
 
     tasks.away = False
-    bell.ring("ended")
+    wakeup.notify("ended")
 
     assert told.wait(PATIENCE)
 
@@ -124,9 +124,9 @@ def test_each_question_is_asked_about_those_that_wait_for_its_answer(
     task, request = uuid4(), uuid4()
     requests.tasks.add(request)
     tasks.tasks.add(request)
-    endings.tell(tasks.ended, task, other.set)
+    endings.subscribe(tasks.ended, task, other.set)
 
-    endings.tell(requests.ended, request, told.set)
+    endings.subscribe(requests.ended, request, told.set)
 
     assert told.wait(PATIENCE)
     assert tasks.asked[-1] == {task}
@@ -135,27 +135,27 @@ def test_each_question_is_asked_about_those_that_wait_for_its_answer(
 
 
 def test_a_failing_waiter_does_not_keep_the_others_waiting(
-    tasks: Ended, bell: ProcessWakeup, endings: Waiters
+    tasks: Ended, wakeup: ProcessWakeup, endings: Waiters
 ) -> None:
     def fail() -> None:
         raise RuntimeError("the waiter's loop is closed")
 
     task, told = uuid4(), Event()
-    endings.tell(tasks.ended, task, fail)
-    endings.tell(tasks.ended, task, told.set)
+    endings.subscribe(tasks.ended, task, fail)
+    endings.subscribe(tasks.ended, task, told.set)
 
     tasks.tasks.add(task)
-    bell.ring("ended")
+    wakeup.notify("ended")
 
     assert told.wait(PATIENCE)
 
 
 def test_waiters_are_told_at_the_end_and_after_it(tasks: Ended, endings: Waiters) -> None:
     told, late = Event(), Event()
-    endings.tell(tasks.ended, uuid4(), told.set)
+    endings.subscribe(tasks.ended, uuid4(), told.set)
 
     endings.stop()
-    endings.tell(tasks.ended, uuid4(), late.set)
+    endings.subscribe(tasks.ended, uuid4(), late.set)
 
     assert told.is_set()
     assert late.is_set()

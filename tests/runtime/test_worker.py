@@ -135,14 +135,14 @@ def test_a_worker_that_is_worn_out_says_so_claims_nothing_and_recovers(lab: Lab)
     task = engine.submit(wearing, {})
     assert entered[-1].wait(PATIENCE)
     lab.until(lambda: lab.value("select count(*) from flowledger.timer") == 1)
-    assert engine.health["handlers"].well
+    assert engine.health["handlers"].ok
 
     lab.move_clock("61 seconds")
 
     assert task.wait(PATIENCE) is TaskState.ERROR
     assert told.wait(PATIENCE)
     found = engine.health["handlers"]
-    assert (found.well, found.attempts) == (False, 1)
+    assert (found.ok, found.attempts) == (False, 1)
     assert "1 abandoned handlers take half or more of the worker's 2 places" in str(found.error)
     assert lab.value("select condition from flowledger.worker") == "saturated"
     waiting = engine.submit(flow, {"number": 3})
@@ -151,5 +151,5 @@ def test_a_worker_that_is_worn_out_says_so_claims_nothing_and_recovers(lab: Lab)
     released[-1].set()
 
     assert waiting.result(PATIENCE) == {"first": 3}
-    assert engine.health["handlers"].well
+    assert engine.health["handlers"].ok
     assert lab.value("select condition from flowledger.worker") == "ready"

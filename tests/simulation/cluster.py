@@ -80,9 +80,9 @@ class Cluster:
     def notify(self, channel: str) -> None:
         """The database tells every process that listens, which some hear late, or never."""
         for process in self.processes:
-            self.ring(process, channel)
+            self.wake(process, channel)
 
-    def ring(self, process: Process, channel: str) -> None:
+    def wake(self, process: Process, channel: str) -> None:
         """A wake-up on its way to one process."""
         world = self.world
         if world.chance(world.troubles.drop):
@@ -90,7 +90,7 @@ class Cluster:
         late = world.random.random() * 5 if world.chance(world.troubles.late) else 0.0
         for loop in process.loops:
             if channel in loop.channels:
-                world.after(late, lambda loop=loop: loop.ring(channel))
+                world.after(late, lambda loop=loop: loop.notify(channel))
 
     def start_coordinator(self) -> Process:
         """A new process that coordinates every shard that it can get."""
@@ -109,16 +109,16 @@ class Cluster:
         settings = self._coordinator_settings
         ledger = MemoryLedger(self.database, clock, settings.lease_seconds, shard)
         coordinator = Coordinator(
-            ledger=process.wired(ledger),
+            store=process.wired(ledger),
             clock=clock,
-            ring=lambda channel: self.ring(process, channel),
+            notify=lambda channel: self.wake(process, channel),
             identity=self.world.new_id(),
             settings=settings,
-            faults=process,
+            crash_points=process,
             limits=self.limits,
         )
         committer = AgendaCommitter(process, coordinator._send)
-        coordinator._committer = committer
+        coordinator._pipeline = committer
         committer.loop = SteppedLoop(process, coordinator.step, *LISTENED)
         return coordinator
 
@@ -134,22 +134,22 @@ class Cluster:
         process = Process(world, f"worker {next(self._numbers)}")
         clock = self._clock_of(process)
         board = process.wired(HonestBoard(self.database, clock))
-        bell = Doorbell()
+        wakeup = Doorbell()
         worker = Worker(
-            board=board,
-            catalogue=HandlerTable(self.flows),
-            crew=lambda outcomes, _, done: AgendaCrew(process, outcomes, done, self._ran),
+            store=board,
+            handlers=HandlerTable(self.flows),
+            executor=lambda outcomes, _, done: AgendaCrew(process, outcomes, done, self._ran),
             clock=clock,
             new_id=world.new_id,
-            bell=bell,
-            ring=lambda channel: self.ring(process, channel),
+            wakeup=wakeup,
+            notify=lambda channel: self.wake(process, channel),
             settings=self._worker_settings,
-            faults=process,
+            crash_points=process,
             limbo_seconds=LIMBO_SECONDS,
             elapsed=lambda: world.elapsed,
         )
         SteppedLoop(process, lambda _: worker.renew())
-        bell.loop = SteppedLoop(process, worker.step, "queue", "cancel", "outcome")
+        wakeup.loop = SteppedLoop(process, worker.step, "queue", "cancel", "outcome")
         process.leave = worker.hand_back
         return self._joined(process, self.start_worker)
 
@@ -217,13 +217,13 @@ class HonestBoard(MemoryWorkboard):
 
 
 class Doorbell:
-    """A worker's bell, which is never late: it rings within the process."""
+    """A worker's wakeup, which is never late: it rings within the process."""
 
     loop: SteppedLoop
 
-    def ring(self, channel: str) -> None:
+    def notify(self, channel: str) -> None:
         """Ring from within this process."""
-        self.loop.ring(channel)
+        self.loop.notify(channel)
 
     def wait(self, seconds: float) -> frozenset[str]:
         """Only threads wait."""

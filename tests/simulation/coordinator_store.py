@@ -53,7 +53,7 @@ class MemoryLedger:
         """Facts behind a position, in order."""
         return self._database.log.after(after, limit, FACTS, self._concerns)
 
-    def passed(self, after: int) -> int:
+    def safe_position(self, after: int) -> int:
         """How far one may go on from a position without passing over a fact."""
         if len(self._database.shards) == 1:
             return after
@@ -178,22 +178,22 @@ class MemoryLedger:
         """What is stored of limits, with the steps of the shard that wait."""
         return self._database.limits.state(self._database.clock(), self._is_mine)
 
-    def room(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[StoredCircuit]]:
+    def limits_now(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[StoredCircuit]]:
         """How many slots of these keys are in use, 0 included, and every circuit."""
         return self._database.limits.room(keys)
 
-    def elders(self, turns: Mapping[str, float]) -> Sequence[OlderWaiter]:
+    def older_waiters(self, turns: Mapping[str, float]) -> Sequence[OlderWaiter]:
         """Steps of other shards that wait for slots of these keys with smaller turns than these."""
         found = [
-            OlderWaiter(waiter.hold.key, waiter.step_id, waiter.sort_key)
+            OlderWaiter(waiter.wait.key, waiter.step_id, waiter.sort_key)
             for waiter in self._database.limits.waiters.values()
-            if waiter.hold.kind == "slot"
-            and waiter.sort_key < turns.get(waiter.hold.key, -inf)
+            if waiter.wait.kind == "slot"
+            and waiter.sort_key < turns.get(waiter.wait.key, -inf)
             and not self._is_mine(waiter.task_id)
         ]
         return sorted(found, key=lambda elder: elder.sort_key)
 
-    def tidy(self) -> None:
+    def vacuum_queue(self) -> None:
         """There is nothing to clear away."""
 
     def commit(self, commit: Commit) -> None:

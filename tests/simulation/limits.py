@@ -44,7 +44,7 @@ class StoredLimits:
     def check(self, changes: LimitChanges, now: datetime) -> None:
         """Raises StreamMoved where another shard was first to a limit."""
         for key, more in self._net(changes.slots).items():
-            most = changes.slots.most.get(key)
+            most = changes.slots.max_before.get(key)
             if more > 0 and most is not None and key in self.in_use and self.in_use[key] > most:
                 raise StreamMoved(f"more than {most} slots of {key} are in use")
         for key, arrival in changes.rates.items():
@@ -52,7 +52,7 @@ class StoredLimits:
             # A time that has passed holds nobody back, and is as good as none.
             if stored != arrival.old and any(one and one >= now for one in (stored, arrival.old)):
                 raise StreamMoved(f"the rate of {key} moved")
-        for system, revision in changes.circuits.relied.items():
+        for system, revision in changes.circuits.expected_revisions.items():
             if self._revision(system) != revision:
                 raise StreamMoved(f"the circuit of {system} changed")
 
@@ -64,7 +64,7 @@ class StoredLimits:
         freed = self._set_slots(changes.slots)
         self.expected.update({key: arrival.new for key, arrival in changes.rates.items()})
         self._store_circuits(changes.circuits)
-        awaited = any(waiter.hold.key in freed for waiter in self.waiters.values())
+        awaited = any(waiter.wait.key in freed for waiter in self.waiters.values())
         return awaited or bool(changes.circuits.changed)
 
     def room(self, keys: Sequence[str]) -> tuple[dict[str, int], list[StoredCircuit]]:

@@ -1,4 +1,5 @@
-"""A process that may be killed at any point: its loops, its bells, its dealings with the store."""
+"""A process that may be killed at any point: its loops, its wakeups, its dealings with the
+store."""
 
 from __future__ import annotations
 
@@ -137,7 +138,8 @@ class Wire:
 
 
 class SteppedLoop:
-    """Calls a step function as `Loop` does: when its wait is over, or earlier when a bell rings."""
+    """Calls a step function as `Loop` does: when its wait is over, or earlier when a wakeup
+    rings."""
 
     def __init__(
         self, process: Process, step: Callable[[frozenset[str]], float], *channels: str
@@ -145,7 +147,7 @@ class SteppedLoop:
         self._process = process
         self._step = step
         self.channels = frozenset(channels)
-        self._rung: set[str] = set()
+        self._woken_by: set[str] = set()
         self._next = 0.0
         self._busy = False
         self._backing_off = False
@@ -157,9 +159,9 @@ class SteppedLoop:
         """Whether a step, or what it waits for, is under way."""
         return self._busy
 
-    def ring(self, channel: str) -> None:
-        """A bell rings: the next step comes at once, unless it backs off."""
-        self._rung.add(channel)
+    def notify(self, channel: str) -> None:
+        """A wakeup rings: the next step comes at once, unless it backs off."""
+        self._woken_by.add(channel)
         if not self._backing_off:
             self._wake(0.0)
 
@@ -192,9 +194,9 @@ class SteppedLoop:
         if not self._process.alive or self._busy:
             return
         self._busy, self._backing_off = True, False
-        rung, self._rung = frozenset(self._rung), set()
+        woken_by, self._woken_by = frozenset(self._woken_by), set()
         try:
-            seconds = self._step(rung)
+            seconds = self._step(woken_by)
         except DatabaseUnavailable:
             self._backing_off = True
             seconds = self._process.world.random.uniform(*BACK_OFF_SECONDS)
@@ -210,5 +212,5 @@ class SteppedLoop:
         self._rest(seconds)
 
     def _rest(self, seconds: float) -> None:
-        rung = self._rung and not self._backing_off
-        self._wake(0.0 if rung else max(seconds, LEAST_PAUSE_SECONDS))
+        woken_by = self._woken_by and not self._backing_off
+        self._wake(0.0 if woken_by else max(seconds, LEAST_PAUSE_SECONDS))

@@ -85,7 +85,7 @@ def ambiguous_is_lost(patch: pytest.MonkeyPatch) -> None:
 
 
 def lost_wake_up(patch: pytest.MonkeyPatch) -> None:
-    """A worker waits for a bell, for ever."""
+    """A worker waits for a wakeup, for ever."""
     patch.setattr(Worker, "_pause", lambda _: 1e9)
 
 
@@ -175,11 +175,11 @@ def blind_to_successors(patch: pytest.MonkeyPatch) -> None:
 
 def sound_or_parked(self: Coordinator, leadership: Leadership) -> bool:
     """As it is, but for the look at who leads."""
-    if self._parking.unsaved:
-        self._ledger.park(leadership.epoch, self._position, self._parking.unsaved)
-    if self._parking.spoiled:
+    if self._quarantine.unsaved:
+        self._store.park(leadership.epoch, self._position, self._quarantine.unsaved)
+    if self._quarantine.spoiled:
         self._begin_anew()
-    return not self._parking.spoiled
+    return not self._quarantine.spoiled
 
 
 def late_claim(patch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,7 @@ class MemoryWorkboard:
         continued = any(f.originator_id == step and f.originator_version > start for f in facts)
         return continued and self._database.log.version(step) >= start
 
-    def held(self, worker: UUID) -> Sequence[Claim]:
+    def claims_of(self, worker: UUID) -> Sequence[Claim]:
         """The steps that the board believes this worker to run."""
         rows = self._database.queue.values()
         return [self._claimed(row) for row in rows if row.worker_id == worker]
@@ -87,7 +87,9 @@ class MemoryWorkboard:
     def sessions(self) -> int:
         return 0
 
-    def watch(self, worker: UUID, beats: Mapping[UUID, bytes | None]) -> Mapping[UUID, ClaimStatus]:
+    def claim_statuses(
+        self, worker: UUID, beats: Mapping[UUID, bytes | None]
+    ) -> Mapping[UUID, ClaimStatus]:
         """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
         rows = {step: self._database.queue.get(step) for step in beats}
         mine = {step: row for step, row in rows.items() if row and row.worker_id == worker}
@@ -135,7 +137,7 @@ class MemoryWorkboard:
             if isinstance(event, StepCheckpointed)
         }
 
-    def isolate(self, worker: UUID, templates: Sequence[UUID]) -> bool:
+    def elect_isolated(self, worker: UUID, templates: Sequence[UUID]) -> bool:
         """Whether the worker shall take only steps that are to run alone, one at a time."""
         database = self._database
         waiting = any(
@@ -154,7 +156,7 @@ class MemoryWorkboard:
             row.condition = "isolated" if isolated else "ready"
         return isolated
 
-    def wear(self, worker: UUID, *, saturated: bool) -> None:
+    def set_saturated(self, worker: UUID, *, saturated: bool) -> None:
         """Note for people whether abandoned handlers keep the worker from claiming."""
         if worker in self._database.workers:
             self._database.workers[worker].condition = "saturated" if saturated else "ready"

@@ -18,7 +18,7 @@ from flowledger.engine.errors import (
     StatementRefused,
     StreamMoved,
 )
-from flowledger.engine.store.connection.errors import MEANINGS, translated
+from flowledger.engine.store.connection.errors import MEANINGS, translate_errors
 
 SAY = "do $$ begin raise exception 'said' using errcode = '{}', detail = 'secret'; end $$"
 
@@ -56,7 +56,7 @@ SAY = "do $$ begin raise exception 'said' using errcode = '{}', detail = 'secret
 def test_each_code_has_one_meaning(
     connection: psycopg.Connection[Any], state: str, meaning: type[EngineError]
 ) -> None:
-    with pytest.raises(EngineError) as caught, translated():
+    with pytest.raises(EngineError) as caught, translate_errors():
         connection.execute(SAY.format(state).encode())
 
     assert type(caught.value) is meaning
@@ -69,13 +69,13 @@ def test_each_code_has_one_meaning(
 def test_a_number_of_the_schemas_own_is_raised_as_it_is(
     connection: psycopg.Connection[Any],
 ) -> None:
-    with pytest.raises(psycopg.Error, match="said"), translated():
+    with pytest.raises(psycopg.Error, match="said"), translate_errors():
         connection.execute(SAY.format("FL008").encode())
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError, ProgrammingError])
 def test_what_the_library_wraps_means_what_the_server_said(error: type[Exception]) -> None:
-    with pytest.raises(DatabaseBusy) as caught, translated():
+    with pytest.raises(DatabaseBusy) as caught, translate_errors():
         raise error("disk full") from lookup("53100")("disk full")
 
     assert caught.value.sqlstate == "53100"
@@ -83,12 +83,12 @@ def test_what_the_library_wraps_means_what_the_server_said(error: type[Exception
 
 @pytest.mark.parametrize("error", [psycopg.OperationalError, psycopg.InterfaceError])
 def test_without_a_code_the_connection_is_gone(error: type[Exception]) -> None:
-    with pytest.raises(DatabaseUnavailable, match="the connection is lost"), translated():
+    with pytest.raises(DatabaseUnavailable, match="the connection is lost"), translate_errors():
         raise error("the connection is lost")
 
 
 def test_what_psycopg_was_asked_wrongly_is_a_bug_and_raised_as_it_is() -> None:
-    with pytest.raises(psycopg.ProgrammingError), translated():
+    with pytest.raises(psycopg.ProgrammingError), translate_errors():
         raise psycopg.ProgrammingError("the query has 1 placeholder but 2 parameters were passed")
 
 

@@ -113,7 +113,7 @@ class Load:
         """Every task completes, each step of it once; so do new ones, and all is well."""
         self.submit(2)
         self.assert_tasks_end_once()
-        assert all(health.well for health in self.engine.health.values())
+        assert all(health.ok for health in self.engine.health.values())
 
     def assert_tasks_end_once(self) -> None:
         """Every task completes, each step of it once."""

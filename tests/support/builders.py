@@ -185,17 +185,17 @@ class Story:
         assert not (rest and begun), rest
         return answer.message
 
-    def ring(self, name: str, *, after: float) -> Sequence[TaskEvent]:
+    def fire(self, name: str, *, after: float) -> Sequence[TaskEvent]:
         """The timer of the step is asked for, seconds from now."""
         self.now += timedelta(seconds=after)
         kind, _ = self.run.timers.get(self.plan.numbers[name], ("retry", self.now))
-        return self._told(decisions.rung(self.run, name, kind, self.now, self.rules))
+        return self._told(decisions.timer_fired(self.run, name, kind, self.now, self.rules))
 
     def ring_task(self, *, after: float) -> Sequence[TaskEvent]:
         """The timer of the task as a whole is asked for, seconds from now."""
         self.now += timedelta(seconds=after)
         kind, _ = self.run.timer or ("deadline", self.now)
-        return self._told(decisions.rung(self.run, "", kind, self.now, self.rules))
+        return self._told(decisions.timer_fired(self.run, "", kind, self.now, self.rules))
 
     def admit(self, name: str) -> Sequence[TaskEvent]:
         """What held the step may be over."""

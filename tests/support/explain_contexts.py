@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from flowledger.engine.domain.explain.context import ExplainContext, marks
+from flowledger.engine.domain.explain.context import ExplainContext, index_history
 from flowledger.engine.domain.explain.live_state import (
     LiveState,
     QueueStatus,
@@ -101,9 +101,9 @@ def scene(
     now = told.now + timedelta(seconds=after)
     return ExplainContext(
         run=told.run,
-        marks=marks(list(enumerate(told.log, start=1))),
+        index=index_history(list(enumerate(told.log, start=1))),
         now=now,
         rules=RULES,
-        beside=None if log_only else around(told, now, **beside),
-        elsewhere=elsewhere or {},
+        live=None if log_only else around(told, now, **beside),
+        related_events=elsewhere or {},
     )

@@ -129,7 +129,7 @@ def step_context(configuration: dict[str, Any] | None = None, **fields: Any) -> 
         "attempt": 1,
         "idempotency_key": "key-2",
         "correlation_id": "trace-1",
-        "configuration": configuration or {},
+        "config": configuration or {},
         "context": None,
         "results": {},
         **fields,

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.templates.plan import compile_plan
-from flowledger.engine.domain.verify.replay import Difference, Replay, decided, differences
+from flowledger.engine.domain.verify.replay import Difference, Replay, differences, visible_at
 from flowledger.engine.events.base import Recorded, TaskEvent
 from flowledger.engine.ports.coordinator import Commit
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints
@@ -54,7 +54,7 @@ class InterferedLedger(PostgresCoordinatorStore):
         return found
 
     def tidy(self) -> None:
-        super().tidy()
+        super().vacuum_queue()
         self.tidied += 1
 
 
@@ -83,12 +83,12 @@ class Stage:
         """A coordinator on a store of its own, unless one is given."""
         clock = clock or DatabaseClock()
         return Coordinator(
-            ledger=ledger or InterferedLedger(self._pool(), clock),
+            store=ledger or InterferedLedger(self._pool(), clock),
             clock=clock,
-            ring=nothing,
+            notify=nothing,
             identity=uuid4(),
             settings=self._settings.coordinator,
-            faults=faults,
+            crash_points=faults,
         )
 
     def settle(self) -> None:
@@ -139,7 +139,7 @@ def row_differences(pool: Pool, task_id: UUID, flow: Any) -> Sequence[Difference
     for _ in Replay(plan).frames(log):
         pass
     replay = Replay(plan)
-    for _ in replay.frames(decided(log, snapshot.position)):
+    for _ in replay.frames(visible_at(log, snapshot.position)):
         pass
     task = snapshot.task and {**fields(snapshot.task), "ended": snapshot.task.ended_at is not None}
     return differences(replay.run, task, {step.step: fields(step) for step in snapshot.steps})

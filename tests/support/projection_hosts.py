@@ -81,7 +81,7 @@ class Hosts:
             clock=clock,
             identity=uuid4(),
             settings=settings,
-            bell=ProcessWakeup(),
+            wakeup=ProcessWakeup(),
             moved=_nothing,
             faults=faults,
         )

@@ -154,7 +154,7 @@ class Player:
         elif action == "note":
             self._note()
         elif action == "ring":
-            self._ring()
+            self._notify()
         else:
             wanted = StepState.ENQUEUED if action == "begin" else StepState.IN_PROGRESS
             steps = [
@@ -171,13 +171,13 @@ class Player:
         else:
             getattr(self.story, action)(step)
 
-    def _ring(self) -> None:
+    def _notify(self) -> None:
         timers = self.story.run.timers
         if timers:
             number = self._draw(st.sampled_from(sorted(timers)))
             late = self._draw(st.sampled_from([0, 30]))
             after = (timers[number][1] - self.story.now).total_seconds() + late
-            self.story.ring(self.story.plan.steps[number].name, after=max(after, 0))
+            self.story.fire(self.story.plan.steps[number].name, after=max(after, 0))
 
     def _ask(self) -> None:
         kind: type[TaskRequest] = self._draw(st.sampled_from(REQUESTS))

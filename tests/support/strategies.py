@@ -55,8 +55,8 @@ class Curious(TaskRun):
 
 def slots(run: TaskRun) -> dict[str, Any]:
     """Everything that a run knows from its events: what is held is ready, and only remembered."""
-    known = {name: getattr(run, name) for name in TaskRun.__slots__ if name != "held"}
-    pending = {n for n in run.held if run.steps[n].state is StepState.PENDING}
+    known = {name: getattr(run, name) for name in TaskRun.__slots__ if name != "waiting"}
+    pending = {n for n in run.waiting if run.steps[n].state is StepState.PENDING}
     return {**known, "ready": run.ready | pending}
 
 

@@ -63,7 +63,7 @@ def ship(charge: dict[str, Any], reserve: dict[str, Any]) -> dict[str, Any]:
     config={"urls": ["a"]},
 )
 async def notify(me: StepContext, paid: Annotated[dict[str, Any], From("charge")]) -> int:
-    me.logger.info("notified", urls=me.configuration["urls"])
+    me.logger.info("notified", urls=me.config["urls"])
     return len(paid) + me.attempt
 
 

@@ -47,7 +47,7 @@ class Gated(Story):
         """What follows from the last fact, with those who are let go."""
         fact = self.log[-1]
         assert isinstance(fact, StepEvent)
-        self.gate.saw(self.run, fact, self.now)
+        self.gate.record_outcome(self.run, fact, self.now)
         return names(self.decided()) + self.let_go()
 
     def let_go(self, *touched: str) -> list[str]:
@@ -55,7 +55,7 @@ class Gated(Story):
         numbers = self.plan.numbers
         self.gate.sync(self.run, [numbers[name] for name in touched or numbers])
         found: list[TaskEvent] = []
-        for waiter in self.gate.called(self.now):
+        for waiter in self.gate.admissible(self.now):
             number = self.plan.numbers[waiter.step]
             found += admitted(self.run, number, self.now, self.rules)
         self.log += found
@@ -100,7 +100,7 @@ def test_a_probe_that_ends_without_an_outcome_makes_room_for_another() -> None:
 
     told = story.reported()
     assert [name for name in told if name.startswith("StepEnqueued")] == ["StepEnqueued b"]
-    assert story.run.held == {0: Wait("circuit", "bank")}
+    assert story.run.waiting == {0: Wait("circuit", "bank")}
 
 
 def test_an_attempt_from_before_says_nothing_while_probes_are_out() -> None:
@@ -159,7 +159,7 @@ def test_a_retry_at_once_that_is_held_is_scheduled_so_that_a_fold_finds_it() -> 
     number = story.plan.numbers["a"]
     assert story.run.timers[number][0] == "retry"
     assert number not in story.run.undecided
-    assert story.ring("a", after=1) == ()
+    assert story.fire("a", after=1) == ()
 
 
 def test_a_task_that_is_resumed_leaves_held_retries_to_the_gate() -> None:
@@ -168,7 +168,7 @@ def test_a_task_that_is_resumed_leaves_held_retries_to_the_gate() -> None:
 
     assert names(story.asked(TaskResumeRequested)) == ["TaskResumed", "RequestGranted"]
 
-    assert set(story.run.held) == {0, 1}
+    assert set(story.run.waiting) == {0, 1}
     story.now += timedelta(seconds=60)
     assert story.let_go()[0] == "StepEnqueued a"
 
@@ -213,7 +213,7 @@ def test_a_wide_fan_under_a_narrow_limit_costs_what_its_width_costs() -> None:
     for name in queued:
         story.begin(name)
         story.complete(name)
-        story.gate.saw(story.run, story.log[-1], story.now)  # type: ignore[arg-type]
+        story.gate.record_outcome(story.run, story.log[-1], story.now)  # type: ignore[arg-type]
         story.decided()
         queued += [one.split()[1] for one in story.let_go(name) if one.startswith("StepEnqueued")]
 
@@ -224,20 +224,20 @@ def test_a_wide_fan_under_a_narrow_limit_costs_what_its_width_costs() -> None:
 
 def test_what_is_queued_is_called_back_only_while_the_circuit_is_shut() -> None:
     story = bank()
-    assert story.gate.recalling(story.now) == ([], ["bank"])
-    assert story.gate.recalls
+    assert story.gate.to_withdraw(story.now) == ([], ["bank"])
+    assert story.gate.must_withdraw
 
     later = story.now + timedelta(seconds=RULES.circuit.open_seconds)
 
-    assert story.gate.recalling(later) == ([], [])
-    assert not story.gate.recalls
+    assert story.gate.to_withdraw(later) == ([], [])
+    assert not story.gate.must_withdraw
 
 
 def test_what_one_transaction_queues_before_it_opens_is_looked_for_in_the_next() -> None:
     story = bank()
-    story.gate.recalled()
-    assert story.gate.recalling(story.now) == ([], ["bank"])
+    story.gate.withdrawals_done()
+    assert story.gate.to_withdraw(story.now) == ([], ["bank"])
 
-    story.gate.recalled()
+    story.gate.withdrawals_done()
 
-    assert story.gate.recalling(story.now) == ([], [])
+    assert story.gate.to_withdraw(story.now) == ([], [])

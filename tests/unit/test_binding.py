@@ -47,7 +47,7 @@ def call(context: Any = None, **results: Any) -> StepCall:
         attempt=2,
         idempotency_key="key",
         correlation_id="trace",
-        configuration={"limit": 3},
+        config={"limit": 3},
         context=context,
         results=results,
     )
@@ -374,7 +374,7 @@ def test_a_step_context_tells_the_ids_the_configuration_and_the_ancestors() -> N
     me = seen[0]
     assert (me.task_id, me.step_id, me.idempotency_key) == (TASK, STEP, "key")
     assert (me.namespace, me.template, me.version, me.step) == ("shop", "order", "1", "under_test")
-    assert me.configuration == {"limit": 3}
+    assert me.config == {"limit": 3}
     assert me.results == {"charge": 1, "other": 2}
 
 

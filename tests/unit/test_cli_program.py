@@ -16,7 +16,7 @@ from rich.console import Console
 from flowledger.engine.cli.program import COMMANDS, program
 from flowledger.engine.cli.progress import Lines, Look, Repainted, Silent, painted, view_for
 from flowledger.engine.cli.timeline import depths, event_facts
-from flowledger.engine.domain.event_text import what_happened, who
+from flowledger.engine.domain.event_text import actor_of, describe
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.events.base import Recorded
@@ -118,11 +118,11 @@ WORDS = {
 def test_an_event_is_told_in_words(case: str) -> None:
     told, words, author = WORDS[case]
 
-    assert (what_happened(told), who(told)) == (words, author)
+    assert (describe(told), actor_of(told)) == (words, author)
 
 
 def test_long_results_are_cut() -> None:
-    text = what_happened(event(StepCompleted, 3, step="a", result="x" * 500))
+    text = describe(event(StepCompleted, 3, step="a", result="x" * 500))
 
     assert text.endswith("…")
     assert len(text) < LONGEST + 20

@@ -26,7 +26,7 @@ class Transaction:
         """What happened since the last time: the named facts, and decisions."""
         for event in self.story.log[self._told :]:
             if event.causation_id is None:
-                self.batch.saw(self.story.run, event)
+                self.batch.folded(self.story.run, event)
             else:
                 self.batch.decided(self.story.run, [event])
         self._told = len(self.story.log)
@@ -151,8 +151,8 @@ def test_a_step_that_timed_out_leaves_the_queue_and_comes_back() -> None:
     story = Story(template(step("a", timeout_seconds=5, retry=AT_ONCE))).through()
     story.begin("a")
     late = transaction(story)
-    story.ring("a", after=5)
-    late.batch.untime(TASK, "a")
+    story.fire("a", after=5)
+    late.batch.clear_timer(TASK, "a")
 
     commit = late.commit()
 
@@ -176,7 +176,7 @@ def test_a_step_whose_worker_went_silent_leaves_the_queue() -> None:
 def test_a_timer_that_rang_in_vain_is_taken_away() -> None:
     batch = CommitBatch()
 
-    batch.untime(TASK, "a")
+    batch.clear_timer(TASK, "a")
 
     assert batch
     assert batch.commit(1, 0, 0, NOON).untimed == [step_id(TASK, "a")]
@@ -185,12 +185,12 @@ def test_a_timer_that_rang_in_vain_is_taken_away() -> None:
 def test_a_timer_that_was_set_anew_stays() -> None:
     story = Story(template(step("a", retry=IN_TEN))).through()
     story.begin("a")
-    rang = transaction(story)
+    timer_fired = transaction(story)
     story.fail("a")
     story.decided()
-    rang.batch.untime(TASK, "a")
+    timer_fired.batch.clear_timer(TASK, "a")
 
-    commit = rang.commit()
+    commit = timer_fired.commit()
 
     assert commit.untimed == []
     assert len(commit.timers) == 1

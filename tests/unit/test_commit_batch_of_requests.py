@@ -28,7 +28,7 @@ def stored(found: Story, since: int, priority_ageing_seconds: float = 0.0) -> Co
     batch = CommitBatch(priority_ageing_seconds=priority_ageing_seconds)
     for event in found.log[since:]:
         if event.causation_id is None:
-            batch.saw(found.run, event)
+            batch.folded(found.run, event)
         else:
             batch.decided(found.run, [event])
     return batch.commit(3, 10, 20, found.now)

@@ -19,21 +19,21 @@ def refuse(_: Commit) -> None:
     raise LeadershipLost("another leads")
 
 
-@pytest.mark.parametrize("way", ["here", "beside"])
+@pytest.mark.parametrize("way", ["commit", "commit_in_background"])
 def test_a_refusal_is_raised_where_the_outcome_is_asked_for(way: str) -> None:
-    under_way = getattr(CommitPipeline(refuse), way)(CommitBatch(), COMMIT)
+    pending = getattr(CommitPipeline(refuse), way)(CommitBatch(), COMMIT)
 
     with pytest.raises(LeadershipLost):
-        under_way.outcome.result(PATIENCE)
+        pending.outcome.result(PATIENCE)
 
 
 def test_what_is_sent_here_is_stored_when_it_returns() -> None:
     sent: list[Commit] = []
 
-    under_way = CommitPipeline(sent.append).here(CommitBatch(), COMMIT)
+    pending = CommitPipeline(sent.append).commit(CommitBatch(), COMMIT)
 
     assert sent == [COMMIT]
-    assert under_way.outcome.done()
+    assert pending.outcome.done()
 
 
 def test_what_is_sent_beside_goes_one_after_the_other_in_another_thread() -> None:
@@ -46,9 +46,9 @@ def test_what_is_sent_beside_goes_one_after_the_other_in_another_thread() -> Non
         order.append(commit)
 
     committer = CommitPipeline(send)
-    first = committer.beside(CommitBatch(), COMMIT)
-    committer.after(lambda: order.append("after"))
-    second = committer.beside(CommitBatch(), COMMIT)
+    first = committer.commit_in_background(CommitBatch(), COMMIT)
+    committer.run_when_idle(lambda: order.append("after"))
+    second = committer.commit_in_background(CommitBatch(), COMMIT)
     assert not first.outcome.done()
     may_go.set()
 
@@ -60,7 +60,7 @@ def test_a_commit_that_is_never_answered_does_not_hold_up_the_end_of_the_process
     waited_for: list[bool] = []
     committer = CommitPipeline(lambda _: waited_for.append(not current_thread().daemon))
 
-    committer.beside(CommitBatch(), COMMIT).outcome.result(PATIENCE)
+    committer.commit_in_background(CommitBatch(), COMMIT).outcome.result(PATIENCE)
 
     assert waited_for == [False]
 
@@ -68,7 +68,7 @@ def test_a_commit_that_is_never_answered_does_not_hold_up_the_end_of_the_process
 def test_its_thread_ends_when_it_is_closed() -> None:
     threads: list[Thread] = []
     committer = CommitPipeline(lambda _: threads.append(current_thread()))
-    committer.beside(CommitBatch(), COMMIT).outcome.result(PATIENCE)
+    committer.commit_in_background(CommitBatch(), COMMIT).outcome.result(PATIENCE)
 
     committer.close()
 
@@ -82,8 +82,8 @@ def test_what_is_done_after_a_commit_and_fails_stops_no_commit() -> None:
 
     sent: list[Commit] = []
     committer = CommitPipeline(sent.append)
-    committer.after(fail)
+    committer.run_when_idle(fail)
 
-    committer.beside(CommitBatch(), COMMIT).outcome.result(PATIENCE)
+    committer.commit_in_background(CommitBatch(), COMMIT).outcome.result(PATIENCE)
 
     assert sent == [COMMIT]

@@ -80,7 +80,7 @@ def read_by(workflow: Workflow[Any], context: Any) -> Any:
             attempt=1,
             idempotency_key="k",
             correlation_id="c",
-            configuration={},
+            config={},
             context=context,
             results={},
         )

@@ -83,7 +83,7 @@ def test_its_time_goes_on_and_is_utc_whatever_zone_the_database_answers_in() -> 
 def test_where_the_hosts_clock_is_set_time_goes_on_and_the_step_is_told(by: timedelta) -> None:
     host = Host()
     host.ask()
-    assert host.clock.health.well
+    assert host.clock.health.ok
 
     host.set_by = by
     host.passed += 1
@@ -91,7 +91,7 @@ def test_where_the_hosts_clock_is_set_time_goes_on_and_the_step_is_told(by: time
     host.ask(0.001, 0.001)
 
     assert host.clock.now() == host.true
-    assert not host.clock.health.well
+    assert not host.clock.health.ok
     assert f"stepped by {by.total_seconds():+.3f} s" in str(host.clock.health.error)
     host.set_by = timedelta()
     host.passed += 1
@@ -99,7 +99,7 @@ def test_where_the_hosts_clock_is_set_time_goes_on_and_the_step_is_told(by: time
     assert host.clock.now() == host.true
     assert f"stepped by {-by.total_seconds():+.3f} s" in str(host.clock.health.error)
     host.passed += 3_600
-    assert host.clock.health.well
+    assert host.clock.health.ok
 
 
 def test_a_host_whose_clock_was_always_wrong_has_the_databases_time() -> None:
@@ -110,7 +110,7 @@ def test_a_host_whose_clock_was_always_wrong_has_the_databases_time() -> None:
     host.ask(0.001, 0.001)
 
     assert host.clock.now() == host.true
-    assert host.clock.health.well
+    assert host.clock.health.ok
     assert not host.clock.stale
     host.passed += STALE_SECONDS + 1
     assert host.clock.stale

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flowledger.engine.domain.ids import step_id
-from flowledger.engine.domain.machine.decide import Rules, decide, lease_expired, rung
+from flowledger.engine.domain.machine.decide import Rules, decide, lease_expired, timer_fired
 from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.events.step import StepFailed, StepLeaseExpired, StepRetryScheduled
@@ -84,9 +84,9 @@ def test_a_failure_is_tried_again_when_its_delay_is_over() -> None:
     assert scheduled.due_at == NOON + timedelta(seconds=10)
     assert isinstance(waiting, TaskWaiting)
     assert waiting.until == scheduled.due_at
-    assert names(story.ring("a", after=9.999)) == []
-    assert names(story.ring("a", after=0.001)) == ["StepEnqueued a", "TaskWaitEnded"]
-    assert names(story.ring("a", after=60)) == []
+    assert names(story.fire("a", after=9.999)) == []
+    assert names(story.fire("a", after=0.001)) == ["StepEnqueued a", "TaskWaitEnded"]
+    assert names(story.fire("a", after=60)) == []
 
 
 @pytest.mark.parametrize("jitter", ["none", "equal", "full"])
@@ -115,7 +115,7 @@ def test_the_last_attempt_of_the_policy_ends_the_step_and_the_task() -> None:
     story = running(step("a", retry=IN_TEN), step("b", "a"))
     story.fail("a")
     story.decided()
-    story.ring("a", after=10)
+    story.fire("a", after=10)
     story.begin("a")
     story.fail("a")
 
@@ -181,14 +181,14 @@ def test_two_ends_at_once_have_one_finaliser() -> None:
 def test_an_attempt_that_runs_too_long_times_out_and_is_tried_again() -> None:
     story = running(step("a", timeout_seconds=5, retry=AT_ONCE))
 
-    assert names(story.ring("a", after=4.999)) == []
-    assert names(story.ring("a", after=0.001)) == ["StepTimedOut a", "StepEnqueued a"]
+    assert names(story.fire("a", after=4.999)) == []
+    assert names(story.fire("a", after=0.001)) == ["StepTimedOut a", "StepEnqueued a"]
 
 
 def test_timeouts_count_against_the_policy() -> None:
     story = running(step("a", timeout_seconds=5, retry=Retry(max_attempts=1)))
 
-    _, errored, _ = story.ring("a", after=5)
+    _, errored, _ = story.fire("a", after=5)
 
     assert isinstance(errored, StepFailed)
     assert errored.message == "failed 1 of 1 times: ran longer than 5 s"
@@ -200,7 +200,7 @@ def test_a_timer_that_rings_after_its_step_ended_asks_for_nothing() -> None:
     late = NOON + timedelta(hours=1)
 
     for kind in ("timeout", "start_timeout", "retry"):
-        assert rung(story.run, "a", kind, late, story.rules) == ()
+        assert timer_fired(story.run, "a", kind, late, story.rules) == ()
     assert lease_expired(story.run, 0, TASK, late, story.rules) == ()
 
 
@@ -248,7 +248,7 @@ def hand_backs(story: Story, times: int) -> list[float]:
         due = decided.due_at if isinstance(decided, StepRetryScheduled) else story.now
         found.append((due - story.now).total_seconds())
         if found[-1]:
-            story.ring("a", after=found[-1])
+            story.fire("a", after=found[-1])
         story.begin("a")
     return found
 

@@ -9,7 +9,7 @@ import pytest
 
 from flowledger.engine import events as asked
 from flowledger.engine import events as happened
-from flowledger.engine.domain.event_text import stream_of, what_happened, who
+from flowledger.engine.domain.event_text import actor_of, describe, stream_of
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.registry import EVENTS
 from flowledger.engine.events.requests import REQUESTS
@@ -65,12 +65,12 @@ def sample(kind: type[Event]) -> Event:
 @pytest.mark.parametrize("topic", EVENTS)
 def test_every_event_has_a_sentence_of_its_own(topic: str) -> None:
     told = sample(EVENTS[topic])
-    said = what_happened(told)
+    said = describe(told)
 
     assert type(told).__name__ not in said
     assert "\n" not in said
     assert "{" not in said.replace('{"id": 7}', "").replace('{"x": 1}', "")
-    others = [what_happened(sample(kind)) for kind in EVENTS.values() if kind is not type(told)]
+    others = [describe(sample(kind)) for kind in EVENTS.values() if kind is not type(told)]
     task_and_step_alike = said.split(":")[0] in {"cancelled", "resolved by hand"}
     assert said not in others or task_and_step_alike
 
@@ -79,11 +79,11 @@ def test_every_event_has_a_sentence_of_its_own(topic: str) -> None:
 def test_a_request_says_why_and_who(kind: type[asked.TaskRequest]) -> None:
     told = sample(kind)
 
-    assert what_happened(told).startswith("asked to ")
-    assert what_happened(told).endswith(": ticket 7")
-    assert who(told) == "ada"
+    assert describe(told).startswith("asked to ")
+    assert describe(told).endswith(": ticket 7")
+    assert actor_of(told) == "ada"
     assert stream_of(told) == "request"
-    assert (" step a" in what_happened(told)) is issubclass(kind, asked.StepRequest)
+    assert (" step a" in describe(told)) is issubclass(kind, asked.StepRequest)
 
 
 SENTENCES = {
@@ -110,17 +110,17 @@ SENTENCES = {
 def test_what_happened_is_said_in_words(case: str) -> None:
     kind, said = SENTENCES[case]
 
-    assert what_happened(sample(kind)) == said
+    assert describe(sample(kind)) == said
 
 
 def test_who_waits_without_a_time_waits_for_room() -> None:
-    assert what_happened(event(happened.TaskWaiting)) == "waits for room, or for an operator"
+    assert describe(event(happened.TaskWaiting)) == "waits for room, or for an operator"
 
 
 def test_the_coordinator_answers_and_the_operator_is_the_author_of_what_follows() -> None:
-    assert who(sample(asked.RequestGranted)) == "coordinator"
-    assert who(sample(happened.TaskCancelled)) == "ada"
-    assert who(event(happened.TaskCancelled)) == "coordinator"
+    assert actor_of(sample(asked.RequestGranted)) == "coordinator"
+    assert actor_of(sample(happened.TaskCancelled)) == "ada"
+    assert actor_of(event(happened.TaskCancelled)) == "coordinator"
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def sentences(told: Explanation) -> list[str]:
 
 
 def waited_for(limits: LimitStatus, held: WaitStatus = HELD, **more: Any) -> Explanation:
-    return explain_step(scene(ready(), held={"a": held}, limits=limits, queue={}, **more), "a")
+    return explain_step(scene(ready(), waiting={"a": held}, limits=limits, queue={}, **more), "a")
 
 
 def test_everything_that_a_step_needs_and_that_is_not_there_is_a_reason() -> None:
@@ -88,7 +88,7 @@ def test_everything_that_a_step_needs_and_that_is_not_there_is_a_reason() -> Non
 
 def test_holders_are_named_and_the_event_of_the_first_is_the_cause() -> None:
     holder = Holder(step_id(UUID(int=9), "x"), UUID(int=9), "x", WORKER)
-    limits = LimitStatus(in_use={"tight": 2}, holders={"tight": (holder,)})
+    limits = LimitStatus(in_use={"tight": 2}, owners={"tight": (holder,)})
     elsewhere = {holder.step_id: (17, chain().log[-1])}
 
     (reason,) = waited_for(limits, elsewhere=elsewhere)
@@ -379,7 +379,7 @@ def test_what_runs_is_told_together_and_what_other_limits_hold_apart() -> None:
     for number in (2, 3):  # as if they had never been queued
         told.run.steps[number] = told.run.steps[number].__class__()
 
-    reasons = explain_task(scene(told, queue=queue, held=row))
+    reasons = explain_task(scene(told, queue=queue, waiting=row))
 
     assert [(one.kind, one.about, one.steps) for one in reasons] == [
         (K.CONCURRENCY, "narrow", ("c",)),

@@ -91,14 +91,14 @@ def test_only_what_nobody_expected_is_told_with_its_traceback(
 def test_health_says_since_when_how_often_and_why() -> None:
     outages = Outages("worker")
     assert outages.health == Health()
-    assert outages.health.well
+    assert outages.health.ok
 
     outages.failed(AWAY)
     began = outages.health.since
     outages.failed(FULL)
 
     assert outages.health == Health(began, 2, "full", "53100")
-    assert not outages.health.well
+    assert not outages.health.ok
     outages.succeeded()
     assert outages.health == Health()
 
@@ -119,7 +119,7 @@ def test_loops_of_one_role_tell_an_outage_together(told: pytest.LogCaptureFixtur
         second.failed(AWAY)
         second.failed(AWAY)
         first.succeeded()
-        assert not second.health.well
+        assert not second.health.ok
         second.succeeded()
 
     assert events(told) == ["database.unreachable", "database.recovered"] * 2

@@ -50,7 +50,7 @@ CALL = StepCall(
     attempt=1,
     idempotency_key="k",
     correlation_id="c",
-    configuration={},
+    config={},
     context=None,
     results={},
 )

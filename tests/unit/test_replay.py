@@ -13,9 +13,9 @@ from flowledger.engine.domain.verify.replay import (
     Difference,
     Replay,
     Row,
-    decided,
     differences,
-    not_noted,
+    is_lagging_start,
+    visible_at,
 )
 from flowledger.engine.errors import IllegalTransition
 from flowledger.engine.events.base import TaskEvent
@@ -36,7 +36,7 @@ def rows_of(story: Story) -> tuple[Row, dict[str, Row]]:
     """The rows that the coordinator would store now, named like columns."""
     batch = CommitBatch()
     for one in story.log:
-        batch.saw(story.run, one)
+        batch.folded(story.run, one)
     commit = batch.commit(1, 0, len(story.log), NOON)
     (task,) = commit.tasks
     steps = {
@@ -202,7 +202,7 @@ def test_a_checkpoint_that_is_not_noted_yet_is_no_difference(
 ) -> None:
     log = {"state": "in_progress", "attempt": 1, "stream_version": 4}
 
-    assert not_noted(log, stored, 1) is same
+    assert is_lagging_start(log, stored, 1) is same
 
 
 def test_a_difference_reads_as_a_sentence() -> None:
@@ -220,7 +220,7 @@ def test_rows_know_facts_up_to_the_position_and_every_decision() -> None:
     story = Story(template(step("a"))).through("a")
     history = placed(story.log)
 
-    seen = decided(history, 3)
+    seen = visible_at(history, 3)
 
     assert [one for one in history if one not in seen] == [
         (place, one) for place, one in history if place > 3 and isinstance(one, FACTS)
@@ -231,5 +231,5 @@ def test_a_creation_that_the_coordinator_appended_is_known_wherever_it_stands() 
     plan = compile_plan(diamond())
     own, another = created(plan, submission=3), created(plan)
 
-    assert decided([(9, own)], 5) == [(9, own)]
-    assert decided([(9, another)], 5) == []
+    assert visible_at([(9, own)], 5) == [(9, own)]
+    assert visible_at([(9, another)], 5) == []

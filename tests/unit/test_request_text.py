@@ -151,7 +151,7 @@ def test_a_paused_task_queues_nothing_and_forgets_nothing() -> None:
 
 def test_a_retry_that_falls_due_while_the_task_is_paused_is_queued_when_it_goes_on() -> None:
     found = after(retrying(), TaskPauseRequested)
-    assert found.ring("a", after=1_000) == ()
+    assert found.fire("a", after=1_000) == ()
 
     assert "StepEnqueued a" in names(found.asked(TaskResumeRequested))
 
@@ -160,7 +160,7 @@ def test_an_attempt_handed_back_while_the_task_is_paused_is_queued_when_it_goes_
     found = after(begun("a", "other"), TaskPauseRequested)
     found.hand_back("a")
     assert names(found.decided()) == ["StepRetryScheduled a"]
-    assert found.ring("a", after=0) == ()
+    assert found.fire("a", after=0) == ()
 
     assert "StepEnqueued a" in names(found.asked(TaskResumeRequested))
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flowledger.engine.domain.machine.decide import rung
+from flowledger.engine.domain.machine.decide import timer_fired
 from flowledger.engine.domain.machine.task_run import TaskRun, Wait, fold_run
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.requests import (
@@ -160,9 +160,9 @@ def test_a_step_that_nobody_starts_in_time_is_given_up() -> None:
     story = Story(template(step("a", start_timeout_seconds=5)))
     story.decided()
     assert story.run.timers == {0: ("start_timeout", NOON + timedelta(seconds=5))}
-    assert story.ring("a", after=4.999) == ()
+    assert story.fire("a", after=4.999) == ()
 
-    errored, failed = story.ring("a", after=0.001)
+    errored, failed = story.fire("a", after=0.001)
 
     assert isinstance(errored, StepFailed)
     assert (errored.reason, errored.message) == (
@@ -177,7 +177,7 @@ def test_a_step_that_was_started_in_time_is_not_given_up() -> None:
     story.begin("a")
 
     late = NOON + timedelta(hours=1)
-    assert rung(story.run, "a", "start_timeout", late, story.rules) == ()
+    assert timer_fired(story.run, "a", "start_timeout", late, story.rules) == ()
 
 
 def test_a_checkpoint_moves_no_timer() -> None:
@@ -189,7 +189,7 @@ def test_a_checkpoint_moves_no_timer() -> None:
     story.note("a", {"page": 3})
 
     assert story.run.timers[0] == due
-    assert names(story.ring("a", after=1))[0] == "StepTimedOut a"
+    assert names(story.fire("a", after=1))[0] == "StepTimedOut a"
 
 
 @pytest.mark.parametrize(
@@ -215,10 +215,10 @@ class AdmissionControl:
     """Admits nobody while it is shut."""
 
     def __init__(self, until: datetime | None = None) -> None:
-        self.hold: Wait | None = Wait("slot", "gate", until)
+        self.wait: Wait | None = Wait("slot", "gate", until)
 
     def __call__(self, _run: TaskRun, _number: int, _now: datetime) -> Wait | None:
-        return self.hold
+        return self.wait
 
 
 def test_a_step_that_is_not_admitted_is_held_and_the_task_waits() -> None:
@@ -226,12 +226,12 @@ def test_a_step_that_is_not_admitted_is_held_and_the_task_waits() -> None:
     story = Story(template(step("a"), step("b", "a")), admit=gate)
 
     assert names(story.decided()) == ["TaskStarted", "TaskWaiting"]
-    assert story.run.held == {0: gate.hold}
+    assert story.run.waiting == {0: gate.wait}
     assert story.decided() == ()
 
-    gate.hold = None
+    gate.wait = None
     assert names(story.admit("a")) == ["StepEnqueued a", "TaskWaitEnded"]
-    assert not story.run.held
+    assert not story.run.waiting
 
 
 def test_a_step_that_is_held_until_a_time_is_asked_about_again_then() -> None:
@@ -241,9 +241,9 @@ def test_a_step_that_is_held_until_a_time_is_asked_about_again_then() -> None:
     assert isinstance(waiting, TaskWaiting)
     assert waiting.until == ONE
     assert story.admit("a") == ()
-    assert story.run.held == {0: gate.hold}
+    assert story.run.waiting == {0: gate.wait}
 
-    gate.hold = None
+    gate.wait = None
 
     assert names(story.admit("a")) == ["StepEnqueued a", "TaskWaitEnded"]
 
@@ -254,9 +254,9 @@ def test_a_hold_is_no_event_and_is_asked_about_again_after_a_reload() -> None:
 
     story.run = fold_run(story.log, story.plan)
 
-    assert (story.run.ready, story.run.held) == ({0}, {})
+    assert (story.run.ready, story.run.waiting) == ({0}, {})
     assert story.decided() == ()
-    assert story.run.held
+    assert story.run.waiting
 
 
 def test_an_operators_word_on_a_held_step_ends_the_hold() -> None:
@@ -264,7 +264,7 @@ def test_an_operators_word_on_a_held_step_ends_the_hold() -> None:
     story.decided()
 
     assert "TaskCompleted" in names(story.asked(StepSkipRequested, "a"))
-    assert (story.run.held, story.run.timers) == ({}, {})
+    assert (story.run.waiting, story.run.timers) == ({}, {})
 
 
 def test_a_task_that_ends_holds_nothing() -> None:
@@ -273,7 +273,7 @@ def test_a_task_that_ends_holds_nothing() -> None:
 
     story.asked(TaskResolveRequested)
 
-    assert (story.run.held, story.run.timers) == ({}, {})
+    assert (story.run.waiting, story.run.timers) == ({}, {})
 
 
 def test_a_paused_task_that_waits_for_a_retry_says_until_when() -> None:

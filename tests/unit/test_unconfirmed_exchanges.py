@@ -31,7 +31,7 @@ def asked_at(limbo: UnconfirmedExchanges, seconds: Seconds, until: int) -> list[
     asked: list[int] = []
     for second in range(until):
         seconds.passed = 100.0 + second
-        if limbo.asks():
+        if limbo.is_due():
             asked.append(second)
     return asked
 
@@ -45,7 +45,7 @@ def test_while_nothing_was_cut_off_it_asks_now_and_then(
 def test_it_asks_at_once_then_each_poll_until_all_should_have_arrived_and_goes_on(
     limbo: UnconfirmedExchanges, seconds: Seconds
 ) -> None:
-    limbo.entered()
+    limbo.add()
 
     assert asked_at(limbo, seconds, 40) == [0, 4, 8, 12, 22, 32]
 
@@ -53,11 +53,11 @@ def test_it_asks_at_once_then_each_poll_until_all_should_have_arrived_and_goes_o
 def test_another_one_that_is_cut_off_begins_it_anew(
     limbo: UnconfirmedExchanges, seconds: Seconds
 ) -> None:
-    limbo.entered()
+    limbo.add()
     assert asked_at(limbo, seconds, 6) == [0, 4]
-    limbo.entered()
+    limbo.add()
 
     seconds.passed = 200.0
 
-    assert limbo.asks()
-    assert not limbo.asks()
+    assert limbo.is_due()
+    assert not limbo.is_due()

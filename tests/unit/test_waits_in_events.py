@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.limits.demand import Demand
-from flowledger.engine.domain.limits.wait_queue import Waiter, let_go
+from flowledger.engine.domain.limits.wait_queue import Waiter, with_wait
 from flowledger.engine.domain.machine.task_run import Wait
 from flowledger.engine.events.step import StepEnqueued
 from flowledger.engine.events.task import TaskWaitEnded
@@ -23,7 +23,7 @@ def test_only_the_step_that_waited_is_told() -> None:
     mine, other = event(StepEnqueued, step="a"), event(StepEnqueued, step="b")
     continued = event(TaskWaitEnded)
 
-    told, *others = let_go([mine, other, continued], WAITER)
+    told, *others = with_wait([mine, other, continued], WAITER)
 
     assert isinstance(told, StepEnqueued)
     assert (told.waited_for, told.waited_since) == ("rate", SINCE)
@@ -35,7 +35,7 @@ def test_the_payload_of_a_step_that_did_not_wait_says_nothing_of_it() -> None:
     mapper = EventMapper()
     mine = event(StepEnqueued, step="a")
 
-    (told,) = let_go([mine], WAITER)
+    (told,) = with_wait([mine], WAITER)
 
     assert b"held" not in mapper.to_stored_event(mine).state
     assert mapper.to_domain_event(mapper.to_stored_event(told)) == told

@@ -53,7 +53,7 @@ def call(step: str) -> StepCall:
         attempt=1,
         idempotency_key="k",
         correlation_id="c",
-        configuration={},
+        config={},
         context=None,
         results={},
     )

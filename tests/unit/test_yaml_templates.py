@@ -160,7 +160,7 @@ def call(context: Any, **results: Any) -> StepCall:
         attempt=1,
         idempotency_key="k",
         correlation_id="c",
-        configuration={},
+        config={},
         context=context,
         results=results,
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from flowledger.engine import events as happened
-from flowledger.engine.domain.event_text import actor_name, what_happened
+from flowledger.engine.domain.event_text import actor_name, describe
 from flowledger.engine.domain.explain.live_state import LiveState
 from flowledger.engine.domain.explain.reasons import Cause, Reason, ReasonKind, cause_of
 from flowledger.engine.domain.limits.admission import AdmissionRules
@@ -57,7 +57,7 @@ class HistoryIndex:
         return max(found, key=lambda placed: placed[1].originator_version, default=None)
 
 
-def marks(history: Sequence[Placed]) -> HistoryIndex:
+def index_history(history: Sequence[Placed]) -> HistoryIndex:
     """Find them. The history is a task's, with at least its creation."""
     task, paused = history[0], None
     steps: dict[str, PlacedStep] = {}
@@ -81,16 +81,16 @@ def _is_about_the_whole(event: TaskEvent) -> bool:
 class ExplainContext:
     """The task as it was folded, its history's marks, and what stands around it.
 
-    `beside` is None as of an earlier event, which only the log tells of. `elsewhere` has, by
+    `live` is None as of an earlier event, which only the log tells of. `related_events` has, by
     stream, the last events of the template, of circuits and of steps of other tasks.
     """
 
     run: TaskRun
-    marks: HistoryIndex
+    index: HistoryIndex
     now: datetime
     rules: AdmissionRules
-    beside: LiveState | None = None
-    elsewhere: Mapping[UUID, PlacedEvent] = field(default_factory=dict[UUID, PlacedEvent])
+    live: LiveState | None = None
+    related_events: Mapping[UUID, PlacedEvent] = field(default_factory=dict[UUID, PlacedEvent])
 
     def name(self, number: int) -> str:
         """The name of a step."""
@@ -98,7 +98,7 @@ class ExplainContext:
 
     def last(self, number: int) -> Placed:
         """The last event of a step that has any."""
-        return self.marks.steps[self.name(number)]
+        return self.index.steps[self.name(number)]
 
     def satisfies(self, number: int) -> bool:
         """Whether what depends on the step may start, as far as this step goes."""
@@ -130,15 +130,15 @@ class ExplainContext:
         return found
 
     @property
-    def soon(self) -> datetime | None:
+    def earliest_decision(self) -> datetime | None:
         """When a coordinator can do something at the earliest: at once, if one leads the shard."""
-        leaderless = self.beside is not None and self.beside.shard.leader is None
+        leaderless = self.live is not None and self.live.shard.leader is None
         return None if leaderless else self.now
 
     @property
     def template_paused(self) -> PlacedEvent | None:
         """The event by which the template is paused; None where it is not."""
-        placed = self.elsewhere.get(self.run.plan.template_id)
+        placed = self.related_events.get(self.run.plan.template_id)
         return placed if placed is not None and isinstance(placed[1], TemplatePaused) else None
 
     def age(self, event: Event) -> str:
@@ -168,7 +168,7 @@ class ExplainContext:
     def what(self, event: Event) -> str:
         """What happened, by whom, and when."""
         by = f" (by {actor_name(event.actor)})" if event.actor is not None else ""
-        return f"{what_happened(event)}{by}, {self.ago(event)}"
+        return f"{describe(event)}{by}, {self.ago(event)}"
 
 
 def cause(placed: PlacedEvent | Placed | None) -> Cause | None:
@@ -180,12 +180,12 @@ def behind(
     scene: ExplainContext, sentence: str, event: PlacedEvent | Placed, number: int
 ) -> Reason:
     """A coordinator is yet to decide about the event."""
-    position = scene.beside.shard.position if scene.beside else None
+    position = scene.live.shard.position if scene.live else None
     return Reason(
         kind=ReasonKind.COORDINATOR_BEHIND,
         sentence=sentence,
         cause=cause(event),
-        earliest=scene.soon,
+        earliest=scene.earliest_decision,
         details={"position": position, "needed": event[0]},
         steps=(scene.name(number),),
     )

@@ -27,7 +27,7 @@ from flowledger.engine.domain.explain.task_reasons import (
 from flowledger.engine.domain.machine.transitions import STEP_ENDS, StepState, TaskState
 from flowledger.engine.text import some_of
 
-TOGETHER: Mapping[ReasonKind, str] = MappingProxyType(
+GROUPED: Mapping[ReasonKind, str] = MappingProxyType(
     {
         ReasonKind.DEPENDENCY_FAILED: "do not start, since {about} did not succeed",
         ReasonKind.COORDINATOR_BEHIND: "wait for a coordinator's decision",
@@ -68,8 +68,8 @@ def explain_step(scene: ExplainContext, name: str) -> Explanation:
     if state not in STEP_ENDS and not scene.run.ended:
         whole = (reason for reason in task_reasons(scene) if concerns(scene, reason, number))
         own += [replace(reason, steps=(name,)) for reason in whole]
-    if name in scene.marks.steps:
-        own += projections_behind(scene, scene.marks.steps[name][0])
+    if name in scene.index.steps:
+        own += projections_behind(scene, scene.index.steps[name][0])
     return _explanation(scene, name, state, own)
 
 
@@ -103,7 +103,7 @@ def not_taken_on(task_id: UUID, step: str | None, beside: LiveState) -> Explanat
     )
 
 
-def together(reasons: Iterable[Reason]) -> list[Reason]:
+def grouped(reasons: Iterable[Reason]) -> list[Reason]:
     """One reason for all steps that have the same, as groups of steps that wait for one thing."""
     groups: dict[tuple[ReasonKind, str], list[Reason]] = {}
     for reason in reasons:
@@ -120,8 +120,8 @@ def _explanation(
         step=step,
         state=state,
         now=scene.now,
-        position=scene.marks.last,
-        log_only=scene.beside is None,
+        position=scene.index.last,
+        log_only=scene.live is None,
         reasons=in_order(reasons),
     )
 
@@ -162,7 +162,7 @@ def _of_steps(scene: ExplainContext) -> list[Reason]:
             own = step_reasons(scene, number, obstacles)
             found += own
             first[name] = _latest(scene, [reason.earliest for reason in own])
-    return [*together(found), *([_waiting(scene, waiting, first)] if waiting else [])]
+    return [*grouped(found), *([_waiting(scene, waiting, first)] if waiting else [])]
 
 
 def _waiting(
@@ -170,7 +170,7 @@ def _waiting(
 ) -> Reason:
     """They wait for the first ones, of which is known when each can change at the earliest."""
     names = list(first)
-    placed = [scene.marks.steps[name] for name in names if name in scene.marks.steps]
+    placed = [scene.index.steps[name] for name in names if name in scene.index.steps]
     wait = "waits" if len(waiting) == 1 else "wait"
     return Reason(
         kind=ReasonKind.DEPENDENCY,
@@ -188,7 +188,7 @@ def _group(reasons: list[Reason]) -> Reason:
     steps = tuple(name for reason in reasons for name in reason.steps)
     if len(reasons) == 1:
         return replace(first, sentence=f"{some_of(steps)}: {first.sentence}")
-    said = TOGETHER[first.kind].format(about=first.about)
+    said = GROUPED[first.kind].format(about=first.about)
     changes = [reason.earliest for reason in reasons if reason.earliest is not None]
     return replace(
         first, sentence=f"{some_of(steps)} {said}", earliest=min(changes, default=None), steps=steps

@@ -44,7 +44,7 @@ def held_back(
             scene,
             f"{_begins(scene, held)} it was asked about last: what held it is over,"
             " and a coordinator queues it next",
-            scene.marks.steps.get(held.step) or scene.marks.task,
+            scene.index.steps.get(held.step) or scene.index.task,
             number,
         )
 
@@ -53,7 +53,7 @@ def as_the_log_knows(scene: ExplainContext, number: int) -> Iterable[Reason]:
     """What may hold a ready step, as of an earlier event."""
     plan = scene.run.plan
     system = plan.steps[number].system
-    placed = scene.elsewhere.get(circuit_id(system)) if system is not None else None
+    placed = scene.related_events.get(circuit_id(system)) if system is not None else None
     if placed is not None and isinstance(placed[1], CircuitOpened) and placed[1].until > scene.now:
         yield Reason(
             kind=ReasonKind.CIRCUIT_OPEN,
@@ -69,7 +69,7 @@ def as_the_log_knows(scene: ExplainContext, number: int) -> Iterable[Reason]:
         yield Reason(
             kind=ReasonKind.UNRECORDED,
             sentence="is ready; it has limits, and whether they held it back is not in the log",
-            cause=cause(scene.marks.task),
+            cause=cause(scene.index.task),
             steps=(scene.name(number),),
         )
 
@@ -103,7 +103,7 @@ def _reason(
     if hold.kind == "rate":
         return made(f"{begins} the rate of {hold.key} is used up{until}")
     how = "open" if hold.until and hold.until > scene.now else "half open, and tried by others"
-    placed = scene.elsewhere.get(circuit_id(hold.key))
+    placed = scene.related_events.get(circuit_id(hold.key))
     return made(f"{begins} the circuit of {hold.key} is {how}{until}", placed=placed)
 
 
@@ -112,7 +112,7 @@ def _full(
 ) -> Reason:
     most = next(limit.limit for limit in held.demand.slots if limit.key == hold.key)
     in_use = beside.limits.in_use.get(hold.key, most)
-    holders = beside.limits.holders.get(hold.key, ())
+    holders = beside.limits.owners.get(hold.key, ())
     by = [f"{holder.step} of task {holder.task_id}" for holder in holders[:1]]
     if by and in_use > 1:
         by.append(f"{in_use - 1} more")
@@ -126,7 +126,7 @@ def _full(
             for h in holders
         ],
     }
-    first = scene.elsewhere.get(holders[0].step_id) if holders else None
+    first = scene.related_events.get(holders[0].step_id) if holders else None
     by_whom = f", by {' and '.join(by)}" if by else ""
     return _made(number, scene, held, hold, sentence + by_whom, placed=first, **details)
 

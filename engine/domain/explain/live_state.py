@@ -112,7 +112,7 @@ class LimitStatus:
     """What is in use of the limits that hold steps of the task, and some of the holders."""
 
     in_use: Mapping[str, int] = field(default_factory=dict[str, int])
-    holders: Mapping[str, tuple[Holder, ...]] = field(default_factory=dict[str, tuple[Holder, ...]])
+    owners: Mapping[str, tuple[Holder, ...]] = field(default_factory=dict[str, tuple[Holder, ...]])
     expected: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     circuits: tuple[StoredCircuit, ...] = ()
 
@@ -148,7 +148,7 @@ class LiveState:
     now: datetime
     shard: ShardStatus
     queue: Mapping[str, QueueStatus] = field(default_factory=dict[str, QueueStatus])
-    held: Mapping[str, WaitStatus] = field(default_factory=dict[str, WaitStatus])
+    waiting: Mapping[str, WaitStatus] = field(default_factory=dict[str, WaitStatus])
     workers: tuple[WorkerStatus, ...] = ()
     limits: LimitStatus = field(default_factory=LimitStatus)
     projections: tuple[LaggingProjection, ...] = ()

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from flowledger.engine import events as happened
-from flowledger.engine.domain.event_text import STANDS, what_happened
+from flowledger.engine.domain.event_text import STATE_LABELS, describe
 from flowledger.engine.domain.explain.context import ExplainContext, behind, cause, iso
 from flowledger.engine.domain.explain.limit_reasons import as_the_log_knows, counted, held_back
 from flowledger.engine.domain.explain.live_state import LiveState, QueueStatus, WorkerStatus
@@ -30,10 +30,10 @@ def step_reasons(scene: ExplainContext, number: int, obstacles: Mapping[int, int
 def dependency(scene: ExplainContext, number: int, parent: int) -> Reason:
     """A dependency has not ended."""
     name, state = scene.name(parent), scene.run.steps[parent].state
-    placed = scene.marks.steps.get(name)
+    placed = scene.index.steps.get(name)
     return Reason(
         kind=ReasonKind.DEPENDENCY,
-        sentence=f"waits for {name}, which is {STANDS[state]}{_early(scene, parent)}",
+        sentence=f"waits for {name}, which is {STATE_LABELS[state]}{_early(scene, parent)}",
         about=name,
         cause=cause(placed),
         details={"dependency": name, "state": state},
@@ -55,7 +55,7 @@ def _never(scene: ExplainContext, number: int, root: int) -> Reason:
         return _not_started(scene, number)
     return Reason(
         kind=ReasonKind.DEPENDENCY_FAILED,
-        sentence=f"does not start, since {name} is {STANDS[state]}",
+        sentence=f"does not start, since {name} is {STATE_LABELS[state]}",
         about=name,
         cause=cause(scene.last(root)),
         details={"dependency": name, "state": state},
@@ -67,7 +67,7 @@ def _not_started(scene: ExplainContext, number: int) -> Reason:
     return Reason(
         kind=ReasonKind.ENDED,
         sentence="did not start before the task ended",
-        cause=cause(scene.marks.task),
+        cause=cause(scene.index.task),
         details={"task_state": scene.run.task.state},
         steps=(scene.name(number),),
     )
@@ -86,11 +86,11 @@ def _pending(scene: ExplainContext, number: int) -> Iterable[Reason]:
 
 def _ready(scene: ExplainContext, number: int) -> Iterable[Reason]:
     paused = scene.run.task.paused or scene.template_paused is not None
-    if scene.beside is None:
+    if scene.live is None:
         found = list(as_the_log_knows(scene, number))
     else:
-        held = scene.beside.held.get(scene.name(number))
-        found = list(held_back(scene, scene.beside, number, held)) if held else []
+        held = scene.live.waiting.get(scene.name(number))
+        found = list(held_back(scene, scene.live, number, held)) if held else []
     if found or paused:
         return found
     return [
@@ -101,22 +101,22 @@ def _ready(scene: ExplainContext, number: int) -> Iterable[Reason]:
 def _trigger(scene: ExplainContext, number: int) -> tuple[int, happened.TaskEvent]:
     """What made the step ready: the last of its own, of its dependencies or of its task."""
     names = [scene.name(n) for n in (number, *scene.run.plan.parents[number])]
-    found = [scene.marks.steps[name] for name in names if name in scene.marks.steps]
-    return max(found, default=scene.marks.task, key=lambda placed: placed[0])
+    found = [scene.index.steps[name] for name in names if name in scene.index.steps]
+    return max(found, default=scene.index.task, key=lambda placed: placed[0])
 
 
 def _waiting(scene: ExplainContext, number: int) -> Iterable[Reason]:
     run, name = scene.run, scene.name(number)
-    failure = scene.marks.failure(name)
-    what = what_happened(failure[1]) if failure else "ended without a result"
+    failure = scene.index.failure(name)
+    what = describe(failure[1]) if failure else "ended without a result"
     timer = run.timers.get(number)
     if timer is None:
         said = f"{what}; a coordinator decides what follows"
         return [behind(scene, said, scene.last(number), number)]
     due = timer[1] <= scene.now
-    held = scene.beside.held.get(name) if scene.beside is not None and due else None
-    if scene.beside is not None and held is not None:
-        return held_back(scene, scene.beside, number, held)
+    held = scene.live.waiting.get(name) if scene.live is not None and due else None
+    if scene.live is not None and held is not None:
+        return held_back(scene, scene.live, number, held)
     step, tries = run.steps[number], run.plan.steps[number].retry.max_attempts
     left = f"{tries - step.failures} of {tries} tries left"
     return [
@@ -141,11 +141,11 @@ def _enqueued(scene: ExplainContext, number: int) -> Iterable[Reason]:
     placed, name = scene.last(number), scene.name(number)
     attempt = scene.run.steps[number].attempt + 1
     said = f"queued {scene.ago(placed[1])}, for attempt {attempt}"
-    row = scene.beside.queue.get(name) if scene.beside is not None else None
-    if scene.beside is not None and row is None:
+    row = scene.live.queue.get(name) if scene.live is not None else None
+    if scene.live is not None and row is None:
         again = f"{said}; its row in the queue is gone, and a coordinator makes it anew"
         return [behind(scene, again, placed, number)]
-    kind, standing, details = _taken_by(scene, scene.beside, row)
+    kind, standing, details = _taken_by(scene, scene.live, row)
     return [
         Reason(
             kind=kind,
@@ -224,7 +224,7 @@ def _worker_details(worker: WorkerStatus) -> dict[str, JsonValue]:
 
 def _running(scene: ExplainContext, number: int) -> Iterable[Reason]:
     name, step = scene.name(number), scene.run.steps[number]
-    placed = scene.marks.kinds[name, happened.StepStarted]
+    placed = scene.index.kinds[name, happened.StepStarted]
     worker = getattr(placed[1], "worker", None)
     said = f"attempt {step.attempt} began {scene.ago(placed[1])} on worker {str(worker)[-6:]}"
     details: Details = {
@@ -235,7 +235,7 @@ def _running(scene: ExplainContext, number: int) -> Iterable[Reason]:
     }
     kind, where, more = _held_by(scene, name)
     if step.cancelling:
-        signal = scene.marks.kinds[name, happened.StepCancelSignalled][1]
+        signal = scene.index.kinds[name, happened.StepCancelSignalled][1]
         tail = f"; told to stop {scene.by(signal)}"
     else:
         lost = f"; workers lost with it before: {step.lost}" if step.lost else ""
@@ -246,7 +246,7 @@ def _running(scene: ExplainContext, number: int) -> Iterable[Reason]:
             sentence=f"{said}{where}{tail}",
             about=str(worker),
             cause=cause(placed),
-            earliest=scene.soon if kind is ReasonKind.LEASE_LOST else None,
+            earliest=scene.earliest_decision if kind is ReasonKind.LEASE_LOST else None,
             details={**details, **more},
             steps=(name,),
         )
@@ -255,9 +255,9 @@ def _running(scene: ExplainContext, number: int) -> Iterable[Reason]:
 
 def _held_by(scene: ExplainContext, name: str) -> tuple[ReasonKind, str, Details]:
     """Whether the lease on a running step stands, and where its worker is."""
-    if scene.beside is None:
+    if scene.live is None:
         return ReasonKind.RUNNING, "", {}
-    row = scene.beside.queue.get(name)
+    row = scene.live.queue.get(name)
     if row is None or row.worker is None or row.lease_until is None:
         gone = ", which nobody knows any more; a coordinator takes the step back"
         return ReasonKind.LEASE_LOST, gone, {"lease_until": None}

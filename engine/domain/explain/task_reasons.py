@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from flowledger.engine.domain.event_text import actor_name, what_happened
+from flowledger.engine.domain.event_text import actor_name, describe
 from flowledger.engine.domain.explain.context import ExplainContext, cause, iso
 from flowledger.engine.domain.explain.live_state import LaggingProjection, LiveState
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, cause_of
@@ -27,16 +27,16 @@ def task_reasons(scene: ExplainContext) -> list[Reason]:
 
 def unread(scene: ExplainContext) -> list[Placed]:
     """The events of the task that ask for a decision and that its coordinator has not read."""
-    if scene.beside is None:
+    if scene.live is None:
         return []
-    position = scene.beside.shard.position
-    return [placed for placed in scene.marks.facts if placed[0] > position]
+    position = scene.live.shard.position
+    return [placed for placed in scene.index.facts if placed[0] > position]
 
 
 def projections_behind(scene: ExplainContext, last: int) -> Iterator[Reason]:
     """The projections that do not have the event at the position yet, by what keeps them."""
     standings: dict[str, list[LaggingProjection]] = {}
-    for found in scene.beside.projections if scene.beside is not None else ():
+    for found in scene.live.projections if scene.live is not None else ():
         if found.position < last:
             standings.setdefault(found.standing, []).append(found)
     for standing, group in standings.items():
@@ -67,7 +67,7 @@ STANDINGS = {
 
 
 def _ended(scene: ExplainContext) -> Iterator[Reason]:
-    run, placed = scene.run, scene.marks.task
+    run, placed = scene.run, scene.index.task
     if not run.ended:
         return
     match run.task.state:
@@ -112,15 +112,15 @@ def parked_reasons(beside: LiveState | None, now: datetime) -> Iterator[Reason]:
 
 
 def _parked(scene: ExplainContext) -> Iterator[Reason]:
-    return parked_reasons(scene.beside, scene.now)
+    return parked_reasons(scene.live, scene.now)
 
 
 def _blocked(scene: ExplainContext) -> Iterator[Reason]:
-    placed = scene.marks.task
+    placed = scene.index.task
     if scene.run.task.state is TaskState.BLOCKED:
         yield Reason(
             kind=ReasonKind.BLOCKED,
-            sentence=f"{what_happened(placed[1])}; waits for an operator,"
+            sentence=f"{describe(placed[1])}; waits for an operator,"
             f" for {scene.age(placed[1])} now; {SETTLE}",
             cause=cause(placed),
             details={"failed_steps": list(scene.run.failed_steps())},
@@ -128,7 +128,7 @@ def _blocked(scene: ExplainContext) -> Iterator[Reason]:
 
 
 def _paused(scene: ExplainContext) -> Iterator[Reason]:
-    placed = scene.marks.paused
+    placed = scene.index.paused
     if scene.run.ended:
         return
     if scene.run.task.paused and placed is not None:
@@ -152,7 +152,7 @@ def _paused(scene: ExplainContext) -> Iterator[Reason]:
 
 
 def _not_started(scene: ExplainContext) -> Iterator[Reason]:
-    run, placed = scene.run, scene.marks.task
+    run, placed = scene.run, scene.index.task
     if run.started or run.ended:
         return
     if run.start_at is not None and (
@@ -167,45 +167,45 @@ def _not_started(scene: ExplainContext) -> Iterator[Reason]:
         )
     else:
         takes, must_run = "takes it on next", "must run to take it on"
-        next_step = f"a coordinator {must_run if scene.soon is None else takes}"
+        next_step = f"a coordinator {must_run if scene.earliest_decision is None else takes}"
         yield Reason(
             kind=ReasonKind.SUBMITTED,
             sentence=f"submitted {scene.ago(placed[1])}; {next_step}",
             cause=cause(placed),
-            earliest=scene.soon,
+            earliest=scene.earliest_decision,
         )
 
 
 def _asked(scene: ExplainContext) -> Iterator[Reason]:
     """What operators asked for and nobody has answered."""
-    places = {event.event_id: position for position, event in scene.marks.facts}
+    places = {event.event_id: position for position, event in scene.index.facts}
     for request in scene.run.requests.values():
-        asked = f"{actor_name(request.actor)} {what_happened(request)}"
+        asked = f"{actor_name(request.actor)} {describe(request)}"
         yield Reason(
             kind=ReasonKind.COORDINATOR_BEHIND,
             sentence=f"{asked}; a coordinator answers next",
             cause=cause_of(places[request.event_id], request),
-            earliest=scene.soon,
+            earliest=scene.earliest_decision,
             details={"request": str(request.originator_id), "step": getattr(request, "step", None)},
         )
 
 
 def _unread(scene: ExplainContext) -> Iterator[Reason]:
     waiting = unread(scene)
-    if waiting and scene.beside is not None and scene.run.started:
+    if waiting and scene.live is not None and scene.run.started:
         first, plural = waiting[0], len(waiting) != 1
         yield Reason(
             kind=ReasonKind.COORDINATOR_BEHIND,
             sentence=f"{len(waiting)} event{'s wait' if plural else ' waits'}"
             f" for a coordinator to read {'them' if plural else 'it'}",
             cause=cause(first),
-            earliest=scene.soon,
-            details={"position": scene.beside.shard.position, "needed": waiting[-1][0]},
+            earliest=scene.earliest_decision,
+            details={"position": scene.live.shard.position, "needed": waiting[-1][0]},
         )
 
 
 def _leaderless(scene: ExplainContext) -> Iterator[Reason]:
-    beside = scene.beside
+    beside = scene.live
     if beside is None or beside.shard.leader is not None:
         return
     if not scene.run.ended or scene.run.requests:
@@ -243,7 +243,7 @@ def _deadline(scene: ExplainContext) -> Iterator[Reason]:
 
 
 def _projections(scene: ExplainContext) -> Iterator[Reason]:
-    yield from projections_behind(scene, scene.marks.last)
+    yield from projections_behind(scene, scene.index.last)
 
 
 FINDERS: tuple[Callable[[ExplainContext], Iterator[Reason]], ...] = (

@@ -21,7 +21,7 @@ NOTE_CHARACTERS = 200
 T = TypeVar("T")
 
 
-def failure(
+def step_error_of(
     error: BaseException,
     traceback: str | None,
     classifier: Classifier = classify,

@@ -2,9 +2,10 @@
 
 A gate is mutable as a run is, and has one owner, the coordinator of a shard. What it grants it has
 taken, so that whoever is asked about next finds less. In a batch of facts it is used in this order:
-`saw` what became of attempts, `admit` each step that is ready, `sync` what the touched steps hold,
-`called` for those that can go now, `drain` for what the transaction stores. Where the transaction
-is refused, because another shard was first, the gate is loaded anew and all is decided again.
+`record_outcome` what became of attempts, `admit` each step that is ready, `sync` what the touched
+steps hold, `admissible` for those that can go now, `drain` for what the transaction stores. Where
+the transaction is refused, because another shard was first, the gate is loaded anew and all is
+decided again.
 
 Nothing is granted out of turn: where somebody waits for a key, a new step waits behind him.
 """
@@ -26,7 +27,7 @@ from flowledger.engine.domain.limits.circuit_breaker import (
     StoredCircuit,
 )
 from flowledger.engine.domain.limits.concurrency import (
-    LEFT_SECONDS,
+    RESERVED_SECONDS,
     OlderWaiter,
     ReservedSlots,
     SlotChanges,
@@ -77,7 +78,12 @@ class LimitChanges:
     gone: tuple[UUID, ...]
 
     def __bool__(self) -> bool:
-        changes = (self.slots.holders, self.rates, self.circuits.changed, self.circuits.relied)
+        changes = (
+            self.slots.holders,
+            self.rates,
+            self.circuits.changed,
+            self.circuits.expected_revisions,
+        )
         return any(changes) or bool(self.waiters or self.gone)
 
     @property
@@ -95,20 +101,22 @@ class AdmissionControl:
         self._rates = Rates(state.expected)
         self._circuits = Circuits(state.circuits, rules.circuit)
         self._paused = set(state.paused)
-        self._room = WaitQueues()
-        self._elders = ReservedSlots()
+        self._queues = WaitQueues()
+        self._reserved = ReservedSlots()
         self._open: dict[WaitKey, None] = {}  # as a set, in an order that a replay repeats
         self._alarms: list[tuple[datetime, WaitKey]] = []
         self._alarmed: dict[WaitKey, datetime] = {}
-        self._recalls: dict[WaitKey, bool] = {}  # whether one has looked there already
+        self._withdrawals: dict[WaitKey, bool] = {}  # whether one has looked there already
         self._stored = {waiter.step_id for waiter in state.waiters}
         self._moved: dict[UUID, None] = {}
-        self._called: UUID | None = None
+        self._admitting: UUID | None = None
         for waiter in state.waiters:
-            self._room.join(waiter)
-        self._open.update(dict.fromkeys(self._room.places))
-        self._recalls.update((WaitKey("template", str(one)), False) for one in sorted(self._paused))
-        self._recall(kept.circuit.system for kept in state.circuits)
+            self._queues.join(waiter)
+        self._open.update(dict.fromkeys(self._queues.keys))
+        self._withdrawals.update(
+            (WaitKey("template", str(one)), False) for one in sorted(self._paused)
+        )
+        self._withdraw_from(kept.circuit.system for kept in state.circuits)
 
     @property
     def next_at(self) -> datetime | None:
@@ -123,12 +131,12 @@ class AdmissionControl:
     @property
     def awaited_keys(self) -> list[str]:
         """The keys of slots that somebody waits for."""
-        return [place.key for place in self._room.places if place.kind == "slot"]
+        return [place.key for place in self._queues.keys if place.kind == "slot"]
 
     @property
     def horizons(self) -> dict[str, float]:
         """By key, up to which turn some of those who wait for a slot may soon get one."""
-        firsts = ((place, self._room.first(place)) for place in self._room.places)
+        firsts = ((place, self._queues.first(place)) for place in self._queues.keys)
         return {
             place.key: max(sort_key for sort_key, *_ in line.heap[:HORIZON])
             for place, line in firsts
@@ -138,7 +146,7 @@ class AdmissionControl:
     @property
     def awaited(self) -> bool:
         """Whether anybody waits."""
-        return bool(len(self._room))
+        return bool(len(self._queues))
 
     @property
     def watches(self) -> bool:
@@ -151,25 +159,27 @@ class AdmissionControl:
         return bool(self._moved)
 
     @property
-    def recalls(self) -> bool:
+    def must_withdraw(self) -> bool:
         """Whether steps may be queued that are to wait now."""
-        return bool(self._recalls)
+        return bool(self._withdrawals)
 
-    def recalling(self, now: datetime) -> tuple[list[UUID], list[str]]:
+    def to_withdraw(self, now: datetime) -> tuple[list[UUID], list[str]]:
         """The templates and the systems of which steps may be queued that are to wait now.
 
         What opens again meanwhile is none any more: a step would be taken out and put in for ever.
         """
-        for place in list(self._recalls):
+        for place in list(self._withdrawals):
             if not self._is_shut(place, now):
-                del self._recalls[place]
-        places = list(self._recalls)
+                del self._withdrawals[place]
+        places = list(self._withdrawals)
         templates = [UUID(place.key) for place in places if place.kind == "template"]
         return templates, [place.key for place in places if place.kind == "circuit"]
 
-    def recalled(self) -> None:
+    def withdrawals_done(self) -> None:
         """There are no more in the queue. What this transaction queues is looked for next time."""
-        self._recalls = {place: True for place, looked in self._recalls.items() if not looked}
+        self._withdrawals = {
+            place: True for place, looked in self._withdrawals.items() if not looked
+        }
 
     def admit(self, run: TaskRun, number: int, now: datetime) -> Wait | None:
         """Grant the step all that it needs, or say what holds it; it waits then."""
@@ -179,17 +189,17 @@ class AdmissionControl:
         step = step_id(run.task_id, run.plan.steps[number].name)
         demand = demand_of(run.plan, number, run.context, self._rules.namespaces)
         self._leave_queue(step, demand.system)
-        called, self._called = self._called == step, None
-        hold = self._obstacle(demand, now) or (None if called else self._ahead(demand))
-        if hold is None:
-            self._take(step, demand, now)
+        called, self._admitting = self._admitting == step, None
+        wait = self._obstacle(demand, now) or (None if called else self._ahead(demand))
+        if wait is None:
+            self._acquire(step, demand, now)
         else:
             sort_key = (
                 now - EPOCH
             ).total_seconds() - run.priority * self._rules.priority_ageing_seconds
             name = run.plan.steps[number].name
-            self._join(Waiter(sort_key, step, run.task_id, name, now, hold, demand))
-        return hold
+            self._join(Waiter(sort_key, step, run.task_id, name, now, wait, demand))
+        return wait
 
     def obstacles(self, demand: Demand, now: datetime) -> list[Wait]:
         """Everything that keeps such a step waiting now; `admit` is content with the first."""
@@ -200,27 +210,27 @@ class AdmissionControl:
         parts += [nothing._replace(slots=(limit,)) for limit in demand.slots]
         parts += [nothing._replace(rates=(limit,)) for limit in demand.rates]
         holds = (self._obstacle(part, now) for part in parts)
-        return [hold for hold in holds if hold is not None]
+        return [wait for wait in holds if wait is not None]
 
     def restore(self, run: TaskRun) -> None:
         """Tell a run that was folded anew which of its steps wait."""
-        for waiter in self._room.of_task(run.task_id):
+        for waiter in self._queues.of_task(run.task_id):
             number = run.plan.numbers[waiter.step]
-            if run.may_be_held(number):
-                run.hold(number, waiter.hold)
+            if run.may_wait(number):
+                run.begin_wait(number, waiter.wait)
 
-    def saw(self, run: TaskRun, event: StepEvent, now: datetime) -> None:
+    def record_outcome(self, run: TaskRun, event: StepEvent, now: datetime) -> None:
         """Something became of an attempt."""
         system = run.plan.steps[run.plan.numbers[event.step]].system
-        if system is not None and self._circuits.heard(system, event, now) is not None:
+        if system is not None and self._circuits.after_outcome(system, event, now) is not None:
             self._open[WaitKey("circuit", system)] = None
-            self._recall([system])
+            self._withdraw_from([system])
 
-    def told(self, event: Event) -> None:
+    def record_template_event(self, event: Event) -> None:
         """A template was paused or resumed."""
         if isinstance(event, TemplatePaused):
             self._paused.add(event.originator_id)
-            self._recalls[WaitKey("template", str(event.originator_id))] = False
+            self._withdrawals[WaitKey("template", str(event.originator_id))] = False
         elif isinstance(event, TemplateResumed):
             self._paused.discard(event.originator_id)
             self._open[WaitKey("template", str(event.originator_id))] = None
@@ -234,17 +244,17 @@ class AdmissionControl:
                 self._leave_queue(step, template.system)
             elif number in run.plan.limited and not self._slots.holds(step):
                 demand = demand_of(run.plan, number, run.context, self._rules.namespaces)
-                self._slots.take(step, demand.slots)
-            waiter = self._room.waiter(step)
-            if waiter is not None and number not in run.held:
-                self._leave_room(waiter)
+                self._slots.acquire(step, demand.slots)
+            waiter = self._queues.waiter(step)
+            if waiter is not None and number not in run.waiting:
+                self._stop_waiting(waiter)
 
     def ended(self, run: TaskRun) -> None:
         """The task has ended: none of its steps waits any more."""
-        for waiter in self._room.of_task(run.task_id):
-            self._leave_room(waiter)
+        for waiter in self._queues.of_task(run.task_id):
+            self._stop_waiting(waiter)
 
-    def called(self, now: datetime) -> Iterator[Waiter]:
+    def admissible(self, now: datetime) -> Iterator[Waiter]:
         """Those who can go now, by sort key at each place; each must be asked about before the
         next.
 
@@ -256,23 +266,23 @@ class AdmissionControl:
             self._open[place] = None
         while self._open:
             place = next(reversed(self._open))
-            while (line := self._room.first(place)) is not None:
-                hold = self._obstacle(line.demand, now)
-                if hold is None and self._is_left(place, line, now):
-                    self._set_alarm(Wait(*place, now + timedelta(seconds=LEFT_SECONDS)))
+            while (line := self._queues.first(place)) is not None:
+                wait = self._obstacle(line.demand, now)
+                if wait is None and self._is_left(place, line, now):
+                    self._set_alarm(Wait(*place, now + timedelta(seconds=RESERVED_SECONDS)))
                     break
-                if hold is None:
-                    waiter = self._room.call(line)
+                if wait is None:
+                    waiter = self._queues.take_first(line)
                     self._moved[waiter.step_id] = None
-                    self._called = waiter.step_id
+                    self._admitting = waiter.step_id
                     yield waiter
-                    self._called = None
-                elif WaitKey(hold.kind, hold.key) == place:
-                    self._set_alarm(hold)
+                    self._admitting = None
+                elif WaitKey(wait.kind, wait.key) == place:
+                    self._set_alarm(wait)
                     break
                 else:
-                    self._set_alarm(hold)
-                    self._room.move(line, WaitKey(hold.kind, hold.key))
+                    self._set_alarm(wait)
+                    self._queues.move(line, WaitKey(wait.kind, wait.key))
             self._open.pop(place, None)
 
     def refresh(self, in_use: Mapping[str, int], circuits: Iterable[StoredCircuit]) -> None:
@@ -281,24 +291,24 @@ class AdmissionControl:
         self._open.update((WaitKey("slot", key), None) for key in in_use)
         moved = self._circuits.refresh(circuits)
         self._open.update((WaitKey("circuit", system), None) for system in moved)
-        self._recall(moved)
+        self._withdraw_from(moved)
 
-    def know(self, elders: Iterable[OlderWaiter], now: datetime) -> None:
+    def set_older_waiters(self, waiters: Iterable[OlderWaiter], now: datetime) -> None:
         """Who waits in other shards, and has waited longer than the first here."""
-        self._elders.know(elders, now)
+        self._reserved.set_waiters(waiters, now)
 
     @property
     def paced(self) -> int:
         """How many keys of rates are remembered."""
         return len(self._rates)
 
-    def tidy(self, now: datetime) -> None:
+    def forget_idle_rates(self, now: datetime) -> None:
         """Forget what holds nobody back any more."""
         self._rates.forget(now)
 
     def drain(self) -> LimitChanges:
         """What was changed since it was last asked."""
-        moved = {step: self._room.waiter(step) for step in sorted(self._moved)}
+        moved = {step: self._queues.waiter(step) for step in sorted(self._moved)}
         waiters = tuple(waiter for waiter in moved.values() if waiter is not None)
         gone = tuple(step for step, waiter in moved.items() if waiter is None)
         gone = tuple(step for step in gone if step in self._stored)
@@ -318,7 +328,7 @@ class AdmissionControl:
         limit = next((one for one in line.demand.slots if one.key == place.key), None)
         if place.kind != "slot" or limit is None:
             return False
-        return self._elders.take(place.key, line.heap[0][0], self._slots.free_of(limit), now)
+        return self._reserved.keeps(place.key, line.heap[0][0], self._slots.available(limit), now)
 
     def _is_shut(self, place: WaitKey, now: datetime) -> bool:
         if place.kind == "template":
@@ -326,9 +336,9 @@ class AdmissionControl:
         is_open = self._circuits.of(place.key).state is CircuitState.OPEN
         return is_open and self._circuits.shut(place.key, now)
 
-    def _recall(self, systems: Iterable[str]) -> None:
+    def _withdraw_from(self, systems: Iterable[str]) -> None:
         opened = (one for one in systems if self._circuits.of(one).state is CircuitState.OPEN)
-        self._recalls.update((WaitKey("circuit", system), False) for system in opened)
+        self._withdrawals.update((WaitKey("circuit", system), False) for system in opened)
 
     def _obstacle(self, demand: Demand, now: datetime) -> Wait | None:
         if demand.template_id in self._paused:
@@ -339,7 +349,7 @@ class AdmissionControl:
         full = self._slots.full(demand.slots)
         if full is not None:
             return Wait("slot", full.key)
-        early = self._rates.wait(demand.rates, now)
+        early = self._rates.blocked_until(demand.rates, now)
         return None if early is None else Wait("rate", early[0].key, early[1])
 
     def _ahead(self, demand: Demand) -> Wait | None:
@@ -349,37 +359,37 @@ class AdmissionControl:
         if demand.system is not None:
             places.append(WaitKey("circuit", demand.system))
         for place in places:
-            if self._room.is_awaited(place):
+            if self._queues.is_awaited(place):
                 self._open[place] = None
                 return Wait(place.kind, place.key)
         return None
 
-    def _take(self, step: UUID, demand: Demand, now: datetime) -> None:
-        self._slots.take(step, demand.slots)
-        self._rates.take(demand.rates, now)
+    def _acquire(self, step: UUID, demand: Demand, now: datetime) -> None:
+        self._slots.acquire(step, demand.slots)
+        self._rates.spend(demand.rates, now)
         if demand.system is not None:
             self._circuits.let_through(demand.system, step, now)
 
     def _join(self, waiter: Waiter) -> None:
-        self._room.join(waiter)
+        self._queues.join(waiter)
         self._moved[waiter.step_id] = None
-        self._set_alarm(waiter.hold)
+        self._set_alarm(waiter.wait)
 
-    def _leave_room(self, waiter: Waiter) -> None:
-        self._room.leave(waiter)
+    def _stop_waiting(self, waiter: Waiter) -> None:
+        self._queues.leave(waiter)
         self._moved[waiter.step_id] = None
 
     def _leave_queue(self, step: UUID, system: str | None) -> None:
-        for key in self._slots.free(step):
+        for key in self._slots.release(step):
             self._open[WaitKey("slot", key)] = None
-        if system is not None and self._circuits.left(system, step):
+        if system is not None and self._circuits.step_left(system, step):
             self._open[WaitKey("circuit", system)] = None
 
-    def _set_alarm(self, hold: Wait) -> None:
-        if hold.until is None:
+    def _set_alarm(self, wait: Wait) -> None:
+        if wait.until is None:
             return
-        place = WaitKey(hold.kind, hold.key)
+        place = WaitKey(wait.kind, wait.key)
         earliest = self._alarmed.get(place)
-        if earliest is None or hold.until < earliest:
-            self._alarmed[place] = hold.until
-            heappush(self._alarms, (hold.until, place))
+        if earliest is None or wait.until < earliest:
+            self._alarmed[place] = wait.until
+            heappush(self._alarms, (wait.until, place))

@@ -118,7 +118,9 @@ def verdict(event: StepEvent, rules: CircuitRules) -> bool | None:
     return None
 
 
-def heard(circuit: Circuit, event: StepEvent, now: datetime, rules: CircuitRules) -> Outcome:
+def after_outcome(
+    circuit: Circuit, event: StepEvent, now: datetime, rules: CircuitRules
+) -> Outcome:
     """The circuit after what became of an attempt."""
     works = verdict(event, rules)
     if works is None or circuit.state is CircuitState.OPEN:
@@ -201,7 +203,7 @@ class CircuitChanges(NamedTuple):
     """Circuits that changed, the revisions that were relied on by system, and the transitions."""
 
     changed: tuple[Circuit, ...]
-    relied: Mapping[str, int]
+    expected_revisions: Mapping[str, int]
     events: tuple[CircuitEvent, ...]
 
 
@@ -227,9 +229,9 @@ class Circuits:
         circuit = self._circuits.get(system)
         return circuit is not None and is_shut(circuit, now, self._rules)
 
-    def heard(self, system: str, event: StepEvent, now: datetime) -> CircuitEvent | None:
+    def after_outcome(self, system: str, event: StepEvent, now: datetime) -> CircuitEvent | None:
         """What became of an attempt is known. Returns the transition that follows, if one does."""
-        return self._become(system, heard(self.of(system), event, now, self._rules))
+        return self._become(system, after_outcome(self.of(system), event, now, self._rules))
 
     def let_through(self, system: str, step: UUID, now: datetime) -> None:
         """A step of the system goes now."""
@@ -237,7 +239,7 @@ class Circuits:
         self._relied.setdefault(system, self._revisions.get(system, 0))
         self._become(system, let_through(self.of(system), step, now))
 
-    def left(self, system: str, step: UUID) -> bool:
+    def step_left(self, system: str, step: UUID) -> bool:
         """A step is not under way any more. Returns whether it was a probe without an outcome."""
         circuit = self._circuits.get(system)
         if circuit is None or step not in circuit.probes:

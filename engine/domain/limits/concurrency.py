@@ -2,14 +2,16 @@
 
 A step holds a slot of each of its limits exactly while it is queued or runs. The counts are those
 of the whole engine as this process knows them; another shard may have changed them meanwhile. Each
-key that a transaction takes from therefore comes with the count that it was decided on: `most`, the
-largest count before the transaction with which all of it would have been decided so.
+key that a transaction takes from therefore comes with the count that it was decided on:
+`max_before`, the largest count before the transaction with which all of it would have been decided
+so.
 
 A shard that frees slots could give them all to its own steps in the same transaction, and steps of
 other shards would wait for as long as it has any. So it looks now and then whether somebody waits
-elsewhere with a smaller sort key, and leaves a slot for `LEFT_SECONDS`. Whoever does not take it,
-because something else holds him as well, is not waited for again at once. Steps that are less than
-`SLACK_SECONDS` apart are not told apart, since a slot that changes shards is idle for a moment.
+elsewhere with a smaller sort key, and leaves a slot for `RESERVED_SECONDS`. Whoever does not take
+it, because something else holds him as well, is not waited for again at once. Steps that are less
+than `SLACK_SECONDS` apart are not told apart, since a slot that changes shards is idle for a
+moment.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from uuid import UUID
 from flowledger.engine.domain.limits.demand import SlotLimit
 
 SLACK_SECONDS = 1.0
-LEFT_SECONDS = 1.0
+RESERVED_SECONDS = 1.0
 AGAIN_SECONDS = 5.0
 
 
@@ -31,7 +33,7 @@ class SlotChanges(NamedTuple):
     """What steps hold now, by step, and the most that keys may have had in use before."""
 
     holders: Mapping[UUID, tuple[str, ...]]
-    most: Mapping[str, int]
+    max_before: Mapping[str, int]
     freed: bool
 
 
@@ -49,7 +51,7 @@ class Slots:
         """The first of the limits that has no room; None where all have."""
         return next((one for one in limits if self._in_use.get(one.key, 0) >= one.limit), None)
 
-    def free_of(self, limit: SlotLimit) -> int:
+    def available(self, limit: SlotLimit) -> int:
         """How many slots of the limit are free."""
         return limit.limit - self._in_use.get(limit.key, 0)
 
@@ -57,7 +59,7 @@ class Slots:
         """Whether the step holds slots."""
         return step in self._holders
 
-    def take(self, step: UUID, limits: Iterable[SlotLimit]) -> None:
+    def acquire(self, step: UUID, limits: Iterable[SlotLimit]) -> None:
         """The step holds a slot of each limit from now on, whether there is room or not."""
         keys: list[str] = []
         for key, limit in limits:
@@ -69,7 +71,7 @@ class Slots:
         if keys:
             self._holders[step] = self._changed[step] = tuple(keys)
 
-    def free(self, step: UUID) -> tuple[str, ...]:
+    def release(self, step: UUID) -> tuple[str, ...]:
         """The step holds no slots any more. Returns the keys of those that it held."""
         keys = self._holders.pop(step, ())
         for key in keys:
@@ -111,21 +113,21 @@ class ReservedSlots:
     """Those that a shard knows of, and to whom it has left a slot, since when."""
 
     def __init__(self) -> None:
-        self._elders: dict[str, list[OlderWaiter]] = {}
+        self._waiters: dict[str, list[OlderWaiter]] = {}
         self._left: dict[UUID, datetime] = {}
 
-    def know(self, elders: Iterable[OlderWaiter], now: datetime) -> None:
+    def set_waiters(self, waiters: Iterable[OlderWaiter], now: datetime) -> None:
         """Who waits elsewhere, the first first; whoever is not named does not wait any more."""
-        self._elders = {}
-        for elder in elders:
-            self._elders.setdefault(elder.key, []).append(elder)
+        self._waiters = {}
+        for elder in waiters:
+            self._waiters.setdefault(elder.key, []).append(elder)
         again = now - timedelta(seconds=AGAIN_SECONDS)
         self._left = {step: since for step, since in self._left.items() if since > again}
 
-    def take(self, key: str, sort_key: float, free: int, now: datetime) -> bool:
+    def keeps(self, key: str, sort_key: float, free: int, now: datetime) -> bool:
         """Whether they leave nothing of the free slots to a step of that sort key."""
         before = sort_key - SLACK_SECONDS
-        elders = [elder for elder in self._elders.get(key, ()) if elder.sort_key < before]
+        elders = [elder for elder in self._waiters.get(key, ()) if elder.sort_key < before]
         for elder in elders:
             if self._reserved(elders, now) >= free:
                 break
@@ -133,5 +135,5 @@ class ReservedSlots:
         return bool(elders) and self._reserved(elders, now) >= free
 
     def _reserved(self, elders: Iterable[OlderWaiter], now: datetime) -> int:
-        since = now - timedelta(seconds=LEFT_SECONDS)
+        since = now - timedelta(seconds=RESERVED_SECONDS)
         return sum(self._left.get(elder.step_id, since) > since for elder in elders)

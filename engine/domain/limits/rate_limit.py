@@ -42,7 +42,9 @@ class Rates:
     def __len__(self) -> int:
         return len(self._expected)
 
-    def wait(self, limits: Iterable[RateLimit], now: datetime) -> tuple[RateLimit, datetime] | None:
+    def blocked_until(
+        self, limits: Iterable[RateLimit], now: datetime
+    ) -> tuple[RateLimit, datetime] | None:
         """The first of the limits by which it is too early, and until when; None where none is."""
         for limit in limits:
             expected = self._expected.get(limit.key)
@@ -50,7 +52,7 @@ class Rates:
                 return limit, until
         return None
 
-    def take(self, limits: Iterable[RateLimit], now: datetime) -> None:
+    def spend(self, limits: Iterable[RateLimit], now: datetime) -> None:
         """A step goes now."""
         for limit in limits:
             old = self._expected.get(limit.key)

@@ -38,7 +38,7 @@ class Waiter(NamedTuple):
     task_id: UUID
     step: str
     since: datetime
-    hold: Wait
+    wait: Wait
     demand: Demand
 
 
@@ -47,13 +47,13 @@ class WaitQueue:
     """Steps of one demand; the heap may hold some that have left."""
 
     demand: Demand
-    place: WaitKey
+    key: WaitKey
     heap: list[tuple[float, int, Waiter]] = field(default_factory=list[tuple[float, int, Waiter]])
 
 
-def let_go(events: Iterable[TaskEvent], waiter: Waiter) -> tuple[TaskEvent, ...]:
+def with_wait(events: Iterable[TaskEvent], waiter: Waiter) -> tuple[TaskEvent, ...]:
     """The events that followed when a step that waited could go; its queueing says so."""
-    held = {"waited_for": waiter.hold.kind, "waited_since": waiter.since}
+    held = {"waited_for": waiter.wait.kind, "waited_since": waiter.since}
     return tuple(
         event.model_copy(update=held)
         if isinstance(event, StepEnqueued) and event.originator_id == waiter.step_id
@@ -80,7 +80,7 @@ class WaitQueues:
         return self._waiters.get(step)
 
     @property
-    def places(self) -> list[WaitKey]:
+    def keys(self) -> list[WaitKey]:
         """Where anybody may be waiting."""
         return list(self._places)
 
@@ -95,19 +95,19 @@ class WaitQueues:
     def line_of(self, demand: Demand) -> WaitKey | None:
         """Where the line of such steps waits; None where there is no line."""
         line = self._lines.get(demand)
-        return None if line is None or self._first_of(line) is None else line.place
+        return None if line is None or self._first_of(line) is None else line.key
 
     def join(self, waiter: Waiter) -> None:
         """Wait in the line of its demand; a line that begins waits where the step was held."""
         line = self._lines.get(waiter.demand)
         if line is None or self._first_of(line) is None:
-            place = WaitKey(waiter.hold.kind, waiter.hold.key)
+            place = WaitKey(waiter.wait.kind, waiter.wait.key)
             line = self._lines[waiter.demand] = WaitQueue(waiter.demand, place)
         self._waiters[waiter.step_id] = waiter
         self._tasks.setdefault(waiter.task_id, {})[waiter.step_id] = waiter
         heappush(line.heap, (waiter.sort_key, next(self._numbers), waiter))
         if line.heap[0][2] is waiter:
-            self._stand(line)
+            self._enlist(line)
 
     def leave(self, waiter: Waiter) -> None:
         """Wait no more."""
@@ -123,30 +123,30 @@ class WaitQueues:
         while lines:
             sort_key, _, line = lines[0]
             waiter = self._first_of(line)
-            if waiter is not None and line.place == place and waiter.sort_key == sort_key:
+            if waiter is not None and line.key == place and waiter.sort_key == sort_key:
                 return line
             heappop(lines)
             if waiter is None:
                 self._dissolve(line)
-            elif line.place == place and sort_key < waiter.sort_key:
-                self._stand(line)
+            elif line.key == place and sort_key < waiter.sort_key:
+                self._enlist(line)
         self._places.pop(place, None)
         return None
 
-    def call(self, line: WaitQueue) -> Waiter:
+    def take_first(self, line: WaitQueue) -> Waiter:
         """The first step of a line leaves it."""
         _, _, waiter = heappop(line.heap)
         self.leave(waiter)
         if self._first_of(line) is None:
             self._dissolve(line)
         else:
-            self._stand(line)
+            self._enlist(line)
         return waiter
 
     def move(self, line: WaitQueue, place: WaitKey) -> None:
         """The line waits at another place from now on."""
-        line.place = place
-        self._stand(line)
+        line.key = place
+        self._enlist(line)
 
     def _first_of(self, line: WaitQueue) -> Waiter | None:
         while line.heap:
@@ -156,9 +156,9 @@ class WaitQueues:
             heappop(line.heap)
         return None
 
-    def _stand(self, line: WaitQueue) -> None:
+    def _enlist(self, line: WaitQueue) -> None:
         entry = line.heap[0][0], next(self._numbers), line
-        heappush(self._places.setdefault(line.place, []), entry)
+        heappush(self._places.setdefault(line.key, []), entry)
 
     def _dissolve(self, line: WaitQueue) -> None:
         if self._lines.get(line.demand) is line:

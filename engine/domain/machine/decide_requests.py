@@ -59,18 +59,18 @@ TO_RESET = frozenset({StepState.ERROR, StepState.CANCELLED})
 TO_REOPEN = frozenset({TaskState.BLOCKED, TaskState.ERROR})
 
 
-def answer_request(this: DecisionBuilder, request: asked.TaskRequest) -> None:
+def answer_request(build: DecisionBuilder, request: asked.TaskRequest) -> None:
     """Grant the request, or refuse it."""
-    this.request = request
+    build.request = request
     if isinstance(request, StepRequest):
-        refusal = _about_step(this, request)
+        refusal = _about_step(build, request)
     else:
-        refusal = ABOUT_TASKS[type(request)](this, request)
+        refusal = ABOUT_TASKS[type(request)](build, request)
     if refusal is None:
-        this.reply(RequestGranted, request, message=_left_to_wait_for(this.run, request))
+        build.reply(RequestGranted, request, message=_left_to_wait_for(build.run, request))
     else:
-        this.reply(RequestRefused, request, message=refusal)
-    this.request = None
+        build.reply(RequestRefused, request, message=refusal)
+    build.request = None
 
 
 def _left_to_wait_for(run: TaskRun, request: asked.TaskRequest) -> str | None:
@@ -86,73 +86,73 @@ def _left_to_wait_for(run: TaskRun, request: asked.TaskRequest) -> str | None:
     return f"what depends on {request.step} waits until {names} {have} ended"
 
 
-def stop_steps(this: DecisionBuilder, reason: str | None = None) -> None:
+def stop_steps(build: DecisionBuilder, reason: str | None = None) -> None:
     """Take every step out of the queue; tell those that run."""
-    run = this.run
+    run = build.run
     for number in sorted(run.causes):
         step = run.steps[number]
         if step.state is not StepState.IN_PROGRESS:
-            this.step(StepCancelled, number, reason=reason)
+            build.step(StepCancelled, number, reason=reason)
         elif not step.cancelling:
-            this.step(StepCancelSignalled, number, reason=reason)
-    for number in tuple(run.held):
+            build.step(StepCancelSignalled, number, reason=reason)
+    for number in tuple(run.waiting):
         run.release(number)
 
 
 def _about_task(kind: type[TaskEvent]) -> Callable[[DecisionBuilder, asked.TaskRequest], Refusal]:
     """End the task whatever its steps do."""
 
-    def grant(this: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
-        if (this.run.task.state, kind) not in TASK_TRANSITIONS:
-            return _ended(this)
-        this.task(kind, reason=request.reason)
-        stop_steps(this, request.reason)
+    def grant(build: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
+        if (build.run.task.state, kind) not in TASK_TRANSITIONS:
+            return _ended(build)
+        build.task(kind, reason=request.reason)
+        stop_steps(build, request.reason)
         return None
 
     return grant
 
 
-def _pause(this: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
-    run = this.run
+def _pause(build: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
+    run = build.run
     if run.ended:
-        return _ended(this)
+        return _ended(build)
     if run.task.paused:
         return "the task is paused already"
-    this.task(TaskPaused, reason=request.reason)
+    build.task(TaskPaused, reason=request.reason)
     for number in sorted(run.causes):
         if run.steps[number].state is StepState.ENQUEUED:
-            this.step(StepDequeued, number)
+            build.step(StepDequeued, number)
     return None
 
 
-def _resume(this: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
-    if this.run.ended:
-        return _ended(this)
-    if not this.run.task.paused:
+def _resume(build: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
+    if build.run.ended:
+        return _ended(build)
+    if not build.run.task.paused:
         return "the task is not paused"
-    this.task(TaskResumed, reason=request.reason)
-    this.resumed = True
+    build.task(TaskResumed, reason=request.reason)
+    build.resumed = True
     return None
 
 
-def _reset(this: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
-    run = this.run
+def _reset(build: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
+    run = build.run
     if run.task.state not in TO_REOPEN:
-        return _not_now(this, "only a task that is blocked or in error can be reset")
-    refusal = _still_runs(this)
+        return _not_now(build, "only a task that is blocked or in error can be reset")
+    refusal = _still_runs(build)
     if refusal is not None:
         return refusal
     for number, step in enumerate(run.steps):
         if step.state in TO_RESET:
-            this.step(StepReset, number, reason=request.reason)
-    this.task(TaskReopened, reason=request.reason)
+            build.step(StepReset, number, reason=request.reason)
+    build.task(TaskReopened, reason=request.reason)
     return None
 
 
-def _fail(this: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
-    if this.run.task.state is not TaskState.BLOCKED:
-        return _not_now(this, "only a task that is blocked can be given up")
-    this.task(TaskFailed, failed_steps=this.run.failed_steps(), reason=request.reason)
+def _fail(build: DecisionBuilder, request: asked.TaskRequest) -> Refusal:
+    if build.run.task.state is not TaskState.BLOCKED:
+        return _not_now(build, "only a task that is blocked can be given up")
+    build.task(TaskFailed, failed_steps=build.run.failed_steps(), reason=request.reason)
     return None
 
 
@@ -180,35 +180,35 @@ ABOUT_STEPS: Mapping[type[StepRequest], type[StepEvent]] = MappingProxyType(
 )
 
 
-def _about_step(this: DecisionBuilder, request: StepRequest) -> Refusal:
-    run = this.run
+def _about_step(build: DecisionBuilder, request: StepRequest) -> Refusal:
+    run = build.run
     if request.step not in run.plan.numbers:
         names = run.plan.numbers.keys()
         hint = nearest(request.step, names) or f"; it has {listed(names)}"
         return f"the task has no step {request.step!r}{hint}"
     if run.ended:
-        refusal = _still_runs(this) if _reopens(run, request) else _ended(this)
+        refusal = _still_runs(build) if _reopens(run, request) else _ended(build)
         if refusal is not None:
             return refusal
     number = run.plan.numbers[request.step]
-    refusal = _settle_step(this, number, request)
+    refusal = _end_step(build, number, request)
     if refusal is None:
-        _reopen(this, request.reason)
+        _reopen(build, request.reason)
     return refusal
 
 
-def _settle_step(this: DecisionBuilder, number: int, request: StepRequest) -> Refusal:
-    step = this.run.steps[number]
+def _end_step(build: DecisionBuilder, number: int, request: StepRequest) -> Refusal:
+    step = build.run.steps[number]
     kind = ABOUT_STEPS[type(request)]
     if step.state is StepState.IN_PROGRESS and kind is StepCancelled and not step.cancelling:
-        this.step(StepCancelSignalled, number, reason=request.reason)
+        build.step(StepCancelSignalled, number, reason=request.reason)
         return None
     if (step.state, kind) not in STEP_TRANSITIONS:
         return _not_in(step, kind, request.step)
     data: dict[str, Any] = {"reason": request.reason}
     if isinstance(request, asked.StepCompleteRequested):
         data["result"] = request.result
-    this.step(kind, number, **data)
+    build.step(kind, number, **data)
     return None
 
 
@@ -217,21 +217,21 @@ def _reopens(run: TaskRun, request: StepRequest) -> bool:
     return run.task.state in TO_REOPEN and not isinstance(request, asked.StepCancelRequested)
 
 
-def _still_runs(this: DecisionBuilder) -> Refusal:
+def _still_runs(build: DecisionBuilder) -> Refusal:
     """What runs on after the task's deadline was told to stop, and would call the task off."""
-    run = this.run
+    run = build.run
     if not (run.ended and run.busy):
         return None
     running = listed([run.plan.steps[number].name for number in run.causes])
-    return _not_now(this, f"it can be opened again when what still runs has stopped: {running}")
+    return _not_now(build, f"it can be opened again when what still runs has stopped: {running}")
 
 
-def _reopen(this: DecisionBuilder, reason: str) -> None:
+def _reopen(build: DecisionBuilder, reason: str) -> None:
     """A task that could not go on, and now can."""
-    run = this.run
+    run = build.run
     can_go_on = run.ready or run.active or not run.errors
     if run.task.state in TO_REOPEN and can_go_on:
-        this.task(TaskReopened, reason=reason)
+        build.task(TaskReopened, reason=reason)
 
 
 def _not_in(step: Step, kind: type[StepEvent], name: str) -> str:
@@ -242,9 +242,9 @@ def _not_in(step: Step, kind: type[StepEvent], name: str) -> str:
     return f"step {name!r} is {step.state}: only a step that is {allowed} can be {DONE_TO[kind]}"
 
 
-def _not_now(this: DecisionBuilder, rule: str) -> str:
-    return f"the task is {this.run.task.state}: {rule}"
+def _not_now(build: DecisionBuilder, rule: str) -> str:
+    return f"the task is {build.run.task.state}: {rule}"
 
 
-def _ended(this: DecisionBuilder) -> str:
-    return f"the task has ended: it is {this.run.task.state}"
+def _ended(build: DecisionBuilder) -> str:
+    return f"the task has ended: it is {build.run.task.state}"

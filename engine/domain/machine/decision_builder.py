@@ -29,7 +29,7 @@ class DecisionBuilder:
     run: TaskRun
     cause: UUID
     now: datetime
-    made: list[TaskEvent] = field(default_factory=list[TaskEvent])
+    events: list[TaskEvent] = field(default_factory=list[TaskEvent])
     request: TaskRequest | None = None
     resumed: bool = False
     at: datetime = field(init=False)
@@ -55,9 +55,9 @@ class DecisionBuilder:
         stream, version = request.originator_id, request.originator_version
         self._add(kind, stream, version, {"request": stream, **data})
 
-    def hold(self, number: int, hold: Wait) -> None:
+    def begin_wait(self, number: int, wait: Wait) -> None:
         """Leave a ready step where it is."""
-        self.run.hold(number, hold)
+        self.run.begin_wait(number, wait)
 
     def _add(self, kind: type[TaskEvent], stream: UUID, version: int, data: dict[str, Any]) -> None:
         template = self.run.plan.template
@@ -78,4 +78,4 @@ class DecisionBuilder:
             **data,
         )
         self.run.apply(event)
-        self.made.append(event)
+        self.events.append(event)

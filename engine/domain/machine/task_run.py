@@ -90,7 +90,7 @@ class TaskRun:
 
     `open` counts for each step the dependencies that do not let it go yet, `unended` those that
     have not ended, or ended before all that they depend on. `ready` holds the numbers of pending
-    steps that all their dependencies let go, `held` those of
+    steps that all their dependencies let go, `waiting` those of
     them, and of the retries that are due, that were not admitted, `undecided` the failed attempts
     that the coordinator has not answered yet, `requests` what operators asked for and were not
     answered, by stream, `timers` what falls due and when, `timed` whether the task as a whole ever
@@ -110,7 +110,6 @@ class TaskRun:
         "definition_hash",
         "ended_at",
         "errors",
-        "held",
         "last_event",
         "latest",
         "open",
@@ -128,6 +127,7 @@ class TaskRun:
         "timers",
         "undecided",
         "unended",
+        "waiting",
     )
 
     def __init__(self, created: TaskCreated, plan: Plan) -> None:
@@ -150,7 +150,7 @@ class TaskRun:
         self.open: list[int] = [len(parents) for parents in plan.parents]
         self.unended: list[int] = [*self.open]
         self.ready = set(plan.roots)
-        self.held: dict[int, Wait] = {}
+        self.waiting: dict[int, Wait] = {}
         self.undecided: dict[int, StepEvent] = {}
         self.requests: dict[UUID, TaskRequest] = {}
         self.timers: dict[int, Timer] = {}
@@ -166,13 +166,13 @@ class TaskRun:
         return self.task.state in TASK_ENDS
 
     @property
-    def asks(self) -> bool:
+    def needs_decision(self) -> bool:
         """Whether there is anything to decide; most events ask for nothing."""
         if self.undecided or self.requests:
             return True
         if self.task.state in TASK_ENDS:
             return False
-        return bool(self.ready or not self.active or not self.started or self._changed_pace)
+        return bool(self.ready or not self.active or not self.started or self._waiting_changed)
 
     @property
     def timer(self) -> tuple[TaskTimer, datetime] | None:
@@ -228,12 +228,12 @@ class TaskRun:
         for event in events:
             self.apply(event)
 
-    def hold(self, number: int, hold: Wait) -> None:
+    def begin_wait(self, number: int, wait: Wait) -> None:
         """A ready step was not admitted; it is not asked about again before `release`."""
         self.ready.discard(number)
-        self.held[number] = hold
+        self.waiting[number] = wait
 
-    def may_be_held(self, number: int) -> bool:
+    def may_wait(self, number: int) -> bool:
         """Whether the step stands where a hold would keep it."""
         state = self.steps[number].state
         if state is StepState.PENDING:
@@ -242,12 +242,12 @@ class TaskRun:
 
     def release(self, number: int) -> None:
         """What held the step may be over. A retry is due already."""
-        released = self.held.pop(number, None) is not None
+        released = self.waiting.pop(number, None) is not None
         if released and self.steps[number].state is StepState.PENDING:
             self.ready.add(number)
 
     @property
-    def _changed_pace(self) -> bool:
+    def _waiting_changed(self) -> bool:
         return (self.busy == 0) is (self.task.state is TaskState.IN_PROGRESS)
 
     def _apply_to_task(self, event: TaskEvent) -> None:
@@ -275,8 +275,8 @@ class TaskRun:
             self.busy += becomes.busy - was.busy
             self.errors += becomes.errors - was.errors
             self.cancelled += becomes.cancelled - was.cancelled
-        if self.held:
-            self.held.pop(number, None)
+        if self.waiting:
+            self.waiting.pop(number, None)
         if before is StepState.PENDING:
             self.ready.discard(number)
         if after is StepState.PENDING and not self.open[number]:
@@ -323,7 +323,7 @@ class TaskRun:
             self.ready.add(number)
         elif not lets:
             self.ready.discard(number)
-            self.held.pop(number, None)
+            self.waiting.pop(number, None)
 
     def _remember(self, number: int, step: Step, event: StepEvent) -> None:
         if self.timers and type(event) not in KEEPS_TIMER:

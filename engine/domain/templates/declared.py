@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from flowledger.engine.domain.templates.validation import first_fault
+from flowledger.engine.domain.templates.validation import first_problem
 from flowledger.engine.errors import InvalidTemplate
 
 
@@ -25,6 +25,6 @@ class Declared(BaseModel):
             try:
                 cls.__pydantic_validator__.validate_python(fields)
             except ValidationError as error:
-                fault = first_fault(error, "", known=lambda _: cls.model_fields, values=True)
+                fault = first_problem(error, "", known=lambda _: cls.model_fields, values=True)
                 raise InvalidTemplate(f"{cls.__name__}: {fault}") from None
         return super().__new__(cls)

@@ -31,7 +31,7 @@ from flowledger.engine.domain.durations import LONGEST_SECONDS
 from flowledger.engine.domain.json_values import plain
 from flowledger.engine.domain.templates.canonical_json import canonical_json
 from flowledger.engine.domain.templates.policies import Concurrency, Rate, Retry
-from flowledger.engine.domain.templates.validation import first_fault
+from flowledger.engine.domain.templates.validation import first_problem
 from flowledger.engine.domain.texts import unstorable
 from flowledger.engine.errors import InvalidTemplate
 from flowledger.engine.text import nearest
@@ -330,7 +330,7 @@ def parse_template(data: object, source: str, limits: TemplateSize = DEFAULT_LIM
         template = Template.model_validate(data)
     except ValidationError as error:
         raise InvalidTemplate(
-            f"{source}: {first_fault(error, '', known=_known_keys, values=True)}"
+            f"{source}: {first_problem(error, '', known=_known_keys, values=True)}"
         ) from None
     validate_template(template, limits, source=source)
     return template

@@ -13,7 +13,7 @@ Known = Callable[[tuple[str, ...]], Collection[str]]
 """The keys that a mapping may have, given the names on the way to it."""
 
 
-def first_fault(
+def first_problem(
     error: ValidationError, root: str, *, known: Known | None = None, values: bool = False
 ) -> str:
     """The first fault as `place: what was expected`, and how many more there are.

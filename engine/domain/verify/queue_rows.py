@@ -5,7 +5,7 @@ is the workers' too, who claim and release in the transactions of their facts: i
 the whole log.
 
 Some rows come and go without an event, and are no differences:
-- A timer that has rung and led to nothing is removed by the next look at the clock. A retry that
+- A timer that has fired and led to nothing is removed by the next look at the clock. A retry that
   fell due while its task was paused has no timer any more.
 - Of a step that has started there may still be the timer for its start, as long as its row does
   not say that it runs.
@@ -43,7 +43,7 @@ class QueueRows:
     now: datetime
     queue: Mapping[str, Row]
     timers: Mapping[str, Row]
-    held: Mapping[str, Row]
+    waiting: Mapping[str, Row]
     slots: Mapping[str, Collection[str]]
 
 
@@ -112,17 +112,17 @@ def _timers(run: TaskRun, work: QueueRows, unnoted: Collection[str]) -> Iterator
         row, timer = work.timers.get(name), expected.get(name) if name else run.timer
         if name in unnoted and (row is None or row["kind"] == "start_timeout"):
             continue
-        if name in work.held:
+        if name in work.waiting:
             timer = None  # it is due, and waits for room
         if timer is None and (row is None or row["due_at"] <= work.now):
             continue
-        if row is None and timer is not None and _rang_in_vain(run, *timer, now=work.now):
+        if row is None and timer is not None and _fired_in_vain(run, *timer, now=work.now):
             continue
         log = None if timer is None else _timer_row(run, name, *timer)
         yield from compared(f"step {name!r}" if name else "task", log, row, TIMERS)
 
 
-def _rang_in_vain(run: TaskRun, kind: str, due_at: datetime, *, now: datetime) -> bool:
+def _fired_in_vain(run: TaskRun, kind: str, due_at: datetime, *, now: datetime) -> bool:
     return kind == "retry" and run.task.paused and due_at <= now
 
 
@@ -131,12 +131,12 @@ def _timer_row(run: TaskRun, name: str, kind: str, due_at: datetime) -> Row:
 
 
 def _hold(run: TaskRun, number: int, name: str, work: QueueRows) -> Iterator[Difference]:
-    row, subject = work.held.get(name), f"step {name!r}"
+    row, subject = work.waiting.get(name), f"step {name!r}"
     if row is None:
         if number in run.ready and run.started and not (run.ended or run.task.paused):
             yield Difference(subject, "hold", "one, or a place in the queue", NONE, HOLDS)
         return
-    if run.ended or not run.may_be_held(number):
+    if run.ended or not run.may_wait(number):
         state = run.steps[number].state
         yield Difference(subject, "hold", f"none, as it is {state}", row["kind"], HOLDS)
         return
@@ -171,7 +171,7 @@ def by_step(rows: Collection[Row], names: Mapping[UUID, str]) -> dict[str, Row]:
     return {name: row for name, row in found.items() if name is not None}
 
 
-def strangers(
+def misplaced_rows(
     task_id: UUID, rows: Mapping[str, Collection[Row]], names: Collection[UUID]
 ) -> Iterator[Difference]:
     """Rows that say they are of the task and have the id of none of its steps."""

@@ -1,7 +1,7 @@
 """The log told again, event by event, and held against the rows that were made from it.
 
 Rows at the coordinator's position are the fold of the facts up to it and of all decisions: a
-decision is stored in one transaction with its rows, a fact waits to be read. `decided` therefore
+decision is stored in one transaction with its rows, a fact waits to be read. `visible_at` therefore
 leaves out the facts behind the position before anything is compared.
 """
 
@@ -103,7 +103,7 @@ class Replay:
         return after
 
 
-def decided(history: Iterable[Placed], position: int) -> list[Placed]:
+def visible_at(history: Iterable[Placed], position: int) -> list[Placed]:
     """The events that the rows are made of when the coordinator stands at the position."""
     return [
         (place, event)
@@ -132,12 +132,12 @@ def differences(
     found = _compared("task", None if run is None else _task_row(run), task)
     for name in dict.fromkeys((*expected, *steps)):
         log, row = expected.get(name), steps.get(name)
-        if log is None or row is None or not not_noted(log, row, queued.get(name)):
+        if log is None or row is None or not is_lagging_start(log, row, queued.get(name)):
             found += _compared(f"step {name!r}", log, row)
     return found
 
 
-def not_noted(log: Row, row: Row, queued: int | None) -> bool:
+def is_lagging_start(log: Row, row: Row, queued: int | None) -> bool:
     """Whether the row of a step that runs is an earlier one of the attempt, queued at that version.
 
     It is that of its queueing or, where the handler recorded checkpoints or was told to stop since

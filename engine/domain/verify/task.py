@@ -19,17 +19,17 @@ from flowledger.engine.domain.verify.queue_rows import (
     QueueRows,
     by_step,
     coordinated,
+    misplaced_rows,
     queued,
     step_names,
-    strangers,
 )
 from flowledger.engine.domain.verify.replay import (
     Difference,
     Row,
-    decided,
     differences,
-    not_noted,
+    is_lagging_start,
     step_rows,
+    visible_at,
 )
 from flowledger.engine.errors import InvalidTemplate, LogCorrupt, UnknownTemplate
 from flowledger.engine.events.base import Placed, TaskEvent
@@ -102,7 +102,7 @@ def _folded(
     evidence: StoredTask, plan: Plan, entries: Sequence[LogEntry], names: Mapping[UUID, str]
 ) -> list[Difference]:
     history = [(e.position, e.event) for e in entries if isinstance(e.event, TaskEvent)]
-    seen = decided(history, evidence.position)
+    seen = visible_at(history, evidence.position)
     fold = CheckedFold(plan)
     found = fold.take(seen)
     if found:
@@ -114,7 +114,7 @@ def _folded(
         found = [*_rows(evidence, fold, fold.run, work), *_answers(fold.run)]
     beyond = fold.take(_waiting(history, seen))
     found += beyond or queued(fold, work)
-    found += strangers(evidence.task_id, evidence.rows, names)
+    found += misplaced_rows(evidence.task_id, evidence.rows, names)
     return [*found, *_identity(evidence, fold.run)]
 
 
@@ -137,7 +137,7 @@ def _rows(
     unnoted = {
         name
         for name, log in step_rows(run).items()
-        if name in steps and not_noted(log, steps[name], versions.get(name))
+        if name in steps and is_lagging_start(log, steps[name], versions.get(name))
     }
     yield from coordinated(run, work, unnoted)
 
@@ -171,6 +171,6 @@ def _work(evidence: StoredTask, names: Mapping[UUID, str]) -> QueueRows:
         now=evidence.now,
         queue=by_step(queue, names),
         timers=by_step(timers, {**names, evidence.task_id: TASK}),
-        held=by_step(held, names),
+        waiting=by_step(held, names),
         slots=keys,
     )

@@ -32,10 +32,10 @@ MOST_HALVINGS = 16
 class ShardAdmission:
     """Who may be queued, as the coordinator of one shard sees it."""
 
-    def __init__(self, ledger: CoordinatorStore, rules: AdmissionRules) -> None:
-        self._ledger = ledger
+    def __init__(self, store: CoordinatorStore, rules: AdmissionRules) -> None:
+        self._store = store
         self._rules = rules
-        self._gate: AdmissionControl | None = None
+        self._control: AdmissionControl | None = None
         self._refusals = 0  # since a transaction was stored
         self._recalled: Sequence[tuple[UUID, str]] = ()
         self._log = logger("coordinator")
@@ -49,11 +49,11 @@ class ShardAdmission:
         )
 
     @property
-    def gate(self) -> AdmissionControl:
+    def control(self) -> AdmissionControl:
         """The limits and who waits, loaded where they are not in memory."""
-        if self._gate is None:
-            self._gate = AdmissionControl(self._rules, self._ledger.limits())
-        return self._gate
+        if self._control is None:
+            self._control = AdmissionControl(self._rules, self._store.limits())
+        return self._control
 
     @property
     def namespaces(self) -> Container[str]:
@@ -62,28 +62,28 @@ class ShardAdmission:
 
     def forget(self) -> None:
         """What is in memory is not what is stored."""
-        self._gate = None
+        self._control = None
         self._refusals += 1
 
     def admit(self, run: TaskRun, number: int, now: datetime) -> Wait | None:
         """Grant a ready step all that it needs, or say what holds it."""
-        return self.gate.admit(run, number, now)
+        return self.control.admit(run, number, now)
 
     def restore(self, run: TaskRun) -> None:
         """Tell a run that was folded anew which of its steps wait."""
-        self.gate.restore(run)
+        self.control.restore(run)
 
-    def saw(self, run: TaskRun, events: Iterable[TaskEvent], now: datetime) -> None:
+    def record_outcomes(self, run: TaskRun, events: Iterable[TaskEvent], now: datetime) -> None:
         """Something became of attempts of a run that has limits."""
         for event in events:
             if isinstance(event, StepEvent):
-                self.gate.saw(run, event, now)
+                self.control.record_outcome(run, event, now)
 
     def sync(
         self, batch: CommitBatch, guard: Callable[[UUID], AbstractContextManager[bool]]
     ) -> None:
         """Bring what steps hold in line with all that the batch did to them; `guard` each task."""
-        gate = self.gate
+        gate = self.control
         awaited = gate.awaited
         for run, numbers in batch.steps.items():
             if awaited or run.plan.limited:
@@ -95,42 +95,42 @@ class ShardAdmission:
                 if run.ended:
                     gate.ended(run)
 
-    def called(self, now: datetime, limit: int) -> Iterator[Waiter]:
+    def admissible(self, now: datetime, limit: int) -> Iterator[Waiter]:
         """At most so many of those who can go now."""
-        return islice(self.gate.called(now), limit)
+        return islice(self.control.admissible(now), limit)
 
-    def recalled(self, now: datetime, limit: int, *, look: bool) -> Sequence[tuple[UUID, str]]:
+    def to_withdraw(self, now: datetime, limit: int, *, look: bool) -> Sequence[tuple[UUID, str]]:
         """At most so many of the steps that were queued before a circuit opened, or a pause began.
 
         `look` at what other shards did before. Workers claim meanwhile, which refuses the
         transaction; so it is tried with fewer and fewer.
         """
-        gate = self.gate
+        gate = self.control
         if look and gate.watches:
-            gate.refresh(*self._ledger.room(gate.awaited_keys))
-            gate.know(self._ledger.elders(gate.horizons), now)
-        templates, systems = gate.recalling(now)
+            gate.refresh(*self._store.limits_now(gate.awaited_keys))
+            gate.set_older_waiters(self._store.older_waiters(gate.horizons), now)
+        templates, systems = gate.to_withdraw(now)
         if not (templates or systems):
             return ()
         if not limit:
             return ()
         limit = (limit >> min(self._refusals, MOST_HALVINGS)) or 1
-        found = self._ledger.queued_of(templates, systems, limit)
+        found = self._store.queued_of(templates, systems, limit)
         if len(found) < limit or found == self._recalled:  # they stay, of a task that is parked
-            gate.recalled()
+            gate.withdrawals_done()
         self._recalled = found
         return found
 
     def stalled(self, batch: CommitBatch) -> list[TaskRun]:
         """The runs of the batch of which something waits for room and nothing is queued or runs."""
-        if not self.gate.awaited:
+        if not self.control.awaited:
             return []
-        stalled = (run for run in batch.runs if run.held and not run.busy)
+        stalled = (run for run in batch.runs if run.waiting and not run.busy)
         return sorted(stalled, key=attrgetter("task_id"))
 
     def store(self, commit: Commit) -> None:
         """Have the transaction store what was granted, and who waits."""
-        changes = self.gate.drain()
+        changes = self.control.drain()
         if changes:
             commit.limits = changes
             commit.events += changes.circuits.events
@@ -147,12 +147,12 @@ class ShardAdmission:
 
     def tidy(self, now: datetime) -> None:
         """Forget what holds nobody back any more. To be called now and then."""
-        self.gate.tidy(now)
+        self.control.forget_idle_rates(now)
 
     def next_at(self, otherwise: datetime) -> datetime:
         """When somebody may go although nothing happens, where that is earlier."""
-        if self._gate is None:
+        if self._control is None:
             return otherwise
-        if self._gate.open or self._gate.recalls:
+        if self._control.open or self._control.must_withdraw:
             return datetime.min.replace(tzinfo=UTC)
-        return min(self._gate.next_at or otherwise, otherwise)
+        return min(self._control.next_at or otherwise, otherwise)

@@ -19,7 +19,7 @@ class ShardAssignment:
         """Whether the shard shall be led here."""
         return self._wanted
 
-    def tell(self, *, wanted: bool) -> None:
+    def assign(self, *, wanted: bool) -> None:
         """From now on the shard shall be led here, or not."""
         self._wanted = wanted
 

@@ -84,7 +84,7 @@ class CommitBatch:
         """Every run that was touched."""
         return self._tasks.union(self.steps, self._queued)
 
-    def saw(self, run: TaskRun, event: TaskEvent) -> None:
+    def folded(self, run: TaskRun, event: TaskEvent) -> None:
         """A fact was folded into the run."""
         if isinstance(event, StepEvent):
             self.steps[run].add(run.plan.numbers[event.step])
@@ -100,7 +100,7 @@ class CommitBatch:
                 self.steps[run].add(number)
                 self._queued[run][number] = event.originator_id
                 continue
-            self.saw(run, event)
+            self.folded(run, event)
             if type(event) in TAKES_FROM_QUEUE:
                 self._dropped.add(event.originator_id)
             elif isinstance(event, StepCancelSignalled):
@@ -120,11 +120,11 @@ class CommitBatch:
         self._queued[run][number] = step
         self._dropped.add(step)
 
-    def untime(self, task_id: UUID, step: str) -> None:
-        """The timer of the step, or of the task, rang; its row goes, unless there is a new one."""
+    def clear_timer(self, task_id: UUID, step: str) -> None:
+        """The timer of the step, or of the task, fired; its row goes, unless there is a new one."""
         self._untimed.add(step_id(task_id, step) if step else task_id)
 
-    def put_off_starts(self) -> Numbers:
+    def defer_start_rows(self) -> Numbers:
         """Leave out the rows of steps that have only started, and return which they are.
 
         The queue says already that they run, and most will have ended by the next batch. Runs that
@@ -195,7 +195,7 @@ def in_order(numbers: Mapping[TaskRun, Collection[int]]) -> list[tuple[TaskRun, 
 
 def is_timed(run: TaskRun, number: int) -> bool:
     """Whether the step waits for a time. A retry that is held is due, and waits for room."""
-    return number in run.timers and number not in run.held
+    return number in run.timers and number not in run.waiting
 
 
 def _by_id(run: TaskRun) -> int:

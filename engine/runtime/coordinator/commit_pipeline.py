@@ -35,19 +35,19 @@ class CommitPipeline:
             lambda work: work(), 1, "flowledger-committer"
         )
 
-    def here(self, batch: CommitBatch, commit: Commit) -> PendingCommit:
+    def commit(self, batch: CommitBatch, commit: Commit) -> PendingCommit:
         """Send it and wait: nothing else is to be done."""
         outcome: Future[None] = Future()
         self._try(commit, outcome)
         return PendingCommit(batch, commit, outcome)
 
-    def beside(self, batch: CommitBatch, commit: Commit) -> PendingCommit:
+    def commit_in_background(self, batch: CommitBatch, commit: Commit) -> PendingCommit:
         """Send it and go on."""
         outcome: Future[None] = Future()
         self._thread.submit([lambda: self._try(commit, outcome)])
         return PendingCommit(batch, commit, outcome)
 
-    def after(self, work: Callable[[], None]) -> None:
+    def run_when_idle(self, work: Callable[[], None]) -> None:
         """Do something else when nothing is being sent; what fails is logged."""
         self._thread.submit([lambda: self._tried(work)])
 

@@ -65,36 +65,36 @@ class Coordinator:
     def __init__(  # noqa: PLR0913 - what a loop needs, each a port
         self,
         *,
-        ledger: CoordinatorStore,
+        store: CoordinatorStore,
         clock: Clock,
-        ring: Callable[[str], None],
+        notify: Callable[[str], None],
         identity: UUID,
         settings: CoordinatorSettings,
         limits: LimitSettings = NO_LIMITS,
-        faults: CrashPoints = NO_CRASH_POINTS,
-        seat: ShardAssignment | None = None,
+        crash_points: CrashPoints = NO_CRASH_POINTS,
+        assignment: ShardAssignment | None = None,
     ) -> None:
-        self._ledger = ledger
+        self._store = store
         self._clock = clock
-        self._ring = ring
+        self._notify = notify
         self._identity = identity
         self._settings = settings
-        self._faults = faults
-        self._seat = seat or OnlyAssignment()
-        self._decider = Decider(ledger, clock, settings, limits)
+        self._crash_points = crash_points
+        self._assignment = assignment or OnlyAssignment()
+        self._decider = Decider(store, clock, settings, limits)
         self._admissions = self._decider.admissions
-        self._parking = self._decider.parking
+        self._quarantine = self._decider.parking
         self._runs = self._decider.runs
         self._leadership: Leadership | None = None
-        self._committer = CommitPipeline(self._send)
-        self._under_way: PendingCommit | None = None
-        self._put_off: Numbers = {}  # starts whose rows are still to be stored
+        self._pipeline = CommitPipeline(self._send)
+        self._pending: PendingCommit | None = None
+        self._deferred_starts: Numbers = {}  # starts whose rows are still to be stored
         self._queued = 0  # since the last tidying
         self._apart = 0  # batches of one task that are still to be tried
         self._conflicts = 0  # since the last commit that was stored
         self._position = 0  # stored
         self._renew_at = clock.now()
-        self._log = logger("coordinator", shard=self._seat.shard)
+        self._log = logger("coordinator", shard=self._assignment.shard)
 
     @property
     def leads(self) -> bool:
@@ -104,25 +104,25 @@ class Coordinator:
     @property
     def parked(self) -> Mapping[UUID, str | None]:
         """The tasks that are left alone, and why; None where that is still to be tried again."""
-        return self._parking.parked if self.leads else {}
+        return self._quarantine.parked if self.leads else {}
 
-    def step(self, rung: frozenset[str] = frozenset()) -> float:
-        """Do what there is to do; `rung` says what woke it.
+    def step(self, woken_by: frozenset[str] = frozenset()) -> float:
+        """Do what there is to do; `woken_by` says what woke it.
 
         Returns the seconds that it may wait: 0 where more may be waiting already. Raises
         DatabaseUnavailable; the next step then starts from what is stored.
         """
         try:
-            if not self._seat.wanted:
+            if not self._assignment.wanted:
                 self.resign()
                 return self._settings.poll_seconds
             leadership = self._lead()
             if leadership is None:
                 return self._settings.poll_seconds
-            return self._work(leadership, rung)
+            return self._work(leadership, woken_by)
         except LeadershipLost:
             self._log.emit(Signal.COORDINATOR_LOST)
-            self._parking.acquit()
+            self._quarantine.acquit()
             self.forget()
             return self._settings.poll_seconds
         except BaseException:
@@ -131,33 +131,33 @@ class Coordinator:
 
     def forget(self) -> None:
         """Stop believing anything that is not stored."""
-        if self._under_way is not None:
-            self._under_way.outcome.exception()
-            self._under_way = None
+        if self._pending is not None:
+            self._pending.outcome.exception()
+            self._pending = None
         self._leadership = None
-        self._put_off = {}
+        self._deferred_starts = {}
         self._decider.forget()
 
     def resign(self) -> None:
         """Let another lead at once."""
-        if self._leadership is not None and self._settle():
-            self._ledger.resign(self._leadership.epoch)
+        if self._leadership is not None and self._await_commit():
+            self._store.resign(self._leadership.epoch)
             self._log.emit(Signal.COORDINATOR_RESIGNED)
         self.forget()
 
     def close(self) -> None:
         """Commit nothing any more."""
-        self._committer.close()
+        self._pipeline.close()
 
     def _lead(self) -> Leadership | None:
         now = self._clock.now()
         if self._leadership is None or now >= self._renew_at:
-            found = self._ledger.lead(self._identity, self._settings.lease_seconds)
+            found = self._store.lead(self._identity, self._settings.lease_seconds)
             if found is None:
-                self._seat.refused()
+                self._assignment.refused()
                 self.forget()
                 return None
-            stands = found.position if self._under_way else self._position  # or it was restored
+            stands = found.position if self._pending else self._position  # or it was restored
             if self._leadership is None or found != Leadership(self._leadership.epoch, stands):
                 self.forget()  # what is still to be noted is of an epoch in which it led
                 self._elected(found)
@@ -170,40 +170,40 @@ class Coordinator:
         self._position = leadership.position
         self._decider.elected(leadership.position)
 
-    def _work(self, leadership: Leadership, rung: frozenset[str]) -> float:
+    def _work(self, leadership: Leadership, woken_by: frozenset[str]) -> float:
         decider, settings = self._decider, self._settings
-        if self._under_way is None:
+        if self._pending is None:
             self._runs.shrink()
-        self._parking.begin(certain=self._under_way is None)
+        self._quarantine.begin(certain=self._pending is None)
         batch = CommitBatch(
-            self._put_off, settings.priority_ageing_seconds, settings.max_lost_leases
+            self._deferred_starts, settings.priority_ageing_seconds, settings.max_lost_leases
         )
         limit = settings.batch_size << min(self._conflicts, MOST_DOUBLINGS)
         decider.apart = self._apart > 0
         if decider.apart:
             self._apart -= 1
             limit = self._apart % 2  # a fact, or what the clock asks for, in turn
-            rung = rung if limit else CLOCK
-        facts = self._ledger.facts(decider.read, limit) if limit else ()
+            woken_by = woken_by if limit else CLOCK
+        facts = self._store.facts(decider.read, limit) if limit else ()
         decider.take(batch, facts)
         # What failed may contradict decisions under way, which the log then refuses because of it.
-        if not self._settle() or not self._is_sound(leadership):
+        if not self._await_commit() or not self._is_sound(leadership):
             return 0.0
-        self._parking.certain = True
-        decider.read = facts[-1].position if facts else self._ledger.passed(decider.read)
-        asked = not (decider.apart and facts) and decider.ask_clock(batch, rung)
-        decider.let_go(batch, look=asked or "room" in rung)
+        self._quarantine.certain = True
+        decider.read = facts[-1].position if facts else self._store.safe_position(decider.read)
+        asked = not (decider.apart and facts) and decider.ask_clock(batch, woken_by)
+        decider.let_go(batch, look=asked or "room" in woken_by)
         if not self._is_sound(leadership):
             return 0.0
         # Others' facts were passed over: to store that for each of them would cost a commit each.
-        changed = batch or facts or self._admissions.gate.unsaved
+        changed = batch or facts or self._admissions.control.unsaved
         if not changed and not (asked and decider.read > self._position):
             return 0.0 if decider.apart else self._pause()
         crowded = len(self._runs) > settings.max_cached_tasks  # shrunk between commits only
         hurry = len(facts) >= settings.pipeline_events and not crowded
-        self._put_off = batch.put_off_starts() if hurry else {}
-        self._commit(leadership, batch, beside=hurry)
-        stored = not hurry and self._settle()
+        self._deferred_starts = batch.defer_start_rows() if hurry else {}
+        self._commit(leadership, batch, background=hurry)
+        stored = not hurry and self._await_commit()
         return self._pause() if stored and len(facts) < limit and not decider.apart else 0.0
 
     def _is_sound(self, leadership: Leadership) -> bool:
@@ -212,13 +212,13 @@ class Coordinator:
         What cannot be folded may follow from decisions that it does not know of: another has led
         meanwhile, or a commit that was cut off has arrived after all. Raises LeadershipLost then.
         """
-        if self._parking.unsaved:
-            self._runs.forget(self._parking.unsaved)
-            self._ledger.park(leadership.epoch, self._position, self._parking.unsaved)
-            self._parking.saved()
-        if not self._parking.spoiled:
+        if self._quarantine.unsaved:
+            self._runs.forget(self._quarantine.unsaved)
+            self._store.park(leadership.epoch, self._position, self._quarantine.unsaved)
+            self._quarantine.saved()
+        if not self._quarantine.spoiled:
             return True
-        found = self._ledger.lead(self._identity, self._settings.lease_seconds)
+        found = self._store.lead(self._identity, self._settings.lease_seconds)
         if found != Leadership(leadership.epoch, self._position):
             raise LeadershipLost("the shard has moved on")
         self._begin_anew()
@@ -227,60 +227,60 @@ class Coordinator:
 
     def _begin_anew(self) -> None:
         """Read all again from what is stored."""
-        self._put_off = {}
+        self._deferred_starts = {}
         self._decider.forget()
         self._decider.again(self._position)
 
-    def _commit(self, leadership: Leadership, batch: CommitBatch, *, beside: bool) -> None:
+    def _commit(self, leadership: Leadership, batch: CommitBatch, *, background: bool) -> None:
         commit = batch.commit(
             leadership.epoch, self._position, self._decider.read, self._clock.now()
         )
         self._admissions.store(commit)
         if self._conflicts:  # a row that lingers in the queue may have been it
             commit.dropped.extend(row["step_id"] for row in commit.queued)
-        self._faults.reached("decided")
-        send = self._committer.beside if beside else self._committer.here
-        self._under_way = send(batch, commit)
+        self._crash_points.reached("decided")
+        send = self._pipeline.commit_in_background if background else self._pipeline.commit
+        self._pending = send(batch, commit)
 
     def _send(self, commit: Commit) -> None:
         try:
-            self._ledger.commit(commit)
+            self._store.commit(commit)
         finally:  # where the answer is lost, it may have been stored all the same
             if commit.queued:
-                self._ring("queue")
+                self._notify("queue")
             if commit.answers or any(row["ended_at"] for row in commit.tasks):
-                self._ring("ended")
+                self._notify("ended")
             if commit.signalled:
-                self._ring("cancel")
+                self._notify("cancel")
             if commit.limits is not None and commit.limits.makes_room:
-                self._ring("room")
+                self._notify("room")
 
-    def _settle(self) -> bool:
+    def _await_commit(self) -> bool:
         """Wait for the commit that is under way. False: it was refused, and all is read again."""
-        if self._under_way is None:
+        if self._pending is None:
             return True
-        under_way, self._under_way = self._under_way, None
+        pending, self._pending = self._pending, None
         try:
-            under_way.outcome.result()
+            pending.outcome.result()
         except StreamMoved as moved:
             self._log.emit(Signal.COORDINATOR_CONFLICT, reason=str(moved))
             self._begin_anew()
             self._conflicts += 1
             return False
         except (StatementRefused, *UNDECIDABLE) as error:
-            self._refused(under_way, error)
+            self._refused(pending, error)
             return False
-        self._faults.reached("committed")
-        self._stored(under_way.batch, under_way.commit)
+        self._crash_points.reached("committed")
+        self._stored(pending.batch, pending.commit)
         return True
 
-    def _refused(self, under_way: PendingCommit, error: Exception) -> None:
+    def _refused(self, pending: PendingCommit, error: Exception) -> None:
         """Something about one of the tasks cannot be stored: each is tried apart, to find which.
 
         Raises the error where it is not about what is stored.
         """
         state = error.sqlstate if isinstance(error, StatementRefused) else VALUES[0]
-        runs = under_way.batch.runs
+        runs = pending.batch.runs
         if not state.startswith(VALUES) or not runs:
             raise error
         self._begin_anew()
@@ -289,24 +289,24 @@ class Coordinator:
             return
         task_id = runs.pop().task_id
         reason = f"what was decided about it cannot be stored: {error}"
-        self._ledger.park(under_way.commit.epoch, self._position, {task_id: reason})
-        self._parking.park(task_id, reason)
-        self._parking.saved()
+        self._store.park(pending.commit.epoch, self._position, {task_id: reason})
+        self._quarantine.park(task_id, reason)
+        self._quarantine.saved()
 
     def _stored(self, batch: CommitBatch, commit: Commit) -> None:
         self._position = commit.new
         self._conflicts = 0
-        self._parking.acquit()
+        self._quarantine.acquit()
         self._admissions.stored(commit)
         if batch.unparked:
-            self._ledger.unpark(commit.epoch, batch.unparked)
+            self._store.unpark(commit.epoch, batch.unparked)
             self._log.emit(Signal.COORDINATOR_TASKS_UNPARKED, tasks=len(batch.unparked))
         self._renew_at = self._clock.now() + timedelta(seconds=self._settings.lease_seconds / 3)
         self._runs.forget(run.task_id for run in batch.runs if run.ended)
         self._queued += len(commit.queued)
         if self._queued >= self._settings.vacuum_every_steps:
             self._queued = 0
-            self._committer.after(self._ledger.tidy)
+            self._pipeline.run_when_idle(self._store.vacuum_queue)
         for row in commit.timers:
             self._decider.ask_at(row["due_at"])
         self._log.emit(

@@ -14,9 +14,14 @@ from uuid import UUID
 
 from flowledger.engine.config.admission import admission_rules
 from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
-from flowledger.engine.domain.limits.wait_queue import let_go
-from flowledger.engine.domain.machine.decide import admitted, decide, lease_expired, recalled
-from flowledger.engine.domain.machine.decide import rung as rang
+from flowledger.engine.domain.limits.wait_queue import with_wait
+from flowledger.engine.domain.machine.decide import (
+    admitted,
+    decide,
+    lease_expired,
+    timer_fired,
+    withdraw,
+)
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.events.base import Recorded, TaskEvent, Unreadable
@@ -59,7 +64,7 @@ class Decider:
         self._clock = clock
         self._settings = settings
         self._at_rest = self.admissions.rules(settings)
-        self._rules = replace(self._at_rest, patient=True)
+        self._rules = replace(self._at_rest, defers_waiting=True)
         self._held_by_nobody: set[tuple[UUID, str, int]] = set()  # by the last reconciliation
         self._ask_clock_at = self._reconcile_at = clock.now()
         self._log = logger("coordinator")
@@ -110,7 +115,7 @@ class Decider:
                     asked[event.task_id] = event.event_id
                 self._take(batch, event, now, decides=not asked or event.task_id not in asked)
             else:
-                self.admissions.gate.told(event)
+                self.admissions.control.record_template_event(event)
         # What operators ask for is weighed against all that is known to have happened.
         for task_id, cause in asked.items():
             with self._run_of(task_id) as run:
@@ -123,24 +128,24 @@ class Decider:
         if self._is_full(batch):
             limit = 0
         self.admissions.sync(batch, self.parking.of)
-        for task_id, step in self.admissions.recalled(now, limit, look=look):
+        for task_id, step in self.admissions.to_withdraw(now, limit, look=look):
             with self._run_of(task_id) as run:
                 if run is not None:
-                    batch.decided(run, recalled(run, run.plan.numbers[step], now, self._rules))
-        for waiter in self.admissions.called(now, limit):
+                    batch.decided(run, withdraw(run, run.plan.numbers[step], now, self._rules))
+        for waiter in self.admissions.admissible(now, limit):
             with self._run_of(waiter.task_id) as run:
                 if run is not None:
                     events = admitted(run, run.plan.numbers[waiter.step], now, self._rules)
-                    batch.decided(run, let_go(events, waiter))
+                    batch.decided(run, with_wait(events, waiter))
         for stalled in self.admissions.stalled(batch):
             with self._run_of(stalled.task_id) as run:
                 if run is not None:
                     batch.decided(run, decide(run, run.last_event, now, self._at_rest))
 
-    def ask_clock(self, batch: CommitBatch, rung: frozenset[str]) -> bool:
+    def ask_clock(self, batch: CommitBatch, woken_by: frozenset[str]) -> bool:
         """See what time asks for, where it is time to look."""
         now = self._clock.now()
-        if now < self._ask_clock_at and not rung & {"clock", "submission"}:
+        if now < self._ask_clock_at and not woken_by & {"clock", "submission"}:
             return False
         more = self._take_submissions(batch, now)
         if not self._is_full(batch):
@@ -164,11 +169,11 @@ class Decider:
             with self._run_of(task_id) as run:
                 if run is None:
                     continue
-                events = rang(run, step, kind, now, self._rules)
+                events = timer_fired(run, step, kind, now, self._rules)
                 batch.decided(run, events)
-                batch.untime(run.task_id, step)
+                batch.clear_timer(run.task_id, step)
                 if run.plan.limited:
-                    self.admissions.saw(run, events, now)
+                    self.admissions.record_outcomes(run, events, now)
 
     def _give_up_lost(self, batch: CommitBatch, due: Due, now: datetime) -> None:
         for task_id, step, worker in due.lost:
@@ -195,9 +200,9 @@ class Decider:
 
     def _fold(self, batch: CommitBatch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
         run = self.runs.fold(event, self.read)
-        batch.saw(run, event)
+        batch.folded(run, event)
         if run.plan.limited:
-            self.admissions.saw(run, (event,), now)
+            self.admissions.record_outcomes(run, (event,), now)
         if decides and (events := decide(run, event.event_id, now, self._rules)):
             batch.decided(run, events)
 
@@ -255,7 +260,7 @@ class Decider:
                     batch.decided(run, decide(run, run.last_event, now, self._rules))
 
     def _reconcile(self, batch: CommitBatch, now: datetime) -> None:
-        found, held_by_nobody = 0, set[tuple[UUID, str, int]]()
+        found, missing_rows = 0, set[tuple[UUID, str, int]]()
         for task_id, step in self._ledger.unqueued(self._most(self._settings.timer_batch_size)):
             with self._run_of(task_id) as run:
                 if run is None:
@@ -269,8 +274,8 @@ class Decider:
                     batch.decided(run, lease_expired(run, number, None, now, self._rules))
                     found += 1
                 else:  # its end may be in the log, and not read yet
-                    held_by_nobody.add((task_id, step, version))
-        self._held_by_nobody = held_by_nobody
+                    missing_rows.add((task_id, step, version))
+        self._held_by_nobody = missing_rows
         self.admissions.tidy(now)
         if found:
             self._log.emit(Signal.COORDINATOR_RECONCILED, steps=found)

@@ -27,12 +27,12 @@ class RunCache:
 
     def __init__(
         self,
-        ledger: CoordinatorStore,
+        store: CoordinatorStore,
         limit: int,
         limited: Container[str] = (),
         folded: Callable[[TaskRun], None] = nothing,
     ) -> None:
-        self._ledger = ledger
+        self._store = store
         self._limit = limit
         self._limited = limited
         self._folded = folded
@@ -89,7 +89,7 @@ class RunCache:
             self._runs.popitem(last=False)
 
     def _load(self, task_id: UUID, position: int) -> TaskRun:
-        events = self._ledger.task_events(task_id, position)
+        events = self._store.task_events(task_id, position)
         if not events or not isinstance(events[0], TaskCreated):
             raise LogCorrupt(f"the history of task {task_id} does not begin with its creation")
         return fold_run(events, self._plan(events[0].template_id))
@@ -97,6 +97,6 @@ class RunCache:
     def _plan(self, template_id: UUID) -> Plan:
         plan = self._plans.get(template_id)
         if plan is None:
-            plan = compile_plan(self._ledger.template(template_id), self._limited)
+            plan = compile_plan(self._store.template(template_id), self._limited)
             self._plans[template_id] = plan
         return plan

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from flowledger.engine.config.sections import CoordinatorSettings
-from flowledger.engine.domain.leases import ShardLease, fair_share
+from flowledger.engine.domain.leases import ShardLease, assign_shards
 from flowledger.engine.ports.coordinator import ShardStore
 from flowledger.engine.ports.runtime import Wakeup
 from flowledger.engine.runtime.coordinator.assignment import ShardAssignment
@@ -53,8 +53,8 @@ class ShardLoop:
     """The coordinator of one shard in this process, and the loop that runs it."""
 
     coordinator: Coordinator
-    seat: ShardAssignment
-    bell: Wakeup
+    assignment: ShardAssignment
+    wakeup: Wakeup
     loop: Loop
 
 
@@ -70,7 +70,7 @@ class Shards:
         new: Callable[[ShardAssignment, int], tuple[Coordinator, Wakeup]],
         new_loop: Callable[[str, Callable[[frozenset[str]], float], Wakeup, OutageLog], Loop],
     ) -> None:
-        """`new` makes the coordinator of a shard, of so many, and the bell that wakes it."""
+        """`new` makes the coordinator of a shard, of so many, and the wakeup that wakes it."""
         self._roster = roster
         self._identity = identity
         self._settings = settings
@@ -102,18 +102,18 @@ class Shards:
         )
         return Health(error=error)
 
-    def step(self, rung: frozenset[str] = frozenset()) -> float:
+    def step(self, woken_by: frozenset[str] = frozenset()) -> float:
         """Look who is there, and have the fair share led; the seconds until the next look.
 
         Raises DatabaseUnavailable; the loops of the shards go on as they were told before.
         """
         lease_seconds = self._settings.lease_seconds
         led = [shard for shard, one in self._led.items() if one.coordinator.leads]
-        attendance = self._roster.attend(self._identity, lease_seconds, led)
+        attendance = self._roster.heartbeat(self._identity, lease_seconds, led)
         self._attends = True
         self._count_is(len(attendance.leases))
         patience = lease_seconds / PARTS_OF_LEASE
-        share = fair_share(self._identity, attendance, patience)
+        share = assign_shards(self._identity, attendance, patience)
         for shard in self._led.keys() | share.lead:
             self._tell(shard, wanted=shard in share.lead)
         if share.resign:
@@ -125,7 +125,7 @@ class Shards:
         try:
             if self._attends:
                 self._attends = False
-                self._roster.leave(self._identity)
+                self._roster.deregister(self._identity)
         finally:
             self._end()
 
@@ -157,17 +157,17 @@ class Shards:
         led = self._led.get(shard)
         if led is None:
             led = self._led[shard] = self._made(shard)
-        if led.seat.wanted is not wanted:
-            led.seat.tell(wanted=wanted)
-            led.bell.ring("shard")
+        if led.assignment.wanted is not wanted:
+            led.assignment.assign(wanted=wanted)
+            led.wakeup.notify("shard")
 
     def _made(self, shard: int) -> ShardLoop:
         seat = ShardAssignment(shard)
-        coordinator, bell = self._new(seat, self._count)
+        coordinator, wakeup = self._new(seat, self._count)
         name = "coordinator" if self._count == 1 else f"coordinator-{shard}"
-        loop = self._new_loop(name, coordinator.step, bell, self.telling)
+        loop = self._new_loop(name, coordinator.step, wakeup, self.telling)
         loop.start()
-        return ShardLoop(coordinator, seat, bell, loop)
+        return ShardLoop(coordinator, seat, wakeup, loop)
 
 
 def next_look(process: UUID, leases: Sequence[ShardLease], patience_seconds: float) -> float:

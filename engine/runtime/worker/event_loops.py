@@ -21,23 +21,25 @@ from flowledger.engine.runtime.worker.shared_loop import Escaped, SharedLoop, ca
 
 LOOKS = 4
 
-Left = Callable[[Sequence[Execution], Sequence[Execution]], None]
+OnAbandoned = Callable[[Sequence[Execution], Sequence[Execution]], None]
 
 
 class EventLoops:
     """Runs coroutines, each job's in a task of its own.
 
-    `left` is told which jobs block a loop that was left, and which were taken from it; `escaped`,
-    which job an exit came from that would have ended the loop.
+    `abandoned` is told which jobs block a loop that was left, and which were taken from it;
+    `escaped`, which job an exit came from that would have ended the loop.
     """
 
-    def __init__(self, run: Run, left: Left, escaped: Escaped, patience_seconds: float) -> None:
+    def __init__(
+        self, run: Run, abandoned: OnAbandoned, escaped: Escaped, patience_seconds: float
+    ) -> None:
         self._run = run
-        self._left = left
+        self._on_abandoned = abandoned
         self._escaped = escaped
         self._pause = patience_seconds / LOOKS
         self._lock = Lock()
-        self._home: SharedLoop | None = None
+        self._loop: SharedLoop | None = None
         # that have not ended, nor were taken
         self._jobs: dict[int, tuple[Execution, SharedLoop]] = {}
         self._closed = Event()
@@ -45,9 +47,9 @@ class EventLoops:
     def start(self, jobs: Sequence[Execution]) -> None:
         """Start all of them, on a loop that is not known to be blocked."""
         with self._lock:
-            home = self._home
+            home = self._loop
             if home is None:
-                home = self._home = SharedLoop(self._escaped, self._leave)
+                home = self._loop = SharedLoop(self._escaped, self._abandon)
                 watch = Thread(target=self._watch, args=(home,), daemon=True)
                 watch.name = "flowledger-watch"
                 watch.start()
@@ -71,7 +73,7 @@ class EventLoops:
         """Start nothing any more."""
         self._closed.set()
         with self._lock:
-            home, self._home = self._home, None
+            home, self._loop = self._loop, None
             self._jobs.clear()
         if home is not None:
             home.call(home.end)
@@ -82,17 +84,17 @@ class EventLoops:
             if self._closed.wait(self._pause):
                 return
             missed = 0 if home.answers() else missed + 1
-        self._leave(home)
+        self._abandon(home)
 
-    def _leave(self, home: SharedLoop) -> None:
+    def _abandon(self, home: SharedLoop) -> None:
         with self._lock:
-            if self._home is not home:
+            if self._loop is not home:
                 return
-            self._home = None
+            self._loop = None
             culprit = home.current
             here = [job for job, its in self._jobs.values() if its is home]
             others = [job for job in here if job is not culprit]
             for job in others:
                 del self._jobs[id(job)]
-        self._left([job for job in here if job is culprit], others)
+        self._on_abandoned([job for job in here if job is culprit], others)
         home.call(lambda: home.leave(others))

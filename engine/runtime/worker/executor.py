@@ -44,7 +44,9 @@ class HandlerExecutor:
             self._run_plain, settings.concurrency, "flowledger-handler"
         )
         patience = settings.event_loop_block_seconds
-        self._loops = EventLoops(self._run_coroutine, self._loop_left, self._loop_escaped, patience)
+        self._loops = EventLoops(
+            self._run_coroutine, self._loop_abandoned, self._loop_escaped, patience
+        )
         self._log = logger("worker")
 
     def run(self, jobs: Sequence[Execution]) -> None:
@@ -63,7 +65,7 @@ class HandlerExecutor:
         self._threads.close()
         self._loops.close()
 
-    def _loop_left(self, blocking: Sequence[Execution], others: Sequence[Execution]) -> None:
+    def _loop_abandoned(self, blocking: Sequence[Execution], others: Sequence[Execution]) -> None:
         """A coroutine blocks its event loop: hand back those that wait there for it."""
         steps = [job.claim.step for job in blocking]
         self._log.emit(Signal.WORKER_LOOP_BLOCKED, blocking=steps, handed_back=len(others))

@@ -22,16 +22,16 @@ def watched(
     if not beats:
         return {}
     try:
-        return board.watch(worker, beats)
+        return board.claim_statuses(worker, beats)
     except StatementRefused:
         for step, beat in beats.items():
             if beat is not None:
                 _bring(board, worker, step, beat, log)
-        return board.watch(worker, dict.fromkeys(beats))
+        return board.claim_statuses(worker, dict.fromkeys(beats))
 
 
 def _bring(board: WorkerStore, worker: UUID, step: UUID, beat: bytes, log: Log) -> None:
     try:
-        board.watch(worker, {step: beat})
+        board.claim_statuses(worker, {step: beat})
     except StatementRefused as error:
         log.emit(Signal.WORKER_HEARTBEAT_REFUSED, step_id=str(step), error=str(error))

@@ -182,7 +182,7 @@ class StepInputs:
             attempt=claim.attempt,
             idempotency_key=idempotency_key(claim.step_id, claim.resets),
             correlation_id=claim.correlation_id,
-            configuration=own(plan.steps[plan.numbers[claim.step]].handler.initialization),
+            config=own(plan.steps[plan.numbers[claim.step]].handler.initialization),
             context=own(contexts.get(claim.task_id)) if handler.needs_context else None,
             results=self._ancestors(claim, plan, needed),
             last_checkpoint=last_checkpoint,

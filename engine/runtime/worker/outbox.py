@@ -50,12 +50,12 @@ class UnconfirmedExchanges:
         self._until = elapsed()
         self._ask_at = self._until + lasts_seconds
 
-    def entered(self) -> None:
+    def add(self) -> None:
         """An exchange was cut off."""
         self._ask_at = self._elapsed()
         self._until = self._ask_at + self._lasts
 
-    def asks(self) -> bool:
+    def is_due(self) -> bool:
         """Whether to ask now; not again before a poll has passed."""
         now = self._elapsed()
         if now < self._ask_at:
@@ -67,10 +67,10 @@ class UnconfirmedExchanges:
 class Outbox:
     """The facts that wait, at most one for each step, and what becomes of them."""
 
-    def __init__(self, worker: UUID, board: WorkerStore, facts: EventFactory) -> None:
+    def __init__(self, worker: UUID, store: WorkerStore, facts: EventFactory) -> None:
         self.waiting: list[StepEvent] = []
         self._worker = worker
-        self._board = board
+        self._store = store
         self._facts = facts
         self._refusals: Counter[UUID] = Counter()
         self._log = logger("worker")
@@ -89,7 +89,9 @@ class Outbox:
         """One more is to be reported."""
         self.waiting.append(fact)
 
-    def settle(self, facts: Sequence[StepEvent], refused: Collection[UUID]) -> Sequence[StepEvent]:
+    def reported(
+        self, facts: Sequence[StepEvent], refused: Collection[UUID]
+    ) -> Sequence[StepEvent]:
         """These were reported. Returns those whose streams were refused, which still wait."""
         again = [fact for fact in facts if fact.originator_id in refused]
         reported = {fact.event_id for fact in facts}
@@ -105,8 +107,10 @@ class Outbox:
         Returns whether the worker holds a step of theirs that it does not know to run. Raises
         DatabaseUnavailable; nothing has changed then.
         """
-        held = self._board.watch(self._worker, dict.fromkeys(f.originator_id for f in refused))
-        astray = False
+        held = self._store.claim_statuses(
+            self._worker, dict.fromkeys(f.originator_id for f in refused)
+        )
+        unknown_claims = False
         dropped = {fact.event_id for fact in refused}
         self.waiting = [fact for fact in self.waiting if fact.event_id not in dropped]
         for fact in refused:
@@ -116,9 +120,11 @@ class Outbox:
                 moved = {"originator_version": found.version + 1, "occurred_at": at}
                 self.add(fact.model_copy(update=moved))
                 continue
-            astray = astray or (found is not None and fact.originator_id not in known)
+            unknown_claims = unknown_claims or (
+                found is not None and fact.originator_id not in known
+            )
             self._tell(fact, Signal.WORKER_STEP_LOST)
-        return astray
+        return unknown_claims
 
     def one_by_one(self, send: Send, settle: Settle) -> StatementRefused | None:
         """Report each fact alone. Returns why some are refused, and wait on."""
@@ -136,7 +142,7 @@ class Outbox:
         try:
             return fact, send([fact], 0)
         except UnstorableEvent as error:
-            return self._sent_instead(fact, error, send)
+            return self._sent_replacement(fact, error, send)
         except StatementRefused as error:
             step = fact.originator_id
             self._refusals[step] += 1
@@ -144,13 +150,13 @@ class Outbox:
                 fact, StepCompleted | StepAttemptFailed
             ):
                 raise
-            return self._sent_instead(fact, error, send)
+            return self._sent_replacement(fact, error, send)
 
-    def _sent_instead(
+    def _sent_replacement(
         self, fact: StepEvent, error: StatementRefused | UnstorableEvent, send: Send
     ) -> tuple[StepEvent, Exchange]:
         place = self.waiting.index(fact)
-        instead = self._facts.instead(StepAttemptFailed, fact, error=permanent(error))
+        instead = self._facts.replacement(StepAttemptFailed, fact, error=permanent(error))
         self.waiting[place] = instead  # where the answer is lost, this is what may be stored
         try:
             exchange = send([instead], 0)

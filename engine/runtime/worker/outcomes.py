@@ -13,7 +13,7 @@ from flowledger.engine.config.sections import WorkerSettings
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.failures.step_error import (
     MESSAGE_CHARACTERS,
-    failure,
+    step_error_of,
     storable,
     words_of,
 )
@@ -63,7 +63,7 @@ class EventFactory:
         attempt = job.attempt
         return self.make(kind, job.claim, job.plan, attempt.version + 1, at=attempt.at, **data)
 
-    def instead(self, kind: type[S], fact: StepEvent, **data: Any) -> S:
+    def replacement(self, kind: type[S], fact: StepEvent, **data: Any) -> S:
         """Another event in the place of one that was not stored."""
         same = {name: getattr(fact, name) for name in StepEvent.model_fields}
         now = max(self._clock.now(), fact.occurred_at)
@@ -117,7 +117,7 @@ class Outcomes:
     def _described(self, job: Execution, error: BaseException) -> StepError:
         limit = self._settings.traceback_limit_bytes
         text = "".join(traceback.format_exception(error))[-limit:] if limit else None
-        return failure(error, text, self._classifier, job.handler.retry_if)
+        return step_error_of(error, text, self._classifier, job.handler.retry_if)
 
 
 def permanent(error: EngineError) -> StepError:

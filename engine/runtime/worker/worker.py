@@ -69,47 +69,48 @@ class Worker:
     def __init__(  # noqa: PLR0913 - what a loop needs, each a port
         self,
         *,
-        board: WorkerStore,
-        catalogue: HandlerTable,
-        crew: ExecutorFactory,
+        store: WorkerStore,
+        handlers: HandlerTable,
+        executor: ExecutorFactory,
         clock: Clock,
         new_id: Callable[[], UUID],
-        bell: Wakeup,
-        ring: Callable[[str], None],
+        wakeup: Wakeup,
+        notify: Callable[[str], None],
         settings: WorkerSettings,
-        faults: CrashPoints = NO_CRASH_POINTS,
+        crash_points: CrashPoints = NO_CRASH_POINTS,
         limbo_seconds: float = 60.0,
         elapsed: Callable[[], float] = monotonic,
     ) -> None:
         self.identity = new_id()
         self.on_saturated: Callable[[], None] = _nothing
-        self.wear = Health()
-        self._board = board
-        self._catalogue = catalogue
+        self.saturation = Health()
+        self._store = store
+        self._handlers = handlers
         self._clock = clock
-        self._bell = bell
-        self._ring = ring
+        self._wakeup = wakeup
+        self._notify = notify
         self._settings = settings
-        self._faults = faults
+        self._crash_points = crash_points
         self._facts = EventFactory(self.identity, clock, new_id)
-        self._inputs = StepInputs(board, catalogue, self._facts, settings)
+        self._inputs = StepInputs(store, handlers, self._facts, settings)
         # The coordinator need not hurry to see that a step started, unless it must time it out.
-        self._quiet = not catalogue.has_timeouts
-        self._crew = crew(
-            Outcomes(self._facts, settings, catalogue.classifier), settings, self._ended
+        self._quiet = not handlers.has_timeouts
+        self._executor = executor(
+            Outcomes(self._facts, settings, handlers.classifier), settings, self._ended
         )
         self._running: dict[UUID, Execution] = {}
         self._timed_out: dict[UUID, Execution] = {}  # ended; the coordinator is yet to say so
         self._abandoned: dict[int, tuple[Execution, datetime]] = {}
         self._outcomes: deque[Execution] = deque()
-        self._reports = Outbox(self.identity, board, self._facts)
+        self._outbox = Outbox(self.identity, store, self._facts)
         self._lease: WorkerLease | None = None
-        self._look_at = self._isolate_at = clock.now()
+        self._check_at = self._isolate_at = clock.now()
         self._may_claim = True
         self._paused = False
-        self._ask_board = False
+        self._doubts_claims = False
         poll = settings.poll_seconds
-        self._limbo = UnconfirmedExchanges(elapsed, lasts_seconds=limbo_seconds, poll_seconds=poll)
+        lasts = limbo_seconds
+        self._unconfirmed = UnconfirmedExchanges(elapsed, lasts_seconds=lasts, poll_seconds=poll)
         self._isolated = False
         self._stopping = False
         self._log = logger("worker")
@@ -117,7 +118,7 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether handlers run or outcomes wait to be reported; abandoned handlers do not count."""
-        return bool(self._running or self._reports.waiting)
+        return bool(self._running or self._outbox.waiting)
 
     def renew(self) -> float:
         """Renew the lease. Returns the seconds until the next renewal. For a thread of its own."""
@@ -126,7 +127,7 @@ class Worker:
         if self._lease is not None and not self._lease.is_trusted(asked_at):
             self._log.emit(Signal.WORKER_LEASE_LOST)
         first = self._lease is None
-        self._board.renew(self.identity, settings.lease_seconds)
+        self._store.renew(self.identity, settings.lease_seconds)
         self._lease = WorkerLease(
             asked_at=asked_at,
             ttl=timedelta(seconds=settings.lease_seconds),
@@ -136,38 +137,38 @@ class Worker:
             self._log.emit(Signal.WORKER_REGISTERED, worker=str(self.identity))
         return self._lease.renew_in(asked_at).total_seconds()
 
-    def step(self, rung: frozenset[str] = frozenset()) -> float:
+    def step(self, woken_by: frozenset[str] = frozenset()) -> float:
         """Report what ended, claim what is free, start what was claimed.
 
-        Returns the seconds to wait for a bell. Raises DatabaseUnavailable; outcomes are kept then.
+        Returns the seconds to wait. Raises DatabaseUnavailable; outcomes are kept then.
         """
-        if "queue" in rung or (self._paused and not rung):
+        if "queue" in woken_by or (self._paused and not woken_by):
             self._may_claim = True
-        if "cancel" in rung:
-            self._look_at = self._clock.now()
+        if "cancel" in woken_by:
+            self._check_at = self._clock.now()
         wait = self._work()
         self._paused = wait > 0
         return wait
 
     def _work(self) -> float:
         self._collect()
-        self._doubt_what_was_cut_off()
-        if self._ask_board:
-            self._adopt()
-        self._look()
+        self._reconcile_claims()
+        if self._doubts_claims:
+            self._adopt_claims()
+        self._check_claims()
         limit = self._claimable()
-        if not self._reports.waiting and not limit:
+        if not self._outbox.waiting and not limit:
             return self._pause()
         claims = self._exchange(limit)
         self._start(claims)
         more = limit and len(claims) == limit and self._claimable()
-        return 0.0 if self._outcomes or self._reports.waiting or more else self._pause()
+        return 0.0 if self._outcomes or self._outbox.waiting or more else self._pause()
 
     def _pause(self) -> float:
         poll = self._settings.poll_seconds
         if not self._running:
             return poll
-        return max(0.0, min(poll, (self._look_at - self._clock.now()).total_seconds()))
+        return max(0.0, min(poll, (self._check_at - self._clock.now()).total_seconds()))
 
     def stop_claiming(self) -> None:
         """From now on only report."""
@@ -177,23 +178,23 @@ class Worker:
         """Give back what still runs, say so in the log, and forget the worker."""
         self._collect()
         for job in self._running.values():
-            self._reports.add(self._facts.outcome(StepReleased, job, reason="it stops"))
+            self._outbox.add(self._facts.outcome(StepReleased, job, reason="it stops"))
             job.attempt.give_up()
-            self._crew.stop(job)
+            self._executor.stop(job)
         for _ in range(REPORTS_AT_THE_END):
-            if self._reports.waiting:
+            if self._outbox.waiting:
                 self._exchange(0)
         self._running.clear()
-        self._board.retire(self.identity)
+        self._store.retire(self.identity)
         self._log.emit(Signal.WORKER_RELEASED, worker=str(self.identity))
 
     def close(self) -> None:
         """Start no handler any more."""
-        self._crew.close()
+        self._executor.close()
 
     def _ended(self, job: Execution) -> None:
         self._outcomes.append(job)
-        self._bell.ring("outcome")
+        self._wakeup.notify("outcome")
 
     def _collect(self) -> None:
         while self._outcomes:
@@ -203,32 +204,32 @@ class Worker:
                 self._running.pop(job.claim.step_id, None)
             if job.stored is not None:
                 self._inputs.completed(job.claim.step_id, job.stored.result, job.sessions)
-                self._ring("fact")
+                self._notify("fact")
             elif job.fact is None:
-                self._end_without_word(job)
+                self._end_unreported(job)
             elif not self._runs_anew(job):
-                self._reports.add(job.fact)
+                self._outbox.add(job.fact)
 
-    def _end_without_word(self, job: Execution) -> None:
+    def _end_unreported(self, job: Execution) -> None:
         """The coordinator ends an attempt that ran too long; any other one is made again."""
         if job.timeout_seconds is None:
-            self._ask_board = True
+            self._doubts_claims = True
         elif not job.attempt.lost:
             self._timed_out[job.claim.step_id] = job
 
     def _runs_anew(self, job: Execution) -> bool:
         """Whether a later attempt is here: the log would refuse the earlier, and both with it."""
         step = job.claim.step_id
-        return step in self._running or step in self._reports.steps
+        return step in self._running or step in self._outbox.steps
 
-    def _look(self) -> None:
+    def _check_claims(self) -> None:
         """Ask the board about the steps that run; see to places that abandoned handlers take."""
         now = self._clock.now()
-        if now < self._look_at:
+        if now < self._check_at:
             return
         jobs = self._running | self._timed_out
         beats = {step: job.attempt.take_beat() for step, job in jobs.items()}
-        held = watched(self._board, self.identity, beats, self._log)
+        held = watched(self._store, self.identity, beats, self._log)
         for step, job in jobs.items():
             found = held.get(step)
             if found is None or found.attempt != job.claim.attempt:
@@ -237,9 +238,9 @@ class Worker:
             known = job.attempt.cancelled
             job.attempt.moved(found)
             if job.attempt.cancelled and not known:
-                self._crew.stop(job)
-        self._see_to_wear(now)
-        self._look_at = now + timedelta(seconds=self._settings.heartbeat_seconds)
+                self._executor.stop(job)
+        self._check_saturation(now)
+        self._check_at = now + timedelta(seconds=self._settings.heartbeat_seconds)
 
     def _give_up(self, job: Execution, now: datetime) -> None:
         """An attempt that was taken away still takes a place here until its handler ends."""
@@ -250,16 +251,17 @@ class Worker:
         if self._running.get(step) is job:
             del self._running[step]
         self._abandoned[id(job)] = (job, now)
-        self._crew.stop(job)
+        self._executor.stop(job)
 
-    def _see_to_wear(self, now: datetime) -> None:
+    def _check_saturation(self, now: datetime) -> None:
         """Abandoned handlers get the grace to end, as they may have been asked to."""
         grace = timedelta(seconds=self._settings.grace_seconds)
         stuck = sum(now - since >= grace for _, since in self._abandoned.values())
         saturated = 2 * stuck >= self._settings.concurrency
-        if saturated is self.wear.well:
-            self._board.wear(self.identity, saturated=saturated)
-            self.wear = worn(now, stuck, self._settings.concurrency) if saturated else Health()
+        if saturated is self.saturation.ok:
+            self._store.set_saturated(self.identity, saturated=saturated)
+            most = self._settings.concurrency
+            self.saturation = saturated_health(now, stuck, most) if saturated else Health()
             signal = Signal.WORKER_SATURATED if saturated else Signal.WORKER_RECOVERED
             self._log.emit(signal, worker=str(self.identity), abandoned=stuck)
         if saturated and not self.busy:
@@ -268,20 +270,20 @@ class Worker:
     def _claimable(self) -> int:
         now = self._clock.now()
         trusted = self._lease is not None and self._lease.is_trusted(now)
-        if self._stopping or not self.wear.well or not trusted:
+        if self._stopping or not self.saturation.ok or not trusted:
             return 0
         if now >= self._isolate_at:
-            self._see_to_isolation(now)
+            self._check_isolation(now)
         if not self._may_claim:
             return 0
-        at_work = len(self._running) + len(self._abandoned) + self._reports.stuck
+        at_work = len(self._running) + len(self._abandoned) + self._outbox.stuck
         if self._isolated:
             full = at_work >= self._settings.concurrency
             return 0 if full or self.busy else 1
         return max(0, min(self._settings.claim_size, self._settings.concurrency - at_work))
 
-    def _see_to_isolation(self, now: datetime) -> None:
-        isolated = self._board.isolate(self.identity, self._catalogue.templates)
+    def _check_isolation(self, now: datetime) -> None:
+        isolated = self._store.elect_isolated(self.identity, self._handlers.templates)
         if isolated is not self._isolated:
             self._isolated = isolated
             self._may_claim = True
@@ -289,67 +291,65 @@ class Worker:
         self._isolate_at = now + timedelta(seconds=self._settings.poll_seconds)
 
     def _exchange(self, limit: int) -> list[Claim]:
-        facts = self._reports.waiting
+        facts = self._outbox.waiting
         try:
             exchange = self._send(facts, limit)
         except (StatementRefused, UnstorableEvent):
             return self._exchange_apart(limit)
         if limit:
             self._may_claim = len(exchange.claims) + len(exchange.refused) >= limit
-        self._settle(facts, exchange)
+        self._handle_answer(facts, exchange)
         return list(exchange.claims)
 
     def _exchange_apart(self, limit: int) -> list[Claim]:
         """Each fact alone, then claims. Where it raises, the board knows what was claimed."""
-        refusal = self._reports.one_by_one(self._send, self._settle)
+        refusal = self._outbox.one_by_one(self._send, self._handle_answer)
         claims = list(self._send([], limit).claims)
         if refusal is not None:
-            self._ask_board = True
+            self._doubts_claims = True
             raise refusal
         return claims
 
     def _send(self, facts: Sequence[StepEvent], limit: int) -> Exchange:
-        self._faults.reached("exchanging")
+        self._crash_points.reached("exchanging")
         try:
-            exchange = self._board.exchange(
+            exchange = self._store.exchange(
                 self.identity,
                 facts,
-                self._catalogue.templates,
+                self._handlers.templates,
                 limit,
                 self._started,
                 quiet=self._quiet and not facts,
             )
-            self._faults.reached("exchanged")
+            self._crash_points.reached("exchanged")
         except Exception:
-            self._ask_board = True
-            self._limbo.entered()
-            self._ring("fact")  # it may have been stored all the same
+            self._doubts_claims = True
+            self._unconfirmed.add()
+            self._notify("fact")  # it may have been stored all the same
             raise
         if facts or not self._quiet:
-            self._ring("fact")
+            self._notify("fact")
         return exchange
 
-    def _settle(self, facts: Sequence[StepEvent], exchange: Exchange) -> None:
+    def _handle_answer(self, facts: Sequence[StepEvent], exchange: Exchange) -> None:
         """Refused facts of steps that are still ours get the next version; the others are lost."""
-        refused = self._reports.settle(facts, exchange.refused)
+        refused = self._outbox.reported(facts, exchange.refused)
         anew = {claim.step_id for claim in exchange.claims}
         for fact in facts:
-            if (
-                isinstance(fact, StepCompleted)
-                and fact.originator_id not in exchange.refused | anew
-            ):
+            lost = fact.originator_id in exchange.refused | anew
+            if isinstance(fact, StepCompleted) and not lost:
                 self._inputs.completed(fact.originator_id, fact.result)
         if not refused:
             return
         try:
-            astray = self._reports.report_again(refused, self._running.keys() | anew)
+            unknown_claims = self._outbox.report_again(refused, self._running.keys() | anew)
         except Exception:
-            self._ask_board = True  # the claims are not started
+            self._doubts_claims = True  # the claims are not started
             raise
-        self._ask_board = self._ask_board or astray
+        self._doubts_claims = self._doubts_claims or unknown_claims
 
     def _started(self, claim: Claim) -> StepStarted:
-        plan = self._catalogue.plan(claim)
+        plan = self._handlers.plan(claim)
         return self._facts.make(StepStarted, claim, plan, claim.version, worker=self.identity)
 
     def _start(self, claims: Sequence[Claim]) -> None:
@@ -358,7 +358,7 @@ class Worker:
         try:
             jobs = self._inputs.jobs(claims)
         except Exception:
-            self._ask_board = True
+            self._doubts_claims = True
             raise
         now = self._clock.now()
         for job in jobs:
@@ -367,26 +367,26 @@ class Worker:
             if step in self._running:
                 self._give_up(self._running[step], now)
             self._running[step] = job
-        self._crew.run([job for job in jobs if job.fact is None])
+        self._executor.run([job for job in jobs if job.fact is None])
         for job in jobs:
             if job.fact is not None:
                 self._ended(job)
         self._log.emit(Signal.WORKER_CLAIMED, steps=len(claims))
 
-    def _doubt_what_was_cut_off(self) -> None:
+    def _reconcile_claims(self) -> None:
         """Ask the board once a poll while what was cut off may still arrive, else now and then."""
-        if self._limbo.asks():
-            self._ask_board = True
+        if self._unconfirmed.is_due():
+            self._doubts_claims = True
 
-    def _adopt(self) -> None:
+    def _adopt_claims(self) -> None:
         """Run what an exchange claimed whose answer was lost."""
-        known = self._reports.steps | self._running.keys() | self._timed_out.keys()
-        held = [claim for claim in self._board.held(self.identity) if claim.step_id not in known]
-        self._ask_board = False
-        self._start(held)
+        known = self._outbox.steps | self._running.keys() | self._timed_out.keys()
+        claims = self._store.claims_of(self.identity)
+        self._doubts_claims = False
+        self._start([claim for claim in claims if claim.step_id not in known])
 
 
-def worn(since: datetime, stuck: int, places: int) -> Health:
+def saturated_health(since: datetime, stuck: int, places: int) -> Health:
     """The health of a worker that abandoned handlers keep from claiming."""
     error = (
         f"{stuck} abandoned handlers take half or more of the worker's {places} places:"

@@ -64,7 +64,7 @@ FOR_NOW = ("40", "53", "55", "57", "58", "25006")
 
 
 @contextmanager
-def translated() -> Generator[None]:
+def translate_errors() -> Generator[None]:
     """Raise the engine's error for what the database says, or for its silence.
 
     That is StreamMoved, LeadershipLost, DatabaseUnavailable, DatabaseBusy, StatementRefused or

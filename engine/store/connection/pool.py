@@ -259,7 +259,7 @@ def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
             prepare_threshold=prepare_threshold,
         )
         try:
-            process = settle(connection, given)
+            process = apply_session_settings(connection, given)
         except psycopg.Error as error:
             connection.close()
             raise unavailable(url, error) from error
@@ -303,7 +303,9 @@ def unavailable(url: str, error: psycopg.Error) -> DatabaseUnavailable:
     return DatabaseUnavailable(f"{shown_address(url)} cannot be reached: {reason}", error.sqlstate)
 
 
-def settle(connection: Connection, limits: Mapping[str, str] = MappingProxyType({})) -> int:
+def apply_session_settings(
+    connection: Connection, limits: Mapping[str, str] = MappingProxyType({})
+) -> int:
     """Plans that are made once and go by index, whatever the tables look like at that moment.
 
     Returns the process id of the session, which behind a pooler is not the one it greets with.

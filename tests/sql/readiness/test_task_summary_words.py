@@ -17,14 +17,14 @@ COUNTS = st.builds(
     task=st.sampled_from(TaskState),
     steps=st.fixed_dictionaries(dict.fromkeys(StepState, FEW)),
     ready=st.sampled_from([0, 0, 1, 5]),
-    held=st.sampled_from([0, 0, 1, 5]),
+    waiting=st.sampled_from([0, 0, 1, 5]),
 )
 
 
 def in_sql(connection: Connection, counts: Counts) -> tuple[str, str, str, float]:
     steps = (counts.of(state) for state in StepState)
     (found,) = call(
-        connection, "task_summary_words", counts.task.value, *steps, counts.ready, counts.held
+        connection, "task_summary_words", counts.task.value, *steps, counts.ready, counts.waiting
     )
     return found
 
