@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
-from shapes import Load
+from shapes import BackgroundLoad
 
 from flowledger.engine.cli.roles import tune_gc
 
@@ -234,7 +234,7 @@ def reported(_: psycopg.Connection, reports: Sequence[Sequence[float]]) -> list[
 def measure(
     url: str,
     crew: Crew,
-    load: Load,
+    load: BackgroundLoad,
     latencies: Callable[[psycopg.Connection, Sequence[Any]], list[float]] = reported,
 ) -> Figures:
     """Run the crew once, until its processes have counted that many tasks as ended."""

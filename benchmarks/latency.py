@@ -22,7 +22,7 @@ import harness
 import psycopg
 import shapes
 from ours import workflow
-from shapes import Load
+from shapes import BackgroundLoad
 
 from flowledger.engine import Engine
 from flowledger.engine.store.schema.migrate import migrate
@@ -56,14 +56,17 @@ def ours(server_url: str, tasks: int, roles: list[list[str]]) -> harness.Figures
         with psycopg.connect(url, autocommit=True) as connection:
             migrate(connection)
         crew = harness.Crew(_process, len(roles), (url, tasks, roles))
-        load = Load(SHAPE, tasks + WARM_UP, len(roles))
+        load = BackgroundLoad(SHAPE, tasks + WARM_UP, len(roles))
         return harness.measure(url, crew, load, lambda _, reports: reports[0]["latencies"])
 
 
 def dbos(server_url: str, tasks: int) -> harness.Figures:
     """One workflow at a time, by DBOS's quicker way: asynchronous or on a thread."""
     peer = import_module("peers.dbos_peer")
-    found = [peer.run(server_url, Load(SHAPE, tasks, 1), 1, way) for way in ("threads", "async")]
+    found = [
+        peer.run(server_url, BackgroundLoad(SHAPE, tasks, 1), 1, way)
+        for way in ("threads", "async")
+    ]
     return min(found, key=lambda figures: figures.line()["p50_ms"])
 
 

@@ -18,7 +18,7 @@ import harness
 import psycopg
 import shapes
 from sampling import sampled
-from shapes import Load
+from shapes import BackgroundLoad
 
 from flowledger.engine import Engine
 from flowledger.engine.store.schema.migrate import migrate
@@ -64,7 +64,9 @@ def workflow(shape: shapes.Shape) -> Workflow[dict[str, Any]]:
     return made
 
 
-def submit_all(child: harness.Child, submit: Submit, load: Load, url: str, open_tasks: int) -> None:
+def submit_all(
+    child: harness.Child, submit: Submit, load: BackgroundLoad, url: str, open_tasks: int
+) -> None:
     """Submit in chunks, never more than `open_tasks` ahead of the ends in the log; see all end."""
     waiting = [{"number": number} for number in range(load.tasks)]
     submitted = ended = 0
@@ -95,7 +97,7 @@ def follow_ends(connection: psycopg.Connection) -> Iterator[int]:
             time.sleep(harness.POLL_SECONDS)
 
 
-def _process(child: harness.Child, url: str, load: Load, options: Options) -> None:
+def _process(child: harness.Child, url: str, load: BackgroundLoad, options: Options) -> None:
     os.environ["FLOWLEDGER_DATABASE__URL"] = url
     flow = workflow(load.dag)
     with Engine.open(workflows=[flow], roles=options.roles[child.index]) as engine:
@@ -119,7 +121,7 @@ def _latencies(connection: psycopg.Connection, steps: int) -> list[float]:
 
 def run(
     server_url: str,
-    load: Load,
+    load: BackgroundLoad,
     *,
     open_tasks: int | None = None,
     profile: bool = False,

@@ -28,7 +28,7 @@ import psycopg
 import shapes
 from ours import submit_all, workflow
 from psycopg import sql
-from shapes import Load
+from shapes import BackgroundLoad
 
 from flowledger.engine import Engine, Settings
 from flowledger.engine.cli.roles import tune_gc
@@ -184,7 +184,9 @@ def bare(url: str, size: int, statements: Sequence[Sequence[Sequence[Statement]]
         return time.perf_counter() - began
 
 
-def _process(child: harness.Child, url: str, load: Load, roles: Sequence[Sequence[Any]]) -> None:
+def _process(
+    child: harness.Child, url: str, load: BackgroundLoad, roles: Sequence[Sequence[Any]]
+) -> None:
     os.environ["FLOWLEDGER_DATABASE__URL"] = url
     flow = workflow(load.dag)
     lags: list[float] = []
@@ -208,7 +210,7 @@ def sampled_lags(child: harness.Child, url: str) -> list[float]:
     return lags
 
 
-def live(server_url: str, load: Load, *, projector: bool) -> harness.Figures:
+def live(server_url: str, load: BackgroundLoad, *, projector: bool) -> harness.Figures:
     """The load with a coordinator, two workers, and perhaps a projector."""
     roles = [["coordinator"], ["worker"], ["worker"], ["projector"] if projector else [], []]
     with harness.database(server_url, "flowledger_bench_live") as url:
@@ -242,7 +244,7 @@ def run(server_url: str, tasks: int, rounds: int) -> dict[str, Any]:
                 caught_up, built = apart.submit(rebuilt, url).result()
             catches.append(caught_up)
             builds.append(built)
-    load = Load("diamond", tasks, 2)
+    load = BackgroundLoad("diamond", tasks, 2)
     without = live(server_url, load, projector=False)
     with_models = live(server_url, load, projector=True)
     lags = with_models.reports[-2]

@@ -23,7 +23,7 @@ from uuid import UUID
 import harness
 import psycopg
 import shapes
-from shapes import Load
+from shapes import BackgroundLoad
 
 from flowledger.engine import events
 from flowledger.engine.domain.ids import step_id, uuid7
@@ -181,7 +181,7 @@ def by_copy(connection: psycopg.Connection, work: Iterable[Write]) -> None:
 METHODS = {"unnest": by_unnest, "copy": by_copy}
 
 
-def _writer(child: harness.Child, url: str, load: Load, method: str, batch: int) -> None:
+def _writer(child: harness.Child, url: str, load: BackgroundLoad, method: str, batch: int) -> None:
     share = child.share(load.tasks)
     work = list(writes(load.dag, share, batch))
     with psycopg.connect(url, autocommit=True) as connection:
@@ -191,7 +191,9 @@ def _writer(child: harness.Child, url: str, load: Load, method: str, batch: int)
     child.report(())
 
 
-def run(server_url: str, load: Load, method: str = "unnest", batch: int = BATCH) -> harness.Figures:
+def run(
+    server_url: str, load: BackgroundLoad, method: str = "unnest", batch: int = BATCH
+) -> harness.Figures:
     """Write the load's events, into a database of their own."""
     with harness.database(server_url, "flowledger_bench_raw") as url:
         with psycopg.connect(url, autocommit=True) as connection:
@@ -212,7 +214,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--database-url")
     args = parser.parse_args()
-    load = Load(args.shape, args.tasks, args.workers)
+    load = BackgroundLoad(args.shape, args.tasks, args.workers)
     with harness.postgres(args.database_url) as url:
         surroundings = harness.surroundings(url, ["psycopg"])
         found = {method: run(url, load, method, args.batch).line() for method in METHODS}

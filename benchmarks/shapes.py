@@ -85,7 +85,7 @@ def from_wfformat(path: Path) -> Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class BackgroundLoad:
     """What is to be run: so many tasks of a shape (see `named`), by so many processes."""
 
     shape: str

@@ -19,7 +19,7 @@ from typing import Any
 import harness
 import raw
 import shapes
-from shapes import Load
+from shapes import BackgroundLoad
 
 OURS = "flowledger"
 PEERS = ("dbos", "pgqueuer")
@@ -61,9 +61,9 @@ class Contest:
         tasks = args.tasks or max(1, most // per_task)
         peer_tasks = min(tasks, args.peer_tasks or max(1, peer_most // per_task))
         processes = max(1, args.workers)
-        self.load = Load(args.shape, tasks, args.workers)
-        self.raw_load = Load(args.shape, tasks, processes)
-        self.peer_load = Load(args.shape, peer_tasks, processes)
+        self.load = BackgroundLoad(args.shape, tasks, args.workers)
+        self.raw_load = BackgroundLoad(args.shape, tasks, processes)
+        self.peer_load = BackgroundLoad(args.shape, peer_tasks, processes)
         self.shown: dict[str, list[harness.Figures]] = {}
 
     def turns(self) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 import harness
 import shapes
 from dbos import DBOS, DBOSConfig, run_dbos_database_migrations
-from shapes import Load
+from shapes import BackgroundLoad
 
 CONCURRENCY = 8
 WAVES: list[list[str]] = []
@@ -107,7 +107,9 @@ def _configuration(url: str, process: int, concurrency: int) -> DBOSConfig:
     }
 
 
-def _process(child: harness.Child, url: str, load: Load, concurrency: int, way: str) -> None:
+def _process(
+    child: harness.Child, url: str, load: BackgroundLoad, concurrency: int, way: str
+) -> None:
     WAVES.extend(load.dag.waves())
     DBOS(config=_configuration(url, child.index, concurrency))
     DBOS.launch()
@@ -121,7 +123,7 @@ def _process(child: harness.Child, url: str, load: Load, concurrency: int, way: 
 
 
 def run(
-    server_url: str, load: Load, concurrency: int = CONCURRENCY, way: str | None = None
+    server_url: str, load: BackgroundLoad, concurrency: int = CONCURRENCY, way: str | None = None
 ) -> harness.Figures:
     """Run the load as workflows, on a database of their own; `way`: threads or async."""
     way = way or ("threads" if load.dag.is_chain else "async")

@@ -16,7 +16,7 @@ import asyncpg
 import harness
 import shapes
 from pgqueuer import AsyncpgDriver, AsyncpgPoolDriver, Job, PgQueuer, Queries
-from shapes import Load
+from shapes import BackgroundLoad
 
 BATCH = 10
 POOL = 16
@@ -46,7 +46,7 @@ async def submit(queries: Queries, tasks: int) -> None:
         await queries.enqueue([ENTRYPOINT] * count, payloads, [0] * count)
 
 
-async def run_jobs(child: harness.Child, url: str, load: Load, batch: int) -> list[float]:
+async def run_jobs(child: harness.Child, url: str, load: BackgroundLoad, batch: int) -> list[float]:
     """Take jobs until told to stop; latencies, in seconds, of the tasks that ended here."""
     latencies, steps = [], load.dag.steps
     connection = await asyncpg.connect(url)
@@ -76,11 +76,11 @@ async def run_jobs(child: harness.Child, url: str, load: Load, batch: int) -> li
     return latencies
 
 
-def _process(child: harness.Child, url: str, load: Load, batch: int) -> None:
+def _process(child: harness.Child, url: str, load: BackgroundLoad, batch: int) -> None:
     child.report(asyncio.run(run_jobs(child, url, load, batch)))
 
 
-def run(server_url: str, load: Load, batch: int = BATCH) -> harness.Figures | None:
+def run(server_url: str, load: BackgroundLoad, batch: int = BATCH) -> harness.Figures | None:
     """Run the load as chains of jobs, on a database of their own; None: the shape is no chain."""
     if not load.dag.is_chain:
         return None

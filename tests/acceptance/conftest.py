@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from support.cli import command
-from support.engines import lab, shared_lab
+from support.engines import harness, shared_harness
 
-__all__ = ["command", "lab", "shared_lab"]
+__all__ = ["command", "harness", "shared_harness"]

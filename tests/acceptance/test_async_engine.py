@@ -21,7 +21,7 @@ from flowledger.engine import (
 from flowledger.engine.domain.verify.replay import Difference
 from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.handlers import Retry, Workflow
-from support.engines import PATIENCE, Lab, assert_legal_order, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, assert_legal_order, kinds, of_kind
 
 MEETING = 20
 
@@ -76,8 +76,8 @@ async def raises(context: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(meeting, mixed, broken, worker={"concurrency": MEETING})
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(meeting, mixed, broken, worker={"concurrency": MEETING})
 
 
 def test_coroutines_run_at_once_on_one_loop(engine: Engine) -> None:
@@ -104,8 +104,8 @@ def test_a_coroutine_that_raises_fails_its_step(engine: Engine, how: str, said: 
     assert said in of_kind(task.history(), StepAttemptFailed)[0].error.message
 
 
-async def test_an_asynchronous_application_submits_and_awaits(lab: Lab) -> None:
-    async with await AsyncEngine.open(workflows=[mixed], settings=lab.settings()) as engine:
+async def test_an_asynchronous_application_submits_and_awaits(harness: EngineHarness) -> None:
+    async with await AsyncEngine.open(workflows=[mixed], settings=harness.settings()) as engine:
         task = await engine.submit(mixed, {}, correlation_id="async-1")
         result = await task.result(PATIENCE)
 
@@ -116,16 +116,16 @@ async def test_an_asynchronous_application_submits_and_awaits(lab: Lab) -> None:
         assert await engine.task(task.id).state() is TaskState.COMPLETE
 
 
-async def test_many_tasks_are_awaited_at_once(lab: Lab) -> None:
-    async with await AsyncEngine.open(workflows=[mixed], settings=lab.settings()) as engine:
+async def test_many_tasks_are_awaited_at_once(harness: EngineHarness) -> None:
+    async with await AsyncEngine.open(workflows=[mixed], settings=harness.settings()) as engine:
         tasks = await engine.submit_many(mixed, [{}] * 30)
         states = await asyncio.gather(*(task.wait(PATIENCE) for task in tasks))
 
     assert states == [TaskState.COMPLETE] * 30
 
 
-async def test_awaiting_blocks_nobody_and_ends_when_the_time_is_up(lab: Lab) -> None:
-    async with await AsyncEngine.open(roles=(), settings=lab.settings()) as client:
+async def test_awaiting_blocks_nobody_and_ends_when_the_time_is_up(harness: EngineHarness) -> None:
+    async with await AsyncEngine.open(roles=(), settings=harness.settings()) as client:
         tasks = await client.submit_many(mixed, [{}] * 50)
 
         async def too_long(task: AsyncTaskHandle) -> None:
@@ -136,8 +136,8 @@ async def test_awaiting_blocks_nobody_and_ends_when_the_time_is_up(lab: Lab) -> 
         await asyncio.wait_for(asyncio.gather(*map(too_long, tasks)), PATIENCE)
 
 
-async def test_errors_are_those_of_the_engine(lab: Lab) -> None:
-    async with await AsyncEngine.open(workflows=[broken], settings=lab.settings()) as engine:
+async def test_errors_are_those_of_the_engine(harness: EngineHarness) -> None:
+    async with await AsyncEngine.open(workflows=[broken], settings=harness.settings()) as engine:
         failed = await engine.submit(broken, {"how": "error"})
 
         with pytest.raises(TaskNotCompleted, match="no luck"):
@@ -151,13 +151,13 @@ select flowledger.create_generation('spend', 1, 'create table {schema}.t (a int)
 """
 
 
-async def test_verification_yields_what_it_yields_without_asyncio(lab: Lab) -> None:
-    async with await AsyncEngine.open(workflows=[mixed], settings=lab.settings()) as engine:
+async def test_verification_yields_what_it_yields_without_asyncio(harness: EngineHarness) -> None:
+    async with await AsyncEngine.open(workflows=[mixed], settings=harness.settings()) as engine:
         one, two = await engine.submit_many(mixed, [{}] * 2)
         for task in (one, two):
             await task.result(PATIENCE)
-        lab.rows("update flowledger.task set priority = priority + 1")
-        lab.rows(UNKNOWN)
+        harness.rows("update flowledger.task set priority = priority + 1")
+        harness.rows(UNKNOWN)
         run = engine.verify()
 
         found = [difference async for difference in run]
@@ -165,7 +165,7 @@ async def test_verification_yields_what_it_yields_without_asyncio(lab: Lab) -> N
 
         with pytest.raises(UnknownTask):
             _ = [difference async for difference in engine.verify(uuid4())]
-    with lab.open(roles=()) as engine:
+    with harness.open(roles=()) as engine:
         assert found == list(engine.verify())
     assert {difference.task_id for difference in found} == {one.id, two.id}
     assert {difference.task_id for difference in of_one} == {one.id}
@@ -174,14 +174,14 @@ async def test_verification_yields_what_it_yields_without_asyncio(lab: Lab) -> N
     assert "spend" in run.not_compared
 
 
-async def test_verification_does_not_hold_up_the_loop(lab: Lab) -> None:
+async def test_verification_does_not_hold_up_the_loop(harness: EngineHarness) -> None:
     """It waits for a lock that is given up on the loop."""
-    blocker = lab.connect()
-    async with await AsyncEngine.open(roles=(), settings=lab.settings()) as client:
+    blocker = harness.connect()
+    async with await AsyncEngine.open(roles=(), settings=harness.settings()) as client:
         blocker.execute("lock table flowledger.shard")
 
         async def release() -> None:
-            lab.until(lambda: lab.value("select count(*) from pg_locks where not granted"))
+            harness.until(lambda: harness.value("select count(*) from pg_locks where not granted"))
             blocker.rollback()
 
         async def verify() -> list[Difference]:

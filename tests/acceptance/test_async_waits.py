@@ -12,7 +12,7 @@ import pytest
 from flowledger.engine import AsyncEngine, AsyncTaskHandle
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import Notes
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 ASKING: Any = {"reason": "test", "actor": "ada", "wait": PATIENCE}
 THREADS, WAITS = 2, 20
@@ -39,12 +39,14 @@ WAITING: dict[str, Wait] = {
 @pytest.mark.parametrize("wait", WAITING.values(), ids=WAITING)
 @pytest.mark.parametrize("later", [False, True], ids=["stored", "on a connection"])
 async def test_a_submission_does_not_wait_behind_those_who_wait(
-    lab: Lab, wait: Wait, later: bool
+    harness: EngineHarness, wait: Wait, later: bool
 ) -> None:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
-    lab.open(flow, roles=("projector",), projections=[Notes]).projections.pause("flowledger_notes")
-    engine = AsyncEngine(lab.open(flow, roles=()))
-    connection = lab.connect() if later else None
+    harness.open(flow, roles=("projector",), projections=[Notes]).projections.pause(
+        "flowledger_notes"
+    )
+    engine = AsyncEngine(harness.open(flow, roles=()))
+    connection = harness.connect() if later else None
     task = await engine.submit(flow, {"number": 1}, connection=connection)
     if connection:
         connection.commit()
@@ -59,15 +61,15 @@ async def test_a_submission_does_not_wait_behind_those_who_wait(
     await asyncio.gather(*waits, return_exceptions=True)
 
 
-async def test_answers_arrive_at_all_who_wait_for_them(lab: Lab) -> None:
-    engine = AsyncEngine(lab.open(flow, roles=()))
-    with lab.connect() as connection:
+async def test_answers_arrive_at_all_who_wait_for_them(harness: EngineHarness) -> None:
+    engine = AsyncEngine(harness.open(flow, roles=()))
+    with harness.connect() as connection:
         task = await engine.submit(flow, {"number": 1}, connection=connection)
         connection.commit()
     asked = asyncio.ensure_future(engine.cancel_many([task.id], **ASKING))
     other = asyncio.ensure_future(engine.reset_many([task.id], **ASKING))
     await asyncio.sleep(0)
-    lab.open(flow, roles=("coordinator",))
+    harness.open(flow, roles=("coordinator",))
 
     (cancelled,), (reset,) = await asyncio.wait_for(asyncio.gather(asked, other), PATIENCE)
 

@@ -11,7 +11,7 @@ import pytest
 
 from flowledger.engine import AsyncEngine, DuplicateTask, Engine, UnknownTask
 from flowledger.handlers import Workflow
-from support.engines import Lab
+from support.engines import EngineHarness
 
 flow = Workflow("callers", "flow", version="1")
 STORED = "select count(*) from flowledger.submission"
@@ -22,17 +22,19 @@ def only(context: dict[str, Any]) -> int:
     return int(context["number"])
 
 
-def address(lab: Lab) -> str:
-    return lab.url.replace("postgresql://", "postgresql+psycopg://", 1)
+def address(harness: EngineHarness) -> str:
+    return harness.url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 Act = Callable[[], None]
 
 
-def submitted(lab: Lab, engine: Engine, connection: Any, commit: Act, rollback: Act) -> None:
+def submitted(
+    harness: EngineHarness, engine: Engine, connection: Any, commit: Act, rollback: Act
+) -> None:
     """It is stored with the commit, not before, and not with a rollback."""
     task = engine.submit(flow, {"number": 1}, connection=connection)
-    assert lab.value(STORED) == 0
+    assert harness.value(STORED) == 0
     rollback()
     with pytest.raises(UnknownTask):
         _ = task.state
@@ -41,42 +43,42 @@ def submitted(lab: Lab, engine: Engine, connection: Any, commit: Act, rollback: 
     with pytest.raises(DuplicateTask):
         engine.submit(flow, {}, idempotency_key="one", on_duplicate="raise", connection=connection)
     commit()
-    assert lab.value(STORED) == 1
+    assert harness.value(STORED) == 1
 
 
 @pytest.fixture
-def engine(lab: Lab) -> Engine:
-    return lab.open(flow, roles=())
+def engine(harness: EngineHarness) -> Engine:
+    return harness.open(flow, roles=())
 
 
-def test_psycopg(lab: Lab, engine: Engine) -> None:
-    with lab.connect() as own:
-        submitted(lab, engine, own, own.commit, own.rollback)
+def test_psycopg(harness: EngineHarness, engine: Engine) -> None:
+    with harness.connect() as own:
+        submitted(harness, engine, own, own.commit, own.rollback)
 
 
-def test_a_connection_of_sqlalchemy(lab: Lab, engine: Engine) -> None:
+def test_a_connection_of_sqlalchemy(harness: EngineHarness, engine: Engine) -> None:
     sqlalchemy = pytest.importorskip("sqlalchemy")
-    database = sqlalchemy.create_engine(address(lab))
+    database = sqlalchemy.create_engine(address(harness))
     with database.connect() as own:
-        submitted(lab, engine, own, own.commit, own.rollback)
+        submitted(harness, engine, own, own.commit, own.rollback)
     database.dispose()
 
 
-def test_a_session_of_sqlalchemy(lab: Lab, engine: Engine) -> None:
+def test_a_session_of_sqlalchemy(harness: EngineHarness, engine: Engine) -> None:
     sqlalchemy = pytest.importorskip("sqlalchemy")
     orm = pytest.importorskip("sqlalchemy.orm")
-    database = sqlalchemy.create_engine(address(lab))
+    database = sqlalchemy.create_engine(address(harness))
     with orm.Session(database) as own:
-        submitted(lab, engine, own, own.commit, own.rollback)
+        submitted(harness, engine, own, own.commit, own.rollback)
     database.dispose()
 
 
-def test_djangos_connection(lab: Lab, engine: Engine) -> None:
+def test_djangos_connection(harness: EngineHarness, engine: Engine) -> None:
     db = pytest.importorskip("django.db")
     settings = import_module("django.conf").settings
     transaction, connections = import_module("django.db.transaction"), db.connections
 
-    parts = psycopg.conninfo.conninfo_to_dict(lab.url)
+    parts = psycopg.conninfo.conninfo_to_dict(harness.url)
     if not settings.configured:
         settings.configure()
     given = {
@@ -94,18 +96,18 @@ def test_djangos_connection(lab: Lab, engine: Engine) -> None:
         with transaction.atomic(using="own"):
             engine.submit(flow, {"number": 1}, connection=own)
             transaction.set_rollback(True, using="own")
-        assert lab.value(STORED) == 0
+        assert harness.value(STORED) == 0
         with transaction.atomic(using="own"):
             engine.submit(flow, {"number": 1}, connection=own)
-            assert lab.value(STORED) == 0
-        assert lab.value(STORED) == 1
+            assert harness.value(STORED) == 0
+        assert harness.value(STORED) == 1
     finally:
         own.close()
 
 
-async def awaited(lab: Lab, engine: AsyncEngine, own: Any) -> None:
+async def awaited(harness: EngineHarness, engine: AsyncEngine, own: Any) -> None:
     task = await engine.submit(flow, {"number": 1}, connection=own)
-    assert lab.value(STORED) == 0
+    assert harness.value(STORED) == 0
     await own.rollback()
     with pytest.raises(UnknownTask):
         await task.state()
@@ -114,28 +116,30 @@ async def awaited(lab: Lab, engine: AsyncEngine, own: Any) -> None:
     with pytest.raises(DuplicateTask):
         await engine.submit(flow, {}, idempotency_key="one", on_duplicate="raise", connection=own)
     await own.commit()
-    assert lab.value(STORED) == 1
+    assert harness.value(STORED) == 1
 
 
-async def test_an_async_connection_of_psycopg(lab: Lab, engine: Engine) -> None:
-    async with await psycopg.AsyncConnection.connect(lab.url) as own:
-        await awaited(lab, AsyncEngine(engine), own)
+async def test_an_async_connection_of_psycopg(harness: EngineHarness, engine: Engine) -> None:
+    async with await psycopg.AsyncConnection.connect(harness.url) as own:
+        await awaited(harness, AsyncEngine(engine), own)
         with pytest.raises(TypeError, match="not AsyncConnection: AsyncEngine takes it"):
             engine.submit(flow, {"number": 1}, connection=own)
 
 
 @pytest.mark.parametrize("kind", ["connection", "session"])
-async def test_an_async_connection_of_sqlalchemy(lab: Lab, engine: Engine, kind: str) -> None:
+async def test_an_async_connection_of_sqlalchemy(
+    harness: EngineHarness, engine: Engine, kind: str
+) -> None:
     asyncio_of = pytest.importorskip("sqlalchemy.ext.asyncio")
     pytest.importorskip("greenlet")
-    database = asyncio_of.create_async_engine(address(lab))
+    database = asyncio_of.create_async_engine(address(harness))
     opened = database.connect() if kind == "connection" else asyncio_of.AsyncSession(database)
     async with opened as own:
-        await awaited(lab, AsyncEngine(engine), own)
+        await awaited(harness, AsyncEngine(engine), own)
     await database.dispose()
 
 
-def test_a_driver_that_is_not_psycopg_3_is_named(engine: Engine, lab: Lab) -> None:
+def test_a_driver_that_is_not_psycopg_3_is_named(engine: Engine, harness: EngineHarness) -> None:
     sqlalchemy = pytest.importorskip("sqlalchemy")
     with (
         sqlalchemy.create_engine("sqlite://").connect() as own,

@@ -15,7 +15,7 @@ from flowledger.engine.errors import StepStopRequested
 from flowledger.engine.events.step import StepAttemptFailed, StepCompleted
 from flowledger.engine.events.step import StepCancelled as CancelledEvent
 from flowledger.handlers import StepContext, Workflow
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
 ASKED = {"reason": "not wanted any more", "actor": "ada"}
 
@@ -70,10 +70,10 @@ def writes(context: dict[str, str], cursor: Cursor) -> str:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
+def engine(shared_harness: EngineHarness) -> Engine:
     """Nobody looks at running steps by itself within a test: it is told of each cancel."""
-    shared_lab.rows("create table written (name text)")
-    return shared_lab.open(
+    shared_harness.rows("create table written (name text)")
+    return shared_harness.open(
         flow, coroutines, transactional, worker={"heartbeat_seconds": 600.0, "poll_seconds": 600.0}
     )
 
@@ -84,71 +84,81 @@ def running(engine: Engine, workflow: Any, name: str) -> TaskHandle:
     return task
 
 
-def cancelled(engine: Engine, lab: Lab, name: str) -> TaskHandle:
+def cancelled(engine: Engine, harness: EngineHarness, name: str) -> TaskHandle:
     """A task that was cancelled while its step ran, and whose worker knows."""
     task = running(engine, flow, name)
     task.cancel(**ASKED)
     assert task.wait(PATIENCE) is TaskState.CANCELLED
     worker = engine._service._worker
     assert worker
-    lab.until(lambda: any(j.attempt.cancelled for j in worker[0]._running.values()))
+    harness.until(lambda: any(j.attempt.cancelled for j in worker[0]._running.values()))
     released[name].set()
-    lab.until(lambda: kinds(task.history(), "waits")[-1] != "StepCancelSignalled")
+    harness.until(lambda: kinds(task.history(), "waits")[-1] != "StepCancelSignalled")
     return task
 
 
-def test_a_coroutine_is_cancelled_and_may_clean_up(engine: Engine, shared_lab: Lab) -> None:
+def test_a_coroutine_is_cancelled_and_may_clean_up(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
     task = running(engine, coroutines, "clean")
 
     task.cancel(**ASKED)
 
     assert cleaned["clean"].wait(PATIENCE)
     assert task.wait(PATIENCE) is TaskState.CANCELLED
-    shared_lab.until(lambda: of_kind(task.history(), CancelledEvent))
+    shared_harness.until(lambda: of_kind(task.history(), CancelledEvent))
     assert kinds(task.history(), "waits_on") == [
         "StepEnqueued", "StepStarted", "StepCancelSignalled", "StepAttemptFailed", "StepCancelled",
     ]  # fmt: skip
     assert of_kind(task.history(), StepAttemptFailed)[0].error.error_class == "StepStopRequested"
 
 
-def test_a_coroutine_that_ends_all_the_same_is_recorded(engine: Engine, shared_lab: Lab) -> None:
+def test_a_coroutine_that_ends_all_the_same_is_recorded(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
     task = running(engine, coroutines, "obstinate")
 
     task.cancel(**ASKED)
 
-    shared_lab.until(lambda: of_kind(task.history(), StepCompleted))
+    shared_harness.until(lambda: of_kind(task.history(), StepCompleted))
     assert task.wait(PATIENCE) is TaskState.CANCELLED
     assert of_kind(task.history(), StepCompleted)[0].result == "done all the same"
 
 
-def test_a_thread_is_told_and_its_result_is_recorded(engine: Engine, shared_lab: Lab) -> None:
-    task = cancelled(engine, shared_lab, "finishes")
+def test_a_thread_is_told_and_its_result_is_recorded(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
+    task = cancelled(engine, shared_harness, "finishes")
 
     assert told["finishes"] is True
     assert kinds(task.history(), "waits")[2:] == ["StepCancelSignalled", "StepCompleted"]
 
 
-def test_a_heartbeat_ends_a_thread_that_heeds_it(engine: Engine, shared_lab: Lab) -> None:
-    task = cancelled(engine, shared_lab, "heeds")
+def test_a_heartbeat_ends_a_thread_that_heeds_it(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
+    task = cancelled(engine, shared_harness, "heeds")
 
-    shared_lab.until(lambda: of_kind(task.history(), CancelledEvent))
+    shared_harness.until(lambda: of_kind(task.history(), CancelledEvent))
     assert kinds(task.history(), "waits")[2:] == [
         "StepCancelSignalled", "StepAttemptFailed", "StepCancelled",
     ]  # fmt: skip
 
 
-def test_a_cancelled_step_may_still_note_how_far_it_is(engine: Engine, shared_lab: Lab) -> None:
-    task = cancelled(engine, shared_lab, "notes")
+def test_a_cancelled_step_may_still_note_how_far_it_is(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
+    task = cancelled(engine, shared_harness, "notes")
 
-    shared_lab.until(lambda: of_kind(task.history(), StepCompleted))
+    shared_harness.until(lambda: of_kind(task.history(), StepCompleted))
     assert kinds(task.history(), "waits")[2:] == [
         "StepCancelSignalled", "StepCheckpointed", "StepCompleted",
     ]  # fmt: skip
 
 
-def test_a_report_that_the_signal_overtook_is_made_again(lab: Lab) -> None:
+def test_a_report_that_the_signal_overtook_is_made_again(harness: EngineHarness) -> None:
     """The worker is stopped from looking, so it reports at a version that is taken."""
-    engine = lab.open(
+    engine = harness.open(
         flow, roles=["coordinator", "worker"],
         worker={"heartbeat_seconds": 600.0, "poll_seconds": 600.0},
     )  # fmt: skip
@@ -161,13 +171,13 @@ def test_a_report_that_the_signal_overtook_is_made_again(lab: Lab) -> None:
 
     released["overtaken"].set()
 
-    lab.until(lambda: of_kind(task.history(), StepCompleted))
+    harness.until(lambda: of_kind(task.history(), StepCompleted))
     assert (runs["overtaken"], told["overtaken"]) == (1, False)
-    assert lab.value("select count(*) from flowledger.queue") == 0
+    assert harness.value("select count(*) from flowledger.queue") == 0
 
 
 def test_the_rows_of_a_transactional_step_commit_behind_the_signal(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     task = running(engine, transactional, "commits")
     task.cancel(**ASKED)
@@ -175,5 +185,5 @@ def test_the_rows_of_a_transactional_step_commit_behind_the_signal(
 
     released["commits"].set()
 
-    shared_lab.until(lambda: of_kind(task.history(), StepCompleted))
-    assert shared_lab.rows("select name from written") == [("commits",)]
+    shared_harness.until(lambda: of_kind(task.history(), StepCompleted))
+    assert shared_harness.rows("select name from written") == [("commits",)]

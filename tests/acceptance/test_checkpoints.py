@@ -13,7 +13,7 @@ from flowledger.engine import Engine, TaskNotCompleted, TaskState
 from flowledger.engine.errors import StepLost
 from flowledger.engine.events.step import StepAttemptFailed, StepCheckpointed
 from flowledger.handlers import Retry, StepContext, Workflow
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
 AGAIN = Retry(max_attempts=3, backoff="none")
 ROW = "select heartbeat_details, heartbeat_at is not null from flowledger.queue where task_id = %s"
@@ -93,9 +93,9 @@ async def is_robbed(step: StepContext) -> int:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
+def engine(shared_harness: EngineHarness) -> Engine:
     flows = (flow, coroutines, careless, beating, taken, robbed)
-    return shared_lab.open(*flows, worker={"heartbeat_seconds": 0.05, "poll_seconds": 0.1})
+    return shared_harness.open(*flows, worker={"heartbeat_seconds": 0.05, "poll_seconds": 0.1})
 
 
 def test_the_last_checkpoint_is_handed_to_the_next_attempt(engine: Engine) -> None:
@@ -132,41 +132,43 @@ def test_a_checkpoint_that_cannot_be_is_an_error_of_the_step(engine: Engine) -> 
 
 
 def test_the_last_heartbeat_can_be_seen_in_sql_and_is_not_in_the_log(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     task = engine.submit(beating, {})
     assert entered["beats"].wait(PATIENCE)
 
-    shared_lab.until(lambda: shared_lab.rows(ROW, task.id) == [({"rows": 2}, True)])
+    shared_harness.until(lambda: shared_harness.rows(ROW, task.id) == [({"rows": 2}, True)])
 
     released["beats"].set()
     assert task.wait(PATIENCE) is TaskState.COMPLETE
     assert kinds(task.history(), "beats") == ["StepEnqueued", "StepStarted", "StepCompleted"]
-    assert shared_lab.rows(ROW, task.id) == []
+    assert shared_harness.rows(ROW, task.id) == []
 
 
-def test_a_handler_whose_step_was_taken_away_is_told(engine: Engine, shared_lab: Lab) -> None:
+def test_a_handler_whose_step_was_taken_away_is_told(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
     task = engine.submit(taken, {})
     assert entered["taken"].wait(PATIENCE)
     timer = "select count(*) from flowledger.timer where task_id = %s"
-    shared_lab.until(lambda: shared_lab.value(timer, task.id))
+    shared_harness.until(lambda: shared_harness.value(timer, task.id))
 
-    shared_lab.move_clock("61 seconds")
+    shared_harness.move_clock("61 seconds")
 
     assert task.result(PATIENCE) == {"is_taken": 2}
     released["taken"].set()
-    shared_lab.until(lambda: lost == [True])
+    shared_harness.until(lambda: lost == [True])
     assert of_kind(task.history(), StepCheckpointed) == []
 
 
 def test_a_coroutine_whose_row_in_the_queue_is_gone_is_cancelled_and_tried_again(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     """Nobody has appended to its stream, so the log takes its report, and the task goes on."""
     task = engine.submit(robbed, {})
     assert entered["robbed"].wait(PATIENCE)
 
-    shared_lab.rows("delete from flowledger.queue where task_id = %s", task.id)
+    shared_harness.rows("delete from flowledger.queue where task_id = %s", task.id)
 
     assert task.result(PATIENCE) == {"is_robbed": 2}
     assert of_kind(task.history(), StepAttemptFailed)[0].error.error_class == "StepLost"

@@ -11,7 +11,7 @@ import pytest
 from flowledger.engine import TaskState
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.handlers import Retry, Workflow
-from support.engines import PATIENCE, Lab, kinds
+from support.engines import PATIENCE, EngineHarness, kinds
 from support.limits import waiting_steps
 
 works = Event()
@@ -59,92 +59,96 @@ def _bank() -> Iterator[None]:
     works.set()
 
 
-def transitions(lab: Lab) -> list[str]:
+def transitions(harness: EngineHarness) -> list[str]:
     """The circuit's own stream."""
-    rows = lab.rows(
+    rows = harness.rows(
         "select topic from flowledger.event where originator_id = %s order by originator_version",
         circuit_id("bank"),
     )
     return [topic for (topic,) in rows]
 
 
-def state(lab: Lab) -> str:
+def state(harness: EngineHarness) -> str:
     """The circuit as anybody may look at it."""
-    return str(lab.value("select max(state) from flowledger.circuit where system = 'bank'"))
+    return str(harness.value("select max(state) from flowledger.circuit where system = 'bank'"))
 
 
-def test_it_opens_waits_tries_and_closes_and_attempts_are_not_burnt(lab: Lab) -> None:
-    engine = lab.open(pay, limits=BROKEN, worker={"concurrency": 1})
+def test_it_opens_waits_tries_and_closes_and_attempts_are_not_burnt(harness: EngineHarness) -> None:
+    engine = harness.open(pay, limits=BROKEN, worker={"concurrency": 1})
     tasks = [engine.submit(pay, {"number": number}) for number in range(6)]
-    lab.until(lambda: state(lab) == "open" and len(waiting_steps(lab)) == 6)
-    attempts = lab.value("select count(*) from flowledger.event where topic = 'step.started'")
+    harness.until(lambda: state(harness) == "open" and len(waiting_steps(harness)) == 6)
+    attempts = harness.value("select count(*) from flowledger.event where topic = 'step.started'")
 
-    lab.move_clock("61 seconds")
-    lab.until(lambda: transitions(lab)[-1] == "circuit.opened" and len(transitions(lab)) == 3)
-    lab.until(lambda: len(waiting_steps(lab)) == 6)
+    harness.move_clock("61 seconds")
+    harness.until(
+        lambda: transitions(harness)[-1] == "circuit.opened" and len(transitions(harness)) == 3
+    )
+    harness.until(lambda: len(waiting_steps(harness)) == 6)
     assert len(calls) == attempts + 1, "one step tried it, and no other"
 
     works.set()
-    lab.move_clock("61 seconds")
+    harness.move_clock("61 seconds")
     beside = engine.submit(pay, {"number": 7})
-    lab.until(lambda: len(waiting_steps(lab)) == 7)  # it opened for longer the second time
-    lab.move_clock("40 seconds")
+    harness.until(lambda: len(waiting_steps(harness)) == 7)  # it opened for longer the second time
+    harness.move_clock("40 seconds")
 
     tasks.append(beside)
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
-    assert transitions(lab) == [
+    assert transitions(harness) == [
         "circuit.opened", "circuit.half_opened",
         "circuit.opened", "circuit.half_opened", "circuit.closed",
     ]  # fmt: skip
-    assert state(lab) == "closed"
-    assert waiting_steps(lab) == []
+    assert state(harness) == "closed"
+    assert waiting_steps(harness) == []
     assert len(calls) == attempts + 1 + len(tasks)
 
 
-def test_a_step_that_waits_says_for_which_system(lab: Lab) -> None:
-    engine = lab.open(pay, limits=BROKEN, worker={"concurrency": 1})
+def test_a_step_that_waits_says_for_which_system(harness: EngineHarness) -> None:
+    engine = harness.open(pay, limits=BROKEN, worker={"concurrency": 1})
     task = engine.submit(pay, {"number": 1})
-    lab.until(lambda: state(lab) == "open")
-    lab.until(lambda: kinds(task.history())[-1] == "TaskWaiting")
+    harness.until(lambda: state(harness) == "open")
+    harness.until(lambda: kinds(task.history())[-1] == "TaskWaiting")
 
-    assert waiting_steps(lab) == [("charge", "circuit", "bank")]
+    assert waiting_steps(harness) == [("charge", "circuit", "bank")]
 
 
-def test_it_stays_open_for_the_next_coordinator(lab: Lab) -> None:
-    client = lab.open(pay, roles=["worker"], worker={"concurrency": 1})
-    leader = lab.open(roles=["coordinator"], limits=BROKEN)
+def test_it_stays_open_for_the_next_coordinator(harness: EngineHarness) -> None:
+    client = harness.open(pay, roles=["worker"], worker={"concurrency": 1})
+    leader = harness.open(roles=["coordinator"], limits=BROKEN)
     task = client.submit(pay, {"number": 1})
-    lab.until(lambda: state(lab) == "open" and waiting_steps(lab))
+    harness.until(lambda: state(harness) == "open" and waiting_steps(harness))
     leader.close()
     made = len(calls)
-    lab.open(roles=["coordinator"], limits=BROKEN)
+    harness.open(roles=["coordinator"], limits=BROKEN)
     other = client.submit(pay, {"number": 2})
-    lab.until(lambda: len(waiting_steps(lab)) == 2)
+    harness.until(lambda: len(waiting_steps(harness)) == 2)
     works.set()
 
-    lab.move_clock("61 seconds")
+    harness.move_clock("61 seconds")
 
     assert {task.wait(PATIENCE), other.wait(PATIENCE)} == {TaskState.COMPLETE}
     assert len(calls) == made + 2
 
 
 @pytest.mark.parametrize("shards", [1, 2])
-def test_steps_that_were_queued_before_it_opened_wait_too(lab: Lab, shards: int) -> None:
+def test_steps_that_were_queued_before_it_opened_wait_too(
+    harness: EngineHarness, shards: int
+) -> None:
     """Twenty are queued; three are tried, a fourth is when it opens, and none after that."""
     coordinator = {"shards": shards, "poll_seconds": 0.1, "timer_batch_size": 5}
-    engine = lab.open(slow, roles=["coordinator"], coordinator=coordinator, limits=BROKEN)
+    engine = harness.open(slow, roles=["coordinator"], coordinator=coordinator, limits=BROKEN)
     tasks = engine.submit_many(slow, [{"number": number} for number in range(20)])
-    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 20)
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 20)
 
-    lab.open(slow, roles=["worker"], worker={"concurrency": 1})
+    harness.open(slow, roles=["worker"], worker={"concurrency": 1})
 
-    lab.until(lambda: state(lab) == "open" and len(waiting_steps(lab)) == 19)
+    harness.until(lambda: state(harness) == "open" and len(waiting_steps(harness)) == 19)
     goes_on.set()
-    lab.until(lambda: len(waiting_steps(lab)) == 20)
+    harness.until(lambda: len(waiting_steps(harness)) == 20)
     assert len(calls) == 4
-    assert lab.value("select count(*) from flowledger.queue") == 0
+    assert harness.value("select count(*) from flowledger.queue") == 0
     works.set()
-    lab.move_clock("61 seconds")
+    harness.move_clock("61 seconds")
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
     assert len(calls) == 4 + 20
     assert list(engine.verify()) == []

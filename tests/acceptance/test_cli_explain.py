@@ -14,28 +14,28 @@ from flowledger.engine.domain.explain.reasons import ReasonKind
 from flowledger.engine.domain.templates.policies import Retry
 from support.builders import step
 from support.cli import Command
-from support.controlled_steps import begin, led
-from support.engines import Lab
+from support.controlled_steps import begin, controlled_steps
+from support.engines import EngineHarness
 
 LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 ACT: dict[str, Any] = {"handler": {"callable": "act"}}
-chain = led(step("a", retry=LATER, **ACT), step("b", "a", **ACT), name="told")
+chain = controlled_steps(step("a", retry=LATER, **ACT), step("b", "a", **ACT), name="told")
 NOBODY = "019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071"
 
 
 @pytest.fixture(scope="module")
-def task(shared_lab: Lab) -> TaskHandle:
+def task(shared_harness: EngineHarness) -> TaskHandle:
     """A task whose first step waits for its second attempt."""
-    _, task = begin(shared_lab.open(chain), chain, fails="a")
-    shared_lab.until(lambda: task.explain("a").kinds == (ReasonKind.RETRY,))
+    _, task = begin(shared_harness.open(chain), chain, fails="a")
+    shared_harness.until(lambda: task.explain("a").kinds == (ReasonKind.RETRY,))
     return task
 
 
 @pytest.fixture
-def command(shared_lab: Lab, tmp_path: Path) -> Generator[Command]:
+def command(shared_harness: EngineHarness, tmp_path: Path) -> Generator[Command]:
     """The command, on the database that the tests of this file share."""
     with ExitStack() as opened:
-        yield Command(shared_lab.url, tmp_path, opened)
+        yield Command(shared_harness.url, tmp_path, opened)
 
 
 def test_people_read_each_reason_its_event_and_when_it_may_change(

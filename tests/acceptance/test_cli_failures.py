@@ -10,7 +10,7 @@ import pytest
 from flowledger.engine import TaskNotCompleted
 from flowledger.handlers import Workflow
 from support.cli import Command
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 FILE = """namespace: shop
 name: failing
@@ -65,10 +65,10 @@ def test_every_command_names_the_error_and_those_of_one_task_show_the_traceback(
 
 
 def test_an_application_is_told_and_the_workers_log_has_it_at_debug(
-    lab: Lab, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "flowledger")
-    task = lab.open(flow).submit(flow, {})
+    task = harness.open(flow).submit(flow, {})
 
     with pytest.raises(TaskNotCompleted, match="charge: KeyError: 'nope'"):
         task.result(PATIENCE)

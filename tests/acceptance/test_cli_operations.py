@@ -13,40 +13,42 @@ import pytest
 from flowledger.engine import Engine, TaskHandle, TaskState
 from support.builders import step
 from support.cli import Command
-from support.controlled_steps import begin, led
-from support.engines import PATIENCE, Lab
+from support.controlled_steps import begin, controlled_steps
+from support.engines import PATIENCE, EngineHarness
 
 ACT = {"handler": {"callable": "act"}}
 ONCE = {**ACT, "retry": {"max_attempts": 1}}
 LATER = {**ACT, "retry": {"max_attempts": 3, "base_seconds": 600, "cap_seconds": 600}}
 WHY = ("--reason", "ticket 7", "--actor", "ada")
 
-blocking = led(step("a", **ONCE), step("b", "a", **ONCE), name="blocking", on_failure="block")
-patient = led(step("a", **LATER), step("b", "a", **ACT), name="patient")
+blocking = controlled_steps(
+    step("a", **ONCE), step("b", "a", **ONCE), name="blocking", on_failure="block"
+)
+patient = controlled_steps(step("a", **LATER), step("b", "a", **ACT), name="patient")
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(blocking, patient)
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(blocking, patient)
 
 
 @pytest.fixture
-def command(shared_lab: Lab, tmp_path: Path) -> Generator[Command]:
+def command(shared_harness: EngineHarness, tmp_path: Path) -> Generator[Command]:
     """The command, on the engine's database."""
     with ExitStack() as opened:
-        yield Command(shared_lab.url, tmp_path, opened)
+        yield Command(shared_harness.url, tmp_path, opened)
 
 
-def blocked(engine: Engine, lab: Lab) -> TaskHandle:
+def blocked(engine: Engine, harness: EngineHarness) -> TaskHandle:
     _, task = begin(engine, blocking, fails="a")
-    lab.until(lambda: task.state is TaskState.BLOCKED)
+    harness.until(lambda: task.state is TaskState.BLOCKED)
     return task
 
 
 def test_a_request_is_granted_and_the_state_after_it_is_told(
-    command: Command, engine: Engine, shared_lab: Lab
+    command: Command, engine: Engine, shared_harness: EngineHarness
 ) -> None:
-    task = blocked(engine, shared_lab)
+    task = blocked(engine, shared_harness)
 
     done = command("fail", str(task.id), *WHY)
     as_json = command("reset", str(task.id), *WHY, "--json", "--key", "k")
@@ -60,9 +62,9 @@ def test_a_request_is_granted_and_the_state_after_it_is_told(
 
 
 def test_the_user_of_the_system_is_the_actor_where_none_is_named(
-    command: Command, engine: Engine, shared_lab: Lab
+    command: Command, engine: Engine, shared_harness: EngineHarness
 ) -> None:
-    task = blocked(engine, shared_lab)
+    task = blocked(engine, shared_harness)
 
     command("cancel", str(task.id), "--reason", "ticket 7")
 
@@ -77,9 +79,9 @@ def test_the_user_of_the_system_is_the_actor_where_none_is_named(
 
 
 def test_what_is_refused_says_why_and_exits_with_1(
-    command: Command, engine: Engine, shared_lab: Lab
+    command: Command, engine: Engine, shared_harness: EngineHarness
 ) -> None:
-    task = blocked(engine, shared_lab)
+    task = blocked(engine, shared_harness)
 
     refused = command("resume", str(task.id), *WHY)
     as_json = command("step", "reset", str(task.id), "b", *WHY, "--json")
@@ -94,8 +96,8 @@ def test_what_is_refused_says_why_and_exits_with_1(
     )
 
 
-def test_a_step_is_settled(command: Command, engine: Engine, shared_lab: Lab) -> None:
-    task = blocked(engine, shared_lab)
+def test_a_step_is_settled(command: Command, engine: Engine, shared_harness: EngineHarness) -> None:
+    task = blocked(engine, shared_harness)
 
     done = command("step", "complete", str(task.id), "a", *WHY, "--result", '{"paid": 5}', "--json")
 
@@ -106,9 +108,9 @@ def test_a_step_is_settled(command: Command, engine: Engine, shared_lab: Lab) ->
 
 @pytest.mark.parametrize("verb", ["cancel", "reset", "resolve", "skip"])
 def test_every_verb_of_a_step_is_there(
-    command: Command, engine: Engine, shared_lab: Lab, verb: str
+    command: Command, engine: Engine, shared_harness: EngineHarness, verb: str
 ) -> None:
-    task = blocked(engine, shared_lab)
+    task = blocked(engine, shared_harness)
 
     assert command("step", verb, str(task.id), "a", *WHY).code == 0
 
@@ -134,11 +136,13 @@ def test_bad_input_exits_with_2(command: Command, engine: Engine) -> None:
         assert len(done.error.splitlines()) == 1
 
 
-def test_a_request_that_nobody_answers_exits_with_1_and_stands(lab: Lab, tmp_path: Path) -> None:
-    client = lab.open(blocking, roles=())
+def test_a_request_that_nobody_answers_exits_with_1_and_stands(
+    harness: EngineHarness, tmp_path: Path
+) -> None:
+    client = harness.open(blocking, roles=())
     _, task = begin(client, blocking)
     with ExitStack() as opened:
-        command = Command(lab.url, tmp_path, opened)
+        command = Command(harness.url, tmp_path, opened)
         waited = command("cancel", str(task.id), *WHY, "--wait", "0.1", "--key", "k")
         left = command("cancel", str(task.id), *WHY, "--wait", "0", "--key", "k", "--json")
 
@@ -149,10 +153,10 @@ def test_a_request_that_nobody_answers_exits_with_1_and_stands(lab: Lab, tmp_pat
 
 
 def test_status_tells_a_task_that_waits_for_a_retry_and_is_paused(
-    command: Command, engine: Engine, shared_lab: Lab
+    command: Command, engine: Engine, shared_harness: EngineHarness
 ) -> None:
     _, task = begin(engine, patient, fails="a")
-    shared_lab.until(lambda: task.state is TaskState.WAITING)
+    shared_harness.until(lambda: task.state is TaskState.WAITING)
     done = command("pause", str(task.id), *WHY)
 
     assert done.out == f"granted: task {task.id} is waiting, paused\n"
@@ -168,9 +172,9 @@ def test_status_tells_a_task_that_waits_for_a_retry_and_is_paused(
 
 
 def test_status_and_history_tell_who_asked_for_what_and_what_came_of_it(
-    command: Command, engine: Engine, shared_lab: Lab
+    command: Command, engine: Engine, shared_harness: EngineHarness
 ) -> None:
-    task = blocked(engine, shared_lab)
+    task = blocked(engine, shared_harness)
     before = command("status", str(task.id), "--json").value
     command("step", "skip", str(task.id), "aa", *WHY)
     command("step", "skip", str(task.id), "a", *WHY)
@@ -199,9 +203,9 @@ def test_status_and_history_tell_who_asked_for_what_and_what_came_of_it(
 
 
 def test_every_event_of_the_log_has_its_words_on_the_command_line(
-    command: Command, engine: Engine, shared_lab: Lab
+    command: Command, engine: Engine, shared_harness: EngineHarness
 ) -> None:
-    task = blocked(engine, shared_lab)
+    task = blocked(engine, shared_harness)
     for arguments in (
         ("pause", str(task.id)),
         ("resume", str(task.id)),

@@ -13,7 +13,7 @@ from flowledger.engine.events import StepCompleted
 from flowledger.handlers import Workflow
 from flowledger.projections import Cursor, Projection, on
 from support.cli import Command, read_until
-from support.engines import Lab
+from support.engines import EngineHarness
 
 flow = Workflow("shop", "count", version="1")
 
@@ -40,16 +40,16 @@ class Counted(Projection):
 
 
 @pytest.fixture
-def command(lab: Lab, tmp_path: Path) -> Generator[Command]:
+def command(harness: EngineHarness, tmp_path: Path) -> Generator[Command]:
     """The command, on the lab's database."""
     with ExitStack() as opened:
-        yield Command(lab.url, tmp_path, opened)
+        yield Command(harness.url, tmp_path, opened)
 
 
 @pytest.fixture
-def engine(lab: Lab) -> Engine:
+def engine(harness: EngineHarness) -> Engine:
     Counted.fails = False
-    return lab.open(flow, projections=[Counted])
+    return harness.open(flow, projections=[Counted])
 
 
 def run_one(engine: Engine) -> str:
@@ -82,47 +82,47 @@ def test_a_paused_projection_says_so_and_goes_on_when_it_is_resumed(
 
 
 def test_a_rebuild_makes_a_generation_that_serves_in_the_end(
-    command: Command, engine: Engine, lab: Lab
+    command: Command, engine: Engine, harness: EngineHarness
 ) -> None:
     run_one(engine)
 
     done = command("projections", "rebuild", "counted", "--json")
-    lab.until(lambda: engine.projections.status("counted").generation == 2)
+    harness.until(lambda: engine.projections.status("counted").generation == 2)
 
     assert done.value == {"name": "counted", "generation": 2}
-    assert lab.value("select count(*) from counted.step") == 1
+    assert harness.value("select count(*) from counted.step") == 1
 
 
 def test_the_rows_of_one_task_are_made_anew_in_place(
-    command: Command, engine: Engine, lab: Lab
+    command: Command, engine: Engine, harness: EngineHarness
 ) -> None:
     kept, damaged = run_one(engine), run_one(engine)
-    lab.rows("update counted__1.step set at = 0")
+    harness.rows("update counted__1.step set at = 0")
 
     done = command("projections", "rebuild", "counted", "--task", damaged, "--json")
 
     assert done.value["state"] == "done"
     assert done.value["tasks"] == 1
-    rows = dict(lab.rows("select task_id::text, at from counted.step"))
+    rows = dict(harness.rows("select task_id::text, at from counted.step"))
     assert rows[kept] == 0
     assert rows[damaged] > 0
 
 
 def test_the_rows_of_a_template_are_made_anew_in_place(
-    command: Command, engine: Engine, lab: Lab
+    command: Command, engine: Engine, harness: EngineHarness
 ) -> None:
     for _ in range(3):
         run_one(engine)
-    lab.rows("update counted__1.step set at = 0")
+    harness.rows("update counted__1.step set at = 0")
 
     done = command("projections", "rebuild", "counted", "--template", "shop/count@1")
 
     assert done.out == "counted: done, tasks rebuilt: 3\n"
-    assert lab.value("select min(at) from counted.step") > 0
+    assert harness.value("select min(at) from counted.step") > 0
 
 
 def test_what_was_put_aside_is_shown_retried_and_dropped(
-    command: Command, engine: Engine, lab: Lab
+    command: Command, engine: Engine, harness: EngineHarness
 ) -> None:
     Counted.fails = True
     first, second = run_one(engine), run_one(engine)
@@ -130,16 +130,16 @@ def test_what_was_put_aside_is_shown_retried_and_dropped(
 
     shown = command("projections", "parked", "list", "counted", "--json").lines
     retried = command("projections", "parked", "retry", "counted", "--task", first)
-    lab.until(lambda: lab.value("select count(*) from counted.step") == 1)
+    harness.until(lambda: harness.value("select count(*) from counted.step") == 1)
     dropped = command("projections", "parked", "drop", "counted", "--all")
-    lab.until(lambda: not engine.projections.parked("counted"))
+    harness.until(lambda: not engine.projections.parked("counted"))
 
     assert [row["task_id"] for row in shown] == [first, second]
     assert {row["error"] for row in shown} == {"ValueError: no more room"}
     assert retried.out == "to be retried: 1; see `projections parked list counted`\n"
     assert dropped.out == "to be dropped: 1; see `projections parked list counted`\n"
     assert command("projections", "parked", "list", "counted").out == "nothing is parked\n"
-    assert lab.rows("select task_id::text from counted.step") == [(first,)]
+    assert harness.rows("select task_id::text from counted.step") == [(first,)]
 
 
 def test_one_that_nobody_runs_any_more_is_removed(command: Command, engine: Engine) -> None:
@@ -191,16 +191,18 @@ def test_bad_input_is_refused_with_one_sentence(
     assert "Traceback" not in done.error
 
 
-def test_a_process_of_its_own_runs_projections_that_are_named(command: Command, lab: Lab) -> None:
+def test_a_process_of_its_own_runs_projections_that_are_named(
+    command: Command, harness: EngineHarness
+) -> None:
     command.write("model.py", MODEL)
     command.environment["FLOWLEDGER_PROJECTIONS__BUILTIN"] = "false"
     process = command.start("projector", "model:Ends")
     read_until(process, "projection.acquired")
-    with lab.open(flow, roles=("coordinator", "worker")) as engine:
+    with harness.open(flow, roles=("coordinator", "worker")) as engine:
         engine.submit(flow, {}).wait(timeout=30)
         engine.projections.wait_for("ends", timeout=30)
 
-    assert lab.value("select count(*) from ends.task") == 1
+    assert harness.value("select count(*) from ends.task") == 1
 
 
 def test_what_is_configured_is_found_in_the_working_directory(command: Command) -> None:

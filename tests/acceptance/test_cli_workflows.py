@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.cli import Command
-from support.engines import Lab
+from support.engines import EngineHarness
 
 FOLDER = Path(__file__).parents[3] / "shared" / "workflows"
 FILES = sorted(FOLDER.glob("*.json"))
@@ -21,11 +21,11 @@ pytestmark = pytest.mark.skipif(not FILES, reason=f"there are no workflows in {F
 
 @pytest.fixture(scope="module")
 def on_one_database(
-    shared_lab: Lab, tmp_path_factory: pytest.TempPathFactory
+    shared_harness: EngineHarness, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Command]:
     """The command on a database that all files share."""
     with ExitStack() as opened:
-        yield Command(shared_lab.url, tmp_path_factory.mktemp("run"), opened)
+        yield Command(shared_harness.url, tmp_path_factory.mktemp("run"), opened)
 
 
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])

@@ -13,14 +13,14 @@ from psycopg import sql
 from flowledger.engine.bootstrap import open_engine
 from flowledger.engine.client.engine import ALL_ROLES
 from support.builders import step
-from support.controlled_steps import begin, led
-from support.engines import PATIENCE, Lab
+from support.controlled_steps import begin, controlled_steps
+from support.engines import PATIENCE, EngineHarness
 from support.logins import Connection, logins_on
 from support.spend_projection import spending
 
 ACT = {"handler": {"callable": "act"}}
 LATER = {**ACT, "retry": {"max_attempts": 3, "base_seconds": 600, "cap_seconds": 600}}
-line = led(step("a", **ACT), step("b", "a", **LATER), name="line")
+line = controlled_steps(step("a", **ACT), step("b", "a", **LATER), name="line")
 
 OURS = "n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_t'"
 DEFINERS = f"""
@@ -55,22 +55,24 @@ PATH = "search_path=pg_catalog, pg_temp"
 
 
 @pytest.fixture(scope="module")
-def tasks(shared_lab: Lab) -> Generator[list[UUID]]:
+def tasks(shared_harness: EngineHarness) -> Generator[list[UUID]]:
     """A task that is complete and one that waits for a retry, on a database with read models."""
-    settings = shared_lab.settings(projections={"builtin": True, "linger_seconds": 0.01})
+    settings = shared_harness.settings(projections={"builtin": True, "linger_seconds": 0.01})
     with open_engine([line], ALL_ROLES, settings, projections=[spending()]) as engine:
         _, done = begin(engine, line)
         done.wait(PATIENCE)
         _, waits = begin(engine, line, fails="b")
-        shared_lab.until(lambda: shared_lab.rows("select 1 from flowledger.timer"))
-        shared_lab.until(lambda: shared_lab.rows("select 1 from flowledger_history.attempt"))
+        shared_harness.until(lambda: shared_harness.rows("select 1 from flowledger.timer"))
+        shared_harness.until(
+            lambda: shared_harness.rows("select 1 from flowledger_history.attempt")
+        )
         yield [done.id, waits.id]
 
 
 @pytest.fixture
-def attacker(shared_lab: Lab) -> Generator[Connection]:
+def attacker(shared_harness: EngineHarness) -> Generator[Connection]:
     """A reader's session in which every type of the server has a name that springs a trap."""
-    with logins_on(shared_lab.url) as logins:
+    with logins_on(shared_harness.url) as logins:
         url = logins.new("flowledger_reader")
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(TRAP)
@@ -83,8 +85,8 @@ def attacker(shared_lab: Lab) -> Generator[Connection]:
             yield connection
 
 
-def definers(lab: Lab) -> list[tuple[Any, ...]]:
-    return lab.rows(DEFINERS)
+def definers(harness: EngineHarness) -> list[tuple[Any, ...]]:
+    return harness.rows(DEFINERS)
 
 
 def given(kind: str, tasks: list[UUID]) -> Any:
@@ -96,19 +98,19 @@ def given(kind: str, tasks: list[UUID]) -> Any:
 
 
 def test_a_function_finds_only_what_the_server_brings_and_that_first(
-    shared_lab: Lab, tasks: list[UUID]
+    shared_harness: EngineHarness, tasks: list[UUID]
 ) -> None:
-    found = definers(shared_lab)
+    found = definers(shared_harness)
 
     assert found
     assert [name for name, *_, settings in found if PATH not in settings] == []
 
 
 def test_no_function_runs_what_a_reader_put_in_the_place_of_a_type(
-    shared_lab: Lab, tasks: list[UUID], attacker: Connection
+    shared_harness: EngineHarness, tasks: list[UUID], attacker: Connection
 ) -> None:
     caught: list[str] = []
-    for name, schema, function, kinds, _ in definers(shared_lab):
+    for name, schema, function, kinds, _ in definers(shared_harness):
         arguments = [given(kind, tasks) for kind in kinds]
         call = sql.SQL("select * from {}({})").format(
             sql.Identifier(schema, function), sql.SQL(", ").join([sql.Placeholder()] * len(kinds))
@@ -122,10 +124,10 @@ def test_no_function_runs_what_a_reader_put_in_the_place_of_a_type(
 
 
 def test_who_reads_a_view_runs_nothing_that_somebody_made_in_public(
-    shared_lab: Lab, tasks: list[UUID]
+    shared_harness: EngineHarness, tasks: list[UUID]
 ) -> None:
     """Whose search path has `public` in it, as everybody's has, and where others may create."""
-    with logins_on(shared_lab.url) as logins, shared_lab.connect() as owner:
+    with logins_on(shared_harness.url) as logins, shared_harness.connect() as owner:
         url = logins.new("flowledger_reader")
         logins.execute("grant create on schema public to public")
         with psycopg.connect(url, autocommit=True) as connection:

@@ -11,7 +11,7 @@ from flowledger.engine import Engine, StepState, TaskHandle, TaskNotCompleted
 from flowledger.engine.events.step import StepAttemptFailed, StepFailed, StepRetryScheduled
 from flowledger.handlers import Classification, Retry, StepContext, Workflow
 from flowledger.handlers.errors import BusinessFault, NetworkFault, RateLimitFault, TimeoutFault
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
 AT_ONCE = Retry(max_attempts=3, backoff="none")
 TRACEBACK_BYTES = 300
@@ -83,8 +83,8 @@ def picky(step: StepContext) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(
         different, final, wished, judged, listed, worker={"traceback_limit_bytes": TRACEBACK_BYTES}
     )
 
@@ -131,16 +131,16 @@ def test_what_is_final_is_not_tried_again(engine: Engine) -> None:
 
 @pytest.mark.parametrize(("seconds", "waited"), [(120.0, 120), (86_400.0, 600)])
 def test_a_step_waits_as_long_as_a_service_asks_within_its_cap(
-    engine: Engine, shared_lab: Lab, seconds: float, waited: int
+    engine: Engine, shared_harness: EngineHarness, seconds: float, waited: int
 ) -> None:
     task = engine.submit(wished, {"seconds": seconds})
-    shared_lab.until(lambda: of_kind(task.history(), StepRetryScheduled))
+    shared_harness.until(lambda: of_kind(task.history(), StepRetryScheduled))
 
     (event,) = of_kind(task.history(), StepAttemptFailed)
     (scheduled,) = of_kind(task.history(), StepRetryScheduled)
     assert (event.error.category, event.error.retry_after_seconds) == ("rate_limit", seconds)
     assert scheduled.due_at - scheduled.occurred_at == timedelta(seconds=waited)
-    shared_lab.move_clock(f"{waited} seconds")
+    shared_harness.move_clock(f"{waited} seconds")
     assert task.result(PATIENCE) == {"asked": 2}
 
 
@@ -184,8 +184,8 @@ def stubborn(error: BaseException) -> Classification:
     return Classification("transient", retryable=True)
 
 
-def test_an_application_sorts_errors_its_own_way(lab: Lab) -> None:
-    with Engine.open(workflows=[final], settings=lab.settings(), classifier=stubborn) as engine:
+def test_an_application_sorts_errors_its_own_way(harness: EngineHarness) -> None:
+    with Engine.open(workflows=[final], settings=harness.settings(), classifier=stubborn) as engine:
         task = engine.submit(final, {})
         assert failed(task)["mistaken"] == "failed 3 of 3 times: KeyError: 'cents'"
         errors = [event.error for event in of_kind(task.history(), StepAttemptFailed)]

@@ -17,8 +17,8 @@ from flowledger.engine.events.step import StepAttemptFailed, StepCompleted
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin.history import History
 from support.builders import error
-from support.engines import PATIENCE, Lab
-from support.manual_coordinator import Stage
+from support.engines import PATIENCE, EngineHarness
+from support.manual_coordinator import ManualCoordinator
 
 TASKS = 700
 # The database's clock is asked often, while much is under way.
@@ -91,10 +91,10 @@ def third(second: int) -> int:
 
 
 @pytest.fixture
-def flow(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def flow(harness: EngineHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A chain of three steps, which processes can import."""
     settings = {
-        "database": {"url": lab.url, "pool_max_size": 4},
+        "database": {"url": harness.url, "pool_max_size": 4},
         "worker": HURRIED,
         "projections": {"builtin": False},
     }
@@ -107,9 +107,9 @@ def flow(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_nothing_happened_before_what_it_follows_or_what_led_to_it(
-    lab: Lab, flow: Any, tmp_path: Path
+    harness: EngineHarness, flow: Any, tmp_path: Path
 ) -> None:
-    engine = lab.open(flow, worker=HURRIED, coordinator={"poll_seconds": 0.05})
+    engine = harness.open(flow, worker=HURRIED, coordinator={"poll_seconds": 0.05})
     with subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, str(tmp_path / "program.py")],
         stdin=subprocess.PIPE,
@@ -124,25 +124,25 @@ def test_nothing_happened_before_what_it_follows_or_what_led_to_it(
             task.wait(PATIENCE)
         other.communicate()
 
-    assert lab.value("select count(*) from flowledger.event where topic = 'step.completed'") == (
-        3 * TASKS
-    )
+    assert harness.value(
+        "select count(*) from flowledger.event where topic = 'step.completed'"
+    ) == (3 * TASKS)
     assert (
-        lab.value(
+        harness.value(
             "select count(distinct convert_from(substr(state, 26), 'UTF8')::json ->> 'worker')"
             " from flowledger.event where topic = 'step.started'"
         )
         == 2
     )
-    assert lab.rows(BEFORE_THE_PREVIOUS) == []
-    assert lab.rows(BEFORE_THE_CAUSE) == []
-    assert lab.rows(BEFORE_THE_TASK) == []
+    assert harness.rows(BEFORE_THE_PREVIOUS) == []
+    assert harness.rows(BEFORE_THE_CAUSE) == []
+    assert harness.rows(BEFORE_THE_TASK) == []
 
 
 @pytest.mark.parametrize("worker_ahead", [-1, 0, 1])
 @pytest.mark.parametrize("coordinator_ahead", [-1, 0, 1])
 def test_nor_where_the_clocks_of_processes_differ_by_what_no_answer_tells(
-    lab: Lab, coordinator_ahead: int, worker_ahead: int
+    harness: EngineHarness, coordinator_ahead: int, worker_ahead: int
 ) -> None:
     pair = Workflow("times", "pair", version="1")
 
@@ -155,11 +155,11 @@ def test_nor_where_the_clocks_of_processes_differ_by_what_no_answer_tells(
         return first
 
     with ExitStack() as opened:
-        stage = Stage(lab, opened, pair)
+        stage = ManualCoordinator(harness, opened, pair)
         task = stage.client.submit(pair, {"number": 1})
         stage.settle()
         for clock, ahead in ((stage.clock, coordinator_ahead), (stage.worker.clock, worker_ahead)):
-            clock.observe(lab.value("select flowledger.clock()") + timedelta(seconds=ahead))
+            clock.observe(harness.value("select flowledger.clock()") + timedelta(seconds=ahead))
         for fails in (True, False):
             (claim,) = stage.worker.exchange(limit=1).claims
             if fails:
@@ -168,21 +168,23 @@ def test_nor_where_the_clocks_of_processes_differ_by_what_no_answer_tells(
                 fact = stage.worker.fact(StepCompleted, claim, result=1)
             stage.worker.exchange([fact])
             stage.settle()
-            lab.move_clock("1 minute")
+            harness.move_clock("1 minute")
             stage.settle()
             stage.clock.observe(stage.clock.now() + timedelta(seconds=coordinator_ahead))
             stage.settle()
         task.cancel(actor="ann", reason="seen enough", wait=0)
         stage.settle()
 
-    assert "step.retry_scheduled" in [topic for (topic,) in lab.rows(TOPICS)]
-    assert lab.rows(BEFORE_THE_PREVIOUS) == []
-    assert lab.rows(BEFORE_THE_CAUSE) == []
-    assert lab.rows(BEFORE_THE_TASK) == []
+    assert "step.retry_scheduled" in [topic for (topic,) in harness.rows(TOPICS)]
+    assert harness.rows(BEFORE_THE_PREVIOUS) == []
+    assert harness.rows(BEFORE_THE_CAUSE) == []
+    assert harness.rows(BEFORE_THE_TASK) == []
 
 
-def test_nothing_is_told_of_a_task_before_it_was_submitted(lab: Lab, flow: Any) -> None:
-    engine = lab.open(flow)
+def test_nothing_is_told_of_a_task_before_it_was_submitted(
+    harness: EngineHarness, flow: Any
+) -> None:
+    engine = harness.open(flow)
     task = engine.submit(flow, {"number": 1})
     task.wait(PATIENCE)
     created = task.history()[0].event.occurred_at
@@ -193,20 +195,20 @@ def test_nothing_is_told_of_a_task_before_it_was_submitted(lab: Lab, flow: Any) 
     assert task.explain(at=created)
 
 
-def test_no_attempt_was_queued_or_ran_for_less_than_no_time(lab: Lab) -> None:
+def test_no_attempt_was_queued_or_ran_for_less_than_no_time(harness: EngineHarness) -> None:
     chain = Workflow("times", "timeline", version="1")
 
     @chain.step
     def only(context: dict[str, Any]) -> int:
         return context["number"]
 
-    engine = lab.open(chain, projections=[History])
+    engine = harness.open(chain, projections=[History])
     tasks = engine.submit_many(chain, [{"number": number} for number in range(100)])
     for task in tasks:
         task.wait(PATIENCE)
     engine.projections.wait_for("flowledger_history", timeout=PATIENCE)
 
-    least = lab.rows(
+    least = harness.rows(
         "select min(s.queue_seconds), min(s.run_seconds), min(s.offset_seconds), count(*)"
         " from flowledger_v1.tasks as t, flowledger_v1.timeline(t.task_id) as s"
     )[0]

@@ -12,7 +12,7 @@ from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.engine.events.step import StepCompleted
 from flowledger.projections import Cursor, Projection, on
 from support.controlled_steps import begin
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 from support.explain_workflows import (
     WHY,
     banked,
@@ -28,8 +28,8 @@ from support.explain_workflows import (
     topic_of,
     until,
 )
-from support.manual_coordinator import Stage
-from support.manual_worker import Hand
+from support.manual_coordinator import ManualCoordinator
+from support.manual_worker import ManualWorker
 
 
 class Seen(Projection):
@@ -43,17 +43,21 @@ class Seen(Projection):
         cursor.execute("insert into step values (%s)", (event.step,))
 
 
-def stage_of(lab: Lab, opened: ExitStack, flow: Any) -> tuple[Stage, TaskHandle]:
+def stage_of(
+    harness: EngineHarness, opened: ExitStack, flow: Any
+) -> tuple[ManualCoordinator, TaskHandle]:
     """A task of which the coordinator, led by hand, has queued what is ready."""
-    stage = Stage(lab, opened, flow)
+    stage = ManualCoordinator(harness, opened, flow)
     _, task = begin(stage.client, flow)
     stage.settle()
     return stage, task
 
 
 @forces(ReasonKind.SUBMITTED, ReasonKind.COORDINATOR_BEHIND)
-def test_a_task_that_nobody_has_taken_on_says_so_and_that_nobody_leads(lab: Lab) -> None:
-    _, task = begin(lab.open(chain, roles=()), chain)
+def test_a_task_that_nobody_has_taken_on_says_so_and_that_nobody_leads(
+    harness: EngineHarness,
+) -> None:
+    _, task = begin(harness.open(chain, roles=()), chain)
 
     told = task.explain()
     reason = first(told, ReasonKind.SUBMITTED)
@@ -68,9 +72,9 @@ def test_a_task_that_nobody_has_taken_on_says_so_and_that_nobody_leads(lab: Lab)
     assert first(task.explain("a"), ReasonKind.SUBMITTED).steps == ("a",)
 
 
-def test_a_task_that_is_left_to_the_coordinator_has_no_event_yet(lab: Lab) -> None:
-    engine = lab.open(chain, roles=())
-    with lab.connect() as connection:
+def test_a_task_that_is_left_to_the_coordinator_has_no_event_yet(harness: EngineHarness) -> None:
+    engine = harness.open(chain, roles=())
+    with harness.connect() as connection:
         task = engine.submit(chain, {"world": "none"}, connection=connection)
         connection.commit()
 
@@ -80,10 +84,12 @@ def test_a_task_that_is_left_to_the_coordinator_has_no_event_yet(lab: Lab) -> No
 
 
 @forces(ReasonKind.DELAYED_START, ReasonKind.DEPENDENCY, ReasonKind.DEADLINE)
-def test_a_delayed_start_says_when(lab: Lab) -> None:
+def test_a_delayed_start_says_when(harness: EngineHarness) -> None:
     start = datetime.now(UTC) + timedelta(hours=1)
-    _, task = begin(lab.open(chain), chain, start_at=start, deadline_at=start + timedelta(hours=1))
-    lab.until(lambda: task.state is TaskState.WAITING)
+    _, task = begin(
+        harness.open(chain), chain, start_at=start, deadline_at=start + timedelta(hours=1)
+    )
+    harness.until(lambda: task.state is TaskState.WAITING)
 
     told = task.explain("c")
 
@@ -94,8 +100,8 @@ def test_a_delayed_start_says_when(lab: Lab) -> None:
 
 
 @forces(ReasonKind.DEPENDENCY, ReasonKind.RUNNING)
-def test_a_step_says_what_it_waits_for_and_where_that_runs(lab: Lab) -> None:
-    engine = lab.open(chain)
+def test_a_step_says_what_it_waits_for_and_where_that_runs(harness: EngineHarness) -> None:
+    engine = harness.open(chain)
     world, task = begin(engine, chain, waits="a")
     assert world.started["a"].wait(PATIENCE)
 
@@ -119,14 +125,14 @@ def test_a_step_says_what_it_waits_for_and_where_that_runs(lab: Lab) -> None:
 
 
 @forces(ReasonKind.RETRY)
-def test_a_retry_says_what_failed_and_when_it_is_tried_again(lab: Lab) -> None:
-    _, task = begin(lab.open(chain), chain, fails="a")
-    told = until(lab, task, "a", ReasonKind.RETRY)
+def test_a_retry_says_what_failed_and_when_it_is_tried_again(harness: EngineHarness) -> None:
+    _, task = begin(harness.open(chain), chain, fails="a")
+    told = until(harness, task, "a", ReasonKind.RETRY)
 
     reason = first(told, ReasonKind.RETRY)
     assert "a is broken; attempt 2 in 1 min" in reason.sentence
     assert topic_of(task, reason) == "step.retry_scheduled"
-    due = lab.value("select due_at from flowledger.timer where task_id = %s", task.id)
+    due = harness.value("select due_at from flowledger.timer where task_id = %s", task.id)
     assert reason.earliest == due
     assert found(task.explain("c"), ReasonKind.DEPENDENCY).earliest == due
     for kind in (ReasonKind.RETRY, ReasonKind.DEPENDENCY):
@@ -134,9 +140,9 @@ def test_a_retry_says_what_failed_and_when_it_is_tried_again(lab: Lab) -> None:
 
 
 @forces(ReasonKind.PAUSED)
-def test_a_paused_task_says_who_paused_it_and_its_steps_say_so_too(lab: Lab) -> None:
-    _, task = begin(lab.open(chain), chain, fails="a")
-    until(lab, task, "a", ReasonKind.RETRY)
+def test_a_paused_task_says_who_paused_it_and_its_steps_say_so_too(harness: EngineHarness) -> None:
+    _, task = begin(harness.open(chain), chain, fails="a")
+    until(harness, task, "a", ReasonKind.RETRY)
     task.pause(**WHY)
 
     reason = first(task.explain("c"), ReasonKind.PAUSED)
@@ -149,11 +155,11 @@ def test_a_paused_task_says_who_paused_it_and_its_steps_say_so_too(lab: Lab) -> 
 
 
 @forces(ReasonKind.PAUSED)
-def test_a_paused_template_says_who_paused_it(lab: Lab) -> None:
-    engine = lab.open(chain)
+def test_a_paused_template_says_who_paused_it(harness: EngineHarness) -> None:
+    engine = harness.open(chain)
     engine.pause_template(chain.template.key, **WHY)
     _, task = begin(engine, chain)
-    lab.until(lambda: lab.value("select count(*) from flowledger.waiting_step") == 1)
+    harness.until(lambda: harness.value("select count(*) from flowledger.waiting_step") == 1)
 
     reason = first(task.explain("a"), ReasonKind.PAUSED)
 
@@ -164,14 +170,14 @@ def test_a_paused_template_says_who_paused_it(lab: Lab) -> None:
 
 
 @forces(ReasonKind.CONCURRENCY)
-def test_a_full_limit_says_who_holds_it_and_who_comes_before(lab: Lab) -> None:
-    engine = lab.open(narrow)
+def test_a_full_limit_says_who_holds_it_and_who_comes_before(harness: EngineHarness) -> None:
+    engine = harness.open(narrow)
     world, holder = begin(engine, narrow, waits="a")
     assert world.started["a"].wait(PATIENCE)
     _, second = begin(engine, narrow)
-    until(lab, second, "a", ReasonKind.CONCURRENCY)
+    until(harness, second, "a", ReasonKind.CONCURRENCY)
     _, third = begin(engine, narrow)
-    told = until(lab, third, "a", ReasonKind.CONCURRENCY)
+    told = until(harness, third, "a", ReasonKind.CONCURRENCY)
 
     reason = first(told, ReasonKind.CONCURRENCY)
     assert reason.about == "step:shop/narrow/a"
@@ -188,12 +194,12 @@ def test_a_full_limit_says_who_holds_it_and_who_comes_before(lab: Lab) -> None:
 
 
 @forces(ReasonKind.UNRECORDED)
-def test_what_a_limit_did_earlier_is_not_in_the_log(lab: Lab) -> None:
-    engine = lab.open(narrow)
+def test_what_a_limit_did_earlier_is_not_in_the_log(harness: EngineHarness) -> None:
+    engine = harness.open(narrow)
     world, _ = begin(engine, narrow, waits="a")
     assert world.started["a"].wait(PATIENCE)
     _, second = begin(engine, narrow)
-    until(lab, second, "a", ReasonKind.CONCURRENCY)
+    until(harness, second, "a", ReasonKind.CONCURRENCY)
     world.go["a"].set()
     second.wait(PATIENCE)
     positions = {type(one.event).__name__: one.position for one in second.history()}
@@ -206,46 +212,48 @@ def test_what_a_limit_did_earlier_is_not_in_the_log(lab: Lab) -> None:
 
 
 @forces(ReasonKind.RATE_LIMIT)
-def test_a_rate_says_when_there_is_room_again(lab: Lab) -> None:
-    engine = lab.open(paced)
+def test_a_rate_says_when_there_is_room_again(harness: EngineHarness) -> None:
+    engine = harness.open(paced)
     _, one = begin(engine, paced)
     one.wait(PATIENCE)
     _, task = begin(engine, paced)
-    told = until(lab, task, "a", ReasonKind.RATE_LIMIT)
+    told = until(harness, task, "a", ReasonKind.RATE_LIMIT)
 
     reason = first(told, ReasonKind.RATE_LIMIT)
-    due = lab.value("select until from flowledger.waiting_step where task_id = %s", task.id)
+    due = harness.value("select until from flowledger.waiting_step where task_id = %s", task.id)
     assert reason.earliest == due
     assert reason.about == "step:shop/paced/a"
 
 
 @forces(ReasonKind.CIRCUIT_OPEN)
-def test_an_open_circuit_says_what_opened_it_and_until_when(lab: Lab) -> None:
+def test_an_open_circuit_says_what_opened_it_and_until_when(harness: EngineHarness) -> None:
     limits = {"circuit_failure_threshold": 1, "circuit_categories": ("unknown",)}
-    engine = lab.open(banked, limits=limits)
+    engine = harness.open(banked, limits=limits)
     _, task = begin(engine, banked, fails="a")
-    told = until(lab, task, "a", ReasonKind.CIRCUIT_OPEN)
+    told = until(harness, task, "a", ReasonKind.CIRCUIT_OPEN)
 
     reason = first(told, ReasonKind.CIRCUIT_OPEN)
-    opened = lab.value("select open_until from flowledger.circuit where system = 'bank'")
+    opened = harness.value("select open_until from flowledger.circuit where system = 'bank'")
     assert (reason.about, reason.earliest) == ("bank", opened)
     assert reason.cause is not None
-    position = lab.value(
+    position = harness.value(
         "select notification_id from flowledger.event where originator_id = %s", circuit_id("bank")
     )
     assert (reason.cause.position, reason.cause.topic) == (position, "circuit.opened")
-    earlier = task.explain("a", at=lab.value("select max(notification_id) from flowledger.event"))
+    earlier = task.explain(
+        "a", at=harness.value("select max(notification_id) from flowledger.event")
+    )
     assert ReasonKind.RETRY in earlier.kinds
 
 
 @forces(ReasonKind.NO_WORKER)
-def test_a_queued_step_says_that_no_worker_of_its_template_runs(lab: Lab) -> None:
-    engine = lab.open(chain, roles=("coordinator",))
+def test_a_queued_step_says_that_no_worker_of_its_template_runs(harness: EngineHarness) -> None:
+    engine = harness.open(chain, roles=("coordinator",))
     _, task = begin(engine, chain)
-    told = until(lab, task, "a", ReasonKind.NO_WORKER)
+    told = until(harness, task, "a", ReasonKind.NO_WORKER)
     assert "no worker of shop/order@1 runs" in first(told, ReasonKind.NO_WORKER).sentence
-    lab.open(narrow, roles=("worker",))
-    lab.until(lambda: "of other templates" in task.explain("a")[0].sentence)
+    harness.open(narrow, roles=("worker",))
+    harness.until(lambda: "of other templates" in task.explain("a")[0].sentence)
 
     reason = first(task.explain("a"), ReasonKind.NO_WORKER)
 
@@ -256,14 +264,14 @@ def test_a_queued_step_says_that_no_worker_of_its_template_runs(lab: Lab) -> Non
 
 
 @forces(ReasonKind.WORKER_BUSY)
-def test_a_queued_step_says_that_all_workers_are_busy(lab: Lab) -> None:
-    engine = lab.open(chain, worker={"concurrency": 1})
+def test_a_queued_step_says_that_all_workers_are_busy(harness: EngineHarness) -> None:
+    engine = harness.open(chain, worker={"concurrency": 1})
     world, _ = begin(engine, chain, waits="a")
     assert world.started["a"].wait(PATIENCE)
     _, second = begin(engine, chain)
-    until(lab, second, "a", ReasonKind.WORKER_BUSY)
+    until(harness, second, "a", ReasonKind.WORKER_BUSY)
     _, third = begin(engine, chain)
-    told = until(lab, third, "a", ReasonKind.WORKER_BUSY)
+    told = until(harness, third, "a", ReasonKind.WORKER_BUSY)
 
     reason = first(told, ReasonKind.WORKER_BUSY)
     (worker,) = reason.details["workers"]  # type: ignore[misc]
@@ -274,9 +282,11 @@ def test_a_queued_step_says_that_all_workers_are_busy(lab: Lab) -> None:
 
 
 @forces(ReasonKind.QUEUED)
-def test_a_queued_step_that_a_worker_comes_to_says_how_many_come_before_it(lab: Lab) -> None:
+def test_a_queued_step_that_a_worker_comes_to_says_how_many_come_before_it(
+    harness: EngineHarness,
+) -> None:
     with ExitStack() as opened:
-        stage, one = stage_of(lab, opened, chain)
+        stage, one = stage_of(harness, opened, chain)
         _, two = begin(stage.client, chain)
         stage.settle()
 
@@ -287,9 +297,11 @@ def test_a_queued_step_that_a_worker_comes_to_says_how_many_come_before_it(lab: 
 
 
 @forces(ReasonKind.LEASE_LOST)
-def test_a_running_step_whose_worker_went_silent_says_that_it_is_lost(lab: Lab) -> None:
+def test_a_running_step_whose_worker_went_silent_says_that_it_is_lost(
+    harness: EngineHarness,
+) -> None:
     with ExitStack() as opened:
-        stage, task = stage_of(lab, opened, chain)
+        stage, task = stage_of(harness, opened, chain)
         stage.worker.exchange(limit=1)
         assert first(task.explain("a"), ReasonKind.RUNNING).about == str(stage.worker.identity)
         stage.silence()
@@ -300,9 +312,9 @@ def test_a_running_step_whose_worker_went_silent_says_that_it_is_lost(lab: Lab) 
         assert found(task.explain(), ReasonKind.LEASE_LOST).steps == ("a",)
 
 
-def test_a_worker_that_left_with_a_step_in_hand_has_lost_it(lab: Lab) -> None:
+def test_a_worker_that_left_with_a_step_in_hand_has_lost_it(harness: EngineHarness) -> None:
     with ExitStack() as opened:
-        stage, task = stage_of(lab, opened, chain)
+        stage, task = stage_of(harness, opened, chain)
         stage.worker.exchange(limit=1)
         stage.worker.board.retire(stage.worker.identity)
 
@@ -310,10 +322,12 @@ def test_a_worker_that_left_with_a_step_in_hand_has_lost_it(lab: Lab) -> None:
 
 
 @forces(ReasonKind.COORDINATOR_BEHIND)
-def test_an_event_that_the_coordinator_has_not_read_holds_what_follows(lab: Lab) -> None:
+def test_an_event_that_the_coordinator_has_not_read_holds_what_follows(
+    harness: EngineHarness,
+) -> None:
     with ExitStack() as opened:
-        stage, task = stage_of(lab, opened, chain)
-        worker: Hand = stage.worker
+        stage, task = stage_of(harness, opened, chain)
+        worker: ManualWorker = stage.worker
         (claim,) = worker.exchange(limit=1).claims
         assert ReasonKind.COORDINATOR_BEHIND not in task.explain().kinds, "a start asks for nothing"
         worker.exchange([worker.fact(StepCompleted, claim, result=1)])
@@ -327,9 +341,9 @@ def test_an_event_that_the_coordinator_has_not_read_holds_what_follows(lab: Lab)
         assert task.explain("b").kinds == (ReasonKind.QUEUED,)
 
 
-def test_a_request_that_nobody_answers_is_a_reason(lab: Lab) -> None:
+def test_a_request_that_nobody_answers_is_a_reason(harness: EngineHarness) -> None:
     with ExitStack() as opened:
-        stage, task = stage_of(lab, opened, chain)
+        stage, task = stage_of(harness, opened, chain)
         task.step("b").cancel(**WHY, wait=0)
 
         said = [one.sentence for one in task.explain("b")]
@@ -338,9 +352,9 @@ def test_a_request_that_nobody_answers_is_a_reason(lab: Lab) -> None:
 
 
 @forces(ReasonKind.DEPENDENCY_FAILED, ReasonKind.BLOCKED, ReasonKind.ENDED)
-def test_a_blocked_task_says_what_failed_and_what_can_never_start(lab: Lab) -> None:
-    _, task = begin(lab.open(blocking), blocking, fails="a")
-    lab.until(lambda: task.state is TaskState.BLOCKED)
+def test_a_blocked_task_says_what_failed_and_what_can_never_start(harness: EngineHarness) -> None:
+    _, task = begin(harness.open(blocking), blocking, fails="a")
+    harness.until(lambda: task.state is TaskState.BLOCKED)
 
     told = task.explain("b")
     reason = first(told, ReasonKind.DEPENDENCY_FAILED)
@@ -355,8 +369,8 @@ def test_a_blocked_task_says_what_failed_and_what_can_never_start(lab: Lab) -> N
 
 
 @forces(ReasonKind.ENDED)
-def test_an_ended_task_says_how_it_ended(lab: Lab) -> None:
-    engine = lab.open(chain, bare)
+def test_an_ended_task_says_how_it_ended(harness: EngineHarness) -> None:
+    engine = harness.open(chain, bare)
     _, task = begin(engine, chain)
     _, failed = begin(engine, bare)
     assert (task.wait(PATIENCE), failed.wait(PATIENCE)) == (TaskState.COMPLETE, TaskState.ERROR)
@@ -372,8 +386,8 @@ def test_an_ended_task_says_how_it_ended(lab: Lab) -> None:
 
 
 @forces(ReasonKind.PROJECTION_BEHIND)
-def test_a_projection_that_is_behind_is_named(lab: Lab) -> None:
-    engine = lab.open(chain, roles=("coordinator", "worker", "projector"), projections=[Seen])
+def test_a_projection_that_is_behind_is_named(harness: EngineHarness) -> None:
+    engine = harness.open(chain, roles=("coordinator", "worker", "projector"), projections=[Seen])
     _, one = begin(engine, chain)
     one.wait(PATIENCE)
     engine.projections.wait_for("seen", one.history()[-1].position, PATIENCE)

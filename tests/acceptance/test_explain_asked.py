@@ -11,13 +11,13 @@ from flowledger.engine.domain.explain.reasons import ReasonKind
 from flowledger.engine.errors import NothingRecorded, UnknownStep
 from flowledger.engine.events.step import StepStarted
 from support.controlled_steps import begin
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 from support.explain_workflows import WHY, chain, first, until
 
 
-def test_every_earlier_moment_is_explained_from_the_log(lab: Lab) -> None:
-    _, task = begin(lab.open(chain), chain, fails="a")
-    until(lab, task, "a", ReasonKind.RETRY)
+def test_every_earlier_moment_is_explained_from_the_log(harness: EngineHarness) -> None:
+    _, task = begin(harness.open(chain), chain, fails="a")
+    until(harness, task, "a", ReasonKind.RETRY)
     task.pause(**WHY)
     places = {type(one.event).__name__: one.position for one in task.history()}
 
@@ -35,8 +35,10 @@ def test_every_earlier_moment_is_explained_from_the_log(lab: Lab) -> None:
     assert then("RequestGranted", "a") == (ReasonKind.PAUSED, ReasonKind.RETRY)
 
 
-def test_an_earlier_time_is_explained_with_what_had_happened_by_then(lab: Lab) -> None:
-    engine = lab.open(chain)
+def test_an_earlier_time_is_explained_with_what_had_happened_by_then(
+    harness: EngineHarness,
+) -> None:
+    engine = harness.open(chain)
     _, task = begin(engine, chain)
     task.wait(PATIENCE)
     (started,) = [
@@ -58,11 +60,13 @@ def test_an_earlier_time_is_explained_with_what_had_happened_by_then(lab: Lab) -
         task.explain(at=datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused
 
 
-def test_an_earlier_pause_of_the_template_is_known_although_it_is_over(lab: Lab) -> None:
-    engine = lab.open(chain)
+def test_an_earlier_pause_of_the_template_is_known_although_it_is_over(
+    harness: EngineHarness,
+) -> None:
+    engine = harness.open(chain)
     engine.pause_template(chain.template.key, **WHY)
     _, task = begin(engine, chain)
-    lab.until(lambda: lab.value("select count(*) from flowledger.waiting_step") == 1)
+    harness.until(lambda: harness.value("select count(*) from flowledger.waiting_step") == 1)
     engine.resume_template(chain.template.key, **WHY)
     task.wait(PATIENCE)
     (started, *_) = [one for one in task.history() if one.event.topic == "task.started"]
@@ -73,8 +77,8 @@ def test_an_earlier_pause_of_the_template_is_known_although_it_is_over(lab: Lab)
     assert by_time.kinds == by_place.kinds == (ReasonKind.PAUSED,)
 
 
-def test_unknown_tasks_and_steps_are_refused(lab: Lab) -> None:
-    engine = lab.open(chain, roles=())
+def test_unknown_tasks_and_steps_are_refused(harness: EngineHarness) -> None:
+    engine = harness.open(chain, roles=())
     _, task = begin(engine, chain)
 
     with pytest.raises(UnknownStep, match="has no step 'aa'; did you mean 'a'"):
@@ -85,8 +89,8 @@ def test_unknown_tasks_and_steps_are_refused(lab: Lab) -> None:
         engine.explain("019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071", at=7)
 
 
-async def test_an_application_on_an_event_loop_is_told_the_same(lab: Lab) -> None:
-    engine: Engine = lab.open(chain, roles=())
+async def test_an_application_on_an_event_loop_is_told_the_same(harness: EngineHarness) -> None:
+    engine: Engine = harness.open(chain, roles=())
     _, task = begin(engine, chain)
     other = AsyncEngine(engine)
 

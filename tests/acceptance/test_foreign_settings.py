@@ -16,7 +16,7 @@ from flowledger.engine import Engine, Settings
 from flowledger.engine.errors import DatabaseUnfit
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 SNOW = "☃ 雪"
 # Each is what some installation has; all of them at once are what the engine must bear.
@@ -61,9 +61,9 @@ def note(context: dict[str, Any], cursor: psycopg.Cursor[Any]) -> str:
     return str(cursor.fetchone())
 
 
-def assert_all_works(lab: Lab) -> None:
+def assert_all_works(harness: EngineHarness) -> None:
     """From the submission to the read models, and nothing of it is other than it should be."""
-    engine = lab.open(parcels, projections=BUILTIN)
+    engine = harness.open(parcels, projections=BUILTIN)
     task = engine.submit(parcels, {"of": SNOW}, correlation_id=SNOW, actor=SNOW)
 
     assert task.result(PATIENCE) == {
@@ -76,13 +76,13 @@ def assert_all_works(lab: Lab) -> None:
 
 
 def test_the_variables_of_libpq_change_nothing(
-    lab: Lab, empty_database: str, monkeypatch: pytest.MonkeyPatch
+    harness: EngineHarness, empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    lab.url = empty_database
+    harness.url = empty_database
 
-    assert_all_works(lab)
+    assert_all_works(harness)
 
     names = {row[0] for row in sessions(empty_database)}
     assert names == {"flowledger"}
@@ -98,24 +98,26 @@ def sessions(url: str) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
 
-def test_the_defaults_of_a_database_change_nothing(lab: Lab) -> None:
-    name = lab.value("select current_database()")
+def test_the_defaults_of_a_database_change_nothing(harness: EngineHarness) -> None:
+    name = harness.value("select current_database()")
     for setting, value in STRANGE.items():
-        lab.rows(f"alter database {name} set {setting} = '{value}'")
+        harness.rows(f"alter database {name} set {setting} = '{value}'")
 
-    assert_all_works(lab)
+    assert_all_works(harness)
 
 
-def test_an_address_that_asks_for_another_encoding_is_overruled(lab: Lab) -> None:
-    lab.url += "&client_encoding=LATIN1"
+def test_an_address_that_asks_for_another_encoding_is_overruled(harness: EngineHarness) -> None:
+    harness.url += "&client_encoding=LATIN1"
 
-    assert_all_works(lab)
+    assert_all_works(harness)
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SJIS", "SQL_ASCII"])
-def test_a_callers_connection_may_have_any_encoding(shared_lab: Lab, encoding: str) -> None:
-    engine = shared_lab.open(parcels)
-    with shared_lab.connect() as connection:
+def test_a_callers_connection_may_have_any_encoding(
+    shared_harness: EngineHarness, encoding: str
+) -> None:
+    engine = shared_harness.open(parcels)
+    with shared_harness.connect() as connection:
         connection.execute(f"set client_encoding = '{encoding}'")
         connection.commit()
         task = engine.submit(

@@ -20,7 +20,7 @@ from flowledger.engine.client.task import StepHandle
 from flowledger.engine.errors import EngineForked
 from flowledger.engine.store.connection.forks import _connections
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 ASKING = {"reason": "test", "actor": "ada"}
 SESSIONS = "select pid from pg_stat_activity where application_name = 'forked' order by pid"
@@ -148,11 +148,11 @@ def public(kind: type) -> set[str]:
     return {name for name, _ in inspect.getmembers(kind) if not name.startswith("_")} - ASIDE
 
 
-def test_every_verb_tells_a_fork_what_it_is_and_the_parent_goes_on(lab: Lab) -> None:
-    engine = lab.open(counted, database={"application_name": "forked"})
+def test_every_verb_tells_a_fork_what_it_is_and_the_parent_goes_on(harness: EngineHarness) -> None:
+    engine = harness.open(counted, database={"application_name": "forked"})
     task = engine.submit(counted, {"number": 1})
     assert task.result(PATIENCE) == {"count": 2}
-    before = lab.rows(SESSIONS)
+    before = harness.rows(SESSIONS)
     verbs = of_all(engine, task)
 
     named = [(kind, *item) for kind, table in verbs for item in table.items()]
@@ -163,12 +163,12 @@ def test_every_verb_tells_a_fork_what_it_is_and_the_parent_goes_on(lab: Lab) -> 
     assert [(kind, public(kind) ^ set(table)) for kind, table in verbs] == [
         (kind, set()) for kind, _ in verbs
     ]
-    assert {*before} <= {*lab.rows(SESSIONS)}
+    assert {*before} <= {*harness.rows(SESSIONS)}
     assert engine.submit(counted, {"number": 2}).result(PATIENCE) == {"count": 3}
 
 
-def test_the_sentence_names_both_processes(lab: Lab) -> None:
-    engine = lab.open(counted, roles=())
+def test_the_sentence_names_both_processes(harness: EngineHarness) -> None:
+    engine = harness.open(counted, roles=())
 
     said = forked(lambda: engine.submit(counted, {"number": 1}))
 
@@ -176,10 +176,12 @@ def test_the_sentence_names_both_processes(lab: Lab) -> None:
     assert said.endswith("open an engine in each process, after the fork")
 
 
-def test_nothing_that_a_fork_closes_or_forgets_reaches_the_parents_sessions(lab: Lab) -> None:
+def test_nothing_that_a_fork_closes_or_forgets_reaches_the_parents_sessions(
+    harness: EngineHarness,
+) -> None:
     """Closing, collecting, and every connection closed by hand."""
-    engine = lab.open(counted, database={"application_name": "forked"})
-    before = lab.rows(SESSIONS)
+    engine = harness.open(counted, database={"application_name": "forked"})
+    before = harness.rows(SESSIONS)
 
     def end() -> str:
         engine.close()
@@ -188,23 +190,23 @@ def test_nothing_that_a_fork_closes_or_forgets_reaches_the_parents_sessions(lab:
         return "ended"
 
     assert [forked(end) for _ in range(3)] == ["ended"] * 3
-    assert {*before} <= {*lab.rows(SESSIONS)}
+    assert {*before} <= {*harness.rows(SESSIONS)}
     assert engine.submit(counted, {"number": 1}).result(PATIENCE) == {"count": 2}
 
 
-def test_a_fork_may_open_an_engine_of_its_own(lab: Lab) -> None:
-    engine = lab.open(counted)
+def test_a_fork_may_open_an_engine_of_its_own(harness: EngineHarness) -> None:
+    engine = harness.open(counted)
 
     def own() -> object:
-        with Engine.open(roles=(), settings=lab.settings()) as mine:
+        with Engine.open(roles=(), settings=harness.settings()) as mine:
             return mine.submit(counted, {"number": 4}).result(PATIENCE)
 
     assert forked(own) == "{'count': 5}"
     assert engine.submit(counted, {"number": 2}).result(PATIENCE) == {"count": 3}
 
 
-def test_a_fork_is_told_on_an_event_loop_too(lab: Lab) -> None:
-    engine = AsyncEngine(lab.open(counted, roles=()))
+def test_a_fork_is_told_on_an_event_loop_too(harness: EngineHarness) -> None:
+    engine = AsyncEngine(harness.open(counted, roles=()))
     asyncio.run(engine.submit(counted, {"number": 1}))
 
     async def submit() -> object:
@@ -214,11 +216,11 @@ def test_a_fork_is_told_on_an_event_loop_too(lab: Lab) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no forks on Windows")
-def test_a_forked_process_of_multiprocessing_ends_without_a_trace(lab: Lab) -> None:
+def test_a_forked_process_of_multiprocessing_ends_without_a_trace(harness: EngineHarness) -> None:
     import multiprocessing  # noqa: PLC0415
 
-    engine = lab.open(counted, database={"application_name": "forked"})
-    before = lab.rows(SESSIONS)
+    engine = harness.open(counted, database={"application_name": "forked"})
+    before = harness.rows(SESSIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         child = multiprocessing.get_context("fork").Process(target=engine.close)
@@ -226,5 +228,5 @@ def test_a_forked_process_of_multiprocessing_ends_without_a_trace(lab: Lab) -> N
     child.join(PATIENCE)
 
     assert child.exitcode == 0
-    assert {*before} <= {*lab.rows(SESSIONS)}
+    assert {*before} <= {*harness.rows(SESSIONS)}
     assert engine.submit(counted, {"number": 1}).result(PATIENCE) == {"count": 2}

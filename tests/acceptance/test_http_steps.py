@@ -15,8 +15,8 @@ from flowledger.engine.events.step import (
 )
 from flowledger.handlers import Registry, Retry, StepContext, Workflow, load_workflow_file
 from flowledger.handlers.http import request, request_async
-from support.engines import PATIENCE, Lab, of_kind
-from support.http_server import Web, reply, web
+from support.engines import PATIENCE, EngineHarness, of_kind
+from support.http_server import HttpServer, reply, web
 
 __all__ = ["web"]
 
@@ -43,7 +43,7 @@ steps:
 
 
 def test_a_template_in_yaml_calls_a_service_until_it_answers(
-    lab: Lab, web: Web, tmp_path: Path
+    harness: EngineHarness, web: HttpServer, tmp_path: Path
 ) -> None:
     web.answers(
         "/orders/7/charges",
@@ -55,10 +55,10 @@ def test_a_template_in_yaml_calls_a_service_until_it_answers(
     file = tmp_path / "order.yaml"
     file.write_text(TEMPLATE.format(url=web.url), "utf-8")
     flow = load_workflow_file(file, Registry())
-    task = lab.open(flow).submit(flow, {"id": 7}, correlation_id="trace-7")
+    task = harness.open(flow).submit(flow, {"id": 7}, correlation_id="trace-7")
 
-    lab.until(lambda: of_kind(task.history(), StepRetryScheduled))
-    lab.move_clock("90 seconds")
+    harness.until(lambda: of_kind(task.history(), StepRetryScheduled))
+    harness.move_clock("90 seconds")
 
     assert task.result(PATIENCE) == {
         "charge": {"status": 201, "body": {"receipt": "r/1"}},
@@ -100,21 +100,21 @@ async def coroutine(context: dict[str, str], step: StepContext) -> None:
     await request_async(step, "GET", context["url"])
 
 
-def test_a_service_that_refuses_is_asked_once(lab: Lab, web: Web) -> None:
+def test_a_service_that_refuses_is_asked_once(harness: EngineHarness, web: HttpServer) -> None:
     url = web.answers("/orders", reply(403, b"not you"))
 
     with pytest.raises(TaskNotCompleted) as caught:
-        lab.open(refused).submit(refused, {"url": f"{url}?key=hunter2"}).result(PATIENCE)
+        harness.open(refused).submit(refused, {"url": f"{url}?key=hunter2"}).result(PATIENCE)
 
     words = f"GET {url}: status 403: not you"
     assert caught.value.errors == {"plain": words, "coroutine": words}
     assert len(web.seen) == 2
 
 
-def test_no_secret_of_a_url_is_in_the_log(lab: Lab, web: Web) -> None:
+def test_no_secret_of_a_url_is_in_the_log(harness: EngineHarness, web: HttpServer) -> None:
     web.answers("/orders", reply(403))
     url = f"{web.url.replace('//', '//ada:hunter2@')}/orders?key=hunter2"
-    task = lab.open(refused).submit(refused, {"url": url})
+    task = harness.open(refused).submit(refused, {"url": url})
     task.wait(PATIENCE)
 
     for event in [

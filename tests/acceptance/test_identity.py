@@ -13,7 +13,7 @@ import pytest
 from flowledger.engine import DuplicateTask, Engine, MissingIdempotencyKey
 from flowledger.engine.domain.templates.template import Identity
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 
 def workflow_with(identity: Identity, version: str = "1") -> Workflow[dict[str, Any]]:
@@ -32,12 +32,12 @@ unique = workflow_with("always_unique")
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(strict, by_key, unique)
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(strict, by_key, unique)
 
 
-def created(lab: Lab) -> int:
-    count: int = lab.value("select count(*) from flowledger.event where topic = 'task.created'")
+def created(harness: EngineHarness) -> int:
+    count: int = harness.value("select count(*) from flowledger.event where topic = 'task.created'")
     return count
 
 
@@ -47,20 +47,22 @@ def test_unless_told_otherwise_every_submission_is_a_task(engine: Engine) -> Non
     assert first.id != second.id
 
 
-def test_strict_tasks_with_the_same_context_are_one(engine: Engine, shared_lab: Lab) -> None:
+def test_strict_tasks_with_the_same_context_are_one(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
     first = engine.submit(strict, {"a": 1, "b": [1, {"c": None, "d": 2}]})
-    before = created(shared_lab)
+    before = created(shared_harness)
 
     second = engine.submit(strict, {"b": [1, {"d": 2, "c": None}], "a": 1})
 
     assert second.id == first.id
-    assert created(shared_lab) == before
+    assert created(shared_harness) == before
     assert second.result(PATIENCE)["note"]["a"] == 1
 
 
-def test_strict_tasks_with_other_contexts_or_versions_are_others(lab: Lab) -> None:
+def test_strict_tasks_with_other_contexts_or_versions_are_others(harness: EngineHarness) -> None:
     newer = workflow_with("strict", version="2")
-    client = lab.open(strict, newer, roles=())
+    client = harness.open(strict, newer, roles=())
 
     ids = {
         client.submit(workflow, context).id
@@ -80,13 +82,15 @@ def test_tasks_with_the_same_key_are_one_whatever_their_context(engine: Engine) 
     assert second.result(PATIENCE)["note"] == {"a": 1}
 
 
-def test_a_key_that_is_asked_for_must_be_given(engine: Engine, shared_lab: Lab) -> None:
-    before = created(shared_lab)
+def test_a_key_that_is_asked_for_must_be_given(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
+    before = created(shared_harness)
 
     with pytest.raises(MissingIdempotencyKey, match="identity/caller_provided@1"):
         engine.submit(by_key, {"a": 1})
 
-    assert created(shared_lab) == before
+    assert created(shared_harness) == before
 
 
 @pytest.mark.parametrize("workflow", [strict, unique], ids=lambda workflow: workflow.key)
@@ -99,25 +103,27 @@ def test_a_key_counts_whatever_the_strategy(
     assert first.id == second.id
 
 
-def test_a_duplicate_is_told_to_whoever_asks(engine: Engine, shared_lab: Lab) -> None:
+def test_a_duplicate_is_told_to_whoever_asks(engine: Engine, shared_harness: EngineHarness) -> None:
     first = engine.submit(strict, {"duplicate": True})
-    before = created(shared_lab)
+    before = created(shared_harness)
 
     with pytest.raises(DuplicateTask, match=str(first.id)) as caught:
         engine.submit(strict, {"duplicate": True}, on_duplicate="raise")
 
     assert caught.value.task_id == first.id
-    assert created(shared_lab) == before
+    assert created(shared_harness) == before
 
 
-def test_of_many_tasks_a_refused_duplicate_stores_none(engine: Engine, shared_lab: Lab) -> None:
+def test_of_many_tasks_a_refused_duplicate_stores_none(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
     engine.submit(strict, {"many": 2})
-    before = created(shared_lab)
+    before = created(shared_harness)
 
     with pytest.raises(DuplicateTask):
         engine.submit_many(strict, [{"many": 1}, {"many": 2}, {"many": 3}], on_duplicate="raise")
 
-    assert created(shared_lab) == before
+    assert created(shared_harness) == before
 
 
 def test_duplicates_within_one_batch_are_one_task(engine: Engine) -> None:
@@ -139,47 +145,51 @@ def race(*racers: Callable[[], UUID]) -> list[UUID]:
         return list(threads.map(run, racers))
 
 
-def test_racing_submitters_get_one_task(lab: Lab) -> None:
-    clients = [lab.open(strict, roles=()) for _ in range(2)]
+def test_racing_submitters_get_one_task(harness: EngineHarness) -> None:
+    clients = [harness.open(strict, roles=()) for _ in range(2)]
 
     for number in range(20):
         context = {"race": number}
         ids = race(*(lambda c=c: c.submit(strict, context).id for c in clients * 2))  # noqa: B023
         assert len(set(ids)) == 1
 
-    assert created(lab) == 20
+    assert created(harness) == 20
 
 
-def test_a_submitter_waits_for_a_racing_transaction_and_gets_its_task(lab: Lab) -> None:
-    client = lab.open(strict, roles=())
-    with lab.connect() as connection, ThreadPoolExecutor(1) as thread:
+def test_a_submitter_waits_for_a_racing_transaction_and_gets_its_task(
+    harness: EngineHarness,
+) -> None:
+    client = harness.open(strict, roles=())
+    with harness.connect() as connection, ThreadPoolExecutor(1) as thread:
         first = client.submit(strict, {"raced": 1}, connection=connection)
         second = thread.submit(client.submit, strict, {"raced": 1})
-        waiting(lab)
+        waiting(harness)
         connection.commit()
         assert second.result(PATIENCE).id == first.id
 
-    assert created(lab) + lab.value("select count(*) from flowledger.submission") == 1
+    assert created(harness) + harness.value("select count(*) from flowledger.submission") == 1
 
 
-def test_a_submitter_that_waited_for_a_rolled_back_transaction_gets_the_task(lab: Lab) -> None:
-    client = lab.open(strict, roles=())
-    with lab.connect() as connection, ThreadPoolExecutor(1) as thread:
+def test_a_submitter_that_waited_for_a_rolled_back_transaction_gets_the_task(
+    harness: EngineHarness,
+) -> None:
+    client = harness.open(strict, roles=())
+    with harness.connect() as connection, ThreadPoolExecutor(1) as thread:
         first = client.submit(strict, {"raced": 1}, connection=connection)
         second = thread.submit(client.submit, strict, {"raced": 1})
-        waiting(lab)
+        waiting(harness)
         connection.rollback()
         assert second.result(PATIENCE).id != first.id
 
-    assert created(lab) == 1
-    assert lab.value("select count(*) from flowledger.submission") == 0
+    assert created(harness) == 1
+    assert harness.value("select count(*) from flowledger.submission") == 0
 
 
-def waiting(lab: Lab) -> None:
+def waiting(harness: EngineHarness) -> None:
     """Until a session waits for another's transaction; the server is asked, nobody sleeps."""
     count = 0
     while not count:
-        count = lab.value(
+        count = harness.value(
             "select count(*) from pg_stat_activity"
             " where datname = current_database() and wait_event_type = 'Lock'"
         )

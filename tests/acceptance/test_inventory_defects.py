@@ -38,8 +38,8 @@ from flowledger.engine.domain.task_summary import (
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.handlers import load_template
 from support.builders import step
-from support.controlled_steps import begin, led, stored_together
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.controlled_steps import begin, controlled_steps, stored_together
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 from support.sql_calls import Row as Event
 from support.sql_calls import append, call, new_id, queue, queue_row, renew
 
@@ -48,17 +48,25 @@ TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}
 FIVE = {**ACT, "retry": {"max_attempts": 5, "backoff": "none", "categories": ["network"]}}
 WORD: RequestOptions = {"reason": "ticket 7", "actor": "ada"}
 
-line = led(step("a", **TWICE), step("b", "a", **TWICE), step("c", "b", **TWICE), name="line")
-wide = led(step("a", **TWICE), step("b", **TWICE), step("c", **TWICE), name="wide")
-picky = led(step("a", **FIVE), step("b", **ACT), name="picky")
-never = led(step("a", **{**ACT, "retry": {"max_attempts": 0}}), step("b", **ACT), name="never")
-skips = led(step("a", **TWICE), step("b", "a", **TWICE), step("c", "b", **TWICE), name="skips")
-stops = led(step("a", when_skipped="stop", **TWICE), step("b", "a", **TWICE), name="stops")
+line = controlled_steps(
+    step("a", **TWICE), step("b", "a", **TWICE), step("c", "b", **TWICE), name="line"
+)
+wide = controlled_steps(step("a", **TWICE), step("b", **TWICE), step("c", **TWICE), name="wide")
+picky = controlled_steps(step("a", **FIVE), step("b", **ACT), name="picky")
+never = controlled_steps(
+    step("a", **{**ACT, "retry": {"max_attempts": 0}}), step("b", **ACT), name="never"
+)
+skips = controlled_steps(
+    step("a", **TWICE), step("b", "a", **TWICE), step("c", "b", **TWICE), name="skips"
+)
+stops = controlled_steps(
+    step("a", when_skipped="stop", **TWICE), step("b", "a", **TWICE), name="stops"
+)
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(line, wide, picky, never, skips, stops)
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(line, wide, picky, never, skips, stops)
 
 
 def summary(task: TaskHandle, flow: Any) -> Any:
@@ -82,7 +90,7 @@ def test_1_a_reset_gives_a_step_all_its_attempts_again(engine: Engine) -> None:
 
 
 def test_2_who_asked_and_why_are_stored_with_the_request_and_with_what_followed(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     _, task = begin(engine, line, fails="a")
     task.wait(PATIENCE)
@@ -90,7 +98,7 @@ def test_2_who_asked_and_why_are_stored_with_the_request_and_with_what_followed(
     task.step("a").resolve(reason="paid in cash", actor="ada")
 
     for topic in ("step.resolve_requested", "step.resolved_manually"):
-        state = shared_lab.value(
+        state = shared_harness.value(
             "select data from flowledger_v1.events where task_id = %s and type = %s",
             *(task.id, topic),
         )
@@ -177,7 +185,9 @@ def test_10_a_skip_is_consulted_before_anything_of_it_is_executed(engine: Engine
     assert set(world.ran) == {"a"}
 
 
-def test_11_an_identity_is_the_same_in_every_process_and_long_enough(shared_lab: Lab) -> None:
+def test_11_an_identity_is_the_same_in_every_process_and_long_enough(
+    shared_harness: EngineHarness,
+) -> None:
     code = (
         "from flowledger.engine.domain.submission import identity_of\n"
         "from flowledger.engine.domain.templates.template import StepTemplate, Template\n"
@@ -197,27 +207,27 @@ def test_11_an_identity_is_the_same_in_every_process_and_long_enough(shared_lab:
         for seed in ("1", "2")
     ]
 
-    once = led(step("a", **ACT), name="once", identity="strict").template
+    once = controlled_steps(step("a", **ACT), name="once", identity="strict").template
     assert told == [identity_of(once, {"a": "ä", "b": 1}, None)] * 2
     assert told[0] == (
         "strict:sha256:083a16b00936590be2ab0c50f8f0559d64a58d6cb16527177d6e85218b86be76"
     )
 
 
-def test_12_a_cancel_is_one_transaction(engine: Engine, shared_lab: Lab) -> None:
+def test_12_a_cancel_is_one_transaction(engine: Engine, shared_harness: EngineHarness) -> None:
     world, task = begin(engine, wide, waits="abc")
     for name in "abc":
         assert world.started[name].wait(PATIENCE)
 
     task.cancel(**WORD)
 
-    cancelled = stored_together(shared_lab.rows, task.id)[-1]
+    cancelled = stored_together(shared_harness.rows, task.id)[-1]
     assert cancelled == [
         "task.cancelled",
         *["step.cancel_signalled"] * 3,
         "request.granted",
     ]
-    transactions = shared_lab.value(
+    transactions = shared_harness.value(
         "select count(distinct t) from ("
         " select xmin::text as t from flowledger.task where task_id = %s union all"
         " select xmin::text from flowledger.event where task_id = %s and topic = 'task.cancelled'"
@@ -229,18 +239,18 @@ def test_12_a_cancel_is_one_transaction(engine: Engine, shared_lab: Lab) -> None
         world.go[name].set()
 
 
-def test_12_a_cancel_takes_what_is_queued_with_it(lab: Lab) -> None:
-    engine = lab.open(wide, roles=("coordinator",))
+def test_12_a_cancel_takes_what_is_queued_with_it(harness: EngineHarness) -> None:
+    engine = harness.open(wide, roles=("coordinator",))
     _, task = begin(engine, wide)
-    lab.until(lambda: len(task.history()) == 5)
+    harness.until(lambda: len(task.history()) == 5)
 
     task.cancel(**WORD)
 
-    assert stored_together(lab.rows, task.id)[-1] == [
+    assert stored_together(harness.rows, task.id)[-1] == [
         *("task.cancelled", "step.cancelled", "step.cancelled", "step.cancelled"),
         "request.granted",
     ]
-    assert lab.counts()["queue"] == 0
+    assert harness.counts()["queue"] == 0
     assert {status.state for status in task.steps().values()} == {StepState.CANCELLED}
 
 
@@ -301,7 +311,7 @@ def test_19_two_workers_that_claim_at_once_never_get_the_same_step(
 
 
 def test_20_the_identity_that_a_template_file_declares_is_the_tasks(
-    lab: Lab, tmp_path: Any
+    harness: EngineHarness, tmp_path: Any
 ) -> None:
     path = tmp_path / "once.yaml"
     path.write_text(
@@ -310,9 +320,9 @@ def test_20_the_identity_that_a_template_file_declares_is_the_tasks(
     )
     template = load_template(path)
     assert template.identity == "caller_provided"
-    flow = led(*template.steps, name="once", identity=template.identity)
+    flow = controlled_steps(*template.steps, name="once", identity=template.identity)
     assert flow.template.definition_hash == template.definition_hash
-    engine = lab.open(flow)
+    engine = harness.open(flow)
 
     with pytest.raises(MissingIdempotencyKey):
         begin(engine, flow)
@@ -320,6 +330,6 @@ def test_20_the_identity_that_a_template_file_declares_is_the_tasks(
     _, again = begin(engine, flow, idempotency_key="k")
 
     assert first.id == again.id
-    stored = lab.value("select definition->>'identity' from flowledger.template")
+    stored = harness.value("select definition->>'identity' from flowledger.template")
     assert stored == "caller_provided"
     assert len(of_kind(first.history(), asked.TaskRequest)) == 0

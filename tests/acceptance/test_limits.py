@@ -13,7 +13,7 @@ from flowledger.engine import TaskState
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepEnqueued
 from flowledger.handlers import Retry, StepContext, Workflow
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 from support.limits import last_in_use, log_of, most_in_use, slot_counts, slot_rows, waiting_steps
 
 LEAVES = 5
@@ -67,26 +67,28 @@ LIMITS = [
 
 @pytest.mark.parametrize(("flow", "keys", "limit"), LIMITS)
 def test_no_more_are_queued_or_run_than_a_limit_allows_and_all_complete(
-    lab: Lab, flow: Workflow[Any], keys: Any, limit: int
+    harness: EngineHarness, flow: Workflow[Any], keys: Any, limit: int
 ) -> None:
-    engine = lab.open(flow, limits={"namespace_concurrency": {"narrow": 3}})
+    engine = harness.open(flow, limits={"namespace_concurrency": {"narrow": 3}})
     tasks = engine.submit_many(flow, [{} for _ in range(4)])
     ids = [task.id for task in tasks]
     most = len({key for n in range(LEAVES) for key in keys(leaf_event(n))}) * limit
-    lab.until(lambda: first_steps_complete(lab) == len(tasks) and slot_rows(lab).total() == most)
+    harness.until(
+        lambda: first_steps_complete(harness) == len(tasks) and slot_rows(harness).total() == most
+    )
 
-    assert slot_rows(lab) == slot_counts(lab) == last_in_use(log_of(engine, ids), keys)
+    assert slot_rows(harness) == slot_counts(harness) == last_in_use(log_of(engine, ids), keys)
     room.release(1_000)
 
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
     assert set(most_in_use(log_of(engine, ids), keys).values()) == {limit}
-    assert slot_rows(lab) == slot_counts(lab) == {}
-    assert waiting_steps(lab) == []
+    assert slot_rows(harness) == slot_counts(harness) == {}
+    assert waiting_steps(harness) == []
 
 
-def first_steps_complete(lab: Lab) -> int:
+def first_steps_complete(harness: EngineHarness) -> int:
     """How many tasks are at their leaves."""
-    found: int = lab.value(
+    found: int = harness.value(
         "select count(*) from flowledger.step where step = 'first' and state = 'complete'"
     )
     return found
@@ -97,8 +99,10 @@ def leaf_event(number: int) -> Any:
     return type("Leaf", (), {"step": f"leaf-{number}"})
 
 
-def test_each_value_of_a_key_has_a_limit_of_its_own_and_a_missing_one_too(lab: Lab) -> None:
-    engine = lab.open(by_key)
+def test_each_value_of_a_key_has_a_limit_of_its_own_and_a_missing_one_too(
+    harness: EngineHarness,
+) -> None:
+    engine = harness.open(by_key)
     contexts = [{"customer": {"id": 7}}, {"customer": {"id": "7"}}, {"customer": 7}, {}] * 2
     tasks = engine.submit_many(by_key, contexts)
     values = dict(zip((task.id for task in tasks), ["7", '"7"', "null", "null"] * 2, strict=True))
@@ -106,8 +110,10 @@ def test_each_value_of_a_key_has_a_limit_of_its_own_and_a_missing_one_too(lab: L
     def keys(event: StepEvent) -> list[str]:
         return [f"key:limits/key/customer.id={values[event.task_id]}"]
 
-    lab.until(lambda: set(slot_counts(lab).values()) == {2} and len(slot_counts(lab)) == 3)
-    assert slot_rows(lab) == slot_counts(lab)
+    harness.until(
+        lambda: set(slot_counts(harness).values()) == {2} and len(slot_counts(harness)) == 3
+    )
+    assert slot_rows(harness) == slot_counts(harness)
     room.release(1_000)
 
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
@@ -116,7 +122,7 @@ def test_each_value_of_a_key_has_a_limit_of_its_own_and_a_missing_one_too(lab: L
     assert set(most.values()) == {2}
 
 
-def test_who_waits_is_let_go_by_priority_and_by_age(lab: Lab) -> None:
+def test_who_waits_is_let_go_by_priority_and_by_age(harness: EngineHarness) -> None:
     narrow = Workflow("limits", "narrow", version="1", concurrency={"limit": 1})
 
     @narrow.step
@@ -130,16 +136,16 @@ def test_who_waits_is_let_go_by_priority_and_by_age(lab: Lab) -> None:
     def mark() -> int:
         return 1
 
-    engine = lab.open(narrow, marker, coordinator={"priority_ageing_seconds": 60.0})
+    engine = harness.open(narrow, marker, coordinator={"priority_ageing_seconds": 60.0})
     first = engine.submit(narrow, {})
-    lab.until(lambda: slot_rows(lab).total() == 1)
+    harness.until(lambda: slot_rows(harness).total() == 1)
     old = engine.submit(narrow, {}, priority=0)
-    lab.until(lambda: len(waiting_steps(lab)) == 1)
+    harness.until(lambda: len(waiting_steps(harness)) == 1)
     moved = engine.submit(marker, {}, start_at=datetime.now(UTC) + timedelta(minutes=4))
-    lab.move_clock("5 minutes")
+    harness.move_clock("5 minutes")
     assert moved.wait(PATIENCE) is TaskState.COMPLETE
     young = [engine.submit(narrow, {}, priority=priority) for priority in (1, 9, 4)]
-    lab.until(lambda: len(waiting_steps(lab)) == 4)
+    harness.until(lambda: len(waiting_steps(harness)) == 4)
     room.release(1_000)
 
     tasks = [first, old, *young]
@@ -149,51 +155,51 @@ def test_who_waits_is_let_go_by_priority_and_by_age(lab: Lab) -> None:
     assert queued == [task.id for task in expected]
 
 
-def test_who_waits_is_found_again_by_the_next_coordinator(lab: Lab) -> None:
-    worker = lab.open(by_template, roles=["worker"])
-    leader = lab.open(roles=["coordinator"])
+def test_who_waits_is_found_again_by_the_next_coordinator(harness: EngineHarness) -> None:
+    worker = harness.open(by_template, roles=["worker"])
+    leader = harness.open(roles=["coordinator"])
     tasks = worker.submit_many(by_template, [{} for _ in range(3)])
-    lab.until(lambda: slot_rows(lab).total() == 2 and waiting_steps(lab))
+    harness.until(lambda: slot_rows(harness).total() == 2 and waiting_steps(harness))
     leader.close()
 
-    lab.open(roles=["coordinator"], coordinator={"max_cached_tasks": 1})
+    harness.open(roles=["coordinator"], coordinator={"max_cached_tasks": 1})
     room.release(1_000)
 
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
     log = log_of(worker, [task.id for task in tasks])
     assert most_in_use(log, lambda _: ["one"]) == {"one": 2}
-    assert slot_rows(lab) == slot_counts(lab) == {}
+    assert slot_rows(harness) == slot_counts(harness) == {}
 
 
-def test_who_waits_is_cancelled_with_its_task_and_takes_no_slot(lab: Lab) -> None:
-    engine = lab.open(by_template)
+def test_who_waits_is_cancelled_with_its_task_and_takes_no_slot(harness: EngineHarness) -> None:
+    engine = harness.open(by_template)
     task = engine.submit(by_template, {})
-    lab.until(lambda: slot_rows(lab).total() == 2 and waiting_steps(lab))
+    harness.until(lambda: slot_rows(harness).total() == 2 and waiting_steps(harness))
 
     task.cancel(reason="enough", actor="ann")
 
-    assert waiting_steps(lab) == []
+    assert waiting_steps(harness) == []
     room.release(1_000)
-    lab.until(lambda: not slot_rows(lab))
-    assert slot_counts(lab) == {}
+    harness.until(lambda: not slot_rows(harness))
+    assert slot_counts(harness) == {}
     assert len(of_kind(task.history(), StepEnqueued)) == 3
 
 
-def test_who_waits_goes_on_when_its_task_is_resumed(lab: Lab) -> None:
-    engine = lab.open(by_template)
+def test_who_waits_goes_on_when_its_task_is_resumed(harness: EngineHarness) -> None:
+    engine = harness.open(by_template)
     task = engine.submit(by_template, {})
-    lab.until(lambda: slot_rows(lab).total() == 2 and waiting_steps(lab))
+    harness.until(lambda: slot_rows(harness).total() == 2 and waiting_steps(harness))
 
     task.pause(reason="later", actor="ann")
     room.release(1_000)
-    lab.until(lambda: not slot_rows(lab))
+    harness.until(lambda: not slot_rows(harness))
     task.resume(reason="now", actor="ann")
 
     assert task.wait(PATIENCE) is TaskState.COMPLETE
-    assert waiting_steps(lab) == []
+    assert waiting_steps(harness) == []
 
 
-def test_a_retry_gives_its_slot_away_and_waits_for_another(lab: Lab) -> None:
+def test_a_retry_gives_its_slot_away_and_waits_for_another(harness: EngineHarness) -> None:
     narrow = Workflow("limits", "retried", version="1", concurrency={"limit": 1})
     failing, started = Event(), Event()
 
@@ -206,13 +212,13 @@ def test_a_retry_gives_its_slot_away_and_waits_for_another(lab: Lab) -> None:
         assert room.acquire(timeout=PATIENCE)
         return step.attempt
 
-    engine = lab.open(narrow)
+    engine = harness.open(narrow)
     task = engine.submit(narrow, {"fails": True})
     assert started.wait(PATIENCE)
     others = engine.submit_many(narrow, [{}, {}])
-    lab.until(lambda: len(waiting_steps(lab)) == 2)
+    harness.until(lambda: len(waiting_steps(harness)) == 2)
     failing.set()
-    lab.until(lambda: kinds(task.history())[-1] == "TaskWaiting")
+    harness.until(lambda: kinds(task.history())[-1] == "TaskWaiting")
     room.release(1_000)
 
     assert task.result(PATIENCE) == {"only": 2}
@@ -225,11 +231,11 @@ def test_a_retry_gives_its_slot_away_and_waits_for_another(lab: Lab) -> None:
     assert most_in_use(log, lambda _: ["one"]) == {"one": 1}
 
 
-def test_a_task_is_not_said_to_wait_where_room_is_made_at_once(lab: Lab) -> None:
+def test_a_task_is_not_said_to_wait_where_room_is_made_at_once(harness: EngineHarness) -> None:
     exclusive = Workflow("limits", "alone", version="1", concurrency={"limit": 1})
     fan(exclusive)
     room.release(1_000)
-    engine = lab.open(exclusive)
+    engine = harness.open(exclusive)
     task = engine.submit(exclusive, {})
 
     assert task.wait(PATIENCE) is TaskState.COMPLETE

@@ -21,7 +21,7 @@ from flowledger.engine.domain.leases import shard_of
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepEnqueued, StepLeaseExpired
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, SHORT_LEASES, Lab, completions
+from support.engines import PATIENCE, SHORT_LEASES, EngineHarness, completions
 from support.limits import last_in_use, log_of, most_in_use, slot_counts, slot_rows, waiting_steps
 
 SHARDS = {"shards": 3, "poll_seconds": 0.2}
@@ -53,19 +53,19 @@ def one_key(_: StepEvent) -> list[str]:
     return ["template:shards/narrow"]
 
 
-def test_a_limit_holds_across_shards_and_everything_completes(lab: Lab) -> None:
-    engine = lab.open(narrow, coordinator=SHARDS)
+def test_a_limit_holds_across_shards_and_everything_completes(harness: EngineHarness) -> None:
+    engine = harness.open(narrow, coordinator=SHARDS)
     tasks = engine.submit_many(narrow, [{} for _ in range(30)])
 
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
     log = log_of(engine, [task.id for task in tasks])
     assert most_in_use(log, one_key) == {"template:shards/narrow": 2}
-    assert slot_rows(lab) == slot_counts(lab) == {}
-    assert waiting_steps(lab) == []
+    assert slot_rows(harness) == slot_counts(harness) == {}
+    assert waiting_steps(harness) == []
 
 
-def test_a_rate_holds_across_shards(lab: Lab) -> None:
-    engine = lab.open(paced, coordinator=SHARDS)
+def test_a_rate_holds_across_shards(harness: EngineHarness) -> None:
+    engine = harness.open(paced, coordinator=SHARDS)
     tasks = engine.submit_many(paced, [{} for _ in range(12)])
 
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
@@ -73,7 +73,7 @@ def test_a_rate_holds_across_shards(lab: Lab) -> None:
     times = [event.occurred_at for event in log if isinstance(event, StepEnqueued)]
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(sorted(times))]
     assert min(gaps) >= 0.09  # the clocks of two shards of one process agree to a few milliseconds
-    assert waiting_steps(lab) == []
+    assert waiting_steps(harness) == []
 
 
 turns = Workflow("shards", "turns", version="1", concurrency={"limit": 1})
@@ -87,20 +87,22 @@ def takes_its_turn(context: dict[str, int]) -> None:
     order.append(context["number"])
 
 
-def test_who_has_waited_long_in_one_shard_goes_before_the_young_of_another(lab: Lab) -> None:
+def test_who_has_waited_long_in_one_shard_goes_before_the_young_of_another(
+    harness: EngineHarness,
+) -> None:
     """The shard whose step holds the only slot has others that wait, and makes room for itself."""
     order.clear()
-    engine = lab.open(turns, coordinator={"shards": 2, "poll_seconds": 0.1})
+    engine = harness.open(turns, coordinator={"shards": 2, "poll_seconds": 0.1})
     holder = engine.submit(turns, {"number": 0})
-    lab.until(lambda: slot_rows(lab).total() == 1)
+    harness.until(lambda: slot_rows(harness).total() == 1)
     old = engine.submit_many(turns, [{"number": number} for number in range(1, 13)])
-    lab.until(lambda: len(waiting_steps(lab)) == 12)
+    harness.until(lambda: len(waiting_steps(harness)) == 12)
     assert {shard_of(task.id, 2) for task in old} == {0, 1}
-    lab.move_clock("10 minutes")
-    lab.until_coordinators_know_the_time()
+    harness.move_clock("10 minutes")
+    harness.until_coordinators_know_the_time()
     young = engine.submit_many(turns, [{"number": number} for number in range(13, 33)])
-    lab.until(lambda: len(waiting_steps(lab)) == 32)
-    lab.move_clock("1 second")
+    harness.until(lambda: len(waiting_steps(harness)) == 32)
+    harness.move_clock("1 second")
 
     go.set()
 
@@ -157,7 +159,7 @@ class Workers:
         assert process.stdout.readline() == "ready\n"
         self.running.append(process)
 
-    def kill(self, victim: int, lab: Lab) -> None:
+    def kill(self, victim: int, harness: EngineHarness) -> None:
         """At a moment at which it holds slots that it can no longer give back itself."""
         process = self.running.pop(victim)
         holds = (
@@ -165,9 +167,9 @@ class Workers:
             " join flowledger.worker as w on w.worker_id = q.worker_id where w.pid = %s"
         )
         while True:
-            lab.until(lambda: lab.value(holds, process.pid))
+            harness.until(lambda: harness.value(holds, process.pid))
             process.send_signal(signal.SIGSTOP)
-            if lab.value(holds, process.pid):
+            if harness.value(holds, process.pid):
                 break
             process.send_signal(signal.SIGCONT)
         process.send_signal(signal.SIGKILL)
@@ -175,8 +177,8 @@ class Workers:
 
 
 @pytest.fixture
-def sections(lab: Lab, tmp_path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {**SHORT_LEASES, "database": {"url": lab.url, "pool_max_size": 4}}
+def sections(harness: EngineHarness, tmp_path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {**SHORT_LEASES, "database": {"url": harness.url, "pool_max_size": 4}}
     found["worker"] = {**SHORT_LEASES["worker"], "concurrency": 4}
     found["coordinator"] = {**SHORT_LEASES["coordinator"], "max_lost_leases": 1_000}
     (tmp_path / "slots_flow.py").write_text(MODULE.replace("{settings}", repr(found)))
@@ -191,7 +193,7 @@ def workers(sections: dict[str, Any], tmp_path: Path) -> Generator[Workers]:
 
 
 def test_slots_of_killed_workers_come_back_and_none_leaks(
-    lab: Lab,
+    harness: EngineHarness,
     workers: Workers,
     sections: dict[str, Any],
     tmp_path: Path,
@@ -201,7 +203,7 @@ def test_slots_of_killed_workers_come_back_and_none_leaks(
     sys.modules.pop("slots_flow", None)
     from slots_flow import flow  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    engine = lab.open(roles=["coordinator"], coordinator=sections["coordinator"])
+    engine = harness.open(roles=["coordinator"], coordinator=sections["coordinator"])
     chance = random.Random(3)  # noqa: S311 - which of them dies
     for _ in range(4):
         workers.start()
@@ -213,12 +215,12 @@ def test_slots_of_killed_workers_come_back_and_none_leaks(
         return [f"key:killed/slots/customer={customers[event.task_id]['customer']}"]
 
     for killed in range(1, 4):
-        lab.until(lambda: len(completions(lab)) >= 15 * killed)  # noqa: B023 - called at once
-        workers.kill(chance.randrange(len(workers.running)), lab)
+        harness.until(lambda: len(completions(harness)) >= 15 * killed)  # noqa: B023 - called at once
+        workers.kill(chance.randrange(len(workers.running)), harness)
 
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
     log = log_of(engine, customers)
     assert any(isinstance(event, StepLeaseExpired) for event in log), "nobody died with a slot"
     assert set(most_in_use(log, keys).values()) == {3}
-    assert last_in_use(log, keys) == slot_rows(lab) == slot_counts(lab) == {}
-    assert waiting_steps(lab) == []
+    assert last_in_use(log, keys) == slot_rows(harness) == slot_counts(harness) == {}
+    assert waiting_steps(harness) == []

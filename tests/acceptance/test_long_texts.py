@@ -14,7 +14,7 @@ from flowledger.engine.domain.submission import MOST_BYTES, MOST_REASON_BYTES
 from flowledger.engine.errors import InvalidRequest
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 LARGEST_INDEX_ROW = 2_704
 """Bytes: a third of a page of 8 kB; Postgres refuses a larger row of a B-tree."""
@@ -75,10 +75,10 @@ def done() -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    engine = shared_lab.open(texts, projections=BUILTIN)
-    shared_lab.until(
-        lambda: shared_lab.value(
+def engine(shared_harness: EngineHarness) -> Engine:
+    engine = shared_harness.open(texts, projections=BUILTIN)
+    shared_harness.until(
+        lambda: shared_harness.value(
             "select count(*) = 5 from flowledger.projection where state = 'serving'"
         )
     )
@@ -90,11 +90,11 @@ def bound(column: str) -> int | None:
 
 
 def test_every_indexed_text_has_a_bound_that_an_index_holds(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     del engine
     sizes: dict[str, int] = {}
-    for index, columns, texts_among in shared_lab.rows(INDEXES):
+    for index, columns, texts_among in shared_harness.rows(INDEXES):
         for column, is_text in zip(columns, texts_among, strict=True):
             size = bound(column) if is_text else LARGEST_FIXED
             assert size is not None, f"{column} is indexed, and nothing bounds it"
@@ -136,7 +136,9 @@ def test_a_submission_with_a_text_of_too_many_bytes_is_refused(engine: Engine, n
         engine.submit(texts, {}, **{name: [text] if name == "tags" else text})
 
 
-def test_the_longest_texts_reach_every_read_model(engine: Engine, shared_lab: Lab) -> None:
+def test_the_longest_texts_reach_every_read_model(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
     said: dict[str, Any] = {"actor": LONGEST, "reason": varied(MOST_REASON_BYTES // 3)}
     task = engine.submit(
         texts, {}, tags=[LONGEST], actor=LONGEST, correlation_id=LONGEST, idempotency_key=LONGEST
@@ -147,18 +149,18 @@ def test_the_longest_texts_reach_every_read_model(engine: Engine, shared_lab: La
     engine.pause_template("texts/texts@1", **said)
     engine.resume_template("texts/texts@1", **said)
 
-    shared_lab.until(
-        lambda: shared_lab.rows(
+    shared_harness.until(
+        lambda: shared_harness.rows(
             "select 1 from flowledger_v1.operator_actions"
             " where actor = %s and action = 'template.resume'",
             LONGEST,
         )
     )
     behind = "select name, state from flowledger.projection where state <> 'serving'"
-    assert shared_lab.rows(behind) == []
+    assert shared_harness.rows(behind) == []
 
 
-def test_texts_may_be_of_an_enumeration(engine: Engine, shared_lab: Lab) -> None:
+def test_texts_may_be_of_an_enumeration(engine: Engine, shared_harness: EngineHarness) -> None:
     task = engine.submit(
         texts, {}, tags=[Word.URGENT], actor=Word.URGENT, correlation_id=Word.URGENT
     )
@@ -168,7 +170,7 @@ def test_texts_may_be_of_an_enumeration(engine: Engine, shared_lab: Lab) -> None
 
     assert {
         row[0]
-        for row in shared_lab.rows(
+        for row in shared_harness.rows(
             "select data ->> 'actor' from flowledger_v1.events"
             " where task_id = %s and data ->> 'actor' is not null",
             task.id,

@@ -12,7 +12,7 @@ from flowledger.engine.domain.json_values import MOST_NESTED
 from flowledger.engine.errors import InvalidRequest
 from flowledger.handlers import Retry, StepContext, Workflow
 from flowledger.projections.builtin import Notes
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 NO_RETRY = Retry(max_attempts=1)
 SAYS = {"actor": "ann", "reason": "to see"}
@@ -59,27 +59,29 @@ def look(step: StepContext) -> Any:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(deep, configured, projections=[Notes])
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(deep, configured, projections=[Notes])
 
 
 @pytest.fixture(scope="module")
-def client(shared_lab: Lab, engine: Engine) -> Engine:
+def client(shared_harness: EngineHarness, engine: Engine) -> Engine:
     """Nobody serves its workflows, so its steps stay open."""
-    return shared_lab.open(roles=())
+    return shared_harness.open(roles=())
 
 
-def test_the_deepest_value_is_read_by_every_reader(engine: Engine, shared_lab: Lab) -> None:
+def test_the_deepest_value_is_read_by_every_reader(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
     task = engine.submit(deep, {"levels": MOST_NESTED, "also": nested(MOST_NESTED - 1)})
     result = task.result(PATIENCE)
     task.annotate("deep", nested(MOST_NESTED), actor="ann")
 
     assert result["read"] == nested(MOST_NESTED)
     assert list(engine.verify(task.id)) == []
-    shared_lab.until(
-        lambda: shared_lab.rows("select 1 from flowledger_v1.annotations where kind = 'deep'")
+    shared_harness.until(
+        lambda: shared_harness.rows("select 1 from flowledger_v1.annotations where kind = 'deep'")
     )
-    ((stored,),) = shared_lab.rows(
+    ((stored,),) = shared_harness.rows(
         "select data -> 'result' from flowledger_v1.events"
         " where type = 'step.completed' and step = 'read'"
     )

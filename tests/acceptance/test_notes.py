@@ -18,24 +18,24 @@ from flowledger.engine.events.notes import NOTES, TaskAnnotated, TaskTagged, Tas
 from flowledger.engine.events.task import TaskCreated
 from support.builders import step
 from support.cli import Command
-from support.controlled_steps import begin, led
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.controlled_steps import begin, controlled_steps
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
 ACT = {"handler": {"callable": "act"}}
 
-line = led(step("a", **ACT), step("b", "a", **ACT), name="line")
+line = controlled_steps(step("a", **ACT), step("b", "a", **ACT), name="line")
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(line)
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(line)
 
 
 @pytest.fixture
-def command(shared_lab: Lab, tmp_path: Path) -> Any:
+def command(shared_harness: EngineHarness, tmp_path: Path) -> Any:
     """The command, on the engine's database."""
     with ExitStack() as opened:
-        yield Command(shared_lab.url, tmp_path, opened)
+        yield Command(shared_harness.url, tmp_path, opened)
 
 
 def test_notes_stand_in_the_history_and_change_nothing(engine: Engine, command: Command) -> None:
@@ -60,12 +60,12 @@ def test_notes_stand_in_the_history_and_change_nothing(engine: Engine, command: 
     assert "step 'a'" not in command("status", str(task.id)).error
 
 
-def test_a_note_before_the_task_is_taken_on_keeps_it_from_nothing(lab: Lab) -> None:
-    client = lab.open(line, roles=())
+def test_a_note_before_the_task_is_taken_on_keeps_it_from_nothing(harness: EngineHarness) -> None:
+    client = harness.open(line, roles=())
     _, task = begin(client, line, tags=["early"])
     task.annotate("comment", 1, actor="ada")
 
-    lab.open(line)
+    harness.open(line)
 
     assert task.result(PATIENCE)["b"] == "b 1"
     assert kinds(task.history())[:2] == ["TaskCreated", "TaskAnnotated"]
@@ -80,11 +80,11 @@ def test_a_task_may_have_tags_from_its_beginning(engine: Engine) -> None:
 
 
 def test_the_payload_of_a_task_without_tags_does_not_name_them(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     _, task = begin(engine, line)
 
-    state = shared_lab.value(
+    state = shared_harness.value(
         "select flowledger.payload_json(state, encoding) from flowledger.event"
         " where originator_id = %s and originator_version = 1",
         task.id,
@@ -93,28 +93,30 @@ def test_the_payload_of_a_task_without_tags_does_not_name_them(
     assert "tags" not in state
 
 
-def test_a_note_wakes_no_coordinator(lab: Lab) -> None:
-    client = lab.open(line, roles=())
+def test_a_note_wakes_no_coordinator(harness: EngineHarness) -> None:
+    client = harness.open(line, roles=())
     _, task = begin(client, line)
-    with psycopg.connect(lab.url, autocommit=True) as listening:
+    with psycopg.connect(harness.url, autocommit=True) as listening:
         for channel in ("log", "fact"):
             listening.execute(f'listen "flowledger.{channel}"'.encode())
 
         task.tag("urgent", actor="ada")
 
-        lab.rows("select pg_notify('flowledger.log', 'the end')")
+        harness.rows("select pg_notify('flowledger.log', 'the end')")
         heard = list(listening.notifies(timeout=PATIENCE, stop_after=1))
     assert [(one.channel, one.payload) for one in heard] == [("flowledger.log", "the end")]
 
 
-def test_what_the_engine_appends_is_told_only_where_somebody_listens(lab: Lab) -> None:
-    with psycopg.connect(lab.url, autocommit=True) as listening:
+def test_what_the_engine_appends_is_told_only_where_somebody_listens(
+    harness: EngineHarness,
+) -> None:
+    with psycopg.connect(harness.url, autocommit=True) as listening:
         listening.execute('listen "flowledger.log"')
-        engine = lab.open(line)
+        engine = harness.open(line)
         _, task = begin(engine, line)
         task.wait(PATIENCE)
 
-        lab.rows("select pg_notify('flowledger.log', 'the end')")
+        harness.rows("select pg_notify('flowledger.log', 'the end')")
         heard = list(listening.notifies(timeout=PATIENCE, stop_after=1))
     assert [one.payload for one in heard] == ["the end"]
 
@@ -130,8 +132,8 @@ def test_one_key_notes_once(engine: Engine) -> None:
     assert [note.value for note in of_kind(task.history(), TaskAnnotated)] == [1]
 
 
-async def test_an_asynchronous_application_notes_too(lab: Lab) -> None:
-    async with await AsyncEngine.open(roles=(), settings=lab.settings()) as engine:
+async def test_an_asynchronous_application_notes_too(harness: EngineHarness) -> None:
+    async with await AsyncEngine.open(roles=(), settings=harness.settings()) as engine:
         task = await engine.submit(line, {})
         await task.annotate("comment", "x", actor="ada")
         await task.tag("urgent", actor="ada")
@@ -177,13 +179,13 @@ def test_a_task_is_not_submitted_with_what_are_no_tags(engine: Engine, tags: Any
         begin(engine, line, tags=tags)
 
 
-def test_who_notes_of_a_task_that_is_not_there_is_told_so(lab: Lab) -> None:
-    engine = lab.open(roles=(), submit={"request_timeout_seconds": 0.1})
+def test_who_notes_of_a_task_that_is_not_there_is_told_so(harness: EngineHarness) -> None:
+    engine = harness.open(roles=(), submit={"request_timeout_seconds": 0.1})
 
     with pytest.raises(UnknownTask):
         engine.task(uuid4()).tag("x", actor="ada")
     engine.register(line)
-    with lab.connect() as connection:
+    with harness.connect() as connection:
         task = engine.submit(line, {}, connection=connection)
     with pytest.raises(TaskNotCreated):
         task.tag("x", actor="ada")

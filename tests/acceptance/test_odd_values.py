@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator
 
 from flowledger.engine import Engine, InvalidContext, InvalidSubmission, TaskNotCompleted
 from flowledger.handlers import Retry, StepContext, Workflow
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 NO_RETRY = Retry(max_attempts=1)
 
@@ -86,8 +86,8 @@ VALUES: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(odd, charging, converting)
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(odd, charging, converting)
 
 
 @pytest.mark.parametrize("case", VALUES)
@@ -162,14 +162,14 @@ def convert() -> Charged:
 
 
 def test_a_context_that_would_be_read_as_another_is_not_stored(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
-    before = shared_lab.counts()
+    before = shared_harness.counts()
 
     with pytest.raises(InvalidContext, match=r"charging@1: context.cents: comes back as another"):
         engine.submit(charging, {"cents": 19.99})  # type: ignore[arg-type]
 
-    assert shared_lab.counts() == before
+    assert shared_harness.counts() == before
 
 
 def test_a_result_that_would_be_read_as_another_is_its_steps_error(engine: Engine) -> None:

@@ -18,7 +18,7 @@ from flowledger.engine import Engine
 from flowledger.engine.errors import InvalidRequest
 from flowledger.handlers import Workflow
 from support.cli import Command
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 ENDS_ITSELF = "import sys\nsys.exit(0)\n"
 FILE = "{namespace: a, name: b, version: '1', steps: [{name: x, handler: {callable: 'ends:x'}}]}"
@@ -32,14 +32,14 @@ class Moment(datetime):
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(flow)
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(flow)
 
 
 @pytest.fixture
-def command(shared_lab: Lab, tmp_path: Path) -> Generator[Command]:
+def command(shared_harness: EngineHarness, tmp_path: Path) -> Generator[Command]:
     with ExitStack() as opened:
-        yield Command(shared_lab.url, tmp_path, opened)
+        yield Command(shared_harness.url, tmp_path, opened)
 
 
 def test_times_may_be_of_other_libraries(engine: Engine) -> None:

@@ -22,18 +22,22 @@ from flowledger.engine.errors import (
     UnknownTemplate,
 )
 from support.builders import step
-from support.controlled_steps import begin, led
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.controlled_steps import begin, controlled_steps
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}
 LATER = {**ACT, "retry": {"max_attempts": 3, "base_seconds": 600, "cap_seconds": 600}}
 WORD: RequestOptions = {"reason": "ticket 7", "actor": "ada"}
 
-line = led(step("a", **TWICE), step("b", "a", **TWICE), step("c", "b", **TWICE), name="line")
-blocking = led(step("a", **TWICE), step("b", "a", **TWICE), name="blocking", on_failure="block")
-patient = led(step("a", **LATER), step("b", "a", **ACT), name="patient")
-strict = led(
+line = controlled_steps(
+    step("a", **TWICE), step("b", "a", **TWICE), step("c", "b", **TWICE), name="line"
+)
+blocking = controlled_steps(
+    step("a", **TWICE), step("b", "a", **TWICE), name="blocking", on_failure="block"
+)
+patient = controlled_steps(step("a", **LATER), step("b", "a", **ACT), name="patient")
+strict = controlled_steps(
     step("a", when_skipped="stop", **TWICE),
     *(step("b", "a", **TWICE), step("c", **TWICE)),
     name="strict",
@@ -42,8 +46,8 @@ strict = led(
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(line, blocking, patient, strict)
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(line, blocking, patient, strict)
 
 
 def test_a_cancelled_task_starts_nothing_more_and_says_who_and_why(engine: Engine) -> None:
@@ -68,17 +72,17 @@ def test_a_cancelled_task_starts_nothing_more_and_says_who_and_why(engine: Engin
 
 
 def test_a_running_step_of_a_cancelled_task_is_told_and_what_it_did_is_recorded(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     world, task = begin(engine, line, waits="a")
     assert world.started["a"].wait(PATIENCE)
     task.cancel(**WORD)
     (call,) = world.calls
-    shared_lab.until(lambda: call.cancelled)
+    shared_harness.until(lambda: call.cancelled)
 
     world.go["a"].set()
 
-    shared_lab.until(lambda: task.step("a").status.state is StepState.COMPLETE)
+    shared_harness.until(lambda: task.step("a").status.state is StepState.COMPLETE)
     assert task.state is TaskState.CANCELLED
     assert kinds(task.history(), "a") == [
         *("StepEnqueued", "StepStarted", "StepCancelSignalled", "StepCompleted")
@@ -144,10 +148,10 @@ def test_a_failed_task_is_resolved_and_tells_the_results_that_there_are(engine: 
 
 
 def test_a_blocked_task_waits_for_an_operator_who_gives_it_up(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     _, task = begin(engine, blocking, fails="a")
-    blocked(shared_lab, task)
+    blocked(shared_harness, task)
 
     with pytest.raises(TaskUnfinished):
         task.wait(0)
@@ -159,10 +163,10 @@ def test_a_blocked_task_waits_for_an_operator_who_gives_it_up(
 
 @pytest.mark.parametrize("verb", ["resolve", "skip"])
 def test_a_blocked_task_goes_on_when_its_step_is_settled(
-    engine: Engine, verb: str, shared_lab: Lab
+    engine: Engine, verb: str, shared_harness: EngineHarness
 ) -> None:
     world, task = begin(engine, blocking, fails="a")
-    blocked(shared_lab, task)
+    blocked(shared_harness, task)
 
     getattr(task.step("a"), verb)(**WORD)
 
@@ -171,10 +175,10 @@ def test_a_blocked_task_goes_on_when_its_step_is_settled(
 
 
 def test_a_step_that_was_done_elsewhere_hands_its_result_on(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     world, task = begin(engine, blocking, fails="a")
-    blocked(shared_lab, task)
+    blocked(shared_harness, task)
 
     task.step("a").complete({"done": [1, None]}, **WORD)
 
@@ -184,10 +188,10 @@ def test_a_step_that_was_done_elsewhere_hands_its_result_on(
 
 
 def test_a_skipped_step_stops_what_depends_on_it_where_the_template_says_so(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     world, task = begin(engine, strict, fails="a")
-    blocked(shared_lab, task)
+    blocked(shared_harness, task)
 
     task.step("a").skip(**WORD)
 
@@ -197,11 +201,11 @@ def test_a_skipped_step_stops_what_depends_on_it_where_the_template_says_so(
 
 
 def test_a_step_waiting_for_its_retry_is_tried_at_once_after_a_reset(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     world, task = begin(engine, patient, fails="a")
     assert world.started["a"].wait(PATIENCE)
-    shared_lab.until(lambda: task.step("a").status.state is StepState.WAITING_FOR_RETRY)
+    shared_harness.until(lambda: task.step("a").status.state is StepState.WAITING_FOR_RETRY)
     world.fails.clear()
 
     task.step("a").reset(**WORD)
@@ -237,38 +241,38 @@ def test_what_cannot_be_is_refused_and_changes_nothing(
     assert task.history()[-1].event.originator_id == refused.value.request_id
 
 
-def test_a_task_that_starts_later_waits_for_its_time(lab: Lab) -> None:
-    engine = lab.open(line)
+def test_a_task_that_starts_later_waits_for_its_time(harness: EngineHarness) -> None:
+    engine = harness.open(line)
     at = datetime.now(UTC) + timedelta(hours=1)
     world, task = begin(engine, line, start_at=at)
-    lab.until(lambda: task.state is TaskState.WAITING)
+    harness.until(lambda: task.state is TaskState.WAITING)
     assert world.ran == []
 
-    lab.move_clock("61 minutes")
+    harness.move_clock("61 minutes")
 
     assert task.result(PATIENCE)["a"] == "a 1"
 
 
-def test_a_task_past_its_deadline_is_in_error_and_says_so(lab: Lab) -> None:
-    engine = lab.open(patient)
+def test_a_task_past_its_deadline_is_in_error_and_says_so(harness: EngineHarness) -> None:
+    engine = harness.open(patient)
     at = datetime.now(UTC) + timedelta(minutes=5)
     world, task = begin(engine, patient, fails="a", deadline_at=at)
     assert world.started["a"].wait(PATIENCE)
-    lab.until(lambda: task.state is TaskState.WAITING)
+    harness.until(lambda: task.state is TaskState.WAITING)
 
-    lab.move_clock("6 minutes")
+    harness.move_clock("6 minutes")
 
     with pytest.raises(TaskNotCompleted, match="ended as error: it had not ended by its deadline"):
         task.result(PATIENCE)
     assert task.step("a").status.state is StepState.CANCELLED
 
 
-def blocked(lab: Lab, task: Any) -> None:
-    lab.until(lambda: task.state is TaskState.BLOCKED)
+def blocked(harness: EngineHarness, task: Any) -> None:
+    harness.until(lambda: task.state is TaskState.BLOCKED)
 
 
-def test_of_a_paused_template_nothing_is_queued_until_it_is_resumed(lab: Lab) -> None:
-    engine = lab.open(line, patient)
+def test_of_a_paused_template_nothing_is_queued_until_it_is_resumed(harness: EngineHarness) -> None:
+    engine = harness.open(line, patient)
     assert engine.pause_template("shop/line@1", **WORD)
     assert not engine.pause_template("shop/line@1", **WORD)
     world, task = begin(engine, line)

@@ -12,7 +12,7 @@ from flowledger.engine import Engine
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.events.step import StepCompleted, StepStarted
 from flowledger.handlers import StepContext, Workflow
-from support.engines import PATIENCE, Lab, assert_legal_order, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, assert_legal_order, kinds, of_kind
 from support.manual_coordinator import row_differences
 
 Edges = Mapping[str, tuple[str, ...]]
@@ -91,8 +91,8 @@ WORKFLOWS = {
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(*WORKFLOWS.values())
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(*WORKFLOWS.values())
 
 
 def ancestors(edges: Edges, step: str) -> set[str]:
@@ -168,14 +168,16 @@ def test_many_tasks_of_all_shapes_run_beside_each_other(engine: Engine) -> None:
 
 @pytest.mark.parametrize("size", [1, 7])
 def test_every_shape_ends_as_the_log_says_where_the_coordinator_always_hurries(
-    lab: Lab, size: int
+    harness: EngineHarness, size: int
 ) -> None:
-    engine = lab.open(*WORKFLOWS.values(), coordinator={"pipeline_events": 1, "batch_size": size})
+    engine = harness.open(
+        *WORKFLOWS.values(), coordinator={"pipeline_events": 1, "batch_size": size}
+    )
     submitted = [(workflow, engine.submit(workflow, {})) for workflow in WORKFLOWS.values()]
 
     for workflow, task in submitted:
         task.result(PATIENCE)
         assert_legal_order(task.history(), workflow.template)
-    with engine_pool(lab.url, lab.settings()) as pool:
+    with engine_pool(harness.url, harness.settings()) as pool:
         for workflow, task in submitted:
             assert row_differences(pool, task.id, workflow) == []

@@ -14,7 +14,7 @@ from flowledger.engine.client.engine import ALL_ROLES
 from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
 from flowledger.handlers import Workflow
 from support.cli import Command
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 from support.pooled import PGBOUNCER, pgbouncer, relay
 
 real = pytest.mark.skipif(PGBOUNCER is None, reason="needs pgbouncer (apt-get install pgbouncer)")
@@ -47,17 +47,19 @@ KEEPING = [
 
 
 @pytest.fixture
-def behind(lab: Lab, request: pytest.FixtureRequest) -> Generator[Lab]:
+def behind(harness: EngineHarness, request: pytest.FixtureRequest) -> Generator[EngineHarness]:
     """The lab's database behind a pooler."""
-    direct = lab.url
+    direct = harness.url
     with request.param(direct) as address:
-        lab.url = address
-        yield lab
-        lab.url = direct
+        harness.url = address
+        yield harness
+        harness.url = direct
 
 
 @pytest.mark.parametrize("behind", SHARING, indirect=True)
-def test_a_pooler_that_shares_sessions_is_refused_and_none_is_changed(behind: Lab) -> None:
+def test_a_pooler_that_shares_sessions_is_refused_and_none_is_changed(
+    behind: EngineHarness,
+) -> None:
     for role in (*((role,) for role in ALL_ROLES), ()):
         with pytest.raises(DatabaseUnfit, match=REFUSAL):
             behind.open(parcels, roles=role)
@@ -70,7 +72,7 @@ def test_a_pooler_that_shares_sessions_is_refused_and_none_is_changed(behind: La
 
 
 @pytest.mark.parametrize("behind", SHARING[:2], indirect=True)
-def test_the_command_says_so_in_one_sentence(behind: Lab, tmp_path: Path) -> None:
+def test_the_command_says_so_in_one_sentence(behind: EngineHarness, tmp_path: Path) -> None:
     with ExitStack() as opened:
         command = Command(behind.url, tmp_path, opened)
         for words in (("db", "migrate"), ("db", "shards"), ("templates", "list"), ("coordinator",)):
@@ -83,7 +85,7 @@ def test_the_command_says_so_in_one_sentence(behind: Lab, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("behind", KEEPING, indirect=True)
-def test_all_works_behind_a_pooler_that_keeps_sessions(behind: Lab) -> None:
+def test_all_works_behind_a_pooler_that_keeps_sessions(behind: EngineHarness) -> None:
     engine = behind.open(parcels, worker={"poll_seconds": 60.0})
     client = behind.open(parcels, roles=())
 
@@ -94,11 +96,11 @@ def test_all_works_behind_a_pooler_that_keeps_sessions(behind: Lab) -> None:
 
 
 @real
-def test_a_pooler_that_has_no_session_left_is_named(lab: Lab) -> None:
+def test_a_pooler_that_has_no_session_left_is_named(harness: EngineHarness) -> None:
     with (
-        pgbouncer(lab.url, "session", default_pool_size=1) as lab.url,
-        psycopg.connect(lab.url) as guest,
+        pgbouncer(harness.url, "session", default_pool_size=1) as harness.url,
+        psycopg.connect(harness.url) as guest,
     ):
         guest.execute("select 1")
         with pytest.raises(DatabaseUnavailable, match=r"gave it no session within 2 s"):
-            lab.open(roles=(), database={"connect_timeout_seconds": 2.0})
+            harness.open(roles=(), database={"connect_timeout_seconds": 2.0})

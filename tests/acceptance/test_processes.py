@@ -15,7 +15,7 @@ import pytest
 
 from flowledger.engine import Engine, TaskState
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, SHORT_LEASES, Lab, assert_legal_order, completions
+from support.engines import PATIENCE, SHORT_LEASES, EngineHarness, assert_legal_order, completions
 
 TASKS = 200
 
@@ -88,8 +88,8 @@ class Processes:
 
 
 @pytest.fixture
-def processes(lab: Lab, tmp_path: Path) -> Generator[Processes]:
-    sections = {**SHORT_LEASES, "database": {"url": lab.url, "pool_max_size": 4}}
+def processes(harness: EngineHarness, tmp_path: Path) -> Generator[Processes]:
+    sections = {**SHORT_LEASES, "database": {"url": harness.url, "pool_max_size": 4}}
     sections["worker"] = {**SHORT_LEASES["worker"], "concurrency": 8}
     (tmp_path / "killed_flow.py").write_text(MODULE.replace("{settings}", repr(sections)))
     (tmp_path / "program.py").write_text(PROGRAM)
@@ -108,22 +108,24 @@ def flow(processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def client(lab: Lab) -> Engine:
-    return lab.open(roles=())
+def client(harness: EngineHarness) -> Engine:
+    return harness.open(roles=())
 
 
-def until_completed(lab: Lab, steps: int) -> None:
+def until_completed(harness: EngineHarness, steps: int) -> None:
     """Until so many steps of the log are complete."""
-    lab.until(lambda: len(completions(lab)) >= steps)
+    harness.until(lambda: len(completions(harness)) >= steps)
 
 
-def assert_all_complete_once(lab: Lab, client: Engine, flow: Any, tasks: list[Any]) -> None:
+def assert_all_complete_once(
+    harness: EngineHarness, client: Engine, flow: Any, tasks: list[Any]
+) -> None:
     for number, task in enumerate(tasks):
         assert task.wait(PATIENCE) is TaskState.COMPLETE
         assert task.result()["join"] == (number + 1) * (number + 2)
     for task in tasks[::20]:
         assert_legal_order(task.history(), flow.template)
-    counts = completions(lab)
+    counts = completions(harness)
     assert len(counts) == TASKS * 4
     assert set(counts.values()) == {1}
 
@@ -133,20 +135,20 @@ def submit_all(client: Engine, flow: Any) -> list[Any]:
 
 
 def test_tasks_run_in_processes_of_their_own(
-    lab: Lab, client: Engine, flow: Any, processes: Processes
+    harness: EngineHarness, client: Engine, flow: Any, processes: Processes
 ) -> None:
     processes.start("coordinator")
     processes.start("worker")
     processes.start("worker")
 
-    assert_all_complete_once(lab, client, flow, submit_all(client, flow))
+    assert_all_complete_once(harness, client, flow, submit_all(client, flow))
 
 
 @pytest.mark.parametrize(
     "roles", [("worker",), ("coordinator",), ("coordinator", "worker")], ids="+".join
 )
 def test_after_a_process_is_killed_everything_completes_once(
-    lab: Lab, client: Engine, flow: Any, processes: Processes, roles: tuple[str, ...]
+    harness: EngineHarness, client: Engine, flow: Any, processes: Processes, roles: tuple[str, ...]
 ) -> None:
     others = {"coordinator", "worker"} - set(roles)
     for role in others:
@@ -154,37 +156,37 @@ def test_after_a_process_is_killed_everything_completes_once(
     victim = processes.start(*roles)
 
     tasks = submit_all(client, flow)
-    until_completed(lab, 100)
+    until_completed(harness, 100)
     processes.kill(victim)
-    assert len(completions(lab)) < TASKS * 4, "it was killed too late to tell anything"
+    assert len(completions(harness)) < TASKS * 4, "it was killed too late to tell anything"
     processes.start(*roles)
 
-    assert_all_complete_once(lab, client, flow, tasks)
+    assert_all_complete_once(harness, client, flow, tasks)
 
 
 def test_a_killed_workers_steps_are_recorded_as_lost_and_given_to_another(
-    lab: Lab, client: Engine, flow: Any, processes: Processes
+    harness: EngineHarness, client: Engine, flow: Any, processes: Processes
 ) -> None:
     """It is stopped while it holds steps: its own hands are in the queue, and nobody reports."""
     processes.start("coordinator")
     victim = processes.start("worker")
     tasks = submit_all(client, flow)
-    until_completed(lab, 20)
-    held = stop_while_it_holds_steps(lab, victim)
+    until_completed(harness, 20)
+    held = stop_while_it_holds_steps(harness, victim)
     processes.kill(victim)
     processes.start("worker")
 
-    assert_all_complete_once(lab, client, flow, tasks)
-    lost = lab.value("select count(*) from flowledger.event where topic = 'step.lease_expired'")
+    assert_all_complete_once(harness, client, flow, tasks)
+    lost = harness.value("select count(*) from flowledger.event where topic = 'step.lease_expired'")
     assert 0 < lost <= held
 
 
-def stop_while_it_holds_steps(lab: Lab, worker: subprocess.Popen[str]) -> int:
+def stop_while_it_holds_steps(harness: EngineHarness, worker: subprocess.Popen[str]) -> int:
     """SIGSTOP until a moment at which the worker has claimed steps and not reported them."""
     query = "select count(*) from flowledger.queue where worker_id is not null"
     while True:
         worker.send_signal(signal.SIGSTOP)
-        held: int = lab.value(query)
+        held: int = harness.value(query)
         if held:
             return held
         worker.send_signal(signal.SIGCONT)

@@ -21,8 +21,8 @@ from flowledger.engine.domain.machine.transitions import (
 from flowledger.engine.events.base import Recorded, StepEvent, TaskEvent
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from support.builders import step
-from support.controlled_steps import begin, led
-from support.engines import PATIENCE, Lab
+from support.controlled_steps import begin, controlled_steps
+from support.engines import PATIENCE, EngineHarness
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}
@@ -30,9 +30,9 @@ LATER = {**ACT, "retry": {"max_attempts": 3, "base_seconds": 600, "cap_seconds":
 TABLES: Mapping[Any, Any] = {**TASK_TRANSITIONS, **STEP_TRANSITIONS}
 Rows = list[dict[str, Any]]
 
-line = led(step("a", **TWICE), step("b", "a", **TWICE), name="line")
-patient = led(step("a", **LATER), step("b", "a", **ACT), name="patient")
-narrow = led(
+line = controlled_steps(step("a", **TWICE), step("b", "a", **TWICE), name="line")
+patient = controlled_steps(step("a", **LATER), step("b", "a", **ACT), name="patient")
+narrow = controlled_steps(
     step("a", concurrency={"limit": 1, "key": "till"}, **ACT), step("b", "a", **ACT), name="narrow"
 )
 
@@ -55,19 +55,19 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(line, patient, narrow)
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(line, patient, narrow)
 
 
 @contextmanager
-def reading(lab: Lab) -> Generator[Reader]:
-    with psycopg.connect(lab.url, autocommit=True, row_factory=dict_row) as connection:
+def reading(harness: EngineHarness) -> Generator[Reader]:
+    with psycopg.connect(harness.url, autocommit=True, row_factory=dict_row) as connection:
         yield Reader(connection)
 
 
 @pytest.fixture
-def reader(shared_lab: Lab) -> Generator[Reader]:
-    with reading(shared_lab) as found:
+def reader(shared_harness: EngineHarness) -> Generator[Reader]:
+    with reading(shared_harness) as found:
         yield found
 
 
@@ -168,9 +168,11 @@ def test_events_are_read_on_from_a_position(engine: Engine, reader: Reader) -> N
     ]
 
 
-def test_what_is_encrypted_has_no_data(shared_lab: Lab, engine: Engine, reader: Reader) -> None:
+def test_what_is_encrypted_has_no_data(
+    shared_harness: EngineHarness, engine: Engine, reader: Reader
+) -> None:
     stream = UUID(int=0x01890A5DAC96774BBCCEB302099A8057)
-    shared_lab.rows(
+    shared_harness.rows(
         "insert into flowledger.event (originator_id, originator_version, topic, state, encoding)"
         " values (%s, 1, 'circuit.closed', '\\x00ff', 1)",
         stream,
@@ -215,10 +217,10 @@ def test_a_step_that_nothing_happened_to_is_pending(engine: Engine, reader: Read
     assert task.wait(PATIENCE) is TaskState.COMPLETE
 
 
-def test_a_retry_has_a_timer(shared_lab: Lab, engine: Engine, reader: Reader) -> None:
+def test_a_retry_has_a_timer(shared_harness: EngineHarness, engine: Engine, reader: Reader) -> None:
     _, task = begin(engine, patient, fails="a")
     asked = "select step, kind, due_at from flowledger_v1.timers where task_id = %s"
-    shared_lab.until(lambda: reader.rows(asked, task.id))
+    shared_harness.until(lambda: reader.rows(asked, task.id))
 
     row = reader.row(asked, task.id)
 
@@ -231,12 +233,14 @@ def test_a_retry_has_a_timer(shared_lab: Lab, engine: Engine, reader: Reader) ->
     task.cancel(actor="ada", reason="enough")
 
 
-def test_a_full_limit_says_who_waits(shared_lab: Lab, engine: Engine, reader: Reader) -> None:
+def test_a_full_limit_says_who_waits(
+    shared_harness: EngineHarness, engine: Engine, reader: Reader
+) -> None:
     world, first = begin(engine, narrow, waits="a")
     assert world.started["a"].wait(PATIENCE)
     _, second = begin(engine, narrow)
     asked = "select * from flowledger_v1.waiting_steps where task_id = %s"
-    shared_lab.until(lambda: reader.rows(asked, second.id))
+    shared_harness.until(lambda: reader.rows(asked, second.id))
 
     held = reader.row(asked, second.id)
     limit = reader.row("select * from flowledger_v1.limits")
@@ -262,12 +266,12 @@ def test_templates_and_shards_are_told(engine: Engine, reader: Reader) -> None:
 
 
 def test_what_is_submitted_in_a_transaction_is_a_task_at_once(
-    lab: Lab,
+    harness: EngineHarness,
 ) -> None:
-    engine = lab.open(line, roles=[])
-    with lab.connect() as connection:
+    engine = harness.open(line, roles=[])
+    with harness.connect() as connection:
         submitted = engine.submit(line, {"world": "none"}, connection=connection, priority=3)
-    with reading(lab) as reader:
+    with reading(harness) as reader:
         row = reader.row("select * from flowledger_v1.tasks")
         health = reader.row("select * from flowledger_v1.system_health()")
 

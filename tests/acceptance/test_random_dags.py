@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flowledger.engine import TaskHandle
 from flowledger.handlers import Retry, StepContext, Workflow
-from support.engines import PATIENCE, Lab, assert_legal_order, kinds
+from support.engines import PATIENCE, EngineHarness, assert_legal_order, kinds
 
 AT_ONCE = 10
 EXAMPLES = 20
@@ -76,9 +76,9 @@ def check(task: TaskHandle, workflow: Workflow[dict[str, Any]]) -> None:
 )
 @given(dags=st.lists(workflows(), min_size=AT_ONCE, max_size=AT_ONCE))
 def test_random_graphs_run_to_their_end_in_a_legal_order(
-    shared_lab: Lab, dags: list[Workflow[dict[str, Any]]]
+    shared_harness: EngineHarness, dags: list[Workflow[dict[str, Any]]]
 ) -> None:
-    with shared_lab.open(*dags) as engine:
+    with shared_harness.open(*dags) as engine:
         tasks = [(engine.submit(dag, {}), dag) for dag in dags]
         for task, dag in tasks:
             check(task, dag)

@@ -11,7 +11,7 @@ from flowledger.engine import TaskState
 from flowledger.engine.events.step import StepEnqueued
 from flowledger.engine.events.task import TaskWaiting
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab, kinds
+from support.engines import PATIENCE, EngineHarness, kinds
 from support.limits import log_of, waiting_steps
 
 EVENLY = timedelta(seconds=30)
@@ -37,33 +37,33 @@ def times(log: Any) -> list[datetime]:
     return [event.occurred_at for event in log if isinstance(event, StepEnqueued)]
 
 
-def until_queued(lab: Lab, steps: int) -> None:
+def until_queued(harness: EngineHarness, steps: int) -> None:
     count = "select count(*) from flowledger.event where topic = 'step.enqueued'"
-    lab.until(lambda: lab.value(count) >= steps)
+    harness.until(lambda: harness.value(count) >= steps)
 
 
-def test_steps_go_at_even_distances(lab: Lab) -> None:
-    engine = lab.open(paced)
+def test_steps_go_at_even_distances(harness: EngineHarness) -> None:
+    engine = harness.open(paced)
     tasks = engine.submit_many(paced, [{} for _ in range(4)])
-    until_queued(lab, 1)
-    lab.until(lambda: len(waiting_steps(lab)) == 3)
+    until_queued(harness, 1)
+    harness.until(lambda: len(waiting_steps(harness)) == 3)
     for queued in (2, 3, 4):
-        lab.move_clock("31 seconds")
-        until_queued(lab, queued)
+        harness.move_clock("31 seconds")
+        until_queued(harness, queued)
 
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
     found = times(log_of(engine, [task.id for task in tasks]))
     assert len(found) == 4
     assert all(later - earlier >= EVENLY for earlier, later in pairwise(found))
-    assert waiting_steps(lab) == []
+    assert waiting_steps(harness) == []
 
 
-def test_a_task_says_until_when_it_waits(lab: Lab) -> None:
-    engine = lab.open(paced)
+def test_a_task_says_until_when_it_waits(harness: EngineHarness) -> None:
+    engine = harness.open(paced)
     first = engine.submit(paced, {})
-    until_queued(lab, 1)
+    until_queued(harness, 1)
     second = engine.submit(paced, {})
-    lab.until(lambda: kinds(second.history())[-1] == "TaskWaiting")
+    harness.until(lambda: kinds(second.history())[-1] == "TaskWaiting")
 
     (queued,) = times(log_of(engine, [first.id]))
     waiting = second.history()[-1].event
@@ -72,16 +72,16 @@ def test_a_task_says_until_when_it_waits(lab: Lab) -> None:
 
 
 def test_each_value_of_a_key_has_a_rate_of_its_own_and_a_burst_after_a_quiet_time(
-    lab: Lab,
+    harness: EngineHarness,
 ) -> None:
-    engine = lab.open(keyed)
+    engine = harness.open(keyed)
     shops = ["a", "b"] * 4
     tasks = engine.submit_many(keyed, [{"shop": shop} for shop in shops])
-    until_queued(lab, 4)
-    lab.until(lambda: len(waiting_steps(lab)) == 4)
+    until_queued(harness, 4)
+    harness.until(lambda: len(waiting_steps(harness)) == 4)
     for queued in (6, 8):
-        lab.move_clock("61 seconds")
-        until_queued(lab, queued)
+        harness.move_clock("61 seconds")
+        until_queued(harness, queued)
 
     assert {task.wait(PATIENCE) for task in tasks} == {TaskState.COMPLETE}
     found: defaultdict[str, list[datetime]] = defaultdict(list)
@@ -93,20 +93,20 @@ def test_each_value_of_a_key_has_a_rate_of_its_own_and_a_burst_after_a_quiet_tim
         assert moments[3] - moments[2] >= timedelta(seconds=60)
 
 
-def test_a_rate_outlives_the_coordinator(lab: Lab) -> None:
-    client = lab.open(paced, roles=["worker"])
-    leader = lab.open(roles=["coordinator"])
+def test_a_rate_outlives_the_coordinator(harness: EngineHarness) -> None:
+    client = harness.open(paced, roles=["worker"])
+    leader = harness.open(roles=["coordinator"])
     tasks = client.submit_many(paced, [{}, {}])
-    until_queued(lab, 1)
-    lab.until(lambda: waiting_steps(lab))
+    until_queued(harness, 1)
+    harness.until(lambda: waiting_steps(harness))
     leader.close()
-    lab.open(roles=["coordinator"])
+    harness.open(roles=["coordinator"])
     third = client.submit(paced, {})
-    lab.until(lambda: len(waiting_steps(lab)) == 2)
+    harness.until(lambda: len(waiting_steps(harness)) == 2)
 
     for queued in (2, 3):
-        lab.move_clock("31 seconds")
-        until_queued(lab, queued)
+        harness.move_clock("31 seconds")
+        until_queued(harness, queued)
 
     ids = [task.id for task in (*tasks, third)]
     assert third.wait(PATIENCE) is TaskState.COMPLETE

@@ -9,7 +9,7 @@ import pytest
 
 from flowledger.engine import Engine, StepState, TaskState
 from flowledger.handlers import Registry, TemplateWorkflow, load_workflow_file
-from support.engines import PATIENCE, Lab, assert_legal_order
+from support.engines import PATIENCE, EngineHarness, assert_legal_order
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "workflows"
 FILES = sorted(FOLDER.glob("*.json"))
@@ -23,8 +23,8 @@ def workflow_of(path: Path) -> TemplateWorkflow:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(*map(workflow_of, FILES))
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(*map(workflow_of, FILES))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

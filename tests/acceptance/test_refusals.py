@@ -19,7 +19,7 @@ from flowledger.engine import (
     UnknownHandler,
 )
 from flowledger.handlers import Registry, Retry, Workflow, load_workflow_file
-from support.engines import Lab
+from support.engines import EngineHarness
 
 TEMPLATE = """
 namespace: refusals
@@ -54,19 +54,21 @@ def orders(version: str = "1", **policy: Any) -> Workflow[Order]:
 
 
 @pytest.fixture
-def client(lab: Lab) -> Engine:
+def client(harness: EngineHarness) -> Engine:
     """An engine that knows version 1 of the orders."""
-    return lab.open(orders(), roles=())
+    return harness.open(orders(), roles=())
 
 
-def test_a_changed_definition_under_the_same_version_is_refused(client: Engine, lab: Lab) -> None:
-    before = lab.counts()
+def test_a_changed_definition_under_the_same_version_is_refused(
+    client: Engine, harness: EngineHarness
+) -> None:
+    before = harness.counts()
     changed = orders(retry=Retry(max_attempts=7))
 
     with pytest.raises(DefinitionChanged, match="refusals/order@1") as caught:
         client.submit(changed, Order(id=1, cents=1))
 
-    assert lab.counts() == before
+    assert harness.counts() == before
     assert "-" in caught.value.difference
     assert any(
         line.startswith("+") and "max_attempts" in line and "7" in line
@@ -75,31 +77,31 @@ def test_a_changed_definition_under_the_same_version_is_refused(client: Engine, 
 
 
 def test_a_changed_definition_is_refused_when_the_engine_is_opened(
-    client: Engine, lab: Lab
+    client: Engine, harness: EngineHarness
 ) -> None:
-    before = lab.counts()
+    before = harness.counts()
 
     with pytest.raises(DefinitionChanged, match="give the change a new version"):
-        lab.open(orders(timeout=5))
+        harness.open(orders(timeout=5))
 
-    assert lab.counts() == before
+    assert harness.counts() == before
 
 
 def test_a_changed_definition_with_a_new_version_is_another_template(
-    client: Engine, lab: Lab
+    client: Engine, harness: EngineHarness
 ) -> None:
     client.register(orders(version="2", retry=Retry(max_attempts=7)))
 
-    assert lab.value("select count(*) from flowledger.template") == 2
+    assert harness.value("select count(*) from flowledger.template") == 2
 
 
-def test_the_same_definition_is_registered_once(client: Engine, lab: Lab) -> None:
-    before = lab.counts()
+def test_the_same_definition_is_registered_once(client: Engine, harness: EngineHarness) -> None:
+    before = harness.counts()
 
-    lab.open(orders(), roles=())
+    harness.open(orders(), roles=())
     client.register(orders())
 
-    assert lab.counts() == before
+    assert harness.counts() == before
 
 
 @pytest.mark.parametrize(
@@ -114,51 +116,55 @@ def test_the_same_definition_is_registered_once(client: Engine, lab: Lab) -> Non
     ids=["wrong-type", "missing-field", "number", "nothing", "object"],
 )
 def test_a_wrong_context_is_refused_with_its_place(
-    client: Engine, lab: Lab, context: Any, place: str
+    client: Engine, harness: EngineHarness, context: Any, place: str
 ) -> None:
-    before = lab.counts()
+    before = harness.counts()
 
     with pytest.raises(InvalidContext, match=place):
         client.submit(orders(), context)
 
-    assert lab.counts() == before
+    assert harness.counts() == before
 
 
 @pytest.mark.parametrize("value", [math.nan, [math.inf], "\ud800"])
-def test_a_context_that_is_not_json_is_refused(client: Engine, lab: Lab, value: Any) -> None:
+def test_a_context_that_is_not_json_is_refused(
+    client: Engine, harness: EngineHarness, value: Any
+) -> None:
     anything = Workflow("refusals", "anything", version="1")
     anything.step(name="only")(step)
     client.register(anything)
-    before = lab.counts()
+    before = harness.counts()
 
     with pytest.raises(InvalidContext, match=r"context\.value"):
         client.submit(anything, {"value": value})
 
-    assert lab.counts() == before
+    assert harness.counts() == before
 
 
-def test_a_context_that_is_too_large_is_refused_before_anything_is_stored(lab: Lab) -> None:
-    client = lab.open(roles=(), submit={"max_context_bytes": 100})
-    before = lab.counts()
+def test_a_context_that_is_too_large_is_refused_before_anything_is_stored(
+    harness: EngineHarness,
+) -> None:
+    client = harness.open(roles=(), submit={"max_context_bytes": 100})
+    before = harness.counts()
     large = Workflow("refusals", "large", version="1")
     large.step(name="only")(step)
 
     with pytest.raises(InvalidContext, match=r"has 1\d\d bytes.*submit\.max_context_bytes is 100"):
         client.submit(large, {"text": "x" * 99})
 
-    assert lab.counts() == before
+    assert harness.counts() == before
 
 
-def test_a_missing_key_is_refused_before_anything_is_stored(lab: Lab) -> None:
-    client = lab.open(roles=())
-    before = lab.counts()
+def test_a_missing_key_is_refused_before_anything_is_stored(harness: EngineHarness) -> None:
+    client = harness.open(roles=())
+    before = harness.counts()
     by_key = Workflow("refusals", "by_key", version="1", identity="caller_provided")
     by_key.step(name="only")(step)
 
     with pytest.raises(MissingIdempotencyKey, match="refusals/by_key@1"):
         client.submit(by_key, {})
 
-    assert lab.counts() == before
+    assert harness.counts() == before
 
 
 @pytest.mark.parametrize(
@@ -180,67 +186,73 @@ def test_a_missing_key_is_refused_before_anything_is_stored(lab: Lab) -> None:
     ids=lambda value: value if isinstance(value, str) else ascii(value)[:40],
 )
 def test_what_the_rows_of_a_task_cannot_hold_is_refused_before_anything_is_stored(
-    client: Engine, lab: Lab, options: dict[str, Any], place: str
+    client: Engine, harness: EngineHarness, options: dict[str, Any], place: str
 ) -> None:
-    before = lab.counts()
+    before = harness.counts()
 
     with pytest.raises(InvalidSubmission, match=f"^refusals/order@1: {place} "):
         client.submit(orders(), Order(id=1, cents=1), **options)
 
-    assert lab.counts() == before
+    assert harness.counts() == before
 
 
 @pytest.mark.parametrize("roles", [["wroker"], "worker"], ids=["misspelt", "text"])
-def test_an_unknown_role_is_refused(lab: Lab, roles: Any) -> None:
+def test_an_unknown_role_is_refused(harness: EngineHarness, roles: Any) -> None:
     with pytest.raises(ValueError, match="expected coordinator or worker"):
-        lab.open(orders(), roles=roles)
+        harness.open(orders(), roles=roles)
 
 
-def test_a_refused_submission_in_a_transaction_leaves_it_usable(client: Engine, lab: Lab) -> None:
-    before = lab.counts()
+def test_a_refused_submission_in_a_transaction_leaves_it_usable(
+    client: Engine, harness: EngineHarness
+) -> None:
+    before = harness.counts()
     wrong: Any = {"id": "seven"}
-    with lab.connect() as connection:
+    with harness.connect() as connection:
         with pytest.raises(InvalidContext):
             client.submit(orders(), wrong, connection=connection)
         assert connection.execute("select 1").fetchone() == (1,)
 
-    assert lab.counts() == before
+    assert harness.counts() == before
 
 
-def test_an_unknown_handler_is_told_when_the_engine_is_opened(lab: Lab, tmp_path: Path) -> None:
+def test_an_unknown_handler_is_told_when_the_engine_is_opened(
+    harness: EngineHarness, tmp_path: Path
+) -> None:
     file = tmp_path / "flow.yaml"
     file.write_text(TEMPLATE.replace("HANDLER", "knwon"))
     workflow = load_workflow_file(file, Registry({"known": step}))
-    before = lab.counts()
+    before = harness.counts()
 
     with pytest.raises(UnknownHandler, match=r"step 'second': handler 'knwon'.*'known'"):
-        lab.open(workflow)
+        harness.open(workflow)
 
-    assert lab.counts() == before
+    assert harness.counts() == before
 
 
-def test_a_context_is_checked_by_the_schema_of_a_template(lab: Lab, tmp_path: Path) -> None:
+def test_a_context_is_checked_by_the_schema_of_a_template(
+    harness: EngineHarness, tmp_path: Path
+) -> None:
     file = tmp_path / "flow.yaml"
     file.write_text(TEMPLATE.replace("HANDLER", "known"))
     workflow = load_workflow_file(file, Registry({"known": step}))
-    client = lab.open(workflow, roles=())
-    before = lab.counts()
+    client = harness.open(workflow, roles=())
+    before = harness.counts()
 
     with pytest.raises(InvalidContext, match="context: 'id' is a required property"):
         client.submit(workflow, {})
     with pytest.raises(InvalidContext, match=r"context\.id: should be of type integer"):
         client.submit(workflow, {"id": "seven"})
 
-    assert lab.counts() == before
+    assert harness.counts() == before
 
 
-def test_a_cycle_is_refused_by_name_when_the_engine_is_opened(lab: Lab) -> None:
+def test_a_cycle_is_refused_by_name_when_the_engine_is_opened(harness: EngineHarness) -> None:
     workflow = Workflow("refusals", "cycle", version="1")
     workflow.step(name="a", after=["b"])(step)
     workflow.step(name="b", after=["a"])(step)
-    before = lab.counts()
+    before = harness.counts()
 
     with pytest.raises(InvalidTemplate, match=r"a -> b -> a|b -> a -> b"):
-        lab.open(workflow)
+        harness.open(workflow)
 
-    assert lab.counts() == before
+    assert harness.counts() == before

@@ -25,20 +25,24 @@ from flowledger.engine.errors import (
     TaskNotCreated,
 )
 from support.builders import step
-from support.controlled_steps import begin, led, stored_together
-from support.engines import PATIENCE, Lab, of_kind
+from support.controlled_steps import begin, controlled_steps, stored_together
+from support.engines import PATIENCE, EngineHarness, of_kind
 
 ACT = {"handler": {"callable": "act"}}
 TWICE = {**ACT, "retry": {"max_attempts": 2, "backoff": "none"}}
 WORD: RequestOptions = {"reason": "ticket 7", "actor": "ada"}
 
-line = led(step("a", **TWICE), step("b", "a", **TWICE), step("c", "b", **TWICE), name="line")
-blocking = led(step("a", **TWICE), step("b", "a", **TWICE), name="blocking", on_failure="block")
+line = controlled_steps(
+    step("a", **TWICE), step("b", "a", **TWICE), step("c", "b", **TWICE), name="line"
+)
+blocking = controlled_steps(
+    step("a", **TWICE), step("b", "a", **TWICE), name="blocking", on_failure="block"
+)
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(line, blocking)
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(line, blocking)
 
 
 def test_one_key_asks_once(engine: Engine) -> None:
@@ -82,10 +86,10 @@ def test_who_and_why_must_be_said(engine: Engine, word: Any, message: str) -> No
 
 @pytest.mark.parametrize("result", [float("nan"), {1, 2}, 2**70, "x" * 1_000_001])
 def test_a_result_that_cannot_be_stored_is_refused(
-    engine: Engine, result: Any, shared_lab: Lab
+    engine: Engine, result: Any, shared_harness: EngineHarness
 ) -> None:
     _, task = begin(engine, blocking, fails="a")
-    blocked(shared_lab, task)
+    blocked(shared_harness, task)
 
     with pytest.raises(InvalidRequest, match="the result"):
         task.step("a").complete(result, **WORD)
@@ -99,7 +103,7 @@ def test_of_an_unknown_task_nothing_can_be_asked(engine: Engine) -> None:
 
 
 def test_many_tasks_are_asked_in_one_transaction_or_none_is(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     running = [begin(engine, line, waits="a") for _ in range(3)]
     for world, _ in running:
@@ -118,7 +122,7 @@ def test_many_tasks_are_asked_in_one_transaction_or_none_is(
     assert [request.refusal for request in requests] == [None] * 3 + [
         "the task has ended: it is complete"
     ]
-    transactions = shared_lab.value(
+    transactions = shared_harness.value(
         "select count(distinct xmin::text) from flowledger.event"
         " where originator_id = any (%s) and originator_version = 1",
         [request.id for request in requests],
@@ -139,20 +143,20 @@ def test_many_failed_tasks_are_reset(engine: Engine) -> None:
     assert [task.wait(PATIENCE) for _, task in failed] == [TaskState.COMPLETE] * 3
 
 
-def test_a_cancel_is_one_transaction(engine: Engine, shared_lab: Lab) -> None:
+def test_a_cancel_is_one_transaction(engine: Engine, shared_harness: EngineHarness) -> None:
     world, task = begin(engine, line, waits="a")
     assert world.started["a"].wait(PATIENCE)
 
     task.cancel(**WORD)
 
-    *_, asking, cancel = stored_together(shared_lab.rows, task.id)
+    *_, asking, cancel = stored_together(shared_harness.rows, task.id)
     assert asking == ["task.cancel_requested"]
     assert cancel == ["task.cancelled", "step.cancel_signalled", "request.granted"]
     world.go["a"].set()
 
 
-def test_a_request_that_nobody_answers_stands(lab: Lab) -> None:
-    client = lab.open(line, roles=())
+def test_a_request_that_nobody_answers_stands(harness: EngineHarness) -> None:
+    client = harness.open(line, roles=())
     _, task = begin(client, line)
 
     with pytest.raises(RequestUnanswered, match=r"within 0\.05 s") as unanswered:
@@ -161,27 +165,27 @@ def test_a_request_that_nobody_answers_stands(lab: Lab) -> None:
     assert not left.answered
     assert left.id == unanswered.value.request_id
 
-    lab.open(line)
+    harness.open(line)
     left.wait(PATIENCE)
     assert task.state is TaskState.CANCELLED
 
 
-def test_a_task_that_is_only_submitted_is_waited_for(lab: Lab) -> None:
-    client = lab.open(line, roles=())
-    with psycopg.connect(lab.url) as connection:
+def test_a_task_that_is_only_submitted_is_waited_for(harness: EngineHarness) -> None:
+    client = harness.open(line, roles=())
+    with psycopg.connect(harness.url) as connection:
         _, task = begin(client, line, connection=connection)
     with pytest.raises(TaskNotCreated, match="no coordinator has taken it on yet"):
         task.cancel(wait=0.05, **WORD)
     assert task.history() == []
 
-    lab.open(line, roles=("coordinator",))
+    harness.open(line, roles=("coordinator",))
     task.cancel(wait=PATIENCE, **WORD)
 
     assert task.state is TaskState.CANCELLED
 
 
-def test_a_closed_engine_lets_go_who_waits_for_an_answer(lab: Lab) -> None:
-    client = lab.open(line, roles=())
+def test_a_closed_engine_lets_go_who_waits_for_an_answer(harness: EngineHarness) -> None:
+    client = harness.open(line, roles=())
     _, task = begin(client, line)
     request = task.cancel(wait=0, **WORD)
     client.close()
@@ -190,10 +194,10 @@ def test_a_closed_engine_lets_go_who_waits_for_an_answer(lab: Lab) -> None:
         request.wait(PATIENCE)
 
 
-async def test_the_same_verbs_are_there_on_an_event_loop(lab: Lab) -> None:
-    settings = lab.settings()
+async def test_the_same_verbs_are_there_on_an_event_loop(harness: EngineHarness) -> None:
+    settings = harness.settings()
     async with await AsyncEngine.open(workflows=[line, blocking], settings=settings) as engine:
-        world, handle = begin(lab.open(roles=()), line, waits="a")
+        world, handle = begin(harness.open(roles=()), line, waits="a")
         task = engine.task(handle.id)
         assert world.started["a"].wait(PATIENCE)
         await task.pause(**WORD)
@@ -205,19 +209,19 @@ async def test_the_same_verbs_are_there_on_an_event_loop(lab: Lab) -> None:
         world.go["a"].set()
         assert await task.result(PATIENCE) == {"a": "a 1", "c": "c 1"}
 
-        world, handle = begin(lab.open(roles=()), blocking, fails="a")
+        world, handle = begin(harness.open(roles=()), blocking, fails="a")
         task = engine.task(handle.id)
-        lab.until(lambda: handle.state is TaskState.BLOCKED)
+        harness.until(lambda: handle.state is TaskState.BLOCKED)
         await task.step("a").complete(1, **WORD)
         assert (await task.result(PATIENCE))["a"] == 1
         (request,) = await engine.cancel_many([handle.id], **WORD)
         assert request.refusal == "the task has ended: it is complete"
 
 
-async def test_nobody_answers_on_an_event_loop(lab: Lab) -> None:
-    settings = lab.settings()
+async def test_nobody_answers_on_an_event_loop(harness: EngineHarness) -> None:
+    settings = harness.settings()
     async with await AsyncEngine.open(roles=(), settings=settings) as engine:
-        _, handle = begin(lab.open(roles=()), line)
+        _, handle = begin(harness.open(roles=()), line)
         task = engine.task(handle.id)
         with pytest.raises(RequestUnanswered):
             await task.cancel(wait=0.05, **WORD)
@@ -226,8 +230,8 @@ async def test_nobody_answers_on_an_event_loop(lab: Lab) -> None:
             await engine.task(uuid4()).cancel(**WORD)
 
 
-def blocked(lab: Lab, task: Any) -> None:
-    lab.until(lambda: task.state is TaskState.BLOCKED)
+def blocked(harness: EngineHarness, task: Any) -> None:
+    harness.until(lambda: task.state is TaskState.BLOCKED)
 
 
 @pytest.mark.parametrize("verb", ["skip", "complete", "resolve"])

@@ -15,7 +15,7 @@ from flowledger.engine.events.step import (
     StepStarted,
 )
 from flowledger.handlers import Retry, StepContext, Workflow
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
 AT_ONCE = Retry(max_attempts=3, backoff="none")
 GROWING = Retry(
@@ -79,13 +79,13 @@ def succeed_after(failures: int, step: StepContext) -> int:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(retried, later, never, branches)
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(retried, later, never, branches)
 
 
-def until_scheduled(lab: Lab, task: TaskHandle, times: int) -> None:
+def until_scheduled(harness: EngineHarness, task: TaskHandle, times: int) -> None:
     """Until the retry is scheduled for the n-th time."""
-    lab.until(lambda: len(of_kind(task.history(), StepRetryScheduled)) >= times)
+    harness.until(lambda: len(of_kind(task.history(), StepRetryScheduled)) >= times)
 
 
 @pytest.mark.parametrize("failures", [0, 1, 2])
@@ -123,14 +123,16 @@ def test_a_step_whose_attempts_are_used_up_is_in_error(engine: Engine) -> None:
     assert task.steps()["soon"].state is StepState.ERROR
 
 
-def test_a_step_waits_for_its_backoff_by_the_engines_clock(engine: Engine, shared_lab: Lab) -> None:
+def test_a_step_waits_for_its_backoff_by_the_engines_clock(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
     task = engine.submit(later, {"failures": 3})
 
     for times in (1, 2, 3):
-        until_scheduled(shared_lab, task, times)
+        until_scheduled(shared_harness, task, times)
         assert task.steps()["much_later"].state is StepState.WAITING_FOR_RETRY
         assert task.state is TaskState.WAITING
-        shared_lab.move_clock("4 minutes")
+        shared_harness.move_clock("4 minutes")
 
     assert task.result(PATIENCE) == {"much_later": 4}
     failed = of_kind(task.history(), StepAttemptFailed)
@@ -143,16 +145,18 @@ def test_a_step_waits_for_its_backoff_by_the_engines_clock(engine: Engine, share
         assert next_start.occurred_at >= event.due_at
 
 
-def test_a_retry_does_not_come_before_its_time(engine: Engine, shared_lab: Lab) -> None:
+def test_a_retry_does_not_come_before_its_time(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
     task = engine.submit(later, {"failures": 1})
-    until_scheduled(shared_lab, task, 1)
+    until_scheduled(shared_harness, task, 1)
 
-    shared_lab.move_clock("40 seconds")
+    shared_harness.move_clock("40 seconds")
     other = engine.submit(retried, {"failures": 0})
     other.result(PATIENCE)
     assert task.steps()["much_later"].state is StepState.WAITING_FOR_RETRY
 
-    shared_lab.move_clock("21 seconds")
+    shared_harness.move_clock("21 seconds")
     assert task.result(PATIENCE) == {"much_later": 2}
 
 
@@ -185,14 +189,14 @@ def test_the_other_branches_finish_before_the_task_fails(engine: Engine) -> None
     }
 
 
-def test_backoffs_are_kept_by_whoever_leads_next(lab: Lab) -> None:
+def test_backoffs_are_kept_by_whoever_leads_next(harness: EngineHarness) -> None:
     """The process that scheduled the retry is gone when its time comes."""
-    first = lab.open(later)
+    first = harness.open(later)
     task = first.submit(later, {"failures": 1})
-    until_scheduled(lab, task, 1)
+    until_scheduled(harness, task, 1)
     first.close()
-    second = lab.open(later)
+    second = harness.open(later)
 
-    lab.move_clock("2 minutes")
+    harness.move_clock("2 minutes")
 
     assert second.task(task.id).result(PATIENCE) == {"much_later": 2}

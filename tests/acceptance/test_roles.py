@@ -16,7 +16,7 @@ from flowledger.engine.cli.program import run_program
 from flowledger.engine.client.engine import ALL_ROLES, Role
 from flowledger.engine.errors import AccessDenied, SchemaBehind
 from flowledger.engine.store.schema.rights import ROLES, grant, grants_of
-from support.engines import PATIENCE, Lab, lab_on
+from support.engines import PATIENCE, EngineHarness, harness_on
 from support.logins import Logins, logins_on, name_of
 from support.spend_projection import orders, spending
 
@@ -55,27 +55,27 @@ WRITES = [
 
 
 @pytest.fixture
-def logins(lab: Lab) -> Generator[Logins]:
-    with logins_on(lab.url) as found:
+def logins(harness: EngineHarness) -> Generator[Logins]:
+    with logins_on(harness.url) as found:
         yield found
 
 
 @pytest.fixture
-def roles(lab: Lab) -> None:
+def roles(harness: EngineHarness) -> None:
     """Every role has its rights in this database."""
-    with psycopg.connect(lab.url, autocommit=True) as connection:
+    with psycopg.connect(harness.url, autocommit=True) as connection:
         for role in ROLES:
             grant(connection, role, grants_of(connection, role))
 
 
 @pytest.fixture
-def task(lab: Lab) -> str:
+def task(harness: EngineHarness) -> str:
     """A task that is complete, of a database with all read models and one of a user's."""
-    settings = lab.settings(projections={"builtin": True, "linger_seconds": 0.01})
+    settings = harness.settings(projections={"builtin": True, "linger_seconds": 0.01})
     with open_engine([orders], ALL_ROLES, settings, projections=[spending()]) as engine:
         found = engine.submit(orders, ONE)
         found.wait(PATIENCE)
-        lab.until(lambda: all(row.standing == "caught_up" for row in engine.projections.list()))
+        harness.until(lambda: all(row.standing == "caught_up" for row in engine.projections.list()))
     return str(found.id)
 
 
@@ -112,43 +112,47 @@ def test_who_may_only_read_uses_every_command_that_reads(
 
 @pytest.mark.parametrize("role", ["flowledger_auditor", "flowledger_reader"])
 def test_who_may_only_read_is_told_in_a_sentence_what_it_may_not(
-    command: Callable[..., tuple[int, str]], lab: Lab, logins: Logins, task: str, role: str
+    command: Callable[..., tuple[int, str]],
+    harness: EngineHarness,
+    logins: Logins,
+    task: str,
+    role: str,
 ) -> None:
     login = logins.new(role)
-    before = lab.value("select max(notification_id) from flowledger.event")
+    before = harness.value("select max(notification_id) from flowledger.event")
 
     for arguments in WRITES:
         words = [word.format(task=task) for word in arguments]
         code, said = command(login, *words)
         assert (code, said.count("\n")) == (2, 1), (words, said)
         assert said.startswith("error: this login may not do that: permission denied"), words
-    assert lab.value("select max(notification_id) from flowledger.event") == before
+    assert harness.value("select max(notification_id) from flowledger.event") == before
 
 
 def test_verify_compares_the_tables_of_a_projection_for_who_may_make_none(
-    logins: Logins, lab: Lab, task: str
+    logins: Logins, harness: EngineHarness, task: str
 ) -> None:
-    lab.rows("update money__1.spend set cents = 7")
+    harness.rows("update money__1.spend set cents = 7")
 
-    with lab_on(logins.new("flowledger_auditor")) as few:
+    with harness_on(logins.new("flowledger_auditor")) as few:
         found = list(few.open(roles=(), projections=[spending()]).verify())
 
     assert {one.subject.partition(" ")[0] for one in found} == {"money.spend"}
 
 
 def opened(logins: Logins, stack: ExitStack, role: str, *plays: Role) -> Engine:
-    few = stack.enter_context(lab_on(logins.new(f"flowledger_{role}")))
+    few = stack.enter_context(harness_on(logins.new(f"flowledger_{role}")))
     return few.open(orders, roles=plays)
 
 
 @pytest.mark.usefixtures("roles")
-def test_each_role_does_its_part_of_a_task(logins: Logins, lab: Lab) -> None:
+def test_each_role_does_its_part_of_a_task(logins: Logins, harness: EngineHarness) -> None:
     with ExitStack() as stack:
         submitter = opened(logins, stack, "submitter")
         opened(logins, stack, "coordinator", "coordinator")
-        operator = stack.enter_context(lab_on(logins.new("flowledger_operator"))).open(roles=())
+        operator = stack.enter_context(harness_on(logins.new("flowledger_operator"))).open(roles=())
         task = submitter.submit(orders, ONE)
-        with lab.connect() as connection:
+        with harness.connect() as connection:
             submitter.submit(orders, ONE, connection=connection)
             connection.commit()
         seen = operator.task(task.id)
@@ -162,7 +166,7 @@ def test_each_role_does_its_part_of_a_task(logins: Logins, lab: Lab) -> None:
         assert operator.resume_template("shop/order@1", actor="ada", reason="x")
         second = submitter.submit(orders, ONE)
         assert second.result(PATIENCE) == {"charge": ONE}
-    with lab_on(logins.new("flowledger_auditor")) as few:
+    with harness_on(logins.new("flowledger_auditor")) as few:
         assert list(few.open(roles=()).verify()) == []
 
 
@@ -202,35 +206,37 @@ def test_no_role_does_what_is_not_its_work(logins: Logins, role: str) -> None:
 
 def test_an_engine_says_which_right_is_missing(logins: Logins) -> None:
     with (
-        lab_on(logins.new("flowledger_auditor")) as few,
+        harness_on(logins.new("flowledger_auditor")) as few,
         pytest.raises(AccessDenied, match="table template"),
     ):
         few.open(orders, roles=())
-    with lab_on(logins.new()) as few, pytest.raises(AccessDenied, match="schema flowledger"):
+    with harness_on(logins.new()) as few, pytest.raises(AccessDenied, match="schema flowledger"):
         few.open(roles=())
 
 
-def test_who_may_not_migrate_is_told_that_it_is_to_be_done(logins: Logins, lab: Lab) -> None:
-    lab.rows("delete from flowledger.applied_file where path = 'functions/clock.sql'")
+def test_who_may_not_migrate_is_told_that_it_is_to_be_done(
+    logins: Logins, harness: EngineHarness
+) -> None:
+    harness.rows("delete from flowledger.applied_file where path = 'functions/clock.sql'")
 
-    with lab_on(logins.new("flowledger_auditor")) as few:
+    with harness_on(logins.new("flowledger_auditor")) as few:
         with pytest.raises(SchemaBehind, match="1 files are to be applied"):
             few.open(roles=())
         with few.open(roles=(), database={"migrate": "never"}) as engine:
             assert engine.projections.list()
 
 
-def test_where_opening_only_checks_nothing_is_applied(lab: Lab) -> None:
+def test_where_opening_only_checks_nothing_is_applied(harness: EngineHarness) -> None:
     applied = "select 1 from flowledger.applied_file where path = 'functions/clock.sql'"
-    lab.open(roles=(), database={"migrate": "check"})
-    lab.rows("delete from flowledger.applied_file where path = 'functions/clock.sql'")
+    harness.open(roles=(), database={"migrate": "check"})
+    harness.rows("delete from flowledger.applied_file where path = 'functions/clock.sql'")
 
     with pytest.raises(SchemaBehind):
-        lab.open(roles=(), database={"migrate": "check"})
-    lab.open(roles=(), database={"migrate": "never"})
-    assert lab.rows(applied) == []
-    lab.open(roles=())
-    assert lab.rows(applied)
+        harness.open(roles=(), database={"migrate": "check"})
+    harness.open(roles=(), database={"migrate": "never"})
+    assert harness.rows(applied) == []
+    harness.open(roles=())
+    assert harness.rows(applied)
 
 
 def test_who_may_read_one_view_may_call_no_function(logins: Logins, task: str) -> None:

@@ -19,7 +19,7 @@ from flowledger.engine import (
     UnknownTask,
 )
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab, kinds
+from support.engines import PATIENCE, EngineHarness, kinds
 
 
 class Order(BaseModel):
@@ -41,14 +41,14 @@ def charge(context: Order, validate: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(orders)
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(orders)
 
 
 @pytest.fixture(scope="module")
-def client(shared_lab: Lab) -> Engine:
+def client(shared_harness: EngineHarness) -> Engine:
     """An engine without roles, as a web process has it."""
-    return shared_lab.open(roles=())
+    return shared_harness.open(roles=())
 
 
 def test_the_result_of_a_task_has_the_result_of_each_step(engine: Engine) -> None:
@@ -108,22 +108,30 @@ def test_many_tasks_are_submitted_at_once_and_each_has_its_context(engine: Engin
     assert len({task.id for task in tasks}) == 20
 
 
-def test_no_tasks_are_submitted_for_no_contexts(engine: Engine, shared_lab: Lab) -> None:
-    before = shared_lab.counts()
+def test_no_tasks_are_submitted_for_no_contexts(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
+    before = shared_harness.counts()
 
     assert engine.submit_many(orders, []) == []
-    assert shared_lab.counts() == before
+    assert shared_harness.counts() == before
 
 
-def test_of_many_tasks_one_wrong_context_stores_none(client: Engine, shared_lab: Lab) -> None:
+def test_of_many_tasks_one_wrong_context_stores_none(
+    client: Engine, shared_harness: EngineHarness
+) -> None:
     client.register(orders)
-    before = shared_lab.value("select count(*) from flowledger.event where topic = 'task.created'")
+    before = shared_harness.value(
+        "select count(*) from flowledger.event where topic = 'task.created'"
+    )
     contexts: list[Any] = [Order(id=1, cents=1), {"id": "none"}]
 
     with pytest.raises(InvalidContext, match="context"):
         client.submit_many(orders, contexts)
 
-    after = shared_lab.value("select count(*) from flowledger.event where topic = 'task.created'")
+    after = shared_harness.value(
+        "select count(*) from flowledger.event where topic = 'task.created'"
+    )
     assert after == before
 
 
@@ -145,8 +153,8 @@ def test_what_is_no_id_is_refused(client: Engine) -> None:
         client.task("seven")
 
 
-def test_waiting_ends_when_the_time_is_up(lab: Lab) -> None:
-    client = lab.open(roles=())
+def test_waiting_ends_when_the_time_is_up(harness: EngineHarness) -> None:
+    client = harness.open(roles=())
     task = client.submit(orders, Order(id=1, cents=2))
 
     with pytest.raises(TaskUnfinished, match=r"has not ended within 0\.05 s") as caught:
@@ -158,7 +166,7 @@ def test_waiting_ends_when_the_time_is_up(lab: Lab) -> None:
     assert kinds(task.history()) == ["TaskCreated"]
 
 
-def test_steps_of_higher_priority_are_claimed_first(lab: Lab) -> None:
+def test_steps_of_higher_priority_are_claimed_first(harness: EngineHarness) -> None:
     """One slot, and tasks that are all queued before the worker comes."""
     ran: list[int] = []
     workflow = Workflow("submit", "priority", version="1", context=Order)
@@ -167,13 +175,13 @@ def test_steps_of_higher_priority_are_claimed_first(lab: Lab) -> None:
     def note(context: Order) -> None:
         ran.append(context.id)
 
-    coordinator = lab.open(workflow, roles=["coordinator"])
+    coordinator = harness.open(workflow, roles=["coordinator"])
     tasks = [
         coordinator.submit(workflow, Order(id=priority, cents=0), priority=priority)
         for priority in (1, 3, 2)
     ]
-    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 3)
-    lab.open(workflow, roles=["worker"], worker={"concurrency": 1, "claim_size": 1})
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 3)
+    harness.open(workflow, roles=["worker"], worker={"concurrency": 1, "claim_size": 1})
     for task in tasks:
         task.wait(PATIENCE)
 
@@ -187,13 +195,13 @@ def test_ids_of_tasks_are_ordered_by_time(client: Engine) -> None:
     assert ids == sorted(ids, key=lambda task: UUID(int=task.int >> 80))
 
 
-def test_who_waits_for_a_task_is_told_when_the_engine_is_closed(lab: Lab) -> None:
-    engine = lab.open(orders, roles=())
+def test_who_waits_for_a_task_is_told_when_the_engine_is_closed(harness: EngineHarness) -> None:
+    engine = harness.open(orders, roles=())
     task = engine.submit(orders, Order(id=7, cents=1))
     with ThreadPoolExecutor(1) as waiting:
         outcome = waiting.submit(task.wait)
         waited = engine._endings._waiting
-        lab.until(lambda: task.id in [of for _, of in list(waited)])
+        harness.until(lambda: task.id in [of for _, of in list(waited)])
 
         engine.close()
 

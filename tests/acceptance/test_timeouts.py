@@ -11,7 +11,7 @@ import pytest
 from flowledger.engine import Engine, TaskHandle, TaskNotCompleted, TaskState
 from flowledger.engine.events.step import StepFailed, StepTimedOut
 from flowledger.handlers import Retry, StepContext, Workflow
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
 AdmissionControl = dict[tuple[str, int], Event]
 
@@ -50,25 +50,25 @@ async def patient() -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(sync, coroutines)
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(sync, coroutines)
 
 
-def running(engine: Engine, lab: Lab, name: str) -> TaskHandle:
+def running(engine: Engine, harness: EngineHarness, name: str) -> TaskHandle:
     """A task whose first attempt runs and is known to, so that its timer is set."""
     task = engine.submit(sync, {"name": name})
     assert entered[name, 1].wait(PATIENCE)
     query = "select count(*) from flowledger.timer where task_id = %s"
-    lab.until(lambda: lab.value(query, task.id))
+    harness.until(lambda: harness.value(query, task.id))
     return task
 
 
 def test_an_attempt_that_takes_too_long_is_given_up_and_tried_again(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
-    task = running(engine, shared_lab, "again")
+    task = running(engine, shared_harness, "again")
 
-    shared_lab.move_clock("61 seconds")
+    shared_harness.move_clock("61 seconds")
     assert entered["again", 2].wait(PATIENCE)
     released["again", 2].set()
 
@@ -82,11 +82,11 @@ def test_an_attempt_that_takes_too_long_is_given_up_and_tried_again(
 
 
 def test_the_report_of_an_attempt_that_was_given_up_is_refused(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     """Also where the same worker runs the next attempt meanwhile, and is not confused by it."""
-    task = running(engine, shared_lab, "late")
-    shared_lab.move_clock("61 seconds")
+    task = running(engine, shared_harness, "late")
+    shared_harness.move_clock("61 seconds")
     assert entered["late", 2].wait(PATIENCE)
 
     released["late", 1].set()
@@ -95,7 +95,7 @@ def test_the_report_of_an_attempt_that_was_given_up_is_refused(
     released["other", 1].set()
     other.result(PATIENCE)
     assert task.state is TaskState.IN_PROGRESS
-    held = shared_lab.value("select count(*) from flowledger.queue where task_id = %s", task.id)
+    held = shared_harness.value("select count(*) from flowledger.queue where task_id = %s", task.id)
     assert held == 1, "the second attempt's place in the queue is gone with the first's report"
 
     released["late", 2].set()
@@ -104,13 +104,15 @@ def test_the_report_of_an_attempt_that_was_given_up_is_refused(
     assert kinds(task.history(), "blocked").count("StepCompleted") == 1
 
 
-def test_a_step_that_times_out_too_often_is_in_error(engine: Engine, shared_lab: Lab) -> None:
-    task = running(engine, shared_lab, "exhausted")
-    shared_lab.move_clock("61 seconds")
+def test_a_step_that_times_out_too_often_is_in_error(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
+    task = running(engine, shared_harness, "exhausted")
+    shared_harness.move_clock("61 seconds")
     assert entered["exhausted", 2].wait(PATIENCE)
     timer = "select count(*) from flowledger.timer where task_id = %s"
-    shared_lab.until(lambda: shared_lab.value(timer, task.id))
-    shared_lab.move_clock("61 seconds")
+    shared_harness.until(lambda: shared_harness.value(timer, task.id))
+    shared_harness.move_clock("61 seconds")
 
     with pytest.raises(TaskNotCompleted, match="failed 2 of 2 times: ran longer than 60 s"):
         task.result(PATIENCE)
@@ -120,14 +122,16 @@ def test_a_step_that_times_out_too_often_is_in_error(engine: Engine, shared_lab:
         released["exhausted", attempt].set()
 
 
-def test_an_attempt_that_ends_in_time_leaves_no_timer(engine: Engine, shared_lab: Lab) -> None:
-    task = running(engine, shared_lab, "in time")
+def test_an_attempt_that_ends_in_time_leaves_no_timer(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
+    task = running(engine, shared_harness, "in time")
     released["in time", 1].set()
     assert task.result(PATIENCE) == {"blocked": 1}
 
     query = "select count(*) from flowledger.timer where task_id = %s"
-    assert shared_lab.value(query, task.id) == 0
-    shared_lab.move_clock("2 minutes")
+    assert shared_harness.value(query, task.id) == 0
+    shared_harness.move_clock("2 minutes")
     engine.submit(coroutines, {}).wait(PATIENCE)
     assert kinds(task.history())[-1] == "TaskCompleted"
 
@@ -142,22 +146,24 @@ def test_a_coroutine_that_takes_too_long_is_cancelled(engine: Engine) -> None:
     ]  # fmt: skip
 
 
-def test_a_step_that_nobody_starts_in_time_is_in_error_and_not_run_later(lab: Lab) -> None:
+def test_a_step_that_nobody_starts_in_time_is_in_error_and_not_run_later(
+    harness: EngineHarness,
+) -> None:
     """By rows with a due time and the engine's clock: one is started in time, one is not."""
-    engine = lab.open(unstarted, roles=["coordinator"])
+    engine = harness.open(unstarted, roles=["coordinator"])
     task = engine.submit(unstarted, {})
-    lab.until(lambda: lab.value("select count(*) from flowledger.timer") == 1)
-    lab.move_clock("59 seconds")
-    lab.until_coordinators_know_the_time()
+    harness.until(lambda: harness.value("select count(*) from flowledger.timer") == 1)
+    harness.move_clock("59 seconds")
+    harness.until_coordinators_know_the_time()
     in_time = engine.submit(unstarted, {})
-    lab.until(lambda: lab.value("select count(*) from flowledger.timer") == 2)
+    harness.until(lambda: harness.value("select count(*) from flowledger.timer") == 2)
 
-    lab.move_clock("2 seconds")
+    harness.move_clock("2 seconds")
 
     with pytest.raises(TaskNotCompleted, match="no worker started it within 60 s"):
         task.result(PATIENCE)
     assert kinds(task.history(), "late") == ["StepEnqueued", "StepFailed"]
-    lab.open(unstarted, roles=["worker"])
+    harness.open(unstarted, roles=["worker"])
     assert in_time.result(PATIENCE) == {"late": "started"}
     assert kinds(task.history(), "late") == ["StepEnqueued", "StepFailed"]
-    assert lab.value("select count(*) from flowledger.timer") == 0
+    assert harness.value("select count(*) from flowledger.timer") == 0

@@ -13,7 +13,7 @@ from psycopg import Cursor, sql
 from flowledger.engine import Engine, TaskNotCompleted, TaskState
 from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.handlers import Retry, StepContext, Workflow
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
 ONCE = Retry(max_attempts=1)
 AGAIN = Retry(max_attempts=2, backoff="none")
@@ -136,17 +136,17 @@ def defers(context: dict[str, Any], cursor: Cursor) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    shared_lab.rows("create table written (number int, what text)")
+def engine(shared_harness: EngineHarness) -> Engine:
+    shared_harness.rows("create table written (number int, what text)")
     flows = (orders, failing, ending, slow, crowd, untidy, deferring)
-    return shared_lab.open(*flows, worker={"transactional_connections": 2})
+    return shared_harness.open(*flows, worker={"transactional_connections": 2})
 
 
 @pytest.fixture
-def written(shared_lab: Lab, engine: Engine) -> Callable[[int], list[str]]:
+def written(shared_harness: EngineHarness, engine: Engine) -> Callable[[int], list[str]]:
     """What was written for an order."""
     query = "select what from written where number = %s"
-    return lambda order: [what for (what,) in shared_lab.rows(query, order)]
+    return lambda order: [what for (what,) in shared_harness.rows(query, order)]
 
 
 def test_the_rows_are_committed_with_the_completion(
@@ -189,19 +189,19 @@ def test_a_handler_may_not_end_its_transaction(
 
 
 def test_an_attempt_that_was_given_up_commits_nothing(
-    engine: Engine, shared_lab: Lab, written: Callable[[int], list[str]]
+    engine: Engine, shared_harness: EngineHarness, written: Callable[[int], list[str]]
 ) -> None:
     """The late attempt ends while the next one runs, in the same worker."""
     task = engine.submit(slow, {"order": 3})
     assert entered[1].wait(PATIENCE)
     timer = "select count(*) from flowledger.timer where task_id = %s"
-    shared_lab.until(lambda: shared_lab.value(timer, task.id))
-    shared_lab.move_clock("61 seconds")
+    shared_harness.until(lambda: shared_harness.value(timer, task.id))
+    shared_harness.move_clock("61 seconds")
     assert entered[2].wait(PATIENCE)
-    assert shared_lab.value(OPEN) == 2
+    assert shared_harness.value(OPEN) == 2
 
     released[1].set()
-    shared_lab.until(lambda: shared_lab.value(OPEN) == 1)
+    shared_harness.until(lambda: shared_harness.value(OPEN) == 1)
     released[2].set()
 
     assert task.result(PATIENCE) == {"is_slow": 2}
@@ -219,8 +219,8 @@ def test_more_steps_than_connections_wait_for_their_turn(
         assert written(100 + number) == ["crowd"]
 
 
-def test_a_session_is_clean_for_the_next_handler(lab: Lab) -> None:
-    engine = lab.open(untidy, worker={"transactional_connections": 1})
+def test_a_session_is_clean_for_the_next_handler(harness: EngineHarness) -> None:
+    engine = harness.open(untidy, worker={"transactional_connections": 1})
 
     assert engine.submit(untidy, {}).wait(PATIENCE) is TaskState.COMPLETE
 
@@ -228,10 +228,10 @@ def test_a_session_is_clean_for_the_next_handler(lab: Lab) -> None:
 
 
 def test_what_is_deferred_to_the_commit_runs_before_the_log_is_locked(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     """The trigger says whether somebody holds the log's lock; it would be this very session."""
-    shared_lab.rows(
+    shared_harness.rows(
         "create table deferred (number int); create table locks (held bigint);"
         " create function look() returns trigger language plpgsql as"
         " $$ begin insert into locks select count(*) from pg_locks where pid = pg_backend_pid()"
@@ -242,13 +242,13 @@ def test_what_is_deferred_to_the_commit_runs_before_the_log_is_locked(
 
     assert engine.submit(deferring, {"order": 1}).wait(PATIENCE) is TaskState.COMPLETE
 
-    assert shared_lab.value("select held from locks") == 0
+    assert shared_harness.value("select held from locks") == 0
 
 
 def test_a_deferred_constraint_that_does_not_hold_is_the_steps_error(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
-    shared_lab.rows(
+    shared_harness.rows(
         "alter table deferred add constraint one unique (number) deferrable initially deferred;"
         " insert into deferred values (9)"
     )

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from flowledger.engine import DuplicateTask, Engine, TaskHandle, TaskState, UnknownTask
 from flowledger.engine.events.task import TaskCreated
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
 # Without what the language that a function is written in brings along when it is first used.
 SETTINGS = "select name, setting from pg_settings where name not like '%.%'"
@@ -25,9 +25,9 @@ def send(context: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    shared_lab.rows("create table public.invoice (number integer primary key)")
-    return shared_lab.open(invoices)
+def engine(shared_harness: EngineHarness) -> Engine:
+    shared_harness.rows("create table public.invoice (number integer primary key)")
+    return shared_harness.open(invoices)
 
 
 def write(
@@ -38,35 +38,37 @@ def write(
     return engine.submit(invoices, {"number": number}, connection=connection, **more)
 
 
-def test_a_task_runs_when_the_callers_transaction_commits(engine: Engine, shared_lab: Lab) -> None:
-    with shared_lab.connect() as connection:
+def test_a_task_runs_when_the_callers_transaction_commits(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
+    with shared_harness.connect() as connection:
         task = write(connection, engine, 1)
         with pytest.raises(UnknownTask):
             _ = task.state
         connection.commit()
 
     assert task.result(PATIENCE) == {"send": {"sent": 1}}
-    assert shared_lab.rows("select number from public.invoice where number = 1") == [(1,)]
+    assert shared_harness.rows("select number from public.invoice where number = 1") == [(1,)]
 
 
 def test_a_task_of_a_transaction_that_is_rolled_back_never_was(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
-    before = shared_lab.counts()
-    with shared_lab.connect() as connection:
+    before = shared_harness.counts()
+    with shared_harness.connect() as connection:
         task = write(connection, engine, 2, idempotency_key="two")
         connection.rollback()
 
-    assert shared_lab.counts() == before
-    assert not shared_lab.rows("select number from public.invoice where number = 2")
+    assert shared_harness.counts() == before
+    assert not shared_harness.rows("select number from public.invoice where number = 2")
     with pytest.raises(UnknownTask):
         task.wait(0.1)
 
 
 def test_the_identity_of_a_transaction_that_is_rolled_back_is_free_again(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
-    with shared_lab.connect() as connection:
+    with shared_harness.connect() as connection:
         first = write(connection, engine, 3, idempotency_key="three")
         connection.rollback()
 
@@ -76,26 +78,26 @@ def test_the_identity_of_a_transaction_that_is_rolled_back_is_free_again(
     assert second.result(PATIENCE) == {"send": {"sent": 3}}
 
 
-def test_until_the_coordinator_has_seen_it_the_task_is_submitted(lab: Lab) -> None:
-    client = lab.open(invoices, roles=())
-    with lab.connect() as connection:
+def test_until_the_coordinator_has_seen_it_the_task_is_submitted(harness: EngineHarness) -> None:
+    client = harness.open(invoices, roles=())
+    with harness.connect() as connection:
         task = client.submit(invoices, {"number": 4}, connection=connection)
         connection.commit()
 
     assert task.state is TaskState.SUBMITTED
     assert task.history() == []
-    assert lab.value("select count(*) from flowledger.submission") == 1
+    assert harness.value("select count(*) from flowledger.submission") == 1
 
-    lab.open(invoices)
+    harness.open(invoices)
     assert task.wait(PATIENCE) is TaskState.COMPLETE
-    assert lab.value("select count(*) from flowledger.submission") == 0
+    assert harness.value("select count(*) from flowledger.submission") == 0
     assert kinds(task.history())[:3] == ["TaskCreated", "TaskStarted", "StepEnqueued"]
     assert len(of_kind(task.history(), TaskCreated)) == 1
 
 
-def test_an_open_transaction_holds_nobody_up(engine: Engine, shared_lab: Lab) -> None:
+def test_an_open_transaction_holds_nobody_up(engine: Engine, shared_harness: EngineHarness) -> None:
     """Neither the log nor the coordinator waits for an application that takes its time."""
-    with shared_lab.connect() as connection:
+    with shared_harness.connect() as connection:
         slow = write(connection, engine, 5)
 
         quick = engine.submit(invoices, {"number": 6})
@@ -105,8 +107,10 @@ def test_an_open_transaction_holds_nobody_up(engine: Engine, shared_lab: Lab) ->
     assert slow.wait(PATIENCE) is TaskState.COMPLETE
 
 
-def test_the_transaction_goes_on_after_submit_as_it_was(engine: Engine, shared_lab: Lab) -> None:
-    with shared_lab.connect() as connection:
+def test_the_transaction_goes_on_after_submit_as_it_was(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
+    with shared_harness.connect() as connection:
         connection.row_factory = dict_row
         before = connection.execute(SETTINGS).fetchall()
         task = engine.submit(invoices, {"number": 7}, connection=connection)
@@ -118,9 +122,11 @@ def test_the_transaction_goes_on_after_submit_as_it_was(engine: Engine, shared_l
     assert task.wait(PATIENCE) is TaskState.COMPLETE
 
 
-def test_many_tasks_on_the_callers_connection_all_run(engine: Engine, shared_lab: Lab) -> None:
+def test_many_tasks_on_the_callers_connection_all_run(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
     contexts = [{"number": number} for number in range(30)]
-    with shared_lab.connect() as connection:
+    with shared_harness.connect() as connection:
         tasks = engine.submit_many(invoices, contexts, connection=connection)
         connection.commit()
 
@@ -130,10 +136,10 @@ def test_many_tasks_on_the_callers_connection_all_run(engine: Engine, shared_lab
 
 
 def test_a_duplicate_in_the_callers_transaction_is_told_or_returned(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     first = engine.submit(invoices, {"number": 8}, idempotency_key="eight")
-    with shared_lab.connect() as connection:
+    with shared_harness.connect() as connection:
         again = engine.submit(
             invoices, {"number": 8}, idempotency_key="eight", connection=connection
         )

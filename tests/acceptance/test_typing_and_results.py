@@ -14,7 +14,7 @@ from flowledger.engine import Engine, StepState, TaskNotCompleted, TaskState
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.events.step import StepAttemptFailed, StepFailed
 from flowledger.handlers import From, Retry, StepContext, Workflow
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
 NO_RETRY = Retry(max_attempts=1)
 
@@ -126,8 +126,8 @@ def never() -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(
         typed, results, wrong_type, contexts, failing, worker={"max_result_bytes": 1_000}
     )
 

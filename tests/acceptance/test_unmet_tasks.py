@@ -11,7 +11,7 @@ from flowledger.engine import TaskState
 from flowledger.engine.domain.explain.reasons import ReasonKind
 from flowledger.engine.errors import UnknownStep
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 flow = Workflow("unmet", "flow", version="1")
 
@@ -22,22 +22,22 @@ def only(context: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["by the engine", "in a transaction of its own"])
-def test_they_are_submitted_wherever_one_looks(lab: Lab, *, own: bool) -> None:
-    engine = lab.open(flow, roles=())
+def test_they_are_submitted_wherever_one_looks(harness: EngineHarness, *, own: bool) -> None:
+    engine = harness.open(flow, roles=())
     with ExitStack() as opened:
-        connection = opened.enter_context(lab.connect()) if own else None
+        connection = opened.enter_context(harness.connect()) if own else None
         task = engine.submit(flow, {"number": 1}, priority=3, connection=connection)
         if connection is not None:
             connection.commit()
 
-    shown = lab.rows(
+    shown = harness.rows(
         "select task_id, namespace, template, version, state, priority from flowledger_v1.tasks"
     )
     assert shown == [(task.id, "unmet", "flow", "1", "submitted", 3)]
     one = "select state from flowledger_v1.tasks where task_id = %s"
-    assert lab.rows(one, task.id) == [("submitted",)]
-    assert lab.value("select submitted_tasks from flowledger_v1.system_health()") == 1
-    assert lab.rows("select * from flowledger_v1.stuck_tasks()") == []
+    assert harness.rows(one, task.id) == [("submitted",)]
+    assert harness.value("select submitted_tasks from flowledger_v1.system_health()") == 1
+    assert harness.rows("select * from flowledger_v1.stuck_tasks()") == []
     explanation = task.explain()
     assert (task.state, explanation.state) == (TaskState.SUBMITTED, TaskState.SUBMITTED)
     assert explanation.reasons[0].kind is ReasonKind.SUBMITTED
@@ -46,13 +46,13 @@ def test_they_are_submitted_wherever_one_looks(lab: Lab, *, own: bool) -> None:
         with pytest.raises(UnknownStep):
             task.explain("nope")
 
-    lab.move_clock("1 hour")
+    harness.move_clock("1 hour")
 
     query = "select task_id, template, state, reason from flowledger_v1.stuck_tasks()"
-    assert lab.rows(query) == [(task.id, "flow", "submitted", "submitted")]
+    assert harness.rows(query) == [(task.id, "flow", "submitted", "submitted")]
 
-    lab.open(flow)
+    harness.open(flow)
     assert task.result(PATIENCE) == {"only": 1}
-    assert lab.rows(one, task.id) == [("complete",)]
-    assert lab.value("select submitted_tasks from flowledger_v1.system_health()") == 0
-    assert lab.rows(query) == []
+    assert harness.rows(one, task.id) == [("complete",)]
+    assert harness.value("select submitted_tasks from flowledger_v1.system_health()") == 0
+    assert harness.rows(query) == []

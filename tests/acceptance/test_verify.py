@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from support.engines import lab_on
-from support.tampered_database import Standing, bring_halfway
+from support.engines import harness_on
+from support.tampered_database import TamperedDatabase, bring_halfway
 
 _numbers = count()
 
@@ -22,16 +22,16 @@ _numbers = count()
 def stood(server: str, template: str) -> Generator[tuple[str, Mapping[str, Any]]]:
     """The name of a database in which tasks stand halfway, to copy, and what is in it."""
     with database_on(server, f"{template}_halfway", template) as url:
-        with lab_on(url) as lab:
-            names = bring_halfway(lab)
+        with harness_on(url) as harness:
+            names = bring_halfway(harness)
         yield f"{template}_halfway", names
 
 
 @pytest.fixture
-def standing(server: str, stood: tuple[str, Mapping[str, Any]]) -> Generator[Standing]:
+def standing(server: str, stood: tuple[str, Mapping[str, Any]]) -> Generator[TamperedDatabase]:
     name, names = stood
-    with database_on(server, f"{name}_{next(_numbers)}", name) as url, lab_on(url) as lab:
-        yield Standing(lab, names)
+    with database_on(server, f"{name}_{next(_numbers)}", name) as url, harness_on(url) as harness:
+        yield TamperedDatabase(harness, names)
 
 
 @contextmanager
@@ -285,18 +285,18 @@ APART = {
 PLANTED = {**EVENTS, **ROWS, **APART}
 
 
-def test_nothing_differs_where_nothing_was_planted(standing: Standing) -> None:
+def test_nothing_differs_where_nothing_was_planted(standing: TamperedDatabase) -> None:
     run = standing.engine.verify()
 
     assert list(run) == []
     assert (run.tasks, run.found) == (2, 0)
-    assert run.events == standing.lab.value(
+    assert run.events == standing.harness.value(
         "select count(*) from flowledger.event where task_id is not null"
     )
 
 
 @pytest.mark.parametrize("case", PLANTED)
-def test_what_was_planted_is_named_and_nothing_else(standing: Standing, case: str) -> None:
+def test_what_was_planted_is_named_and_nothing_else(standing: TamperedDatabase, case: str) -> None:
     statements, expected = PLANTED[case]
     standing.plant(statements)
 

@@ -14,8 +14,8 @@ from flowledger.engine.client.verify import fitting
 from flowledger.engine.events.step import StepCheckpointed
 from flowledger.engine.ports.verification import VerifyProgress
 from flowledger.handlers import Retry, StepContext, Workflow
-from support.engines import PATIENCE, Lab
-from support.manual_coordinator import Stage
+from support.engines import PATIENCE, EngineHarness
+from support.manual_coordinator import ManualCoordinator
 
 TASKS = 150
 DISTURBED, MOST_LOOKS = 12, 1_000
@@ -79,7 +79,7 @@ def disturb(random: Random, tasks: list[TaskHandle]) -> None:
 
 
 @pytest.mark.parametrize("shards", [1, 3])
-def test_nothing_differs_while_tasks_run(lab: Lab, shards: int) -> None:
+def test_nothing_differs_while_tasks_run(harness: EngineHarness, shards: int) -> None:
     # It hurries, is behind, and looks for lost queue rows all the time.
     settings = {"pipeline_events": 1, "batch_size": 16, "reconcile_seconds": 0.02, "shards": shards}
     # Probes may fail many times in a row, and each failure doubles the time up to the cap.
@@ -88,8 +88,8 @@ def test_nothing_differs_while_tasks_run(lab: Lab, shards: int) -> None:
         "circuit_open_seconds": 0.1,
         "circuit_open_cap_seconds": 0.1,
     }
-    engine = lab.open(busy, coordinator=settings, limits=bank)
-    watcher = lab.open(roles=())
+    engine = harness.open(busy, coordinator=settings, limits=bank)
+    watcher = harness.open(roles=())
     tasks = submit(engine)
     random = Random(shards)  # noqa: S311 - to be told again
     found: list[str] = []
@@ -102,7 +102,7 @@ def test_nothing_differs_while_tasks_run(lab: Lab, shards: int) -> None:
         if look <= DISTURBED:
             disturb(random, tasks)
             continue
-        rows = lab.rows("select task_id, paused from flowledger.task where ended_at is null")
+        rows = harness.rows("select task_id, paused from flowledger.task where ended_at is null")
         if not rows and run.tasks == TASKS:
             break
         for task, paused in rows:
@@ -114,10 +114,10 @@ def test_nothing_differs_while_tasks_run(lab: Lab, shards: int) -> None:
     assert {task.wait(PATIENCE) for task in tasks}
 
 
-def test_a_task_that_no_coordinator_has_met_is_no_difference(lab: Lab) -> None:
-    engine = lab.open(busy, roles=())
+def test_a_task_that_no_coordinator_has_met_is_no_difference(harness: EngineHarness) -> None:
+    engine = harness.open(busy, roles=())
     task = engine.submit(busy, {"number": 1})
-    with lab.connect() as connection:
+    with harness.connect() as connection:
         later = engine.submit(busy, {"number": 2}, connection=connection)
 
     assert list(engine.verify()) == []
@@ -132,9 +132,11 @@ def test_as_many_tasks_are_read_at_once_as_have_so_many_events_together() -> Non
     assert fitting(few, 100) == ["a", "b", "c"]
 
 
-def test_a_long_walk_tells_how_far_it_is(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_walk_tells_how_far_it_is(
+    harness: EngineHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("flowledger.engine.client.verify.TASKS_AT_ONCE", 10)
-    engine = lab.open(busy, roles=())
+    engine = harness.open(busy, roles=())
     submit(engine)
 
     told = [found.tasks for _, found in engine.verify().look() if isinstance(found, VerifyProgress)]
@@ -144,9 +146,9 @@ def test_a_long_walk_tells_how_far_it_is(lab: Lab, monkeypatch: pytest.MonkeyPat
     assert max(told) == 10
 
 
-def test_a_checkpoint_that_is_not_noted_is_no_difference(lab: Lab) -> None:
+def test_a_checkpoint_that_is_not_noted_is_no_difference(harness: EngineHarness) -> None:
     with ExitStack() as opened:
-        stage = Stage(lab, opened, noting, pipeline_events=1)
+        stage = ManualCoordinator(harness, opened, noting, pipeline_events=1)
         task = stage.client.submit(noting, {})
         stage.settle()
         (claim,) = stage.worker.exchange(limit=1).claims
@@ -156,7 +158,7 @@ def test_a_checkpoint_that_is_not_noted_is_no_difference(lab: Lab) -> None:
             assert stage.worker.board.checkpoint(stage.worker.identity, noted) is not None
         before = len(stage.ledger.stored)
         assert stage.coordinator.step() == 0
-        lab.until(lambda: len(stage.ledger.stored) > before)
+        harness.until(lambda: len(stage.ledger.stored) > before)
 
         assert stage.row(task.id) == ("in_progress", 2)
         assert list(stage.client.verify()) == []

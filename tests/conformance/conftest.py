@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 from conformance.stores import Stores, memory_stores, postgres_stores
 
-from support.engines import lab_on
+from support.engines import harness_on
 
 
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -18,7 +18,7 @@ def store(request: pytest.FixtureRequest) -> Generator[Stores]:
         if request.param == "memory":
             found = memory_stores()
         else:
-            lab = opened.enter_context(lab_on(request.getfixturevalue("database")))
-            found = postgres_stores(lab, opened)
+            harness = opened.enter_context(harness_on(request.getfixturevalue("database")))
+            found = postgres_stores(harness, opened)
         found.begin()
         yield found

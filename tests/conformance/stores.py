@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
-from simulation.coordinator_store import MemoryLedger
+from simulation.coordinator_store import MemoryCoordinatorStore
 from simulation.database import Database, Shard
 from simulation.local_clock import LocalClock
-from simulation.task_store import MemoryTasks
-from simulation.worker_store import MemoryWorkboard
+from simulation.task_store import MemoryTaskStore
+from simulation.worker_store import MemoryWorkerStore
 
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.ids import request_id, step_id
@@ -32,7 +32,7 @@ from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.task_store import PostgresTaskStore
 from flowledger.engine.store.worker_store import PostgresWorkerStore
 from support.builders import NOON, diamond
-from support.engines import Lab
+from support.engines import EngineHarness
 from support.sql_calls import new_id
 
 E = TypeVar("E", bound=StepEvent)
@@ -220,23 +220,23 @@ def memory_stores(shard: int = 0, shards: int = 1) -> Stores:
 
     database = Database(lambda: NOON + shift[0], shards=[Shard() for _ in range(shards)])
     clock = LocalClock(lambda: NOON)
-    ledger = MemoryLedger(database, clock, LEASE, shard)
-    tasks = MemoryTasks(database, Identifiers().new)
-    board = MemoryWorkboard(database, clock)
+    ledger = MemoryCoordinatorStore(database, clock, LEASE, shard)
+    tasks = MemoryTaskStore(database, Identifiers().new)
+    board = MemoryWorkerStore(database, clock)
     return Stores(ledger, board, tasks, clock, move, lambda: nullcontext("a transaction"))
 
 
-def postgres_stores(lab: Lab, opened: ExitStack) -> Stores:
+def postgres_stores(harness: EngineHarness, opened: ExitStack) -> Stores:
     """The ports in Postgres."""
-    pool = opened.enter_context(engine_pool(lab.url, lab.settings()))
+    pool = opened.enter_context(engine_pool(harness.url, harness.settings()))
     mapper, clock = EventMapper(), DatabaseClock()
     return Stores(
         PostgresCoordinatorStore(pool, mapper, clock, LEASE),
         PostgresWorkerStore(pool, mapper, clock),
         PostgresTaskStore(pool, mapper, clock, Identifiers()),
         clock,
-        lambda seconds: lab.move_clock(f"{seconds} s"),
-        lambda: psycopg.connect(lab.url),
+        lambda seconds: harness.move_clock(f"{seconds} s"),
+        lambda: psycopg.connect(harness.url),
     )
 
 

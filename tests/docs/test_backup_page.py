@@ -16,9 +16,9 @@ import psycopg
 import pytest
 
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab, lab, lab_on
+from support.engines import PATIENCE, EngineHarness, harness, harness_on
 
-__all__ = ["lab"]
+__all__ = ["harness"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "backup.md").read_text("utf-8")
 
@@ -48,16 +48,18 @@ def commands() -> list[str]:
 
 
 @pytest.mark.skipif(programs() is None, reason="needs pg_dump and pg_restore")
-def test_a_dump_of_what_runs_is_restored_and_goes_on(lab: Lab, server: str, tmp_path: Path) -> None:
-    lab.open(flow, roles=("coordinator",))
-    client = lab.open(flow, roles=())
+def test_a_dump_of_what_runs_is_restored_and_goes_on(
+    harness: EngineHarness, server: str, tmp_path: Path
+) -> None:
+    harness.open(flow, roles=("coordinator",))
+    client = harness.open(flow, roles=())
     tasks = client.submit_many(flow, [{"number": number} for number in range(3)])
     name = f"restored_{uuid4().hex}"
     restored = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     environment = {
         **os.environ,
         "PATH": f"{programs()}:{os.environ['PATH']}",
-        "FLOWLEDGER_DATABASE__URL": lab.url,
+        "FLOWLEDGER_DATABASE__URL": harness.url,
         "SERVER_URL": server,
         "RESTORED_URL": restored,
     }
@@ -66,7 +68,7 @@ def test_a_dump_of_what_runs_is_restored_and_goes_on(lab: Lab, server: str, tmp_
             words = re.sub(r"\brestored\b", name, command)
             subprocess.run(words, shell=True, cwd=tmp_path, env=environment, check=True)  # noqa: S602
 
-        with lab_on(restored) as again:
+        with harness_on(restored) as again:
             engine = again.open(flow)
             assert [engine.task(task.id).result(PATIENCE) for task in tasks] == [
                 {"only": number} for number in range(3)

@@ -11,9 +11,9 @@ import pytest
 from flowledger.engine.client.engine import Role
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN
-from support.engines import PATIENCE, Lab, lab
+from support.engines import PATIENCE, EngineHarness, harness
 
-__all__ = ["lab"]
+__all__ = ["harness"]
 
 POOL, LISTENER, TRANSACTIONAL, PROJECTING = 3, 1, 2, 1
 COUNT = "select count(*) from pg_stat_activity where application_name = %s"
@@ -35,10 +35,10 @@ def only(context: dict[str, Any], cursor: psycopg.Cursor[Any]) -> int:
 
 @pytest.mark.parametrize("roles", MOST, ids="+".join)
 def test_a_process_has_no_more_connections_than_the_page_says(
-    lab: Lab, roles: tuple[Role, ...]
+    harness: EngineHarness, roles: tuple[Role, ...]
 ) -> None:
     name = "counted " + "+".join(roles)
-    counted = lab.open(
+    counted = harness.open(
         flow,
         roles=roles,
         projections=BUILTIN if "projector" in roles else (),
@@ -47,10 +47,10 @@ def test_a_process_has_no_more_connections_than_the_page_says(
     )
     others = tuple(role for role in ("coordinator", "worker") if role not in roles)
     if others:
-        lab.open(flow, roles=others)
+        harness.open(flow, roles=others)
     tasks = counted.submit_many(flow, [{"number": number} for number in range(20)])
     with ThreadPoolExecutor(8) as threads:
         results = list(threads.map(lambda task: task.result(PATIENCE), tasks))
 
     assert len(results) == 20
-    assert 0 < lab.value(COUNT, name) <= MOST[roles]
+    assert 0 < harness.value(COUNT, name) <= MOST[roles]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from support.engines import lab, shared_lab
+from support.engines import harness, shared_harness
 
-__all__ = ["lab", "shared_lab"]
+__all__ = ["harness", "shared_harness"]

@@ -18,8 +18,8 @@ from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
 from flowledger.engine.store.worker_store import PostgresWorkerStore
 from flowledger.handlers import Workflow
-from support.engines import Lab, completions, kinds
-from support.manual_worker import Hand
+from support.engines import EngineHarness, completions, kinds
+from support.manual_worker import ManualWorker
 
 flow = Workflow("batches", "flow", version="1")
 
@@ -30,34 +30,34 @@ def only() -> None:
 
 
 @pytest.fixture
-def hands(lab: Lab) -> Generator[Callable[[], Hand]]:
+def hands(harness: EngineHarness) -> Generator[Callable[[], ManualWorker]]:
     with ExitStack() as opened:
-        yield lambda: Hand(lab, opened, flow)
+        yield lambda: ManualWorker(harness, opened, flow)
 
 
 @pytest.fixture
-def coordinator(lab: Lab) -> Engine:
-    return lab.open(flow, roles=["coordinator"])
+def coordinator(harness: EngineHarness) -> Engine:
+    return harness.open(flow, roles=["coordinator"])
 
 
-def queued(lab: Lab, coordinator: Engine, count: int) -> list[Any]:
+def queued(harness: EngineHarness, coordinator: Engine, count: int) -> list[Any]:
     tasks = coordinator.submit_many(flow, [{}] * count)
-    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == count)
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == count)
     return tasks
 
 
-def states(lab: Lab) -> dict[str, int]:
+def states(harness: EngineHarness) -> dict[str, int]:
     return dict(
-        lab.rows(
+        harness.rows(
             "select topic, count(*) from flowledger.event where topic like 'step.%%' group by topic"
         )
     )
 
 
 def test_one_refused_step_does_not_reject_the_ninety_nine_beside_it(
-    lab: Lab, coordinator: Engine, hands: Callable[[], Hand]
+    harness: EngineHarness, coordinator: Engine, hands: Callable[[], ManualWorker]
 ) -> None:
-    tasks = queued(lab, coordinator, 100)
+    tasks = queued(harness, coordinator, 100)
     worker = hands()
     claims = worker.exchange(limit=100).claims
     assert len(claims) == 100
@@ -70,7 +70,7 @@ def test_one_refused_step_does_not_reject_the_ninety_nine_beside_it(
     exchange = worker.exchange([worker.fact(StepCompleted, claim) for claim in claims])
 
     assert exchange.refused == {taken.step_id}
-    counts = completions(lab)
+    counts = completions(harness)
     assert len(counts) == 99
     assert taken.step_id not in counts
     others = [task for task in tasks if task.id != taken.task_id]
@@ -78,24 +78,24 @@ def test_one_refused_step_does_not_reject_the_ninety_nine_beside_it(
 
 
 def test_facts_that_are_reported_again_are_recognised_and_stored_once(
-    lab: Lab, coordinator: Engine, hands: Callable[[], Hand]
+    harness: EngineHarness, coordinator: Engine, hands: Callable[[], ManualWorker]
 ) -> None:
     """The answer to the first report was lost."""
-    queued(lab, coordinator, 3)
+    queued(harness, coordinator, 3)
     worker = hands()
     claims = worker.exchange(limit=3).claims
     facts = [worker.fact(StepCompleted, claim) for claim in claims]
     assert worker.exchange(facts).refused == frozenset()
 
     assert worker.exchange(facts).refused == frozenset()
-    assert set(completions(lab).values()) == {1}
-    assert len(completions(lab)) == 3
+    assert set(completions(harness).values()) == {1}
+    assert len(completions(harness)) == 3
 
 
 def test_claims_whose_answer_was_lost_are_found_on_the_board(
-    lab: Lab, coordinator: Engine, hands: Callable[[], Hand]
+    harness: EngineHarness, coordinator: Engine, hands: Callable[[], ManualWorker]
 ) -> None:
-    queued(lab, coordinator, 3)
+    queued(harness, coordinator, 3)
     worker = hands()
     claims = worker.exchange(limit=3).claims
 
@@ -107,29 +107,29 @@ def step(claim: Claim) -> UUID:
 
 
 def test_what_builds_on_a_start_that_was_lost_is_refused(
-    lab: Lab, coordinator: Engine, hands: Callable[[], Hand]
+    harness: EngineHarness, coordinator: Engine, hands: Callable[[], ManualWorker]
 ) -> None:
-    (task,) = queued(lab, coordinator, 1)
+    (task,) = queued(harness, coordinator, 1)
     worker = hands()
     (claim,) = worker.exchange(limit=1).claims
-    lose(lab, claim)
+    lose(harness, claim)
 
     assert worker.exchange([worker.fact(StepCompleted, claim)]).refused == {claim.step_id}
     assert kinds(task.history(), "only") == ["StepEnqueued"]
-    assert lab.value("select count(*) from flowledger.queue where worker_id is null") == 1
+    assert harness.value("select count(*) from flowledger.queue where worker_id is null") == 1
 
 
 def test_a_step_that_is_claimed_anew_is_not_completed_by_its_earlier_attempt(
-    lab: Lab, coordinator: Engine, hands: Callable[[], Hand]
+    harness: EngineHarness, coordinator: Engine, hands: Callable[[], ManualWorker]
 ) -> None:
     """In one exchange: the outcome of a start that was lost, and the claim of the same step.
 
     The log would have the completion before the start, which no coordinator could ever fold.
     """
-    (task,) = queued(lab, coordinator, 1)
+    (task,) = queued(harness, coordinator, 1)
     worker = hands()
     (claim,) = worker.exchange(limit=1).claims
-    lose(lab, claim)
+    lose(harness, claim)
 
     exchange = worker.exchange([worker.fact(StepCompleted, claim)], limit=1)
 
@@ -145,30 +145,33 @@ def test_a_step_that_is_claimed_anew_is_not_completed_by_its_earlier_attempt(
     "mapper", [EventMapper(), EventMapper(ZlibCompressor())], ids=["plain", "compressed"]
 )
 def test_a_step_whose_row_was_put_back_while_it_ran_is_not_run_twice(
-    lab: Lab, coordinator: Engine, hands: Callable[[], Hand], mapper: EventMapper
+    harness: EngineHarness,
+    coordinator: Engine,
+    hands: Callable[[], ManualWorker],
+    mapper: EventMapper,
 ) -> None:
     """In one exchange: the outcome, and a claim of the row that nobody should have put back."""
-    queued(lab, coordinator, 1)
+    queued(harness, coordinator, 1)
     worker = hands()
     worker.board = PostgresWorkerStore(worker.pool, mapper, DatabaseClock())
     coordinator.close()
     (claim,) = worker.exchange(limit=1).claims
-    lab.rows("update flowledger.queue set worker_id = null where step_id = %s", claim.step_id)
+    harness.rows("update flowledger.queue set worker_id = null where step_id = %s", claim.step_id)
 
     exchange = worker.exchange([worker.fact(StepCompleted, claim)], limit=1)
 
     assert (exchange.claims, exchange.refused) == ([], frozenset())
     assert worker.board.claims_of(worker.identity) == []
-    assert completions(lab) == {claim.step_id: 1}
+    assert completions(harness) == {claim.step_id: 1}
 
 
-def lose(lab: Lab, claim: Claim) -> None:
+def lose(harness: EngineHarness, claim: Claim) -> None:
     """What a crash of the server does to a claim that was not yet on the disk."""
-    lab.rows("set session_replication_role = replica")
-    lab.rows(
+    harness.rows("set session_replication_role = replica")
+    harness.rows(
         "delete from flowledger.event where originator_id = %s and originator_version = %s",
         claim.step_id,
         claim.version,
     )
-    lab.rows("update flowledger.queue set worker_id = null where step_id = %s", claim.step_id)
-    lab.rows("set session_replication_role = origin")
+    harness.rows("update flowledger.queue set worker_id = null where step_id = %s", claim.step_id)
+    harness.rows("set session_replication_role = origin")

@@ -11,7 +11,7 @@ import pytest
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.events.step import StepFailed
 from flowledger.handlers import Retry, StepContext, Workflow
-from support.engines import PATIENCE, Lab, completions, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, completions, kinds, of_kind
 
 ONCE = Retry(max_attempts=1)
 NEIGHBOURS = 4
@@ -68,8 +68,8 @@ async def blocks_for_ever(context: dict[str, str], step: StepContext) -> str:
 
 
 @pytest.fixture
-def engine(lab: Lab) -> Engine:
-    return lab.open(
+def engine(harness: EngineHarness) -> Engine:
+    return harness.open(
         *(beside, blocking, timed),
         worker={
             "event_loop_block_seconds": 0.4, "heartbeat_seconds": 0.1, "poll_seconds": 0.1,
@@ -88,7 +88,7 @@ def neighbours(engine: Engine, prefix: str) -> list[TaskHandle]:
 
 @pytest.mark.parametrize("where", ["itself", "task", "callback"])
 def test_the_steps_on_its_loop_are_handed_back_and_run_again(
-    engine: Engine, lab: Lab, where: str
+    engine: Engine, harness: EngineHarness, where: str
 ) -> None:
     tasks = neighbours(engine, where)
     blocker = engine.submit(blocking, {"name": where, "where": where})
@@ -105,8 +105,8 @@ def test_the_steps_on_its_loop_are_handed_back_and_run_again(
     released[where].set()
 
     assert blocker.result(PATIENCE) == {"blocks": where}
-    assert set(completions(lab).values()) == {1}
-    lab.until(lambda: sum(stopped[f"{where} {n}"] for n in range(NEIGHBOURS)) == NEIGHBOURS)
+    assert set(completions(harness).values()) == {1}
+    harness.until(lambda: sum(stopped[f"{where} {n}"] for n in range(NEIGHBOURS)) == NEIGHBOURS)
 
 
 def test_steps_that_come_later_run_while_it_blocks(engine: Engine) -> None:
@@ -121,7 +121,7 @@ def test_steps_that_come_later_run_while_it_blocks(engine: Engine) -> None:
 
 
 def test_one_that_never_ends_is_timed_out_and_wears_its_worker_out(
-    engine: Engine, lab: Lab
+    engine: Engine, harness: EngineHarness
 ) -> None:
     tasks = neighbours(engine, "timed")
     blockers = [engine.submit(timed, {"name": f"for ever {n}"}) for n in range(6)]
@@ -132,10 +132,10 @@ def test_one_that_never_ends_is_timed_out_and_wears_its_worker_out(
         assert errored.message == "failed 1 of 1 times: ran longer than 1.5 s"
     assert [task.wait(PATIENCE) for task in tasks] == [TaskState.COMPLETE] * NEIGHBOURS
     condition = "select condition from flowledger.worker"
-    lab.until(lambda: lab.value(condition) == "saturated")
+    harness.until(lambda: harness.value(condition) == "saturated")
     for number in range(6):
         released[f"for ever {number}"].set()
-    lab.until(lambda: lab.value(condition) == "ready")
+    harness.until(lambda: harness.value(condition) == "ready")
 
 
 def test_it_is_said_who_blocks_and_how_many_are_handed_back(

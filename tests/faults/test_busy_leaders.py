@@ -8,8 +8,8 @@ from contextlib import ExitStack
 import pytest
 
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, SHORT_LEASES, Lab
-from support.manual_coordinator import CLOCK, Stage
+from support.engines import PATIENCE, SHORT_LEASES, EngineHarness
+from support.manual_coordinator import CLOCK, ManualCoordinator
 
 flow = Workflow("busy", "flow", version="1")
 
@@ -20,30 +20,34 @@ def only() -> int:
 
 
 @pytest.fixture
-def stage(lab: Lab) -> Generator[Stage]:
+def stage(harness: EngineHarness) -> Generator[ManualCoordinator]:
     with ExitStack() as opened:
-        yield Stage(lab, opened, flow)
+        yield ManualCoordinator(harness, opened, flow)
 
 
-def test_a_leader_that_waits_for_several_leases_is_not_replaced(lab: Lab) -> None:
-    engines = [lab.open(flow, roles=["coordinator"], **SHORT_LEASES) for _ in range(2)]
-    client = lab.open(flow, roles=["worker"])
+def test_a_leader_that_waits_for_several_leases_is_not_replaced(harness: EngineHarness) -> None:
+    engines = [harness.open(flow, roles=["coordinator"], **SHORT_LEASES) for _ in range(2)]
+    client = harness.open(flow, roles=["worker"])
     assert client.submit(flow, {}).result(PATIENCE) == {"only": 1}
-    epoch = lab.value("select epoch from flowledger.shard")
-    begun = lab.value("select clock_timestamp()")
-    with lab.connect() as locking:
+    epoch = harness.value("select epoch from flowledger.shard")
+    begun = harness.value("select clock_timestamp()")
+    with harness.connect() as locking:
         locking.execute("lock table flowledger.timer in access exclusive mode")
         task = client.submit(flow, {})
 
-        lab.until(lambda: lab.value("select clock_timestamp() > %s + interval '4 s'", begun))
+        harness.until(
+            lambda: harness.value("select clock_timestamp() > %s + interval '4 s'", begun)
+        )
 
-        assert lab.value("select epoch from flowledger.shard") == epoch
+        assert harness.value("select epoch from flowledger.shard") == epoch
     assert task.result(PATIENCE) == {"only": 1}
-    assert lab.value("select epoch from flowledger.shard") == epoch
+    assert harness.value("select epoch from flowledger.shard") == epoch
     assert all(one.ok for engine in engines for one in engine.health.values())
 
 
-def test_nothing_long_is_asked_before_the_first_commit_of_a_new_leader(stage: Stage) -> None:
+def test_nothing_long_is_asked_before_the_first_commit_of_a_new_leader(
+    stage: ManualCoordinator,
+) -> None:
     asked: list[str] = []
     unqueued = stage.ledger.unqueued
     stage.ledger.unqueued = lambda limit: asked.append("unqueued") or unqueued(limit)  # type: ignore[method-assign,func-returns-value]
@@ -53,7 +57,7 @@ def test_nothing_long_is_asked_before_the_first_commit_of_a_new_leader(stage: St
     for _ in range(3):
         stage.coordinator.step(CLOCK)
     assert asked == ["commit"]
-    stage.lab.move_clock("1 minute")
+    stage.harness.move_clock("1 minute")
     for _ in range(3):
         stage.coordinator.step(CLOCK)
 
@@ -68,18 +72,18 @@ def charge() -> int:
     return 1
 
 
-def test_rates_of_many_customers_are_not_remembered_for_ever(lab: Lab) -> None:
+def test_rates_of_many_customers_are_not_remembered_for_ever(harness: EngineHarness) -> None:
     with ExitStack() as opened:
-        stage = Stage(lab, opened, paced)
+        stage = ManualCoordinator(harness, opened, paced)
         for day in range(3):
             stage.client.submit_many(paced, [{"customer": f"{day}-{n}"} for n in range(50)])
             stage.settle()
-            lab.move_clock("1 day")
+            harness.move_clock("1 day")
             stage.settle()
             stage.settle()
         again = stage.client.submit(paced, {"customer": "0-0"})
         stage.settle()
 
         assert stage.coordinator._admissions.control.paced == 1
-        assert lab.value("select count(*) from flowledger.rate") == 1
+        assert harness.value("select count(*) from flowledger.rate") == 1
         assert again.steps()["charge"].state == "enqueued"

@@ -11,7 +11,7 @@ import pytest
 from flowledger.engine import TaskState
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.handlers import Retry, Workflow
-from support.engines import PATIENCE, Lab, assert_legal_order, completions
+from support.engines import PATIENCE, EngineHarness, assert_legal_order, completions
 from support.manual_coordinator import row_differences
 
 TASKS = 20
@@ -67,10 +67,10 @@ class CrashAt:
 @pytest.mark.parametrize("point", ["decided", "committed", "exchanging", "exchanged"])
 @pytest.mark.parametrize("when", [lambda n: n <= 3, lambda n: n % 2 == 0], ids=["first", "often"])
 def test_a_loop_that_crashes_goes_on_and_every_step_completes_once(
-    lab: Lab, point: str, when: Callable[[int], bool]
+    harness: EngineHarness, point: str, when: Callable[[int], bool]
 ) -> None:
     faults = CrashAt(point, when)
-    engine = lab.open(
+    engine = harness.open(
         flow, faults=faults, database={"reconnect_initial_seconds": 0.001},
         worker={"concurrency": 4},
     )  # fmt: skip
@@ -82,16 +82,16 @@ def test_a_loop_that_crashes_goes_on_and_every_step_completes_once(
         assert task.result()["join"] == (number + 1) * (number + 2)
         assert_legal_order(task.history(), flow.template)
     assert faults.crashes
-    assert set(completions(lab).values()) == {1}
+    assert set(completions(harness).values()) == {1}
 
 
 @pytest.mark.parametrize("point", ["decided", "committed"])
 @pytest.mark.parametrize("when", [lambda n: n <= 3, lambda n: n % 2 == 0], ids=["first", "often"])
 def test_a_coordinator_that_crashes_while_it_hurries_loses_nothing(
-    lab: Lab, point: str, when: Callable[[int], bool]
+    harness: EngineHarness, point: str, when: Callable[[int], bool]
 ) -> None:
     faults = CrashAt(point, when)
-    engine = lab.open(
+    engine = harness.open(
         flow, faults=faults, database={"reconnect_initial_seconds": 0.001},
         coordinator={"pipeline_events": 1, "batch_size": 5},
     )  # fmt: skip
@@ -102,6 +102,6 @@ def test_a_coordinator_that_crashes_while_it_hurries_loses_nothing(
         assert task.result(PATIENCE)["join"] == (number + 1) * (number + 2)
         assert_legal_order(task.history(), flow.template)
     assert faults.crashes
-    assert set(completions(lab).values()) == {1}
-    with engine_pool(lab.url, lab.settings()) as pool:
+    assert set(completions(harness).values()) == {1}
+    with engine_pool(harness.url, harness.settings()) as pool:
         assert [row_differences(pool, task.id, flow) for task in tasks] == [[]] * TASKS

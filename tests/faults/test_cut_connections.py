@@ -29,7 +29,7 @@ from flowledger.engine.store.notifications import ProcessWakeup
 from flowledger.engine.store.transactional_steps import PostgresTransactions
 from flowledger.engine.store.worker_store import PostgresWorkerStore
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab, assert_legal_order, completions, kinds
+from support.engines import PATIENCE, EngineHarness, assert_legal_order, completions, kinds
 
 QUICK = {"reconnect_initial_seconds": 0.01, "reconnect_cap_seconds": 0.05}
 CUT = (
@@ -50,26 +50,26 @@ def second(first: int) -> int:
     return first + 1
 
 
-def test_whenever_connections_are_cut_everything_completes_once(lab: Lab) -> None:
-    engine = lab.open(flow, database=QUICK, worker={"concurrency": 2})
-    client = lab.open(roles=(), database={"application_name": "client"})
+def test_whenever_connections_are_cut_everything_completes_once(harness: EngineHarness) -> None:
+    engine = harness.open(flow, database=QUICK, worker={"concurrency": 2})
+    client = harness.open(roles=(), database={"application_name": "client"})
     tasks = client.submit_many(flow, [{"number": number} for number in range(100)])
 
     for enough in range(10, 200, 45):
-        lab.until(lambda enough=enough: len(completions(lab)) >= enough)  # type: ignore[misc]
-        lab.until(lambda: lab.value(CUT))  # it may be just about to connect again
+        harness.until(lambda enough=enough: len(completions(harness)) >= enough)  # type: ignore[misc]
+        harness.until(lambda: harness.value(CUT))  # it may be just about to connect again
 
     for number, task in enumerate(tasks):
         assert task.wait(PATIENCE) is TaskState.COMPLETE
         assert task.result()["second"] == number + 1
-    assert set(completions(lab).values()) == {1}
+    assert set(completions(harness).values()) == {1}
     assert engine.submit(flow, {"number": 7}).result(PATIENCE)["second"] == 8
 
 
 @pytest.fixture
-def refuse_connections(lab: Lab, server: str) -> Generator[Callable[[bool], None]]:
+def refuse_connections(harness: EngineHarness, server: str) -> Generator[Callable[[bool], None]]:
     """Lets nobody connect to this test's database any more; whoever is connected stays."""
-    name = lab.value("select current_database()")
+    name = harness.value("select current_database()")
 
     def refuse(yes: bool) -> None:
         with psycopg.connect(server, autocommit=True) as admin:
@@ -80,16 +80,16 @@ def refuse_connections(lab: Lab, server: str) -> Generator[Callable[[bool], None
 
 
 def test_what_was_committed_while_nobody_could_listen_is_found_on_reconnecting(
-    lab: Lab, refuse_connections: Callable[[bool], None]
+    harness: EngineHarness, refuse_connections: Callable[[bool], None]
 ) -> None:
     """The poll is ten minutes: only the reconnected listener can have rung."""
-    lab.open(
+    harness.open(
         flow,
         coordinator={"poll_seconds": 600.0, "lease_seconds": 36_000.0},
         worker={"poll_seconds": 600.0},
         database=QUICK,
     )
-    client = lab.open(roles=(), database={"application_name": "client"})
+    client = harness.open(roles=(), database={"application_name": "client"})
     client.submit(flow, {"number": 1}).result(PATIENCE)
     refuse_connections(True)
     listeners = (
@@ -97,9 +97,9 @@ def test_what_was_committed_while_nobody_could_listen_is_found_on_reconnecting(
         " where datname = current_database() and application_name = 'flowledger'"
         " and query like 'listen%%'"
     )
-    assert lab.value(listeners) > 0
+    assert harness.value(listeners) > 0
     gone = listeners.replace("pg_terminate_backend(pid)", "*")
-    while lab.value(gone):
+    while harness.value(gone):
         pass
     task = client.submit(flow, {"number": 2})
     assert kinds(task.history()) == ["TaskCreated"]
@@ -110,13 +110,13 @@ def test_what_was_committed_while_nobody_could_listen_is_found_on_reconnecting(
 
 
 def test_without_any_listener_no_task_waits_longer_than_the_poll(
-    lab: Lab, refuse_connections: Callable[[bool], None]
+    harness: EngineHarness, refuse_connections: Callable[[bool], None]
 ) -> None:
-    lab.open(flow, coordinator={"poll_seconds": 0.1}, worker={"poll_seconds": 0.1})
-    client = lab.open(roles=(), database={"application_name": "client"})
+    harness.open(flow, coordinator={"poll_seconds": 0.1}, worker={"poll_seconds": 0.1})
+    client = harness.open(roles=(), database={"application_name": "client"})
     client.submit(flow, {"number": 1}).result(PATIENCE)
     refuse_connections(True)
-    lab.rows(
+    harness.rows(
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where datname = current_database() and query like 'listen%%'"
     )
@@ -188,20 +188,20 @@ class Loops:
 
     def __init__(
         self,
-        lab: Lab,
+        harness: EngineHarness,
         opened: ExitStack,
         elapsed: Callable[[], float] = monotonic,
         **worker: Any,
     ) -> None:
-        settings = lab.settings(worker=worker)
-        pool = opened.enter_context(engine_pool(lab.url, settings))
+        settings = harness.settings(worker=worker)
+        pool = opened.enter_context(engine_pool(harness.url, settings))
         mapper, clock = EventMapper(), DatabaseClock()
         self.answers = Answers()
         ledger = ForgetfulLedger(pool, mapper, clock, 60)
         self.board = board = ForgetfulBoard(pool, mapper, clock)
         ledger.answers = board.answers = self.answers
         self.wakeup = ProcessWakeup()
-        transactions = PostgresTransactions(lab.url, pool, mapper, settings)
+        transactions = PostgresTransactions(harness.url, pool, mapper, settings)
         opened.callback(transactions.close)
         self.coordinator = Coordinator(
             store=ledger,
@@ -237,19 +237,19 @@ class Loops:
 
 
 @pytest.fixture
-def loops(lab: Lab) -> Generator[Loops]:
+def loops(harness: EngineHarness) -> Generator[Loops]:
     with ExitStack() as opened:
-        yield Loops(lab, opened)
+        yield Loops(harness, opened)
 
 
 @pytest.fixture
-def client(lab: Lab) -> Engine:
-    return lab.open(flow, roles=())
+def client(harness: EngineHarness) -> Engine:
+    return harness.open(flow, roles=())
 
 
 @pytest.mark.parametrize("victim", ["coordinator", "worker"])
 def test_what_was_committed_before_the_connection_was_cut_is_not_done_twice(
-    lab: Lab, client: Engine, loops: Loops, victim: str
+    harness: EngineHarness, client: Engine, loops: Loops, victim: str
 ) -> None:
     """Every other answer is lost; each loss is found out, and nothing is doubled."""
     loops.answers.victim = victim
@@ -258,13 +258,15 @@ def test_what_was_committed_before_the_connection_was_cut_is_not_done_twice(
     loops.run(lambda: all(task.state is TaskState.COMPLETE for task in tasks))
 
     assert loops.answers.losses >= 2
-    assert set(completions(lab).values()) == {1}
+    assert set(completions(harness).values()) == {1}
     for task in tasks:
         assert_legal_order(task.history(), flow.template)
         assert kinds(task.history(), "second") == ["StepEnqueued", "StepStarted", "StepCompleted"]
 
 
-def cut_off(lab: Lab, client: Engine, loops: Loops, meanwhile: Callable[[], object]) -> list[Any]:
+def cut_off(
+    harness: EngineHarness, client: Engine, loops: Loops, meanwhile: Callable[[], object]
+) -> list[Any]:
     """Two tasks; an exchange for one is cut off, and arrives after the other was claimed."""
     tasks = client.submit_many(flow, [{"number": number} for number in range(2)])
     loops.coordinator.step()
@@ -281,24 +283,24 @@ def cut_off(lab: Lab, client: Engine, loops: Loops, meanwhile: Callable[[], obje
 
 
 def test_claims_that_arrive_late_are_run_also_when_the_clock_was_moved_meanwhile(
-    lab: Lab, client: Engine
+    harness: EngineHarness, client: Engine
 ) -> None:
     with ExitStack() as opened:
-        loops = Loops(lab, opened, concurrency=1, poll_seconds=0.05)
-        tasks = cut_off(lab, client, loops, lambda: lab.move_clock("2 minutes"))
+        loops = Loops(harness, opened, concurrency=1, poll_seconds=0.05)
+        tasks = cut_off(harness, client, loops, lambda: harness.move_clock("2 minutes"))
 
         loops.run(lambda: all(task.state is TaskState.COMPLETE for task in tasks))
 
-    assert set(completions(lab).values()) == {1}
+    assert set(completions(harness).values()) == {1}
 
 
 def test_the_last_look_for_late_claims_is_made_again_where_it_fails(
-    lab: Lab, client: Engine
+    harness: EngineHarness, client: Engine
 ) -> None:
     with ExitStack() as opened:
         seconds = [0.0]
-        loops = Loops(lab, opened, lambda: seconds[0], concurrency=1)
-        tasks = cut_off(lab, client, loops, lambda: None)
+        loops = Loops(harness, opened, lambda: seconds[0], concurrency=1)
+        tasks = cut_off(harness, client, loops, lambda: None)
         seconds[0] = 61.0
         loops.answers.victim = "look"
         with pytest.raises(DatabaseUnavailable):
@@ -307,4 +309,4 @@ def test_the_last_look_for_late_claims_is_made_again_where_it_fails(
 
         loops.run(lambda: all(task.state is TaskState.COMPLETE for task in tasks))
 
-    assert set(completions(lab).values()) == {1}
+    assert set(completions(harness).values()) == {1}

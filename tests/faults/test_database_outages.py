@@ -19,11 +19,11 @@ from flowledger.engine.store.log.recorder import (
     LedgerRecorder,
     LedgerTrackingRecorder,
 )
-from support.background_load import BACK, LOST, Load
-from support.engines import PATIENCE, Lab, lab_on
-from support.postgres_server import OwnServer, own_server
+from support.background_load import BACK, LOST, BackgroundLoad
+from support.engines import PATIENCE, EngineHarness, harness_on
+from support.postgres_server import PostgresServer, postgres_server
 
-__all__ = ["own_server"]
+__all__ = ["postgres_server"]
 
 CUT = (
     "select count(pg_terminate_backend(pid)) from pg_stat_activity"
@@ -33,25 +33,25 @@ LOOPS = ("coordinator", "worker")
 
 
 @pytest.fixture
-def own_lab(own_server: OwnServer) -> Generator[Lab]:
-    with lab_on(own_server.url) as lab:
-        yield lab
+def own_lab(postgres_server: PostgresServer) -> Generator[EngineHarness]:
+    with harness_on(postgres_server.url) as harness:
+        yield harness
 
 
 def test_a_server_that_crashes_and_comes_back_costs_each_loop_two_lines_and_nothing_else(
-    own_server: OwnServer, own_lab: Lab, caplog: pytest.LogCaptureFixture
+    postgres_server: PostgresServer, own_lab: EngineHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    load = Load(own_lab, caplog)
+    load = BackgroundLoad(own_lab, caplog)
     load.submit(3)
     waiting = load.engine.task(load.tasks[0].id)
     with waiting.on_end(lambda: None):
         with load.under_fault():
-            own_server.crash()
+            postgres_server.crash()
         load.until_failing("wakeups", "endings", attempts=2)
         with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
             load.client.submit(load.workflow, {"number": 99})
 
-        own_server.start()
+        postgres_server.start()
 
         own_lab.reconnect()
         load.assert_everything_ends_once()
@@ -61,41 +61,41 @@ def test_a_server_that_crashes_and_comes_back_costs_each_loop_two_lines_and_noth
 
 
 def test_two_crashes_are_two_outages(
-    own_server: OwnServer, own_lab: Lab, caplog: pytest.LogCaptureFixture
+    postgres_server: PostgresServer, own_lab: EngineHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    load = Load(own_lab, caplog)
+    load = BackgroundLoad(own_lab, caplog)
     for _ in range(2):
         with load.under_fault():
-            own_server.crash()
-        own_server.start()
+            postgres_server.crash()
+        postgres_server.start()
         own_lab.reconnect()
         load.assert_everything_ends_once()
         assert load.told("coordinator") == [LOST, BACK]
 
 
 @pytest.fixture
-def guest(lab: Lab, database: str) -> Generator[str]:
+def guest(harness: EngineHarness, database: str) -> Generator[str]:
     """The address as someone who may do what the engine does, and is bound by limits."""
-    name = f"guest_{lab.value('select current_database()')}"
-    owner = lab.value("select current_user")
-    lab.rows(f"create role {name} login password 'guest'")
-    lab.rows(f"grant {owner} to {name}")
+    name = f"guest_{harness.value('select current_database()')}"
+    owner = harness.value("select current_user")
+    harness.rows(f"create role {name} login password 'guest'")
+    harness.rows(f"grant {owner} to {name}")
     yield conninfo.make_conninfo(database, user=name, password="guest")  # noqa: S106
-    lab.rows(f"drop role {name}")
+    harness.rows(f"drop role {name}")
 
 
 def test_a_server_that_is_out_of_connections_is_asked_until_it_has_some(
-    lab: Lab, guest: str, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, guest: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     role = conninfo.conninfo_to_dict(guest)["user"]
-    with lab_on(guest) as roles:
-        load = Load(lab, caplog, roles)
+    with harness_on(guest) as roles:
+        load = BackgroundLoad(harness, caplog, roles)
         with load.under_fault():
-            lab.rows(f"alter role {role} connection limit 0")
-            lab.rows(CUT)
+            harness.rows(f"alter role {role} connection limit 0")
+            harness.rows(CUT)
         assert "too many connections" in str(load.engine.health["worker"].error)
 
-        lab.rows(f"alter role {role} connection limit -1")
+        harness.rows(f"alter role {role} connection limit -1")
 
         load.assert_everything_ends_once()
     for loop in LOOPS:
@@ -103,13 +103,13 @@ def test_a_server_that_is_out_of_connections_is_asked_until_it_has_some(
 
 
 def test_sessions_that_the_server_ends_because_they_are_idle_cost_nothing(
-    lab: Lab, guest: str, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, guest: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The listener is cut again and again, too, and finds back."""
     role = conninfo.conninfo_to_dict(guest)["user"]
-    lab.rows(f"alter role {role} set idle_session_timeout = '50ms'")
-    with lab_on(lab.url) as unlimited, lab_on(guest) as roles:
-        load = Load(unlimited, caplog, roles)
+    harness.rows(f"alter role {role} set idle_session_timeout = '50ms'")
+    with harness_on(harness.url) as unlimited, harness_on(guest) as roles:
+        load = BackgroundLoad(unlimited, caplog, roles)
         with load.under_fault(attempts=0):
             while load.told("wakeups").count("listener.reconnected") < 3:
                 pass
@@ -118,7 +118,7 @@ def test_sessions_that_the_server_ends_because_they_are_idle_cost_nothing(
 
 
 def test_a_process_that_is_stopped_in_a_transaction_does_not_hold_the_log_for_ever(
-    lab: Lab, database: str
+    harness: EngineHarness, database: str
 ) -> None:
     with open_pool(
         database,
@@ -131,7 +131,7 @@ def test_a_process_that_is_stopped_in_a_transaction_does_not_hold_the_log_for_ev
         with pool.connection() as connection:
             connection.execute("begin")
             connection.execute("select flowledger.lock_log()")
-            lab.rows("select flowledger.lock_log()")  # it waits until the other is ended
+            harness.rows("select flowledger.lock_log()")  # it waits until the other is ended
             with pytest.raises(DatabaseUnavailable), translate_errors():
                 connection.execute("select 1")
 
@@ -176,10 +176,12 @@ def test_no_recorder_sleeps_or_tries_again_by_itself(
     assert len(attempts) == len(asked)
 
 
-def test_a_server_that_is_silent_is_given_up_when_connecting(own_server: OwnServer) -> None:
-    own_server.freeze()
+def test_a_server_that_is_silent_is_given_up_when_connecting(
+    postgres_server: PostgresServer,
+) -> None:
+    postgres_server.freeze()
     try:
         with pytest.raises(DatabaseUnavailable, match="timeout"):
-            connect(own_server.url, connect_timeout_seconds=2)
+            connect(postgres_server.url, connect_timeout_seconds=2)
     finally:
-        own_server.thaw()
+        postgres_server.thaw()

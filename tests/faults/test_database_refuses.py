@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flowledger.engine.errors import DatabaseBusy, DatabaseUnavailable, StatementRefused
-from support.background_load import BACK, BUSY, LOST, REFUSED, Load, flow
-from support.engines import Lab
+from support.background_load import BACK, BUSY, LOST, REFUSED, BackgroundLoad, flow
+from support.engines import EngineHarness
 
 SWITCH = """
 create table public.fault (state text);
@@ -36,30 +36,30 @@ WRITTEN = ("event", "queue", "shard", "worker")
 class Refusals:
     """While it is on, whatever the engine writes is refused with one code."""
 
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
-        lab.rows(SWITCH)
+    def __init__(self, harness: EngineHarness) -> None:
+        self._harness = harness
+        harness.rows(SWITCH)
         for name in WRITTEN:
-            lab.rows(
+            harness.rows(
                 f"create trigger refuse after insert or update or delete on flowledger.{name}"
                 " for each statement execute function public.refuse()"
             )
 
     def on(self, state: str) -> None:
-        self._lab.rows("insert into public.fault values (%s)", state)
+        self._harness.rows("insert into public.fault values (%s)", state)
 
     def off(self) -> None:
-        self._lab.rows("delete from public.fault")
+        self._harness.rows("delete from public.fault")
 
 
 @pytest.fixture
-def refusals(lab: Lab) -> Refusals:
-    return Refusals(lab)
+def refusals(harness: EngineHarness) -> Refusals:
+    return Refusals(harness)
 
 
 @pytest.fixture
-def load(lab: Lab, caplog: pytest.LogCaptureFixture) -> Load:
-    return Load(lab, caplog)
+def load(harness: EngineHarness, caplog: pytest.LogCaptureFixture) -> BackgroundLoad:
+    return BackgroundLoad(harness, caplog)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def load(lab: Lab, caplog: pytest.LogCaptureFixture) -> Load:
     ],
 )
 def test_each_loop_says_once_that_it_is_refused_and_once_that_it_is_not(
-    refusals: Refusals, load: Load, state: str, meaning: str
+    refusals: Refusals, load: BackgroundLoad, state: str, meaning: str
 ) -> None:
     with load.under_fault():
         refusals.on(state)
@@ -99,15 +99,19 @@ def test_each_loop_says_once_that_it_is_refused_and_once_that_it_is_not(
     [("53100", DatabaseBusy), ("57P01", DatabaseUnavailable), ("42501", StatementRefused)],
 )
 def test_who_submits_gets_one_clear_error_and_nothing_is_stored(
-    lab: Lab, refusals: Refusals, load: Load, state: str, error: type[Exception]
+    harness: EngineHarness,
+    refusals: Refusals,
+    load: BackgroundLoad,
+    state: str,
+    error: type[Exception],
 ) -> None:
     refusals.on(state)
-    before = lab.value("select count(*) from flowledger.event where topic = 'task.created'")
+    before = harness.value("select count(*) from flowledger.event where topic = 'task.created'")
 
     with pytest.raises(error, match=rf"as the test wants it \(SQLSTATE {state}\)"):
         load.engine.submit(flow, {"number": 1})
 
-    after = lab.value("select count(*) from flowledger.event where topic = 'task.created'")
+    after = harness.value("select count(*) from flowledger.event where topic = 'task.created'")
     assert after == before
     refusals.off()
     load.submit(1)
@@ -117,9 +121,9 @@ def test_who_submits_gets_one_clear_error_and_nothing_is_stored(
 
 
 def test_a_lease_that_cannot_be_renewed_is_told_once_and_renewed_again(
-    lab: Lab, refusals: Refusals, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, refusals: Refusals, caplog: pytest.LogCaptureFixture
 ) -> None:
-    load = Load(lab, caplog)
+    load = BackgroundLoad(harness, caplog)
     refusals.on("53100")
     worker = load.engine._service._worker
     assert worker is not None
@@ -142,10 +146,10 @@ def test_a_lease_that_cannot_be_renewed_is_told_once_and_renewed_again(
     ids=["statement_timeout", "lock_timeout"],
 )
 def test_a_statement_that_waits_too_long_for_the_log_is_given_up_and_made_again(
-    lab: Lab, caplog: pytest.LogCaptureFixture, limit: dict[str, float], state: str
+    harness: EngineHarness, caplog: pytest.LogCaptureFixture, limit: dict[str, float], state: str
 ) -> None:
-    load = Load(lab, caplog, **limit)
-    with lab.connect() as holder, lab.connect() as application:
+    load = BackgroundLoad(harness, caplog, **limit)
+    with harness.connect() as holder, harness.connect() as application:
         with load.under_fault(attempts=2):
             holder.execute("select flowledger.lock_log()")
             load.submit(3, connection=application)
@@ -159,15 +163,15 @@ def test_a_statement_that_waits_too_long_for_the_log_is_given_up_and_made_again(
 
 
 def test_of_a_deadlock_the_worker_is_the_victim_and_reports_again(
-    lab: Lab, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Somebody takes the locks in the wrong order: the log first, and then queue rows."""
-    load = Load(lab, caplog)
-    with lab.connect() as other:
+    load = BackgroundLoad(harness, caplog)
+    with harness.connect() as other:
         other.execute("set deadlock_timeout = '1 min'")
         with load.under_fault(attempts=0):
             other.execute("select flowledger.lock_log()")
-        lab.until(lambda: lab.value(BLOCKED))
+        harness.until(lambda: harness.value(BLOCKED))
         other.execute("select from flowledger.queue for update")
         other.rollback()
 
@@ -177,16 +181,16 @@ def test_of_a_deadlock_the_worker_is_the_victim_and_reports_again(
 
 
 def test_a_database_that_is_read_only_for_a_while_is_found_writable_again(
-    lab: Lab, load: Load
+    harness: EngineHarness, load: BackgroundLoad
 ) -> None:
     """Sessions that were made meanwhile stay read-only for ever, and are not kept."""
-    name: Any = lab.value("select current_database()")
+    name: Any = harness.value("select current_database()")
     with load.under_fault():
-        lab.rows(f"alter database {name} set default_transaction_read_only = on")
-        lab.rows(CUT)
+        harness.rows(f"alter database {name} set default_transaction_read_only = on")
+        harness.rows(CUT)
     assert load.engine.health["worker"].sqlstate == "25006"
 
-    lab.rows(f"alter database {name} reset default_transaction_read_only")
+    harness.rows(f"alter database {name} reset default_transaction_read_only")
 
     load.client = load.another("writer")
     load.tasks = [load.client.task(task.id) for task in load.tasks]

@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from flowledger.engine import AsyncEngine, Engine
 from flowledger.engine.cli.program import program
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab, lab_on
-from support.postgres_server import OwnServer, own_server
+from support.engines import PATIENCE, EngineHarness, harness_on
+from support.postgres_server import PostgresServer, postgres_server
 
-__all__ = ["own_server"]
+__all__ = ["postgres_server"]
 
 flow = Workflow("health", "flow", version="1")
 
@@ -26,9 +26,9 @@ def only() -> int:
 
 
 @pytest.fixture
-def own_lab(own_server: OwnServer) -> Generator[Lab]:
-    with lab_on(own_server.url) as lab:
-        yield lab
+def own_lab(postgres_server: PostgresServer) -> Generator[EngineHarness]:
+    with harness_on(postgres_server.url) as harness:
+        yield harness
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -43,35 +43,35 @@ def is_well(engine: Engine | AsyncEngine) -> bool:
 
 
 def test_a_process_without_roles_tells_of_an_outage_and_of_its_end(
-    own_server: OwnServer, own_lab: Lab
+    postgres_server: PostgresServer, own_lab: EngineHarness
 ) -> None:
     engine = own_lab.open(flow, roles=())
     asynchronous = AsyncEngine(engine)
     assert is_well(engine)
 
-    own_server.crash()
+    postgres_server.crash()
     until(lambda: not is_well(engine))
     assert "cannot be reached" in str(asynchronous.health["database"].error)
 
-    own_server.start()
+    postgres_server.start()
     until(lambda: is_well(asynchronous))
 
 
-def test_an_async_engine_has_the_health_of_its_engine(lab: Lab) -> None:
+def test_an_async_engine_has_the_health_of_its_engine(harness: EngineHarness) -> None:
     async def health() -> bool:
-        async with await AsyncEngine.open(roles=(), settings=lab.settings()) as engine:
+        async with await AsyncEngine.open(roles=(), settings=harness.settings()) as engine:
             return is_well(engine)
 
     assert asyncio.run(health())
 
 
 def test_the_command_says_by_its_exit_code_that_nobody_leads(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
+    harness: EngineHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", lab.url)
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", harness.url)
     assert CliRunner().invoke(program, ["db", "shards"]).exit_code == 1
 
-    lab.open(flow, roles=["coordinator"])
-    lab.until(lambda: lab.value("select leader from flowledger.shard"))
+    harness.open(flow, roles=["coordinator"])
+    harness.until(lambda: harness.value("select leader from flowledger.shard"))
 
     assert CliRunner().invoke(program, ["db", "shards", "--json"]).exit_code == 0

@@ -10,9 +10,9 @@ import pytest
 
 from support.cli import PATIENCE, Command
 from support.pooled import free_port
-from support.postgres_server import OwnServer, own_server
+from support.postgres_server import PostgresServer, postgres_server
 
-__all__ = ["own_server"]
+__all__ = ["postgres_server"]
 
 
 def command_on(url: str, folder: Path, opened: ExitStack) -> Command:
@@ -23,17 +23,17 @@ def command_on(url: str, folder: Path, opened: ExitStack) -> Command:
 
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
 def test_a_role_waits_for_its_database_and_is_stopped_in_order(
-    own_server: OwnServer, tmp_path: Path, number: str
+    postgres_server: PostgresServer, tmp_path: Path, number: str
 ) -> None:
     with ExitStack() as opened:
-        command = command_on(own_server.url, tmp_path, opened)
-        own_server.crash()
+        command = command_on(postgres_server.url, tmp_path, opened)
+        postgres_server.crash()
         process = command.start("coordinator", "--wait-for-database=60")
         assert process.stderr
         lines = iter(process.stderr.readline, "")
         assert any("database.unreachable" in line for line in lines)
 
-        own_server.start()
+        postgres_server.start()
 
         assert any("engine.opened" in line for line in lines)
         process.send_signal(getattr(signal, number))

@@ -16,7 +16,7 @@ from eventsourcing.persistence import StoredEvent
 
 from flowledger.engine.store.connection.pool import open_pool
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 from support.logins import logins_on
 
 WRITERS = 4
@@ -49,8 +49,8 @@ Place = tuple[UUID | str, int]
 
 
 @pytest.fixture
-def recorder(lab: Lab) -> Generator[LedgerRecorder]:
-    with open_pool(lab.url, min_size=1, max_size=2, timeout_seconds=30) as pool:
+def recorder(harness: EngineHarness) -> Generator[LedgerRecorder]:
+    with open_pool(harness.url, min_size=1, max_size=2, timeout_seconds=30) as pool:
         yield LedgerRecorder(LedgerDatastore(pool))
 
 
@@ -75,10 +75,10 @@ class Follower:
         return len(self.seen)
 
 
-def whole_log(lab: Lab) -> list[Place]:
+def whole_log(harness: EngineHarness) -> list[Place]:
     return [
         (stream, version)
-        for stream, version in lab.rows(
+        for stream, version in harness.rows(
             "select originator_id, originator_version from flowledger.event"
             " order by notification_id"
         )
@@ -87,24 +87,24 @@ def whole_log(lab: Lab) -> list[Place]:
 
 @pytest.mark.parametrize("batch", [1, 50])
 def test_of_racing_writers_a_follower_sees_every_event_once_and_in_order(
-    lab: Lab, recorder: LedgerRecorder, batch: int, tmp_path: Path
+    harness: EngineHarness, recorder: LedgerRecorder, batch: int, tmp_path: Path
 ) -> None:
     events = EVENTS if batch > 1 else EVENTS // 10
     script = tmp_path / "writer.py"
     script.write_text(WRITER)
-    writers = [start_writer(script, lab.url, events, batch) for _ in range(WRITERS)]
+    writers = [start_writer(script, harness.url, events, batch) for _ in range(WRITERS)]
     follower = Follower(recorder)
     for writer in writers:
         assert writer.stdin
         writer.stdin.write("go\n")
         writer.stdin.close()
-    lab.until(lambda: follower.catch_up() >= WRITERS * events)
+    harness.until(lambda: follower.catch_up() >= WRITERS * events)
     for writer in writers:
         assert writer.wait(PATIENCE) == 0
         assert writer.stdout
         writer.stdout.close()
 
-    assert follower.seen == whole_log(lab)
+    assert follower.seen == whole_log(harness)
     assert len(set(follower.seen)) == WRITERS * events
     versions: dict[UUID | str, int] = {}
     for stream, version in follower.seen:
@@ -134,48 +134,52 @@ select flowledger.append_events(
 """
 
 
-def follow_two_writers(lab: Lab, recorder: LedgerRecorder) -> tuple[list[Place], list[Place]]:
+def follow_two_writers(
+    harness: EngineHarness, recorder: LedgerRecorder
+) -> tuple[list[Place], list[Place]]:
     """One writer appends and stays open, the other appends and commits, the follower reads.
 
     Returns what the follower saw, and the log. Nothing here depends on who is faster: the second
     writer either ends, or waits for the first, before anybody goes on.
     """
     follower = Follower(recorder)
-    with lab.connect() as slow, ThreadPoolExecutor(1) as thread:
+    with harness.connect() as slow, ThreadPoolExecutor(1) as thread:
         slow.execute(APPEND.encode(), (uuid4(),))
         quick = thread.submit(recorder.insert_events, [StoredEvent(uuid4(), 1, "test", b"{}")])
-        while not (quick.done() or waits_for_a_lock(lab)):
+        while not (quick.done() or waits_for_a_lock(harness)):
             follower.read()
         follower.read()
         slow.commit()
         quick.result(PATIENCE)
     follower.read()
-    return follower.seen, whole_log(lab)
+    return follower.seen, whole_log(harness)
 
 
-def waits_for_a_lock(lab: Lab) -> bool:
+def waits_for_a_lock(harness: EngineHarness) -> bool:
     return bool(
-        lab.value(
+        harness.value(
             "select count(*) from pg_stat_activity"
             " where datname = current_database() and wait_event_type = 'Lock'"
         )
     )
 
 
-def test_a_writer_that_is_slow_to_commit_is_waited_for(lab: Lab, recorder: LedgerRecorder) -> None:
-    seen, log = follow_two_writers(lab, recorder)
+def test_a_writer_that_is_slow_to_commit_is_waited_for(
+    harness: EngineHarness, recorder: LedgerRecorder
+) -> None:
+    seen, log = follow_two_writers(harness, recorder)
 
     assert seen == log
     assert len(log) == 2
 
 
 def test_without_the_lock_the_follower_would_miss_an_event(
-    lab: Lab, recorder: LedgerRecorder
+    harness: EngineHarness, recorder: LedgerRecorder
 ) -> None:
     """The check above can fail: it does as soon as the lock does nothing."""
-    lab.rows(NO_LOCK)
+    harness.rows(NO_LOCK)
 
-    seen, log = follow_two_writers(lab, recorder)
+    seen, log = follow_two_writers(harness, recorder)
 
     assert len(log) == 2
     assert seen == log[1:]
@@ -187,50 +191,52 @@ MODES = ("access share", "row exclusive", "share update exclusive", "exclusive",
 @pytest.mark.parametrize("roles", [(), ("flowledger_reader",)], ids=["nobody", "a reader"])
 @pytest.mark.parametrize("lock", ["log_lock", "projection_lock"])
 def test_who_may_not_write_cannot_hold_the_lock(
-    lab: Lab, lock: str, roles: tuple[str, ...]
+    harness: EngineHarness, lock: str, roles: tuple[str, ...]
 ) -> None:
-    with logins_on(lab.url) as logins, psycopg.connect(logins.new(*roles)) as stranger:
+    with logins_on(harness.url) as logins, psycopg.connect(logins.new(*roles)) as stranger:
         for mode in MODES:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 stranger.execute(f"lock table flowledger.{lock} in {mode} mode".encode())
             stranger.rollback()
 
 
-def test_a_stranger_who_takes_every_advisory_lock_stops_nobody(lab: Lab) -> None:
+def test_a_stranger_who_takes_every_advisory_lock_stops_nobody(harness: EngineHarness) -> None:
     """Such a lock needs no right, and pg_locks tells its key while somebody holds it."""
-    with logins_on(lab.url) as logins, psycopg.connect(logins.new()) as stranger:
-        with lab.connect() as writer:
+    with logins_on(harness.url) as logins, psycopg.connect(logins.new()) as stranger:
+        with harness.connect() as writer:
             writer.execute(APPEND.encode(), (uuid4(),))
             keys = "select classid::bigint << 32 | objid::bigint from pg_locks"
             found = stranger.execute(f"{keys} where locktype = 'advisory'".encode()).fetchall()
         for (key,) in found:
             stranger.execute("select pg_advisory_lock(%s)", (key,))
 
-        lab.rows("set lock_timeout = '5s'")
-        assert lab.rows(APPEND, uuid4())
+        harness.rows("set lock_timeout = '5s'")
+        assert harness.rows(APPEND, uuid4())
 
 
-def test_no_function_takes_an_advisory_lock(lab: Lab) -> None:
-    found = lab.rows("select proname from pg_proc where prosrc ~ 'pg_(try_)?advisory'")
+def test_no_function_takes_an_advisory_lock(harness: EngineHarness) -> None:
+    found = harness.rows("select proname from pg_proc where prosrc ~ 'pg_(try_)?advisory'")
 
     assert [name for (name,) in found if not name.startswith("pg_")] == []
 
 
 @pytest.mark.parametrize("statement", ["vacuum", "analyze", "vacuum freeze", "vacuum full"])
 def test_maintenance_of_the_whole_database_does_not_wait_for_the_lock(
-    lab: Lab, statement: str
+    harness: EngineHarness, statement: str
 ) -> None:
-    lab.rows("set lock_timeout = '5s'")
-    with lab.connect() as writer:
+    harness.rows("set lock_timeout = '5s'")
+    with harness.connect() as writer:
         writer.execute("select flowledger.lock_log()")
 
-        lab.rows(statement)
+        harness.rows(statement)
 
 
 @pytest.mark.parametrize("mode", ["access share", "row exclusive"])
-def test_a_dump_is_not_waited_for(lab: Lab, recorder: LedgerRecorder, mode: str) -> None:
+def test_a_dump_is_not_waited_for(
+    harness: EngineHarness, recorder: LedgerRecorder, mode: str
+) -> None:
     """It holds ACCESS SHARE on every relation for as long as it takes."""
-    with lab.connect() as dumping:
+    with harness.connect() as dumping:
         dumping.execute(f"lock table flowledger.log_lock, flowledger.event in {mode} mode".encode())
 
         assert recorder.insert_events([StoredEvent(uuid4(), 1, "test", b"{}")])

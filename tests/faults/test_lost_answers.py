@@ -12,7 +12,7 @@ import pytest
 from flowledger.engine import DatabaseUnavailable, Engine, InvalidSubmission, TaskHandle
 from flowledger.engine.errors import MaybeStored
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 from support.pooled import Cutter
 
 ASKING: Any = {"reason": "test", "actor": "ada", "wait": 0}
@@ -26,17 +26,17 @@ def only(context: dict[str, Any]) -> int:
 
 
 @pytest.fixture
-def cutter(lab: Lab) -> Generator[Cutter]:
-    with closing(Cutter(lab.url)) as made:
+def cutter(harness: EngineHarness) -> Generator[Cutter]:
+    with closing(Cutter(harness.url)) as made:
         yield made
 
 
 @pytest.fixture
-def engine(lab: Lab, cutter: Cutter) -> Engine:
+def engine(harness: EngineHarness, cutter: Cutter) -> Engine:
     """A client that has one connection, through the cutter."""
-    direct, lab.url = lab.url, cutter.url
-    engine = lab.open(flow, roles=(), database={"pool_max_size": 1})
-    lab.url = direct
+    direct, harness.url = harness.url, cutter.url
+    engine = harness.open(flow, roles=(), database={"pool_max_size": 1})
+    harness.url = direct
     return engine
 
 
@@ -50,33 +50,33 @@ def lost(cutter: Cutter, marker: str, ask: Callable[[], object]) -> MaybeStored:
     return told.value
 
 
-def streams(lab: Lab, topics: str) -> int:
-    found: int = lab.value("select count(*) from flowledger.event where topic like %s", topics)
+def streams(harness: EngineHarness, topics: str) -> int:
+    found: int = harness.value("select count(*) from flowledger.event where topic like %s", topics)
     return found
 
 
 @pytest.mark.parametrize("key", [None, "an order"])
 @pytest.mark.parametrize("on_duplicate", ["return", "raise"])
 def test_a_submission_is_made_again_with_its_id(
-    lab: Lab, cutter: Cutter, engine: Engine, key: str | None, on_duplicate: Any
+    harness: EngineHarness, cutter: Cutter, engine: Engine, key: str | None, on_duplicate: Any
 ) -> None:
     given: Any = {"idempotency_key": key, "on_duplicate": on_duplicate}
     marker = "submit_tasks" if on_duplicate == "return" else "COMMIT"
     told = lost(cutter, marker, lambda: engine.submit(flow, {"number": 1}, **given))
     (task_id,) = told.task_ids
     assert f"task_id={task_id}" in str(told)
-    assert streams(lab, "task.created") == 1
+    assert streams(harness, "task.created") == 1
 
     again = [engine.submit(flow, {"number": 1}, task_id=task_id, **given) for _ in range(2)]
 
     assert {task.id for task in again} == {task_id}
-    assert streams(lab, "task.created") == 1
-    lab.open(flow)
+    assert streams(harness, "task.created") == 1
+    harness.open(flow)
     assert again[0].result(PATIENCE) == {"only": 1}
 
 
 def test_many_submissions_are_made_again_with_their_ids(
-    lab: Lab, cutter: Cutter, engine: Engine
+    harness: EngineHarness, cutter: Cutter, engine: Engine
 ) -> None:
     contexts = [{"number": number} for number in range(3)]
     told = lost(cutter, "submit_tasks", lambda: engine.submit_many(flow, contexts))
@@ -84,14 +84,14 @@ def test_many_submissions_are_made_again_with_their_ids(
     again = engine.submit_many(flow, contexts, task_ids=told.task_ids)
 
     assert tuple(task.id for task in again) == told.task_ids
-    assert streams(lab, "task.created") == 3
+    assert streams(harness, "task.created") == 3
 
 
-def test_an_id_that_was_not_stored_is_stored(lab: Lab, engine: Engine) -> None:
+def test_an_id_that_was_not_stored_is_stored(harness: EngineHarness, engine: Engine) -> None:
     task_id = uuid4()
 
     assert engine.submit(flow, {"number": 1}, task_id=task_id).id == task_id
-    assert streams(lab, "task.created") == 1
+    assert streams(harness, "task.created") == 1
 
 
 def test_an_id_that_stands_for_another_task_is_refused(engine: Engine) -> None:
@@ -101,21 +101,23 @@ def test_an_id_that_stands_for_another_task_is_refused(engine: Engine) -> None:
         engine.submit(flow, {"number": 2}, task_id=task.id)
 
 
-def test_an_id_is_stored_once_in_a_callers_transaction_too(lab: Lab, engine: Engine) -> None:
+def test_an_id_is_stored_once_in_a_callers_transaction_too(
+    harness: EngineHarness, engine: Engine
+) -> None:
     task_id = uuid4()
-    with lab.connect() as own:
+    with harness.connect() as own:
         for _ in range(2):
             engine.submit(flow, {"number": 1}, task_id=task_id, connection=own)
         own.commit()
-    lab.open(flow)
+    harness.open(flow)
     assert engine.task(task_id).result(PATIENCE) == {"only": 1}
 
-    with lab.connect() as own:
+    with harness.connect() as own:
         engine.submit(flow, {"number": 1}, task_id=task_id, connection=own)
         own.commit()
 
-    assert lab.value("select count(*) from flowledger.submission") == 0
-    assert streams(lab, "task.created") == 1
+    assert harness.value("select count(*) from flowledger.submission") == 0
+    assert streams(harness, "task.created") == 1
 
 
 REQUESTS: dict[str, Callable[[Engine, TaskHandle, Any], object]] = {
@@ -133,22 +135,28 @@ NOTES: dict[str, Callable[[Engine, TaskHandle, Any], object]] = {
 @pytest.mark.parametrize("ask", {**REQUESTS, **NOTES}.values(), ids={**REQUESTS, **NOTES}.keys())
 @pytest.mark.parametrize("key", [None, "mine"])
 def test_a_request_or_a_note_is_made_again_with_its_key(
-    lab: Lab, cutter: Cutter, engine: Engine, ask: Callable[..., object], key: str | None
+    harness: EngineHarness,
+    cutter: Cutter,
+    engine: Engine,
+    ask: Callable[..., object],
+    key: str | None,
 ) -> None:
     task = engine.submit(flow, {"number": 1})
-    before = streams(lab, "%")
+    before = streams(harness, "%")
 
     told = lost(cutter, "append_per_stream", lambda: ask(engine, task, {"key": key}))
     assert told.key
     assert key in (None, told.key)
-    assert streams(lab, "%") == before + 1
+    assert streams(harness, "%") == before + 1
     for _ in range(2):
         ask(engine, task, {"key": told.key})
 
-    assert streams(lab, "%") == before + 1
+    assert streams(harness, "%") == before + 1
 
 
-def test_what_may_be_asked_twice_is_asked_twice(lab: Lab, cutter: Cutter, engine: Engine) -> None:
+def test_what_may_be_asked_twice_is_asked_twice(
+    harness: EngineHarness, cutter: Cutter, engine: Engine
+) -> None:
     """Templates that are registered or paused once more are as they were."""
     asked = {"reason": "test", "actor": "ada"}
     cutter.cut("pause_template")
@@ -156,13 +164,15 @@ def test_what_may_be_asked_twice_is_asked_twice(lab: Lab, cutter: Cutter, engine
         engine.pause_template("lost/flow@1", **asked)
 
     assert not engine.pause_template("lost/flow@1", **asked)
-    assert streams(lab, "template.paused") == 1
+    assert streams(harness, "template.paused") == 1
 
 
-def test_what_was_never_sent_is_not_said_to_be_stored(lab: Lab, cutter: Cutter) -> None:
-    direct, lab.url = lab.url, cutter.url
-    engine = lab.open(flow, roles=(), database={"pool_min_size": 0})
-    lab.url = direct
+def test_what_was_never_sent_is_not_said_to_be_stored(
+    harness: EngineHarness, cutter: Cutter
+) -> None:
+    direct, harness.url = harness.url, cutter.url
+    engine = harness.open(flow, roles=(), database={"pool_min_size": 0})
+    harness.url = direct
     cutter.close()
 
     with pytest.raises(DatabaseUnavailable) as told:

@@ -20,8 +20,8 @@ from flowledger.engine.events.step import StepCompleted
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.schema.migrate import migrate
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab, assert_legal_order, completions, lab_on
-from support.manual_worker import Hand
+from support.engines import PATIENCE, EngineHarness, assert_legal_order, completions, harness_on
+from support.manual_worker import ManualWorker
 
 QUEUED = "select count(*) from flowledger.queue"
 TOPICS = "select topic from flowledger.event where task_id = %s order by notification_id"
@@ -46,15 +46,15 @@ def home() -> Generator[Path]:
 
 
 @pytest.fixture
-def crashing(home: Path) -> Generator[Lab]:
+def crashing(home: Path) -> Generator[EngineHarness]:
     """A lab on a server with fsync, whose log writer does not flush by itself for ten seconds."""
     url = start(home)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("alter system set wal_writer_delay = '10s'")
         connection.execute("select pg_reload_conf()")
         migrate(connection)
-    with lab_on(url) as lab:
-        yield lab
+    with harness_on(url) as harness:
+        yield harness
 
 
 def start(home: Path) -> str:
@@ -71,14 +71,14 @@ def crash(home: Path) -> None:
 
 
 def test_a_start_that_a_crash_loses_is_made_again_and_completes_once(
-    crashing: Lab, home: Path
+    crashing: EngineHarness, home: Path
 ) -> None:
     """Nobody else commits after the claim: that would bring the start to the disk as well."""
     with crashing.open(flow, roles=["coordinator"]) as coordinator:
         task = coordinator.submit(flow, {})
         crashing.until(lambda: crashing.value(QUEUED))
     with ExitStack() as opened:
-        worker = Hand(crashing, opened, flow)
+        worker = ManualWorker(crashing, opened, flow)
         (claim,) = worker.exchange(limit=1, quiet=True).claims
         assert crashing.rows(TOPICS, task.id)[-1] == ("step.started",)
 

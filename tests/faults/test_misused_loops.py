@@ -15,7 +15,7 @@ import pytest
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.handlers import Retry, Workflow
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
 NEIGHBOURS = 3
 Harm = Callable[[], Awaitable[Any]]
@@ -177,8 +177,8 @@ async def waits(context: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(
         *(harming, beside),
         worker={"event_loop_block_seconds": 20.0, "heartbeat_seconds": 0.1, "poll_seconds": 0.1},
     )
@@ -234,8 +234,10 @@ async def spoils_the_selector_once() -> None:
         loop._selector.select = lambda _: ends(OSError("bad file descriptor"))
 
 
-def test_a_loop_that_cannot_run_on_is_left_and_its_steps_run_on_another(lab: Lab) -> None:
-    engine = lab.open(dying, beside, worker={"event_loop_block_seconds": 20.0})
+def test_a_loop_that_cannot_run_on_is_left_and_its_steps_run_on_another(
+    harness: EngineHarness,
+) -> None:
+    engine = harness.open(dying, beside, worker={"event_loop_block_seconds": 20.0})
     tasks = neighbours(engine, "selector")
 
     harmful = engine.submit(dying, {})

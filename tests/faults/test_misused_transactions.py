@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from flowledger.engine import Engine, TaskState
 from flowledger.engine.events.step import StepAttemptFailed, StepFailed, StepRetryScheduled
 from flowledger.handlers import Retry, Workflow
-from support.engines import PATIENCE, Lab, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
 Harm = Callable[[Cursor[Any]], object]
 
@@ -142,18 +142,18 @@ def closes_with_pauses(cursor: Cursor) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    shared_lab.rows("create table harmed (how text); create table worked (what text)")
-    return shared_lab.open(harming, beside, pausing, worker={"transactional_connections": 1})
+def engine(shared_harness: EngineHarness) -> Engine:
+    shared_harness.rows("create table harmed (how text); create table worked (what text)")
+    return shared_harness.open(harming, beside, pausing, worker={"transactional_connections": 1})
 
 
-def written(lab: Lab, how: str) -> int:
-    return int(lab.value("select count(*) from harmed where how = %s", how))
+def written(harness: EngineHarness, how: str) -> int:
+    return int(harness.value("select count(*) from harmed where how = %s", how))
 
 
 @pytest.mark.parametrize("how", HARMS)
 def test_each_harm_is_a_failed_attempt_and_stores_nothing(
-    engine: Engine, shared_lab: Lab, how: str
+    engine: Engine, shared_harness: EngineHarness, how: str
 ) -> None:
     task = engine.submit(harming, {"how": how})
 
@@ -161,28 +161,30 @@ def test_each_harm_is_a_failed_attempt_and_stores_nothing(
     found = kinds(task.history(), "harms")
     assert "StepReleased" not in found
     assert found.count("StepStarted") == found.count("StepAttemptFailed") <= 2
-    assert written(shared_lab, how) == (how == "commits_beneath")
+    assert written(shared_harness, how) == (how == "commits_beneath")
     assert engine.submit(beside, {"after": how}).result(PATIENCE) == {"works": how}
 
 
 @pytest.mark.parametrize("how", HARMLESS)
 def test_what_does_no_harm_is_stored_with_the_step(
-    engine: Engine, shared_lab: Lab, how: str
+    engine: Engine, shared_harness: EngineHarness, how: str
 ) -> None:
     task = engine.submit(harming, {"how": how})
 
     assert task.wait(PATIENCE) is TaskState.COMPLETE
-    assert written(shared_lab, how) == 1
+    assert written(shared_harness, how) == 1
     assert engine.submit(beside, {"after": how}).result(PATIENCE) == {"works": how}
 
 
 def test_a_closed_connection_is_tried_again_as_the_policy_says(
-    engine: Engine, shared_lab: Lab
+    engine: Engine, shared_harness: EngineHarness
 ) -> None:
     task = engine.submit(pausing, {})
     for attempt in (1, 2):
-        shared_lab.until(lambda n=attempt: len(of_kind(task.history(), StepRetryScheduled)) == n)
-        shared_lab.move_clock("61 seconds")
+        shared_harness.until(
+            lambda n=attempt: len(of_kind(task.history(), StepRetryScheduled)) == n
+        )
+        shared_harness.move_clock("61 seconds")
 
     assert task.wait(PATIENCE) is TaskState.ERROR
     assert kinds(task.history(), "closes_with_pauses").count("StepStarted") == 3

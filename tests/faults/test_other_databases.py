@@ -9,7 +9,7 @@ import pytest
 
 from flowledger.engine.errors import InvalidSubmission
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab, lab_on
+from support.engines import PATIENCE, EngineHarness, harness_on
 
 flow = Workflow("elsewhere", "flow", version="1")
 known = Workflow("elsewhere", "known", version="1")
@@ -26,16 +26,16 @@ def also() -> int:
 
 
 @pytest.fixture
-def other(empty_database: str) -> Generator[Lab]:
-    with lab_on(empty_database) as found:
+def other(empty_database: str) -> Generator[EngineHarness]:
+    with harness_on(empty_database) as found:
         yield found
 
 
 @pytest.mark.parametrize("has_an_engine", [True, False])
 def test_a_connection_to_another_database_is_refused(
-    lab: Lab, other: Lab, has_an_engine: bool
+    harness: EngineHarness, other: EngineHarness, has_an_engine: bool
 ) -> None:
-    engine = lab.open(flow, roles=())
+    engine = harness.open(flow, roles=())
     if has_an_engine:
         other.open(flow, roles=())
     with other.connect() as connection:
@@ -50,30 +50,32 @@ def test_a_connection_to_another_database_is_refused(
         assert other.value("select count(*) from flowledger.submission") == 0
 
 
-def test_where_the_template_was_lost_its_tasks_are_parked_and_no_other(lab: Lab) -> None:
+def test_where_the_template_was_lost_its_tasks_are_parked_and_no_other(
+    harness: EngineHarness,
+) -> None:
     """The database was restored to before the template was registered."""
-    engine = lab.open(flow, known, roles=())
-    lab.rows("alter table flowledger.event disable trigger user")
+    engine = harness.open(flow, known, roles=())
+    harness.rows("alter table flowledger.event disable trigger user")
     for table in ("template", "template_step"):
-        lab.rows(
+        harness.rows(
             f"delete from flowledger.{table} where template_id = %s",  # noqa: S608
             flow.template.template_id,
         )
-    lab.rows("delete from flowledger.event where originator_id = %s", flow.template.template_id)
-    lab.rows("alter table flowledger.event enable trigger user")
-    with psycopg.connect(lab.url) as connection:
+    harness.rows("delete from flowledger.event where originator_id = %s", flow.template.template_id)
+    harness.rows("alter table flowledger.event enable trigger user")
+    with psycopg.connect(harness.url) as connection:
         late = engine.submit(flow, {}, connection=connection)
     plain = engine.submit(flow, {})
 
-    lab.open(known)
+    harness.open(known)
 
     assert engine.submit(known, {}).result(PATIENCE) == {"also": 2}
-    rows = lab.rows("select task_id, reason from flowledger_v1.parked_tasks")
+    rows = harness.rows("select task_id, reason from flowledger_v1.parked_tasks")
     assert {task for task, _ in rows} == {late.id, plain.id}
     assert all("no template" in reason for _, reason in rows)
 
-    lab.open(flow, roles=())
-    lab.value("select count(*) from flowledger.retry_parked()")
-    lab.open(flow, roles=["worker"])
+    harness.open(flow, roles=())
+    harness.value("select count(*) from flowledger.retry_parked()")
+    harness.open(flow, roles=["worker"])
     assert [task.result(PATIENCE) for task in (late, plain)] == [{"only": 1}] * 2
-    assert lab.rows("select task_id from flowledger.parked_task") == []
+    assert harness.rows("select task_id from flowledger.parked_task") == []

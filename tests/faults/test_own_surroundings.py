@@ -11,7 +11,7 @@ import pytest
 
 from flowledger.engine import Engine
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 plain = Workflow("surroundings", "plain", version="1")
 coroutines = Workflow("surroundings", "coroutines", version="1")
@@ -39,9 +39,9 @@ async def sets_too(context: dict[str, str]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
+def engine(shared_harness: EngineHarness) -> Engine:
     """With one thread."""
-    return shared_lab.open(plain, coroutines, worker={"concurrency": 1})
+    return shared_harness.open(plain, coroutines, worker={"concurrency": 1})
 
 
 @pytest.mark.parametrize("flow", [plain, coroutines], ids=["threads", "loop"])

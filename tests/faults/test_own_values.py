@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowledger.handlers import Retry, StepContext, Workflow
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 CONFIG: dict[str, Any] = {"headers": {"Accept": "json"}, "list": [1]}
 CONTEXT: dict[str, Any] = {"order": {"lines": [1, 2]}}
@@ -51,9 +51,9 @@ async def third(first: Any, second: list[Any], context: Any, step: StepContext) 
 
 
 def test_the_next_attempt_the_next_step_and_the_next_task_are_given_what_was_stored(
-    lab: Lab,
+    harness: EngineHarness,
 ) -> None:
-    engine = lab.open(flow)
+    engine = harness.open(flow)
 
     for _ in range(2):
         found = engine.submit(flow, CONTEXT).result(PATIENCE)

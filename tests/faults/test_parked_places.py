@@ -15,8 +15,8 @@ from psycopg.types.json import Jsonb
 from flowledger.engine import TaskHandle
 from flowledger.engine.domain.ids import step_id
 from flowledger.handlers import Workflow
-from support.engines import Lab
-from support.manual_coordinator import Stage
+from support.engines import EngineHarness
+from support.manual_coordinator import ManualCoordinator
 
 ROOT = Path(__file__).parent.parent.parent
 NOWHERE = "nowhere"
@@ -36,25 +36,25 @@ def then() -> None:
     """Run by hand here."""
 
 
-def a_timer(lab: Lab, task: UUID) -> None:
-    lab.rows(
+def a_timer(harness: EngineHarness, task: UUID) -> None:
+    harness.rows(
         "insert into flowledger.timer (step_id, task_id, step, kind, due_at)"
         " values (%s, %s, %s, 'retry', flowledger.clock())",
         *(step_id(task, NOWHERE), task, NOWHERE),
     )
 
 
-def a_lost_step(lab: Lab, task: UUID) -> None:
-    lab.rows(
+def a_lost_step(harness: EngineHarness, task: UUID) -> None:
+    harness.rows(
         "update flowledger.queue set step = %s, worker_id = gen_random_uuid() where task_id = %s",
         *(NOWHERE, task),
     )
-    lab.move_clock("1 minute")
+    harness.move_clock("1 minute")
 
 
-def a_step_that_waits(lab: Lab, task: UUID) -> None:
+def a_step_that_waits(harness: EngineHarness, task: UUID) -> None:
     demand = {"template_id": str(task), "system": None, "slots": [["k", 1]], "rates": []}
-    lab.rows(
+    harness.rows(
         "insert into flowledger.waiting_step"
         " (step_id, task_id, step, kind, limit_key, sort_key, since, demand)"
         " values (%s, %s, %s, 'slot', 'k', 0, flowledger.clock(), %s)",
@@ -62,37 +62,39 @@ def a_step_that_waits(lab: Lab, task: UUID) -> None:
     )
 
 
-def a_step_to_recall(lab: Lab, task: UUID) -> None:
-    lab.rows("update flowledger.queue set step = %s where task_id = %s", NOWHERE, task)
-    lab.rows("update flowledger.template set paused = true")
+def a_step_to_recall(harness: EngineHarness, task: UUID) -> None:
+    harness.rows("update flowledger.queue set step = %s where task_id = %s", NOWHERE, task)
+    harness.rows("update flowledger.template set paused = true")
 
 
-def a_step_to_reconcile(lab: Lab, task: UUID) -> None:
-    lab.rows(
+def a_step_to_reconcile(harness: EngineHarness, task: UUID) -> None:
+    harness.rows(
         "insert into flowledger.step (task_id, step, state, attempt, stream_version)"
         " values (%s, %s, 'enqueued', 0, 1)",
         *(task, NOWHERE),
     )
-    lab.move_clock("1 minute")
+    harness.move_clock("1 minute")
 
 
-def a_fact(lab: Lab, task: UUID) -> None:
-    append(lab, task, step_id(task, NOWHERE), "step.completed", '"attempt": 1, "step": "nowhere"')
+def a_fact(harness: EngineHarness, task: UUID) -> None:
+    append(
+        harness, task, step_id(task, NOWHERE), "step.completed", '"attempt": 1, "step": "nowhere"'
+    )
 
 
-def a_request(lab: Lab, task: UUID) -> None:
+def a_request(harness: EngineHarness, task: UUID) -> None:
     """The task is folded anew for it, and has a decision that does not follow from its facts."""
-    append(lab, task, task, "task.completed", '"nothing": null', version=9)
+    append(harness, task, task, "task.completed", '"nothing": null', version=9)
     asked = '"actor": "ann", "reason": "asked"'
-    append(lab, task, UUID(int=7), "task.cancel_requested", asked)
+    append(harness, task, UUID(int=7), "task.cancel_requested", asked)
 
 
 def append(  # noqa: PLR0913, PLR0917 - an event
-    lab: Lab, task: UUID, stream: UUID, topic: str, more: str, version: int = 1
+    harness: EngineHarness, task: UUID, stream: UUID, topic: str, more: str, version: int = 1
 ) -> None:
     head = '"event_id": "01a20000-0000-7000-8000-000000000001", "occurred_at": "2026-01-01T00:00Z"'
     state = f'{{{head}, "namespace": "parking", "template": "places", {more}}}'
-    lab.rows(
+    harness.rows(
         "select flowledger.append_events(array[%s], array[%s::bigint], array[%s],"
         " array[convert_to(%s, 'utf8')], array[%s], array[0::bigint])",
         *(stream, version, topic, state, task),
@@ -100,18 +102,18 @@ def append(  # noqa: PLR0913, PLR0917 - an event
 
 
 @pytest.fixture
-def stage(lab: Lab) -> Generator[Stage]:
+def stage(harness: EngineHarness) -> Generator[ManualCoordinator]:
     with ExitStack() as opened:
-        yield Stage(lab, opened, flow)
+        yield ManualCoordinator(harness, opened, flow)
 
 
-def submitted(stage: Stage) -> TaskHandle:
+def submitted(stage: ManualCoordinator) -> TaskHandle:
     task = stage.client.submit(flow, {})
     stage.settle()
     return task
 
 
-def anew(stage: Stage) -> None:
+def anew(stage: ManualCoordinator) -> None:
     """The next coordinator knows nothing but what is stored."""
     stage.coordinator.resign()
     stage.coordinator = stage.another(stage.ledger, stage.clock)
@@ -131,21 +133,21 @@ PLACES = [
 @pytest.mark.parametrize("remembered", [True, False], ids=["in memory", "folded anew"])
 @pytest.mark.parametrize("plant", PLACES, ids=lambda plant: plant.__name__)
 def test_what_cannot_be_decided_on_parks_its_task_and_no_other(
-    stage: Stage,
-    plant: Callable[[Lab, UUID], None],
+    stage: ManualCoordinator,
+    plant: Callable[[EngineHarness, UUID], None],
     caplog: pytest.LogCaptureFixture,
     *,
     remembered: bool,
 ) -> None:
     caplog.set_level(logging.ERROR, "flowledger")
     broken, whole = submitted(stage), submitted(stage)
-    plant(stage.lab, broken.id)
+    plant(stage.harness, broken.id)
     if not remembered or plant in {a_step_that_waits, a_step_to_recall, a_request}:
         anew(stage)
     after = stage.client.submit(flow, {})
 
     stage.settle()
-    stage.lab.move_clock("1 minute")
+    stage.harness.move_clock("1 minute")
     for _ in range(2):  # it learns of that while it works
         stage.settle()
 

@@ -9,7 +9,7 @@ import pytest
 
 from flowledger.engine import TaskState
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 flow = Workflow("parking", "flow", version="1")
 
@@ -33,16 +33,16 @@ def only(context: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("state", [ILLEGAL, ILLEGAL.replace('"only"', '"nowhere"')])
 def test_an_illegal_fact_parks_its_task_and_no_other(
-    lab: Lab, state: str, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, state: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR, "flowledger")
-    submitter = lab.open(flow, roles=())
+    submitter = harness.open(flow, roles=())
     broken, before = (submitter.submit(flow, {"number": number}) for number in (1, 2))
-    with lab.connect() as connection:
+    with harness.connect() as connection:
         connection.execute(PLANT.encode(), {"task": broken.id, "state": state})
     after = submitter.submit(flow, {"number": 3})
 
-    lab.open(flow)
+    harness.open(flow)
 
     assert before.result(PATIENCE) == {"only": 2}
     assert after.result(PATIENCE) == {"only": 3}
@@ -52,19 +52,19 @@ def test_an_illegal_fact_parks_its_task_and_no_other(
 
 @pytest.mark.parametrize("state", ["no JSON", "[]", "{}", ILLEGAL.replace("attempt", "atempt")])
 def test_a_fact_that_cannot_be_read_parks_its_task_and_no_other(
-    lab: Lab, state: str, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, state: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It lies between the others; the coordinator goes on past it, and says so once."""
     caplog.set_level(logging.WARNING, "flowledger")
-    engine = lab.open(flow, roles=["coordinator"])
+    engine = harness.open(flow, roles=["coordinator"])
     broken, before = (engine.submit(flow, {"number": number}) for number in (1, 2))
-    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 2)
-    with lab.connect() as connection:
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 2)
+    with harness.connect() as connection:
         plant = PLANT.replace("2::bigint", "9::bigint")
         connection.execute(plant.encode(), {"task": broken.id, "state": state})
     after = engine.submit(flow, {"number": 3})
 
-    lab.open(flow, roles=["worker"])
+    harness.open(flow, roles=["worker"])
 
     assert before.result(PATIENCE) == {"only": 2}
     assert after.result(PATIENCE) == {"only": 3}
@@ -75,19 +75,19 @@ def test_a_fact_that_cannot_be_read_parks_its_task_and_no_other(
 
 
 def test_a_submission_that_cannot_be_read_is_told_once_and_holds_up_no_other(
-    lab: Lab, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "flowledger")
-    submitter = lab.open(flow, roles=())
-    with lab.connect() as connection:
+    submitter = harness.open(flow, roles=())
+    with harness.connect() as connection:
         broken, whole = (
             submitter.submit(flow, {"number": number}, connection=connection) for number in (1, 2)
         )
         connection.commit()
     garbage = "update flowledger.submission set state = 'no JSON' where task_id = %s"
-    lab.rows(garbage, broken.id)
+    harness.rows(garbage, broken.id)
 
-    engine = lab.open(flow)
+    engine = harness.open(flow)
 
     assert whole.result(PATIENCE) == {"only": 2}
     assert engine.submit(flow, {"number": 3}).result(PATIENCE) == {"only": 3}

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from flowledger.engine.cli.program import program
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 good = Workflow("told", "good", version="1")
 bad = Workflow("told", "bad", version="1")
@@ -26,35 +26,35 @@ def only() -> int:
 
 
 @pytest.fixture
-def asked(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
-    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", lab.url)
+def asked(harness: EngineHarness, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", harness.url)
     return CliRunner()
 
 
-def lose_template(lab: Lab) -> tuple[bytes, ...]:
-    lab.rows("alter table flowledger.event disable trigger user")
-    (row,) = lab.rows(
+def lose_template(harness: EngineHarness) -> tuple[bytes, ...]:
+    harness.rows("alter table flowledger.event disable trigger user")
+    (row,) = harness.rows(
         "delete from flowledger.event where originator_id = %s returning topic, state",
         bad.template.template_id,
     )
-    lab.rows("alter table flowledger.event enable trigger user")
+    harness.rows("alter table flowledger.event enable trigger user")
     return row
 
 
 def test_tasks_whose_template_is_gone_are_parked_and_told_and_go_on_when_it_is_back(
-    lab: Lab, asked: CliRunner
+    harness: EngineHarness, asked: CliRunner
 ) -> None:
-    client = lab.open(good, bad, roles=())
-    topic, state = lose_template(lab)
+    client = harness.open(good, bad, roles=())
+    topic, state = lose_template(harness)
     tasks = client.submit_many(bad, [{}] * 30)
-    engine = lab.open(good)
+    engine = harness.open(good)
     assert client.submit(good, {}).result(PATIENCE) == {"fine": 1}
-    lab.until(lambda: lab.value("select count(*) from flowledger_v1.parked_tasks") == 30)
+    harness.until(lambda: harness.value("select count(*) from flowledger_v1.parked_tasks") == 30)
 
-    assert lab.value("select epoch from flowledger.shard") == 1
+    assert harness.value("select epoch from flowledger.shard") == 1
     assert engine.health["coordinator"].ok
     assert "30 parked" in str(engine.health["parked"].error)
-    assert lab.value("select parked_tasks from flowledger_v1.system_health()") == 30
+    assert harness.value("select parked_tasks from flowledger_v1.system_health()") == 30
     explained = tasks[0].explain()
     assert explained.kinds == ("parked",)
     assert "no template" in explained.reasons[0].sentence
@@ -65,46 +65,50 @@ def test_tasks_whose_template_is_gone_are_parked_and_told_and_go_on_when_it_is_b
         str(task.id) for task in tasks
     }
 
-    lab.rows(
+    harness.rows(
         "select flowledger.append_events(array[%s], array[1::bigint], array[%s], array[%s],"
         " array[null::uuid], array[0::bigint])",
         *(bad.template.template_id, topic, state),
     )
-    lab.open(good, bad, roles=["worker"])
+    harness.open(good, bad, roles=["worker"])
     retried = asked.invoke(program, ["parked", "retry"], catch_exceptions=False)
 
     assert retried.output == "30 parked tasks are tried again\n"
     assert [task.result(PATIENCE) for task in tasks] == [{"only": 2}] * 30
-    lab.until(lambda: not lab.rows("select task_id from flowledger.parked_task"))
+    harness.until(lambda: not harness.rows("select task_id from flowledger.parked_task"))
     assert engine.health["parked"].ok
 
 
-def test_a_template_row_that_is_gone_stops_the_steps_of_its_tasks_only(lab: Lab) -> None:
-    client = lab.open(good, bad, roles=())
-    lab.rows("delete from flowledger.template where name = 'bad'")
+def test_a_template_row_that_is_gone_stops_the_steps_of_its_tasks_only(
+    harness: EngineHarness,
+) -> None:
+    client = harness.open(good, bad, roles=())
+    harness.rows("delete from flowledger.template where name = 'bad'")
     client.submit(bad, {})
 
-    engine = lab.open(good, roles=())
+    engine = harness.open(good, roles=())
     for roles in (["coordinator"], ["worker"]):
-        engine = lab.open(good, roles=roles)
+        engine = harness.open(good, roles=roles)
     assert client.submit(good, {}).result(PATIENCE) == {"fine": 1}
     assert all(one.ok for one in engine.health.values())
 
 
-def test_a_submission_that_cannot_be_read_is_told_until_it_can(lab: Lab, asked: CliRunner) -> None:
-    client = lab.open(good, roles=())
-    with lab.connect() as connection:
+def test_a_submission_that_cannot_be_read_is_told_until_it_can(
+    harness: EngineHarness, asked: CliRunner
+) -> None:
+    client = harness.open(good, roles=())
+    with harness.connect() as connection:
         task = client.submit(good, {}, connection=connection)
         connection.commit()
-    ((state,),) = lab.rows("select state from flowledger.submission")
-    lab.rows("update flowledger.submission set state = 'no JSON'")
-    engine = lab.open(good)
-    lab.until(lambda: lab.rows("select task_id from flowledger.parked_task"))
+    ((state,),) = harness.rows("select state from flowledger.submission")
+    harness.rows("update flowledger.submission set state = 'no JSON'")
+    engine = harness.open(good)
+    harness.until(lambda: harness.rows("select task_id from flowledger.parked_task"))
     assert "its submission cannot be read" in task.explain().reasons[0].sentence
 
-    lab.rows("update flowledger.submission set state = %s", state)
+    harness.rows("update flowledger.submission set state = %s", state)
     engine.close()
-    lab.open(good)
+    harness.open(good)
 
     assert task.result(PATIENCE) == {"fine": 1}
     assert asked.invoke(program, ["parked"]).output == "nothing is parked\n"

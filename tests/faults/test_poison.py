@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.cli.task import history, status
 from flowledger.engine.events.step import StepAttemptFailed, StepFailed
-from support.engines import PATIENCE, SHORT_LEASES, Lab, completions, kinds, of_kind
+from support.engines import PATIENCE, SHORT_LEASES, EngineHarness, completions, kinds, of_kind
 
 NEIGHBOURS = 12
 LONG = PATIENCE / 2
@@ -203,22 +203,22 @@ def poison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def client(lab: Lab) -> Engine:
+def client(harness: EngineHarness) -> Engine:
     coordinator = {**SHORT_LEASES["coordinator"], "max_lost_leases": 1}
-    return lab.open(roles=["coordinator"], coordinator=coordinator)
+    return harness.open(roles=["coordinator"], coordinator=coordinator)
 
 
 @pytest.fixture
-def supervised(lab: Lab, poison: Any, tmp_path: Path) -> Generator[Supervisor]:
+def supervised(harness: EngineHarness, poison: Any, tmp_path: Path) -> Generator[Supervisor]:
     with ExitStack() as opened:
-        supervisor = Supervisor(tmp_path, lab.url)
+        supervisor = Supervisor(tmp_path, harness.url)
         opened.callback(supervisor.end)
         yield supervisor
 
 
-def said(lab: Lab, task: TaskHandle, step: str) -> tuple[str, str]:
+def said(harness: EngineHarness, task: TaskHandle, step: str) -> tuple[str, str]:
     """What `flowledger status` says of the step, and `flowledger history` of all that happened."""
-    environment = {"FLOWLEDGER_DATABASE__URL": lab.url}
+    environment = {"FLOWLEDGER_DATABASE__URL": harness.url}
     stands, happened = (
         CliRunner().invoke(command, [str(task.id)], env=environment, catch_exceptions=False).output
         for command in (status, history)
@@ -228,7 +228,7 @@ def said(lab: Lab, task: TaskHandle, step: str) -> tuple[str, str]:
 
 
 def test_whatever_a_handler_does_to_its_process_it_ends_in_a_clear_error(
-    client: Engine, supervised: Supervisor, poison: Any, lab: Lab
+    client: Engine, supervised: Supervisor, poison: Any, harness: EngineHarness
 ) -> None:
     """One process survives all of it, and runs a step as if nothing had happened afterwards.
 
@@ -248,7 +248,7 @@ def test_whatever_a_handler_does_to_its_process_it_ends_in_a_clear_error(
         (failed,) = of_kind(task.history(), StepAttemptFailed)
         error = f"{failed.error.error_class}: {failed.error.message}"
         assert TOLD[how] in error
-        stands, happened = said(lab, task, "poison")
+        stands, happened = said(harness, task, "poison")
         assert "given up (" in stands
         assert TOLD[how] in stands
         assert f"attempt 1 failed: {failed.error.error_class}" in happened
@@ -261,21 +261,21 @@ def test_whatever_a_handler_does_to_its_process_it_ends_in_a_clear_error(
 
 
 def test_a_handler_that_deletes_its_row_in_the_queue_harms_nobody(
-    client: Engine, supervised: Supervisor, poison: Any, lab: Lab
+    client: Engine, supervised: Supervisor, poison: Any, harness: EngineHarness
 ) -> None:
     tasks = client.submit_many(poison.flow, [{"how": "deletes_its_row"}] * 3)
     neighbours = client.submit_many(poison.beside, [{}] * NEIGHBOURS)
 
     for task in tasks:
         assert task.result(LONG) == {"poison": "done"}
-        assert "complete" in said(lab, task, "poison")[0]
+        assert "complete" in said(harness, task, "poison")[0]
     for task in neighbours:
         assert task.result(LONG) == {"works": "worked"}
-    assert set(completions(lab).values()) == {1}
+    assert set(completions(harness).values()) == {1}
 
 
 def test_a_handler_that_kills_its_process_is_found_out_and_nobody_beside_it_is_suspected(
-    client: Engine, supervised: Supervisor, poison: Any, lab: Lab
+    client: Engine, supervised: Supervisor, poison: Any, harness: EngineHarness
 ) -> None:
     """Two lost workers condemn a step: the second was lost to the culprit alone."""
     client.submit(poison.beside, {}).result(LONG)
@@ -290,27 +290,27 @@ def test_a_handler_that_kills_its_process_is_found_out_and_nobody_beside_it_is_s
         "lost_leases", "2 workers went silent while they ran it",
     )  # fmt: skip
     assert kinds(culprit.history(), "poison").count("StepLeaseExpired") == 2
-    stands, happened = said(lab, culprit, "poison")
+    stands, happened = said(harness, culprit, "poison")
     assert "given up (lost leases): 2 workers went silent while they ran it" in stands
     assert happened.count("lost: its worker went silent") == 2
     lost = [kinds(task.history(), "works").count("StepLeaseExpired") for task in neighbours]
     assert max(lost) == 1, "nobody was beside the culprit, which then tells nothing"
     assert supervised.codes == [3, 3]
-    assert lab.value("select count(*) from flowledger.queue") == 0
+    assert harness.value("select count(*) from flowledger.queue") == 0
 
 
 def test_a_worker_that_abandoned_handlers_wear_out_starts_itself_anew(
-    client: Engine, lab: Lab, poison: Any, tmp_path: Path
+    client: Engine, harness: EngineHarness, poison: Any, tmp_path: Path
 ) -> None:
     """Two of four places are taken by handlers that block for ever; the process stays the same."""
-    supervisor = Supervisor(tmp_path, lab.url, FLOWLEDGER_WORKER__CONCURRENCY="4")
+    supervisor = Supervisor(tmp_path, harness.url, FLOWLEDGER_WORKER__CONCURRENCY="4")
     try:
         blocked = client.submit_many(poison.stuck, [{}] * 2)
         for task in blocked:
             assert task.wait(LONG) is TaskState.ERROR
             (errored,) = of_kind(task.history(), StepFailed)
             assert errored.message == "failed 1 of 1 times: ran longer than 0.5 s"
-            stands, happened = said(lab, task, "blocks")
+            stands, happened = said(harness, task, "blocks")
             assert "given up (exhausted): failed 1 of 1 times: ran longer than 0.5 s" in stands
             assert "attempt 1 ran longer than 0.5 s" in happened
         until_logged(supervisor, "program.restarted")

@@ -11,7 +11,7 @@ from flowledger.engine import TaskState
 from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.handlers import Retry, Workflow
 from support.background_load import HURRIED
-from support.engines import PATIENCE, Lab, completions, of_kind
+from support.engines import PATIENCE, EngineHarness, completions, of_kind
 
 NEIGHBOURS = 8
 TRIGGER = """
@@ -38,9 +38,11 @@ def only(context: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("how", ["returns", "raises"])
-def test_what_the_database_never_takes_becomes_a_failure_that_says_so(lab: Lab, how: str) -> None:
-    lab.rows(TRIGGER)
-    engine = lab.open(flow, **HURRIED)
+def test_what_the_database_never_takes_becomes_a_failure_that_says_so(
+    harness: EngineHarness, how: str
+) -> None:
+    harness.rows(TRIGGER)
+    engine = harness.open(flow, **HURRIED)
     contexts = [{"how": how}, *[{"how": "works"}] * NEIGHBOURS, {"how": how}]
 
     first, *neighbours, last = engine.submit_many(flow, contexts)
@@ -53,32 +55,32 @@ def test_what_the_database_never_takes_becomes_a_failure_that_says_so(lab: Lab, 
         assert "not in this log (SQLSTATE 23514)" in failed.error.message
         assert (failed.error.category, failed.error.retryable) == ("permanent", False)
     assert engine.submit(flow, {"how": "works"}).result(PATIENCE) == {"only": "well"}
-    assert lab.value("select count(*) from flowledger.queue") == 0
-    lab.until(lambda: engine.health["worker"].ok)
+    assert harness.value("select count(*) from flowledger.queue") == 0
+    harness.until(lambda: engine.health["worker"].ok)
 
 
 def test_where_no_failure_is_taken_either_the_outcome_waits_and_the_others_are_stored(
-    lab: Lab, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "flowledger")
-    coordinator = lab.open(flow, roles=["coordinator"])
+    coordinator = harness.open(flow, roles=["coordinator"])
     stuck, *neighbours = coordinator.submit_many(flow, [{"how": "works"}] * (NEIGHBOURS + 1))
-    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == NEIGHBOURS + 1)
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == NEIGHBOURS + 1)
     condition = OF_ONE_TASK.format(stuck.id)
-    lab.rows(TRIGGER.replace("position('poison'::bytea in new.state) > 0", condition))
+    harness.rows(TRIGGER.replace("position('poison'::bytea in new.state) > 0", condition))
 
-    worker = lab.open(flow, roles=["worker"], **HURRIED)
+    worker = harness.open(flow, roles=["worker"], **HURRIED)
 
     for task in neighbours:
         assert task.result(PATIENCE) == {"only": "well"}
-    lab.until(lambda: worker.health["worker"].attempts > 12)
+    harness.until(lambda: worker.health["worker"].attempts > 12)
     assert worker.health["worker"].sqlstate == "23514"
     assert stuck.state is TaskState.IN_PROGRESS
 
-    lab.rows("drop trigger refuse on flowledger.event")
+    harness.rows("drop trigger refuse on flowledger.event")
 
     assert stuck.result(PATIENCE) == {"only": "well"}
-    assert set(completions(lab).values()) == {1}
+    assert set(completions(harness).values()) == {1}
     told = [record.getMessage().split()[0] for record in caplog.records]
     assert told.count("database.refused") == 1
 
@@ -115,8 +117,8 @@ class Deep:
         return value
 
 
-def test_what_cannot_be_written_as_an_event_fails_its_step_alone(lab: Lab) -> None:
-    engine = lab.open(Unchecked(), **HURRIED)
+def test_what_cannot_be_written_as_an_event_fails_its_step_alone(harness: EngineHarness) -> None:
+    engine = harness.open(Unchecked(), **HURRIED)
     contexts = [{"how": "deep"}, *[{"how": "works"}] * NEIGHBOURS, {"how": "deep"}]
 
     first, *neighbours, last = engine.submit_many(flow, contexts)

@@ -16,8 +16,8 @@ from flowledger.engine import DatabaseUnavailable, TaskHandle
 from flowledger.engine.events.step import StepCompleted
 from flowledger.handlers import Workflow
 from support.background_load import HURRIED
-from support.engines import PATIENCE, Lab
-from support.manual_worker import Hand
+from support.engines import PATIENCE, EngineHarness
+from support.manual_worker import ManualWorker
 
 chained = Workflow("restored", "chained", version="1")
 late = Workflow("restored", "late", version="1")
@@ -78,26 +78,28 @@ def backup(server: str, database: str) -> Backup:
     return Backup(server, database)
 
 
-def test_a_step_is_given_what_stands_in_the_restored_log(lab: Lab, backup: Backup) -> None:
+def test_a_step_is_given_what_stands_in_the_restored_log(
+    harness: EngineHarness, backup: Backup
+) -> None:
     """The worker remembers a result that the log does not know any more."""
-    coordinator = lab.open(chained, roles=["coordinator"], **HURRIED)
+    coordinator = harness.open(chained, roles=["coordinator"], **HURRIED)
     task = coordinator.submit(chained, {})
-    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 1)
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 1)
     backup.take()
-    lab.reconnect()
+    harness.reconnect()
     worker = {
         **HURRIED["worker"],
         "concurrency": 1,
         "lease_seconds": 2.0,
         "lease_margin_seconds": 0.2,
     }
-    lab.open(chained, roles=["worker"], **{**HURRIED, "worker": worker})
+    harness.open(chained, roles=["worker"], **{**HURRIED, "worker": worker})
     assert entered.wait(PATIENCE)
 
     backup.restore()
-    lab.reconnect()
+    harness.reconnect()
     with ExitStack() as opened:
-        other = Hand(lab, opened, chained)
+        other = ManualWorker(harness, opened, chained)
         (claim,) = other.exchange(limit=1).claims
         other.exchange([other.fact(StepCompleted, claim, result=77)])
         released.set()
@@ -106,19 +108,19 @@ def test_a_step_is_given_what_stands_in_the_restored_log(lab: Lab, backup: Backu
 
 
 def test_a_template_that_the_restored_log_does_not_know_is_registered_again(
-    lab: Lab, backup: Backup
+    harness: EngineHarness, backup: Backup
 ) -> None:
-    client = lab.open(roles=["coordinator"], **HURRIED)
+    client = harness.open(roles=["coordinator"], **HURRIED)
     backup.take()
-    lab.reconnect()
+    harness.reconnect()
     retried(lambda: client.submit(late, {}))
 
     backup.restore()
-    lab.reconnect()
+    harness.reconnect()
 
     task = retried(lambda: client.submit(late, {}))
-    assert lab.value("select count(*) from flowledger.template") == 1
-    lab.open(late, roles=["worker"], **HURRIED)
+    assert harness.value("select count(*) from flowledger.template") == 1
+    harness.open(late, roles=["worker"], **HURRIED)
     assert task.result(PATIENCE) == {"works": "well"}
 
 

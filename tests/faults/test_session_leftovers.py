@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from flowledger.engine import Engine, TaskState
 from flowledger.handlers import Retry, Workflow
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 flow = Workflow("leftovers", "flow", version="1")
 kept: list[Any] = []
@@ -126,8 +126,8 @@ def keeps(cursor: Cursor) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(flow, worker={"transactional_connections": 1})
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(flow, worker={"transactional_connections": 1})
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from flowledger.engine.domain.leases import shard_of
 from flowledger.engine.errors import ShardsDiffer
 from flowledger.handlers import Workflow
 from support.cli import Command, command
-from support.engines import PATIENCE, Lab, assert_legal_order, completions
+from support.engines import PATIENCE, EngineHarness, assert_legal_order, completions
 from support.manual_coordinator import row_differences
 
 __all__ = ["command"]
@@ -97,8 +97,8 @@ LEADERS = (
 class Processes:
     """Coordinators in processes of their own, with the settings of production."""
 
-    def __init__(self, lab: Lab, folder: Path, opened: ExitStack) -> None:
-        self._lab = lab
+    def __init__(self, harness: EngineHarness, folder: Path, opened: ExitStack) -> None:
+        self._harness = harness
         self._folder = folder
         self._opened = opened
 
@@ -106,7 +106,7 @@ class Processes:
         """A process; with `stop_at` it stops itself right before so many a commit."""
         program, numbers = self._folder / "program.py", (str(shards), str(stop_at))
         process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, str(program), self._lab.url, *numbers, *roles],
+            [sys.executable, str(program), self._harness.url, *numbers, *roles],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if stop_at else None,
@@ -120,11 +120,11 @@ class Processes:
 
     def led(self) -> dict[int, int]:
         """How many shards each process leads, by its pid."""
-        return dict(self._lab.rows(LEADERS))
+        return dict(self._harness.rows(LEADERS))
 
     def until_shared(self, *counts: int) -> dict[int, int]:
         """Wait until the processes lead so many shards each."""
-        self._lab.until(lambda: sorted(self.led().values()) == sorted(counts))
+        self._harness.until(lambda: sorted(self.led().values()) == sorted(counts))
         return self.led()
 
     @staticmethod
@@ -148,11 +148,11 @@ class Processes:
 
 
 @pytest.fixture
-def processes(lab: Lab, tmp_path: Path) -> Generator[Processes]:
+def processes(harness: EngineHarness, tmp_path: Path) -> Generator[Processes]:
     (tmp_path / "sharded_flow.py").write_text(MODULE)
     (tmp_path / "program.py").write_text(PROGRAM)
     with ExitStack() as opened:
-        yield Processes(lab, tmp_path, opened)
+        yield Processes(harness, tmp_path, opened)
 
 
 @pytest.fixture
@@ -166,29 +166,29 @@ def flow(processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def client(lab: Lab) -> Engine:
-    return lab.open(roles=())
+def client(harness: EngineHarness) -> Engine:
+    return harness.open(roles=())
 
 
 def submit(client: Engine, flow: Any, count: int = TASKS) -> list[TaskHandle]:
     return client.submit_many(flow, [{"number": number} for number in range(count)])
 
 
-def assert_all_complete_once(lab: Lab, flow: Any, tasks: list[TaskHandle]) -> None:
+def assert_all_complete_once(harness: EngineHarness, flow: Any, tasks: list[TaskHandle]) -> None:
     for number, task in enumerate(tasks):
         assert task.wait(PATIENCE) is TaskState.COMPLETE
         assert task.result()["join"] == (number + 1) * (number + 2)
     for task in tasks:
         assert_legal_order(task.history(), flow.template)
-    counts = completions(lab)
+    counts = completions(harness)
     assert len(counts) == len(tasks) * 4
     assert set(counts.values()) == {1}
-    with engine_pool(lab.url, lab.settings()) as pool:
+    with engine_pool(harness.url, harness.settings()) as pool:
         assert [row_differences(pool, task.id, flow) for task in tasks] == [[]] * len(tasks)
 
 
 def test_three_processes_over_four_shards_run_everything_once(
-    lab: Lab, client: Engine, flow: Any, processes: Processes
+    harness: EngineHarness, client: Engine, flow: Any, processes: Processes
 ) -> None:
     for _ in range(3):
         processes.start(4, "coordinator", "worker")
@@ -196,43 +196,43 @@ def test_three_processes_over_four_shards_run_everything_once(
 
     tasks = submit(client, flow)
 
-    assert_all_complete_once(lab, flow, tasks)
+    assert_all_complete_once(harness, flow, tasks)
     assert Counter(shard_of(task.id, 4) for task in tasks).keys() == set(range(4))
-    assert len(lab.rows("select distinct leader from flowledger.shard")) == 3
+    assert len(harness.rows("select distinct leader from flowledger.shard")) == 3
 
 
 def test_after_one_of_the_leaders_is_killed_its_shards_are_led_by_others_in_time(
-    lab: Lab, client: Engine, flow: Any, processes: Processes
+    harness: EngineHarness, client: Engine, flow: Any, processes: Processes
 ) -> None:
     coordinators = [processes.start(4, "coordinator") for _ in range(3)]
     processes.start(4, "worker")
     led = processes.until_shared(2, 1, 1)
     victim = SystemRandom().choice(coordinators)
-    (lost,) = lab.rows(
+    (lost,) = harness.rows(
         "select array_agg(shard) from flowledger.shard join flowledger.coordinator"
         " on leader = coordinator_id where pid = %s",
         victim.pid,
     )
     tasks = submit(client, flow)
-    lab.until(lambda: len(completions(lab)) >= 100)
+    harness.until(lambda: len(completions(harness)) >= 100)
 
     processes.kill(victim)
-    seconds = seconds_until_led_by_others(lab, lost[0])
+    seconds = seconds_until_led_by_others(harness, lost[0])
 
     assert len(lost[0]) == led[victim.pid]
     assert seconds < TAKEOVER_SECONDS
     print(f"takeover of shards {lost[0]}: {seconds:.2f} s")  # noqa: T201 - shown with pytest -s
-    assert_all_complete_once(lab, flow, tasks)
+    assert_all_complete_once(harness, flow, tasks)
     processes.until_shared(2, 2)
 
 
-def seconds_until_led_by_others(lab: Lab, shards: list[int]) -> float:
+def seconds_until_led_by_others(harness: EngineHarness, shards: list[int]) -> float:
     """Measured from now on, until each of the shards has a new epoch and a lease."""
     since = monotonic()
-    before = dict(lab.rows("select shard, leader from flowledger.shard"))
-    lab.until(
+    before = dict(harness.rows("select shard, leader from flowledger.shard"))
+    harness.until(
         lambda: all(
-            shard in (led := dict(lab.rows(LED))) and led[shard] != before[shard]
+            shard in (led := dict(harness.rows(LED))) and led[shard] != before[shard]
             for shard in shards
         )
     )
@@ -240,7 +240,7 @@ def seconds_until_led_by_others(lab: Lab, shards: list[int]) -> float:
 
 
 def test_a_leader_that_stops_in_order_hands_over_at_once(
-    lab: Lab, client: Engine, flow: Any, processes: Processes
+    harness: EngineHarness, client: Engine, flow: Any, processes: Processes
 ) -> None:
     first = processes.start(4, "coordinator")
     processes.until_shared(4)
@@ -253,23 +253,23 @@ def test_a_leader_that_stops_in_order_hands_over_at_once(
 
     assert monotonic() - since < 2.0, "it waited for the leases to run out"
     processes.start(4, "worker")
-    assert_all_complete_once(lab, flow, submit(client, flow, 20))
+    assert_all_complete_once(harness, flow, submit(client, flow, 20))
 
 
 def test_one_that_was_stopped_between_deciding_and_committing_stores_nothing_when_it_wakes_up(
-    lab: Lab, client: Engine, flow: Any, processes: Processes
+    harness: EngineHarness, client: Engine, flow: Any, processes: Processes
 ) -> None:
     sleeper = processes.start(1, "coordinator", stop_at=4)
     processes.start(1, "worker")
     tasks = submit(client, flow)
     os.waitpid(sleeper.pid, os.WUNTRACED)
-    (before,) = lab.rows("select epoch, position from flowledger.shard")
+    (before,) = harness.rows("select epoch, position from flowledger.shard")
     processes.start(1, "coordinator")
-    assert_all_complete_once(lab, flow, tasks)
-    (after,) = lab.rows("select epoch, position from flowledger.shard")
+    assert_all_complete_once(harness, flow, tasks)
+    (after,) = harness.rows("select epoch, position from flowledger.shard")
     assert (after[0], after[1] > before[1]) == (before[0] + 1, True)
     events = "select count(*), max(notification_id) from flowledger.event"
-    stored = lab.rows(events)
+    stored = harness.rows(events)
 
     sleeper.send_signal(signal.SIGCONT)
 
@@ -278,56 +278,58 @@ def test_one_that_was_stopped_between_deciding_and_committing_stores_nothing_whe
     assert sleeper.stderr
     assert any("coordinator.lost" in line for line in sleeper.stderr), "it ended in silence"
     patience.cancel()
-    assert lab.rows(events) == stored
-    assert lab.rows("select epoch, position from flowledger.shard") == [after]
-    assert_all_complete_once(lab, flow, tasks)
+    assert harness.rows(events) == stored
+    assert harness.rows("select epoch, position from flowledger.shard") == [after]
+    assert_all_complete_once(harness, flow, tasks)
 
 
 def test_of_two_processes_over_one_shard_one_leads_and_the_other_does_not_ask(
-    lab: Lab, client: Engine, flow: Any, processes: Processes
+    harness: EngineHarness, client: Engine, flow: Any, processes: Processes
 ) -> None:
     processes.start(1, "coordinator", "worker")
     processes.until_shared(1)
     processes.start(1, "coordinator", "worker")
     processes.until_shared(1, 0)
 
-    assert_all_complete_once(lab, flow, submit(client, flow))
+    assert_all_complete_once(harness, flow, submit(client, flow))
 
-    assert lab.value("select epoch from flowledger.shard") == 1
+    assert harness.value("select epoch from flowledger.shard") == 1
 
 
 def test_a_new_process_gets_its_share_while_tasks_run(
-    lab: Lab, client: Engine, flow: Any, processes: Processes
+    harness: EngineHarness, client: Engine, flow: Any, processes: Processes
 ) -> None:
     processes.start(4, "coordinator", "worker")
     processes.until_shared(4)
     tasks = submit(client, flow)
-    lab.until(lambda: len(completions(lab)) >= 50)
+    harness.until(lambda: len(completions(harness)) >= 50)
 
     processes.start(4, "coordinator")
 
     processes.until_shared(2, 2)
     processes.start(4, "coordinator")
     processes.until_shared(2, 1, 1)
-    assert_all_complete_once(lab, flow, tasks)
+    assert_all_complete_once(harness, flow, tasks)
 
 
 def test_the_number_of_shards_is_changed_while_the_processes_run(
-    lab: Lab, client: Engine, flow: Any, command: Command
+    harness: EngineHarness, client: Engine, flow: Any, command: Command
 ) -> None:
-    engines = [lab.open(flow, roles=roles) for roles in (["coordinator"], ["coordinator"])]
-    lab.open(flow, roles=["worker"])
+    engines = [harness.open(flow, roles=roles) for roles in (["coordinator"], ["coordinator"])]
+    harness.open(flow, roles=["worker"])
     before = submit(client, flow, 20)
-    assert_all_complete_once(lab, flow, before)
+    assert_all_complete_once(harness, flow, before)
 
-    told = resized(lab, command, 3)
+    told = resized(harness, command, 3)
 
     assert [line["shard"] for line in told] == [0, 1, 2]
-    lab.until(lambda: sorted(Counter(leader for _, leader in lab.rows(LED)).values()) == [1, 2])
+    harness.until(
+        lambda: sorted(Counter(leader for _, leader in harness.rows(LED)).values()) == [1, 2]
+    )
     after = submit(client, flow, 20)
     for tasks in (before, after):
         assert [task.wait(PATIENCE) for task in tasks] == [TaskState.COMPLETE] * 20
-    assert set(completions(lab).values()) == {1}
+    assert set(completions(harness).values()) == {1}
 
     for engine in engines:
         engine.close()
@@ -338,16 +340,18 @@ def test_the_number_of_shards_is_changed_while_the_processes_run(
     assert [line["shards"] for line in command("db", "shards", "--json").lines] == [3, 3, 3]
 
 
-def resized(lab: Lab, command: Command, number: int) -> list[Any]:
+def resized(harness: EngineHarness, command: Command, number: int) -> list[Any]:
     """What is printed once the last facts are decided on."""
-    lab.until(lambda: command("db", "shards", str(number)).code == 0)
+    harness.until(lambda: command("db", "shards", str(number)).code == 0)
     return command("db", "shards", "--json").lines
 
 
-def test_a_process_that_expects_another_number_of_shards_is_refused(lab: Lab, flow: Any) -> None:
-    lab.open(flow, coordinator={"shards": 3}).close()
-    lab.open(flow, coordinator={"shards": 3}).close()
-    lab.open(flow).close()
+def test_a_process_that_expects_another_number_of_shards_is_refused(
+    harness: EngineHarness, flow: Any
+) -> None:
+    harness.open(flow, coordinator={"shards": 3}).close()
+    harness.open(flow, coordinator={"shards": 3}).close()
+    harness.open(flow).close()
 
     with pytest.raises(ShardsDiffer, match=r"has 3 shard.*says 2"):
-        lab.open(flow, coordinator={"shards": 2})
+        harness.open(flow, coordinator={"shards": 2})

@@ -15,8 +15,8 @@ from flowledger.engine.store.connection import clock as clock_module
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.handlers import Retry, Workflow
 from support.builders import error
-from support.engines import PATIENCE, Lab, of_kind
-from support.manual_coordinator import Stage
+from support.engines import PATIENCE, EngineHarness, of_kind
+from support.manual_coordinator import ManualCoordinator
 
 HOUR = timedelta(hours=1)
 SLACK = timedelta(seconds=20)
@@ -40,10 +40,12 @@ class SetClock:
 
 
 @pytest.mark.parametrize("by", [HOUR, -HOUR], ids=["ahead", "back"])
-def test_retries_and_timeouts_are_due_when_they_would_have_been(lab: Lab, by: timedelta) -> None:
+def test_retries_and_timeouts_are_due_when_they_would_have_been(
+    harness: EngineHarness, by: timedelta
+) -> None:
     of_coordinator, of_worker = SetClock(), SetClock()
     with ExitStack() as opened:
-        stage = Stage(lab, opened, flow)
+        stage = ManualCoordinator(harness, opened, flow)
         replace_clock(stage.clock, of_coordinator)
         replace_clock(stage.worker.clock, of_worker)
         task = stage.client.submit(flow, {"number": 1})
@@ -51,13 +53,13 @@ def test_retries_and_timeouts_are_due_when_they_would_have_been(lab: Lab, by: ti
         of_coordinator.by = of_worker.by = by
         (claim,) = stage.worker.exchange(limit=1).claims
         stage.settle()
-        timer = lab.value("select due_at from flowledger.timer where kind = 'timeout'")
+        timer = harness.value("select due_at from flowledger.timer where kind = 'timeout'")
         stage.worker.exchange([stage.worker.fact(StepAttemptFailed, claim, error=error())])
         stage.settle()
         of_coordinator.by = of_worker.by = timedelta()
         stage.settle()
 
-    now = lab.value("select flowledger.clock()")
+    now = harness.value("select flowledger.clock()")
     assert abs(timer - now - timedelta(seconds=60)) < SLACK
     (scheduled,) = of_kind(task.history(), StepRetryScheduled)
     assert abs(scheduled.due_at - now - timedelta(seconds=30)) < SLACK
@@ -71,7 +73,7 @@ def replace_clock(clock: DatabaseClock, wall: SetClock) -> None:
 
 
 def test_an_application_whose_host_is_an_hour_off_submits_by_the_databases_time(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
+    harness: EngineHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = SetClock()
     wrong.by = HOUR
@@ -79,27 +81,27 @@ def test_an_application_whose_host_is_an_hour_off_submits_by_the_databases_time(
     monkeypatch.setattr(
         DatabaseClock.__init__, "__defaults__", (wrong, clock_module.steady_seconds)
     )
-    engine = lab.open(flow, roles=())
+    engine = harness.open(flow, roles=())
 
     task = engine.submit(flow, {"number": 1})
 
-    now = lab.value("select flowledger.clock()")
+    now = harness.value("select flowledger.clock()")
     (created,) = of_kind(task.history(), TaskCreated)
     assert abs(created.occurred_at - now) < SLACK
     assert abs(created.deadline_at - now - timedelta(seconds=300)) < SLACK
 
 
 def test_a_step_is_told_by_health_and_in_the_log(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "flowledger")
     host = SetClock()
     monkeypatch.setattr(DatabaseClock.__init__, "__defaults__", (host, clock_module.steady_seconds))
-    engine = lab.open(flow, coordinator={"poll_seconds": 0.05})
+    engine = harness.open(flow, coordinator={"poll_seconds": 0.05})
     assert engine.health["clock"].ok
 
     host.by = HOUR
-    lab.until(lambda: not engine.health["clock"].ok)
+    harness.until(lambda: not engine.health["clock"].ok)
 
     assert "the clock of this host stepped by +36" in str(engine.health["clock"].error)
     assert "clock.stepped" in caplog.text

@@ -12,10 +12,10 @@ from time import monotonic
 import pytest
 
 from support.cli import Command, command, read_until
-from support.engines import PATIENCE, Lab, kinds, lab_on
-from support.postgres_server import OwnServer, own_server
+from support.engines import PATIENCE, EngineHarness, harness_on, kinds
+from support.postgres_server import PostgresServer, postgres_server
 
-__all__ = ["command", "own_server"]
+__all__ = ["command", "postgres_server"]
 
 GRACE, FAREWELL, SPARE = 2.0, 1.0, 5.0
 """Seconds: for handlers, for the last words, and for a busy machine."""
@@ -45,9 +45,9 @@ ROLES = {
 class Stopping:
     """Processes of the command that hold steps until the test lets them go."""
 
-    def __init__(self, command: Command, lab: Lab) -> None:
+    def __init__(self, command: Command, harness: EngineHarness) -> None:
         self.command = command
-        self.lab = lab
+        self.harness = harness
         command.write("held.py", MODULE)
         command.environment |= {
             "FLOWLEDGER_WORKER__GRACE_SECONDS": str(GRACE),
@@ -69,15 +69,15 @@ class Stopping:
         self.command.write(f"{name}.release", "")
 
     def until_entered(self, name: str) -> None:
-        self.lab.until((self.command.folder / f"{name}.entered").exists)
+        self.harness.until((self.command.folder / f"{name}.entered").exists)
 
     def history(self, task: str) -> list[str]:
-        return kinds(self.lab.open(roles=()).task(task).history(), "held")
+        return kinds(self.harness.open(roles=()).task(task).history(), "held")
 
 
 @pytest.fixture
-def stopping(command: Command, lab: Lab) -> Stopping:
-    return Stopping(command, lab)
+def stopping(command: Command, harness: EngineHarness) -> Stopping:
+    return Stopping(command, harness)
 
 
 def ends_within(process: subprocess.Popen[str], seconds: float) -> str:
@@ -95,7 +95,7 @@ def test_a_step_that_ends_within_the_grace_is_recorded_and_no_other_is_claimed(
     first = stopping.submit("first")
     stopping.until_entered("first")
     second = stopping.submit("second")
-    stopping.lab.until(lambda: stopping.history(second) == ["StepEnqueued"])
+    stopping.harness.until(lambda: stopping.history(second) == ["StepEnqueued"])
 
     process.terminate()
     stopping.release("first")
@@ -118,7 +118,7 @@ def test_a_step_that_outlasts_the_grace_is_handed_back_in_time(stopping: Stoppin
     # The coordinator of this process may still have queued it for the next worker.
     assert stopping.history(task)[:3] == ["StepEnqueued", "StepStarted", "StepReleased"]
     assert stopping.history(task)[3:] in ([], ["StepEnqueued"])
-    assert stopping.lab.value("select count(*) from flowledger.worker") == 0
+    assert stopping.harness.value("select count(*) from flowledger.worker") == 0
 
 
 def test_a_coordinator_that_stops_has_stored_its_position_and_lets_another_lead(
@@ -126,15 +126,15 @@ def test_a_coordinator_that_stops_has_stored_its_position_and_lets_another_lead(
 ) -> None:
     stopping.submit("never")
     process = stopping.play("coordinator")
-    stopping.lab.until(lambda: stopping.lab.value("select count(*) from flowledger.queue"))
+    stopping.harness.until(lambda: stopping.harness.value("select count(*) from flowledger.queue"))
 
     process.terminate()
 
     assert "coordinator.resigned" in ends_within(process, FAREWELL)
     assert process.returncode == 0
-    ((position, leader),) = stopping.lab.rows("select position, leader from flowledger.shard")
+    ((position, leader),) = stopping.harness.rows("select position, leader from flowledger.shard")
     created = "select max(notification_id) from flowledger.event where topic = 'task.created'"
-    assert (position, leader) == (stopping.lab.value(created), None)
+    assert (position, leader) == (stopping.harness.value(created), None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -157,17 +157,17 @@ def test_a_second_signal_ends_the_process_at_once(
 
 
 @pytest.fixture
-def own_stopping(own_server: OwnServer, tmp_path: Path) -> Generator[Stopping]:
-    with ExitStack() as opened, lab_on(own_server.url) as lab:
-        yield Stopping(Command(own_server.url, tmp_path, opened), lab)
+def own_stopping(postgres_server: PostgresServer, tmp_path: Path) -> Generator[Stopping]:
+    with ExitStack() as opened, harness_on(postgres_server.url) as harness:
+        yield Stopping(Command(postgres_server.url, tmp_path, opened), harness)
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_while_the_database_is_away_it_ends_in_time(
-    own_stopping: Stopping, own_server: OwnServer, role: str
+    own_stopping: Stopping, postgres_server: PostgresServer, role: str
 ) -> None:
     process = own_stopping.play(role)
-    own_server.crash()
+    postgres_server.crash()
     read_until(process, "database.unreachable")
 
     process.terminate()
@@ -178,35 +178,35 @@ def test_while_the_database_is_away_it_ends_in_time(
 
 
 def test_what_ended_while_the_database_was_away_is_recorded_if_it_comes_back_in_time(
-    own_stopping: Stopping, own_server: OwnServer
+    own_stopping: Stopping, postgres_server: PostgresServer
 ) -> None:
     own_stopping.command.environment["FLOWLEDGER_WORKER__GRACE_SECONDS"] = "30"
     process = own_stopping.play("start")
     task = own_stopping.submit("first")
     own_stopping.until_entered("first")
-    own_stopping.lab.rows("checkpoint")  # the start did not wait for the disk
-    own_server.crash()
+    own_stopping.harness.rows("checkpoint")  # the start did not wait for the disk
+    postgres_server.crash()
     own_stopping.release("first")
     read_until(process, "database.unreachable")
     process.terminate()
 
-    own_server.start()
+    postgres_server.start()
 
     ends_within(process, 30)
     assert process.returncode == 0
-    own_stopping.lab.reconnect()
+    own_stopping.harness.reconnect()
     assert own_stopping.history(task) == ["StepEnqueued", "StepStarted", "StepCompleted"]
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_while_the_database_says_nothing_at_all_it_ends_in_time(
-    own_stopping: Stopping, own_server: OwnServer, role: str
+    own_stopping: Stopping, postgres_server: PostgresServer, role: str
 ) -> None:
     process = own_stopping.play(role)
-    own_server.freeze()
+    postgres_server.freeze()
     try:
         process.terminate()
         log = ends_within(process, GRACE + 3 * FAREWELL)
     finally:
-        own_server.thaw()
+        postgres_server.thaw()
     assert process.returncode == 0, log

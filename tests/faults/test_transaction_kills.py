@@ -17,7 +17,7 @@ from psycopg import Cursor
 
 from flowledger.engine import TaskState
 from flowledger.handlers import Retry, StepContext, Workflow
-from support.engines import PATIENCE, SHORT_LEASES, Lab, completions, kinds
+from support.engines import PATIENCE, SHORT_LEASES, EngineHarness, completions, kinds
 
 TASKS = 10
 
@@ -84,17 +84,17 @@ def writes(context: dict[str, int], cursor: Cursor, step: StepContext) -> int:
 
 
 @pytest.fixture
-def lab_with_table(lab: Lab) -> Lab:
-    lab.rows("create table written (number int, attempt int)")
-    return lab
+def lab_with_table(harness: EngineHarness) -> EngineHarness:
+    harness.rows("create table written (number int, attempt int)")
+    return harness
 
 
 @pytest.mark.parametrize("point", ["completing", "completed"])
 def test_a_process_that_is_killed_around_the_commit_leaves_every_row_once(
-    lab_with_table: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+    lab_with_table: EngineHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
-    lab = lab_with_table
-    sections = {**SHORT_LEASES, "database": {"url": lab.url, "pool_max_size": 4}}
+    harness = lab_with_table
+    sections = {**SHORT_LEASES, "database": {"url": harness.url, "pool_max_size": 4}}
     sections["worker"] = {**SHORT_LEASES["worker"], "transactional_connections": 1}
     (tmp_path / "killed_transactions.py").write_text(MODULE.replace("{settings}", repr(sections)))
     (tmp_path / "program.py").write_text(PROGRAM)
@@ -102,7 +102,7 @@ def test_a_process_that_is_killed_around_the_commit_leaves_every_row_once(
     sys.modules.pop("killed_transactions", None)
     from killed_transactions import flow  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    client = lab.open(flow, roles=["coordinator"], **SHORT_LEASES)
+    client = harness.open(flow, roles=["coordinator"], **SHORT_LEASES)
     tasks = client.submit_many(flow, [{"number": number} for number in range(TASKS)])
 
     with subprocess.Popen(  # noqa: S603 - our own program
@@ -111,18 +111,18 @@ def test_a_process_that_is_killed_around_the_commit_leaves_every_row_once(
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
     ) as killed:
         assert killed.wait(PATIENCE) == -signal.SIGKILL
-    stored = len(completions(lab))
+    stored = len(completions(harness))
     assert stored >= (2 if point == "completing" else 3)
-    lab.open(flow, roles=["worker"], **SHORT_LEASES)
+    harness.open(flow, roles=["worker"], **SHORT_LEASES)
 
     for task in tasks:
         assert task.wait(PATIENCE) is TaskState.COMPLETE
-    assert lab.rows(COUNTS) == ONCE_EACH
-    assert set(completions(lab).values()) == {1}
+    assert harness.rows(COUNTS) == ONCE_EACH
+    assert set(completions(harness).values()) == {1}
     assert all(
         attempt == task.result()["writes"]
         for number, task in enumerate(tasks)
-        for (attempt,) in lab.rows("select attempt from written where number = %s", number)
+        for (attempt,) in harness.rows("select attempt from written where number = %s", number)
     )
 
 
@@ -144,39 +144,39 @@ class CutAt:
 
 
 def test_a_connection_cut_before_the_commit_is_a_failed_attempt(
-    lab_with_table: Lab,
+    lab_with_table: EngineHarness,
 ) -> None:
-    lab = lab_with_table
+    harness = lab_with_table
 
     def cut() -> None:
-        with psycopg.connect(lab.url, autocommit=True) as other:
+        with psycopg.connect(harness.url, autocommit=True) as other:
             other.execute(CUT)
 
     faults = CutAt("completing", cut)
-    engine = lab.open(patient, faults=faults, worker={"transactional_connections": 1})
+    engine = harness.open(patient, faults=faults, worker={"transactional_connections": 1})
 
     tasks = engine.submit_many(patient, [{"number": number} for number in range(TASKS)])
 
     for task in tasks:
         assert task.wait(PATIENCE) is TaskState.COMPLETE
-    assert lab.rows(COUNTS) == ONCE_EACH
-    assert set(completions(lab).values()) == {1}
+    assert harness.rows(COUNTS) == ONCE_EACH
+    assert set(completions(harness).values()) == {1}
     named = [name for task in tasks for name in kinds(task.history(), "writes_again")]
     assert named.count("StepAttemptFailed") >= TASKS / 2
     assert "StepReleased" not in named
 
 
 def test_a_commit_whose_answer_is_lost_is_found_in_the_log(
-    lab_with_table: Lab, caplog: pytest.LogCaptureFixture
+    lab_with_table: EngineHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing is handed back, which the log would refuse, and nobody is told of a lost step."""
-    lab = lab_with_table
+    harness = lab_with_table
 
     def cut() -> None:
         raise psycopg.OperationalError("the answer to the commit was lost")
 
     faults = CutAt("completed", cut)
-    engine = lab.open(flow, faults=faults)
+    engine = harness.open(flow, faults=faults)
 
     tasks = engine.submit_many(flow, [{"number": number} for number in range(TASKS)])
 
@@ -184,4 +184,4 @@ def test_a_commit_whose_answer_is_lost_is_found_in_the_log(
         assert task.result(PATIENCE) == {"writes": 1}
     assert faults.visits == TASKS
     assert "worker.step_lost" not in caplog.text
-    assert lab.rows(COUNTS) == ONCE_EACH
+    assert harness.rows(COUNTS) == ONCE_EACH

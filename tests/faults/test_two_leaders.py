@@ -18,7 +18,7 @@ from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.handlers import Workflow
-from support.engines import Lab, kinds
+from support.engines import EngineHarness, kinds
 
 flow = Workflow("leaders", "flow", version="1")
 
@@ -31,13 +31,13 @@ def only() -> None:
 class Office:
     """Coordinators without a thread, each with a pool and a clock of its own."""
 
-    def __init__(self, lab: Lab, opened: ExitStack) -> None:
-        self._lab = lab
+    def __init__(self, harness: EngineHarness, opened: ExitStack) -> None:
+        self._harness = harness
         self._opened = opened
 
     def ledger(self, clock: DatabaseClock) -> PostgresCoordinatorStore:
-        settings = self._lab.settings()
-        pool = self._opened.enter_context(engine_pool(self._lab.url, settings))
+        settings = self._harness.settings()
+        pool = self._opened.enter_context(engine_pool(self._harness.url, settings))
         return PostgresCoordinatorStore(
             pool, EventMapper(), clock, settings.coordinator.lease_seconds
         )
@@ -49,49 +49,49 @@ class Office:
             clock=clock,
             notify=lambda _: None,
             identity=uuid4(),
-            settings=self._lab.settings().coordinator,
+            settings=self._harness.settings().coordinator,
         )
 
 
 @pytest.fixture
-def office(lab: Lab) -> Generator[Office]:
+def office(harness: EngineHarness) -> Generator[Office]:
     with ExitStack() as opened:
-        yield Office(lab, opened)
+        yield Office(harness, opened)
 
 
 @pytest.fixture
-def client(lab: Lab) -> Engine:
-    return lab.open(flow, roles=())
+def client(harness: EngineHarness) -> Engine:
+    return harness.open(flow, roles=())
 
 
-def shard(lab: Lab) -> tuple[Any, ...]:
-    (row,) = lab.rows("select position, epoch, leader from flowledger.shard")
+def shard(harness: EngineHarness) -> tuple[Any, ...]:
+    (row,) = harness.rows("select position, epoch, leader from flowledger.shard")
     return row
 
 
 def test_of_two_that_believe_to_lead_the_first_stores_nothing_any_more(
-    lab: Lab, office: Office, client: Engine
+    harness: EngineHarness, office: Office, client: Engine
 ) -> None:
     first, second = office.coordinator(), office.coordinator()
     first.step()
-    lab.move_clock("1 hour")
+    harness.move_clock("1 hour")
     second.step()
     assert first.leads
     assert second.leads
     task = client.submit(flow, {})
-    before, stored = shard(lab), lab.counts()
+    before, stored = shard(harness), harness.counts()
 
     first.step()
 
     assert not first.leads
-    assert (shard(lab), lab.counts()) == (before, stored)
+    assert (shard(harness), harness.counts()) == (before, stored)
     second.step()
     assert second.leads
     assert kinds(task.history()) == ["TaskCreated", "TaskStarted", "StepEnqueued"]
 
 
 def test_a_coordinator_stands_by_while_another_leads(
-    lab: Lab, office: Office, client: Engine
+    harness: EngineHarness, office: Office, client: Engine
 ) -> None:
     first, second = office.coordinator(), office.coordinator()
     first.step()
@@ -103,7 +103,9 @@ def test_a_coordinator_stands_by_while_another_leads(
     assert kinds(task.history()) == ["TaskCreated"]
 
 
-def test_after_one_resigns_another_leads_at_once(lab: Lab, office: Office, client: Engine) -> None:
+def test_after_one_resigns_another_leads_at_once(
+    harness: EngineHarness, office: Office, client: Engine
+) -> None:
     first, second = office.coordinator(), office.coordinator()
     first.step()
     first.resign()
@@ -116,36 +118,36 @@ def test_after_one_resigns_another_leads_at_once(lab: Lab, office: Office, clien
 
 
 def test_one_that_was_silent_past_its_lease_leads_again_where_nobody_else_does(
-    lab: Lab, office: Office, client: Engine
+    harness: EngineHarness, office: Office, client: Engine
 ) -> None:
     first = office.coordinator()
     first.step()
-    lab.move_clock("1 hour")
+    harness.move_clock("1 hour")
     task = client.submit(flow, {})
 
     first.step()
 
     assert first.leads
-    assert shard(lab)[1] == 1
+    assert shard(harness)[1] == 1
     assert kinds(task.history())[-1] == "StepEnqueued"
 
 
 @pytest.mark.parametrize(("epoch", "old"), [(0, 0), (2, 0), (1, 7)])
 def test_a_commit_with_another_epoch_or_position_is_refused(
-    lab: Lab, office: Office, epoch: int, old: int
+    harness: EngineHarness, office: Office, epoch: int, old: int
 ) -> None:
     ledger = office.ledger(DatabaseClock())
     ledger.lead(uuid4(), 10)
-    before = shard(lab)
+    before = shard(harness)
 
     with pytest.raises(LeadershipLost):
         ledger.commit(Commit(epoch=epoch, old=old, new=9))
 
-    assert shard(lab) == before
+    assert shard(harness) == before
 
 
 def test_a_commit_about_a_stream_that_moved_is_refused_as_a_whole(
-    lab: Lab, office: Office, client: Engine
+    harness: EngineHarness, office: Office, client: Engine
 ) -> None:
     """Its events were appended by someone else first: not even the position moves."""
     ledger = office.ledger(DatabaseClock())
@@ -153,9 +155,9 @@ def test_a_commit_about_a_stream_that_moved_is_refused_as_a_whole(
     assert leadership
     task = client.submit(flow, {})
     created = task.history()[0].event
-    before, stored = shard(lab), lab.counts()
+    before, stored = shard(harness), harness.counts()
 
     with pytest.raises(StreamMoved):
         ledger.commit(Commit(epoch=leadership.epoch, old=0, new=9, events=[created]))
 
-    assert (shard(lab), lab.counts()) == (before, stored)
+    assert (shard(harness), harness.counts()) == (before, stored)

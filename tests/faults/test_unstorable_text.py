@@ -12,7 +12,7 @@ from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.errors import EngineError
 from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.handlers import Retry, StepContext, Workflow
-from support.engines import PATIENCE, Lab, of_kind
+from support.engines import PATIENCE, EngineHarness, of_kind
 
 BAD = ("\0", "a\0b", "\ud800", "b\udfff")
 
@@ -101,8 +101,8 @@ INPUTS: dict[str, Enters] = {
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(flow, named, saying, worker={"heartbeat_seconds": 0.05})
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(flow, named, saying, worker={"heartbeat_seconds": 0.05})
 
 
 @pytest.fixture(scope="module")
@@ -112,17 +112,17 @@ def task(engine: Engine) -> TaskHandle:
 
 @pytest.mark.parametrize("what", INPUTS)
 def test_it_is_refused_by_one_clear_error_and_nothing_is_stored(
-    engine: Engine, shared_lab: Lab, task: TaskHandle, what: str
+    engine: Engine, shared_harness: EngineHarness, task: TaskHandle, what: str
 ) -> None:
     task.wait(PATIENCE)
-    before = shared_lab.value("select count(*) from flowledger.event")
+    before = shared_harness.value("select count(*) from flowledger.event")
 
     for text in BAD:
         with pytest.raises(EngineError) as refused:
             INPUTS[what](engine, task, text)
         assert "SQLSTATE" not in str(refused.value)
 
-    assert shared_lab.value("select count(*) from flowledger.event") == before
+    assert shared_harness.value("select count(*) from flowledger.event") == before
 
 
 @pytest.mark.parametrize("what", SAID)
@@ -138,24 +138,24 @@ def test_what_a_handler_says_of_itself_is_refused_there(engine: Engine, what: st
 
 
 def test_a_beat_that_the_database_refuses_is_dropped_and_the_others_are_noted(
-    lab: Lab, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What no check foresees: a trigger of somebody's."""
-    lab.rows(
+    harness.rows(
         "create function public.refuse() returns trigger language plpgsql as $$ begin"
         " if new.details::text like '%%poison%%' then"
         " raise exception 'not here' using errcode = '22P05'; end if; return new; end $$;"
         " create trigger refuse before update on flowledger.queue"
         " for each row execute function public.refuse()"
     )
-    engine = lab.open(beating, flow, worker={"heartbeat_seconds": 0.05, "poll_seconds": 0.05})
+    engine = harness.open(beating, flow, worker={"heartbeat_seconds": 0.05, "poll_seconds": 0.05})
     bad = engine.submit(beating, {"says": "poi" + "son"})
     assert poisoned.wait(PATIENCE)
     good = engine.submit(beating, {"says": "well"})
 
     noted = "select count(*) from flowledger.queue where details ->> 'says' = 'well'"
-    lab.until(lambda: lab.value(noted) == 1)
-    lab.until(lambda: "worker.heartbeat_refused" in caplog.text)
+    harness.until(lambda: harness.value(noted) == 1)
+    harness.until(lambda: "worker.heartbeat_refused" in caplog.text)
     assert engine.submit(flow, {}).result(PATIENCE) == {"works": "well"}
     released.set()
 

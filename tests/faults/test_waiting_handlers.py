@@ -10,7 +10,7 @@ import pytest
 
 from flowledger.engine import Engine
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 inner = Workflow("waiting", "inner", version="1")
 outer = Workflow("waiting", "outer", version="1")
@@ -43,9 +43,9 @@ def asks_for_nothing(context: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("flow", [outer, later], ids=["thread", "coroutine"])
 def test_the_first_wait_of_a_step_is_warned_of_and_goes_on(
-    lab: Lab, caplog: pytest.LogCaptureFixture, flow: Workflow[dict[str, Any]]
+    harness: EngineHarness, caplog: pytest.LogCaptureFixture, flow: Workflow[dict[str, Any]]
 ) -> None:
-    engine = lab.open(inner, flow, worker={"concurrency": 3})
+    engine = harness.open(inner, flow, worker={"concurrency": 3})
     engines.append(engine)
 
     for _ in range(2):
@@ -58,9 +58,9 @@ def test_the_first_wait_of_a_step_is_warned_of_and_goes_on(
 
 
 def test_neither_applications_nor_handlers_that_need_not_wait_are_warned(
-    lab: Lab, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    engine = lab.open(inner, asking)
+    engine = harness.open(inner, asking)
     engines.append(engine)
     ended = engine.submit(inner, {})
     ended.result(PATIENCE)

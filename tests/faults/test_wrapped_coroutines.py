@@ -14,7 +14,7 @@ from flowledger.engine import Engine, TaskState
 from flowledger.engine.errors import InvalidTemplate
 from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.handlers import Retry, Workflow
-from support.engines import PATIENCE, Lab, of_kind
+from support.engines import PATIENCE, EngineHarness, of_kind
 
 ONCE = Retry(max_attempts=1)
 
@@ -90,8 +90,8 @@ def generates() -> Any:
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
-    return shared_lab.open(flow, failing, late)
+def engine(shared_harness: EngineHarness) -> Engine:
+    return shared_harness.open(flow, failing, late)
 
 
 def test_whatever_returns_a_coroutine_is_awaited(engine: Engine) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from support.engines import lab, shared_lab
+from support.engines import harness, shared_harness
 from support.projection_hosts import hosts
 from support.read_model_histories import models
 
-__all__ = ["hosts", "lab", "models", "shared_lab"]
+__all__ = ["harness", "hosts", "models", "shared_harness"]

@@ -15,7 +15,7 @@ from flowledger.engine.events.task import TaskCreated
 from flowledger.projections import Projection
 from flowledger.projections.builtin import BUILTIN, Analytics, Audit, History, Notes
 from support.builders import NOON, TASK, Story, step, template
-from support.read_model_histories import Models, histories, noted, placed
+from support.read_model_histories import ReadModels, histories, noted, placed
 
 KINDS = pytest.mark.parametrize("kind", BUILTIN, ids=lambda kind: kind.name)
 FORGETFUL = [kind for kind in BUILTIN if kind.forget is not Projection.forget]
@@ -25,7 +25,7 @@ FORGETFUL = [kind for kind in BUILTIN if kind.forget is not Projection.forget]
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_batches_of_any_size_give_the_same_rows(
-    models: Models, kind: type[Projection], data: st.DataObject
+    models: ReadModels, kind: type[Projection], data: st.DataObject
 ) -> None:
     events = data.draw(histories())
     cuts = data.draw(st.lists(st.integers(0, len(events)), max_size=6))
@@ -40,7 +40,7 @@ def test_batches_of_any_size_give_the_same_rows(
 @settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(events=histories())
 def test_a_task_that_was_forgotten_and_told_again_has_the_same_rows(
-    models: Models, kind: type[Projection], events: list[Recorded]
+    models: ReadModels, kind: type[Projection], events: list[Recorded]
 ) -> None:
     with models.of(kind) as found:
         found.apply(events)
@@ -69,7 +69,7 @@ def without(events: list[Recorded], kind: type[Any]) -> list[Recorded]:
 @pytest.mark.parametrize("lost", [TaskCreated, StepEnqueued])
 @pytest.mark.parametrize("kind", [History, Analytics, Audit, Notes], ids=lambda kind: kind.name)
 def test_an_event_that_was_dropped_does_not_stop_what_follows(
-    models: Models, kind: type[Projection], lost: type[Any]
+    models: ReadModels, kind: type[Projection], lost: type[Any]
 ) -> None:
     story = Story(template(step("a"), step("b", "a"))).through("a", "b")
     events = placed(story.log)
@@ -81,7 +81,9 @@ def test_an_event_that_was_dropped_does_not_stop_what_follows(
         assert outcomes == [("a", "completed"), ("b", "completed")]
 
 
-def test_a_tag_that_was_taken_and_given_again_is_as_new_as_the_last_giving(models: Models) -> None:
+def test_a_tag_that_was_taken_and_given_again_is_as_new_as_the_last_giving(
+    models: ReadModels,
+) -> None:
     later = NOON.replace(hour=13)
     log = placed(
         [
@@ -99,7 +101,7 @@ def test_a_tag_that_was_taken_and_given_again_is_as_new_as_the_last_giving(model
     assert rows == models.made(Notes, log, 1, 2, 3, 4)["tag"]
 
 
-def test_an_annotation_may_be_any_json(models: Models) -> None:
+def test_an_annotation_may_be_any_json(models: ReadModels) -> None:
     values = [None, "a\0b", {"k\0": [1.5, True, {"x": None}]}, [], 7]
     log = placed([noted(TaskAnnotated, kind="k", value=value) for value in values])
 

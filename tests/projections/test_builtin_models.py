@@ -29,8 +29,8 @@ from flowledger.projections import Projection
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.testing import Case
 from support.builders import step
-from support.controlled_steps import begin, led
-from support.engines import PATIENCE, Lab, of_kind
+from support.controlled_steps import begin, controlled_steps
+from support.engines import PATIENCE, EngineHarness, of_kind
 from support.read_model_histories import log_of
 
 ACT = {"handler": {"callable": "act"}}
@@ -38,23 +38,25 @@ ONCE = {**ACT, "retry": {"max_attempts": 1}}
 LATER = {**ACT, "retry": {"max_attempts": 2, "base_seconds": 600, "cap_seconds": 600}}
 WORD: RequestOptions = {"reason": "ticket 7", "actor": "ada"}
 
-line = led(step("a", **ACT), step("b", "a", **ACT), name="line")
-patient = led(step("a", **LATER), step("b", "a", **ACT), name="patient", version="2")
-blocking = led(step("a", **ONCE), step("b", "a", **ONCE), name="blocking", on_failure="block")
+line = controlled_steps(step("a", **ACT), step("b", "a", **ACT), name="line")
+patient = controlled_steps(step("a", **LATER), step("b", "a", **ACT), name="patient", version="2")
+blocking = controlled_steps(
+    step("a", **ONCE), step("b", "a", **ONCE), name="blocking", on_failure="block"
+)
 
 
 @pytest.fixture(scope="module")
-def engine(shared_lab: Lab) -> Engine:
+def engine(shared_harness: EngineHarness) -> Engine:
     """An engine on which much has happened, and whose read models have seen all of it."""
-    engine = shared_lab.open(line, patient, blocking, projections=BUILTIN)
+    engine = shared_harness.open(line, patient, blocking, projections=BUILTIN)
     for _ in range(6):
         _, task = begin(engine, line, tags=["urgent"])
         task.result(PATIENCE)
     task.annotate("comment", {"text": "late"}, actor="ada", reason="they called")
     task.tag("vip", actor="bob")
     task.untag("urgent", actor="bob")
-    _fails(engine, shared_lab)
-    _is_operated(engine, shared_lab)
+    _fails(engine, shared_harness)
+    _is_operated(engine, shared_harness)
     engine.pause_template("shop/line@1", reason="the bank is down", actor="bob")
     engine.resume_template("shop/line@1", reason="it is back", actor="bob")
     for projection in BUILTIN:
@@ -62,16 +64,16 @@ def engine(shared_lab: Lab) -> Engine:
     return engine
 
 
-def _fails(engine: Engine, lab: Lab) -> None:
+def _fails(engine: Engine, harness: EngineHarness) -> None:
     world, retried = begin(engine, patient, fails="a", actor="cron")
-    lab.until(lambda: retried.state is TaskState.WAITING)
+    harness.until(lambda: retried.state is TaskState.WAITING)
     world.fails.clear()
-    lab.move_clock("11 minutes")
+    harness.move_clock("11 minutes")
     retried.result(PATIENCE)
     world, failed = begin(engine, line, fails="b")
     for attempt in (1, 2):
-        lab.until(lambda attempt=attempt: failures(failed) == attempt)
-        lab.move_clock("1 hour")
+        harness.until(lambda attempt=attempt: failures(failed) == attempt)
+        harness.move_clock("1 hour")
     assert failed.wait(PATIENCE) is TaskState.ERROR
     world.fails.clear()
     failed.reset(**WORD)
@@ -82,7 +84,7 @@ def failures(task: TaskHandle) -> int:
     return len(of_kind(task.history(), StepAttemptFailed))
 
 
-def _is_operated(engine: Engine, lab: Lab) -> None:
+def _is_operated(engine: Engine, harness: EngineHarness) -> None:
     world, cancelled = begin(engine, line, waits="a")
     assert world.started["a"].wait(PATIENCE)
     cancelled.cancel(**WORD)
@@ -90,27 +92,27 @@ def _is_operated(engine: Engine, lab: Lab) -> None:
     with pytest.raises(RequestDenied):
         cancelled.pause(**WORD)
     world, blocked = begin(engine, blocking, fails="a")
-    lab.until(lambda: blocked.state is TaskState.BLOCKED)
+    harness.until(lambda: blocked.state is TaskState.BLOCKED)
     world.fails.clear()
     blocked.reset(**WORD)
     blocked.result(PATIENCE)
     _, skipped = begin(engine, blocking, fails="a")
-    lab.until(lambda: skipped.state is TaskState.BLOCKED)
+    harness.until(lambda: skipped.state is TaskState.BLOCKED)
     skipped.step("b").skip(**WORD)
     skipped.step("a").complete({"by": "hand"}, **WORD)
     skipped.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
-def log(engine: Engine, shared_lab: Lab) -> list[Recorded]:
+def log(engine: Engine, shared_harness: EngineHarness) -> list[Recorded]:
     """All that happened."""
     assert engine
-    return log_of(shared_lab)
+    return log_of(shared_harness)
 
 
-def rows(lab: Lab, query: str, *parameters: Any) -> list[dict[str, Any]]:
+def rows(harness: EngineHarness, query: str, *parameters: Any) -> list[dict[str, Any]]:
     """Rows by their columns' names."""
-    return [row for (row,) in lab.rows(f"select to_json(t) from ({query}) as t", *parameters)]  # noqa: S608
+    return [row for (row,) in harness.rows(f"select to_json(t) from ({query}) as t", *parameters)]  # noqa: S608
 
 
 def runs(log: Sequence[Recorded]) -> Iterator[tuple[StepEnqueued, StepStarted, StepEvent]]:
@@ -130,10 +132,10 @@ def instant(text: str | None) -> datetime | None:
 
 
 def test_every_attempt_is_in_the_history_with_its_times(
-    shared_lab: Lab, log: list[Recorded]
+    shared_harness: EngineHarness, log: list[Recorded]
 ) -> None:
     stored = rows(
-        shared_lab, "select * from flowledger_history.attempt where started_at is not null"
+        shared_harness, "select * from flowledger_history.attempt where started_at is not null"
     )
 
     found = Counter(
@@ -160,9 +162,11 @@ def test_every_attempt_is_in_the_history_with_its_times(
     assert errors == {"a is broken", "b is broken"}
 
 
-def test_every_task_is_in_the_history_as_it_ended(shared_lab: Lab, log: list[Recorded]) -> None:
-    stored = rows(shared_lab, "select * from flowledger_history.task_history")
-    known = rows(shared_lab, "select task_id, state, ended_at from flowledger.task")
+def test_every_task_is_in_the_history_as_it_ended(
+    shared_harness: EngineHarness, log: list[Recorded]
+) -> None:
+    stored = rows(shared_harness, "select * from flowledger_history.task_history")
+    known = rows(shared_harness, "select task_id, state, ended_at from flowledger.task")
 
     assert {(row["task_id"], row["state"], row["ended_at"]) for row in stored} == {
         (row["task_id"], row["state"], row["ended_at"]) for row in known
@@ -199,10 +203,10 @@ COUNTED = {
     ("table", "column"), [(table, column) for table in COUNTED for column in COUNTED[table]]
 )
 def test_events_are_counted_by_the_minute_and_the_template(
-    shared_lab: Lab, log: list[Recorded], table: str, column: str
+    shared_harness: EngineHarness, log: list[Recorded], table: str, column: str
 ) -> None:
     step = "step" if table == "step_minute" else "''"
-    stored = shared_lab.rows(
+    stored = shared_harness.rows(
         f"select minute, template, {step}, sum({column}) from flowledger_analytics.{table}"  # noqa: S608
         f" where {column} > 0 group by 1, 2, 3"
     )
@@ -215,21 +219,23 @@ def test_events_are_counted_by_the_minute_and_the_template(
     )
 
 
-def test_times_add_up_to_the_microsecond(shared_lab: Lab, log: list[Recorded]) -> None:
+def test_times_add_up_to_the_microsecond(
+    shared_harness: EngineHarness, log: list[Recorded]
+) -> None:
     ran, queued = timedelta(), timedelta()
     for enqueued, started, ended in runs(log):
         ran += ended.occurred_at - started.occurred_at
         # Two processes: the worker's clock may be behind the coordinator's by some microseconds.
         queued += max(timedelta(), started.occurred_at - enqueued.occurred_at)
 
-    assert shared_lab.rows(
+    assert shared_harness.rows(
         "select sum(run_time), sum(queue_time), sum(runs)::int"
         " from flowledger_analytics.step_minute"
     ) == [(ran, queued, len(list(runs(log))))]
 
 
 def test_tasks_take_from_their_submission_to_their_end(
-    shared_lab: Lab, log: list[Recorded]
+    shared_harness: EngineHarness, log: list[Recorded]
 ) -> None:
     begun = {one.event.task_id: one.event for one in log if isinstance(one.event, TaskCreated)}
     took = [
@@ -238,20 +244,20 @@ def test_tasks_take_from_their_submission_to_their_end(
         if isinstance(one.event, TaskCompleted)
     ]
 
-    assert shared_lab.rows(
+    assert shared_harness.rows(
         "select sum(total_time), max(longest_time) from flowledger_analytics.task_minute"
     ) == [(sum(took, timedelta()), max(took))]
 
 
 def test_only_steps_that_are_under_way_are_kept_of_analytics(
-    shared_lab: Lab, engine: Engine
+    shared_harness: EngineHarness, engine: Engine
 ) -> None:
     assert engine
-    assert shared_lab.value("select count(*) from flowledger_analytics.open_step") == 0
+    assert shared_harness.value("select count(*) from flowledger_analytics.open_step") == 0
 
 
 def test_every_request_is_in_the_audit_with_its_answer(
-    shared_lab: Lab, log: list[Recorded]
+    shared_harness: EngineHarness, log: list[Recorded]
 ) -> None:
     answers = {
         one.event.request: one.event.topic.removeprefix("request.")
@@ -269,7 +275,7 @@ def test_every_request_is_in_the_audit_with_its_answer(
         if isinstance(one.event, TaskRequest)
     }
 
-    stored = rows(shared_lab, "select * from flowledger_v1.operator_actions")
+    stored = rows(shared_harness, "select * from flowledger_v1.operator_actions")
 
     of_requests = [row for row in stored if row["request"]]
     told = {(row["position"], row["action"], row["step"], row["answer"]) for row in of_requests}
@@ -279,9 +285,11 @@ def test_every_request_is_in_the_audit_with_its_answer(
     assert [row["refusal"] for row in refused] == ["the task has ended: it is cancelled"]
 
 
-def test_what_needs_no_answer_is_in_the_audit_too(shared_lab: Lab, engine: Engine) -> None:
+def test_what_needs_no_answer_is_in_the_audit_too(
+    shared_harness: EngineHarness, engine: Engine
+) -> None:
     assert engine
-    stored = shared_lab.rows(
+    stored = shared_harness.rows(
         "select action, actor, namespace, template, version, reason"
         " from flowledger_v1.operator_actions where request is null order by position"
     )
@@ -297,11 +305,11 @@ def test_what_needs_no_answer_is_in_the_audit_too(shared_lab: Lab, engine: Engin
 
 
 def test_annotations_and_tags_are_those_that_were_noted(
-    shared_lab: Lab, log: list[Recorded]
+    shared_harness: EngineHarness, log: list[Recorded]
 ) -> None:
     (noted,) = [one for one in log if isinstance(one.event, TaskAnnotated)]
-    (annotation,) = rows(shared_lab, "select * from flowledger_v1.annotations")
-    tagged = shared_lab.rows("select tag, task_id, actor from flowledger_v1.tags")
+    (annotation,) = rows(shared_harness, "select * from flowledger_v1.annotations")
+    tagged = shared_harness.rows("select tag, task_id, actor from flowledger_v1.tags")
 
     assert annotation["value"] == {"text": "late"}
     assert (annotation["kind"], annotation["actor"]) == ("comment", "ada")
@@ -312,30 +320,32 @@ def test_annotations_and_tags_are_those_that_were_noted(
     ]
 
 
-def test_a_task_is_rebuilt_in_place(engine: Engine, shared_lab: Lab) -> None:
+def test_a_task_is_rebuilt_in_place(engine: Engine, shared_harness: EngineHarness) -> None:
     query = "select * from flowledger_history.attempt order by opened"
-    before = rows(shared_lab, query)
+    before = rows(shared_harness, query)
     task = next(row["task_id"] for row in before if row["outcome"] == "reset")
-    shared_lab.rows(
+    shared_harness.rows(
         "update flowledger_history.attempt set outcome = 'wrong' where task_id = %s", task
     )
 
     engine.projections.rebuild("flowledger_history", task=UUID(task))
 
-    shared_lab.until(lambda: rows(shared_lab, query) == before)
+    shared_harness.until(lambda: rows(shared_harness, query) == before)
 
 
 @pytest.mark.parametrize("kind", BUILTIN, ids=lambda kind: kind.name)
 def test_each_model_keeps_the_promises_of_a_projection(
-    shared_lab: Lab, log: list[Recorded], kind: type[Projection]
+    shared_harness: EngineHarness, log: list[Recorded], kind: type[Projection]
 ) -> None:
-    Case(kind, shared_lab.url).check(log)
+    Case(kind, shared_harness.url).check(log)
 
 
-def test_the_timeline_of_a_task_tells_each_attempt(engine: Engine, shared_lab: Lab) -> None:
-    task = last_of(engine, shared_lab, "patient")
+def test_the_timeline_of_a_task_tells_each_attempt(
+    engine: Engine, shared_harness: EngineHarness
+) -> None:
+    task = last_of(engine, shared_harness, "patient")
 
-    told = shared_lab.rows(
+    told = shared_harness.rows(
         "select step, attempt, outcome, run_seconds, queue_seconds, error_class, offset_seconds"
         " from flowledger_v1.timeline(%s)",
         task.id,
@@ -357,20 +367,20 @@ def test_the_timeline_of_a_task_tells_each_attempt(engine: Engine, shared_lab: L
     assert 600 <= told[1][6] < 700
 
 
-def last_of(engine: Engine, lab: Lab, name: str) -> TaskHandle:
+def last_of(engine: Engine, harness: EngineHarness, name: str) -> TaskHandle:
     return engine.task(
-        lab.value("select task_id from flowledger.task where template = %s limit 1", name)
+        harness.value("select task_id from flowledger.task where template = %s limit 1", name)
     )
 
 
-def test_the_reader_may_read_what_is_public(engine: Engine, shared_lab: Lab) -> None:
+def test_the_reader_may_read_what_is_public(engine: Engine, shared_harness: EngineHarness) -> None:
     public = [
         "analytics('1 day')", "blocked_time('1 day')", "slowest_steps()", "slowest_tasks()",
         "slowest_steps_by_template()", "slowest_tasks_by_template()", "operator_actions",
         "annotations", "tags", "dependent_systems",
     ]  # fmt: skip
     assert engine
-    with psycopg.connect(shared_lab.url, autocommit=True) as connection:
+    with psycopg.connect(shared_harness.url, autocommit=True) as connection:
         connection.execute("set role flowledger_reader")
         for name in public:
             connection.execute(f"select * from flowledger_v1.{name}".encode())  # noqa: S608

@@ -10,8 +10,8 @@ from psycopg import sql
 
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
-from support.engines import Lab
-from support.projection_hosts import Hosts
+from support.engines import EngineHarness
+from support.projection_hosts import ProjectionHosts
 from support.spend_projection import ADD, charged, record, rows, schemas, spending
 
 
@@ -30,11 +30,11 @@ def doing(act: Callable[[Cursor], Any]) -> type[Projection]:
     return Doing
 
 
-def failure(lab: Lab, hosts: Hosts, act: Callable[[Cursor], Any]) -> str:
+def failure(harness: EngineHarness, hosts: ProjectionHosts, act: Callable[[Cursor], Any]) -> str:
     """What is told of an event after which the projection did that; of it nothing may stay."""
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
     hosts.host(doing(act)).settle()
-    assert rows(lab) == {}
+    assert rows(harness) == {}
     status = hosts.projections.status("money")
     assert (status.standing, status.position) == ("event_failed", 0)
     return str(status.failure)
@@ -53,24 +53,28 @@ def failure(lab: Lab, hosts: Hosts, act: Callable[[Cursor], Any]) -> str:
         "drop view money.spend",
     ],
 )
-def test_what_is_not_the_projections_own_is_refused(lab: Lab, hosts: Hosts, statement: str) -> None:
+def test_what_is_not_the_projections_own_is_refused(
+    harness: EngineHarness, hosts: ProjectionHosts, statement: str
+) -> None:
     hosts.host(spending(name="others")).settle()
 
-    said = failure(lab, hosts, lambda cursor: cursor.execute(statement))
+    said = failure(harness, hosts, lambda cursor: cursor.execute(statement))
 
     assert "InsufficientPrivilege" in said
-    assert rows(lab, "others") == {}
+    assert rows(harness, "others") == {}
 
 
-def test_a_granted_table_of_the_application_can_be_read(lab: Lab, hosts: Hosts) -> None:
-    lab.rows("create table prices as select 7 as cents")
-    lab.rows("grant select on prices to public")
+def test_a_granted_table_of_the_application_can_be_read(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    harness.rows("create table prices as select 7 as cents")
+    harness.rows("grant select on prices to public")
     insert = "insert into spend select 'all', cents from public.prices"
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
 
     hosts.host(doing(lambda cursor: cursor.execute(insert))).settle()
 
-    assert rows(lab) == {"ann": 1, "all": 7}
+    assert rows(harness) == {"ann": 1, "all": 7}
 
 
 @pytest.mark.parametrize(
@@ -93,9 +97,9 @@ def test_a_granted_table_of_the_application_can_be_read(lab: Lab, hosts: Hosts) 
     ],
 )
 def test_a_statement_that_leaves_the_transaction_or_the_role_is_refused(
-    lab: Lab, hosts: Hosts, statement: str
+    harness: EngineHarness, hosts: ProjectionHosts, statement: str
 ) -> None:
-    said = failure(lab, hosts, lambda cursor: cursor.execute(statement))
+    said = failure(harness, hosts, lambda cursor: cursor.execute(statement))
 
     assert said.startswith("ProjectionLeft")
 
@@ -114,32 +118,34 @@ def test_a_statement_that_leaves_the_transaction_or_the_role_is_refused(
     ids=["bytes", "composed", "many", "commit", "rollback", "connection", "another cursor"],
 )
 def test_it_is_refused_whichever_way_it_is_sent(
-    lab: Lab, hosts: Hosts, act: Callable[[Cursor], Any]
+    harness: EngineHarness, hosts: ProjectionHosts, act: Callable[[Cursor], Any]
 ) -> None:
-    assert failure(lab, hosts, act).startswith("ProjectionLeft")
+    assert failure(harness, hosts, act).startswith("ProjectionLeft")
 
 
-def test_of_several_statements_in_one_text_none_is_done(lab: Lab, hosts: Hosts) -> None:
+def test_of_several_statements_in_one_text_none_is_done(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
     """The last of them might end the transaction."""
-    said = failure(lab, hosts, lambda cursor: cursor.execute("select 1; commit"))
+    said = failure(harness, hosts, lambda cursor: cursor.execute("select 1; commit"))
 
     assert "multiple commands" in said
 
 
-def test_a_savepoint_may_be_rolled_back_to(lab: Lab, hosts: Hosts) -> None:
+def test_a_savepoint_may_be_rolled_back_to(harness: EngineHarness, hosts: ProjectionHosts) -> None:
     def act(cursor: Cursor) -> None:
         cursor.execute("savepoint before")
         cursor.execute("insert into spend values ('bob', 1)")
         cursor.execute("rollback to savepoint before")
 
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
     hosts.host(doing(act)).settle()
 
-    assert rows(lab) == {"ann": 1}
+    assert rows(harness) == {"ann": 1}
 
 
 def test_an_error_that_a_method_swallows_keeps_nothing_of_its_transaction(
-    lab: Lab, hosts: Hosts
+    harness: EngineHarness, hosts: ProjectionHosts
 ) -> None:
     def act(cursor: Cursor) -> None:
         try:
@@ -148,12 +154,14 @@ def test_an_error_that_a_method_swallows_keeps_nothing_of_its_transaction(
         except Exception:  # noqa: BLE001 - what authors do
             return
 
-    assert "InFailedSqlTransaction" in failure(lab, hosts, act)
+    assert "InFailedSqlTransaction" in failure(harness, hosts, act)
 
 
-def test_every_batch_begins_in_the_schema_of_its_projection(lab: Lab, hosts: Hosts) -> None:
+def test_every_batch_begins_in_the_schema_of_its_projection(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
     """What a method left behind in the session is not there for the next one."""
-    record(lab, [charged("ann"), charged("bob")])
+    record(harness, [charged("ann"), charged("bob")])
 
     def act(cursor: Cursor) -> None:
         cursor.execute("set search_path = pg_catalog")
@@ -162,29 +170,31 @@ def test_every_batch_begins_in_the_schema_of_its_projection(lab: Lab, hosts: Hos
     one.name, two.name = "one", "two"
     hosts.host(one, two, batch_size=1).settle()
 
-    assert rows(lab, "one") == rows(lab, "two") == {"ann": 1, "bob": 1}
+    assert rows(harness, "one") == rows(harness, "two") == {"ann": 1, "bob": 1}
 
 
-def test_the_schema_of_somebody_else_is_not_taken(lab: Lab, hosts: Hosts) -> None:
-    lab.rows("create schema money")
-    record(lab, [charged("ann")])
+def test_the_schema_of_somebody_else_is_not_taken(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    harness.rows("create schema money")
+    record(harness, [charged("ann")])
 
     hosts.host(spending(), spending(name="others")).settle()
 
-    assert schemas(lab) == ["money"]
-    assert rows(lab, "others") == {"ann": 1}
+    assert schemas(harness) == ["money"]
+    assert rows(harness, "others") == {"ann": 1}
 
 
 def test_tables_that_cannot_be_made_do_not_stop_the_other_projections(
-    lab: Lab, hosts: Hosts, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, hosts: ProjectionHosts, caplog: pytest.LogCaptureFixture
 ) -> None:
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
     host = hosts.host(spending(tables="create tabel {schema}.x ()"), spending(name="others"))
 
     host.settle()
     host.settle()
 
-    assert rows(lab, "others") == {"ann": 1}
+    assert rows(harness, "others") == {"ann": 1}
     assert [r.getMessage().split()[0] for r in caplog.records].count("projection.refused") == 1
 
 
@@ -233,16 +243,18 @@ $do$
 """
 
 
-def test_what_its_tables_put_off_is_done_with_its_own_rights(lab: Lab, hosts: Hosts) -> None:
+def test_what_its_tables_put_off_is_done_with_its_own_rights(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
     hosts.host(spending(tables=WHO)).settle()
 
-    role = lab.value("select role from flowledger.projection where name = 'money'")
-    assert lab.rows("select name from money.who") == [(role,)]
+    role = harness.value("select role from flowledger.projection where name = 'money'")
+    assert harness.rows("select name from money.who") == [(role,)]
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["applied", "put aside"])
 def test_no_type_of_its_session_is_used_with_the_engines_rights(
-    lab: Lab, hosts: Hosts, *, fails: bool
+    harness: EngineHarness, hosts: ProjectionHosts, *, fails: bool
 ) -> None:
     class Trapping(Projection):
         name, version, on_error = "money", 1, "park_event"
@@ -254,7 +266,7 @@ def test_no_type_of_its_session_is_used_with_the_engines_rights(
             if fails and event.result["customer"] == "bob":
                 raise ValueError("bob is broken")
 
-    record(lab, [charged("ann"), charged("bob"), charged("cid")])
+    record(harness, [charged("ann"), charged("bob"), charged("cid")])
 
     hosts.host(Trapping, batch_size=1).settle()
 

@@ -10,12 +10,12 @@ from psycopg import sql
 
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
-from support.engines import Lab, lab_on
-from support.postgres_server import OwnServer, own_server
-from support.projection_hosts import Hosts, hosts_on
+from support.engines import EngineHarness, harness_on
+from support.postgres_server import PostgresServer, postgres_server
+from support.projection_hosts import ProjectionHosts, hosts_on
 from support.spend_projection import ADD, charged, fold, record, rows, spending
 
-__all__ = ["own_server"]
+__all__ = ["postgres_server"]
 
 CUTS = 3
 CUTTER = """
@@ -46,18 +46,20 @@ COMMITTING = (
         pytest.param(COMMITTING, id="while it commits"),
     ],
 )
-def test_what_is_cut_before_the_commit_is_done_again(lab: Lab, hosts: Hosts, moment: str) -> None:
+def test_what_is_cut_before_the_commit_is_done_again(
+    harness: EngineHarness, hosts: ProjectionHosts, moment: str
+) -> None:
     hosts.engine(spending(), roles=["projector"], batch_size=5)
-    lab.until(lambda: hosts.standing() == "caught_up")
-    lab.rows(CUTTER.replace("%s", str(CUTS)))
+    harness.until(lambda: hosts.standing() == "caught_up")
+    harness.rows(CUTTER.replace("%s", str(CUTS)))
     kind = "constraint trigger" if "deferrable" in moment else "trigger"
-    lab.rows(f"create {kind} cuts {moment} execute function public.cut()")
+    harness.rows(f"create {kind} cuts {moment} execute function public.cut()")
 
-    record(lab, [charged(f"c{number % 3}", number) for number in range(20)])
+    record(harness, [charged(f"c{number % 3}", number) for number in range(20)])
 
-    lab.until(lambda: hosts.standing() == "caught_up")
-    assert lab.value("select last_value from public.cuts") > CUTS
-    assert rows(lab) == fold(lab)
+    harness.until(lambda: hosts.standing() == "caught_up")
+    assert harness.value("select last_value from public.cuts") > CUTS
+    assert rows(harness) == fold(harness)
 
 
 class Posting(Projection):
@@ -79,22 +81,22 @@ class Posting(Projection):
 
 
 @pytest.fixture
-def waiting(own_server: OwnServer) -> Generator[Lab]:
+def waiting(postgres_server: PostgresServer) -> Generator[EngineHarness]:
     """Whose commit waits for a standby, which is not there, is committed and has no answer."""
-    with psycopg.connect(own_server.url, autocommit=True) as admin:
+    with psycopg.connect(postgres_server.url, autocommit=True) as admin:
         name = sql.Identifier(admin.info.dbname)
         admin.execute(sql.SQL("alter database {} set synchronous_commit = local").format(name))
-    with lab_on(own_server.url) as lab:
-        yield lab
+    with harness_on(postgres_server.url) as harness:
+        yield harness
 
 
-def wait_for_standby(lab: Lab, name: str) -> None:
-    lab.rows(f"alter system set synchronous_standby_names = '{name}'")
-    lab.rows("select pg_reload_conf()")
+def wait_for_standby(harness: EngineHarness, name: str) -> None:
+    harness.rows(f"alter system set synchronous_standby_names = '{name}'")
+    harness.rows("select pg_reload_conf()")
 
 
 def test_what_is_cut_after_the_commit_and_before_its_answer_is_not_done_again(
-    waiting: Lab,
+    waiting: EngineHarness,
 ) -> None:
     cut = (
         "select count(pg_terminate_backend(pid)) from pg_stat_activity where wait_event = 'SyncRep'"

@@ -11,17 +11,17 @@ import pytest
 from flowledger.engine.errors import EngineError
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
-from support.engines import Lab
-from support.projection_hosts import Hosts
+from support.engines import EngineHarness
+from support.projection_hosts import ProjectionHosts
 from support.spend_projection import ADD, charged, fold, record, rows, spending
 
 NAMES = ("a", "b", "c", "d")
 SLOWLY = "insert into spend select %s, %s from slow"
 
 
-def leaders(lab: Lab) -> dict[str, Any]:
+def leaders(harness: EngineHarness) -> dict[str, Any]:
     return dict(
-        lab.rows(
+        harness.rows(
             "select name, leader from flowledger.projection where name = any (%s)"
             " and state <> 'retired'",
             list(NAMES),
@@ -29,93 +29,97 @@ def leaders(lab: Lab) -> dict[str, Any]:
     )
 
 
-def epochs(lab: Lab) -> list[Any]:
-    return lab.rows("select name, epoch from flowledger.projection order by 1")
+def epochs(harness: EngineHarness) -> list[Any]:
+    return harness.rows("select name, epoch from flowledger.projection order by 1")
 
 
 def four() -> list[type[Projection]]:
     return [spending(name=name) for name in NAMES]
 
 
-def test_two_hosts_share_the_projections(lab: Lab, hosts: Hosts) -> None:
+def test_two_hosts_share_the_projections(harness: EngineHarness, hosts: ProjectionHosts) -> None:
     first, second = hosts.host(*four()), hosts.host(*four())
     for _ in range(3):
         first.settle()
         second.settle()
 
-    found = list(leaders(lab).values())
+    found = list(leaders(harness).values())
     assert sorted(found.count(leader) for leader in set(found)) == [2, 2]
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
     first.settle()
     second.settle()
-    assert [rows(lab, name) for name in NAMES] == [fold(lab)] * 4
+    assert [rows(harness, name) for name in NAMES] == [fold(harness)] * 4
 
 
-def test_a_host_that_leaves_is_replaced_at_once(lab: Lab, hosts: Hosts) -> None:
+def test_a_host_that_leaves_is_replaced_at_once(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
     first, second = hosts.host(*four()), hosts.host(*four())
     first.settle()
     first.host.resign()
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
 
     second.settle()
 
-    assert [rows(lab, name) for name in NAMES] == [fold(lab)] * 4
+    assert [rows(harness, name) for name in NAMES] == [fold(harness)] * 4
 
 
 def test_a_host_that_falls_silent_is_replaced_when_its_leases_ran_out(
-    lab: Lab, hosts: Hosts
+    harness: EngineHarness, hosts: ProjectionHosts
 ) -> None:
     keys = {"lease_seconds": 10.0}
     first, second = hosts.host(*four(), **keys), hosts.host(*four(), **keys)
     first.settle()
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
     second.settle()
-    assert [rows(lab, name) for name in NAMES] == [{}] * 4
+    assert [rows(harness, name) for name in NAMES] == [{}] * 4
 
-    lab.move_clock("20 seconds")
+    harness.move_clock("20 seconds")
     second.settle()
 
-    assert [rows(lab, name) for name in NAMES] == [fold(lab)] * 4
+    assert [rows(harness, name) for name in NAMES] == [fold(harness)] * 4
 
 
-def test_hosts_with_different_code_run_what_each_of_them_has(lab: Lab, hosts: Hosts) -> None:
+def test_hosts_with_different_code_run_what_each_of_them_has(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
     """Nobody gives up what nobody else can run."""
     first = hosts.host(*four()[:2], lease_seconds=10.0)
     second = hosts.host(*four()[2:], lease_seconds=10.0)
     for _ in range(3):
         first.settle()
         second.settle()
-        lab.move_clock("4 seconds")
-    before = epochs(lab)
-    assert None not in leaders(lab).values()
+        harness.move_clock("4 seconds")
+    before = epochs(harness)
+    assert None not in leaders(harness).values()
 
     for _ in range(6):
         first.settle()
         second.settle()
-        lab.move_clock("4 seconds")
-        assert None not in leaders(lab).values()
+        harness.move_clock("4 seconds")
+        assert None not in leaders(harness).values()
 
-    assert epochs(lab) == before
+    assert epochs(harness) == before
 
 
 def test_a_projection_that_waits_for_a_lock_does_not_stop_the_others(
-    lab: Lab, hosts: Hosts
+    harness: EngineHarness, hosts: ProjectionHosts
 ) -> None:
     host = hosts.host(*four(), lock_timeout_seconds=0.05)
     host.settle()
-    blocker = lab.connect()
+    blocker = harness.connect()
     blocker.execute("lock table a__1.spend")
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
 
     for _ in range(4):
         with suppress(EngineError, psycopg.Error):
             host.step()
 
-    assert [rows(lab, name) for name in NAMES[1:]] == [fold(lab)] * 3
+    assert [rows(harness, name) for name in NAMES[1:]] == [fold(harness)] * 3
     blocker.rollback()
-    lab.move_clock("1 minute")
+    harness.move_clock("1 minute")
     host.settle()
-    assert rows(lab, "a") == fold(lab)
+    assert rows(harness, "a") == fold(harness)
 
 
 class Posting(Projection):
@@ -141,46 +145,46 @@ def posting() -> type[Posting]:
 
 
 def test_effects_are_silent_about_what_was_there_at_first(
-    lab: Lab, hosts: Hosts, posting: type[Posting]
+    harness: EngineHarness, hosts: ProjectionHosts, posting: type[Posting]
 ) -> None:
-    record(lab, [charged("ann"), charged("bob")])
+    record(harness, [charged("ann"), charged("bob")])
     host = hosts.host(posting)
     host.settle()
-    record(lab, [charged("eve")])
+    record(harness, [charged("eve")])
 
     host.settle()
 
     assert posting.sent == ["eve"]
-    assert rows(lab, "post") == fold(lab)
+    assert rows(harness, "post") == fold(harness)
 
 
 def test_effects_are_silent_during_a_rebuild_and_go_on_after_it(
-    lab: Lab, hosts: Hosts, posting: type[Posting]
+    harness: EngineHarness, hosts: ProjectionHosts, posting: type[Posting]
 ) -> None:
     host = hosts.host(posting, batch_size=1)
     host.settle()
-    record(lab, [charged("ann"), charged("bob")])
+    record(harness, [charged("ann"), charged("bob")])
     host.settle()
     hosts.projections.rebuild("post")
     host.settle()
-    record(lab, [charged("eve")])
+    record(harness, [charged("eve")])
 
     host.settle()
 
     assert hosts.projections.status("post").generation == 2
     assert posting.sent == ["ann", "bob", "eve"]
-    assert rows(lab, "post") == fold(lab)
+    assert rows(harness, "post") == fold(harness)
 
 
 def test_effects_of_events_that_came_during_a_rebuild_happen_once(
-    lab: Lab, hosts: Hosts, posting: type[Posting]
+    harness: EngineHarness, hosts: ProjectionHosts, posting: type[Posting]
 ) -> None:
     host = hosts.host(posting, batch_size=1)
     host.settle()
     expected = []
     hosts.projections.rebuild("post")
     for number in range(5):
-        record(lab, [charged(f"c{number}")])
+        record(harness, [charged(f"c{number}")])
         expected.append(f"c{number}")
         host.step()
 
@@ -192,28 +196,28 @@ def test_effects_of_events_that_came_during_a_rebuild_happen_once(
 
 
 def test_a_message_of_the_operator_wakes_the_hosts_of_other_processes(
-    lab: Lab, hosts: Hosts
+    harness: EngineHarness, hosts: ProjectionHosts
 ) -> None:
     hosts.engine(spending(), poll_seconds=600.0)
-    record(lab, [charged("ann")])
-    lab.rows("select pg_notify('flowledger.projection', 'money')")
-    lab.until(lambda: rows(lab) == fold(lab))
+    record(harness, [charged("ann")])
+    harness.rows("select pg_notify('flowledger.projection', 'money')")
+    harness.until(lambda: rows(harness) == fold(harness))
 
     hosts.projections.rebuild("money")
 
-    lab.until(lambda: hosts.projections.status("money").generation == 2)
+    harness.until(lambda: hosts.projections.status("money").generation == 2)
 
 
 def test_batches_that_would_take_longer_than_the_lease_come_to_an_end(
-    lab: Lab, hosts: Hosts
+    harness: EngineHarness, hosts: ProjectionHosts
 ) -> None:
     """Each of two hosts would have lost the lease to the other before its commit."""
     slow = spending(adds=f"with slow as materialized (select pg_sleep(0.02)) {SLOWLY}")
     keys = {"lease_seconds": 0.6, "poll_seconds": 0.2}
-    record(lab, [charged(f"c{number}") for number in range(100)])
+    record(harness, [charged(f"c{number}") for number in range(100)])
 
     for _ in range(2):
         hosts.engine(slow, roles=["projector"], **keys)
 
-    lab.until(lambda: hosts.standing() == "caught_up")
-    assert rows(lab) == fold(lab)
+    harness.until(lambda: hosts.standing() == "caught_up")
+    assert rows(harness) == fold(harness)

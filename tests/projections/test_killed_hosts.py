@@ -10,7 +10,7 @@ import pytest
 
 from flowledger.engine import Engine, TaskHandle
 from support.cli import command
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 from support.projector_processes import Projectors, projectors, tally
 from support.spend_projection import orders, schemas
 
@@ -21,14 +21,14 @@ FEW, ONE = ({"FLOWLEDGER_PROJECTIONS__BATCH_SIZE": size} for size in ("3", "1"))
 SLOWLY = {**ONE, "SECONDS_AN_EVENT": "0.005"}
 
 
-class Load:
+class BackgroundLoad:
     """Tasks that run in this process, and eyes on what the projectors make of them elsewhere."""
 
-    def __init__(self, lab: Lab, projectors: Projectors, opened: ExitStack) -> None:
-        self._lab = lab
+    def __init__(self, harness: EngineHarness, projectors: Projectors, opened: ExitStack) -> None:
+        self._harness = harness
         self._projectors = projectors
         self._opened = opened
-        self._engine = lab.open(orders, roles=["coordinator", "worker"])
+        self._engine = harness.open(orders, roles=["coordinator", "worker"])
         self._tasks: list[TaskHandle] = []
 
     def submit(self, count: int) -> None:
@@ -45,7 +45,7 @@ class Load:
 
     def verified_by(self, projection: object) -> Engine:
         """An engine that runs nothing and knows this projection and those that are built in."""
-        settings = self._lab.settings(projections={"builtin": True})
+        settings = self._harness.settings(projections={"builtin": True})
         opened = Engine.open(roles=(), projections=[projection], settings=settings)
         return self._opened.enter_context(opened)
 
@@ -56,13 +56,13 @@ class Load:
 
 
 @pytest.fixture
-def load(lab: Lab, projectors: Projectors) -> Generator[Load]:
+def load(harness: EngineHarness, projectors: Projectors) -> Generator[BackgroundLoad]:
     with ExitStack() as opened:
-        yield Load(lab, projectors, opened)
+        yield BackgroundLoad(harness, projectors, opened)
 
 
 def test_whenever_projectors_are_killed_every_event_counts_once(
-    load: Load, projectors: Projectors, tally: Any
+    load: BackgroundLoad, projectors: Projectors, tally: Any
 ) -> None:
     for _ in range(2):
         projectors.start("Tally", **FEW)
@@ -82,7 +82,7 @@ def test_whenever_projectors_are_killed_every_event_counts_once(
 
 
 def test_a_new_version_is_built_to_its_end_however_often_projectors_are_killed_meanwhile(
-    lab: Lab, load: Load, projectors: Projectors, tally: Any
+    harness: EngineHarness, load: BackgroundLoad, projectors: Projectors, tally: Any
 ) -> None:
     """It goes on where it was; what serves is right all the time, and so are its own rows."""
     load.submit(150)
@@ -106,7 +106,7 @@ def test_a_new_version_is_built_to_its_end_however_often_projectors_are_killed_m
         for victim in victims:
             projectors.start(victim, **(SLOWLY if victim == "NewTally" else ONE))
 
-    lab.until(lambda: projectors.state(2) == "serving")
+    harness.until(lambda: projectors.state(2) == "serving")
     load.finish()
     load.assert_right(load.verified_by(tally.NewTally), 2)
-    lab.until(lambda: schemas(lab, "tally") == ["tally", "tally__2"])
+    harness.until(lambda: schemas(harness, "tally") == ["tally", "tally__2"])

@@ -12,31 +12,31 @@ from contextlib import suppress
 import pytest
 
 from flowledger.engine import DatabaseUnavailable
-from support.engines import Lab, lab_on
-from support.postgres_server import OwnServer, own_server
-from support.projection_hosts import Hosts, hosts_on
+from support.engines import EngineHarness, harness_on
+from support.postgres_server import PostgresServer, postgres_server
+from support.projection_hosts import ProjectionHosts, hosts_on
 from support.spend_projection import charged, fold, record, rows, spending
 
-__all__ = ["own_server"]
+__all__ = ["postgres_server"]
 
 
 @pytest.fixture
-def crashing(own_server: OwnServer) -> Generator[Lab]:
+def crashing(postgres_server: PostgresServer) -> Generator[EngineHarness]:
     """A lab on a server whose log writer does not flush by itself for ten seconds."""
-    with lab_on(own_server.url) as lab:
-        lab.rows("alter system set wal_writer_delay = '10s'")
-        lab.rows("select pg_reload_conf()")
-        yield lab
+    with harness_on(postgres_server.url) as harness:
+        harness.rows("alter system set wal_writer_delay = '10s'")
+        harness.rows("select pg_reload_conf()")
+        yield harness
 
 
 @pytest.fixture
-def hosts(crashing: Lab) -> Generator[Hosts]:
+def hosts(crashing: EngineHarness) -> Generator[ProjectionHosts]:
     with hosts_on(crashing) as found:
         yield found
 
 
 def test_an_event_that_a_crash_of_the_server_loses_is_not_counted(
-    crashing: Lab, hosts: Hosts, own_server: OwnServer
+    crashing: EngineHarness, hosts: ProjectionHosts, postgres_server: PostgresServer
 ) -> None:
     record(crashing, [charged("ann")])
     host = hosts.host(spending())
@@ -46,8 +46,8 @@ def test_an_event_that_a_crash_of_the_server_loses_is_not_counted(
     host.host.step()
     assert set(rows(crashing)) == {"ann", "eve"}
 
-    own_server.crash()
-    own_server.start()
+    postgres_server.crash()
+    postgres_server.start()
     crashing.reconnect()
     assert set(rows(crashing)) == set(fold(crashing)) == {"ann"}
     record(crashing, [charged("bob")])
@@ -59,7 +59,7 @@ def test_an_event_that_a_crash_of_the_server_loses_is_not_counted(
 
 
 def test_rows_that_a_crash_of_the_server_loses_are_made_again_before_anything_else_happens(
-    crashing: Lab, hosts: Hosts, own_server: OwnServer
+    crashing: EngineHarness, hosts: ProjectionHosts, postgres_server: PostgresServer
 ) -> None:
     """What is committed with a batch need not have reached the disk; its events have."""
     host = hosts.host(spending())
@@ -68,8 +68,8 @@ def test_rows_that_a_crash_of_the_server_loses_are_made_again_before_anything_el
     host.host.step()
     assert rows(crashing) == fold(crashing) == {"ann": 1}
 
-    own_server.crash()
-    own_server.start()
+    postgres_server.crash()
+    postgres_server.start()
     crashing.reconnect()
     assert rows(crashing) == {}
     for _ in range(3):

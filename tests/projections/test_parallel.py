@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, on
-from support.engines import PATIENCE, Lab
-from support.projection_hosts import Hosts
+from support.engines import PATIENCE, EngineHarness
+from support.projection_hosts import ProjectionHosts
 from support.spend_projection import Spend, charged, fold, record, rows, spending
 
 
@@ -36,34 +36,38 @@ def pair(patience: float) -> list[type[Meeting]]:
     return [type("Meeting", (Meeting,), {"name": name, **shared}) for name in ("one", "two")]
 
 
-def test_one_is_applied_while_another_is(lab: Lab, hosts: Hosts) -> None:
-    record(lab, [charged("ann", 2), charged("bob", 3)])
+def test_one_is_applied_while_another_is(harness: EngineHarness, hosts: ProjectionHosts) -> None:
+    record(harness, [charged("ann", 2), charged("bob", 3)])
     one, two = pair(PATIENCE)
 
     hosts.host(one, two, connections=2).settle()
 
-    assert rows(lab, "one") == rows(lab, "two") == fold(lab) == {"ann": 2, "bob": 3}
+    assert rows(harness, "one") == rows(harness, "two") == fold(harness) == {"ann": 2, "bob": 3}
     assert one.met == [True] * 4
 
 
-def test_no_more_of_them_than_there_are_connections(lab: Lab, hosts: Hosts) -> None:
-    record(lab, [charged("ann")])
+def test_no_more_of_them_than_there_are_connections(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    record(harness, [charged("ann")])
     one, two = pair(0.2)
 
     hosts.host(one, two, connections=1).settle()
 
-    assert rows(lab, "one") == rows(lab, "two") == fold(lab)
+    assert rows(harness, "one") == rows(harness, "two") == fold(harness)
     assert one.met == [False] * 2
 
 
-def test_what_stops_one_does_not_stop_the_other(lab: Lab, hosts: Hosts) -> None:
-    record(lab, [charged("ann"), charged("bob")])
+def test_what_stops_one_does_not_stop_the_other(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    record(harness, [charged("ann"), charged("bob")])
     broken = spending(name="broken_one", broken={"bob"})
 
     host = hosts.host(broken, spending(name="well"), connections=2)
     for _ in range(6):
         host.step()
 
-    assert rows(lab, "well") == fold(lab)
-    assert rows(lab, "broken_one") == {"ann": 1}
+    assert rows(harness, "well") == fold(harness)
+    assert rows(harness, "broken_one") == {"ann": 1}
     assert "bob is broken" in str(hosts.projections.status("broken_one").failure)

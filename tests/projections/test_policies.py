@@ -10,19 +10,19 @@ import pytest
 from flowledger.engine.events import StepCompleted, StepStarted
 from flowledger.engine.events.base import Recorded
 from flowledger.projections import Cursor, OnError, Projection, on_batch
-from support.engines import Lab
-from support.projection_hosts import Hosts
+from support.engines import EngineHarness
+from support.projection_hosts import ProjectionHosts
 from support.spend_projection import Spend, charged, fold, record, rows, spending
 from support.sql_calls import new_id
 
 
-def parked(hosts: Hosts) -> list[int]:
+def parked(hosts: ProjectionHosts) -> list[int]:
     return [one.position for one in hosts.projections.parked("money")]
 
 
-def recorded(lab: Lab, *charges: tuple[str, UUID]) -> list[int]:
+def recorded(harness: EngineHarness, *charges: tuple[str, UUID]) -> list[int]:
     """Positions of events, each by which a customer spent a cent in a task."""
-    return [record(lab, [charged(customer, task=task)]) for customer, task in charges]
+    return [record(harness, [charged(customer, task=task)]) for customer, task in charges]
 
 
 def policy(on_error: OnError, *broken: str) -> type[Spend]:
@@ -32,37 +32,41 @@ def policy(on_error: OnError, *broken: str) -> type[Spend]:
 ONE, TWO = new_id(), new_id()
 
 
-def test_a_projection_stops_at_the_event_and_has_all_before_it(lab: Lab, hosts: Hosts) -> None:
-    places = recorded(lab, ("ann", ONE), ("bob", ONE), ("eve", TWO), ("ann", TWO))
+def test_a_projection_stops_at_the_event_and_has_all_before_it(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    places = recorded(harness, ("ann", ONE), ("bob", ONE), ("eve", TWO), ("ann", TWO))
     money = policy("stop", "eve")
 
     hosts.host(money).settle()
 
     status = hosts.projections.status("money")
-    assert rows(lab) == {"ann": 1, "bob": 1}
+    assert rows(harness) == {"ann": 1, "bob": 1}
     assert (status.standing, status.failed_position) == ("event_failed", places[2])
     assert places[1] <= status.position < places[2]
     assert status.failure == "ValueError: eve is broken"
 
 
 def test_a_projection_that_stopped_goes_on_when_the_event_can_be_taken(
-    lab: Lab, hosts: Hosts
+    harness: EngineHarness, hosts: ProjectionHosts
 ) -> None:
-    recorded(lab, ("ann", ONE), ("eve", TWO), ("ann", TWO))
+    recorded(harness, ("ann", ONE), ("eve", TWO), ("ann", TWO))
     money = policy("stop", "eve")
     host = hosts.host(money, retry_initial_seconds=20.0)
     host.settle()
 
     money.broken.clear()
-    lab.move_clock("21 seconds")
+    harness.move_clock("21 seconds")
     host.settle()
 
-    assert rows(lab) == fold(lab)
+    assert rows(harness) == fold(harness)
     assert hosts.standing() == "caught_up"
 
 
-def test_a_projection_that_is_resumed_tries_its_event_at_once(lab: Lab, hosts: Hosts) -> None:
-    recorded(lab, ("eve", TWO))
+def test_a_projection_that_is_resumed_tries_its_event_at_once(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    recorded(harness, ("eve", TWO))
     money = policy("stop", "eve")
     host = hosts.host(money, retry_initial_seconds=3600.0, retry_cap_seconds=3600.0)
     host.settle()
@@ -73,60 +77,70 @@ def test_a_projection_that_is_resumed_tries_its_event_at_once(lab: Lab, hosts: H
     hosts.projections.resume("money")
     host.settle()
 
-    assert rows(lab) == fold(lab)
+    assert rows(harness) == fold(harness)
 
 
-def test_one_that_stopped_does_not_stop_the_others(lab: Lab, hosts: Hosts) -> None:
-    recorded(lab, ("eve", TWO), ("ann", TWO))
+def test_one_that_stopped_does_not_stop_the_others(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    recorded(harness, ("eve", TWO), ("ann", TWO))
 
     hosts.host(policy("stop", "eve"), spending(name="others")).settle()
 
-    assert rows(lab, "others") == fold(lab)
+    assert rows(harness, "others") == fold(harness)
 
 
-def test_an_event_is_put_aside_and_the_next_is_taken(lab: Lab, hosts: Hosts) -> None:
-    places = recorded(lab, ("ann", ONE), ("eve", TWO), ("bob", TWO))
+def test_an_event_is_put_aside_and_the_next_is_taken(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    places = recorded(harness, ("ann", ONE), ("eve", TWO), ("bob", TWO))
 
     hosts.host(policy("park_event", "eve")).settle()
 
     (event,) = hosts.projections.parked("money")
-    assert rows(lab) == {"ann": 1, "bob": 1}
+    assert rows(harness) == {"ann": 1, "bob": 1}
     assert (event.position, event.task_id, event.topic) == (places[1], TWO, "step.completed")
     assert event.error == "ValueError: eve is broken"
     assert hosts.projections.status("money").parked == 1
     assert hosts.standing() == "caught_up"
 
 
-def test_all_that_follows_of_a_task_is_put_aside_in_order(lab: Lab, hosts: Hosts) -> None:
+def test_all_that_follows_of_a_task_is_put_aside_in_order(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
     places = recorded(
-        lab, ("ann", TWO), ("eve", TWO), ("bob", TWO), ("ann", ONE), ("bob", ONE), ("eve", TWO)
+        harness, ("ann", TWO), ("eve", TWO), ("bob", TWO), ("ann", ONE), ("bob", ONE), ("eve", TWO)
     )
     host = hosts.host(policy("park_task", "eve"))
     host.settle()
-    places += recorded(lab, ("ann", TWO), ("bob", ONE))
+    places += recorded(harness, ("ann", TWO), ("bob", ONE))
 
     host.settle()
 
-    assert rows(lab) == {"ann": 2, "bob": 2}
+    assert rows(harness) == {"ann": 2, "bob": 2}
     assert parked(hosts) == [places[1], places[2], places[5], places[6]]
 
 
-def test_the_next_leader_knows_which_tasks_are_put_aside(lab: Lab, hosts: Hosts) -> None:
+def test_the_next_leader_knows_which_tasks_are_put_aside(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
     money = policy("park_task", "eve")
     first = hosts.host(money)
-    places = recorded(lab, ("eve", TWO))
+    places = recorded(harness, ("eve", TWO))
     first.settle()
     first.host.resign()
-    places += recorded(lab, ("bob", TWO))
+    places += recorded(harness, ("bob", TWO))
 
     hosts.host(money).settle()
 
     assert parked(hosts) == places
 
 
-def test_events_that_the_projection_does_not_want_are_not_put_aside(lab: Lab, hosts: Hosts) -> None:
-    places = recorded(lab, ("eve", TWO))
-    record(lab, [charged("ann", task=TWO, step="ship")])
+def test_events_that_the_projection_does_not_want_are_not_put_aside(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    places = recorded(harness, ("eve", TWO))
+    record(harness, [charged("ann", task=TWO, step="ship")])
 
     hosts.host(policy("park_task", "eve")).settle()
 
@@ -135,9 +149,9 @@ def test_events_that_the_projection_does_not_want_are_not_put_aside(lab: Lab, ho
 
 @pytest.mark.parametrize("on_error", ["park_event", "park_task"])
 def test_what_was_put_aside_is_applied_when_that_is_asked(
-    lab: Lab, hosts: Hosts, on_error: OnError
+    harness: EngineHarness, hosts: ProjectionHosts, on_error: OnError
 ) -> None:
-    recorded(lab, ("eve", TWO), ("bob", TWO), ("eve", ONE), ("ann", ONE))
+    recorded(harness, ("eve", TWO), ("bob", TWO), ("eve", ONE), ("ann", ONE))
     money = policy(on_error, "eve")
     host = hosts.host(money)
     host.settle()
@@ -147,11 +161,13 @@ def test_what_was_put_aside_is_applied_when_that_is_asked(
     host.settle()
 
     assert parked(hosts) == []
-    assert rows(lab) == fold(lab)
+    assert rows(harness) == fold(harness)
 
 
-def test_after_a_task_is_through_its_next_events_are_applied(lab: Lab, hosts: Hosts) -> None:
-    recorded(lab, ("eve", TWO), ("bob", TWO))
+def test_after_a_task_is_through_its_next_events_are_applied(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    recorded(harness, ("eve", TWO), ("bob", TWO))
     money = policy("park_task", "eve")
     host = hosts.host(money)
     host.settle()
@@ -159,15 +175,17 @@ def test_after_a_task_is_through_its_next_events_are_applied(lab: Lab, hosts: Ho
     hosts.projections.retry_parked("money", task=TWO)
     host.settle()
 
-    recorded(lab, ("ann", TWO))
+    recorded(harness, ("ann", TWO))
     host.settle()
 
-    assert rows(lab) == fold(lab)
+    assert rows(harness) == fold(harness)
     assert parked(hosts) == []
 
 
-def test_where_the_first_fails_again_those_behind_it_wait_on(lab: Lab, hosts: Hosts) -> None:
-    places = recorded(lab, ("eve", TWO), ("bob", TWO), ("eve", ONE), ("ann", ONE))
+def test_where_the_first_fails_again_those_behind_it_wait_on(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    places = recorded(harness, ("eve", TWO), ("bob", TWO), ("eve", ONE), ("ann", ONE))
     money = policy("park_task", "eve")
     host = hosts.host(money)
     host.settle()
@@ -176,13 +194,15 @@ def test_where_the_first_fails_again_those_behind_it_wait_on(lab: Lab, hosts: Ho
     host.settle()
 
     assert parked(hosts) == places
-    assert rows(lab) == {}
+    assert rows(harness) == {}
     first = hosts.projections.parked("money")[0]
     assert (first.requested_action, first.error) == (None, "ValueError: eve is broken")
 
 
-def test_of_a_task_nothing_is_applied_before_what_is_ahead_of_it(lab: Lab, hosts: Hosts) -> None:
-    places = recorded(lab, ("eve", TWO), ("bob", TWO))
+def test_of_a_task_nothing_is_applied_before_what_is_ahead_of_it(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    places = recorded(harness, ("eve", TWO), ("bob", TWO))
     host = hosts.host(policy("park_task", "eve"))
     host.settle()
 
@@ -190,11 +210,13 @@ def test_of_a_task_nothing_is_applied_before_what_is_ahead_of_it(lab: Lab, hosts
     host.settle()
 
     assert parked(hosts) == places
-    assert rows(lab) == {}
+    assert rows(harness) == {}
 
 
-def test_single_events_are_applied_without_the_ones_ahead(lab: Lab, hosts: Hosts) -> None:
-    places = recorded(lab, ("eve", TWO), ("bob", TWO))
+def test_single_events_are_applied_without_the_ones_ahead(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    places = recorded(harness, ("eve", TWO), ("bob", TWO))
     money = policy("park_event", "eve", "bob")
     host = hosts.host(money)
     host.settle()
@@ -204,13 +226,13 @@ def test_single_events_are_applied_without_the_ones_ahead(lab: Lab, hosts: Hosts
     host.settle()
 
     assert parked(hosts) == places[:1]
-    assert rows(lab) == {"bob": 1}
+    assert rows(harness) == {"bob": 1}
 
 
 def test_what_is_dropped_is_never_applied_and_frees_what_is_behind_it(
-    lab: Lab, hosts: Hosts
+    harness: EngineHarness, hosts: ProjectionHosts
 ) -> None:
-    places = recorded(lab, ("eve", TWO), ("bob", TWO), ("ann", TWO))
+    places = recorded(harness, ("eve", TWO), ("bob", TWO), ("ann", TWO))
     host = hosts.host(policy("park_task", "eve"))
     host.settle()
 
@@ -219,33 +241,37 @@ def test_what_is_dropped_is_never_applied_and_frees_what_is_behind_it(
     host.settle()
 
     assert parked(hosts) == places[2:]
-    assert rows(lab) == {"bob": 1}
+    assert rows(harness) == {"bob": 1}
 
 
-def test_what_is_asked_of_a_projection_that_is_not_there_is_refused(hosts: Hosts) -> None:
+def test_what_is_asked_of_a_projection_that_is_not_there_is_refused(hosts: ProjectionHosts) -> None:
     for ask in (hosts.projections.retry_parked, hosts.projections.drop_parked):
         with pytest.raises(LookupError, match="no projection 'nobody'"):
             ask("nobody")
 
 
-def test_an_event_that_cannot_be_read_is_one_that_cannot_be_taken(lab: Lab, hosts: Hosts) -> None:
-    recorded(lab, ("ann", ONE), ("bob", TWO), ("eve", TWO))
-    lab.rows("alter table flowledger.event disable trigger user")
-    lab.rows("update flowledger.event set state = '{' where task_id = %s", ONE)
+def test_an_event_that_cannot_be_read_is_one_that_cannot_be_taken(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    recorded(harness, ("ann", ONE), ("bob", TWO), ("eve", TWO))
+    harness.rows("alter table flowledger.event disable trigger user")
+    harness.rows("update flowledger.event set state = '{' where task_id = %s", ONE)
 
     hosts.host(policy("stop"), spending(name="others", on_error="park_event")).settle()
 
     status = hosts.projections.status("money")
     assert (status.standing, status.position) == ("event_failed", 0)
     assert "LogCorrupt" in str(status.failure)
-    assert rows(lab, "others") == {"bob": 1, "eve": 1}
+    assert rows(harness, "others") == {"bob": 1, "eve": 1}
     assert hosts.projections.status("others").parked == 1
 
 
-def test_a_projection_that_does_not_want_the_event_does_not_read_it(lab: Lab, hosts: Hosts) -> None:
-    recorded(lab, ("ann", ONE))
-    lab.rows("alter table flowledger.event disable trigger user")
-    lab.rows("update flowledger.event set state = '{', topic = 'step.unheard_of'")
+def test_a_projection_that_does_not_want_the_event_does_not_read_it(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    recorded(harness, ("ann", ONE))
+    harness.rows("alter table flowledger.event disable trigger user")
+    harness.rows("update flowledger.event set state = '{', topic = 'step.unheard_of'")
 
     hosts.host(policy("stop")).settle()
 
@@ -272,8 +298,10 @@ class Modest(Projection):
         assert all(isinstance(one.event, StepStarted) for one in events)
 
 
-def test_a_parked_event_that_is_not_wanted_any_more_is_done_with(lab: Lab, hosts: Hosts) -> None:
-    places = recorded(lab, ("ann", ONE))
+def test_a_parked_event_that_is_not_wanted_any_more_is_done_with(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    places = recorded(harness, ("ann", ONE))
     before = hosts.host(Greedy)
     before.settle()
     assert parked(hosts) == places
@@ -285,8 +313,10 @@ def test_a_parked_event_that_is_not_wanted_any_more_is_done_with(lab: Lab, hosts
     assert parked(hosts) == []
 
 
-def test_during_a_rebuild_no_event_is_put_aside(lab: Lab, hosts: Hosts) -> None:
-    recorded(lab, ("eve", TWO), ("ann", ONE))
+def test_during_a_rebuild_no_event_is_put_aside(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    recorded(harness, ("eve", TWO), ("ann", ONE))
     money = policy("park_event")
     host = hosts.host(money)
     host.settle()
@@ -298,11 +328,11 @@ def test_during_a_rebuild_no_event_is_put_aside(lab: Lab, hosts: Hosts) -> None:
     serving, building = [one for one in hosts.projections.list() if one.name == "money"]
     assert (serving.state, building.state) == ("serving", "building")
     assert (building.standing, building.parked) == ("event_failed", 0)
-    assert rows(lab) == fold(lab)
+    assert rows(harness) == fold(harness)
 
 
 def test_a_task_of_which_an_event_is_put_aside_keeps_its_other_rows_when_it_is_rebuilt(
-    lab: Lab, hosts: Hosts
+    harness: EngineHarness, hosts: ProjectionHosts
 ) -> None:
     class Tasks(Spend):
         name, version = "money", 1
@@ -314,20 +344,20 @@ def test_a_task_of_which_an_event_is_put_aside_keeps_its_other_rows_when_it_is_r
         def forget(self, tasks: object, cursor: object) -> None:
             cursor.execute("delete from spend")  # type: ignore[attr-defined]
 
-    recorded(lab, ("ann", TWO), ("eve", TWO), ("bob", TWO))
+    recorded(harness, ("ann", TWO), ("eve", TWO), ("bob", TWO))
     host = hosts.host(Tasks)
     host.settle()
-    lab.rows("alter view money.spend rename column task to ignored")
+    harness.rows("alter view money.spend rename column task to ignored")
 
     number = hosts.projections.rebuild("money", task=TWO)
     host.settle()
 
     assert hosts.projections.wait_for_rebuild(number, 0.0)[0] == "done"
-    assert lab.rows("select customer, cents from money.spend") == [("ann", 1)]
+    assert harness.rows("select customer, cents from money.spend") == [("ann", 1)]
 
 
 def test_an_event_that_is_put_aside_is_not_counted_twice_by_a_rebuild_and_a_retry(
-    lab: Lab, hosts: Hosts
+    harness: EngineHarness, hosts: ProjectionHosts
 ) -> None:
     broken = {"eve"}
 
@@ -341,7 +371,7 @@ def test_an_event_that_is_put_aside_is_not_counted_twice_by_a_rebuild_and_a_retr
             cursor.execute("delete from spend")  # type: ignore[attr-defined]
 
     Tasks.broken = broken
-    recorded(lab, ("ann", TWO), ("eve", TWO))
+    recorded(harness, ("ann", TWO), ("eve", TWO))
     host = hosts.host(Tasks)
     host.settle()
     broken.clear()
@@ -351,5 +381,5 @@ def test_an_event_that_is_put_aside_is_not_counted_twice_by_a_rebuild_and_a_retr
     hosts.projections.retry_parked("money")
     host.settle()
 
-    found = lab.rows("select customer, cents from money.spend order by 1")
+    found = harness.rows("select customer, cents from money.spend order by 1")
     assert found == [("ann", 1), ("eve", 1)]

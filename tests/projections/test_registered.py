@@ -12,7 +12,7 @@ from flowledger.engine.config import Settings
 from flowledger.engine.errors import InvalidProjection
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.wiring import ENTRY_POINTS, registered
-from support.engines import Lab
+from support.engines import EngineHarness
 from support.spend_projection import Spend, charged, record, rows, spending
 
 MODEL = """
@@ -59,16 +59,16 @@ def settings(*modules: str, builtin: bool = False) -> Settings:
 
 
 def test_those_of_installed_packages_run_without_being_named(
-    lab: Lab, installed: Installed
+    harness: EngineHarness, installed: Installed
 ) -> None:
     installed.write("models_of_a_package", "charges")
     installed.point("models_of_a_package:Charges")
-    record(lab, [charged("ann", 5)])
+    record(harness, [charged("ann", 5)])
 
-    engine = lab.open(roles=("projector",))
+    engine = harness.open(roles=("projector",))
     engine.projections.wait_for("charges", timeout=30)
 
-    assert rows(lab, "charges") == {"ann": 5}
+    assert rows(harness, "charges") == {"ann": 5}
 
 
 def test_those_that_are_given_configured_and_the_engines_own_are_there_once(
@@ -121,17 +121,17 @@ def test_a_module_that_is_broken_is_told_in_a_sentence(
         registered([], settings("broken_models:Charges"))
 
 
-def test_a_process_needs_no_more_connections_for_more_projections(lab: Lab) -> None:
-    mine = lab.value(CONNECTIONS)
+def test_a_process_needs_no_more_connections_for_more_projections(harness: EngineHarness) -> None:
+    mine = harness.value(CONNECTIONS)
     many = [spending(name=f"money_{n}") for n in range(12)]
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
 
-    engine = lab.open(roles=("projector",), projections=many)
+    engine = harness.open(roles=("projector",), projections=many)
     for projection in many:
         engine.projections.wait_for(projection.name, timeout=30)
 
     pool = engine.settings.database.pool_max_size
-    assert lab.value(CONNECTIONS) - mine <= pool + LISTENS + APPLIES
+    assert harness.value(CONNECTIONS) - mine <= pool + LISTENS + APPLIES
 
 
 CONNECTIONS = (

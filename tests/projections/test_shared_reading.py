@@ -12,8 +12,8 @@ from flowledger.engine.events import StepCompleted, StepEnqueued, StepStarted
 from flowledger.engine.events.base import Event, Recorded
 from flowledger.projections import Cursor, Projection, on_batch
 from flowledger.projections.host.host import CATCH_UP
-from support.engines import Lab
-from support.projection_hosts import Hosts, Stepped
+from support.engines import EngineHarness
+from support.projection_hosts import ProjectionHosts, Stepped
 from support.spend_projection import charged, record
 
 EVENTS = 300
@@ -47,11 +47,13 @@ class Narrow(Walk):
 class Walking:
     """Two of them that are being built, the first of which began earlier."""
 
-    def __init__(self, lab: Lab, hosts: Hosts, connections: int = 1) -> None:
-        self.lab = lab
+    def __init__(
+        self, harness: EngineHarness, hosts: ProjectionHosts, connections: int = 1
+    ) -> None:
+        self.harness = harness
         self.hosts = hosts
         self.connections = connections
-        self.last = record(lab, [charged("ann") for _ in range(EVENTS)])
+        self.last = record(harness, [charged("ann") for _ in range(EVENTS)])
         self.host: Stepped
 
     def begin(self, ahead: int, kind: type[Walk] = Walk) -> None:
@@ -79,15 +81,15 @@ class Walking:
 
 
 @pytest.fixture
-def walking(lab: Lab, hosts: Hosts) -> Walking:
-    return Walking(lab, hosts)
+def walking(harness: EngineHarness, hosts: ProjectionHosts) -> Walking:
+    return Walking(harness, hosts)
 
 
 @pytest.mark.parametrize("connections", [1, 2])
 def test_who_is_ahead_waits_until_both_read_the_same(
-    lab: Lab, hosts: Hosts, connections: int
+    harness: EngineHarness, hosts: ProjectionHosts, connections: int
 ) -> None:
-    walking = Walking(lab, hosts, connections)
+    walking = Walking(harness, hosts, connections)
     walking.begin(ahead=5 * KEPT)
     walking.host.settle()
 
@@ -141,7 +143,7 @@ def test_what_serves_does_not_wait_for_long(walking: Walking) -> None:
         walking.host.step()
     walking.one.seen.clear()
 
-    record(walking.lab, [charged("bob") for _ in range(4 * KEPT)])
+    record(walking.harness, [charged("bob") for _ in range(4 * KEPT)])
     moves = walking.moves(8)
 
     assert moves[0][0] > 0

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from flowledger.engine.errors import ProjectionBehind, UnknownProjection
-from support.engines import PATIENCE, Lab
-from support.projection_hosts import Hosts
+from support.engines import PATIENCE, EngineHarness
+from support.projection_hosts import ProjectionHosts
 from support.spend_projection import charged, fold, orders, record, rows, spending
 
 CUSTOMER = {"customer": "ann", "cents": 5}
 
 
-def standing(hosts: Hosts, generation: int = 1) -> tuple[str, bool]:
+def standing(hosts: ProjectionHosts, generation: int = 1) -> tuple[str, bool]:
     (found,) = [
         (s.standing, s.healthy)
         for s in hosts.projections.list()
@@ -23,15 +23,19 @@ def standing(hosts: Hosts, generation: int = 1) -> tuple[str, bool]:
     return found
 
 
-def test_one_that_has_seen_everything_is_caught_up(lab: Lab, hosts: Hosts) -> None:
-    record(lab, [charged("ann")])
+def test_one_that_has_seen_everything_is_caught_up(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    record(harness, [charged("ann")])
     hosts.host(spending()).settle()
 
     assert standing(hosts) == ("caught_up", True)
 
 
-def test_one_that_is_behind_and_moves_runs_and_is_well(lab: Lab, hosts: Hosts) -> None:
-    record(lab, [charged("ann") for _ in range(5)])
+def test_one_that_is_behind_and_moves_runs_and_is_well(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    record(harness, [charged("ann") for _ in range(5)])
     hosts.host(spending(), batch_size=1).step()
 
     assert standing(hosts) == ("running", True)
@@ -39,11 +43,13 @@ def test_one_that_is_behind_and_moves_runs_and_is_well(lab: Lab, hosts: Hosts) -
     assert 0 < status.behind < status.head
 
 
-def test_the_same_lag_for_longer_than_the_patience_is_not_well(lab: Lab, hosts: Hosts) -> None:
-    record(lab, [charged("ann") for _ in range(5)])
+def test_the_same_lag_for_longer_than_the_patience_is_not_well(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    record(harness, [charged("ann") for _ in range(5)])
     host = hosts.host(spending(), batch_size=1)
     host.step()
-    lab.move_clock("61 seconds")
+    harness.move_clock("61 seconds")
     assert standing(hosts) == ("stalled", False)
 
     host.step()
@@ -51,8 +57,8 @@ def test_the_same_lag_for_longer_than_the_patience_is_not_well(lab: Lab, hosts: 
     assert standing(hosts) == ("running", True)
 
 
-def test_one_that_is_built_is_rebuilding(lab: Lab, hosts: Hosts) -> None:
-    record(lab, [charged("ann") for _ in range(5)])
+def test_one_that_is_built_is_rebuilding(harness: EngineHarness, hosts: ProjectionHosts) -> None:
+    record(harness, [charged("ann") for _ in range(5)])
     host = hosts.host(spending(), batch_size=1)
     host.settle()
     hosts.projections.rebuild("money")
@@ -62,24 +68,28 @@ def test_one_that_is_built_is_rebuilding(lab: Lab, hosts: Hosts) -> None:
     assert standing(hosts, 2) == ("rebuilding", True)
 
 
-def test_one_that_is_paused_says_so_and_takes_nothing(lab: Lab, hosts: Hosts) -> None:
+def test_one_that_is_paused_says_so_and_takes_nothing(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
     host = hosts.host(spending())
     host.settle()
     hosts.projections.pause("money")
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
     host.settle()
     assert standing(hosts) == ("paused", False)
-    assert rows(lab) == {}
+    assert rows(harness) == {}
 
     hosts.projections.resume("money")
     host.settle()
 
     assert standing(hosts) == ("caught_up", True)
-    assert rows(lab) == fold(lab)
+    assert rows(harness) == fold(harness)
 
 
-def test_one_that_cannot_take_an_event_says_which_and_why(lab: Lab, hosts: Hosts) -> None:
-    last = record(lab, [charged("ann"), charged("eve")])
+def test_one_that_cannot_take_an_event_says_which_and_why(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    last = record(harness, [charged("ann"), charged("eve")])
     hosts.host(spending(broken={"eve"})).settle()
 
     status = hosts.projections.status("money")
@@ -91,29 +101,31 @@ def test_one_that_cannot_take_an_event_says_which_and_why(lab: Lab, hosts: Hosts
     )
 
 
-def test_one_that_no_host_runs_says_so(lab: Lab, hosts: Hosts) -> None:
+def test_one_that_no_host_runs_says_so(harness: EngineHarness, hosts: ProjectionHosts) -> None:
     host = hosts.host(spending())
     host.settle()
     host.host.resign()
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
 
     assert standing(hosts) == ("no_host", True)
-    lab.move_clock("61 seconds")
+    harness.move_clock("61 seconds")
     assert standing(hosts) == ("no_host", False)
 
 
-def test_the_models_that_are_written_with_decisions_stand_too(hosts: Hosts) -> None:
+def test_the_models_that_are_written_with_decisions_stand_too(hosts: ProjectionHosts) -> None:
     inline = hosts.projections.status("step_readiness")
 
     assert (inline.state, inline.generation, inline.standing) == ("inline", 0, "no_host")
 
 
-def test_who_may_only_read_is_told_how_all_of_them_stand(lab: Lab, hosts: Hosts) -> None:
+def test_who_may_only_read_is_told_how_all_of_them_stand(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
     hosts.host(spending()).settle()
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
     told = "select name, standing, behind from flowledger_v1.projection_status() order by name"
 
-    with lab.connect() as connection:
+    with harness.connect() as connection:
         connection.execute("set role flowledger_reader")
         rows = connection.execute(told.encode()).fetchall()
 
@@ -122,37 +134,45 @@ def test_who_may_only_read_is_told_how_all_of_them_stand(lab: Lab, hosts: Hosts)
     assert rows == sorted((row.name, row.standing, row.behind) for row in seen)
 
 
-def test_what_was_submitted_is_in_the_rows_after_waiting(lab: Lab, hosts: Hosts) -> None:
+def test_what_was_submitted_is_in_the_rows_after_waiting(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
     engine = hosts.engine(spending())
     for number in range(1, 4):
         engine.submit(orders, CUSTOMER).result(PATIENCE)
 
         reached = engine.projections.wait_for("money", timeout=PATIENCE)
 
-        assert rows(lab) == {"ann": 5 * number}
-        assert reached <= lab.value("select flowledger.last_position()")
+        assert rows(harness) == {"ann": 5 * number}
+        assert reached <= harness.value("select flowledger.last_position()")
 
 
-def test_waiting_ends_in_another_process_too(lab: Lab, hosts: Hosts) -> None:
+def test_waiting_ends_in_another_process_too(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
     hosts.engine(spending())
-    last = record(lab, [charged("ann")])
-    lab.rows("select pg_notify('flowledger.fact', '')")
+    last = record(harness, [charged("ann")])
+    harness.rows("select pg_notify('flowledger.fact', '')")
 
     assert hosts.projections.wait_for("money", last, PATIENCE) >= last
 
 
-def test_the_models_that_are_written_with_decisions_can_be_waited_for(hosts: Hosts) -> None:
+def test_the_models_that_are_written_with_decisions_can_be_waited_for(
+    hosts: ProjectionHosts,
+) -> None:
     engine = hosts.engine(roles=["coordinator", "worker"])
     engine.submit(orders, CUSTOMER).result(PATIENCE)
 
     assert engine.projections.wait_for("step_readiness", timeout=PATIENCE) > 0
 
 
-def test_who_waited_in_vain_is_told_how_it_stands(lab: Lab, hosts: Hosts) -> None:
+def test_who_waited_in_vain_is_told_how_it_stands(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
     host = hosts.host(spending())
     host.settle()
     hosts.projections.pause("money")
-    last = record(lab, [charged("ann")])
+    last = record(harness, [charged("ann")])
     host.settle()
 
     with pytest.raises(ProjectionBehind, match="paused") as caught:
@@ -163,7 +183,7 @@ def test_who_waited_in_vain_is_told_how_it_stands(lab: Lab, hosts: Hosts) -> Non
     assert isinstance(error, TimeoutError)
 
 
-def test_nobody_waits_for_what_is_not_there(hosts: Hosts) -> None:
+def test_nobody_waits_for_what_is_not_there(hosts: ProjectionHosts) -> None:
     with pytest.raises(UnknownProjection, match="no projection 'nobody'"):
         hosts.projections.wait_for("nobody", timeout=PATIENCE)
 

@@ -11,8 +11,8 @@ import pytest
 
 from flowledger.engine import DatabaseUnavailable
 from support.cli import command, read_until
-from support.engines import PATIENCE, Lab
-from support.projection_hosts import At, Hosts
+from support.engines import PATIENCE, EngineHarness
+from support.projection_hosts import At, ProjectionHosts
 from support.projector_processes import Projectors, projectors, tally
 from support.spend_projection import charged, fold, orders, record, rows, spending
 
@@ -22,12 +22,14 @@ PLACE = "select epoch, position from flowledger.projection where name = %s"
 
 
 @pytest.fixture
-def places(lab: Lab) -> list[int]:
+def places(harness: EngineHarness) -> list[int]:
     """Tasks have run that no projector has seen; the places of their steps' events."""
-    with lab.open(orders, roles=["coordinator", "worker"]) as engine:
+    with harness.open(orders, roles=["coordinator", "worker"]) as engine:
         for task in engine.submit_many(orders, [{"customer": "ann", "cents": 1}] * 20):
             task.result(PATIENCE)
-    found = lab.rows("select position from flowledger_v1.events where step is not null order by 1")
+    found = harness.rows(
+        "select position from flowledger_v1.events where step is not null order by 1"
+    )
     return [place for (place,) in found]
 
 
@@ -39,19 +41,23 @@ def places(lab: Lab) -> list[int]:
     ],
 )
 def test_one_that_was_stopped_in_a_batch_holds_nobody_up_and_stores_nothing_when_it_wakes_up(
-    lab: Lab, projectors: Projectors, places: list[int], moment: tuple[str, int], told: str
+    harness: EngineHarness,
+    projectors: Projectors,
+    places: list[int],
+    moment: tuple[str, int],
+    told: str,
 ) -> None:
     variable, at = moment
     sleeper = projectors.start("Tally", **{variable: str(places[at])})
     os.waitpid(sleeper.pid, os.WUNTRACED)
-    ((epoch, position),) = lab.rows(PLACE, "tally")
+    ((epoch, position),) = harness.rows(PLACE, "tally")
     assert position < places[at]
 
     projectors.start("Tally", FLOWLEDGER_PROJECTIONS__LOCK_TIMEOUT_SECONDS="600")
-    head = lab.value("select max(position) from flowledger_v1.events")
+    head = harness.value("select max(position) from flowledger_v1.events")
     projectors.until(1, head)
     assert projectors.different(1) == []
-    assert lab.rows(PLACE, "tally") == [(epoch + 1, head)]
+    assert harness.rows(PLACE, "tally") == [(epoch + 1, head)]
 
     sleeper.send_signal(signal.SIGCONT)
     patience = Timer(PATIENCE, sleeper.kill)
@@ -64,34 +70,34 @@ def test_one_that_was_stopped_in_a_batch_holds_nobody_up_and_stores_nothing_when
 
 @pytest.mark.parametrize("moved", [0, 3], ids=["but did nothing", "and went on"])
 def test_one_that_does_not_know_yet_that_another_took_over_stores_nothing(
-    lab: Lab, hosts: Hosts, moved: int
+    harness: EngineHarness, hosts: ProjectionHosts, moved: int
 ) -> None:
     """Its own clock stood still, so it does not look who leads before its next batch."""
     first = hosts.host(spending(), lease_seconds=10.0)
     second = hosts.host(spending(), lease_seconds=10.0, batch_size=1)
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
     first.settle()
-    lab.move_clock("20 seconds")
+    harness.move_clock("20 seconds")
     second.step()
-    record(lab, [charged(f"c{number}", 5) for number in range(6)])
+    record(harness, [charged(f"c{number}", 5) for number in range(6)])
     for _ in range(moved):
         second.step()
-    before = lab.rows(PLACE, "money")
+    before = harness.rows(PLACE, "money")
     assert before[0][0] == 2
-    seen = rows(lab)
+    seen = rows(harness)
 
     first.host.step()
 
-    assert rows(lab) == seen
+    assert rows(harness) == seen
     assert len(seen) == 1 + moved
-    assert lab.rows(PLACE, "money") == before
+    assert harness.rows(PLACE, "money") == before
     second.settle()
     first.settle()
-    assert rows(lab) == fold(lab)
+    assert rows(harness) == fold(harness)
 
 
 def test_one_that_begins_a_batch_after_that_and_stops_in_it_is_ended_when_the_other_has_to_wait(
-    lab: Lab, hosts: Hosts
+    harness: EngineHarness, hosts: ProjectionHosts
 ) -> None:
     stuck, go = Event(), Event()
 
@@ -102,19 +108,19 @@ def test_one_that_begins_a_batch_after_that_and_stops_in_it_is_ended_when_the_ot
     first = hosts.host(spending(), lease_seconds=10.0, faults=At("projecting", stop))
     second = hosts.host(spending(), lease_seconds=10.0, lock_timeout_seconds=0.1)
     first.settle()
-    lab.move_clock("20 seconds")
+    harness.move_clock("20 seconds")
     second.settle()
-    record(lab, [charged("ann")])
+    record(harness, [charged("ann")])
     with ThreadPoolExecutor() as threads:
         batch = threads.submit(first.host.step)
         assert stuck.wait(PATIENCE)
 
         second.step()
 
-        lab.move_clock("1 minute")
+        harness.move_clock("1 minute")
         second.settle()
-        assert rows(lab) == fold(lab)
+        assert rows(harness) == fold(harness)
         go.set()
         with pytest.raises(DatabaseUnavailable):
             batch.result(PATIENCE)
-    assert rows(lab) == fold(lab)
+    assert rows(harness) == fold(harness)

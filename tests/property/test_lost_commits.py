@@ -16,10 +16,10 @@ from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
 from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError, StepReleased
 from flowledger.engine.ports.worker import Claim
 from flowledger.handlers import Retry, Workflow
-from support.engines import Lab, completions, shared_lab
-from support.manual_coordinator import CLOCK, Stage
+from support.engines import EngineHarness, completions, shared_harness
+from support.manual_coordinator import CLOCK, ManualCoordinator
 
-__all__ = ["shared_lab"]
+__all__ = ["shared_harness"]
 
 TASKS = 3
 ROUNDS = 500
@@ -52,7 +52,7 @@ def end() -> None:
 class Hands:
     """What the worker does in a round. May be called by the commit, from its thread."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: ManualCoordinator) -> None:
         self._stage = stage
         self._held: dict[UUID, Claim] = {}
         self._lock = Lock()
@@ -76,7 +76,9 @@ class Hands:
         return worker.fact(StepReleased if outcome == "hand back" else StepCompleted, claim)
 
 
-def interference(stage: Stage, hands: Hands, fates: list[str]) -> tuple[Callable[..., None], ...]:
+def interference(
+    stage: ManualCoordinator, hands: Hands, fates: list[str]
+) -> tuple[Callable[..., None], ...]:
     """What happens before and after each commit: the fates in their order, then nothing."""
     fate = iter(fates)
     now = ["stored"]
@@ -97,8 +99,8 @@ def interference(stage: Stage, hands: Hands, fates: list[str]) -> tuple[Callable
     return before, after
 
 
-def ended(stage: Stage, tasks: list[Any]) -> bool:
-    count = stage.lab.value(
+def ended(stage: ManualCoordinator, tasks: list[Any]) -> bool:
+    count = stage.harness.value(
         "select count(*) from flowledger.task where ended_at is not null and task_id = any (%s)",
         [task.id for task in tasks],
     )
@@ -116,10 +118,12 @@ WORK = st.lists(st.sampled_from(["complete", "fail", "hand back", "hold", "silen
 )
 @given(fates=FATES, work=WORK, hurry=st.sampled_from([1, 2, 1_000]), size=st.integers(1, 5))
 def test_whatever_becomes_of_commits_the_log_is_legal_and_every_task_ends(
-    shared_lab: Lab, fates: list[str], work: list[str], hurry: int, size: int
+    shared_harness: EngineHarness, fates: list[str], work: list[str], hurry: int, size: int
 ) -> None:
     with ExitStack() as opened:
-        stage = Stage(shared_lab, opened, flow, pipeline_events=hurry, batch_size=size)
+        stage = ManualCoordinator(
+            shared_harness, opened, flow, pipeline_events=hurry, batch_size=size
+        )
         opened.callback(stage.worker.board.retire, stage.worker.identity)
         opened.callback(stage.coordinator.resign)
         hands = Hands(stage)
@@ -144,4 +148,4 @@ def test_whatever_becomes_of_commits_the_log_is_legal_and_every_task_ends(
         for task in tasks:
             assert stage.differences(task.id) == []
             assert task.history()[-1].event.topic == "task.completed"
-        assert set(completions(shared_lab).values()) == {1}
+        assert set(completions(shared_harness).values()) == {1}

@@ -11,7 +11,7 @@ import pytest
 from flowledger.engine import TaskState
 from flowledger.engine.events.step import StepLeaseExpired
 from flowledger.handlers import StepContext, Workflow
-from support.engines import PATIENCE, Lab, assert_legal_order, completions, kinds, of_kind
+from support.engines import PATIENCE, EngineHarness, assert_legal_order, completions, kinds, of_kind
 
 flow = Workflow("coordinator", "flow", version="1")
 
@@ -66,11 +66,11 @@ def _freed() -> Generator[None]:
     ids=["events", "memory", "submissions"],
 )
 def test_small_batches_and_a_small_memory_change_nothing(
-    lab: Lab, settings: dict[str, float]
+    harness: EngineHarness, settings: dict[str, float]
 ) -> None:
-    engine = lab.open(flow, coordinator=settings)
+    engine = harness.open(flow, coordinator=settings)
     contexts = [{"number": number} for number in range(20)]
-    with lab.connect() as connection:
+    with harness.connect() as connection:
         tasks = engine.submit_many(flow, contexts, connection=connection)
         connection.commit()
     tasks += engine.submit_many(flow, contexts)
@@ -80,55 +80,61 @@ def test_small_batches_and_a_small_memory_change_nothing(
         assert_legal_order(task.history(), flow.template)
 
 
-def test_a_queue_row_that_was_lost_is_found_and_made_again(lab: Lab) -> None:
-    engine = lab.open(flow, roles=["coordinator"], coordinator={"reconcile_seconds": 60.0})
+def test_a_queue_row_that_was_lost_is_found_and_made_again(harness: EngineHarness) -> None:
+    engine = harness.open(flow, roles=["coordinator"], coordinator={"reconcile_seconds": 60.0})
     task = engine.submit(flow, {"number": 1})
-    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 1)
-    lab.rows("delete from flowledger.queue")
-    lab.open(flow, roles=["worker"])
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 1)
+    harness.rows("delete from flowledger.queue")
+    harness.open(flow, roles=["worker"])
 
-    lab.move_clock("2 minutes")
+    harness.move_clock("2 minutes")
 
     assert task.result(PATIENCE)["second"] == 2
     assert kinds(task.history(), "first") == ["StepEnqueued", "StepStarted", "StepCompleted"]
 
 
 @pytest.mark.usefixtures("_freed")
-def test_a_running_step_that_nobody_holds_is_given_up_when_it_is_seen_twice(lab: Lab) -> None:
-    engine = lab.open(robbed, coordinator={"reconcile_seconds": 60.0})
+def test_a_running_step_that_nobody_holds_is_given_up_when_it_is_seen_twice(
+    harness: EngineHarness,
+) -> None:
+    engine = harness.open(robbed, coordinator={"reconcile_seconds": 60.0})
     task = engine.submit(robbed, {})
     assert robbery.wait(PATIENCE)
-    lab.until(lambda: lab.value("select state from flowledger.step") == "in_progress")
-    lab.rows("delete from flowledger.queue")
+    harness.until(lambda: harness.value("select state from flowledger.step") == "in_progress")
+    harness.rows("delete from flowledger.queue")
 
     for _ in range(2):
         # It forgets workers that are gone whenever it reconciles, and not before.
-        lab.rows(
+        harness.rows(
             "insert into flowledger.worker (worker_id, lease_until, started_at, host, pid)"
             " values (gen_random_uuid(), '-infinity', now(), 'gone', 1)"
         )
-        lab.move_clock("1 minute")
-        lab.until(
-            lambda: not lab.value("select count(*) from flowledger.worker where host = 'gone'")
+        harness.move_clock("1 minute")
+        harness.until(
+            lambda: not harness.value("select count(*) from flowledger.worker where host = 'gone'")
         )
 
-    lab.until(lambda: "StepLeaseExpired" in kinds(task.history()))
+    harness.until(lambda: "StepLeaseExpired" in kinds(task.history()))
     (lost,) = of_kind(task.history(), StepLeaseExpired)
     assert lost.worker is None
     assert task.result(PATIENCE) == {"step": 2}
 
 
-def test_steps_of_a_worker_that_is_silent_past_its_lease_are_given_to_another(lab: Lab) -> None:
+def test_steps_of_a_worker_that_is_silent_past_its_lease_are_given_to_another(
+    harness: EngineHarness,
+) -> None:
     """The silent one reports in the end, and is refused."""
-    first_worker = lab.open(slow, roles=["worker"], worker={"concurrency": 1})
-    client = lab.open(slow, roles=["coordinator"])
+    first_worker = harness.open(slow, roles=["worker"], worker={"concurrency": 1})
+    client = harness.open(slow, roles=["coordinator"])
     task = client.submit(slow, {})
     assert entered.wait(PATIENCE)
-    lab.rows("update flowledger.worker set lease_until = flowledger.clock() - interval '1 second'")
+    harness.rows(
+        "update flowledger.worker set lease_until = flowledger.clock() - interval '1 second'"
+    )
 
-    second_worker = lab.open(slow, roles=["worker"])
-    lab.move_clock("1 second")
-    lab.until(lambda: kinds(task.history()).count("StepStarted") == 2)
+    second_worker = harness.open(slow, roles=["worker"])
+    harness.move_clock("1 second")
+    harness.until(lambda: kinds(task.history()).count("StepStarted") == 2)
     released.set()
 
     assert task.result(PATIENCE) == {"blocked": "done"}
@@ -138,20 +144,24 @@ def test_steps_of_a_worker_that_is_silent_past_its_lease_are_given_to_another(la
     ]  # fmt: skip
     for engine in (first_worker, second_worker):
         engine.close()
-    assert set(completions(lab).values()) == {1}
+    assert set(completions(harness).values()) == {1}
 
 
-def test_a_completion_that_raced_a_decision_wins_where_it_was_first(lab: Lab) -> None:
+def test_a_completion_that_raced_a_decision_wins_where_it_was_first(harness: EngineHarness) -> None:
     """The coordinator's batch is refused as a whole; it reads the fact and decides again."""
     worker = {"concurrency": 1, "lease_seconds": 3.0, "lease_margin_seconds": 0.5}
-    engine = lab.open(flow, worker=worker, coordinator={"batch_size": 1})
+    engine = harness.open(flow, worker=worker, coordinator={"batch_size": 1})
     tasks = engine.submit_many(flow, [{"number": number} for number in range(10)])
     for _ in range(5):
-        lab.rows("update flowledger.worker set lease_until = flowledger.clock() - interval '1 s'")
-        lab.move_clock("1 second")
+        harness.rows(
+            "update flowledger.worker set lease_until = flowledger.clock() - interval '1 s'"
+        )
+        harness.move_clock("1 second")
     # The worker was never silent and does not know that it seemed so: it is renewed in time.
-    lab.rows("update flowledger.worker set lease_until = flowledger.clock() + interval '10 hours'")
+    harness.rows(
+        "update flowledger.worker set lease_until = flowledger.clock() + interval '10 hours'"
+    )
 
     for task in tasks:
         assert task.wait(PATIENCE) is TaskState.COMPLETE
-    assert set(completions(lab).values()) == {1}
+    assert set(completions(harness).values()) == {1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from support.cli import PATIENCE, Command, command, read_until
-from support.engines import Lab
+from support.engines import EngineHarness
 
 __all__ = ["command"]
 
@@ -25,11 +25,11 @@ def look() -> dict[str, int]:
 
 
 def test_what_is_there_when_it_has_started_is_not_looked_at_again(
-    command: Command, lab: Lab
+    command: Command, harness: EngineHarness
 ) -> None:
     command.write("heaps.py", MODULE)
     read_until(command.start("start", "heaps:flow"), "engine.opened")
     task = UUID(command("submit", "heaps:flow").out.strip())
-    seen = lab.open(roles=()).task(task).result(timeout=PATIENCE)
+    seen = harness.open(roles=()).task(task).result(timeout=PATIENCE)
     assert seen["look"]["frozen"] > 10_000  # what is imported is more than that
     assert seen["look"]["threshold"] == 10_000

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from flowledger.engine.store.notifications import Notifications, ProcessWakeup
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 
 LISTENERS = (
     "select count(*) from pg_stat_activity"
@@ -22,9 +22,9 @@ CUT = LISTENERS.replace("count(*)", "count(pg_terminate_backend(pid))")
 
 
 @pytest.fixture
-def wakeups(lab: Lab) -> Generator[Notifications]:
+def wakeups(harness: EngineHarness) -> Generator[Notifications]:
     made = Notifications(
-        lab.url,
+        harness.url,
         application_name="listener",
         connect_timeout_seconds=PATIENCE,
         reconnect_initial_seconds=0.01,
@@ -34,8 +34,8 @@ def wakeups(lab: Lab) -> Generator[Notifications]:
     made.stop()
 
 
-def notify(lab: Lab, channel: str) -> None:
-    lab.rows("select pg_notify(%s, '')", f"flowledger.{channel}")
+def notify(harness: EngineHarness, channel: str) -> None:
+    harness.rows("select pg_notify(%s, '')", f"flowledger.{channel}")
 
 
 def test_a_bell_remembers_what_rang_while_nobody_waited() -> None:
@@ -60,7 +60,7 @@ def test_a_waiter_goes_on_when_the_bell_rings() -> None:
     assert heard == [{"queue"}]
 
 
-def test_every_bell_rings_once_it_listens(lab: Lab, wakeups: Notifications) -> None:
+def test_every_bell_rings_once_it_listens(harness: EngineHarness, wakeups: Notifications) -> None:
     """Whatever was committed before is looked for once more."""
     wakeups = [wakeups.subscribe("queue"), wakeups.subscribe("ended", "clock")]
 
@@ -70,13 +70,15 @@ def test_every_bell_rings_once_it_listens(lab: Lab, wakeups: Notifications) -> N
     assert wakeups[1].wait(PATIENCE)
 
 
-def test_a_notification_rings_the_bells_of_its_channel(lab: Lab, wakeups: Notifications) -> None:
+def test_a_notification_rings_the_bells_of_its_channel(
+    harness: EngineHarness, wakeups: Notifications
+) -> None:
     queue, clock = wakeups.subscribe("queue"), wakeups.subscribe("clock")
     wakeups.start()
     for wakeup in (queue, clock):
         wakeup.wait(PATIENCE)
 
-    notify(lab, "queue")
+    notify(harness, "queue")
 
     assert queue.wait(PATIENCE) == {"queue"}
     assert clock.wait(0) == frozenset()
@@ -90,20 +92,24 @@ def test_a_ring_within_the_process_needs_no_database(wakeups: Notifications) -> 
     assert wakeup.wait(0) == {"queue"}
 
 
-def test_a_listener_whose_connection_is_cut_listens_again(lab: Lab, wakeups: Notifications) -> None:
+def test_a_listener_whose_connection_is_cut_listens_again(
+    harness: EngineHarness, wakeups: Notifications
+) -> None:
     wakeup = wakeups.subscribe("queue")
     wakeups.start()
     wakeup.wait(PATIENCE)
 
-    assert lab.value(CUT) == 1
+    assert harness.value(CUT) == 1
 
     # All bells ring when it is back, and from then on it hears what is said.
     assert wakeup.wait(PATIENCE) == {"queue"}
-    notify(lab, "queue")
+    notify(harness, "queue")
     assert wakeup.wait(PATIENCE) == {"queue"}
 
 
-def test_whoever_waits_goes_on_when_listening_stops(lab: Lab, wakeups: Notifications) -> None:
+def test_whoever_waits_goes_on_when_listening_stops(
+    harness: EngineHarness, wakeups: Notifications
+) -> None:
     wakeup = wakeups.subscribe("queue")
     wakeups.start()
     wakeup.wait(PATIENCE)
@@ -111,7 +117,7 @@ def test_whoever_waits_goes_on_when_listening_stops(lab: Lab, wakeups: Notificat
     wakeups.stop()
 
     assert wakeup.wait(PATIENCE) == {"queue"}
-    lab.until(lambda: lab.value(LISTENERS) == 0)
+    harness.until(lambda: harness.value(LISTENERS) == 0)
 
 
 @pytest.fixture
@@ -124,7 +130,9 @@ def many_files() -> Generator[None]:
 
 
 @pytest.mark.usefixtures("many_files")
-def test_a_process_with_many_open_files_hears_too(lab: Lab, wakeups: Notifications) -> None:
+def test_a_process_with_many_open_files_hears_too(
+    harness: EngineHarness, wakeups: Notifications
+) -> None:
     wakeup = wakeups.subscribe("queue")
     with ExitStack() as opened:
         for _ in range(1_024):
@@ -132,13 +140,13 @@ def test_a_process_with_many_open_files_hears_too(lab: Lab, wakeups: Notificatio
         wakeups.start()
         wakeup.wait(PATIENCE)
 
-        notify(lab, "queue")
+        notify(harness, "queue")
 
         assert wakeup.wait(PATIENCE) == {"queue"}
 
 
 def test_only_a_listener_that_was_cut_off_says_that_it_is_back(
-    lab: Lab, wakeups: Notifications, caplog: pytest.LogCaptureFixture
+    harness: EngineHarness, wakeups: Notifications, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "flowledger")
     wakeup = wakeups.subscribe("queue")
@@ -146,18 +154,18 @@ def test_only_a_listener_that_was_cut_off_says_that_it_is_back(
     wakeup.wait(PATIENCE)
     assert "listener.reconnected" not in caplog.text
 
-    lab.value(CUT)
+    harness.value(CUT)
     wakeup.wait(PATIENCE)
 
     assert "listener.reconnected" in caplog.text
 
 
 def test_what_this_process_says_does_not_wake_it_twice_and_what_others_say_does(
-    lab: Lab, wakeups: Notifications
+    harness: EngineHarness, wakeups: Notifications
 ) -> None:
     """Notifications come in the order of the commits: the own one was passed over by then."""
     queue, clock = wakeups.subscribe("queue"), wakeups.subscribe("clock")
-    with lab.connect() as own:
+    with harness.connect() as own:
         wakeups.own.add(own.info.backend_pid)
         wakeups.start()
         for wakeup in (queue, clock):
@@ -165,39 +173,41 @@ def test_what_this_process_says_does_not_wake_it_twice_and_what_others_say_does(
 
         own.execute("select pg_notify('flowledger.queue', '')")
         own.commit()
-        notify(lab, "clock")
+        notify(harness, "clock")
 
         assert clock.wait(PATIENCE) == {"clock"}
         assert queue.wait(0) == frozenset()
-        notify(lab, "queue")
+        notify(harness, "queue")
         assert queue.wait(PATIENCE) == {"queue"}
 
 
-def test_after_a_reconnect_everybody_wakes_it(lab: Lab, wakeups: Notifications) -> None:
+def test_after_a_reconnect_everybody_wakes_it(
+    harness: EngineHarness, wakeups: Notifications
+) -> None:
     """Where the server was restarted, the number of an own backend may be someone else's."""
     wakeup = wakeups.subscribe("queue")
-    wakeups.own.add(lab.value("select pg_backend_pid()"))
+    wakeups.own.add(harness.value("select pg_backend_pid()"))
     wakeups.start()
     wakeup.wait(PATIENCE)
-    assert lab.value(CUT) == 1
+    assert harness.value(CUT) == 1
     assert wakeup.wait(PATIENCE) == {"queue"}
 
-    notify(lab, "queue")
+    notify(harness, "queue")
 
     assert wakeup.wait(PATIENCE) == {"queue"}
 
 
 def test_it_listens_once_however_often_it_is_started_and_never_after_it_stopped(
-    lab: Lab, wakeups: Notifications
+    harness: EngineHarness, wakeups: Notifications
 ) -> None:
     wakeup = wakeups.subscribe("queue")
     wakeups.start()
     wakeup.wait(PATIENCE)
     wakeups.start()
-    assert lab.value(LISTENERS) == 1
+    assert harness.value(LISTENERS) == 1
 
     wakeups.stop()
-    lab.until(lambda: lab.value(LISTENERS) == 0)
+    harness.until(lambda: harness.value(LISTENERS) == 0)
     wakeups.start()
 
     wakeup.wait(0)

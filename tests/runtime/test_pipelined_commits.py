@@ -14,8 +14,8 @@ from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, Step
 from flowledger.engine.ports.coordinator import Commit
 from flowledger.engine.ports.worker import Claim
 from flowledger.handlers import Retry, Workflow
-from support.engines import PATIENCE, Lab, completions
-from support.manual_coordinator import CLOCK, Stage
+from support.engines import PATIENCE, EngineHarness, completions
+from support.manual_coordinator import CLOCK, ManualCoordinator
 
 flow = Workflow("hurry", "flow", version="1")
 timed = Workflow("hurry", "timed", version="1")
@@ -34,19 +34,19 @@ def limited() -> None:
 
 
 @pytest.fixture
-def stages(lab: Lab) -> Generator[Callable[..., Stage]]:
+def stages(harness: EngineHarness) -> Generator[Callable[..., ManualCoordinator]]:
     with ExitStack() as opened:
-        yield lambda flow, **settings: Stage(
-            lab, opened, flow, **{"pipeline_events": 1, **settings}
+        yield lambda flow, **settings: ManualCoordinator(
+            harness, opened, flow, **{"pipeline_events": 1, **settings}
         )
 
 
 @pytest.fixture
-def stage(stages: Callable[..., Stage]) -> Stage:
+def stage(stages: Callable[..., ManualCoordinator]) -> ManualCoordinator:
     return stages(flow)
 
 
-def claimed(stage: Stage, count: int = 1) -> list[Claim]:
+def claimed(stage: ManualCoordinator, count: int = 1) -> list[Claim]:
     """Tasks whose one step the worker has claimed; the coordinator does not know of it yet."""
     stage.client.submit_many(stage.flow, [{}] * count)
     stage.settle()
@@ -55,11 +55,11 @@ def claimed(stage: Stage, count: int = 1) -> list[Claim]:
     return list(claims)
 
 
-def complete(stage: Stage, *claims: Claim) -> None:
+def complete(stage: ManualCoordinator, *claims: Claim) -> None:
     stage.worker.exchange([stage.worker.fact(StepCompleted, claim) for claim in claims])
 
 
-def held_back(stage: Stage) -> Event:
+def held_back(stage: ManualCoordinator) -> Event:
     """From now on commits wait until the event is set."""
     may_go = Event()
 
@@ -77,11 +77,11 @@ def raising(error: Exception) -> Callable[[Any], None]:
     return fail
 
 
-def test_a_start_is_noted_once_there_is_time(stage: Stage) -> None:
+def test_a_start_is_noted_once_there_is_time(stage: ManualCoordinator) -> None:
     (claim,) = claimed(stage)
 
     assert stage.coordinator.step() == 0
-    stage.lab.until(lambda: len(stage.ledger.stored) == 2)
+    stage.harness.until(lambda: len(stage.ledger.stored) == 2)
     assert stage.row(claim.task_id) == ("enqueued", 1)
     assert stage.differences(claim.task_id) == []
 
@@ -89,18 +89,22 @@ def test_a_start_is_noted_once_there_is_time(stage: Stage) -> None:
     assert stage.row(claim.task_id) == ("in_progress", 2)
 
 
-def test_a_start_with_a_limit_of_time_is_noted_at_once(stages: Callable[..., Stage]) -> None:
+def test_a_start_with_a_limit_of_time_is_noted_at_once(
+    stages: Callable[..., ManualCoordinator],
+) -> None:
     stage = stages(timed)
     (claim,) = claimed(stage)
 
     stage.coordinator.step()
-    stage.lab.until(lambda: len(stage.ledger.stored) == 2)
+    stage.harness.until(lambda: len(stage.ledger.stored) == 2)
 
     assert stage.row(claim.task_id) == ("in_progress", 2)
-    assert stage.lab.value("select kind from flowledger.timer") == "timeout"
+    assert stage.harness.value("select kind from flowledger.timer") == "timeout"
 
 
-def test_a_start_whose_step_ended_in_the_next_batch_is_never_noted(stage: Stage) -> None:
+def test_a_start_whose_step_ended_in_the_next_batch_is_never_noted(
+    stage: ManualCoordinator,
+) -> None:
     (claim,) = claimed(stage)
     stage.coordinator.step()
     complete(stage, claim)
@@ -112,7 +116,9 @@ def test_a_start_whose_step_ended_in_the_next_batch_is_never_noted(stage: Stage)
     assert stage.differences(claim.task_id) == []
 
 
-def test_the_next_batch_is_read_while_a_commit_is_under_way_and_sent_after_it(stage: Stage) -> None:
+def test_the_next_batch_is_read_while_a_commit_is_under_way_and_sent_after_it(
+    stage: ManualCoordinator,
+) -> None:
     claims = claimed(stage, 2)
     complete(stage, claims[0])
     may_go = held_back(stage)
@@ -131,11 +137,11 @@ def test_the_next_batch_is_read_while_a_commit_is_under_way_and_sent_after_it(st
     assert read[0] == 1
     positions = [(one.old, one.new) for one in stage.ledger.stored]
     assert [old for old, _ in positions[1:]] == [new for _, new in positions[:-1]]
-    assert set(completions(stage.lab).values()) == {1}
+    assert set(completions(stage.harness).values()) == {1}
 
 
 def test_a_refused_commit_takes_the_batch_behind_it_along_and_both_are_decided_anew(
-    stage: Stage,
+    stage: ManualCoordinator,
 ) -> None:
     """The lease of one step runs out while it completes; the other batch is innocent."""
     lost, other = claimed(stage, 2)
@@ -157,12 +163,12 @@ def test_a_refused_commit_takes_the_batch_behind_it_along_and_both_are_decided_a
     for claim in (lost, other):
         assert stage.topics(claim.task_id) == ["enqueued", "started", "completed"]
         assert stage.differences(claim.task_id) == []
-    assert stage.lab.value("select count(*) from flowledger.task where ended_at is null") == 1
+    assert stage.harness.value("select count(*) from flowledger.task where ended_at is null") == 1
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_lost_answer_to_a_commit_beside_is_raised_and_nothing_is_decided_twice(
-    stage: Stage, when: str
+    stage: ManualCoordinator, when: str
 ) -> None:
     (claim,) = claimed(stage)
     complete(stage, claim)
@@ -175,14 +181,16 @@ def test_a_lost_answer_to_a_commit_beside_is_raised_and_nothing_is_decided_twice
     assert not stage.coordinator.leads
     setattr(stage.ledger, when, lambda _: None)
     stage.settle()
-    assert stage.lab.rows(
+    assert stage.harness.rows(
         "select topic, count(*) from flowledger.event where topic like 'task.%%'"
         " group by topic order by topic"
     ) == [("task.completed", 1), ("task.created", 1), ("task.started", 1)]
     assert stage.differences(claim.task_id) == []
 
 
-def test_one_that_no_longer_leads_learns_it_from_the_commit_beside(stage: Stage) -> None:
+def test_one_that_no_longer_leads_learns_it_from_the_commit_beside(
+    stage: ManualCoordinator,
+) -> None:
     (claim,) = claimed(stage)
     complete(stage, claim)
     stage.ledger.before = raising(LeadershipLost("another leads"))
@@ -195,10 +203,10 @@ def test_one_that_no_longer_leads_learns_it_from_the_commit_beside(stage: Stage)
     stage.ledger.before = lambda _: None
     stage.settle()
     assert stage.differences(claim.task_id) == []
-    assert stage.lab.value("select count(*) from flowledger.task where ended_at is null") == 0
+    assert stage.harness.value("select count(*) from flowledger.task where ended_at is null") == 0
 
 
-def test_one_that_resigns_waits_for_what_is_under_way(stage: Stage) -> None:
+def test_one_that_resigns_waits_for_what_is_under_way(stage: ManualCoordinator) -> None:
     (claim,) = claimed(stage)
     complete(stage, claim)
     may_go = held_back(stage)
@@ -212,28 +220,30 @@ def test_one_that_resigns_waits_for_what_is_under_way(stage: Stage) -> None:
     stage.ledger.resign = resigned  # type: ignore[method-assign]
     resigning = Thread(target=stage.coordinator.resign)
     resigning.start()
-    assert stage.lab.value("select leader from flowledger.shard") is not None
+    assert stage.harness.value("select leader from flowledger.shard") is not None
 
     may_go.set()
     resigning.join(PATIENCE)
 
     assert stored == [2]
-    assert stage.lab.value("select state from flowledger.task") == "complete"
-    assert stage.lab.value("select leader from flowledger.shard") is None
+    assert stage.harness.value("select state from flowledger.task") == "complete"
+    assert stage.harness.value("select leader from flowledger.shard") is None
 
 
-def test_one_that_lost_its_lead_and_has_it_again_writes_nothing_of_before(stage: Stage) -> None:
+def test_one_that_lost_its_lead_and_has_it_again_writes_nothing_of_before(
+    stage: ManualCoordinator,
+) -> None:
     """A start was still to be noted when another led and gave the step to others."""
     (claim,) = claimed(stage)
     stage.coordinator.step()
-    stage.lab.until(lambda: len(stage.ledger.stored) == 2)
-    stage.lab.move_clock("1 day")
+    stage.harness.until(lambda: len(stage.ledger.stored) == 2)
+    stage.harness.move_clock("1 day")
     second = stage.another()
     while not second.step(CLOCK):
         pass
     assert stage.topics(claim.task_id) == ENQUEUED_ANEW
     second.resign()
-    stage.clock.observe(stage.lab.value("select flowledger.clock()"))
+    stage.clock.observe(stage.harness.value("select flowledger.clock()"))
 
     stage.settle()
 
@@ -244,12 +254,12 @@ def test_one_that_lost_its_lead_and_has_it_again_writes_nothing_of_before(stage:
 
 @pytest.mark.parametrize("hurry", [1, 1_000])
 def test_a_row_that_lingers_in_the_queue_costs_one_conflict(
-    stages: Callable[..., Stage], hurry: int
+    stages: Callable[..., ManualCoordinator], hurry: int
 ) -> None:
     stage = stages(flow, pipeline_events=hurry)
     (claim,) = claimed(stage)
     stage.worker.exchange([stage.worker.fact(StepAttemptFailed, claim, error=NO)])
-    stage.lab.rows(
+    stage.harness.rows(
         "insert into flowledger.queue (step_id, task_id, template_id, stream_version, sort_key,"
         " attempt, resets, step) values (%s, %s, %s, 1, 0, 1, 0, 'only')",
         *(claim.step_id, claim.task_id, claim.template_id),
@@ -260,14 +270,16 @@ def test_a_row_that_lingers_in_the_queue_costs_one_conflict(
     stage.settle()
 
     assert len(tried) - len(stage.ledger.stored) + 1 == 1
-    assert stage.lab.rows("select stream_version, attempt from flowledger.queue") == [(4, 2)]
+    assert stage.harness.rows("select stream_version, attempt from flowledger.queue") == [(4, 2)]
     complete(stage, *stage.worker.exchange(limit=1).claims)
     stage.settle()
     assert stage.topics(claim.task_id)[2:] == ["failed", "enqueued", "started", "completed"]
     assert stage.differences(claim.task_id) == []
 
 
-def test_only_after_a_conflict_are_rows_dropped_before_they_are_queued(stage: Stage) -> None:
+def test_only_after_a_conflict_are_rows_dropped_before_they_are_queued(
+    stage: ManualCoordinator,
+) -> None:
     (claim,) = claimed(stage)
     stage.worker.exchange([stage.worker.fact(StepAttemptFailed, claim, error=NO)])
     stage.settle()
@@ -276,7 +288,7 @@ def test_only_after_a_conflict_are_rows_dropped_before_they_are_queued(stage: St
     assert [one.dropped for one in stage.ledger.stored if one.dropped] == []
 
 
-def test_the_queue_is_tidied_after_so_many_steps(stages: Callable[..., Stage]) -> None:
+def test_the_queue_is_tidied_after_so_many_steps(stages: Callable[..., ManualCoordinator]) -> None:
     stage = stages(flow, vacuum_every_steps=3)
     stage.client.submit_many(flow, [{}] * 2)
     stage.settle()
@@ -284,4 +296,4 @@ def test_the_queue_is_tidied_after_so_many_steps(stages: Callable[..., Stage]) -
     stage.client.submit_many(flow, [{}])
     stage.settle()
 
-    stage.lab.until(lambda: stage.ledger.tidied == 1)
+    stage.harness.until(lambda: stage.ledger.tidied == 1)

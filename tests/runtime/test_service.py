@@ -15,7 +15,7 @@ from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.store.notifications import ProcessWakeup
 from flowledger.engine.telemetry.outages import Backoff
 from flowledger.handlers import StepContext, Workflow
-from support.engines import PATIENCE, Lab, assert_legal_order, completions, kinds
+from support.engines import PATIENCE, EngineHarness, assert_legal_order, completions, kinds
 
 flow = Workflow("service", "flow", version="1")
 entered: dict[tuple[str, int], Event] = defaultdict(Event)
@@ -40,8 +40,8 @@ def running(engine: Engine, name: str) -> TaskHandle:
     return task
 
 
-def test_what_runs_is_finished_within_the_grace(lab: Lab) -> None:
-    worker = lab.open(flow, worker={"grace_seconds": PATIENCE})
+def test_what_runs_is_finished_within_the_grace(harness: EngineHarness) -> None:
+    worker = harness.open(flow, worker={"grace_seconds": PATIENCE})
     task = running(worker, "in grace")
     closing = Thread(target=worker.close)
     closing.start()
@@ -49,20 +49,22 @@ def test_what_runs_is_finished_within_the_grace(lab: Lab) -> None:
     closing.join(PATIENCE)
     assert not closing.is_alive()
 
-    client = lab.open(flow)
+    client = harness.open(flow)
 
     assert client.task(task.id).result(PATIENCE) == {"slow": 1, "after_slow": 1}
     assert "StepReleased" not in kinds(client.task(task.id).history())
 
 
-def test_what_outlasts_the_grace_is_handed_back_and_run_by_the_next_worker(lab: Lab) -> None:
-    first = lab.open(flow, worker={"grace_seconds": 0.1})
+def test_what_outlasts_the_grace_is_handed_back_and_run_by_the_next_worker(
+    harness: EngineHarness,
+) -> None:
+    first = harness.open(flow, worker={"grace_seconds": 0.1})
     task = running(first, "handed back")
     first.close()
-    assert lab.value("select count(*) from flowledger.worker") == 0
-    assert lab.value("select count(*) from flowledger.queue where worker_id is not null") == 0
+    assert harness.value("select count(*) from flowledger.worker") == 0
+    assert harness.value("select count(*) from flowledger.queue where worker_id is not null") == 0
 
-    second = lab.open(flow)
+    second = harness.open(flow)
     assert entered["handed back", 2].wait(PATIENCE)
     released["handed back", 2].set()
 
@@ -74,18 +76,18 @@ def test_what_outlasts_the_grace_is_handed_back_and_run_by_the_next_worker(lab: 
         "StepEnqueued", "StepStarted", "StepCompleted",
     ]  # fmt: skip
     assert_legal_order(found.history(), flow.template)
-    assert set(completions(lab).values()) == {1}
+    assert set(completions(harness).values()) == {1}
 
 
-def test_a_step_that_is_handed_back_costs_no_attempt_of_its_policy(lab: Lab) -> None:
+def test_a_step_that_is_handed_back_costs_no_attempt_of_its_policy(harness: EngineHarness) -> None:
     """Three workers stop on it, and the policy allows three attempts."""
-    client = lab.open(flow, roles=["coordinator"])
+    client = harness.open(flow, roles=["coordinator"])
     task = client.submit(flow, {"name": "often"})
     for attempt in (1, 2, 3):
-        worker = lab.open(flow, roles=["worker"], worker={"grace_seconds": 0.01})
+        worker = harness.open(flow, roles=["worker"], worker={"grace_seconds": 0.01})
         assert entered["often", attempt].wait(PATIENCE)
         worker.close()
-    lab.open(flow, roles=["worker"])
+    harness.open(flow, roles=["worker"])
     released["often", 4].set()
 
     assert task.result(PATIENCE)["slow"] == 4
@@ -93,11 +95,11 @@ def test_a_step_that_is_handed_back_costs_no_attempt_of_its_policy(lab: Lab) -> 
         released["often", attempt].set()
 
 
-def test_closing_twice_and_closing_without_a_database_do_no_harm(lab: Lab) -> None:
-    engine = lab.open(flow)
+def test_closing_twice_and_closing_without_a_database_do_no_harm(harness: EngineHarness) -> None:
+    engine = harness.open(flow)
     engine.submit(flow, {"name": "x"})
     released["x", 1].set()
-    lab.rows(
+    harness.rows(
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where datname = current_database() and application_name = 'flowledger'"
     )
@@ -106,8 +108,10 @@ def test_closing_twice_and_closing_without_a_database_do_no_harm(lab: Lab) -> No
     engine.close()
 
 
-def test_whatever_is_asked_of_a_closed_engine_says_that_it_is_closed(lab: Lab) -> None:
-    engine = lab.open(flow, roles=())
+def test_whatever_is_asked_of_a_closed_engine_says_that_it_is_closed(
+    harness: EngineHarness,
+) -> None:
+    engine = harness.open(flow, roles=())
     task = engine.submit(flow, {"name": "closed"})
     engine.close()
 
@@ -123,9 +127,9 @@ def test_whatever_is_asked_of_a_closed_engine_says_that_it_is_closed(lab: Lab) -
             ask()
 
 
-def test_a_coordinator_that_stops_lets_the_next_lead_at_once(lab: Lab) -> None:
-    lab.open(flow, coordinator={"lease_seconds": 36_000.0}).close()
-    second = lab.open(flow, coordinator={"lease_seconds": 36_000.0})
+def test_a_coordinator_that_stops_lets_the_next_lead_at_once(harness: EngineHarness) -> None:
+    harness.open(flow, coordinator={"lease_seconds": 36_000.0}).close()
+    second = harness.open(flow, coordinator={"lease_seconds": 36_000.0})
     task = second.submit(flow, {"name": "next"})
     released["next", 1].set()
 

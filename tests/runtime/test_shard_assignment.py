@@ -18,8 +18,8 @@ from flowledger.engine.runtime.coordinator.shards import next_look
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.shard_store import PostgresShardStore
 from flowledger.handlers import Workflow
-from support.engines import Lab
-from support.manual_coordinator import CLOCK, InterferedLedger, nothing
+from support.engines import EngineHarness
+from support.manual_coordinator import CLOCK, InterferedStore, nothing
 
 flow = Workflow("seats", "flow", version="1")
 ME, OTHER = UUID(int=1), UUID(int=2)
@@ -30,7 +30,7 @@ def only() -> None:
     """Nothing: no worker runs here."""
 
 
-class AskedLedger(InterferedLedger):
+class AskedLedger(InterferedStore):
     """One of two shards; remembers how often the lease was asked for."""
 
     asked = 0
@@ -47,16 +47,16 @@ class AskedLedger(InterferedLedger):
 class Shop:
     """Coordinators of two shards, each with a seat."""
 
-    def __init__(self, lab: Lab, opened: ExitStack) -> None:
-        self.lab = lab
-        self.pool = opened.enter_context(engine_pool(lab.url, lab.settings()))
-        self.client = lab.open(flow, roles=())
+    def __init__(self, harness: EngineHarness, opened: ExitStack) -> None:
+        self.harness = harness
+        self.pool = opened.enter_context(engine_pool(harness.url, harness.settings()))
+        self.client = harness.open(flow, roles=())
         PostgresShardStore(self.pool, DatabaseClock()).resize(2)
 
     def coordinator(self, shard: int) -> tuple[Coordinator, ShardAssignment, AskedLedger]:
         clock, seat = DatabaseClock(), ShardAssignment(shard)
         ledger = AskedLedger(self.pool, clock, shard)
-        settings = self.lab.settings(coordinator={"lease_seconds": 36_000.0}).coordinator
+        settings = self.harness.settings(coordinator={"lease_seconds": 36_000.0}).coordinator
         coordinator = Coordinator(
             store=ledger,
             clock=clock,
@@ -74,14 +74,16 @@ class Shop:
             count -= shard_of(task.id, 2) == shard
 
     def position(self, shard: int) -> int:
-        found: int = self.lab.value("select position from flowledger.shard where shard = %s", shard)
+        found: int = self.harness.value(
+            "select position from flowledger.shard where shard = %s", shard
+        )
         return found
 
 
 @pytest.fixture
-def shop(lab: Lab) -> Generator[Shop]:
+def shop(harness: EngineHarness) -> Generator[Shop]:
     with ExitStack() as opened:
-        yield Shop(lab, opened)
+        yield Shop(harness, opened)
 
 
 def test_one_that_is_not_wanted_asks_for_nothing(shop: Shop) -> None:
@@ -121,7 +123,7 @@ def test_one_that_is_not_wanted_any_more_gives_its_shard_up(shop: Shop) -> None:
     coordinator.step()
 
     assert not coordinator.leads
-    assert shop.lab.value("select leader from flowledger.shard where shard = 1") is None
+    assert shop.harness.value("select leader from flowledger.shard where shard = 1") is None
 
 
 def test_facts_of_others_are_passed_over_and_cost_no_commit_each(shop: Shop) -> None:
@@ -135,7 +137,7 @@ def test_facts_of_others_are_passed_over_and_cost_no_commit_each(shop: Shop) -> 
         while not coordinator.step(frozenset({"fact"})):
             pass
     after_facts = len(ledger.stored)
-    own = shop.lab.value(
+    own = shop.harness.value(
         "select count(*) from flowledger.task where flowledger.shard_of(task_id, 2) = 0"
     )
     assert after_facts - stored <= own
@@ -143,11 +145,11 @@ def test_facts_of_others_are_passed_over_and_cost_no_commit_each(shop: Shop) -> 
     while not coordinator.step(CLOCK):
         pass
 
-    last = shop.lab.value("select max(notification_id) from flowledger.event")
+    last = shop.harness.value("select max(notification_id) from flowledger.event")
     assert shop.position(0) == last
     assert len(ledger.stored) <= after_facts + 1
     foreign = "select count(*) from flowledger.task where flowledger.shard_of(task_id, 2) = 1"
-    assert shop.lab.value(foreign) == 0
+    assert shop.harness.value(foreign) == 0
 
 
 @pytest.mark.parametrize(

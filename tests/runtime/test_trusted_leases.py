@@ -20,7 +20,7 @@ from flowledger.engine.store.notifications import ProcessWakeup
 from flowledger.engine.store.transactional_steps import PostgresTransactions
 from flowledger.engine.store.worker_store import PostgresWorkerStore
 from flowledger.handlers import Workflow
-from support.engines import Lab
+from support.engines import EngineHarness
 
 LEASE, MARGIN = 60.0, 12.0
 HELD = "select lease_until > flowledger.clock() from flowledger.worker"
@@ -37,13 +37,13 @@ def only() -> None:
 class Loop:
     """The real worker, stepped by hand."""
 
-    def __init__(self, lab: Lab, opened: ExitStack) -> None:
-        settings = lab.settings(
+    def __init__(self, harness: EngineHarness, opened: ExitStack) -> None:
+        settings = harness.settings(
             worker={"lease_seconds": LEASE, "lease_margin_seconds": MARGIN, "concurrency": 1}
         )
-        pool = opened.enter_context(engine_pool(lab.url, settings))
-        mapper, self._clock, self._lab = EventMapper(), DatabaseClock(), lab
-        transactions = PostgresTransactions(lab.url, pool, mapper, settings)
+        pool = opened.enter_context(engine_pool(harness.url, settings))
+        mapper, self._clock, self._harness = EventMapper(), DatabaseClock(), harness
+        transactions = PostgresTransactions(harness.url, pool, mapper, settings)
         opened.callback(transactions.close)
         self.wakeup = ProcessWakeup()
         self.worker = Worker(
@@ -60,50 +60,50 @@ class Loop:
 
     def pass_time(self, seconds: float) -> None:
         """Time goes on for everybody, and the worker renews nothing meanwhile."""
-        self._lab.move_clock(f"{seconds} seconds")
-        self._clock.observe(self._lab.value("select flowledger.clock()"))
+        self._harness.move_clock(f"{seconds} seconds")
+        self._clock.observe(self._harness.value("select flowledger.clock()"))
 
 
 @pytest.fixture
-def loop(lab: Lab) -> Generator[Loop]:
+def loop(harness: EngineHarness) -> Generator[Loop]:
     with ExitStack() as opened:
-        yield Loop(lab, opened)
+        yield Loop(harness, opened)
 
 
 @pytest.fixture
-def queued(lab: Lab) -> Any:
+def queued(harness: EngineHarness) -> Any:
     """A task whose step waits for a worker."""
-    coordinator = lab.open(flow, roles=["coordinator"])
+    coordinator = harness.open(flow, roles=["coordinator"])
     task = coordinator.submit(flow, {})
-    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 1)
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 1)
     return task
 
 
-def test_within_its_trust_a_worker_claims(lab: Lab, loop: Loop, queued: Any) -> None:
+def test_within_its_trust_a_worker_claims(harness: EngineHarness, loop: Loop, queued: Any) -> None:
     loop.worker.renew()
     loop.pass_time(LEASE - MARGIN - 1)
 
     loop.worker.step(frozenset({"queue"}))
 
-    assert lab.value(CLAIMED) == 1
+    assert harness.value(CLAIMED) == 1
 
 
 def test_from_the_margin_on_it_claims_nothing_although_the_database_would_let_it(
-    lab: Lab, loop: Loop, queued: Any
+    harness: EngineHarness, loop: Loop, queued: Any
 ) -> None:
     loop.worker.renew()
     loop.pass_time(LEASE - MARGIN)
-    assert lab.value(HELD)
+    assert harness.value(HELD)
 
     loop.worker.step(frozenset({"queue"}))
 
-    assert lab.value(CLAIMED) == 0
+    assert harness.value(CLAIMED) == 0
     loop.worker.renew()
     loop.worker.step(frozenset({"queue"}))
-    assert lab.value(CLAIMED) == 1
+    assert harness.value(CLAIMED) == 1
 
 
-def test_two_renewals_may_fail_before_the_trust_ends(lab: Lab, loop: Loop) -> None:
+def test_two_renewals_may_fail_before_the_trust_ends(harness: EngineHarness, loop: Loop) -> None:
     renew_in = loop.worker.renew()
 
     assert 2 * renew_in < LEASE - MARGIN

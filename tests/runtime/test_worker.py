@@ -10,7 +10,7 @@ import pytest
 
 from flowledger.engine import InvalidConfiguration, Settings, TaskState
 from flowledger.handlers import Retry, StepContext, Workflow
-from support.engines import PATIENCE, Lab, completions, kinds
+from support.engines import PATIENCE, EngineHarness, completions, kinds
 
 flow = Workflow("worker", "flow", version="1")
 other = Workflow("worker", "other", version="1")
@@ -55,21 +55,21 @@ def outlives_its_timeout() -> None:
     assert released[-1].wait(PATIENCE)
 
 
-def test_a_worker_claims_only_steps_of_the_workflows_it_was_given(lab: Lab) -> None:
-    client = lab.open(flow, other, roles=["coordinator"])
+def test_a_worker_claims_only_steps_of_the_workflows_it_was_given(harness: EngineHarness) -> None:
+    client = harness.open(flow, other, roles=["coordinator"])
     mine, theirs = client.submit(flow, {"number": 1}), client.submit(other, {"number": 2})
-    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 2)
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 2)
 
-    lab.open(flow, roles=["worker"])
+    harness.open(flow, roles=["worker"])
 
     assert mine.result(PATIENCE) == {"first": 1}
     assert kinds(theirs.history())[-1] == "StepEnqueued"
-    lab.open(other, roles=["worker"])
+    harness.open(other, roles=["worker"])
     assert theirs.result(PATIENCE) == {"first": 2}
 
 
-def test_no_more_handlers_run_at_once_than_are_allowed(lab: Lab) -> None:
-    engine = lab.open(counted, worker={"concurrency": 3})
+def test_no_more_handlers_run_at_once_than_are_allowed(harness: EngineHarness) -> None:
+    engine = harness.open(counted, worker={"concurrency": 3})
     tasks = engine.submit_many(counted, [{"number": number} for number in range(100)])
 
     for task in tasks:
@@ -77,44 +77,48 @@ def test_no_more_handlers_run_at_once_than_are_allowed(lab: Lab) -> None:
     assert 1 <= most[0] <= 3
 
 
-def test_an_attempt_that_was_given_up_takes_a_place_until_its_handler_ends(lab: Lab) -> None:
+def test_an_attempt_that_was_given_up_takes_a_place_until_its_handler_ends(
+    harness: EngineHarness,
+) -> None:
     """Two places, both taken by attempts of one step: the next step is left to another worker."""
-    engine = lab.open(stubborn, flow, worker={"concurrency": 2})
+    engine = harness.open(stubborn, flow, worker={"concurrency": 2})
     task = engine.submit(stubborn, {})
     timers = "select count(*) from flowledger.timer"
     assert entered[1].wait(PATIENCE)
-    lab.until(lambda: lab.value(timers) == 1)
-    lab.move_clock("61 seconds")
+    harness.until(lambda: harness.value(timers) == 1)
+    harness.move_clock("61 seconds")
     assert entered[2].wait(PATIENCE)
 
     waiting = engine.submit(flow, {"number": 3})
-    lab.until(lambda: kinds(waiting.history())[-1] != "TaskCreated")
-    lab.open(flow, roles=["worker"])
+    harness.until(lambda: kinds(waiting.history())[-1] != "TaskCreated")
+    harness.open(flow, roles=["worker"])
     assert waiting.result(PATIENCE) == {"first": 3}
     released[1].set()
     released[2].set()
 
     assert task.result(PATIENCE) == {"ignores_timeouts": 2}
-    assert set(completions(lab).values()) == {1}
+    assert set(completions(harness).values()) == {1}
 
 
-def test_a_worker_claims_only_steps_of_its_namespaces(lab: Lab) -> None:
-    client = lab.open(flow, elsewhere, roles=["coordinator"])
+def test_a_worker_claims_only_steps_of_its_namespaces(harness: EngineHarness) -> None:
+    client = harness.open(flow, elsewhere, roles=["coordinator"])
     mine, theirs = client.submit(elsewhere, {"number": 1}), client.submit(flow, {"number": 2})
-    lab.until(lambda: lab.value("select count(*) from flowledger.queue") == 2)
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 2)
 
-    lab.open(flow, elsewhere, roles=["worker"], worker={"namespaces": ("elsewhere", "nowhere")})
+    harness.open(flow, elsewhere, roles=["worker"], worker={"namespaces": ("elsewhere", "nowhere")})
 
     assert mine.result(PATIENCE) == {"first": 1}
     assert kinds(theirs.history())[-1] == "StepEnqueued"
 
 
-def test_a_worker_none_of_whose_workflows_is_in_its_namespaces_is_refused(lab: Lab) -> None:
+def test_a_worker_none_of_whose_workflows_is_in_its_namespaces_is_refused(
+    harness: EngineHarness,
+) -> None:
     expected = "worker.namespaces is nowhere: none of the workflows is in it, they are in worker"
     with pytest.raises(InvalidConfiguration, match=expected):
-        lab.open(flow, other, worker={"namespaces": ("nowhere",)})
+        harness.open(flow, other, worker={"namespaces": ("nowhere",)})
 
-    lab.open(flow, roles=["coordinator"], worker={"namespaces": ("nowhere",)})
+    harness.open(flow, roles=["coordinator"], worker={"namespaces": ("nowhere",)})
 
 
 def test_namespaces_are_words_between_commas_in_the_environment(
@@ -125,31 +129,33 @@ def test_namespaces_are_words_between_commas_in_the_environment(
     assert Settings.load().worker.namespaces == ("shop", "returns")
 
 
-def test_a_worker_that_is_worn_out_says_so_claims_nothing_and_recovers(lab: Lab) -> None:
+def test_a_worker_that_is_worn_out_says_so_claims_nothing_and_recovers(
+    harness: EngineHarness,
+) -> None:
     """One of two places is taken by a handler that outlived its timeout and the grace."""
-    engine = lab.open(
+    engine = harness.open(
         wearing, flow, worker={"concurrency": 2, "heartbeat_seconds": 0.05, "poll_seconds": 0.05}
     )
     told = Event()
     engine.on_saturated(told.set)
     task = engine.submit(wearing, {})
     assert entered[-1].wait(PATIENCE)
-    lab.until(lambda: lab.value("select count(*) from flowledger.timer") == 1)
+    harness.until(lambda: harness.value("select count(*) from flowledger.timer") == 1)
     assert engine.health["handlers"].ok
 
-    lab.move_clock("61 seconds")
+    harness.move_clock("61 seconds")
 
     assert task.wait(PATIENCE) is TaskState.ERROR
     assert told.wait(PATIENCE)
     found = engine.health["handlers"]
     assert (found.ok, found.attempts) == (False, 1)
     assert "1 abandoned handlers take half or more of the worker's 2 places" in str(found.error)
-    assert lab.value("select condition from flowledger.worker") == "saturated"
+    assert harness.value("select condition from flowledger.worker") == "saturated"
     waiting = engine.submit(flow, {"number": 3})
-    lab.until(lambda: kinds(waiting.history())[-1] == "StepEnqueued")
+    harness.until(lambda: kinds(waiting.history())[-1] == "StepEnqueued")
 
     released[-1].set()
 
     assert waiting.result(PATIENCE) == {"first": 3}
     assert engine.health["handlers"].ok
-    assert lab.value("select condition from flowledger.worker") == "ready"
+    assert harness.value("select condition from flowledger.worker") == "ready"

@@ -12,14 +12,14 @@ from typing import Any
 from uuid import UUID
 
 from simulation.agenda import Crash, Violation, World
-from simulation.commit_pipeline import AgendaCommitter
-from simulation.coordinator_store import MemoryLedger
+from simulation.commit_pipeline import AgendaPipeline
+from simulation.coordinator_store import MemoryCoordinatorStore
 from simulation.database import Database, Shard
-from simulation.executor import AgendaCrew
+from simulation.executor import AgendaExecutor
 from simulation.local_clock import LocalClock
 from simulation.process import Process, SteppedLoop
-from simulation.task_store import MemoryTasks
-from simulation.worker_store import MemoryWorkboard
+from simulation.task_store import MemoryTaskStore
+from simulation.worker_store import MemoryWorkerStore
 from simulation.workflows import Flow
 
 from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings, WorkerSettings
@@ -46,7 +46,7 @@ class Cluster:
         self.flows = flows
         shards = [Shard() for _ in range(world.random.choice((1, 1, 2, 3)))]
         self.database = Database(world.clock, self.notify, shards=shards)
-        self.tasks = MemoryTasks(self.database, world.new_id)
+        self.tasks = MemoryTaskStore(self.database, world.new_id)
         self.processes: list[Process] = []
         self.executions: Counter[tuple[UUID, int]] = Counter()
         self._numbers = count(1)
@@ -107,7 +107,7 @@ class Cluster:
     def _coordinator(self, process: Process, shard: int) -> Coordinator:
         clock = self._clock_of(process)
         settings = self._coordinator_settings
-        ledger = MemoryLedger(self.database, clock, settings.lease_seconds, shard)
+        ledger = MemoryCoordinatorStore(self.database, clock, settings.lease_seconds, shard)
         coordinator = Coordinator(
             store=process.wired(ledger),
             clock=clock,
@@ -117,7 +117,7 @@ class Cluster:
             crash_points=process,
             limits=self.limits,
         )
-        committer = AgendaCommitter(process, coordinator._send)
+        committer = AgendaPipeline(process, coordinator._send)
         coordinator._pipeline = committer
         committer.loop = SteppedLoop(process, coordinator.step, *LISTENED)
         return coordinator
@@ -133,12 +133,12 @@ class Cluster:
         world = self.world
         process = Process(world, f"worker {next(self._numbers)}")
         clock = self._clock_of(process)
-        board = process.wired(HonestBoard(self.database, clock))
-        wakeup = Doorbell()
+        board = process.wired(HonestWorkerStore(self.database, clock))
+        wakeup = AgendaWakeup()
         worker = Worker(
             store=board,
             handlers=HandlerTable(self.flows),
-            executor=lambda outcomes, _, done: AgendaCrew(process, outcomes, done, self._ran),
+            executor=lambda outcomes, _, done: AgendaExecutor(process, outcomes, done, self._ran),
             clock=clock,
             new_id=world.new_id,
             wakeup=wakeup,
@@ -196,7 +196,7 @@ class Cluster:
         self.executions[job.claim.step_id, job.claim.version] += 1
 
 
-class HonestBoard(MemoryWorkboard):
+class HonestWorkerStore(MemoryWorkerStore):
     """A board that is watched: it must not refuse what is stored."""
 
     def exchange(self, worker: UUID, facts: Sequence[StepEvent], *args: Any, **kw: Any) -> Exchange:
@@ -216,7 +216,7 @@ class HonestBoard(MemoryWorkboard):
         return found
 
 
-class Doorbell:
+class AgendaWakeup:
     """A worker's wakeup, which is never late: it rings within the process."""
 
     loop: SteppedLoop

@@ -15,7 +15,7 @@ from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline
 LONGEST_SECONDS = 2.0
 
 
-class AgendaCommitter(CommitPipeline):
+class AgendaPipeline(CommitPipeline):
     """Sends a commit at some later moment, or when its outcome is asked for."""
 
     def __init__(self, process: Process, send: Callable[[Commit], None]) -> None:
@@ -59,7 +59,7 @@ class AgendaCommitter(CommitPipeline):
 class Outcome(Future[None]):
     """What comes of a commit; whoever asks makes it happen."""
 
-    def __init__(self, committer: AgendaCommitter, process: Process) -> None:
+    def __init__(self, committer: AgendaPipeline, process: Process) -> None:
         super().__init__()
         self._committer = committer
         self._process = process

@@ -23,7 +23,7 @@ from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.coordinator import Commit, Due, Leadership
 
 
-class MemoryLedger:
+class MemoryCoordinatorStore:
     """The ledger of one shard. `lease_seconds` is renewed with every commit."""
 
     def __init__(

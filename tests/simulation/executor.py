@@ -16,7 +16,7 @@ from flowledger.engine.runtime.worker.outcomes import Outcomes
 DURATIONS = (0.0, 0.01, 0.3, 3.0, 40.0)
 
 
-class AgendaCrew:
+class AgendaExecutor:
     """The crew of a simulated worker. `ran` is told of every execution."""
 
     def __init__(

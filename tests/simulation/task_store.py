@@ -28,7 +28,7 @@ from flowledger.engine.events.template import TemplatePaused, TemplateRegistered
 from flowledger.engine.ports.client import Answer, Progress, Snapshot, StepRow, TaskRow
 
 
-class MemoryTasks:
+class MemoryTaskStore:
     """Tasks in memory. A caller's own transaction commits at once, whatever `connection` is."""
 
     def __init__(self, database: Database, new_id: Callable[[], UUID]) -> None:

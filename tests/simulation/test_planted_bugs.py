@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 from simulation.agenda import Violation
-from simulation.coordinator_store import MemoryLedger
+from simulation.coordinator_store import MemoryCoordinatorStore
 from simulation.database import Database
 from simulation.log import Log
 from simulation.simulate import simulate
-from simulation.worker_store import MemoryWorkboard
+from simulation.worker_store import MemoryWorkerStore
 
 from flowledger.engine.domain.limits.admission import AdmissionControl
 from flowledger.engine.domain.machine.task_run import TaskRun
@@ -142,7 +142,7 @@ def position_first(patch: pytest.MonkeyPatch) -> None:
 
 def lost_queue_row(patch: pytest.MonkeyPatch) -> None:
     """Nobody looks for steps that should be queued and are not."""
-    patch.setattr(MemoryLedger, "unqueued", lambda *_: [])
+    patch.setattr(MemoryCoordinatorStore, "unqueued", lambda *_: [])
 
 
 def cancel_misses_a_step(patch: pytest.MonkeyPatch) -> None:
@@ -166,10 +166,12 @@ def same_batch_again(patch: pytest.MonkeyPatch) -> None:
 def blind_to_successors(patch: pytest.MonkeyPatch) -> None:
     """A coordinator takes decisions that it does not know of for a broken log."""
 
-    def park(self: MemoryLedger, epoch: int, position: int, reasons: Mapping[UUID, str]) -> None:
+    def park(
+        self: MemoryCoordinatorStore, epoch: int, position: int, reasons: Mapping[UUID, str]
+    ) -> None:
         raise Violation(f"the coordinator parks {dict(reasons)}")
 
-    patch.setattr(MemoryLedger, "park", park)
+    patch.setattr(MemoryCoordinatorStore, "park", park)
     patch.setattr(Coordinator, "_is_sound", sound_or_parked)
 
 
@@ -189,7 +191,7 @@ def late_claim(patch: pytest.MonkeyPatch) -> None:
 
 def stale_claim_wins(patch: pytest.MonkeyPatch) -> None:
     """What a worker reports is left out where it claims the very attempt that it reports of."""
-    patch.setattr(MemoryWorkboard, "_is_outrun", lambda *_: False)
+    patch.setattr(MemoryWorkerStore, "_is_outrun", lambda *_: False)
 
 
 PLANTS = (

@@ -21,7 +21,7 @@ from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.worker import Claim, ClaimStatus, Exchange
 
 
-class MemoryWorkboard:
+class MemoryWorkerStore:
     """The board as one worker's process sees it."""
 
     def __init__(self, database: Database, clock: LocalClock) -> None:

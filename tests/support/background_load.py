@@ -13,7 +13,7 @@ import pytest
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.handlers import Workflow
-from support.engines import PATIENCE, Lab, assert_legal_order, completions
+from support.engines import PATIENCE, EngineHarness, assert_legal_order, completions
 
 # Loops that try often, and nothing that only a long time would bring back.
 HURRIED: dict[str, dict[str, Any]] = {
@@ -43,36 +43,37 @@ def second(first: int) -> int:
     return first + 1
 
 
-class Load:
+class BackgroundLoad:
     """Tasks of which some run and some are new; an engine that plays both roles works on them."""
 
     def __init__(
         self,
-        lab: Lab,
+        harness: EngineHarness,
         caplog: pytest.LogCaptureFixture,
-        roles: Lab | None = None,
+        roles: EngineHarness | None = None,
         **database: Any,
     ) -> None:
         """`roles`: the lab in which the roles are played, where that is another one."""
         caplog.set_level(logging.INFO, "flowledger")
         gate.clear()
-        self.lab = lab
+        self.harness = harness
         self.workflow = flow
         self._caplog = caplog
         sections = {**HURRIED, "database": {**HURRIED["database"], **database}}
-        self.engine = (roles or lab).open(flow, **sections)
+        self.engine = (roles or harness).open(flow, **sections)
         self.client = self.another("client")
         self.tasks: list[TaskHandle] = []
         self.submit(8)
-        lab.until(
+        harness.until(
             lambda: (
-                lab.value("select count(*) from flowledger.queue where worker_id is not null") == 8
+                harness.value("select count(*) from flowledger.queue where worker_id is not null")
+                == 8
             )
         )
 
     def another(self, name: str) -> Engine:
         """An engine that only submits, whose sessions have another name."""
-        return self.lab.open(roles=(), database={"application_name": name})
+        return self.harness.open(roles=(), database={"application_name": name})
 
     def submit(self, count: int, connection: Any = None) -> None:
         """More tasks, which the coordinator has yet to take on."""
@@ -122,6 +123,6 @@ class Load:
             history = task.history()
             assert_legal_order(history, flow.template)
             assert task.result()["second"] == number + 1
-        counts = completions(self.lab)
+        counts = completions(self.harness)
         assert len(counts) == 2 * len(self.tasks)
         assert set(counts.values()) == {1}

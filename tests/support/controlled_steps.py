@@ -17,7 +17,7 @@ from support.engines import PATIENCE
 _numbers = count()
 
 
-class World:
+class ControlledSteps:
     """What the steps of one task meet: which of them fail, which wait, what has run."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class World:
         return [call.step for call in self.calls]
 
 
-WORLDS: dict[str, World] = {}
+WORLDS: dict[str, ControlledSteps] = {}
 
 
 def act(context: dict[str, Any], step: StepContext) -> str:
@@ -51,17 +51,17 @@ def act(context: dict[str, Any], step: StepContext) -> str:
     return WORLDS[context["world"]].act(step)
 
 
-def led(*steps: StepTemplate, **fields: Any) -> Any:
+def controlled_steps(*steps: StepTemplate, **fields: Any) -> Any:
     """A workflow of these steps, all of which are led."""
     return workflow_from_template(template(*steps, **fields), Registry({"act": act}))
 
 
 def begin(
     engine: Engine, flow: Any, *, fails: str = "", waits: str = "", **options: Any
-) -> tuple[World, TaskHandle]:
+) -> tuple[ControlledSteps, TaskHandle]:
     """A task whose steps of these names, one letter each, fail or wait."""
     number = str(next(_numbers))
-    world = WORLDS[number] = World()
+    world = WORLDS[number] = ControlledSteps()
     world.fails |= set(fails)
     world.waits |= set(waits)
     return world, engine.submit(flow, {"world": number}, **options)

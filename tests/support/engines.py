@@ -43,7 +43,7 @@ SHORT_LEASES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-class Lab:
+class EngineHarness:
     """A database with everything that a test does to it; engines are closed at the end."""
 
     def __init__(self, url: str, opened: ExitStack) -> None:
@@ -124,21 +124,21 @@ class Lab:
 
 
 @contextmanager
-def lab_on(url: str) -> Generator[Lab]:
+def harness_on(url: str) -> Generator[EngineHarness]:
     """A lab on a database."""
     with ExitStack() as opened:
-        yield Lab(url, opened)
+        yield EngineHarness(url, opened)
 
 
 @pytest.fixture
-def lab(database: str) -> Generator[Lab]:
+def harness(database: str) -> Generator[EngineHarness]:
     """A lab on a database that is this test's alone."""
-    with lab_on(database) as found:
+    with harness_on(database) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def shared_lab(server: str, template: str) -> Generator[Lab]:
+def shared_harness(server: str, template: str) -> Generator[EngineHarness]:
     """A lab that the tests of one file share."""
     name = sql.Identifier(f"flowledger_shared_{uuid4().hex}")
     with psycopg.connect(server, autocommit=True) as admin:
@@ -146,7 +146,7 @@ def shared_lab(server: str, template: str) -> Generator[Lab]:
             sql.SQL("create database {} template {}").format(name, sql.Identifier(template))
         )
         path = f"/{name.as_string(None).strip(chr(34))}"
-        with lab_on(urlunsplit(urlsplit(server)._replace(path=path))) as found:
+        with harness_on(urlunsplit(urlsplit(server)._replace(path=path))) as found:
             yield found
         admin.execute(sql.SQL("drop database {} with (force)").format(name))
 
@@ -186,10 +186,10 @@ def assert_legal_order(history: Sequence[Recorded], template: Template) -> None:
     assert completed == set(dependencies)
 
 
-def completions(lab: Lab) -> dict[UUID, int]:
+def completions(harness: EngineHarness) -> dict[UUID, int]:
     """How often each step of the whole log completed."""
     return dict(
-        lab.rows(
+        harness.rows(
             "select originator_id, count(*) from flowledger.event"
             " where topic = 'step.completed' group by originator_id"
         )

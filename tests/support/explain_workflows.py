@@ -11,8 +11,8 @@ from flowledger.engine.domain.explain.reasons import Explanation, Reason, Reason
 from flowledger.engine.domain.templates.policies import Retry
 from support.builders import NEVER
 from support.builders import step as any_step
-from support.controlled_steps import led
-from support.engines import Lab
+from support.controlled_steps import controlled_steps
+from support.engines import EngineHarness
 
 LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 ONCE = Retry(max_attempts=1)
@@ -24,12 +24,16 @@ def step(name: str, *dependencies: str, **fields: Any) -> Any:
     return any_step(name, *dependencies, handler={"callable": "act"}, **fields)
 
 
-chain = led(step("a", retry=LATER), step("b", "a"), step("c", "b"))
-blocking = led(step("a", retry=ONCE), step("b", "a"), name="blocking", on_failure="block")
-narrow = led(step("a", concurrency={"limit": 1}), step("b", "a"), name="narrow")
-paced = led(step("a", rate={"limit": 1, "per_seconds": 60.0}), name="paced")
-banked = led(step("a", system="bank", retry=Retry(max_attempts=9, backoff="none")), name="banked")
-bare = led(step("a", retry=NEVER), name="bare")
+chain = controlled_steps(step("a", retry=LATER), step("b", "a"), step("c", "b"))
+blocking = controlled_steps(
+    step("a", retry=ONCE), step("b", "a"), name="blocking", on_failure="block"
+)
+narrow = controlled_steps(step("a", concurrency={"limit": 1}), step("b", "a"), name="narrow")
+paced = controlled_steps(step("a", rate={"limit": 1, "per_seconds": 60.0}), name="paced")
+banked = controlled_steps(
+    step("a", system="bank", retry=Retry(max_attempts=9, backoff="none")), name="banked"
+)
+bare = controlled_steps(step("a", retry=NEVER), name="bare")
 Test = Callable[..., None]
 forced: set[ReasonKind] = set()
 met: set[ReasonKind] = set()
@@ -73,7 +77,9 @@ def topic_of(task: TaskHandle, reason: Reason) -> str:
     return event.topic
 
 
-def until(lab: Lab, task: TaskHandle, step: str | None, kind: ReasonKind) -> Explanation:
+def until(
+    harness: EngineHarness, task: TaskHandle, step: str | None, kind: ReasonKind
+) -> Explanation:
     """The explanation, once its first reason is of that kind."""
-    lab.until(lambda: task.explain(step).kinds[:1] == (kind,))
+    harness.until(lambda: task.explain(step).kinds[:1] == (kind,))
     return task.explain(step)

@@ -28,7 +28,7 @@ class Seen:
     body: bytes
 
 
-class Web:
+class HttpServer:
     """The server's address, what it saw, and what it does next."""
 
     def __init__(self) -> None:
@@ -138,8 +138,8 @@ def step_context(configuration: dict[str, Any] | None = None, **fields: Any) -> 
 
 
 @pytest.fixture
-def web() -> Generator[Web]:
+def web() -> Generator[HttpServer]:
     """A server of this test's own."""
-    found = Web()
+    found = HttpServer()
     yield found
     found.close()

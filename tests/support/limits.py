@@ -23,7 +23,7 @@ from flowledger.engine.events.step import (
     StepTimedOut,
 )
 from support.builders import NOON
-from support.engines import Lab
+from support.engines import EngineHarness
 from support.sql_calls import new_id, rows_of
 
 LEAVES = (
@@ -88,19 +88,19 @@ def last_in_use(log: Iterable[Event], keys: Keys) -> Counter[str]:
     return last
 
 
-def slot_rows(lab: Lab) -> Counter[str]:
+def slot_rows(harness: EngineHarness) -> Counter[str]:
     """The slots in use, by their holders."""
-    return Counter(key for (key,) in lab.rows("select limit_key from flowledger.slot"))
+    return Counter(key for (key,) in harness.rows("select limit_key from flowledger.slot"))
 
 
-def slot_counts(lab: Lab) -> Counter[str]:
+def slot_counts(harness: EngineHarness) -> Counter[str]:
     """The slots in use, as they are counted."""
-    return Counter(dict(lab.rows("select limit_key, in_use from flowledger.slot_count")))
+    return Counter(dict(harness.rows("select limit_key, in_use from flowledger.slot_count")))
 
 
-def waiting_steps(lab: Lab) -> list[tuple[str, str, str]]:
+def waiting_steps(harness: EngineHarness) -> list[tuple[str, str, str]]:
     """Steps that wait, with the kind and the key of what held them."""
-    return lab.rows(
+    return harness.rows(
         "select step, kind, limit_key from flowledger.waiting_step order by sort_key, step"
     )
 
@@ -110,7 +110,7 @@ def circuit(revision: int, system: str = "bank", **changed: Any) -> str:
     return rows_of([{"system": system, "revision": revision, **changed}])
 
 
-def held_row(task: UUID, name: str = "a", **changed: Any) -> dict[str, Any]:
+def waiting_row(task: UUID, name: str = "a", **changed: Any) -> dict[str, Any]:
     """A row of the held steps."""
     row: dict[str, Any] = {
         "step_id": step_id(task, name),

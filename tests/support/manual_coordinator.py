@@ -20,8 +20,8 @@ from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.task_store import PostgresTaskStore
-from support.engines import Lab
-from support.manual_worker import Hand
+from support.engines import EngineHarness
+from support.manual_worker import ManualWorker
 
 Interference = Callable[[Any], None]
 CLOCK = frozenset({"clock"})
@@ -31,7 +31,7 @@ def nothing(_: Any) -> None:
     """No interference."""
 
 
-class InterferedLedger(PostgresCoordinatorStore):
+class InterferedStore(PostgresCoordinatorStore):
     """The store, with something that happens before or after a commit, or after facts are read."""
 
     def __init__(self, pool: Pool, clock: DatabaseClock) -> None:
@@ -58,20 +58,22 @@ class InterferedLedger(PostgresCoordinatorStore):
         self.tidied += 1
 
 
-class Stage:
+class ManualCoordinator:
     """One coordinator, one worker, and everything in the rows held against the log."""
 
-    def __init__(self, lab: Lab, opened: ExitStack, flow: Any, **coordinator: Any) -> None:
-        self.lab = lab
+    def __init__(
+        self, harness: EngineHarness, opened: ExitStack, flow: Any, **coordinator: Any
+    ) -> None:
+        self.harness = harness
         self.flow = flow
-        self.client = lab.open(flow, roles=())
-        self.worker = Hand(lab, opened, flow)
+        self.client = harness.open(flow, roles=())
+        self.worker = ManualWorker(harness, opened, flow)
         self._opened = opened
-        self._settings = lab.settings(
+        self._settings = harness.settings(
             coordinator={"lease_seconds": 36_000.0, "max_lost_leases": 1_000, **coordinator}
         )
         self.clock = DatabaseClock()
-        self.ledger = InterferedLedger(self._pool(), self.clock)
+        self.ledger = InterferedStore(self._pool(), self.clock)
         self.coordinator = self.another(self.ledger, self.clock)
 
     def another(
@@ -83,7 +85,7 @@ class Stage:
         """A coordinator on a store of its own, unless one is given."""
         clock = clock or DatabaseClock()
         return Coordinator(
-            store=ledger or InterferedLedger(self._pool(), clock),
+            store=ledger or InterferedStore(self._pool(), clock),
             clock=clock,
             notify=nothing,
             identity=uuid4(),
@@ -100,13 +102,13 @@ class Stage:
 
     def silence(self) -> None:
         """The worker's lease runs out."""
-        self.lab.rows(
+        self.harness.rows(
             "update flowledger.worker set lease_until = flowledger.clock() - interval '1 s'"
         )
 
     def topics(self, task_id: UUID) -> list[str]:
         """What the log says of the task's steps, in its order."""
-        rows = self.lab.rows(
+        rows = self.harness.rows(
             "select topic from flowledger.event where task_id = %s and topic like 'step.%%'"
             " order by notification_id",
             task_id,
@@ -115,7 +117,7 @@ class Stage:
 
     def row(self, task_id: UUID) -> tuple[str, int]:
         """State and version of the one step that has a row."""
-        (row,) = self.lab.rows(
+        (row,) = self.harness.rows(
             "select state, stream_version from flowledger.step where task_id = %s", task_id
         )
         return row
@@ -125,7 +127,7 @@ class Stage:
         return row_differences(self.worker.pool, task_id, flow or self.flow)
 
     def _pool(self) -> Pool:
-        return self._opened.enter_context(engine_pool(self.lab.url, self.lab.settings()))
+        return self._opened.enter_context(engine_pool(self.harness.url, self.harness.settings()))
 
 
 def row_differences(pool: Pool, task_id: UUID, flow: Any) -> Sequence[Difference]:

@@ -17,14 +17,14 @@ from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.worker_store import PostgresWorkerStore
-from support.engines import Lab
+from support.engines import EngineHarness
 
 
-class Hand:
+class ManualWorker:
     """A worker's dealings with the board, one at a time."""
 
-    def __init__(self, lab: Lab, opened: ExitStack, flow: Any) -> None:
-        self.pool = opened.enter_context(engine_pool(lab.url, lab.settings()))
+    def __init__(self, harness: EngineHarness, opened: ExitStack, flow: Any) -> None:
+        self.pool = opened.enter_context(engine_pool(harness.url, harness.settings()))
         self.mapper = EventMapper()
         self.clock = DatabaseClock()
         self.board = PostgresWorkerStore(self.pool, self.mapper, self.clock)

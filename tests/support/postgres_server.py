@@ -19,7 +19,7 @@ from flowledger.engine.store.schema.migrate import migrate
 from support.engines import PATIENCE
 
 
-class OwnServer:
+class PostgresServer:
     """An embedded server in a folder short enough to hold its socket."""
 
     def __init__(self, home: Path) -> None:
@@ -61,11 +61,11 @@ class OwnServer:
 
 
 @pytest.fixture
-def own_server() -> Generator[OwnServer]:
+def postgres_server() -> Generator[PostgresServer]:
     """A migrated server that is this test's alone."""
     home = Path(tempfile.mkdtemp(prefix="flowledger-own-"))
     try:
-        yield OwnServer(home)
+        yield PostgresServer(home)
     finally:
         embedded.stop(home, timeout_seconds=PATIENCE)
         shutil.rmtree(home)

@@ -22,7 +22,7 @@ from flowledger.engine.store.notifications import ProcessWakeup
 from flowledger.engine.store.projection_store import PostgresProjectionStore
 from flowledger.projections.host.host import Host
 from flowledger.projections.wiring import projector
-from support.engines import PATIENCE, Lab
+from support.engines import PATIENCE, EngineHarness
 from support.spend_projection import orders
 
 ASKED = frozenset({"projection"})
@@ -31,14 +31,14 @@ ASKED = frozenset({"projection"})
 class Stepped:
     """A host without a thread, with a clock and a pool of its own."""
 
-    def __init__(self, lab: Lab, host: Host, clock: DatabaseClock) -> None:
-        self._lab = lab
+    def __init__(self, harness: EngineHarness, host: Host, clock: DatabaseClock) -> None:
+        self._harness = harness
         self._clock = clock
         self.host = host
 
     def step(self) -> float:
         """One step, in which it looks at the leases too; the seconds that it would wait."""
-        self._clock.observe(self._lab.value("select flowledger.clock()"))
+        self._clock.observe(self._harness.value("select flowledger.clock()"))
         return self.host.step(ASKED)
 
     def pass_time(self, seconds: float) -> None:
@@ -53,11 +53,11 @@ class Stepped:
         raise AssertionError("the host does not come to rest")
 
 
-class Hosts:
+class ProjectionHosts:
     """Hosts on a database, by hand or in an engine, and what operators ask of them."""
 
-    def __init__(self, lab: Lab, opened: ExitStack) -> None:
-        self.lab = lab
+    def __init__(self, harness: EngineHarness, opened: ExitStack) -> None:
+        self.harness = harness
         self._opened = opened
         self.projections = Projections(
             PostgresProjectionStore(self._pool()),
@@ -71,11 +71,11 @@ class Hosts:
         self, *projections: object, faults: CrashPoints = NO_CRASH_POINTS, **keys: Any
     ) -> Stepped:
         """A host that is led by hand; the keys are of the section `projections`."""
-        settings = self.lab.settings(projections={"lease_seconds": 36_000.0, **keys})
+        settings = self.harness.settings(projections={"lease_seconds": 36_000.0, **keys})
         clock = DatabaseClock()
         host = projector(
             projections,
-            url=self.lab.url,
+            url=self.harness.url,
             pool=self._pool(),
             mapper=EventMapper(),
             clock=clock,
@@ -87,7 +87,7 @@ class Hosts:
         )
         assert host is not None
         self._opened.callback(host.close)
-        return Stepped(self.lab, host, clock)
+        return Stepped(self.harness, host, clock)
 
     def engine(
         self,
@@ -98,7 +98,7 @@ class Hosts:
     ) -> Engine:
         """An engine with a projector; the keys are of the section `projections`."""
         quick = {"linger_seconds": 0.01, "poll_seconds": 0.2, "lease_seconds": 36_000.0, **keys}
-        settings = self.lab.settings(
+        settings = self.harness.settings(
             projections=quick, database={"reconnect_initial_seconds": 0.01}
         )
         return self._opened.enter_context(
@@ -110,7 +110,7 @@ class Hosts:
         return self.projections.status(name).standing
 
     def _pool(self) -> Pool:
-        return self._opened.enter_context(engine_pool(self.lab.url, self.lab.settings()))
+        return self._opened.enter_context(engine_pool(self.harness.url, self.harness.settings()))
 
 
 def _nothing() -> None:
@@ -118,16 +118,16 @@ def _nothing() -> None:
 
 
 @contextmanager
-def hosts_on(lab: Lab) -> Generator[Hosts]:
+def hosts_on(harness: EngineHarness) -> Generator[ProjectionHosts]:
     """Hosts on the database of a lab."""
     with ExitStack() as opened:
-        yield Hosts(lab, opened)
+        yield ProjectionHosts(harness, opened)
 
 
 @pytest.fixture
-def hosts(lab: Lab) -> Generator[Hosts]:
+def hosts(harness: EngineHarness) -> Generator[ProjectionHosts]:
     """Hosts on a database that is this test's alone."""
-    with hosts_on(lab) as found:
+    with hosts_on(harness) as found:
         yield found
 
 
@@ -152,7 +152,7 @@ class At:
 __all__ = [
     "PATIENCE",
     "At",
-    "Hosts",
+    "ProjectionHosts",
     "Stepped",
     "hosts",
 ]

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from support.cli import Command
-from support.engines import Lab
+from support.engines import EngineHarness
 
 TALLY = '''
 """How many events each step of each task has: what is counted twice, or lost, shows."""
@@ -96,8 +96,8 @@ DIFFERENT = """
 class Projectors:
     """Processes that run projections on the database of a lab."""
 
-    def __init__(self, lab: Lab, command: Command, random: Random) -> None:
-        self.lab = lab
+    def __init__(self, harness: EngineHarness, command: Command, random: Random) -> None:
+        self.harness = harness
         self.random = random
         self._command = command
         self._running: list[tuple[str, subprocess.Popen[str]]] = []
@@ -123,22 +123,22 @@ class Projectors:
 
     def until(self, generation: int, position: int) -> None:
         """Wait until a generation has come so far."""
-        self.lab.until(lambda: self.position(generation) >= position)
+        self.harness.until(lambda: self.position(generation) >= position)
 
     def position(self, generation: int) -> int:
         """How far a generation of the tally is; -1 where there is none."""
         query = "select max(position) from flowledger.projection where name = 'state_count'"
-        found = self.lab.value(f"{query} and generation = %s", generation)
+        found = self.harness.value(f"{query} and generation = %s", generation)
         return -1 if found is None else int(found)
 
     def state(self, generation: int) -> Any:
         """Whether it serves or is built."""
         query = "select max(state) from flowledger.projection where name = 'state_count'"
-        return self.lab.value(f"{query} and generation = %s", generation)
+        return self.harness.value(f"{query} and generation = %s", generation)
 
     def different(self, generation: int) -> list[Any]:
         """Rows of a generation that are not those which the public log gives, counted in SQL."""
-        with psycopg.connect(self.lab.url) as connection:
+        with psycopg.connect(self.harness.url) as connection:
             return connection.execute(DIFFERENT.format(generation=generation).encode()).fetchall()
 
 
@@ -152,8 +152,8 @@ def tally(command: Command, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def projectors(lab: Lab, command: Command, tally: Any) -> Projectors:
+def projectors(harness: EngineHarness, command: Command, tally: Any) -> Projectors:
     """Nothing runs yet."""
     seed = int(os.environ.get("KILLS_SEED") or SystemRandom().randrange(10**6))
     print(f"to tell it again: KILLS_SEED={seed}")  # noqa: T201 - shown where it fails
-    return Projectors(lab, command, Random(seed))  # noqa: S311 - to be told again
+    return Projectors(harness, command, Random(seed))  # noqa: S311 - to be told again

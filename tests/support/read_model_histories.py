@@ -31,7 +31,7 @@ from flowledger.projections import Projection
 from flowledger.projections.cursor import HostConnection
 from flowledger.projections.dispatch import Dispatcher
 from support.builders import NOON, TASK, Story
-from support.engines import Lab
+from support.engines import EngineHarness
 from support.strategies import templates
 
 TAGS = st.lists(st.sampled_from(["urgent", "vip", "late"]), min_size=1, unique=True).map(tuple)
@@ -40,10 +40,10 @@ ACTIONS = ("begin", "complete", "fail", "refuse", "lose", "hand_back", "ring", "
 _numbers = count()
 
 
-def log_of(lab: Lab) -> list[Recorded]:
+def log_of(harness: EngineHarness) -> list[Recorded]:
     """Every event of the log, in its order."""
     mapper = EventMapper()
-    rows = lab.rows(
+    rows = harness.rows(
         "select notification_id, recorded_at, originator_id, originator_version, topic, state,"
         " task_id from flowledger.event order by notification_id"
     )
@@ -58,7 +58,7 @@ def placed(events: Iterable[Event]) -> list[Recorded]:
     return [Recorded(position, NOON, one) for position, one in enumerate(events, start=1)]
 
 
-class Model:
+class ReadModel:
     """A read model in a schema of its own, whose batches a test cuts."""
 
     def __init__(self, connection: HostConnection, projection: Projection) -> None:
@@ -92,17 +92,17 @@ class Model:
         return [row for (row,) in self._connection.execute(query.format(sql.Identifier(name)))]
 
 
-class Models:
+class ReadModels:
     """Read models without a host, on one connection; of each nothing stays."""
 
     def __init__(self, connection: HostConnection) -> None:
         self._connection = connection
 
     @contextmanager
-    def of(self, kind: type[Projection]) -> Generator[Model]:
+    def of(self, kind: type[Projection]) -> Generator[ReadModel]:
         """An empty read model."""
         with self._connection.transaction(force_rollback=True):
-            yield Model(self._connection, kind())
+            yield ReadModel(self._connection, kind())
 
     def made(self, kind: type[Projection], events: Sequence[Recorded], *cuts: int) -> Any:
         """The rows after the events, which are cut into batches at these places."""
@@ -114,10 +114,10 @@ class Models:
 
 
 @pytest.fixture
-def models(database: str) -> Generator[Models]:
+def models(database: str) -> Generator[ReadModels]:
     """Read models on a database that is this test's alone."""
     with HostConnection.connect(database, autocommit=True) as connection:
-        yield Models(connection)
+        yield ReadModels(connection)
 
 
 @st.composite
@@ -127,7 +127,7 @@ def histories(draw: st.DrawFn) -> list[Recorded]:
     tags = draw(st.none() | TAGS)
     story = Story(template, actor=draw(st.none() | st.just("ada")), tags=tags)
     log: list[Event] = []
-    player = Player(story, draw)
+    player = HistoryPlayer(story, draw)
     for _ in range(draw(st.integers(1, 40))):
         story.decided()
         player.play(draw(st.sampled_from(ACTIONS)))
@@ -139,7 +139,7 @@ def histories(draw: st.DrawFn) -> list[Recorded]:
     return placed(_in_streams(log))
 
 
-class Player:
+class HistoryPlayer:
     """Plays a task by lot: what is not possible now is left out."""
 
     def __init__(self, story: Story, draw: st.DrawFn) -> None:

@@ -17,7 +17,7 @@ from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.handlers import Workflow
 from flowledger.projections import Cursor, Projection, on
 from support.builders import NOON
-from support.engines import Lab
+from support.engines import EngineHarness
 from support.read_model_histories import log_of
 from support.sql_calls import new_id
 
@@ -80,32 +80,32 @@ def charged(
     return StepCompleted.model_validate({**fields, **changed})
 
 
-def record(lab: Lab, events: Iterable[Event]) -> int:
+def record(harness: EngineHarness, events: Iterable[Event]) -> int:
     """Events happen; the last position."""
     columns = EventMapper().columns(list(events))
-    positions: list[int] = lab.value(
+    positions: list[int] = harness.value(
         "select array_agg(p) from flowledger.append_events(%s, %s, %s, %s, %s, %s) as p", *columns
     )
     return positions[-1]
 
 
-def fold(lab: Lab) -> dict[str, int]:
+def fold(harness: EngineHarness) -> dict[str, int]:
     """What each customer spent, as the log says."""
     total: Counter[str] = Counter()
-    for recorded in log_of(lab):
+    for recorded in log_of(harness):
         event = recorded.event
         if isinstance(event, StepCompleted) and event.step == "charge":
             total[event.result["customer"]] += event.result["cents"]
     return dict(total)
 
 
-def rows(lab: Lab, name: str = "money", table: str = "spend") -> dict[str, int]:
+def rows(harness: EngineHarness, name: str = "money", table: str = "spend") -> dict[str, int]:
     """What each customer spent, as the projection's view says."""
     query = sql.SQL("select * from {}.{}").format(sql.Identifier(name), sql.Identifier(table))
-    return dict(lab.rows(query.as_string(None)))
+    return dict(harness.rows(query.as_string(None)))
 
 
-def schemas(lab: Lab, name: str = "money") -> list[str]:
+def schemas(harness: EngineHarness, name: str = "money") -> list[str]:
     """The schemas of a projection: that of its views, and one for each generation."""
-    found = lab.rows("select nspname from pg_namespace where starts_with(nspname, %s)", name)
+    found = harness.rows("select nspname from pg_namespace where starts_with(nspname, %s)", name)
     return sorted(schema for (schema,) in found)

@@ -99,7 +99,7 @@ def table_columns(connection: Connection, name: str) -> list[str]:
     return [column.name for column in cursor.description or ()]
 
 
-def tally(connection: Connection) -> dict[str, int]:
+def state_counts(connection: Connection) -> dict[str, int]:
     """What is counted of tasks and steps, over all shards; what is 0 is left out."""
     names = [name for name in table_columns(connection, "state_count") if name != "shard"]
     sums = [sum(column) for column in zip(*table(connection, "state_count", *names), strict=True)]

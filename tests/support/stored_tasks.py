@@ -52,7 +52,7 @@ def store(connection: Connection, run: TaskRun) -> UUID:
     begun = [batch.step_row(run, n) for n, step in enumerate(run.steps) if step.version]
     call(connection, "upsert_steps", rows_of(begun))
     connection.execute("delete from flowledger.waiting_step where task_id = %s", (run.task_id,))
-    call(connection, "store_waiting_steps", rows_of(_held_row(run, n) for n in run.waiting))
+    call(connection, "store_waiting_steps", rows_of(_waiting_row(run, n) for n in run.waiting))
     return run.task_id
 
 
@@ -93,7 +93,7 @@ def failed_at(
     append(connection, row)
 
 
-def _held_row(run: TaskRun, number: int) -> dict[str, Any]:
+def _waiting_row(run: TaskRun, number: int) -> dict[str, Any]:
     name = run.plan.steps[number].name
     hold = run.waiting[number]
     return {

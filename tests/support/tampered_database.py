@@ -11,8 +11,8 @@ from flowledger.engine.domain.ids import request_id, step_id
 from flowledger.engine.domain.verify.replay import Difference
 from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError
 from flowledger.handlers import Retry, Workflow
-from support.engines import Lab
-from support.manual_coordinator import Stage
+from support.engines import EngineHarness
+from support.manual_coordinator import ManualCoordinator
 
 halfway = Workflow("shop", "order", version="1", identity="strict")
 LATER = Retry(max_attempts=5, backoff="fixed", base_seconds=3600.0, jitter="none")
@@ -45,10 +45,10 @@ def last() -> None:
     """Not ready."""
 
 
-def bring_halfway(lab: Lab) -> Mapping[str, Any]:
+def bring_halfway(harness: EngineHarness) -> Mapping[str, Any]:
     """Two tasks, at rest, with nobody at work; returns the ids that statements may name."""
     with ExitStack() as opened:
-        stage = Stage(lab, opened, halfway)
+        stage = ManualCoordinator(harness, opened, halfway)
         tasks = stage.client.submit_many(halfway, [{"number": 1}, {"number": 2}])
         one, two = sorted(task.id for task in tasks)
         stage.settle()
@@ -72,19 +72,19 @@ def bring_halfway(lab: Lab) -> Mapping[str, Any]:
     }
 
 
-class Standing:
+class TamperedDatabase:
     """A database of such tasks, to tamper with; `names` has what statements may name."""
 
-    def __init__(self, lab: Lab, names: Mapping[str, Any]) -> None:
-        self.lab = lab
+    def __init__(self, harness: EngineHarness, names: Mapping[str, Any]) -> None:
+        self.harness = harness
         self.names = names
-        self.engine = lab.open(roles=())
+        self.engine = harness.open(roles=())
 
     def plant(self, statements: str) -> None:
         """Change what nobody may change; `{name}` stands for an id of `names`."""
-        self.lab.rows("alter table flowledger.event disable trigger user")
+        self.harness.rows("alter table flowledger.event disable trigger user")
         for statement in statements.format(**self.names).split(";"):
-            self.lab.rows(statement)
+            self.harness.rows(statement)
 
     def differences(self, task: UUID | None = None) -> list[Difference]:
         """What verification finds."""

@@ -18,7 +18,7 @@ from flowledger.engine.errors import InvalidContext, InvalidTemplate
 from flowledger.handlers import Workflow
 
 
-class Model(BaseModel):
+class ReadModel(BaseModel):
     id: int
     day: date
 
@@ -29,7 +29,7 @@ class StrictModel(BaseModel):
     day: date
 
 
-class Child(Model):
+class Child(ReadModel):
     extra: str = "x"
 
 
@@ -47,12 +47,12 @@ class Typed(TypedDict):
 DAY = date(2024, 5, 6)
 JSON = {"id": 7, "day": "2024-05-06"}
 CONTEXTS: list[tuple[Any, Any]] = [
-    (Model, Model(id=7, day=DAY)),
+    (ReadModel, ReadModel(id=7, day=DAY)),
     (StrictModel, StrictModel(id=7, day=DAY)),
     (Data, Data(7, DAY)),
     (Typed, Typed(id=7, day=DAY)),
     (dict[str, Any], {"id": 7, "day": "2024-05-06"}),
-    (Model | None, Model(id=7, day=DAY)),
+    (ReadModel | None, ReadModel(id=7, day=DAY)),
 ]
 NAMES = ["model", "strict model", "dataclass", "typed dictionary", "dictionary", "union"]
 
@@ -102,7 +102,7 @@ def test_raw_json_is_taken_for_every_type(kind: Any) -> None:
 
 
 def test_a_mapping_of_python_objects_is_taken_for_a_model() -> None:
-    assert workflow_of(Model).encode_context({"id": 7, "day": DAY}) == JSON
+    assert workflow_of(ReadModel).encode_context({"id": 7, "day": DAY}) == JSON
 
 
 def test_aliases_survive_the_way_to_the_handler() -> None:
@@ -126,17 +126,17 @@ def test_a_workflow_without_a_context_type_takes_a_dictionary() -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "message"),
     [
-        (Model, {"id": 7}, "a/b@1: context.day: is missing"),
+        (ReadModel, {"id": 7}, "a/b@1: context.day: is missing"),
         (
-            Model,
+            ReadModel,
             {"id": "hunter2", "day": DAY},
             "a/b@1: context.id: should be a valid integer, unable to parse string as an integer,"
             " got str",
         ),
-        (Model, 3, "a/b@1: context: should be a mapping, got int"),
+        (ReadModel, 3, "a/b@1: context: should be a mapping, got int"),
         (
             Data,
-            Model(id=7, day=DAY),
+            ReadModel(id=7, day=DAY),
             "a/b@1: context: should be a dictionary or an instance of Data",
         ),
         (dict[str, Any], {"x": DAY}, "a/b@1: context.x: date is not JSON"),
@@ -159,12 +159,12 @@ def test_a_context_that_does_not_fit_names_the_place_and_never_shows_the_value(
     ("declared", "annotation"),
     [
         (Child, Child),
-        (Child, Model),
+        (Child, ReadModel),
         (Child, BaseModel),
         (Child, Any),
         (Child, object),
         (Child, Child | None),
-        (Child, Model | int),
+        (Child, ReadModel | int),
         (Typed, dict),
         (Typed, Mapping[str, Any]),
         (dict[str, Any], Mapping[str, Any]),
@@ -187,11 +187,11 @@ def test_a_handler_may_annotate_the_context_with_its_type_or_a_supertype(
 @pytest.mark.parametrize(
     ("declared", "annotation"),
     [
-        (Model, Child),
-        (Model, dict[str, Any]),
+        (ReadModel, Child),
+        (ReadModel, dict[str, Any]),
         (dict[str, Any], Typed),
-        (Typed, Model),
-        (Model, int),
+        (Typed, ReadModel),
+        (ReadModel, int),
     ],
     ids=str,
 )

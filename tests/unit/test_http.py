@@ -32,7 +32,7 @@ from flowledger.handlers.errors import (
 )
 from flowledger.handlers.http import request, request_async
 from support.engines import PATIENCE
-from support.http_server import Behaviour, Web, hang_up, reply, step_context, web
+from support.http_server import Behaviour, HttpServer, hang_up, reply, step_context, web
 
 __all__ = ["web"]
 
@@ -69,7 +69,7 @@ def fault(send: Request, *arguments: Any, **options: Any) -> StepFault:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 207, 226])
-def test_a_success_is_the_answer(send: Request, web: Web, status: int) -> None:
+def test_a_success_is_the_answer(send: Request, web: HttpServer, status: int) -> None:
     url = web.answers("/", reply(status, b"" if status == 204 else b'{"a": 1}'))
 
     answer = send(step_context(), "GET", url)
@@ -105,7 +105,7 @@ def test_a_success_is_the_answer(send: Request, web: Web, status: int) -> None:
     ],
 )
 def test_a_failure_is_the_fault_of_its_status(
-    send: Request, web: Web, status: int, kind: type[StepFault]
+    send: Request, web: HttpServer, status: int, kind: type[StepFault]
 ) -> None:
     found = fault(send, "get", web.answers("/orders/7", reply(status, b"no such luck")))
 
@@ -114,7 +114,9 @@ def test_a_failure_is_the_fault_of_its_status(
     assert str(found) == f"GET {web.url}/orders/7: status {status}: no such luck"
 
 
-def test_the_correlation_id_and_the_idempotency_key_are_sent(send: Request, web: Web) -> None:
+def test_the_correlation_id_and_the_idempotency_key_are_sent(
+    send: Request, web: HttpServer
+) -> None:
     send(
         step_context(), "POST", web.answers("/", reply(200)), json={"cents": 5}, params={"a": "b c"}
     )
@@ -127,7 +129,7 @@ def test_the_correlation_id_and_the_idempotency_key_are_sent(send: Request, web:
     assert json.loads(seen.body) == {"cents": 5}
 
 
-def test_the_callers_headers_come_before_the_engines(send: Request, web: Web) -> None:
+def test_the_callers_headers_come_before_the_engines(send: Request, web: HttpServer) -> None:
     url = web.answers("/", reply(200))
     send(
         step_context(),
@@ -142,7 +144,7 @@ def test_the_callers_headers_come_before_the_engines(send: Request, web: Web) ->
     assert seen.body == b"text"
 
 
-def test_a_correlation_id_that_is_no_header_is_quoted(web: Web) -> None:
+def test_a_correlation_id_that_is_no_header_is_quoted(web: HttpServer) -> None:
     request(step_context(correlation_id="ä b\r\nX-Evil: 1"), "GET", web.answers("/", reply(200)))
 
     assert web.seen[0].headers["x-correlation-id"] == "%C3%A4%20b%0D%0AX-Evil:%201"
@@ -160,14 +162,14 @@ def test_a_correlation_id_that_is_no_header_is_quoted(web: Web) -> None:
     ],
 )
 def test_what_the_service_asks_for_is_in_the_fault(
-    send: Request, web: Web, status: int, headers: dict[str, str], seconds: float | None
+    send: Request, web: HttpServer, status: int, headers: dict[str, str], seconds: float | None
 ) -> None:
     found = fault(send, "GET", web.answers("/", reply(status, **headers)))
 
     assert classify(found).retry_after_seconds == seconds
 
 
-def test_a_date_is_measured_by_the_services_own_clock(send: Request, web: Web) -> None:
+def test_a_date_is_measured_by_the_services_own_clock(send: Request, web: HttpServer) -> None:
     def in_another_time(request: Any) -> None:
         request.send_response_only(503)
         request.send_header("Date", "Sun, 06 Nov 1994 08:49:00 GMT")
@@ -199,7 +201,7 @@ def test_a_refused_connection_is_a_network_fault(send: Request) -> None:
     ids=["no answer", "no body"],
 )
 def test_a_broken_answer_is_a_network_fault(
-    send: Request, web: Web, behaviour: Behaviour, name: str
+    send: Request, web: HttpServer, behaviour: Behaviour, name: str
 ) -> None:
     found = fault(send, "GET", web.answers("/", behaviour))
 
@@ -207,13 +209,13 @@ def test_a_broken_answer_is_a_network_fault(
     assert str(found).startswith(f"GET {web.url}/: {name}")
 
 
-def test_a_service_that_does_not_answer_is_a_timeout(send: Request, web: Web) -> None:
+def test_a_service_that_does_not_answer_is_a_timeout(send: Request, web: HttpServer) -> None:
     found = fault(send, "GET", web.answers("/", web.hang), timeout_seconds=0.05)
 
     assert type(found) is TimeoutFault
 
 
-def test_a_service_that_never_comes_to_an_end_is_a_timeout(send: Request, web: Web) -> None:
+def test_a_service_that_never_comes_to_an_end_is_a_timeout(send: Request, web: HttpServer) -> None:
     found = fault(send, "GET", web.answers("/", web.drip(200)), timeout_seconds=0.2)
 
     assert (type(found), str(found)) == (
@@ -223,7 +225,7 @@ def test_a_service_that_never_comes_to_an_end_is_a_timeout(send: Request, web: W
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_an_answer_is_bounded_as_it_is_after_decompression(
-    send: Request, web: Web, encoding: str
+    send: Request, web: HttpServer, encoding: str
 ) -> None:
     body = b"x" * 10_000
     packed = gzip.compress(body) if encoding == "gzip" else body
@@ -237,7 +239,7 @@ def test_an_answer_is_bounded_as_it_is_after_decompression(
 
 @pytest.mark.parametrize(("status", "kind"), [(200, PermanentFault), (500, UnavailableFault)])
 def test_what_is_too_much_is_not_waited_for(
-    send: Request, web: Web, status: int, kind: type[StepFault]
+    send: Request, web: HttpServer, status: int, kind: type[StepFault]
 ) -> None:
     url = web.answers("/", web.drip(status))
 
@@ -246,7 +248,7 @@ def test_what_is_too_much_is_not_waited_for(
     assert type(found) is kind
 
 
-def test_of_a_failures_body_only_the_beginning_is_told(send: Request, web: Web) -> None:
+def test_of_a_failures_body_only_the_beginning_is_told(send: Request, web: HttpServer) -> None:
     found = fault(send, "GET", web.answers("/", reply(500, b"\xff" + b"x" * 100_000)))
 
     assert str(found).endswith(f"status 500: \ufffd{'x' * 499}")
@@ -267,14 +269,14 @@ SECRET = "hunter2"  # noqa: S105 - that it is never told is the point
         "http://ada:hunter2@nowhere.invalid/a?key=hunter2",
     ],
 )
-def test_secrets_of_a_url_are_in_no_message(send: Request, web: Web, url: str) -> None:
+def test_secrets_of_a_url_are_in_no_message(send: Request, web: HttpServer, url: str) -> None:
     web.answers("/a", reply(403))
     found = fault(send, "GET", url.format(port=web.url.rpartition(":")[2]), timeout_seconds=5.0)
 
     assert SECRET not in told(found)
 
 
-def test_a_header_that_cannot_be_sent_is_in_no_message(send: Request, web: Web) -> None:
+def test_a_header_that_cannot_be_sent_is_in_no_message(send: Request, web: HttpServer) -> None:
     headers = {"Authorization": "Bearer hunter2\nX: 1"}
     found = fault(send, "GET", web.answers("/", reply(200)), headers=headers)
 
@@ -291,7 +293,7 @@ def told(error: BaseException | None) -> str:
 
 
 def test_secrets_of_a_url_are_in_no_log_line_of_the_program(
-    send: Request, web: Web, program_log: io.StringIO
+    send: Request, web: HttpServer, program_log: io.StringIO
 ) -> None:
     send(step_context(), "GET", f"{web.answers('/', reply(200))}?key={SECRET}")
     logging.getLogger("shop").info("sent")
@@ -300,7 +302,7 @@ def test_secrets_of_a_url_are_in_no_log_line_of_the_program(
     assert SECRET not in program_log.getvalue()
 
 
-def test_a_clients_base_url_is_used(web: Web) -> None:
+def test_a_clients_base_url_is_used(web: HttpServer) -> None:
     web.answers("/orders/7", reply(404))
 
     with httpx.Client(base_url=web.url) as client, pytest.raises(NotFoundFault) as caught:
@@ -308,7 +310,7 @@ def test_a_clients_base_url_is_used(web: Web) -> None:
     assert str(caught.value) == "GET /orders/7: status 404"
 
 
-def test_connections_of_a_given_client_are_used_again(web: Web) -> None:
+def test_connections_of_a_given_client_are_used_again(web: HttpServer) -> None:
     url = web.answers("/", reply(200))
     with httpx.Client(headers={"X-App": "shop"}) as client:
         request(step_context(), "GET", url, client)
@@ -318,7 +320,7 @@ def test_connections_of_a_given_client_are_used_again(web: Web) -> None:
     assert [seen.headers["x-app"] for seen in web.seen] == ["shop", "shop"]
 
 
-def test_a_coroutines_client_is_left_open(web: Web) -> None:
+def test_a_coroutines_client_is_left_open(web: HttpServer) -> None:
     url = web.answers("/", reply(200))
 
     async def twice() -> bool:
@@ -331,7 +333,7 @@ def test_a_coroutines_client_is_left_open(web: Web) -> None:
     assert len(web.seen) == 2
 
 
-def test_a_coroutine_that_is_cancelled_is_not_a_timeout(web: Web) -> None:
+def test_a_coroutine_that_is_cancelled_is_not_a_timeout(web: HttpServer) -> None:
     url = web.answers("/", web.hang)
 
     async def cancelled() -> None:
@@ -344,6 +346,6 @@ def test_a_coroutine_that_is_cancelled_is_not_a_timeout(web: Web) -> None:
         asyncio.run(cancelled())
 
 
-def until_seen(web: Web) -> None:
+def until_seen(web: HttpServer) -> None:
     while not web.seen:
         web.closing.wait(0.01)

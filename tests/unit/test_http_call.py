@@ -14,7 +14,7 @@ from flowledger.handlers.errors import (
     ValidationFault,
 )
 from flowledger.handlers.http import call
-from support.http_server import Web, reply, step_context, web
+from support.http_server import HttpServer, reply, step_context, web
 
 __all__ = ["web"]
 
@@ -36,21 +36,21 @@ def called(configuration: dict[str, Any], context: Any = None, **fields: Any) ->
     ],
 )
 def test_a_called_steps_result_is_status_and_body(
-    web: Web, body: bytes, kind: str, found: object
+    web: HttpServer, body: bytes, kind: str, found: object
 ) -> None:
     url = web.answers("/", reply(201, body, Content_Type=kind))
 
     assert called({"url": url, "method": "POST"}) == {"status": 201, "body": found}
 
 
-def test_json_that_is_none_is_the_steps_error(web: Web) -> None:
+def test_json_that_is_none_is_the_steps_error(web: HttpServer) -> None:
     url = web.answers("/", reply(200, b"{NaN", Content_Type="application/json"))
 
     with pytest.raises(PermanentFault, match="says that it is JSON, and is not"):
         called({"url": url})
 
 
-def test_a_called_url_is_filled_in_and_quoted(web: Web) -> None:
+def test_a_called_url_is_filled_in_and_quoted(web: HttpServer) -> None:
     web.answers("/orders/a%2Fb/3", reply(200))
     url = f"{web.url}/orders/{{context.order.id}}/{{results.charge.lines.1}}?gift={{context.gift}}"
 
@@ -75,14 +75,14 @@ def test_a_called_url_is_filled_in_and_quoted(web: Web) -> None:
     ],
 )
 def test_a_value_that_cannot_stand_in_a_url_is_refused(
-    web: Web, context: object, words: str
+    web: HttpServer, context: object, words: str
 ) -> None:
     with pytest.raises(ValidationFault, match=words):
         called({"url": f"{web.url}/orders/{{context.id}}"}, context)
     assert web.seen == []
 
 
-def test_what_was_filled_in_is_in_no_message(web: Web) -> None:
+def test_what_was_filled_in_is_in_no_message(web: HttpServer) -> None:
     web.answers("/orders/hunter2", reply(404))
 
     with pytest.raises(NotFoundFault) as caught:
@@ -98,7 +98,7 @@ def test_what_was_filled_in_is_in_no_message(web: Web) -> None:
         ("nothing", b""),
     ],
 )
-def test_a_called_step_sends_what_it_is_told_to(web: Web, send: str, body: bytes) -> None:
+def test_a_called_step_sends_what_it_is_told_to(web: HttpServer, send: str, body: bytes) -> None:
     url = web.answers("/", reply(200))
 
     called(
@@ -112,7 +112,9 @@ def test_a_called_step_sends_what_it_is_told_to(web: Web, send: str, body: bytes
     assert seen.body.replace(b" ", b"") == body
 
 
-def test_a_header_may_come_from_the_environment(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_header_may_come_from_the_environment(
+    web: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SHOP_TOKEN", SECRET)
     url = web.answers("/", reply(200))
 
@@ -121,7 +123,7 @@ def test_a_header_may_come_from_the_environment(web: Web, monkeypatch: pytest.Mo
     assert web.seen[0].headers["authorization"] == SECRET
 
 
-def test_a_variable_that_is_not_set_is_named(web: Web) -> None:
+def test_a_variable_that_is_not_set_is_named(web: HttpServer) -> None:
     with pytest.raises(ConfigurationFault, match="not in the worker's environment: NO_TOKEN"):
         called({"url": web.url, "headers_from_environment": {"Authorization": "NO_TOKEN"}})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.sql_calls import Connection, call, table, tally
+from support.sql_calls import Connection, call, state_counts, table
 
 NOTHING = [0] * 10
 
@@ -13,7 +13,7 @@ def test_each_state_has_its_place(connection: Connection) -> None:
     call(connection, "count_tasks", 0, [*range(1, 11)])
 
     expected = {f"tasks_{state}": n for n, state in enumerate(states, start=1)}
-    assert tally(connection) == {**expected, "tasks_paused": 9, "steps_of_tasks": 10}
+    assert state_counts(connection) == {**expected, "tasks_paused": 9, "steps_of_tasks": 10}
 
 
 def test_a_shard_counts_in_a_row_of_its_own(connection: Connection) -> None:

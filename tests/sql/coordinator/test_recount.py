@@ -13,9 +13,9 @@ from support.sql_calls import (
     call,
     new_id,
     rows_of,
+    state_counts,
     step_row,
     table,
-    tally,
     task_row,
     wait_until_blocked,
 )
@@ -57,11 +57,11 @@ EXPECTED = {
 
 def test_it_counts_what_was_counted_as_it_happened(connection: Connection) -> None:
     fill(connection)
-    before = tally(connection)
+    before = state_counts(connection)
 
     call(connection, "recount")
 
-    assert before == tally(connection) == EXPECTED
+    assert before == state_counts(connection) == EXPECTED
     assert table(connection, "state_count", "shard") == [0]
 
 
@@ -72,13 +72,13 @@ def test_wrong_counters_are_put_right(connection: Connection) -> None:
 
     call(connection, "recount")
 
-    assert tally(connection) == EXPECTED
+    assert state_counts(connection) == EXPECTED
 
 
 def test_without_tasks_all_is_zero(connection: Connection) -> None:
     call(connection, "recount")
 
-    assert tally(connection) == {}
+    assert state_counts(connection) == {}
 
 
 def test_no_coordinator_commits_meanwhile(connection: Connection, others: Others) -> None:
@@ -106,7 +106,7 @@ def test_a_database_that_is_upgraded_counts_what_it_has(empty_database: str) -> 
 
         migrate(connection)
 
-        assert tally(connection) == {
+        assert state_counts(connection) == {
             "tasks_waiting": 1,
             "tasks_cancelled": 1,
             "tasks_paused": 1,
@@ -114,4 +114,4 @@ def test_a_database_that_is_upgraded_counts_what_it_has(empty_database: str) -> 
             "steps_error": 1,
         }
         call(connection, "recount")
-        assert tally(connection)["steps_of_tasks"] == 4
+        assert state_counts(connection)["steps_of_tasks"] == 4

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from flowledger.engine.domain.machine.transitions import StepState
 from support.builders import NOON
-from support.sql_calls import Connection, call, new_id, rows_of, step_row, table, tally
+from support.sql_calls import Connection, call, new_id, rows_of, state_counts, step_row, table
 
 FIELDS = ("task_id", "step", "state", "attempt", "stream_version", "due_at")
 
@@ -55,7 +55,7 @@ def test_steps_are_counted_where_they_stand(connection: Connection) -> None:
 
     call(connection, "upsert_steps", rows_of([*changed, step_row(task, "d", state="pending")]))
 
-    assert tally(connection) == {
+    assert state_counts(connection) == {
         "steps_enqueued": 1,
         "steps_complete": 1,
         "steps_error": 1,
@@ -79,7 +79,7 @@ def test_what_is_rolled_back_is_not_counted(connection: Connection) -> None:
     with connection.transaction(force_rollback=True):
         call(connection, "upsert_steps", rows_of([step_row(new_id())]))
 
-    assert tally(connection) == {}
+    assert state_counts(connection) == {}
 
 
 ROUNDS = st.lists(
@@ -97,8 +97,8 @@ def test_the_counters_are_what_a_count_finds(
         for states in rounds:
             rows = [step_row(task, name, state=state) for name, state in states.items()]
             call(connection, "upsert_steps", rows_of(rows))
-        counted = tally(connection)
+        counted = state_counts(connection)
 
         call(connection, "recount")
 
-        assert counted == tally(connection)
+        assert counted == state_counts(connection)

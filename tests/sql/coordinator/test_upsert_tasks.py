@@ -5,7 +5,16 @@ from __future__ import annotations
 from psycopg.types.json import Jsonb
 
 from support.builders import NOON
-from support.sql_calls import Connection, call, heard, new_id, rows_of, table, tally, task_row
+from support.sql_calls import (
+    Connection,
+    call,
+    heard,
+    new_id,
+    rows_of,
+    state_counts,
+    table,
+    task_row,
+)
 
 TEMPLATE = new_id()
 
@@ -69,13 +78,13 @@ def test_tasks_are_counted_where_they_stand(connection: Connection) -> None:
     register(connection)
     tasks = [new_id() for _ in range(3)]
     call(connection, "upsert_tasks", rows_of(task_row(task, TEMPLATE) for task in tasks))
-    before = tally(connection)
+    before = state_counts(connection)
 
     ended = [task_row(task, TEMPLATE, state="complete", ended_at=NOON) for task in tasks[:2]]
     call(connection, "upsert_tasks", rows_of(ended))
 
     assert before == {"tasks_in_progress": 3, "steps_of_tasks": 6}
-    assert tally(connection) == {
+    assert state_counts(connection) == {
         "tasks_in_progress": 1,
         "tasks_complete": 2,
         "steps_of_tasks": 6,
@@ -93,7 +102,7 @@ def test_only_open_tasks_are_counted_as_paused(connection: Connection) -> None:
         {},
     ):
         call(connection, "upsert_tasks", rows_of([task_row(task, TEMPLATE, **changed)]))
-        counted.append(tally(connection).get("tasks_paused", 0))
+        counted.append(state_counts(connection).get("tasks_paused", 0))
 
     assert counted == [1, 1, 0, 1, 0]
 
@@ -108,4 +117,4 @@ def test_what_is_rolled_back_is_not_counted(connection: Connection) -> None:
     with connection.transaction(force_rollback=True):
         call(connection, "upsert_tasks", rows_of([task_row(new_id(), TEMPLATE)]))
 
-    assert tally(connection) == {}
+    assert state_counts(connection) == {}

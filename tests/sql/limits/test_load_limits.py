@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flowledger.engine.domain.leases import shard_of
-from support.limits import held_row
+from support.limits import waiting_row
 from support.sql_calls import Connection, call, new_id, now, rows_of
 
 
@@ -37,7 +37,7 @@ def test_those_who_wait_are_the_shards_own_by_turn(connection: Connection) -> No
     call(
         connection,
         "store_waiting_steps",
-        rows_of([held_row(task, sort_key=sort_key) for task, sort_key in turns.items()]),
+        rows_of([waiting_row(task, sort_key=sort_key) for task, sort_key in turns.items()]),
     )
 
     (found,) = call(connection, "load_limits", 1, 3)

@@ -11,7 +11,7 @@ import pytest
 from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.leases import shard_of
 from flowledger.engine.store.connection.arrays import TextArray
-from support.limits import held_row
+from support.limits import waiting_row
 from support.sql_calls import Connection, call, new_id, rows_of
 
 Wait = Callable[..., UUID]
@@ -27,7 +27,7 @@ def wait(connection: Connection) -> Wait:
 
     def waits(shard: int, **row: Any) -> UUID:
         task = task_of(shard)
-        call(connection, "store_waiting_steps", rows_of([held_row(task, **row)]))
+        call(connection, "store_waiting_steps", rows_of([waiting_row(task, **row)]))
         return step_id(task, "a")
 
     return waits

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from support.builders import NOON
-from support.limits import OPEN, held_row
+from support.limits import OPEN, waiting_row
 from support.sql_calls import Connection, call, heard, new_id, table
 
 STEP, TASK = new_id(), new_id()
@@ -20,13 +20,13 @@ def text(**parts: Any) -> str:
 
 
 def test_each_part_is_stored(connection: Connection) -> None:
-    call(connection, "store_limits", text(waiters=[held_row(TASK, "gone")]))
+    call(connection, "store_limits", text(waiters=[waiting_row(TASK, "gone")]))
     call(
         connection,
         "store_limits",
         text(
-            gone=[held_row(TASK, "gone")["step_id"]],
-            waiters=[held_row(TASK, "a")],
+            gone=[waiting_row(TASK, "gone")["step_id"]],
+            waiters=[waiting_row(TASK, "a")],
             holders=[{"step_id": STEP, "keys": ["k"]}],
             most={"k": 0},
             rates=[{"limit_key": "k", "old": None, "new": NOON}],
@@ -48,7 +48,7 @@ def test_what_another_shard_took_first_refuses_all_of_it(connection: Connection)
             connection,
             "store_limits",
             text(
-                waiters=[held_row(TASK)],
+                waiters=[waiting_row(TASK)],
                 holders=[{"step_id": STEP, "keys": ["k"]}],
                 most={"k": 0},
             ),
@@ -62,7 +62,7 @@ def test_coordinators_hear_of_room_that_somebody_waits_for(
     connection: Connection, other: Connection
 ) -> None:
     holder = {"step_id": STEP, "keys": ["k"]}
-    call(connection, "store_limits", text(holders=[holder], waiters=[held_row(TASK)]))
+    call(connection, "store_limits", text(holders=[holder], waiters=[waiting_row(TASK)]))
 
     freed = text(holders=[{**holder, "keys": []}])
     assert heard(other, "room", connection, "store_limits", freed) == [""]

@@ -49,11 +49,11 @@ def fill(connection: Connection) -> Sequence[UUID]:
     steps += [step_row(task, "left", state="enqueued") for task in tasks]
     call(connection, "upsert_steps", rows_of(steps))
     queue(connection, *(queue_row(*each, "left", sort_key=1.0) for each in tasks.items()))
-    call(connection, "store_waiting_steps", rows_of(map(held_row, tasks)))
+    call(connection, "store_waiting_steps", rows_of(map(waiting_row, tasks)))
     return list(tasks)
 
 
-def held_row(task: UUID) -> dict[str, Any]:
+def waiting_row(task: UUID) -> dict[str, Any]:
     row = {"step_id": step_id(task, "right"), "task_id": task, "step": "right", "kind": "slot"}
     return {**row, "limit_key": "k", "sort_key": 0.0, "since": NOON, "until": None, "demand": []}
 

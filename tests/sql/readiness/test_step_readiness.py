@@ -15,12 +15,12 @@ import pytest
 
 from flowledger.engine.domain.templates.template import StepTemplate
 from support.builders import NEVER, NOON, diamond, step, template
-from support.controlled_steps import begin, led
-from support.engines import lab_on
+from support.controlled_steps import begin, controlled_steps
+from support.engines import harness_on
 from support.sql_calls import Connection, call, now, rows_of, task_row
 from support.stored_tasks import failed_at, given_task, readiness
 
-slow = led(
+slow = controlled_steps(
     step(
         "a",
         handler={"callable": "act"},
@@ -207,20 +207,20 @@ def test_5_the_sixth_call_of_a_prepared_statement_is_as_fast_as_the_first(
 
 
 def test_a_running_engine_is_told_about_as_it_is(database: str) -> None:
-    with lab_on(database) as lab:
-        engine = lab.open(slow)
-        began = lab.value("select flowledger.clock()")
+    with harness_on(database) as harness:
+        engine = harness.open(slow)
+        began = harness.value("select flowledger.clock()")
         _, task = begin(engine, slow, fails="a")
-        lab.until(
-            lambda: lab.value("select flowledger.next_retry_at(%s, 'a')", task.id) is not None
+        harness.until(
+            lambda: harness.value("select flowledger.next_retry_at(%s, 'a')", task.id) is not None
         )
 
-        (row,) = lab.rows(
+        (row,) = harness.rows(
             "select ready_for_execution, attempts, last_failure_at, next_retry_at"
             " from flowledger.step_readiness(%s, array['a'])",
             task.id,
         )
 
         assert row[:2] == (False, 1)
-        assert began <= row[2] <= lab.value("select flowledger.clock()")
+        assert began <= row[2] <= harness.value("select flowledger.clock()")
         assert row[3] - row[2] >= timedelta(seconds=60)

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from support.builders import NOON, step
-from support.controlled_steps import begin, led
-from support.engines import lab_on
+from support.controlled_steps import begin, controlled_steps
+from support.engines import harness_on
 from support.sql_calls import (
     Connection,
     append,
@@ -28,7 +28,7 @@ from support.sql_calls import Row as Event
 
 TEMPLATE = new_id()
 LATER = timedelta(minutes=20)
-lonely = led(step("a", handler={"callable": "act"}), name="lonely")
+lonely = controlled_steps(step("a", handler={"callable": "act"}), name="lonely")
 
 
 def open_task(connection: Connection, **changed: Any) -> UUID:
@@ -120,15 +120,15 @@ def test_a_task_that_waits_for_an_operator_or_has_ended_is_not_stuck(
 
 
 def test_a_task_that_no_worker_takes_is_stuck_in_the_queue(database: str) -> None:
-    with lab_on(database) as lab:
-        engine = lab.open(lonely, roles=["coordinator"])
+    with harness_on(database) as harness:
+        engine = harness.open(lonely, roles=["coordinator"])
         _, task = begin(engine, lonely)
-        lab.until(lambda: lab.value("select count(*) from flowledger.queue"))
-        assert lab.rows("select task_id from flowledger.stuck_tasks()") == []
+        harness.until(lambda: harness.value("select count(*) from flowledger.queue"))
+        assert harness.rows("select task_id from flowledger.stuck_tasks()") == []
 
-        lab.move_clock("20 minutes")
+        harness.move_clock("20 minutes")
 
-        assert lab.rows("select task_id, reason from flowledger.stuck_tasks()") == [
+        assert harness.rows("select task_id, reason from flowledger.stuck_tasks()") == [
             (task.id, "queued")
         ]
 

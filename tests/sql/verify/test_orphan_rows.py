@@ -9,7 +9,7 @@ import pytest
 
 from flowledger.engine.domain.ids import step_id, uuid7
 from support.builders import NOON
-from support.limits import held_row
+from support.limits import waiting_row
 from support.sql_calls import (
     Connection,
     Row,
@@ -34,7 +34,7 @@ def store(connection: Connection, task: UUID, by: UUID) -> None:
     if task == by:
         timers.append({**timer, "step_id": task, "step": "", "kind": "deadline"})
     call(connection, "upsert_timers", rows_of(timers))
-    call(connection, "store_waiting_steps", rows_of([held_row(task, "a", step_id=step)]))
+    call(connection, "store_waiting_steps", rows_of([waiting_row(task, "a", step_id=step)]))
     connection.execute("insert into flowledger.slot values (%s, 'k')", (step,))
 
 

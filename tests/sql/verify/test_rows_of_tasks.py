@@ -7,7 +7,7 @@ from collections import Counter
 
 from flowledger.engine.domain.ids import step_id, uuid7
 from support.builders import NOON
-from support.limits import held_row
+from support.limits import waiting_row
 from support.sql_calls import (
     Connection,
     call,
@@ -33,7 +33,7 @@ def test_rows_of_each_table_come_with_their_task(connection: Connection) -> None
             "upsert_timers",
             rows_of([{**timer, "step_id": step_id(each, "b"), "step": "b"}, own]),
         )
-        call(connection, "store_waiting_steps", rows_of([held_row(each, "b")]))
+        call(connection, "store_waiting_steps", rows_of([waiting_row(each, "b")]))
         connection.execute("insert into flowledger.slot values (%s, 'k')", (step_id(each, "a"),))
 
     found = call(connection, "rows_of_tasks", [task])
