@@ -19,8 +19,7 @@ from flowledger.engine.events.base import Event
 class TaskNote(Event):
     """Somebody noted something about a task. `actor` says who, `reason` perhaps why."""
 
-    # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
-    actor: str = Field(min_length=1)
+    actor: str = Field(min_length=1)  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
     task_id: UUID
     namespace: str
     template: str

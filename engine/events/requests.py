@@ -18,8 +18,7 @@ from flowledger.engine.events.base import TaskEvent
 class TaskRequest(TaskEvent):
     """Somebody asks for something about a task. `reason` says why, `actor` who."""
 
-    # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
-    actor: str = Field(min_length=1)
+    actor: str = Field(min_length=1)  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
     reason: str = Field(min_length=1)
 
 

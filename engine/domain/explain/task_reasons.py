@@ -95,14 +95,14 @@ def parked_reasons(beside: LiveState | None, now: datetime) -> Iterator[Reason]:
         return
     again = (
         "it is about to be tried again"
-        if parked.requested_action
+        if parked.wanted
         else "`flowledger parked retry` tries it again"
     )
     yield Reason(
         kind=ReasonKind.PARKED,
         sentence=f"parked for {duration(now - parked.since)}, nothing is decided"
         f" about it: {on_one_line(parked.reason)}; when that is mended, {again}",
-        earliest=now if parked.requested_action else None,
+        earliest=now if parked.wanted else None,
         details={
             "reason": parked.reason,
             "since": parked.since.isoformat(),

@@ -53,7 +53,8 @@ BACKLOG = """
     from flowledger.task where ended_at is null;
     insert into flowledger.timer
     select
-        flowledger.step_id_lower_bound(task_id), task_id, 'a', 'start_timeout', now() + interval '1 day'
+        flowledger.step_id_lower_bound(task_id), task_id, 'a', 'start_timeout',
+        now() + interval '1 day'
     from flowledger.task where ended_at is null;
 """
 
