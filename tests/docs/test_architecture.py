@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from flowledger.engine import Engine
+from flowledger.engine.config import load_settings
 from flowledger.engine.events.notes import NOTES
 from flowledger.engine.events.registry import DECISIONS, FACTS
 from flowledger.engine.events.requests import REQUESTS
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
+from flowledger.handlers import Workflow
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 
 
@@ -38,10 +42,50 @@ def test_the_table_of_writers_names_every_event_once() -> None:
 
 
 def test_every_file_that_is_named_exists() -> None:
-    named = re.findall(r"`((?:engine|handlers|sql|projections|docs)/[\w./]*)`", ARCHITECTURE)
+    text = ARCHITECTURE + (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = re.findall(r"`((?:engine|handlers|sql|projections|docs|tests)/[\w./]*)(?::\w+)?`", text)
 
     assert len(named) > 10
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def functions(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
+
+
+def test_every_stop_of_a_steps_life_is_a_function_to_open() -> None:
+    stops = re.findall(r"^\| \d+ \|.*$", ARCHITECTURE, re.MULTILINE)
+    named = re.findall(r"`((?:engine|handlers)/[\w./]+\.py):(\w+)`", "\n".join(stops))
+
+    assert len(stops) == 10
+    assert len(named) > 12
+    assert [one for one in named if one[1] not in functions(ROOT / one[0])] == []
+
+
+def test_the_log_is_read_with_the_librarys_verbs(
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```$", ARCHITECTURE, re.MULTILINE | re.DOTALL)
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", database)
+    workflow = Workflow("shop", "order", version="1.0.0")
+
+    @workflow.step
+    def pack() -> str:
+        return "packed"
+
+    settings = load_settings()
+    with Engine.open(workflows=[workflow], settings=settings) as engine:
+        engine.submit(workflow, {}).result(timeout=60)
+
+    exec(example, {})  # noqa: S102 - our own page
+
+    told = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["step.completed", "StepCompleted"] in [line[1:] for line in told]
+    assert [int(line[0]) for line in told] == sorted(int(line[0]) for line in told)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
