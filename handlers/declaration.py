@@ -6,10 +6,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import FrameType
-from typing import Any, cast
+from typing import Any
 
 from flowledger.engine.domain.templates.policies import Concurrency, Rate
-from flowledger.handlers.imports import MAIN
 
 Limit = Mapping[str, str | float]
 """A limit as a mapping: the fields of `Concurrency` or of `Rate`."""
@@ -29,12 +28,6 @@ def summary_of(function: Callable[..., Any]) -> str:
     """The first line of a function's docstring; empty where it has none of its own."""
     text = inspect.getdoc(function) if inspect.isroutine(function) else None
     return (text or "").partition("\n")[0]
-
-
-def caller_module(frame: FrameType | None) -> str:
-    """The name of the module that called the function of the frame."""
-    caller = frame.f_back if frame else None
-    return cast("str", caller.f_globals.get("__name__", MAIN)) if caller else MAIN
 
 
 def local_names(frame: FrameType | None, function: Callable[..., Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import Any, cast
 
 from flowledger.engine.domain.handler_protocol import WorkflowLike
@@ -54,11 +53,3 @@ def import_workflow(name: str) -> WorkflowLike[Any]:
     if not all(hasattr(kind, part) for part in ("template", "handlers", "encode_context")):
         raise UnknownTemplate(f"{name!r} is a {kind.__name__}, expected a workflow")
     return cast("WorkflowLike[Any]", found)
-
-
-def origin_of(value: object, module_name: str) -> str | None:
-    """`module:attribute` of a global; None where other processes could not import it."""
-    if module_name == MAIN or module_name not in sys.modules:
-        return None
-    names = vars(sys.modules[module_name])
-    return next((f"{module_name}:{name}" for name, known in names.items() if known is value), None)

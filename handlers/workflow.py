@@ -31,13 +31,11 @@ from flowledger.handlers.binding import BoundStep
 from flowledger.handlers.canonical_sets import in_one_order
 from flowledger.handlers.declaration import (
     Limit,
-    caller_module,
     local_names,
     plain,
     seconds,
     summary_of,
 )
-from flowledger.handlers.imports import origin_of
 from flowledger.handlers.json_values import OneWay, described, dumped, exact_type, stored_adapter
 from flowledger.handlers.round_trip import is_equal
 from flowledger.handlers.signature import HandlerSite
@@ -123,7 +121,6 @@ class Workflow(Generic[C]):
         self._bound: dict[str, BoundStep] = {}
         # By identity, as callables need not be hashable; each is kept, so that its id stays.
         self._functions: dict[int, tuple[Callable[..., Any], list[str]]] = {}
-        self._module = caller_module(inspect.currentframe())
 
     @overload
     def step(self, function: F, /) -> F: ...
@@ -208,11 +205,6 @@ class Workflow(Generic[C]):
     def handlers(self) -> Mapping[str, BoundStep]:
         """The bound function of each step."""
         return MappingProxyType(self._bound)
-
-    @property
-    def origin(self) -> str | None:
-        """`module:attribute` for other processes; None in `__main__` and inside functions."""
-        return origin_of(self, self._module)
 
     def encode_context(self, context: C) -> JsonValue:
         """A context as JSON; raw JSON of the right shape is taken too. Raises InvalidContext."""

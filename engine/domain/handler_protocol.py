@@ -127,11 +127,6 @@ class WorkflowLike(Protocol[C_contra]):
         """The handler of each step. Raises UnknownHandler where one cannot be resolved."""
         ...
 
-    @property
-    def origin(self) -> str | None:
-        """`module:attribute` where other processes find it; None where they cannot."""
-        ...
-
     def encode_context(self, context: C_contra) -> Any:
         """The context as a JSON value. Raises InvalidContext, naming the place."""
         ...

@@ -6,18 +6,15 @@ standard library's logger `flowledger.<component>`, so that by default nothing i
 warning. Only the program itself (the command) calls `configure_program_logging`.
 
 Every line carries what is known where it is written: `bound(correlation_id=…, task_id=…, step=…,
-attempt=…)` puts these into context variables, which a coroutine keeps by itself and a function that
-is handed to a thread keeps when it is wrapped in `with_context`. Another process binds them again
-from the step that it was given.
+attempt=…)` puts these into context variables, which a coroutine keeps by itself. A thread and
+another process bind them again from the step that they were given.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from contextvars import copy_context
-from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID
 
@@ -103,20 +100,6 @@ def bound(
     if attempt is not None:
         fields["attempt"] = attempt
     return _Bound(fields)
-
-
-def with_context(function: Callable[P, R]) -> Callable[P, R]:
-    """The function, running with today's context variables in whatever thread calls it.
-
-    It may be called many times, also at once: each call has a copy of its own.
-    """
-    context = copy_context()
-
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        return context.copy().run(function, *args, **kwargs)
-
-    return run
 
 
 def without_secrets(_: WrappedLogger, __: str, line: EventDict) -> EventDict:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
 from typing import Any
 
 import pytest
 
-from flowledger.engine.domain.machine.aggregates import NEW_STEP, Step, Task, fold_step, fold_task
+from flowledger.engine.domain.machine.aggregates import (
+    NEW_STEP,
+    NEW_TASK,
+    Step,
+    Task,
+    evolve_step,
+    evolve_task,
+)
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.errors import IllegalTransition
-from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.step import (
     StepAttemptFailed,
     StepCompleted,
@@ -26,6 +35,16 @@ from support.builders import NOON, TASK, WORKER, error, event
 
 CREATED = event(TaskCreated, 1, version="1", definition_hash="v1:x", template_id=TASK)
 STARTED = event(TaskStarted, 2)
+
+
+def fold_task(events: Iterable[TaskEvent], task: Task = NEW_TASK) -> Task:
+    """The task after all its events."""
+    return reduce(evolve_task, events, task)
+
+
+def fold_step(events: Iterable[StepEvent], step: Step = NEW_STEP) -> Step:
+    """The step after all its events."""
+    return reduce(evolve_step, events, step)
 
 
 def stream(*kinds: tuple[type[StepEvent], dict[str, Any]]) -> list[StepEvent]:

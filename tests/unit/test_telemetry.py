@@ -10,9 +10,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
 from uuid import UUID
 
 import pytest
@@ -22,7 +20,7 @@ from structlog.typing import EventDict
 
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.config.sections import LoggingSettings
-from flowledger.engine.telemetry.log import bound, logger, with_context
+from flowledger.engine.telemetry.log import bound, logger
 from flowledger.engine.telemetry.signals import CATALOGUE, Signal, reference
 from flowledger.engine.text import redact
 
@@ -246,21 +244,6 @@ def test_the_context_ends_where_it_was_bound() -> None:
         assert get_contextvars() == {"correlation_id": "c-1", "step": "a"}
 
     assert get_contextvars() == {}
-
-
-def test_a_thread_keeps_the_context_also_when_two_run_at_once() -> None:
-    meeting = Barrier(2, timeout=10)
-
-    def seen() -> dict[str, object]:
-        meeting.wait()
-        return get_contextvars()
-
-    with ThreadPoolExecutor(2) as threads, bound(task_id=TASK, step="ship"):
-        carried = with_context(seen)
-        both = [threads.submit(carried), threads.submit(carried)]
-        found = [future.result() for future in both]
-
-    assert found == [{"task_id": str(TASK), "step": "ship"}] * 2
 
 
 async def test_coroutines_on_one_loop_keep_their_own_context() -> None:

@@ -359,26 +359,15 @@ def test_options_that_cannot_be_are_refused_where_the_step_is_declared(
         step_of(orders(), name="a", **options)(lambda: None)
 
 
-def test_the_origin_is_the_module_and_the_name_that_holds_the_workflow(
+def test_a_workflow_is_imported_by_its_module_and_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     module = ModuleType("shop_flows")
     monkeypatch.setitem(sys.modules, "shop_flows", module)
     code = "from flowledger.handlers import Workflow\nflow = Workflow('a', 'b', version='1')\n"
     exec(code, vars(module))  # noqa: S102 - a module as a user would write it
-    assert module.flow.origin == "shop_flows:flow"
+
     assert import_workflow("shop_flows:flow") is module.flow
-
-
-def test_a_workflow_inside_a_function_or_in_main_has_no_origin(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert orders().origin is None
-    script = ModuleType("__main__")
-    monkeypatch.setitem(sys.modules, "__main__", script)
-    code = "from flowledger.handlers import Workflow\nflow = Workflow('a', 'b', version='1')\n"
-    exec(code, vars(script))  # noqa: S102 - a script as a user would write it
-    assert script.flow.origin is None
 
 
 @pytest.mark.parametrize(

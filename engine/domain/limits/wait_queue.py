@@ -92,11 +92,6 @@ class WaitQueues:
         """Whether anybody may be waiting there."""
         return place in self._places
 
-    def line_of(self, demand: Demand) -> WaitKey | None:
-        """Where the line of such steps waits; None where there is no line."""
-        line = self._lines.get(demand)
-        return None if line is None or self._first_of(line) is None else line.key
-
     def join(self, waiter: Waiter) -> None:
         """Wait in the line of its demand; a line that begins waits where the step was held."""
         line = self._lines.get(waiter.demand)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import reduce
 from typing import NamedTuple
 
 from flowledger.engine.domain.machine.transitions import (
@@ -107,13 +105,3 @@ def _counted(step: Step, event: StepEvent) -> Step:
             return step._replace(cancelling=True)
         case _:
             return Step(resets=step.resets + 1)
-
-
-def fold_task(events: Iterable[TaskEvent], task: Task = NEW_TASK) -> Task:
-    """The task after all its events."""
-    return reduce(evolve_task, events, task)
-
-
-def fold_step(events: Iterable[StepEvent], step: Step = NEW_STEP) -> Step:
-    """The step after all its events."""
-    return reduce(evolve_step, events, step)

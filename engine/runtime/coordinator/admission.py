@@ -7,7 +7,7 @@ what it does not hear of in time, the transaction that stores its grants refuses
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from itertools import islice
@@ -54,11 +54,6 @@ class ShardAdmission:
         if self._control is None:
             self._control = AdmissionControl(self._rules, self._store.limits())
         return self._control
-
-    @property
-    def namespaces(self) -> Container[str]:
-        """The namespaces that have a limit."""
-        return self._rules.namespaces
 
     def forget(self) -> None:
         """What is in memory is not what is stored."""
