@@ -1,4 +1,4 @@
--- version: 1
+-- version: 2
 -- version: 1
 -- What happened in each minute, by template; and what is needed to tell how long things took.
 
