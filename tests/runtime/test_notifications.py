@@ -62,12 +62,12 @@ def test_a_waiter_goes_on_when_the_bell_rings() -> None:
 
 def test_every_bell_rings_once_it_listens(harness: EngineHarness, wakeups: Notifications) -> None:
     """Whatever was committed before is looked for once more."""
-    wakeups = [wakeups.subscribe("queue"), wakeups.subscribe("ended", "clock")]
+    one, other = wakeups.subscribe("queue"), wakeups.subscribe("ended", "clock")
 
     wakeups.start()
 
-    assert wakeups[0].wait(PATIENCE) == {"queue"}
-    assert wakeups[1].wait(PATIENCE)
+    assert one.wait(PATIENCE) == {"queue"}
+    assert other.wait(PATIENCE)
 
 
 def test_a_notification_rings_the_bells_of_its_channel(

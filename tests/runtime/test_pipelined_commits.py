@@ -273,7 +273,12 @@ def test_a_row_that_lingers_in_the_queue_costs_one_conflict(
     assert stage.harness.rows("select stream_version, attempt from flowledger.queue") == [(4, 2)]
     complete(stage, *stage.worker.exchange(limit=1).claims)
     stage.settle()
-    assert stage.topics(claim.task_id)[2:] == ["failed", "enqueued", "started", "completed"]
+    assert stage.topics(claim.task_id)[2:] == [
+        "attempt_failed",
+        "enqueued",
+        "started",
+        "completed",
+    ]
     assert stage.differences(claim.task_id) == []
 
 
@@ -288,12 +293,14 @@ def test_only_after_a_conflict_are_rows_dropped_before_they_are_queued(
     assert [one.dropped for one in stage.ledger.stored if one.dropped] == []
 
 
-def test_the_queue_is_tidied_after_so_many_steps(stages: Callable[..., ManualCoordinator]) -> None:
+def test_the_queue_is_vacuumed_after_so_many_steps(
+    stages: Callable[..., ManualCoordinator],
+) -> None:
     stage = stages(flow, vacuum_every_steps=3)
     stage.client.submit_many(flow, [{}] * 2)
     stage.settle()
-    assert stage.ledger.tidied == 0
+    assert stage.ledger.vacuums == 0
     stage.client.submit_many(flow, [{}])
     stage.settle()
 
-    stage.harness.until(lambda: stage.ledger.tidied == 1)
+    stage.harness.until(lambda: stage.ledger.vacuums == 1)

@@ -40,7 +40,7 @@ class InterferedStore(PostgresCoordinatorStore):
         self.after: Interference = nothing
         self.read: Interference = nothing
         self.stored: list[Commit] = []
-        self.tidied = 0
+        self.vacuums = 0
 
     def commit(self, commit: Commit) -> None:
         self.before(commit)
@@ -53,9 +53,9 @@ class InterferedStore(PostgresCoordinatorStore):
         self.read(found)
         return found
 
-    def tidy(self) -> None:
+    def vacuum_queue(self) -> None:
         super().vacuum_queue()
-        self.tidied += 1
+        self.vacuums += 1
 
 
 class ManualCoordinator:

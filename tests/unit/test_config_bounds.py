@@ -42,7 +42,7 @@ def test_a_number_that_nobody_can_mean_is_refused(
 
 
 def test_a_namespace_cannot_be_given_more_than_the_database_counts() -> None:
-    with pytest.raises(InvalidConfiguration, match=r"limits\.namespaces"):
+    with pytest.raises(InvalidConfiguration, match=r"limits\.namespace_concurrency"):
         load_settings({"limits": {"namespace_concurrency": {"a": GREATEST_COUNT + 1}}})
 
 

@@ -5,11 +5,6 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import psycopg
-import pytest
-
-from flowledger.engine.store.connection.dial import SPEECH, dial
-
 ROOT = Path(__file__).parents[2]
 PLACE = Path("engine/store/connection/dial.py")
 MAKERS = frozenset({"psycopg", "Connection", "AsyncConnection"})
@@ -37,15 +32,3 @@ def test_connections_are_made_in_one_place() -> None:
 
     assert len(files) > 100
     assert [file.relative_to(ROOT) for file in files if makes_connections(file)] == [PLACE]
-
-
-def test_every_setting_is_as_the_engine_says(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PGOPTIONS", "-c search_path=public -c statement_timeout=7")
-    with dial(database, psycopg.Connection) as connection:
-        rows = connection.execute("select name, setting from pg_settings").fetchall()
-
-    found = {name.lower(): setting for name, setting in rows}
-    assert {name: found[name] for name in SPEECH} == dict(SPEECH)
-    assert found["client_encoding"] == "UTF8"

@@ -26,7 +26,7 @@ What can go wrong.
 - It is killed anywhere: the same, by the next leader.
 - A wake-up is lost: it looks at the log at least once a poll interval.
 - A task cannot be decided on, because the log was tampered with, a row is wrong, its template is
-  gone or a bug wrote something: it is parked, and the others go on (`parking.py`).
+  gone or a bug wrote something: it is parked, and the others go on (`quarantine.py`).
 - The database refuses a value in a commit: nothing is stored, and for a while each batch is about
   one task only; the one whose commit is refused then is parked.
 - A queue row is lost: it looks for such steps once a reconcile interval, and queues them again;
@@ -83,7 +83,7 @@ class Coordinator:
         self._assignment = assignment or OnlyAssignment()
         self._decider = Decider(store, clock, settings, limits)
         self._admissions = self._decider.admissions
-        self._quarantine = self._decider.parking
+        self._quarantine = self._decider.quarantine
         self._runs = self._decider.runs
         self._leadership: Leadership | None = None
         self._pipeline = CommitPipeline(self._send)
@@ -122,7 +122,7 @@ class Coordinator:
             return self._work(leadership, woken_by)
         except LeadershipLost:
             self._log.emit(Signal.COORDINATOR_LOST)
-            self._quarantine.acquit()
+            self._quarantine.clear_suspicions()
             self.forget()
             return self._settings.poll_seconds
         except BaseException:
@@ -296,7 +296,7 @@ class Coordinator:
     def _stored(self, batch: CommitBatch, commit: Commit) -> None:
         self._position = commit.new
         self._conflicts = 0
-        self._quarantine.acquit()
+        self._quarantine.clear_suspicions()
         self._admissions.stored(commit)
         if batch.unparked:
             self._store.unpark(commit.epoch, batch.unparked)

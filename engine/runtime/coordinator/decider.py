@@ -1,7 +1,7 @@
 """Folds facts and asks the clock, and collects what follows in a batch; stores nothing.
 
 Whatever is done about one task is done within a guard: what fails there is that task's
-(`parking.py`), and the others go on.
+(`quarantine.py`), and the others go on.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from flowledger.engine.ports.coordinator import CoordinatorStore, Due
 from flowledger.engine.ports.runtime import Clock
 from flowledger.engine.runtime.coordinator.admission import ShardAdmission
 from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
-from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE, Parking
+from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE, Quarantine
 from flowledger.engine.runtime.coordinator.run_cache import RunCache
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
@@ -56,7 +56,7 @@ class Decider:
         self.admissions = ShardAdmission(
             ledger, admission_rules(limits, settings.priority_ageing_seconds)
         )
-        self.parking = Parking()
+        self.quarantine = Quarantine()
         self.runs = RunCache(
             ledger, settings.max_cached_tasks, limits.namespace_concurrency, self.admissions.restore
         )
@@ -85,7 +85,7 @@ class Decider:
 
     def elected(self, position: int) -> None:
         """Begin at a position, and try again what was parked."""
-        self.parking.elected(self._ledger.parked())
+        self.quarantine.elected(self._ledger.parked())
         self.again(position)
         # What takes long comes after the first commits: until then nobody knows of a leader.
         soon = min(self._settings.lease_seconds, self._settings.reconcile_seconds)
@@ -109,7 +109,7 @@ class Decider:
         asked: dict[UUID, UUID] = {}
         for fact in facts:
             if isinstance(fact, Unreadable):
-                self.parking.park(fact.task_id, fact.reason)
+                self.quarantine.park(fact.task_id, fact.reason)
             elif isinstance(event := fact.event, TaskEvent):
                 if isinstance(event, TaskRequest) or (asked and event.task_id in asked):
                     asked[event.task_id] = event.event_id
@@ -127,7 +127,7 @@ class Decider:
         now, limit = self._clock.now(), self._most(self._settings.timer_batch_size)
         if self._is_full(batch):
             limit = 0
-        self.admissions.sync(batch, self.parking.of)
+        self.admissions.sync(batch, self.quarantine.of)
         for task_id, step in self.admissions.to_withdraw(now, limit, look=look):
             with self._run_of(task_id) as run:
                 if run is not None:
@@ -190,13 +190,13 @@ class Decider:
         return self.apart and bool(batch.runs)
 
     def _take(self, batch: CommitBatch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
-        if event.task_id in self.parking:
+        if event.task_id in self.quarantine:
             return
         try:
             self._fold(batch, event, now, decides=decides)
         except UNDECIDABLE as error:
             loading = self.runs.cached(event.task_id) is None
-            self.parking.failed(event.task_id, error, loading=loading)
+            self.quarantine.failed(event.task_id, error, loading=loading)
 
     def _fold(self, batch: CommitBatch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
         run = self.runs.fold(event, self.read)
@@ -213,13 +213,13 @@ class Decider:
         A loop over a generator would not hand it what its body raises.
         """
         found: TaskRun | None = None
-        with self.parking.of(task_id, loading=True) as accepted:
+        with self.quarantine.of(task_id, loading=True) as accepted:
             if accepted:
                 found = self.runs.at(task_id, self.read)
         if found is None:
             yield None
             return
-        with self.parking.of(task_id):
+        with self.quarantine.of(task_id):
             yield found
 
     def _take_submissions(self, batch: CommitBatch, now: datetime) -> bool:
@@ -228,13 +228,13 @@ class Decider:
             if isinstance(created, Unreadable):
                 self._park_again(created.task_id, created.reason)
                 continue
-            tried_again = self.parking.release(created.task_id)
+            tried_again = self.quarantine.release(created.task_id)
             try:
                 run = self.runs.create(created)
             except UNDECIDABLE as error:
-                self.parking.failed(created.task_id, error, loading=True)
+                self.quarantine.failed(created.task_id, error, loading=True)
                 continue
-            with self.parking.of(created.task_id):
+            with self.quarantine.of(created.task_id):
                 self._begin(batch, run, created, now)
                 if tried_again:
                     batch.unparked.append(created.task_id)
@@ -247,13 +247,13 @@ class Decider:
 
     def _park_again(self, task_id: UUID | None, reason: str) -> None:
         if task_id is not None:
-            self.parking.release(task_id)
-        self.parking.park(task_id, reason)
+            self.quarantine.release(task_id)
+        self.quarantine.park(task_id, reason)
 
     def _try_again(self, batch: CommitBatch, now: datetime) -> None:
         """Take up what was parked, with all facts that were passed over meanwhile."""
         for task_id in self._ledger.wanted(self._most(self._settings.timer_batch_size)):
-            self.parking.release(task_id)
+            self.quarantine.release(task_id)
             with self._run_of(task_id) as run:
                 if run is not None:
                     batch.again(run)

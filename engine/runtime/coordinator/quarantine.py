@@ -35,7 +35,7 @@ UNDECIDABLE = (
 """What a task can be the cause of. What the database says concerns everybody, and is not here."""
 
 
-class Parking:
+class Quarantine:
     """Which tasks are suspected and which are parked.
 
     `spoiled`: something failed in the batch at hand, of which nothing may be stored. `certain`:
@@ -63,13 +63,13 @@ class Parking:
         """These are stored; nothing else is known."""
         self._parked = dict.fromkeys(parked)
         self.unsaved = {}
-        self.acquit()
+        self.clear_suspicions()
 
     def begin(self, *, certain: bool) -> None:
         """A batch begins."""
         self.spoiled, self.certain = False, certain
 
-    def acquit(self) -> None:
+    def clear_suspicions(self) -> None:
         """A batch is stored, or memory was out of date: what looked wrong proves nothing."""
         self._suspected.clear()
 
