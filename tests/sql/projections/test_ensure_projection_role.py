@@ -20,6 +20,9 @@ def plain(connection: Connection) -> Generator[str]:
     role = sql.Identifier(name)
     connection.execute(sql.SQL("create role {}").format(role))
     connection.execute(sql.SQL("grant usage on schema flowledger to {}").format(role))
+    connection.execute(
+        sql.SQL("grant execute on function flowledger.ensure_projection_role to {}").format(role)
+    )
     connection.execute(sql.SQL("set role {}").format(role))
     yield name
     connection.execute("reset role")

@@ -77,6 +77,9 @@ def test_whom_the_caller_may_not_end_goes_on(connection: Connection, other: Conn
     begin(other)
     connection.execute("grant usage on schema flowledger to pg_database_owner")
     connection.execute("grant select on flowledger.projection to pg_database_owner")
+    connection.execute(
+        "grant execute on function flowledger.terminate_stale_batches to pg_database_owner"
+    )
     connection.execute("set role pg_database_owner")
 
     assert call(connection, "terminate_stale_batches", "money", 1, epoch) == [0]

@@ -28,7 +28,12 @@ def claimed(connection: Connection, limit: int, worker: UUID | None = None) -> l
 
 
 def queued(connection: Connection, *turns: float, exclusive: bool = False) -> list[UUID]:
-    """Tasks with a step in the queue, oldest first."""
+    """Tasks with a step in the queue, oldest first, of a template that is registered."""
+    connection.execute(
+        "insert into flowledger.template values (%s, 'n', 't', '1', 'h', '{}', now())"
+        " on conflict do nothing",
+        (MINE,),
+    )
     tasks = [new_id() for _ in turns]
     for task, sort_key in zip(tasks, turns, strict=True):
         queue(connection, queue_row(task, MINE, sort_key=sort_key, exclusive=exclusive))
