@@ -31,7 +31,7 @@ def changes_text(changes: LimitChanges) -> str:
         "gone": changes.gone,
         "waiters": [waiter_row(waiter) for waiter in changes.waiters],
         "holders": [{"step_id": step, "keys": keys} for step, keys in holders],
-        "rates": [{"limit_key": key, "old": old, "new": new} for key, (old, new) in rates],
+        "rates": [{"limit_key": key, **change._asdict()} for key, change in rates],
         "circuits": circuit_rows(changes.circuits),
     }
     parts = {name: rows for name, rows in parts.items() if rows}

@@ -117,6 +117,8 @@ def test_no_function_runs_what_a_reader_put_in_the_place_of_a_type(
         )
         try:
             attacker.execute(call, arguments)
+        except psycopg.errors.NoDataFound:
+            continue  # there is nothing of that name; a trap raises something else
         except psycopg.Error as error:
             caught.append(f"{name}: {error}")
 

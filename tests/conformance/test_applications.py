@@ -180,11 +180,12 @@ def test_slots_are_counted_and_not_taken_beyond_what_was_decided_on(store: Store
 
 
 def test_a_rate_that_moved_meanwhile_is_refused(store: Stores) -> None:
-    later = store.now() + timedelta(seconds=5)
-    store.commit(limits=changes(rates={KEY: RateChange(None, later)}))
+    now = store.now()
+    later = now + timedelta(seconds=5)
+    store.commit(limits=changes(rates={KEY: RateChange(None, later, now)}))
 
     with pytest.raises(StreamMoved):
-        store.commit(limits=changes(rates={KEY: RateChange(None, later)}))
+        store.commit(limits=changes(rates={KEY: RateChange(None, later, now)}))
 
     assert store.ledger.limits().expected == {KEY: later}
 

@@ -144,7 +144,7 @@ class Database:
         self.check_shard(number, commit.epoch, commit.old)
         self._check_queue(commit)
         if commit.limits is not None:
-            self.limits.check(commit.limits, self.clock())
+            self.limits.check(commit.limits)
         self.log.check(commit.events)
         self.advance_shard_position(number, commit.new, lease_seconds)
         self.delete(self.submissions, commit.submissions)

@@ -41,7 +41,7 @@ class StoredLimits:
             waiters=tuple(sorted(waiters, key=lambda waiter: (waiter.sort_key, waiter.since))),
         )
 
-    def check(self, changes: LimitChanges, now: datetime) -> None:
+    def check(self, changes: LimitChanges) -> None:
         """Raises StreamMoved where another shard was first to a limit."""
         for key, more in self._net(changes.slots).items():
             most = changes.slots.max_before.get(key)
@@ -49,8 +49,9 @@ class StoredLimits:
                 raise StreamMoved(f"more than {most} slots of {key} are in use")
         for key, arrival in changes.rates.items():
             stored = self.expected.get(key)
-            # A time that has passed holds nobody back, and is as good as none.
-            if stored != arrival.old and any(one and one >= now for one in (stored, arrival.old)):
+            known = (stored, arrival.old)
+            # A time that had passed held nobody back, and is as good as none.
+            if stored != arrival.old and any(one and one > arrival.at for one in known):
                 raise StreamMoved(f"the rate of {key} moved")
         for system, revision in changes.circuits.expected_revisions.items():
             if self._revision(system) != revision:

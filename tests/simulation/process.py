@@ -18,14 +18,14 @@ BACK_OFF_SECONDS = (0.05, 2.0)
 LEAST_PAUSE_SECONDS = 0.001
 CHANGES = frozenset(
     {
-        *("lead", "resign", "commit", "renew", "retire", "exchange", "checkpoint", "isolate"),
-        *("wear", "submit", "request"),
+        *("lead", "resign", "commit", "renew", "retire", "exchange", "checkpoint"),
+        *("elect_isolated", "set_saturated", "submit", "request"),
     }
 )
 UNTOLD = frozenset(
     {
-        *("lead", "renew", "template", "contexts", "results", "task_events", "isolate", "watch"),
-        *("passed", "limits", "room", "known"),
+        *("lead", "renew", "template", "contexts", "results", "task_events"),
+        *("elect_isolated", "claim_statuses", "safe_position", "limits", "limits_now", "known"),
     }
 )
 NOTHING_NEW: tuple[object, ...] = ([], (), {}, Exchange([], frozenset()))

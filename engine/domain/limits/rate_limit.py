@@ -16,10 +16,14 @@ from flowledger.engine.domain.limits.demand import RateLimit
 
 
 class RateChange(NamedTuple):
-    """The expected time of a key: as it was decided on, None where there was none, and now."""
+    """The expected time of a key: as it was decided on, None where there was none, and now.
+
+    `at` is when the first of the steps went: an expected time up to then held none of them back.
+    """
 
     old: datetime | None
     new: datetime
+    at: datetime
 
 
 def allowed_at(limit: RateLimit, expected: datetime) -> datetime:
@@ -57,9 +61,8 @@ class Rates:
         for limit in limits:
             old = self._expected.get(limit.key)
             new = self._expected[limit.key] = next_expected(limit, old, now)
-            self._changed[limit.key] = RateChange(
-                self._changed.get(limit.key, RateChange(old, new)).old, new
-            )
+            first = self._changed.get(limit.key, RateChange(old, new, now))
+            self._changed[limit.key] = first._replace(new=new)
 
     def drain(self) -> Mapping[str, RateChange]:
         """What was changed since it was last asked."""

@@ -80,9 +80,9 @@ class CommitBatch:
         return bool(self.events or self.steps or self._tasks or self._queued or self._untimed)
 
     @property
-    def runs(self) -> set[TaskRun]:
-        """Every run that was touched."""
-        return self._tasks.union(self.steps, self._queued)
+    def runs(self) -> list[TaskRun]:
+        """Every run that was touched, in an order that is the same whenever it is made again."""
+        return sorted(self._tasks.union(self.steps, self._queued), key=_by_id)
 
     def folded(self, run: TaskRun, event: TaskEvent) -> None:
         """A fact was folded into the run."""

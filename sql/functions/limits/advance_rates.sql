@@ -1,7 +1,7 @@
--- Move the expected times of keys on, from a JSON array of {limit_key, old, new}; old is null where
--- there was none. Raises FL006 where another shard moved one meanwhile. A time that has passed
--- holds nobody back, and is as good as none: who decides may have forgotten it. Locks: rates by
--- key.
+-- Move the expected times of keys on, from a JSON array of {limit_key, old, new, at}; old is null
+-- where there was none, and at is when it was decided. Raises FL006 where another shard moved one
+-- meanwhile. A time that had passed by then held nobody back, and is as good as none: who decides
+-- may have forgotten it. Locks: rates by key.
 
 create or replace function flowledger.advance_rates(p_rows json)
 returns void
@@ -12,16 +12,17 @@ declare
     r record;
 begin
     for r in
-        select x.limit_key, x.old, x.new
-        from json_to_recordset(p_rows) as x (limit_key text, old timestamptz, new timestamptz)
+        select x.limit_key, x.old, x.new, x.at
+        from json_to_recordset(p_rows)
+            as x (limit_key text, old timestamptz, new timestamptz, at timestamptz)
         order by x.limit_key
     loop
-        if r.old is null or r.old < flowledger.clock() then
+        if r.old is null or r.old <= r.at then
             insert into flowledger.rate as t (limit_key, expected_at)
             values (r.limit_key, r.new)
             on conflict (limit_key) do update
             set expected_at = excluded.expected_at
-            where t.expected_at = r.old or t.expected_at < flowledger.clock();
+            where t.expected_at = r.old or t.expected_at <= r.at;
         else
             update flowledger.rate as t
             set expected_at = r.new

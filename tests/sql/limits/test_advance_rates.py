@@ -14,8 +14,11 @@ LATER = NOON + timedelta(microseconds=1)
 TO_COME = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def take(connection: Connection, old: datetime | None, new: datetime, key: str = "k") -> None:
-    call(connection, "advance_rates", rows_of([{"limit_key": key, "old": old, "new": new}]))
+def take(
+    connection: Connection, old: datetime | None, new: datetime, at: datetime = LATER
+) -> None:
+    row = {"limit_key": "k", "old": old, "new": new, "at": at}
+    call(connection, "advance_rates", rows_of([row]))
 
 
 def test_a_time_moves_on_from_where_it_was(connection: Connection) -> None:
@@ -48,6 +51,17 @@ def test_a_time_that_has_passed_is_as_good_as_none(
     take(connection, known, TO_COME)
 
     assert table(connection, "rate", "expected_at") == [TO_COME]
+
+
+def test_a_time_that_passed_after_the_decision_only_is_refused(connection: Connection) -> None:
+    """Else a commit that takes long lets two go at once, one of each shard."""
+    take(connection, None, LATER, at=NOON)
+
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        take(connection, None, TO_COME, at=NOON)
+
+    assert caught.value.sqlstate == "FL006"
+    assert table(connection, "rate", "expected_at") == [LATER]
 
 
 def test_one_that_is_gone_is_refused(connection: Connection) -> None:
