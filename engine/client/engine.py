@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeVar, Unpack
 from uuid import UUID
 
+from flowledger.engine.client.new_tasks import encoded_context, task_created
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.requests import Operations, Request, RequestOptions
 from flowledger.engine.client.task import TaskHandle
@@ -18,16 +19,14 @@ from flowledger.engine.config.admission import admission_rules
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.submission import (
     check_submission,
     check_tags,
     check_times,
-    identity_of,
     plain_time,
 )
 from flowledger.engine.domain.templates.template import Template, TemplateSize, validate_template
-from flowledger.engine.errors import InvalidContext, InvalidSubmission
+from flowledger.engine.errors import InvalidSubmission
 from flowledger.engine.events.requests import TaskCancelRequested, TaskResetRequested
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
@@ -204,19 +203,18 @@ class Engine:
         for key in keys:
             texts = {"correlation_id": correlation_id, "actor": actor, "idempotency_key": key}
             check_submission(template.key, priority, on_duplicate, texts)
-        start_at, deadline_at = check_times(template.key, start_at, deadline_at)
-        tags = check_tags(template.key, tags, InvalidSubmission)
+        times = check_times(template.key, start_at, deadline_at)
         self._tasks.keep_time()
         fields = {
             "priority": priority,
             "correlation_id": correlation_id,
             "actor": actor,
-            "start_at": plain_time(start_at),
-            "deadline_at": plain_time(deadline_at),
-            "tags": tags or None,
+            "start_at": plain_time(times[0]),
+            "deadline_at": plain_time(times[1]),
+            "tags": check_tags(template.key, tags, InvalidSubmission) or None,
         }
         created = [
-            self._created(template, self._encoded(workflow, context), key, task_id, **fields)
+            self._created(workflow, context, key, task_id, **fields)
             for context, key, task_id in zip(contexts, keys, ids, strict=True)
         ]
         self.register(workflow)
@@ -345,45 +343,12 @@ class Engine:
     ) -> None:
         self.close()
 
-    def _encoded(self, workflow: WorkflowLike[C], context: C) -> Any:
-        limit = self.settings.submit.max_context_bytes
-        place = f"the context for {workflow.template.key}"
-        encoded = workflow.encode_context(context)
-        try:
-            value, text = as_json(encoded)
-        except ValueError as error:
-            raise InvalidContext(f"{place} cannot be stored: context{error}") from error
-        if len(text) > limit:
-            raise InvalidContext(
-                f"{place} has {len(text)} bytes as JSON; submit.max_context_bytes is {limit}"
-            )
-        return value
-
     def _created(
-        self, template: Template, context: Any, key: str | None, task_id: UUID, **fields: Any
+        self, workflow: WorkflowLike[C], context: C, key: str | None, task_id: UUID, **fields: Any
     ) -> TaskCreated:
-        now = self._clock.now()
-        correlation_id = fields.pop("correlation_id") or str(task_id)
-        deadline_at = fields.pop("deadline_at")
-        if deadline_at is None and template.deadline_seconds is not None:
-            deadline_at = (fields["start_at"] or now) + timedelta(seconds=template.deadline_seconds)
-        return TaskCreated(
-            originator_id=task_id,
-            originator_version=1,
-            event_id=self._new_id(),
-            occurred_at=now,
-            correlation_id=correlation_id,
-            task_id=task_id,
-            namespace=template.namespace,
-            template=template.name,
-            version=template.version,
-            definition_hash=template.definition_hash,
-            template_id=template.template_id,
-            context=context,
-            identity=identity_of(template, context, key),
-            deadline_at=deadline_at,
-            **fields,
-        )
+        encoded = encoded_context(workflow, context, self.settings.submit.max_context_bytes)
+        fields |= {"event_id": self._new_id(), "now": self._clock.now(), "task_id": task_id}
+        return task_created(workflow.template, encoded, key, **fields)
 
     def _handle(self, task_id: UUID) -> TaskHandle:
         return TaskHandle(

@@ -10,11 +10,11 @@ from flowledger.engine import TaskHandle, TaskState
 from flowledger.engine.domain.explain.reasons import ReasonKind
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.engine.events.step import StepCompleted
-from flowledger.projections import Cursor, Projection, on
 from support.controlled_steps import begin
 from support.engines import PATIENCE, EngineHarness
 from support.explain_workflows import (
     WHY,
+    Seen,
     banked,
     bare,
     blocking,
@@ -30,17 +30,6 @@ from support.explain_workflows import (
 )
 from support.manual_coordinator import ManualCoordinator
 from support.manual_worker import ManualWorker
-
-
-class Seen(Projection):
-    """Steps that completed."""
-
-    name, version = "seen", 1
-    tables = "create table {schema}.step (step text)"
-
-    @on(StepCompleted)
-    def completed(self, event: StepCompleted, cursor: Cursor) -> None:
-        cursor.execute("insert into step values (%s)", (event.step,))
 
 
 def stage_of(
@@ -275,7 +264,7 @@ def test_a_queued_step_says_that_all_workers_are_busy(harness: EngineHarness) ->
 
     reason = first(told, ReasonKind.WORKER_BUSY)
     (worker,) = reason.details["workers"]  # type: ignore[misc]
-    assert (worker["places"], worker["running"]) == (1, 1)
+    assert (worker["concurrency"], worker["running"]) == (1, 1)
     assert reason.details["before"] == 1
     assert "has its one place taken; 1 step comes first" in reason.sentence
     world.go["a"].set()

@@ -380,21 +380,6 @@ TestTaskMachine = TaskMachine.TestCase
 TestTaskMachine.settings = settings(max_examples=100, stateful_step_count=40)
 
 
-def test_mixing_streams_keeps_each_in_its_order() -> None:
-    story = Story(template(step("a"), step("b"))).through("a", "b")
-
-    class Backwards:
-        def shuffle(self, order: list[UUID]) -> None:
-            order.reverse()
-
-    mixed = interleaved(story.log, Backwards())
-
-    assert mixed != story.log
-    for stream in {e.originator_id for e in mixed}:
-        own = [e for e in mixed if e.originator_id == stream]
-        assert own == [e for e in story.log if e.originator_id == stream]
-
-
 def test_the_machine_would_notice_a_step_that_runs_too_early() -> None:
     machine = TaskMachine()
     machine.story = Story(template(step("a"), step("b", "a"))).through()

@@ -17,8 +17,9 @@ from flowledger.engine.domain.explain.live_state import (
 from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
 from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.events.base import PlacedEvent
-from support.builders import NOON, WORKER, Story
+from support.builders import NOON, WORKER, Story, step, template
 
 RULES = AdmissionRules(
     namespaces={},
@@ -27,6 +28,7 @@ RULES = AdmissionRules(
 )
 LEADER = UUID(int=7)
 FAR = NOON + timedelta(days=1)
+LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 
 
 def shard(**changed: Any) -> ShardStatus:
@@ -80,11 +82,11 @@ def in_hand(step: str, **changed: Any) -> QueueStatus:
 def around(told: Story, now: datetime, **changed: Any) -> LiveState:
     """Surroundings in which everything is as it should be, but for what is given."""
     queue: dict[str, QueueStatus] = {}
-    for template, state in zip(told.plan.steps, told.run.steps, strict=True):
+    for planned, state in zip(told.plan.steps, told.run.steps, strict=True):
         if state.state is StepState.ENQUEUED:
-            queue[template.name] = in_queue(template.name)
+            queue[planned.name] = in_queue(planned.name)
         elif state.state is StepState.IN_PROGRESS:
-            queue[template.name] = in_hand(template.name)
+            queue[planned.name] = in_hand(planned.name)
     values = {"now": now, "shard": shard(), "queue": queue, "workers": (worker(),)}
     return LiveState(**{**values, **changed})
 
@@ -107,3 +109,10 @@ def scene(
         live=None if log_only else around(told, now, **beside),
         related_events=elsewhere or {},
     )
+
+
+def chain(**fields: Any) -> Story:
+    """A task of three steps in a row, of which the first is tried anew after 90 seconds."""
+    told = Story(template(step("a", retry=LATER), step("b", "a"), step("c", "b")), **fields)
+    told.decided()
+    return told

@@ -9,6 +9,8 @@ from typing import Any
 from flowledger.engine import TaskHandle
 from flowledger.engine.domain.explain.reasons import Explanation, Reason, ReasonKind
 from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.events.step import StepCompleted
+from flowledger.projections import Cursor, Projection, on
 from support.builders import NEVER
 from support.builders import step as any_step
 from support.controlled_steps import controlled_steps
@@ -37,6 +39,17 @@ bare = controlled_steps(step("a", retry=NEVER), name="bare")
 Test = Callable[..., None]
 forced: set[ReasonKind] = set()
 met: set[ReasonKind] = set()
+
+
+class Seen(Projection):
+    """Steps that completed."""
+
+    name, version = "seen", 1
+    tables = "create table {schema}.step (step text)"
+
+    @on(StepCompleted)
+    def completed(self, event: StepCompleted, cursor: Cursor) -> None:
+        cursor.execute("insert into step values (%s)", (event.step,))
 
 
 def forces(*kinds: ReasonKind) -> Callable[[Test], Test]:

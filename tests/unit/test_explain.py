@@ -12,7 +12,6 @@ from flowledger.engine import events as asked
 from flowledger.engine.domain.explain.explain import explain_step, explain_task
 from flowledger.engine.domain.explain.live_state import (
     Holder,
-    LaggingProjection,
     LimitStatus,
     WaitStatus,
 )
@@ -28,9 +27,8 @@ from flowledger.engine.domain.limits.demand import Demand, RateLimit, SlotLimit
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.events.circuit import CircuitOpened
 from support.builders import AT_ONCE, NOON, TASK, WORKER, Story, diamond, step, template
-from support.explain_contexts import in_hand, in_queue, scene, shard, worker
+from support.explain_contexts import LATER, chain, in_hand, in_queue, scene, shard, worker
 
-LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 NEEDS = Demand(
     template(step("a")).template_id,
     "bank",
@@ -40,12 +38,6 @@ NEEDS = Demand(
 HELD = WaitStatus("a", "slot", "narrow", NOON, None, NEEDS, 0)
 LIMITED = (("c", "narrow"), ("d", "tight"))
 K = ReasonKind
-
-
-def chain(**fields: Any) -> Story:
-    told = Story(template(step("a", retry=LATER), step("b", "a"), step("c", "b")), **fields)
-    told.decided()
-    return told
 
 
 def ready(**fields: Any) -> Story:
@@ -327,23 +319,6 @@ def test_nobody_leading_comes_before_what_only_time_must_pass_for() -> None:
     assert explain_step(scene(told), "a").kinds == (K.RETRY,)
 
 
-def test_projections_that_stand_for_the_same_reason_are_told_together() -> None:
-    told = chain()
-    behind = [LaggingProjection(name, n, "no_host", None, None) for n, name in enumerate("pq", 1)]
-    behind += [LaggingProjection("r", 2, "event_failed", 3, "no such\ncolumn")]
-
-    said = [
-        one.sentence
-        for one in explain_task(scene(told, projections=tuple(behind)))
-        if one.kind is K.PROJECTION_BEHIND
-    ]
-
-    assert said == [
-        "not yet shown by projections p and q, at 1 of 3; no process runs them",
-        "not yet shown by projection r, at 2 of 3; an event failed: no such column",
-    ]
-
-
 def test_an_earlier_circuit_is_known_from_its_stream() -> None:
     opened = CircuitOpened(
         originator_id=circuit_id("bank"),
@@ -387,18 +362,3 @@ def test_what_runs_is_told_together_and_what_other_limits_hold_apart() -> None:
         (K.RUNNING, str(WORKER), ("a", "b")),
     ]
     assert reasons[2].sentence == "a and b run"
-
-
-def test_a_projection_that_has_the_last_event_of_a_step_is_not_behind_for_it() -> None:
-    told = chain()
-    told.begin("a")
-    there = LaggingProjection("p", 4, "paused", None, None)
-    told.note("a")
-    told.asked(asked.TaskPauseRequested, actor="ada", reason="why")
-
-    assert len(told.log) > 5
-    assert K.PROJECTION_BEHIND in explain_task(scene(told, projections=(there,))).kinds
-    assert K.PROJECTION_BEHIND in explain_step(scene(told, projections=(there,)), "a").kinds
-    seen = LaggingProjection("p", 5, "paused", None, None)
-    assert K.PROJECTION_BEHIND in explain_task(scene(told, projections=(seen,))).kinds
-    assert explain_step(scene(told, projections=(seen,)), "a").kinds == (K.RUNNING,)

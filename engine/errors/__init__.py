@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-
-class EngineError(Exception):
-    """Base of all errors raised by the engine."""
+from flowledger.engine.errors.base import EngineError as EngineError
+from flowledger.engine.errors.projections import InvalidProjection as InvalidProjection
+from flowledger.engine.errors.projections import ProjectionBehind as ProjectionBehind
+from flowledger.engine.errors.projections import ProjectionLeft as ProjectionLeft
+from flowledger.engine.errors.projections import ProjectionRefused as ProjectionRefused
+from flowledger.engine.errors.projections import UnknownProjection as UnknownProjection
 
 
 class DatabaseUnavailable(EngineError):
@@ -101,10 +104,6 @@ class InvalidContext(EngineError):
     """A task's context is not what its template declares; nothing was stored."""
 
 
-class InvalidProjection(EngineError, ValueError):
-    """The definition of a projection cannot work; the sentence names the class and the place."""
-
-
 class InvalidRequest(EngineError, ValueError):
     """What was asked of a task cannot be stored, or the key stands for something else."""
 
@@ -176,34 +175,6 @@ class NothingRecorded(EngineError, ValueError):
         super().__init__(f"nothing is recorded of task {task_id} up to {where}")
         self.task_id = task_id
         self.at = at
-
-
-class ProjectionBehind(EngineError, TimeoutError):
-    """A projection had not come as far as was asked within the time that was given."""
-
-    def __init__(self, name: str, reached: int, wanted: int, standing: str) -> None:
-        super().__init__(
-            f"projection {name!r} is at position {reached}, before {wanted}: {standing}"
-        )
-        self.name = name
-        self.reached = reached
-        self.wanted = wanted
-        self.standing = standing
-
-
-class ProjectionLeft(EngineError):
-    """The method of a projection ended its transaction, or took another role."""
-
-    def __init__(self, projection: str) -> None:
-        super().__init__(
-            f"a method of projection {projection!r} ended its transaction or took another role;"
-            " the host commits it, with the projection's position"
-        )
-        self.projection = projection
-
-
-class ProjectionRefused(EngineError):
-    """What was asked of a projection cannot be done; the sentence says why."""
 
 
 class RequestDenied(EngineError):
@@ -379,10 +350,6 @@ class TransactionEnded(EngineError):
 
 class UnknownHandler(EngineError):
     """A step names a handler that is neither registered nor importable."""
-
-
-class UnknownProjection(EngineError, LookupError):
-    """There is no projection of that name."""
 
 
 class UnknownStep(EngineError, LookupError):
