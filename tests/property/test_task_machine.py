@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from flowledger.engine.domain.machine.decide import decide
 from flowledger.engine.domain.machine.task_run import ACTIVE, TaskRun, Wait, fold_run
-from flowledger.engine.domain.machine.transitions import DONE, StepState, TaskState
+from flowledger.engine.domain.machine.transitions import DONE, STEP_ENDS, StepState, TaskState
 from flowledger.engine.domain.task_summary import ExecutionStatus, counts_of, summary_of
 from flowledger.engine.domain.templates.plan import ancestors
 from flowledger.engine.domain.templates.template import Template
@@ -237,7 +237,11 @@ class TaskMachine(RuleBasedStateMachine):
     @invariant()
     def counters_equal_a_recount(self) -> None:
         run = self.run
-        satisfied = {p.name for p in run.plan.steps if self.satisfies(p.name)}
+        satisfied = {
+            p.name
+            for p in run.plan.steps
+            if self.satisfies(p.name) and all(map(self.has_ended, p.dependencies))
+        }
         open_edges = [len(set(s.dependencies) - satisfied) for s in run.plan.steps]
         ready = {
             number
@@ -353,6 +357,11 @@ class TaskMachine(RuleBasedStateMachine):
         state = self.run.step(name).state
         skipped = state is StepState.SKIPPED and self.planned(name).when_skipped == "continue"
         return skipped or state in DONE
+
+    def has_ended(self, name: str) -> bool:
+        """The step and all that it depends on: an operator may have settled it before these."""
+        ended = self.run.step(name).state in STEP_ENDS
+        return ended and all(map(self.has_ended, self.planned(name).dependencies))
 
     def waits_for_something(self) -> bool:
         run = self.run
