@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from flowledger.engine import TaskHandle, TaskState
+from flowledger.engine import TaskState
 from flowledger.engine.domain.explain.reasons import ReasonKind
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.engine.events.step import StepCompleted
@@ -25,21 +24,11 @@ from support.explain_workflows import (
     found,
     narrow,
     paced,
+    stage_of,
     topic_of,
     until,
 )
-from support.manual_coordinator import ManualCoordinator
 from support.manual_worker import ManualWorker
-
-
-def stage_of(
-    harness: EngineHarness, opened: ExitStack, flow: Any
-) -> tuple[ManualCoordinator, TaskHandle]:
-    """A task of which the coordinator, led by hand, has queued what is ready."""
-    stage = ManualCoordinator(harness, opened, flow)
-    _, task = begin(stage.client, flow)
-    stage.settle()
-    return stage, task
 
 
 @forces(ReasonKind.SUBMITTED, ReasonKind.COORDINATOR_BEHIND)
@@ -390,6 +379,18 @@ def test_a_projection_that_is_behind_is_named(harness: EngineHarness) -> None:
     assert reason.about == "seen"
     assert reason.sentence.endswith("paused, until `flowledger projections resume`")
     assert reason.details["needed"] == two.history()[-1].position
+
+
+@forces(ReasonKind.PARKED)
+def test_a_parked_task_says_so(harness: EngineHarness) -> None:
+    client = harness.open(bare, roles=())
+    harness.rows("alter table flowledger.event disable trigger user")
+    harness.rows("delete from flowledger.event where topic = 'template.registered'")
+    _, task = begin(client, bare)
+    harness.open(roles=["coordinator"])
+    harness.until(lambda: harness.value("select count(*) from flowledger.parked_task") == 1)
+
+    assert "no template" in first(task.explain(), ReasonKind.PARKED).sentence
 
 
 def test_every_kind_of_reason_is_forced() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import wraps
 from typing import Any
 
@@ -13,8 +14,9 @@ from flowledger.engine.events.step import StepCompleted
 from flowledger.projections import Cursor, Projection, on
 from support.builders import NEVER
 from support.builders import step as any_step
-from support.controlled_steps import controlled_steps
+from support.controlled_steps import begin, controlled_steps
 from support.engines import EngineHarness
+from support.manual_coordinator import ManualCoordinator
 
 LATER = Retry(max_attempts=3, backoff="fixed", base_seconds=90, cap_seconds=90, jitter="none")
 ONCE = Retry(max_attempts=1)
@@ -96,3 +98,13 @@ def until(
     """The explanation, once its first reason is of that kind."""
     harness.until(lambda: task.explain(step).kinds[:1] == (kind,))
     return task.explain(step)
+
+
+def stage_of(
+    harness: EngineHarness, opened: ExitStack, flow: Any
+) -> tuple[ManualCoordinator, TaskHandle]:
+    """A task of which the coordinator, led by hand, has queued what is ready."""
+    stage = ManualCoordinator(harness, opened, flow)
+    _, task = begin(stage.client, flow)
+    stage.settle()
+    return stage, task
