@@ -204,7 +204,6 @@ class Engine:
             texts = {"correlation_id": correlation_id, "actor": actor, "idempotency_key": key}
             check_submission(template.key, priority, on_duplicate, texts)
         times = check_times(template.key, start_at, deadline_at)
-        self._tasks.keep_time()
         fields = {
             "priority": priority,
             "correlation_id": correlation_id,
@@ -213,6 +212,7 @@ class Engine:
             "deadline_at": plain_time(times[1]),
             "tags": check_tags(template.key, tags, InvalidSubmission) or None,
         }
+        self._tasks.keep_time()
         created = [
             self._created(workflow, context, key, task_id, **fields)
             for context, key, task_id in zip(contexts, keys, ids, strict=True)
