@@ -91,13 +91,13 @@ def lost_wake_up(patch: pytest.MonkeyPatch) -> None:
 
 def counted_twice(patch: pytest.MonkeyPatch) -> None:
     """A completed step counts for two dependencies."""
-    release = TaskRun._release_children
+    count_open = TaskRun._count_open
 
-    def twice(self: TaskRun, number: int) -> None:
-        release(self, number)
-        release(self, number)
+    def twice(self: TaskRun, number: int, *, lets: bool) -> None:
+        count_open(self, number, lets=lets)
+        count_open(self, number, lets=lets)
 
-    patch.setattr(TaskRun, "_release_children", twice)
+    patch.setattr(TaskRun, "_count_open", twice)
 
 
 def late_completion_accepted(patch: pytest.MonkeyPatch) -> None:
@@ -186,7 +186,7 @@ def sound_or_parked(self: Coordinator, leadership: Leadership) -> bool:
 
 def late_claim(patch: pytest.MonkeyPatch) -> None:
     """A worker asks the board once for claims of an exchange that was cut off."""
-    patch.setattr(Worker, "_doubt_what_was_cut_off", lambda _: None)
+    patch.setattr(Worker, "_reconcile_claims", lambda _: None)
 
 
 def stale_claim_wins(patch: pytest.MonkeyPatch) -> None:
