@@ -106,7 +106,7 @@ def test_a_service_that_refuses_is_asked_once(harness: EngineHarness, web: HttpS
     with pytest.raises(TaskNotCompleted) as caught:
         harness.open(refused).submit(refused, {"url": f"{url}?key=hunter2"}).result(PATIENCE)
 
-    words = f"GET {url}: status 403: not you"
+    words = f"AuthorizationFault: GET {url}: status 403: not you"
     assert caught.value.errors == {"plain": words, "coroutine": words}
     assert len(web.seen) == 2
 

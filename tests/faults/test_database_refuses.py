@@ -73,7 +73,6 @@ def load(harness: EngineHarness, caplog: pytest.LogCaptureFixture) -> Background
         ("58030", BUSY),
         ("25P03", LOST),
         ("57P01", LOST),
-        ("23514", REFUSED),
         ("42501", REFUSED),
         ("P0001", REFUSED),
     ],

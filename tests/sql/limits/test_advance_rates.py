@@ -14,9 +14,7 @@ LATER = NOON + timedelta(microseconds=1)
 TO_COME = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def take(
-    connection: Connection, old: datetime | None, new: datetime, at: datetime = LATER
-) -> None:
+def take(connection: Connection, old: datetime | None, new: datetime, at: datetime = LATER) -> None:
     row = {"limit_key": "k", "old": old, "new": new, "at": at}
     call(connection, "advance_rates", rows_of([row]))
 
