@@ -86,7 +86,8 @@ class LaterSubmission:
 
 def _require_same_database(rows: Sequence[tuple[Any, ...]], ours: WhichDatabase) -> None:
     ((name, oid, cluster),) = rows
-    theirs = WhichDatabase(name, oid, cluster)
+    # In SQL_ASCII, texts come as bytes.
+    theirs = WhichDatabase(name.decode() if isinstance(name, bytes) else name, oid, cluster)
     if any(None not in {a, b} and a != b for a, b in zip(theirs, ours, strict=True)):
         raise InvalidSubmission(
             f"the connection is to another database ({theirs.name}) than the engine's"

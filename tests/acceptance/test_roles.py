@@ -217,7 +217,7 @@ def test_an_engine_says_which_right_is_missing(logins: Logins) -> None:
 def test_who_may_not_migrate_is_told_that_it_is_to_be_done(
     logins: Logins, harness: EngineHarness
 ) -> None:
-    harness.rows("delete from flowledger.applied_file where path = 'functions/clock.sql'")
+    harness.rows("delete from flowledger.applied_file where path = 'functions/log/clock.sql'")
 
     with harness_on(logins.new("flowledger_auditor")) as few:
         with pytest.raises(SchemaBehind, match="1 files are to be applied"):
@@ -227,9 +227,9 @@ def test_who_may_not_migrate_is_told_that_it_is_to_be_done(
 
 
 def test_where_opening_only_checks_nothing_is_applied(harness: EngineHarness) -> None:
-    applied = "select 1 from flowledger.applied_file where path = 'functions/clock.sql'"
+    applied = "select 1 from flowledger.applied_file where path = 'functions/log/clock.sql'"
     harness.open(roles=(), database={"migrate": "check"})
-    harness.rows("delete from flowledger.applied_file where path = 'functions/clock.sql'")
+    harness.rows("delete from flowledger.applied_file where path = 'functions/log/clock.sql'")
 
     with pytest.raises(SchemaBehind):
         harness.open(roles=(), database={"migrate": "check"})
