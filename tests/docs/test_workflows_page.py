@@ -73,7 +73,7 @@ def test_the_table_has_the_defaults(heading: str) -> None:
         if field.default is PydanticUndefined:
             assert said == "needed", key
             continue
-        value = [] if field.default == () else field.default
+        value: Any = [] if field.default == () else field.default
         plain = value if isinstance(value, str) and value else json.dumps(value)
         assert said == f"`{plain}`", key
 
