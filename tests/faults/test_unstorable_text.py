@@ -143,7 +143,7 @@ def test_a_beat_that_the_database_refuses_is_dropped_and_the_others_are_noted(
     """What no check foresees: a trigger of somebody's."""
     harness.rows(
         "create function public.refuse() returns trigger language plpgsql as $$ begin"
-        " if new.details::text like '%%poison%%' then"
+        " if new.heartbeat_details::text like '%%poison%%' then"
         " raise exception 'not here' using errcode = '22P05'; end if; return new; end $$;"
         " create trigger refuse before update on flowledger.queue"
         " for each row execute function public.refuse()"
@@ -153,7 +153,7 @@ def test_a_beat_that_the_database_refuses_is_dropped_and_the_others_are_noted(
     assert poisoned.wait(PATIENCE)
     good = engine.submit(beating, {"says": "well"})
 
-    noted = "select count(*) from flowledger.queue where details ->> 'says' = 'well'"
+    noted = "select count(*) from flowledger.queue where heartbeat_details ->> 'says' = 'well'"
     harness.until(lambda: harness.value(noted) == 1)
     harness.until(lambda: "worker.heartbeat_refused" in caplog.text)
     assert engine.submit(flow, {}).result(PATIENCE) == {"works": "well"}
