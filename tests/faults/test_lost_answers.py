@@ -159,7 +159,7 @@ def test_what_may_be_asked_twice_is_asked_twice(
 ) -> None:
     """Templates that are registered or paused once more are as they were."""
     asked = {"reason": "test", "actor": "ada"}
-    cutter.cut("pause_template")
+    cutter.cut("set_template_paused")
     with pytest.raises(DatabaseUnavailable):
         engine.pause_template("lost/flow@1", **asked)
 
