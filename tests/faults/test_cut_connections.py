@@ -177,7 +177,7 @@ class ForgetfulBoard(PostgresWorkerStore):
             raise DatabaseUnavailable("cut off after the commit")
         return found
 
-    def held(self, worker: Any) -> Sequence[Claim]:
+    def claims_of(self, worker: Any) -> Sequence[Claim]:
         if self.answers.victim == "look":
             raise DatabaseUnavailable("cut off")
         return super().claims_of(worker)
