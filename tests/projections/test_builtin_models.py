@@ -19,6 +19,7 @@ from flowledger.engine.events.notes import TaskAnnotated
 from flowledger.engine.events.requests import RequestGranted, RequestRefused, TaskRequest
 from flowledger.engine.events.step import (
     StepAttemptFailed,
+    StepCancelled,
     StepCompleted,
     StepEnqueued,
     StepFailed,
@@ -36,6 +37,12 @@ from support.read_model_histories import log_of
 ACT = {"handler": {"callable": "act"}}
 ONCE = {**ACT, "retry": {"max_attempts": 1}}
 LATER = {**ACT, "retry": {"max_attempts": 2, "base_seconds": 600, "cap_seconds": 600}}
+# What the history calls the ends of the attempts that these tasks have.
+OUTCOME_WORDS: dict[type[StepEvent], str] = {
+    StepAttemptFailed: "failed",
+    StepCancelled: "cancelled",
+    StepCompleted: "completed",
+}
 WORD: RequestOptions = {"reason": "ticket 7", "actor": "ada"}
 
 line = controlled_steps(step("a", **ACT), step("b", "a", **ACT), name="line")
@@ -156,7 +163,7 @@ def test_every_attempt_is_in_the_history_with_its_times(
         for q, s, e in runs(log)
     )
     assert Counter(row["outcome"] for row in stored) == Counter(
-        type(ended).__name__.removeprefix("Step").lower() for _, _, ended in runs(log)
+        OUTCOME_WORDS[type(ended)] for _, _, ended in runs(log)
     )
     errors = {row["error_message"] for row in stored if row["outcome"] == "failed"}
     assert errors == {"a is broken", "b is broken"}
