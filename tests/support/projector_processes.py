@@ -74,7 +74,7 @@ FAST = {
 DIFFERENT = """
     with place as (
         select position from flowledger.projection
-        where name = 'state_count' and generation = {generation}
+        where name = 'tally' and generation = {generation}
     ),
 
     log as (
@@ -127,13 +127,13 @@ class Projectors:
 
     def position(self, generation: int) -> int:
         """How far a generation of the tally is; -1 where there is none."""
-        query = "select max(position) from flowledger.projection where name = 'state_count'"
+        query = "select max(position) from flowledger.projection where name = 'tally'"
         found = self.harness.value(f"{query} and generation = %s", generation)
         return -1 if found is None else int(found)
 
     def state(self, generation: int) -> Any:
         """Whether it serves or is built."""
-        query = "select max(state) from flowledger.projection where name = 'state_count'"
+        query = "select max(state) from flowledger.projection where name = 'tally'"
         return self.harness.value(f"{query} and generation = %s", generation)
 
     def different(self, generation: int) -> list[Any]:
