@@ -88,7 +88,7 @@ def verbs_of_task(task: TaskHandle) -> Mapping[str, Callable[[], object]]:
         "state": lambda: task.state,
         "paused": lambda: task.paused,
         "wait": task.wait,
-        "end": task.end_state,
+        "end_state": task.end_state,
         "result": task.result,
         "explain": task.explain,
         "annotate": lambda: task.annotate("kind", 1, actor="ada"),
@@ -131,7 +131,7 @@ def verbs_of_projections(projections: Projections) -> Mapping[str, Callable[[], 
 
 
 # What asks nobody anything, closes or opens.
-INNER = frozenset({"told", "taken_on", "answer_seconds", "moved", "behind", "look_seconds"})
+INNER = frozenset({"on_end", "taken_on", "answer_seconds", "moved", "behind", "look_seconds"})
 ASIDE = INNER | {"open", "close", "settings", "projections", "id", "step"}
 
 
