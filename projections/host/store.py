@@ -39,11 +39,13 @@ BEGIN: LiteralString = """
     begin;
     set local synchronous_commit = {durable};
     set local lock_timeout = {lock};
+    lock table flowledger.projection in row share mode;
     set local statement_timeout = {statement};
     set local enable_seqscan = {scans};
     set local search_path = {schema}, pg_temp;
     set local role {role}
 """
+"""The lock holds up no other batch: by it `terminate_stale_batches` tells batches from people."""
 LEAVE: LiteralString = """
     set constraints all immediate;
     set local role none;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import LiteralString
+
 import psycopg
 import pytest
 from psycopg import sql
@@ -20,6 +22,7 @@ def stands(connection: Connection) -> bool:
 
 def begin(connection: Connection, name: str = "money", generation: int = 1) -> None:
     connection.execute("begin")
+    connection.execute("lock table flowledger.projection in row share mode")
     table = sql.Identifier(f"{name}__{generation}", "spend")
     connection.execute(sql.SQL("insert into {} values ('ann', 1)").format(table))
 
@@ -67,6 +70,22 @@ def test_who_does_not_lead_any_more_ends_nobody(connection: Connection, other: C
     begin(other)
 
     assert call(connection, "terminate_stale_batches", "money", 1, epoch - 1) == [0]
+
+    assert stands(other)
+
+
+@pytest.mark.parametrize(
+    "statement", ["lock table money__1.spend", "insert into money__1.spend values ('ann', 1)"]
+)
+def test_people_who_lock_or_change_the_tables_go_on(
+    connection: Connection, other: Connection, statement: LiteralString
+) -> None:
+    make(connection)
+    epoch = lead(connection)
+    other.execute("begin")
+    other.execute(statement)
+
+    assert call(connection, "terminate_stale_batches", "money", 1, epoch) == [0]
 
     assert stands(other)
 
