@@ -24,13 +24,13 @@ class AgendaPipeline(CommitPipeline):
         self._waiting: list[Callable[[], None]] = []
         self.loop: SteppedLoop | None = None
 
-    def beside(self, batch: CommitBatch, commit: Commit) -> PendingCommit:
+    def commit_in_background(self, batch: CommitBatch, commit: Commit) -> PendingCommit:
         """Put it on the agenda and go on."""
         outcome = Outcome(self, self._process)
         self._put(lambda: self._try(commit, outcome))
         return PendingCommit(batch, commit, outcome)
 
-    def after(self, work: Callable[[], None]) -> None:
+    def run_when_idle(self, work: Callable[[], None]) -> None:
         """Put something else on the agenda, behind what is there."""
         self._put(lambda: self._tried(work))
 
