@@ -257,8 +257,8 @@ def _connected(settings: Settings) -> Generator[Connection]:
 
 
 def _counted(paths: Sequence[str]) -> str:
-    """How many files there are of each folder."""
-    folders = Counter(path.partition("/")[0] for path in paths)
+    """How many files there are of each folder, those of the public schema with the others."""
+    folders = Counter(path.removeprefix("v1/").partition("/")[0] for path in paths)
     return ", ".join(f"{count} of {folder}" for folder, count in folders.items())
 
 
