@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import TupleRow
 
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.client.projections import Projections
@@ -18,7 +19,7 @@ from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.errors import SchemaBehind
+from flowledger.engine.errors import SchemaBehind, StatementRefused
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints, Wakeup
 from flowledger.engine.ports.verification import Finding
 from flowledger.engine.runtime.coordinator.assignment import ShardAssignment
@@ -103,6 +104,9 @@ def database_url(settings: Settings) -> str:
     return server.url
 
 
+MADE = "select to_regclass('flowledger.applied_file') is not null"
+
+
 def bring_up_to_date(url: str, settings: Settings) -> None:
     """Do what `database.migrate` says where the schema is not that of this release.
 
@@ -128,8 +132,17 @@ def bring_up_to_date(url: str, settings: Settings) -> None:
             applied = migrate(connection)
         except psycopg.errors.InsufficientPrivilege as error:
             raise SchemaBehind(pending(connection)) from error
+        except StatementRefused as error:
+            if not _made(connection):
+                raise
+            raise SchemaBehind(pending(connection)) from error
         for name in applied:
             logger("migrate").emit(Signal.MIGRATION_APPLIED, name=name)
+
+
+def _made(connection: psycopg.Connection[TupleRow]) -> bool:
+    """Whether the engine's schema is there, if only an older one."""
+    return connection.execute(MADE).fetchone() == (True,)
 
 
 def engine_wakeups(url: str, settings: Settings) -> Notifications:
