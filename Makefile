@@ -56,7 +56,7 @@ chaos: $(READY) ## Kill and stop processes and the database under load; everythi
 	$(BIN)/python tests/chaos/run.py $(CHAOS)
 
 .PHONY: test-long
-test-long: $(READY) view ## Run 20 000 simulations (SIMULATION_RUNS=n: so many)
+test-long: $(READY) view ## Run 20 000 simulations and 10 000 strange inputs (SIMULATION_RUNS=n, HOSTILE_RUNS=n)
 	$(BIN)/pytest -m long
 
 .PHONY: lint

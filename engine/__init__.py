@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flowledger.engine.client.async_engine import AsyncEngine, AsyncTaskHandle
+from flowledger.engine.client.async_engine import AsyncEngine
+from flowledger.engine.client.async_handles import AsyncTaskHandle
 from flowledger.engine.client.engine import Engine
 from flowledger.engine.client.task import StepStatus, TaskHandle
 from flowledger.engine.config import Settings, load_settings

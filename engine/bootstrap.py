@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -13,15 +13,16 @@ from psycopg.rows import TupleRow
 
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.client.projections import Projections
+from flowledger.engine.client.repair import Repairer
 from flowledger.engine.client.requests import template_named
 from flowledger.engine.client.verify import built_in
 from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.errors import SchemaBehind, StatementRefused
+from flowledger.engine.errors import AccessDenied, SchemaBehind, StatementRefused
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints, Wakeup
-from flowledger.engine.ports.verification import Finding
+from flowledger.engine.ports.verification import Check, Finding
 from flowledger.engine.runtime.coordinator.assignment import ShardAssignment
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.coordinator.shards import Shards
@@ -37,10 +38,14 @@ from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.connection.pool import Pool, connect, open_pool
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
 from flowledger.engine.store.embedded import server as embedded
+from flowledger.engine.store.engine_log import EngineLog
+from flowledger.engine.store.health import PostgresHealth
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.notifications import Notifications, ProcessWakeup
 from flowledger.engine.store.projection_store import PostgresProjectionStore
+from flowledger.engine.store.repairs import PostgresRepairs
 from flowledger.engine.store.schema.migrate import migrate, pending
+from flowledger.engine.store.schema.public_schema import PublicSchemaCheck
 from flowledger.engine.store.shard_store import PostgresShardStore
 from flowledger.engine.store.task_store import PostgresTaskStore
 from flowledger.engine.store.transactional_steps import PostgresTransactions
@@ -81,7 +86,7 @@ def open_engine(  # noqa: PLR0913 - what an engine is made of
             wakeups.start()
         for workflow in workflows:
             engine.register(workflow)
-        engine.start()
+        parts.start()
         opened.pop_all()
     return engine
 
@@ -145,6 +150,28 @@ def _made(connection: psycopg.Connection[TupleRow]) -> bool:
     return connection.execute(MADE).fetchone() == (True,)
 
 
+def require_schema(url: str, settings: Settings) -> None:
+    """Change nothing, and raise SchemaBehind where the schema is not that of this release.
+
+    A login that may read no more than the public schema cannot know that, and goes on.
+    """
+    database = settings.database
+    if database.migrate == "never":
+        return
+    with (
+        suppress(AccessDenied),
+        connect(
+            url,
+            application_name=database.application_name,
+            connect_timeout_seconds=database.connect_timeout_seconds,
+        ) as connection,
+        translate_errors(),
+    ):
+        files = pending(connection)
+        if files:
+            raise SchemaBehind(files)
+
+
 def engine_wakeups(url: str, settings: Settings) -> Notifications:
     """What listens for this process; it does not listen yet."""
     database = settings.database
@@ -192,9 +219,10 @@ class Parts:
         self.clock = DatabaseClock()
         self.identifiers = Identifiers()
         self.tasks = PostgresTaskStore(pool, self.mapper, self.clock, self.identifiers)
-        self.checks = list(built_in(PostgresVerificationStore(pool, self.mapper)))
+        self.evidences = PostgresVerificationStore(pool, self.mapper)
         self.wakeups = wakeups
         self.transactions: PostgresTransactions | None = None
+        self.service: Service | None = None
 
     def engine(
         self, catalogue: HandlerTable, roles: Sequence[Role], projections: Sequence[object] = ()
@@ -202,13 +230,24 @@ class Parts:
         """The facade, with the roles not yet started. Raises InvalidProjection."""
         poll = self.settings.submit.wait_poll_seconds
         standing = Projections(
-            PostgresProjectionStore(self.pool),
+            PostgresProjectionStore(self.pool, EngineLog(self.mapper, self.identifiers.new)),
             self.settings.projections.unhealthy_after_seconds,
             poll,
             partial(self.wakeups.notify, "projection"),
             partial(template_named, self.tasks),
         )
+        others = (PublicSchemaCheck(self.url), ProjectionChecks(self, projections))
         endings = Waiters(self.wakeups.subscribe("ended"), poll, self.wakeups.start)
+        self.service = Service(
+            self.settings,
+            self._shards() if "coordinator" in roles else None,
+            self._worker(catalogue) if "worker" in roles else None,
+            ProcessWakeup,
+            {"wakeups": self.wakeups.outages, "endings": endings.outages, "clock": self.clock},
+            projector=self._projector(projections, standing) if "projector" in roles else None,
+            ping=self._ping,
+            unserved=self._unserved() if "coordinator" in roles else None,
+        )
         return Engine(
             settings=self.settings,
             tasks=self.tasks,
@@ -216,24 +255,29 @@ class Parts:
             new_id=self.identifiers.new,
             notify=self.wakeups.notify,
             endings=endings,
-            service=Service(
-                self.settings,
-                self._shards() if "coordinator" in roles else None,
-                self._worker(catalogue) if "worker" in roles else None,
-                ProcessWakeup,
-                {
-                    "wakeups": self.wakeups.outages,
-                    "endings": endings.outages,
-                    "clock": self.clock,
-                },
-                projector=self._projector(projections, standing) if "projector" in roles else None,
-                ping=self._ping,
-                unserved=self._unserved() if "coordinator" in roles else None,
-            ),
+            service=self.service,
             projections=standing,
             resources=(self, self.pool),
-            checks=[*self.checks, ProjectionChecks(self, projections)],
+            checks=[*built_in(self.evidences), *others],
+            repairer=self._repairer(others),
+            health_rows=PostgresHealth(self.pool),
         )
+
+    def _repairer(self, others: Sequence[Check]) -> Repairer:
+        return Repairer(
+            stored=self.evidences,
+            repairs=PostgresRepairs(self.pool, self.mapper, self.evidences),
+            clock=self.clock,
+            new_id=self.identifiers.new,
+            priority_ageing_seconds=self.settings.coordinator.priority_ageing_seconds,
+            others=others,
+        )
+
+    def start(self) -> None:
+        """Start the roles. Raises DatabaseUnavailable where a worker cannot be registered."""
+        if self.service is not None:
+            self.service.start()
+            logger("engine").emit(Signal.ENGINE_OPENED, roles=self.service.roles)
 
     def close(self) -> None:
         """Stop listening, and roll back what handlers still have open."""

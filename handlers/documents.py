@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from flowledger.engine.domain.templates.validation import shown
 from flowledger.engine.domain.yaml_text import BrokenYaml, read_yaml
 from flowledger.engine.errors import InvalidTemplate, MissingExtra
 
@@ -49,7 +50,7 @@ def _parse_json(text: str, source: str) -> object:
         found: dict[str, Any] = {}
         for key, value in pairs:
             if key in found:
-                raise InvalidTemplate(f"{source}: duplicate key {key!r}")
+                raise InvalidTemplate(f"{source}: duplicate key {shown(key)}")
             found[key] = value
         return found
 
@@ -61,6 +62,8 @@ def _parse_json(text: str, source: str) -> object:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise InvalidTemplate(f"{source}: {where}: broken JSON: {error.msg}") from None
+    except InvalidTemplate:
+        raise
     except ValueError as error:
         raise InvalidTemplate(f"{source}: broken JSON: {error}") from None
     return loaded

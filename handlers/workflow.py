@@ -27,6 +27,7 @@ from flowledger.engine.domain.templates.template import (
 )
 from flowledger.engine.domain.templates.validation import first_problem
 from flowledger.engine.errors import InvalidContext, InvalidTemplate
+from flowledger.engine.text import short
 from flowledger.handlers.binding import BoundStep
 from flowledger.handlers.canonical_sets import in_one_order
 from flowledger.handlers.declaration import (
@@ -188,7 +189,7 @@ class Workflow(Generic[C]):
                 concurrency=plain(concurrency),
                 rate=plain(rate),
                 transactional=transactional,
-                handler={"initialization": dict(config or {})},
+                handler={"initialization": config or {}},
                 description=summary_of(declared) if description is None else description,
             )
             self._add(step, declared, local_names(inspect.currentframe(), declared), retry_if)
@@ -217,6 +218,9 @@ class Workflow(Generic[C]):
             return in_one_order(value, found) if self._head["identity"] == "strict" else found
         except ValueError as error:
             raise InvalidContext(f"{self.key}: {described(error, CONTEXT)}") from error
+        except PydanticUserError as error:
+            fault = error.message.partition("\n")[0]
+            raise InvalidTemplate(f"workflow {self.key}: context: {fault}") from error
 
     def __repr__(self) -> str:
         return f"<Workflow {self.key}: {len(self._steps)} steps>"
@@ -234,7 +238,7 @@ class Workflow(Generic[C]):
             return Template.model_validate({**self._head, **parts})
         except ValidationError as error:
             raise InvalidTemplate(
-                f"workflow {self.key}: {first_problem(error, '', values=True)}"
+                f"workflow {short(self.key)}: {first_problem(error, '', values=True)}"
             ) from None
 
     def _step_template(self, name: str, **fields: Any) -> StepTemplate:
@@ -242,7 +246,7 @@ class Workflow(Generic[C]):
             return StepTemplate.model_validate({"name": name, **fields})
         except ValidationError as error:
             fault = first_problem(error, "", values=True)
-            raise InvalidTemplate(f"{self._where(name)}: {fault}") from None
+            raise InvalidTemplate(f"{self._where(short(str(name)))}: {fault}") from None
 
     def _add(
         self,
@@ -282,7 +286,7 @@ class Workflow(Generic[C]):
     def _dependencies(self, after: Iterable[Dependency]) -> tuple[str, ...]:
         if isinstance(after, str):
             raise InvalidTemplate(
-                f"workflow {self.key}: `after` is a list of steps, got the string {after!r}"
+                f"workflow {self.key}: `after` is a list of steps, got the string {short(after)!r}"
             )
         return tuple(self._dependency(item) for item in after)
 
@@ -290,7 +294,7 @@ class Workflow(Generic[C]):
         if isinstance(item, str):
             return item
         _, names = self._functions.get(id(item), (item, list[str]()))
-        label = getattr(item, "__name__", repr(item))
+        label = short(str(getattr(item, "__name__", repr(item))))
         if not names:
             raise InvalidTemplate(f"workflow {self.key}: `after` has {label}, no step of it")
         if len(names) > 1:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar, cast
+
+from pydantic import JsonValue
 
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import Event, Recorded, Unreadable
 from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, Subscription, subscriptions_of
+
+E = TypeVar("E", bound=Event)
+SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +71,7 @@ class Dispatcher:
         self.projection = projection
         self.routes = Routes(projection)
         self.effects = self.routes.effects
+        self._own: Callable[[Event], Event] = _shared if projection.builtin else own
         self._all_to_one = len(self.routes.all) == 1 and not self.routes.all[0].subscription.filters
 
     def apply(
@@ -85,7 +93,7 @@ class Dispatcher:
             for route in self.routes.of(event):
                 if loud or not route.subscription.effect:
                     cursor.position, cursor.recorded_at = recorded.position, recorded.recorded_at
-                    route.call(event, cursor)
+                    route.call(self._own(event), cursor)
 
     def _apply_batch(self, events: Sequence[Recorded | Unreadable], cursor: Cursor) -> None:
         readables = [one if isinstance(one, Recorded) else readable(one) for one in events]
@@ -93,7 +101,12 @@ class Dispatcher:
             some = readables if self._all_to_one else route.among(readables)
             if some:
                 cursor.position, cursor.recorded_at = some[-1].position, some[-1].recorded_at
-                route.call(some, cursor)
+                route.call(self._owned(some), cursor)
+
+    def _owned(self, some: Sequence[Recorded]) -> Sequence[Recorded]:
+        if self.projection.builtin:
+            return some
+        return [Recorded(one.position, one.recorded_at, own(one.event)) for one in some]
 
 
 def readable(recorded: Recorded | Unreadable) -> Recorded:
@@ -101,3 +114,45 @@ def readable(recorded: Recorded | Unreadable) -> Recorded:
     if isinstance(recorded, Unreadable):
         raise LogCorrupt(recorded.reason)
     return recorded
+
+
+def own(event: E) -> E:
+    """An equal event that shares nothing with the other that could change."""
+    kind = type(event)
+    fields = dict(event.__dict__)
+    for name in _json_fields(kind):
+        if type(fields[name]) not in SCALARS:
+            fields[name] = copied(fields[name])
+    twin = kind.__new__(kind)
+    object.__setattr__(twin, "__dict__", fields)
+    object.__setattr__(twin, "__pydantic_fields_set__", set(event.model_fields_set))
+    object.__setattr__(twin, "__pydantic_extra__", None)
+    object.__setattr__(twin, "__pydantic_private__", None)
+    return twin
+
+
+def copied(value: Any) -> Any:
+    """A JSON value whose objects and arrays are new; quicker than `deepcopy`, which does others."""
+    kind = type(value)
+    if kind in SCALARS:
+        return value
+    if kind is dict:
+        entries = cast("dict[str, Any]", value).items()
+        return {key: inner if type(inner) in SCALARS else copied(inner) for key, inner in entries}
+    if kind is list:
+        items = cast("list[Any]", value)
+        return [inner if type(inner) in SCALARS else copied(inner) for inner in items]
+    return deepcopy(value)
+
+
+@cache
+def _json_fields(kind: type[Event]) -> tuple[str, ...]:
+    """The fields that hold whatever JSON there is; those of other types cannot be changed."""
+    open_types = (Any, dict[str, JsonValue])
+    return tuple(
+        name for name, field in kind.model_fields.items() if field.annotation in open_types
+    )
+
+
+def _shared(event: Event) -> Event:
+    return event

@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 from psycopg import sql
 
 from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.events.base import Recorded
 from flowledger.engine.ports.verification import Finding, NotCompared, VerifyProgress
 from flowledger.engine.store.connection.dial import dial
 from flowledger.engine.store.connection.errors import translate_errors
@@ -103,7 +104,12 @@ class ProjectionCheck:
     ) -> Iterator[int]:
         applying = Dispatcher(projection)
         for entries in self._entries(applying, standing, task):
-            reads = [entry.read for entry in entries if entry.position not in standing.aside]
+            # What cannot be read is named where the task's log is looked at.
+            reads = [
+                read
+                for entry in entries
+                if entry.position not in standing.aside and isinstance(read := entry.read, Recorded)
+            ]
             with connection.pipeline(), connection.lend(projection.name) as cursor:
                 applying.apply(reads, cursor, None)
             yield len(entries)

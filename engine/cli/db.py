@@ -11,7 +11,7 @@ import click
 from pydantic import JsonValue
 
 from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
-from flowledger.engine.cli.options import json_option
+from flowledger.engine.cli.options import json_option, optional_word_options
 from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_json
 from flowledger.engine.cli.session import program_settings
 from flowledger.engine.config import Settings, load_settings
@@ -35,24 +35,27 @@ UP_TO_DATE = "the schema is up to date"
 
 @click.command("shards")
 @click.argument("number", type=click.IntRange(1, MOST_SHARDS), required=False)
+@optional_word_options
 @json_option("Print one JSON object a line.")
-def shards(number: int | None, *, as_json: bool) -> None:
+def shards(number: int | None, *, as_json: bool, reason: str | None, actor: str) -> None:
     """Show the shards: who leads, how far it has come, and the seconds left of its lease.
 
-    With NUMBER, change how many there are, at any time when all facts are decided on; coordinators
-    that run share them out anew by themselves. Without it the exit code is 1 where a shard is
-    led by nobody.
+    With NUMBER and --reason, change how many there are, at any time when all facts are decided on;
+    coordinators that run share them out anew by themselves. Without NUMBER the exit code is 1 where
+    a shard is led by nobody.
 
     \b
-    Example: flowledger db shards 4
+    Example: flowledger db shards 4 --reason 'one process is not enough'
     """
+    if number is not None and reason is None:
+        raise click.UsageError("expected --reason, as the number of shards is to change")
     settings = program_settings(quiet=True)
     url = database_url(settings)
     bring_up_to_date(url, settings)
     with engine_pool(url, settings) as pool:
         roster = PostgresShardStore(pool, DatabaseClock())
         if number is not None:
-            roster.resize(number)
+            roster.resize(number, actor=actor, reason=reason or "")
         rows = roster.shards()
     for row in rows:
         tell_either(fields(row, len(rows)), sentence(row), as_json=as_json)

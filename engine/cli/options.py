@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -44,6 +45,12 @@ def word_options(command: F) -> F:
     return reason(_actor_option("asks")(command))
 
 
+def optional_word_options(command: F) -> F:
+    """Who asks and why, of a command that changes something with an argument only."""
+    reason = click.option("--reason", metavar="TEXT", help="Why; it is recorded.")
+    return reason(_actor_option("asks")(command))
+
+
 def noting_options(command: F) -> F:
     """Who notes something about a task, and perhaps why."""
     reason = click.option("--reason", metavar="TEXT", help="Why; it is recorded.")
@@ -51,6 +58,29 @@ def noting_options(command: F) -> F:
         "--key", metavar="TEXT", help="With the same key of a task, noting twice is noting once."
     )
     return reason(_actor_option("notes it")(key(command)))
+
+
+def submission_options(command: F) -> F:
+    """Who submits a task, what it is called, and when it may start and must have ended."""
+    for option in (
+        time_option("--deadline-at", "It is stopped where it has not ended by then."),
+        time_option("--start-at", "Nothing of it is queued before then."),
+        click.option("--priority", type=int, default=0, help="Higher ones go first. Default: 0."),
+        click.option(
+            "--correlation-id", metavar="TEXT", help="What it belongs to. Default: its own id."
+        ),
+        click.option("--tag", "tags", multiple=True, metavar="TAG", help="May be given often."),
+        _actor_option("submits it"),
+    ):
+        command = option(command)
+    return command
+
+
+def time_option(name: str, help_text: str) -> Callable[[F], F]:
+    """A moment, in ISO 8601; without a zone it is UTC."""
+    return click.option(
+        name, callback=_time, metavar="TIME", help=f"{help_text} Without a zone it is UTC."
+    )
 
 
 def _actor_option(does: str) -> Callable[[F], F]:
@@ -69,6 +99,7 @@ def asking_options(command: F) -> F:
     )
     wait = click.option(
         "--wait",
+        "timeout",
         type=click.FloatRange(min=0),
         metavar="SECONDS",
         help="Wait so long for the answer; 0: not at all. Default: submit.request_timeout_seconds.",
@@ -130,6 +161,17 @@ def task_id_of(context: click.Context, option: click.Parameter, value: str | Non
 
 def _any_task_id(context: click.Context, option: click.Parameter, value: str | None) -> UUID | None:
     return None if value is None else _task_id(context, option, value)
+
+
+def _time(context: click.Context, option: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        fault = f"{value!r} is no time such as 2026-01-31T12:00:00Z"
+        raise click.BadParameter(fault, context, option) from None
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 def _time_scale(context: click.Context, option: click.Parameter, value: str) -> float:

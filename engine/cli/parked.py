@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 
 from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
-from flowledger.engine.cli.options import json_option
+from flowledger.engine.cli.options import json_option, word_options
 from flowledger.engine.cli.output import tell, tell_either, tell_json
 from flowledger.engine.cli.session import program_settings
 from flowledger.engine.store.parked_tasks import ParkedTask, PostgresParked
@@ -39,17 +39,18 @@ def parked(context: click.Context, *, as_json: bool) -> None:
 
 @parked.command("retry")
 @click.argument("task", nargs=-1, type=click.UUID)
+@word_options
 @json_option("Print one JSON object.")
-def retry(task: tuple[UUID, ...], *, as_json: bool) -> None:
+def retry(task: tuple[UUID, ...], *, as_json: bool, reason: str, actor: str) -> None:
     """Have parked tasks tried again: each TASK, or all where none is given.
 
     Exit code 1 where none of them is parked.
 
     \b
-    Example: flowledger parked retry
+    Example: flowledger parked retry --reason 'the template is registered again'
     """
     with _stored() as stored:
-        found = stored.retry(task or None)
+        found = stored.retry(task or None, actor=actor, reason=reason)
     if as_json:
         tell_json({"tasks": [str(one) for one in found]})
     else:

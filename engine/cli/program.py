@@ -1,8 +1,8 @@
 """The list of commands, and what becomes of errors: one line on standard error, and exit code 2.
 
-Exit codes: 0 done; 1 a task failed, a replay found differences, or a request was refused or not
-answered in time; 2 bad input or usage, or a database that cannot be reached; 130 and 143 stopped by
-a signal, 141 left by who read the output.
+Exit codes: 0 done; 1 a task failed, a replay found differences, something needs somebody, or a
+request was refused or not answered in time; 2 bad input or usage, or a database that cannot be
+reached; 130 and 143 stopped by a signal, 141 left by who read the output.
 A traceback is always a defect.
 """
 
@@ -24,6 +24,7 @@ from flowledger.engine.text import nearest
 BAD_INPUT = 2
 INTERRUPTED = 130
 READER_LEFT = 141
+LONGEST_SENTENCE = 2_000
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -45,8 +46,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "step": ("requests:step", "Cancel, reset, resolve, complete or skip a step."),
         "annotate": ("requests:annotate", "Attach a JSON value to a task."),
         "tag": ("requests:tag", "Give a task tags, or take them from it."),
+        "health": ("health:health", "Say what needs somebody, and what mends it."),
         "parked": ("parked:parked", "Show tasks that are left alone, and have them tried again."),
         "verify": ("verify:verify", "Hold what was made from the log against it."),
+        "repair": ("repair:repair", "Make rows again from the log, where they differ from it."),
         "replay": ("replay:replay", "Fold a task's events again, and compare with its rows."),
         "projections": ("projections:projections", "Show read models, rebuild them."),
         "templates": ("templates:templates", "List, show and validate definitions."),
@@ -114,6 +117,9 @@ def run_program() -> NoReturn:
 
 
 def _refused(message: str) -> int:
+    if len(message) > LONGEST_SENTENCE:  # what it is about stands at either end
+        half = LONGEST_SENTENCE // 2
+        message = f"{message[:half]} … {message[-half:]}"
     tell(f"error: {message}", err=True)
     return BAD_INPUT
 

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import click
 
-from flowledger.engine.cli.options import json_option, task_id_of
+from flowledger.engine.cli.options import json_option, task_id_of, word_options
 from flowledger.engine.cli.output import tell, tell_either
 from flowledger.engine.cli.session import client
+from flowledger.engine.client.projections import Projections
 from flowledger.engine.ports.projections import ParkedEvent, ProjectionStatus
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -140,47 +141,50 @@ def status(name: str, *, as_json: bool) -> None:
 
 @projections.command("pause")
 @name_argument
+@word_options
 @json_option("Print one JSON object.")
-def pause(name: str, *, as_json: bool) -> None:
+def pause(name: str, *, as_json: bool, reason: str, actor: str) -> None:
     """Let a projection stand still until it is resumed.
 
     \b
-    Example: flowledger projections pause customer_spend
+    Example: flowledger projections pause customer_spend --reason 'the bank sends nonsense'
     """
     with client() as engine:
-        engine.projections.pause(name)
+        engine.projections.pause(name, actor=actor, reason=reason)
     fields = {"name": name, "paused": True}
     tell_either(fields, f"{name} is paused", as_json=as_json)
 
 
 @projections.command("resume")
 @name_argument
+@word_options
 @json_option("Print one JSON object.")
-def resume(name: str, *, as_json: bool) -> None:
+def resume(name: str, *, as_json: bool, reason: str, actor: str) -> None:
     """Let a projection go on; one that waits at an event that failed tries it at once.
 
     \b
-    Example: flowledger projections resume customer_spend
+    Example: flowledger projections resume customer_spend --reason 'the bank is well again'
     """
     with client() as engine:
-        engine.projections.resume(name)
+        engine.projections.resume(name, actor=actor, reason=reason)
     fields = {"name": name, "paused": False}
     tell_either(fields, f"{name} goes on", as_json=as_json)
 
 
 @projections.command("remove")
 @name_argument
+@word_options
 @json_option("Print one JSON object.")
-def remove(name: str, *, as_json: bool) -> None:
+def remove(name: str, *, as_json: bool, reason: str, actor: str) -> None:
     """Forget a projection that nobody runs any more, with its tables and views.
 
     A process that has its code makes it anew, from the beginning of the log.
 
     \b
-    Example: flowledger projections remove customer_spend
+    Example: flowledger projections remove customer_spend --reason 'nobody reads it'
     """
     with client() as engine:
-        engine.projections.remove(name)
+        engine.projections.remove(name, actor=actor, reason=reason)
     tell_either({"name": name, "removed": True}, f"{name} is removed", as_json=as_json)
 
 
@@ -197,6 +201,7 @@ def remove(name: str, *, as_json: bool) -> None:
     metavar="SECONDS",
     help="Wait so long for some tasks' rows.",
 )
+@word_options
 @json_option("Print one JSON object.")
 def rebuild(  # noqa: PLR0913 - its options
     name: str,
@@ -206,6 +211,8 @@ def rebuild(  # noqa: PLR0913 - its options
     cancel: bool,
     wait: float,
     as_json: bool,
+    reason: str,
+    actor: str,
 ) -> None:
     """Make a projection's rows anew from the log, while the old ones go on serving.
 
@@ -214,19 +221,19 @@ def rebuild(  # noqa: PLR0913 - its options
     them apart.
 
     \b
-    Example: flowledger projections rebuild customer_spend
+    Example: flowledger projections rebuild customer_spend --reason 'a row is wrong'
     """
     if sum((task is not None, template is not None, cancel)) > 1:
         raise click.UsageError("--task, --template and --cancel exclude one another")
     with client() as engine:
         standing = engine.projections
         if cancel:
-            given_up = standing.cancel_rebuild(name)
+            given_up = standing.cancel_rebuild(name, actor=actor, reason=reason)
             tell_either(
                 {"name": name, "cancelled": given_up}, f"given up: {given_up}", as_json=as_json
             )
             return
-        number = standing.rebuild(name, task=task, template=template)
+        number = standing.rebuild(name, task=task, template=template, actor=actor, reason=reason)
         if task is None and template is None:
             sentence = (
                 f"{name}: generation {number} is to be built; see `projections status {name}`"
@@ -269,46 +276,52 @@ def list_parked(name: str, *, as_json: bool) -> None:
 @parked.command("retry")
 @name_argument
 @some_options
+@word_options
 @json_option("Print one JSON object.")
-def retry(
-    name: str, task: UUID | None, position: int | None, *, every: bool, as_json: bool
-) -> None:
+def retry(name: str, **asked: Any) -> None:
     """Have events applied that were put aside, in the order of the log.
 
     \b
-    Example: flowledger projections parked retry customer_spend --all
+    Example: flowledger projections parked retry customer_spend --all --reason 'the rule is mended'
     """
-    _one_of(task, position, every=every)
-    with client() as engine:
-        asked = engine.projections.retry_parked(name, task=task, position=position)
-    said = _asked(name, "retried", asked, task, position)
-    tell_either({"name": name, "retried": asked}, said, as_json=as_json)
-    _exit(every or asked > 0)
+    _settle("retried", lambda standing: standing.retry_parked, name, **asked)
 
 
 @parked.command("drop")
 @name_argument
 @some_options
+@word_options
 @json_option("Print one JSON object.")
-def drop(name: str, task: UUID | None, position: int | None, *, every: bool, as_json: bool) -> None:
+def drop(name: str, **asked: Any) -> None:
     """Have events forgotten that were put aside; the log keeps them.
 
     \b
-    Example: flowledger projections parked drop customer_spend --position 1234
+    Example: flowledger projections parked drop customer_spend --position 1234 --reason 'a test'
     """
+    _settle("dropped", lambda standing: standing.drop_parked, name, **asked)
+
+
+def _settle(  # noqa: PLR0913 - the options of two commands
+    done: str,
+    verb: Callable[[Projections], Callable[..., int]],
+    name: str,
+    *,
+    task: UUID | None,
+    position: int | None,
+    every: bool,
+    as_json: bool,
+    **word: str,
+) -> None:
     _one_of(task, position, every=every)
     with client() as engine:
-        asked = engine.projections.drop_parked(name, task=task, position=position)
-    said = _asked(name, "dropped", asked, task, position)
-    tell_either({"name": name, "dropped": asked}, said, as_json=as_json)
-    _exit(every or asked > 0)
-
-
-def _asked(name: str, word: str, asked: int, task: UUID | None, position: int | None) -> str:
+        asked = verb(engine.projections)(name, task=task, position=position, **word)
     if asked:
-        return f"to be {word}: {asked}; see `projections parked list {name}`"
-    where = f" of task {task}" if task else f" at position {position}" if position else ""
-    return f"nothing is parked{where}"
+        said = f"to be {done}: {asked}; see `projections parked list {name}`"
+    else:
+        where = f" of task {task}" if task else f" at position {position}" if position else ""
+        said = f"nothing is parked{where}"
+    tell_either({"name": name, done: asked}, said, as_json=as_json)
+    _exit(every or asked > 0)
 
 
 def _one_of(task: UUID | None, position: int | None, *, every: bool) -> None:

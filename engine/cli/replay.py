@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -27,8 +27,9 @@ from flowledger.engine.domain.verify.replay import (
     visible_at,
 )
 from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTask
-from flowledger.engine.events.base import Placed
+from flowledger.engine.events.base import Placed, Recorded
 from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.events.unreadable import UnreadableEvent
 from flowledger.engine.ports.client import Snapshot, Tasks
 
 DIFFERS = 1
@@ -50,6 +51,8 @@ class Told:
 @json_option("Print one JSON object.")
 def replay(task_id: UUID, *, as_json: bool) -> None:
     """Fold a task's events one by one, show the state after each, and compare with its rows.
+
+    An event that cannot be read, or does not follow, is a difference; the others are folded.
 
     Exit code 1 where the rows of flowledger.task and flowledger.step are not the fold of the log,
     with each difference named.
@@ -74,16 +77,19 @@ def replayed(tasks: Tasks, task_id: UUID) -> Told:
         if snapshot.task is None and not tasks.known(task_id):
             raise UnknownTask(task_id)
         return Told(task_id, snapshot.position, (), 0, _compared(None, snapshot))
+    unreadable = list(_unreadable(snapshot.history))
     created = snapshot.history[0].event
     if not isinstance(created, TaskCreated):
+        if unreadable:
+            return Told(task_id, snapshot.position, (), 0, unreadable)
         raise LogCorrupt(f"the history of task {task_id} does not begin with its creation")
     plan = compile_plan(tasks.template(created.template_id))
-    frames, fault = _folded(snapshot, plan)
+    frames, faults = _folded(snapshot, plan)
     history = task_events(snapshot.history)
     seen = visible_at(history, snapshot.position)
     waiting = len(history) - len(seen)
-    found = [fault] if fault else _compared(_at_position(seen, plan), snapshot)
-    return Told(task_id, snapshot.position, frames, waiting, found)
+    found = faults or _compared(_at_position(seen, plan), snapshot)
+    return Told(task_id, snapshot.position, frames, waiting, [*unreadable, *found])
 
 
 def told_lines(told: Told) -> Iterable[Text]:
@@ -117,16 +123,32 @@ def _frame_line(frame: Frame, wide: int) -> Text:
     )
 
 
-def _folded(snapshot: Snapshot, plan: Plan) -> tuple[list[Frame], Difference | None]:
+def _unreadable(history: Iterable[Recorded]) -> Iterator[Difference]:
+    for one in history:
+        if isinstance(one.event, UnreadableEvent):
+            said = f"unreadable: {one.event.why}"
+            yield Difference(f"position {one.position}", "event", "readable", said)
+
+
+def _folded(snapshot: Snapshot, plan: Plan) -> tuple[list[Frame], list[Difference]]:
+    """Frames, and the events that do not follow; what follows these in their stream is left out."""
     frames: list[Frame] = []
-    history = task_events(snapshot.history)
-    try:
-        frames.extend(Replay(plan).frames(history))
-    except (IllegalTransition, LookupError) as error:
-        position, event = history[len(frames)]
-        subject = f"position {position}"
-        return frames, Difference(subject, type(event).__name__, str(error), "stored")
-    return frames, None
+    faults: list[Difference] = []
+    replay, broken, rest = Replay(plan), set[UUID](), task_events(snapshot.history)
+    while rest:
+        before = len(frames)
+        try:
+            for frame in replay.frames(rest):
+                frames.append(frame)  # noqa: PERF402 - those before a fault are kept
+            rest = []
+        except (IllegalTransition, LookupError) as error:
+            at = len(frames) - before
+            position, event = rest[at]
+            subject = f"position {position}"
+            faults.append(Difference(subject, type(event).__name__, str(error), "stored"))
+            broken.add(event.originator_id)
+            rest = [one for one in rest[at + 1 :] if one[1].originator_id not in broken]
+    return frames, faults
 
 
 def _at_position(seen: Sequence[Placed], plan: Plan) -> Replay:

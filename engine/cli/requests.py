@@ -47,7 +47,7 @@ def asked(verb: Verb, asking: RequestOptions) -> Answer:
         return Answer("refused", refused.message, refused.request_id)
     except RequestUnanswered as unanswered:
         return Answer("unanswered", str(unanswered), unanswered.request_id)
-    if asking.get("wait") == 0:
+    if asking.get("timeout") == 0:
         return Answer("stored", "the request is stored; a coordinator will answer it", request.id)
     said = f"granted; {request.message}" if request.message else "granted"
     return Answer("granted", said, request.id)

@@ -19,14 +19,17 @@ from flowledger.engine.cli.options import (
     context_option,
     handlers_option,
     json_option,
+    submission_options,
     time_scale_option,
 )
 from flowledger.engine.cli.output import tell, tell_either, tell_json
 from flowledger.engine.cli.processes import WorkerProcesses, unwinding
 from flowledger.engine.cli.progress import NAMES_SHOWN, Look, View, view_for
 from flowledger.engine.cli.session import program_settings, workflows_of
-from flowledger.engine.client.engine import ALL_ROLES, Engine, OnDuplicate
-from flowledger.engine.client.task import StepStatus, TaskHandle, errors_in
+from flowledger.engine.client.engine import ALL_ROLES, Engine
+from flowledger.engine.client.outcomes import errors_in
+from flowledger.engine.client.submit import OnDuplicate
+from flowledger.engine.client.task import StepStatus, TaskHandle
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
@@ -223,17 +226,17 @@ def _lines_above(settings: Settings) -> Generator[None]:
     default="return",
     help="What to do where the task exists: print its id, or fail. Default: return.",
 )
-@click.option("--priority", type=int, default=0, help="Higher ones go first. Default: 0.")
+@submission_options
 @json_option("Print one JSON object.")
-def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
+def submit(  # noqa: PLR0913 - one parameter for each option
     target: str,
     context: Any,
     handlers: str | None,
     key: str | None,
     on_duplicate: OnDuplicate,
-    priority: int,
     *,
     as_json: bool,
+    **said: Any,
 ) -> None:
     """Store a task and print its id; a coordinator and a worker take it on when they run.
 
@@ -251,7 +254,7 @@ def submit(  # noqa: PLR0913, PLR0917 - one parameter for each option
             context,
             idempotency_key=key,
             on_duplicate=on_duplicate,
-            priority=priority,
+            **said,
         )
         found = {"task": str(task.id), "state": task.state.value}
     tell_either(found, found["task"], as_json=as_json)

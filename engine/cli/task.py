@@ -11,8 +11,9 @@ from uuid import UUID
 import click
 from rich.text import Text
 
-from flowledger.engine.cli.options import json_option, task_argument
-from flowledger.engine.cli.output import say, tell_json
+from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
+from flowledger.engine.cli.options import json_option, optional_task_argument, task_argument
+from flowledger.engine.cli.output import say, tell, tell_json
 from flowledger.engine.cli.progress import COLOURS
 from flowledger.engine.cli.session import program_settings, rules_of, stored_tasks
 from flowledger.engine.cli.timeline import event_facts, table, timeline
@@ -31,6 +32,7 @@ from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.client import Tasks
+from flowledger.engine.store.engine_log import EngineLog
 from flowledger.engine.text import moment
 
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Show where handlers raised.")
@@ -58,16 +60,28 @@ def status(task_id: UUID, *, verbose: bool, as_json: bool) -> None:
 
 
 @click.command("history")
-@task_argument
+@optional_task_argument
 @VERBOSE
+@click.option("--engine", "of_engine", is_flag=True, help="Of the engine itself, not of a task.")
 @click.option("--timeline", "as_timeline", is_flag=True, help="Show steps indented by depth.")
 @json_option("Print one JSON object a line.")
-def history(task_id: UUID, *, verbose: bool, as_timeline: bool, as_json: bool) -> None:
+def history(
+    task_id: UUID | None, *, verbose: bool, of_engine: bool, as_timeline: bool, as_json: bool
+) -> None:
     """Show every event of a task: position, time, stream, version, what happened, who wrote it.
+
+    With --engine, what operators did to the engine itself: to projections, shards, parked tasks.
 
     \b
     Example: flowledger history 019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071 --json
     """
+    if of_engine:
+        if task_id is not None or as_timeline:
+            raise click.UsageError("--engine excludes a TASK and --timeline")
+        history_of_engine(as_json=as_json)
+        return
+    if task_id is None:
+        raise click.UsageError("expected a TASK, or --engine")
     with stored_tasks(program_settings(quiet=True)) as tasks:
         events = tasks.history(task_id)
         if not events and not tasks.known(task_id):
@@ -82,6 +96,22 @@ def history(task_id: UUID, *, verbose: bool, as_timeline: bool, as_json: bool) -
             tell_json(event_facts(recorded))
     else:
         say(lines)
+
+
+def history_of_engine(*, as_json: bool) -> None:
+    """Tell what happened to the engine itself, in the order of the log."""
+    settings = program_settings(quiet=True)
+    url = database_url(settings)
+    bring_up_to_date(url, settings)
+    with engine_pool(url, settings) as pool:
+        events = list(EngineLog().events(pool))
+    if as_json:
+        for recorded in events:
+            tell_json(event_facts(recorded))
+    elif events:
+        say(table(events))
+    else:
+        tell("nothing was done to the engine yet")
 
 
 def _timeline(tasks: Tasks, events: Iterable[Recorded], *, verbose: bool) -> Iterable[Text]:
@@ -110,11 +140,15 @@ def _status(tasks: Tasks, rules: AdmissionRules, task_id: UUID) -> dict[str, Any
     present = load_current(tasks, rules, task_id)
     scene, row = present.scene, present.snapshot.task
     if scene is None or row is None:
+        said = [one.sentence for one in not_taken_on(task_id, None, present.beside)]
         return {
             "task": str(task_id),
             "state": TaskState.SUBMITTED if row is None else row.state,
-            "words": [one.sentence for one in not_taken_on(task_id, None, present.beside)],
-            "steps": {},
+            "words": [*present.faults] or said,
+            "steps": {
+                one.step: {"state": one.state, "attempts": one.attempt, "due_at": None, "words": ""}
+                for one in present.snapshot.steps
+            },
         }
     run, outlook = scene.run, Outlook(scene)
     return {
@@ -126,7 +160,7 @@ def _status(tasks: Tasks, rules: AdmissionRules, task_id: UUID) -> dict[str, Any
         "created_at": row.created_at.isoformat(),
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,
         **asdict(summary_of(counts_of(run))),
-        "words": outlook.task(),
+        "words": [*present.faults, *outlook.task()],
         "steps": _steps(run, outlook),
     }
 
@@ -227,6 +261,8 @@ def _place(reason: Reason) -> str:
         parts.append(f"since event {reason.cause.position}, {reason.cause.topic}")
     if reason.earliest is not None:
         parts.append(f"may change at {moment(reason.earliest)}")
+    if reason.command is not None:
+        parts.append(f"run: {reason.command}")
     return "; ".join(parts)
 
 

@@ -67,10 +67,11 @@ def _report(run: Verification, began: float, screen: Screen, *, as_json: bool) -
         elif as_json:
             tell_json(_facts(check, found))
         else:
-            screen.line(_sentence(found))
+            screen.line(sentence(found))
 
 
-def _sentence(found: Difference) -> str:
+def sentence(found: Difference) -> str:
+    """A difference, with the task that it is about."""
     if found.task_id is None:
         return str(found)
     return f"task {found.task_id}: {str(found).removeprefix('task: ')}"
@@ -96,7 +97,8 @@ def _conclude(run: Verification, seconds: float, *, as_json: bool) -> None:
     else:
         say([Text(f"{looked}: nothing differs", "bold green")])
     for name, why in run.not_compared.items():
-        say([Text(f"not compared: projection {name}, as {why}", "yellow")])
+        named = name if name.startswith("the ") else f"projection {name}"
+        say([Text(f"not compared: {named}, as {why}", "yellow")])
 
 
 @contextmanager

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeVar, Unpack
+from typing import Any, Literal, Protocol, Self, TypeVar, Unpack, cast
 from uuid import UUID
 
-from flowledger.engine.client.new_tasks import encoded_context, task_created
+from flowledger.engine.client.health import HealthRows, health_report
 from flowledger.engine.client.projections import Projections
+from flowledger.engine.client.repair import Repair, Repairer
 from flowledger.engine.client.requests import Operations, Request, RequestOptions
+from flowledger.engine.client.submit import (
+    EachSubmission,
+    SubmitManyOptions,
+    SubmitOptions,
+    Submitting,
+    check_options,
+)
 from flowledger.engine.client.task import TaskHandle
 from flowledger.engine.client.verify import Verification
 from flowledger.engine.client.waiters import Waiters
@@ -18,17 +26,11 @@ from flowledger.engine.config import Settings
 from flowledger.engine.config.admission import admission_rules
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.failures.classification import Classifier, classify
+from flowledger.engine.domain.findings import HealthReport
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.domain.submission import (
-    check_submission,
-    check_tags,
-    check_times,
-    plain_time,
-)
+from flowledger.engine.domain.submission import task_id_of
 from flowledger.engine.domain.templates.template import Template, TemplateSize, validate_template
-from flowledger.engine.errors import InvalidSubmission
 from flowledger.engine.events.requests import TaskCancelRequested, TaskResetRequested
-from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 from flowledger.engine.ports.client import Tasks
 from flowledger.engine.ports.owner_process import Opener
@@ -43,7 +45,6 @@ C = TypeVar("C")
 
 Role = Literal["coordinator", "worker", "projector"]
 ALL_ROLES: tuple[Role, ...] = ("coordinator", "worker", "projector")
-OnDuplicate = Literal["return", "raise"]
 
 
 class Closable(Protocol):
@@ -74,14 +75,16 @@ class Engine:
         projections: Projections,
         resources: Sequence[Closable],
         checks: Sequence[Check] = (),
+        repairer: Repairer,
+        health_rows: HealthRows,
     ) -> None:
         self.settings = settings
         self.projections = projections
         self._tasks = tasks
-        self._clock = clock
-        self._new_id = new_id
         self._notify = notify
         self._endings = endings
+        self._health_rows = health_rows
+        self._submitting = Submitting(clock, new_id, settings.submit.max_context_bytes)
         self._operations = Operations(
             tasks=tasks,
             clock=clock,
@@ -95,6 +98,7 @@ class Engine:
         self._service = service
         self._resources = resources
         self._checks = checks
+        self._repairer = repairer
         self._templates: dict[UUID, Template] = {}
         self._registered: set[str] = set()
         self._opener = Opener()
@@ -131,65 +135,30 @@ class Engine:
             projections=tuple(projections),
         )
 
-    def submit(  # noqa: PLR0913 - all but the first two have a default that fits
-        self,
-        workflow: WorkflowLike[C],
-        context: C,
-        *,
-        idempotency_key: str | None = None,
-        on_duplicate: OnDuplicate = "return",
-        priority: int = 0,
-        correlation_id: str | None = None,
-        actor: str | None = None,
-        start_at: datetime | None = None,
-        deadline_at: datetime | None = None,
-        tags: Sequence[str] = (),
-        task_id: UUID | None = None,
-        connection: object | None = None,
+    def submit(
+        self, workflow: WorkflowLike[C], context: C, **options: Unpack[SubmitOptions]
     ) -> TaskHandle:
-        """Store a task; a coordinator takes it on.
+        """Store a task; a coordinator takes it on. The options are those of `SubmitOptions`.
 
-        With a `connection` (psycopg's, SQLAlchemy's Connection or Session on psycopg, Django's) the
-        task is part of its transaction: it exists when that commits, and never if it does not. A
-        task with the same identity (see `Workflow(identity=…)` and `idempotency_key`) is returned,
-        or DuplicateTask is raised.
-        Higher priorities go first. Nothing is queued before `start_at`; a task that has not ended
-        by `deadline_at` is stopped, and without one the template's deadline counts. `tags` are for
-        people, and for read models. `task_id` is the id of an earlier attempt whose answer was
-        lost: that task is returned where it is stored, and else stored. Raises InvalidContext,
-        InvalidSubmission, MissingIdempotencyKey, DefinitionChanged, DatabaseUnavailable, and then
-        nothing is stored; MaybeStored, which has the id.
+        Raises InvalidContext, InvalidSubmission, MissingIdempotencyKey, DefinitionChanged,
+        DatabaseUnavailable, and then nothing is stored; MaybeStored, which has the id; TypeError
+        for an option that there is not.
         """
-        return self.submit_many(
-            workflow,
-            (context,),
-            idempotency_keys=(idempotency_key,),
-            on_duplicate=on_duplicate,
-            priority=priority,
-            correlation_id=correlation_id,
-            actor=actor,
-            start_at=start_at,
-            deadline_at=deadline_at,
-            tags=tags,
-            task_ids=None if task_id is None else (task_id,),
-            connection=connection,
-        )[0]
+        self._opener.require()
+        check_options("submit", options, SubmitOptions)
+        key, task_id = options.pop("idempotency_key", None), options.pop("task_id", None)
+        many: SubmitManyOptions = {
+            **cast("EachSubmission", options),
+            "idempotency_keys": (key,),
+            "task_ids": None if task_id is None else (task_id,),
+        }
+        return self.submit_many(workflow, (context,), **many)[0]
 
-    def submit_many(  # noqa: PLR0913 - all but the first two have a default that fits
+    def submit_many(
         self,
         workflow: WorkflowLike[C],
         contexts: Sequence[C],
-        *,
-        idempotency_keys: Sequence[str | None] | None = None,
-        on_duplicate: OnDuplicate = "return",
-        priority: int = 0,
-        correlation_id: str | None = None,
-        actor: str | None = None,
-        start_at: datetime | None = None,
-        deadline_at: datetime | None = None,
-        tags: Sequence[str] = (),
-        task_ids: Sequence[UUID] | None = None,
-        connection: object | None = None,
+        **options: Unpack[SubmitManyOptions],
     ) -> list[TaskHandle]:
         """Store many tasks of one workflow in one transaction: all of them or none.
 
@@ -197,39 +166,24 @@ class Engine:
         ValueError where they differ in length.
         """
         self._opener.require()
-        template = workflow.template
-        keys = (None,) * len(contexts) if idempotency_keys is None else idempotency_keys
-        ids = [self._new_id() for _ in contexts] if task_ids is None else task_ids
-        for key in keys:
-            texts = {"correlation_id": correlation_id, "actor": actor, "idempotency_key": key}
-            check_submission(template.key, priority, on_duplicate, texts)
-        times = check_times(template.key, start_at, deadline_at)
-        fields = {
-            "priority": priority,
-            "correlation_id": correlation_id,
-            "actor": actor,
-            "start_at": plain_time(times[0]),
-            "deadline_at": plain_time(times[1]),
-            "tags": check_tags(template.key, tags, InvalidSubmission) or None,
-        }
+        check_options("submit_many", options, SubmitManyOptions)
         self._tasks.keep_time()
-        created = [
-            self._created(workflow, context, key, task_id, **fields)
-            for context, key, task_id in zip(contexts, keys, ids, strict=True)
-        ]
+        created = self._submitting.created(workflow, contexts, options)
         self.register(workflow)
         if not created:
             return []
-        owners = self._tasks.submit(created, connection, only_new=on_duplicate == "raise")
+        connection = options.get("connection")
+        only_new = options.get("on_duplicate") == "raise"
+        owners = self._tasks.submit(created, connection, only_new=only_new)
         self.register(workflow)  # once more, where the database has become another one meanwhile
         if connection is None:
             self._notify("fact")
         return [self._handle(owner) for owner in owners]
 
     def task(self, task_id: UUID | str) -> TaskHandle:
-        """A handle on a task, which need not exist. Raises ValueError for what is no UUID."""
+        """A handle on a task, which need not exist. Raises InvalidRequest for what is no UUID."""
         self._opener.require()
-        return self._handle(_id(task_id))
+        return self._handle(task_id_of(task_id))
 
     def explain(
         self, task_id: UUID | str, step: str | None = None, at: datetime | int | None = None
@@ -290,7 +244,21 @@ class Engine:
         UnknownTask where there is no such task, DatabaseUnavailable.
         """
         self._opener.require()
-        return Verification(self._checks, None if task is None else _id(task))
+        return Verification(self._checks, None if task is None else task_id_of(task))
+
+    def repair(
+        self, task: UUID | str | None = None, *, dry_run: bool = False, actor: str, reason: str
+    ) -> Repair:
+        """Make rows again from the log: of one task, or all, wherever `verify` finds a difference.
+
+        What the log itself lacks or contradicts is left, and so are projections, which are
+        rebuilt. Coordinators and workers may run. With `dry_run` nothing is changed; else what
+        was changed is recorded in the log, with `actor` and `reason`, in the same transaction.
+        Raises UnknownTask, InvalidRequest, DatabaseUnavailable; what was mended until then stays.
+        """
+        self._opener.require()
+        its = None if task is None else _ids([task])[0]
+        return self._repairer.repair(its, dry_run=dry_run, actor=actor, reason=reason)
 
     def on_saturated(self, tell: Callable[[], None]) -> None:
         """Call `tell`, in the worker's thread and perhaps more than once, when it is saturated.
@@ -302,12 +270,6 @@ class Engine:
         self._opener.require()
         self._service.on_saturated(tell)
 
-    def start(self) -> None:
-        """Start the roles. `open` has done that."""
-        self._opener.require()
-        self._service.start()
-        self._log.emit(Signal.ENGINE_OPENED, roles=self._service.roles)
-
     @property
     def health(self) -> Mapping[str, Health]:
         """How each loop of this process fares with the database, by its name; asks nobody.
@@ -317,6 +279,16 @@ class Engine:
         """
         self._opener.require()
         return self._service.health
+
+    def health_report(self, patience: float = 60.0) -> HealthReport:
+        """What needs somebody: of the whole engine, as the database knows it, and of this process.
+
+        That is shards, queued steps and projections that nobody sees to, or for longer than the
+        `patience` in seconds; what is parked; who holds back vacuum for as long; a clock that was
+        moved; loops of this process that fail. Raises DatabaseUnavailable.
+        """
+        self._opener.require()
+        return health_report(self._health_rows, self._service.health, patience)
 
     def close(self) -> None:
         """Stop the roles within their grace and close every connection.
@@ -343,13 +315,6 @@ class Engine:
     ) -> None:
         self.close()
 
-    def _created(
-        self, workflow: WorkflowLike[C], context: C, key: str | None, task_id: UUID, **fields: Any
-    ) -> TaskCreated:
-        encoded = encoded_context(workflow, context, self.settings.submit.max_context_bytes)
-        fields |= {"event_id": self._new_id(), "now": self._clock.now(), "task_id": task_id}
-        return task_created(workflow.template, encoded, key, **fields)
-
     def _handle(self, task_id: UUID) -> TaskHandle:
         return TaskHandle(
             task_id,
@@ -358,6 +323,7 @@ class Engine:
             template_of=self._template_of,
             operations=self._operations,
             rules=self._rules,
+            checks=self._checks,
         )
 
     def _template_of(self, template_id: UUID) -> Template:
@@ -366,9 +332,5 @@ class Engine:
         return self._templates[template_id]
 
 
-def _id(task_id: UUID | str) -> UUID:
-    return task_id if isinstance(task_id, UUID) else UUID(task_id)
-
-
 def _ids(tasks: Iterable[UUID | str]) -> list[UUID]:
-    return [_id(task) for task in tasks]
+    return [task_id_of(task) for task in tasks]

@@ -14,11 +14,12 @@ from uuid import UUID
 from flowledger.engine.domain.explain.context import ExplainContext, index_history
 from flowledger.engine.domain.explain.explain import explain_step, explain_task, not_taken_on
 from flowledger.engine.domain.explain.live_state import LiveState
-from flowledger.engine.domain.explain.reasons import Explanation
+from flowledger.engine.domain.explain.reasons import Explanation, Reason, ReasonKind, in_order
 from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
-from flowledger.engine.domain.machine.task_run import TaskRun, fold_run
-from flowledger.engine.domain.machine.transitions import TaskState
+from flowledger.engine.domain.machine.task_run import TaskRun
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.domain.submission import check_moment
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
 from flowledger.engine.errors import (
     IllegalTransition,
@@ -30,10 +31,12 @@ from flowledger.engine.errors import (
 )
 from flowledger.engine.events.base import Placed, PlacedEvent, Recorded, TaskEvent
 from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.events.unreadable import unreadable_at
 from flowledger.engine.ports.client import Snapshot, Tasks
 from flowledger.engine.text import nearest
 
 LAST_POSITION = 2**63 - 1
+LONGEST_NAME = 200
 
 
 def load_explanation(
@@ -46,70 +49,94 @@ def load_explanation(
     """
     if at is None:
         present = load_current(tasks, rules, task_id)
-        if present.scene is None:
-            return not_taken_on(task_id, step, present.beside)
-        scene = present.scene
+        scene, faults = present.scene, list(present.faults)
+        if scene is None:
+            return _without_scene(task_id, step, present)
         if step is None and present.snapshot.task is None:
-            return replace(explain_task(scene), state=TaskState.SUBMITTED)
+            found = replace(explain_task(scene), state=TaskState.SUBMITTED)
+            return replace(found, reasons=in_order([*_parked(faults, step), *found]))
     else:
-        scene = earlier_scene(tasks, rules, task_id, at)
+        scene, faults = earlier_scene(tasks, rules, task_id, at)
+    found = _explained(scene, task_id, step)
+    return replace(found, reasons=in_order([*_parked(faults, step), *found]))
+
+
+def _without_scene(task_id: UUID, step: str | None, present: Present) -> Explanation:
+    told = not_taken_on(task_id, step, present.beside)
+    if not present.faults:
+        return told
+    row = present.snapshot.task
+    states: dict[str, str] = {one.step: one.state for one in present.snapshot.steps}
+    known = told if present.beside.parked is not None else ()
+    reasons = in_order([*_parked(present.faults, step), *known])
+    if step is not None:
+        state = StepState(states.get(step, StepState.PENDING))
+        return replace(told, state=state, reasons=reasons)
+    return replace(told, state=TaskState(row.state) if row else told.state, reasons=reasons)
+
+
+def _parked(faults: Iterable[str], step: str | None) -> list[Reason]:
+    steps = () if step is None else (step,)
+    return [Reason(kind=ReasonKind.PARKED, sentence=fault, steps=steps) for fault in faults]
+
+
+def _explained(scene: ExplainContext, task_id: UUID, step: str | None) -> Explanation:
     if step is None:
         return explain_task(scene)
     if step not in scene.run.plan.numbers:
-        raise UnknownStep(task_id, step, nearest(step, scene.run.plan.numbers))
+        shown = step if len(step) <= LONGEST_NAME else f"{step[:LONGEST_NAME]}…"
+        raise UnknownStep(task_id, shown, nearest(shown, scene.run.plan.numbers))
     return explain_step(scene, step)
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """A task as it stands; no scene where no coordinator has met it."""
+    """A task as it stands; no scene where no coordinator has met it, or nothing can be folded.
+
+    `faults` says which events cannot be read or do not follow, and why the coordinator leaves the
+    task alone. The scene is made of the others, as far as they follow.
+    """
 
     snapshot: Snapshot
     beside: LiveState
     scene: ExplainContext | None = None
+    faults: tuple[str, ...] = ()
 
 
 def load_current(tasks: Tasks, rules: AdmissionRules, task_id: UUID) -> Present:
     """The task as it stands. Raises as `load_explanation`."""
     snapshot, beside = tasks.surroundings(task_id)
-    history = placed(snapshot.history)
-    if not history:
-        if not tasks.known(task_id):
-            raise UnknownTask(task_id)
-        return Present(snapshot, beside)
+    history, faults = placed(snapshot.history), unreadable_in(snapshot.history)
+    if not history and not faults and not tasks.known(task_id):
+        raise UnknownTask(task_id)
+    if not history or (faults and not isinstance(history[0][1], TaskCreated)):
+        return Present(snapshot, beside, faults=tuple(faults))
     try:
-        return Present(snapshot, beside, _scene(tasks, rules, task_id, history, beside))
-    except (LogCorrupt, UnknownTemplate):
-        if beside.parked is None:
-            raise
-        return Present(snapshot, beside)
-
-
-def _scene(
-    tasks: Tasks,
-    rules: AdmissionRules,
-    task_id: UUID,
-    history: Sequence[Placed],
-    beside: LiveState,
-) -> ExplainContext:
-    plan = _plan(tasks, rules, history)
+        plan = _plan(tasks, rules, history)
+    except UnknownTemplate as error:
+        return Present(snapshot, beside, faults=(*faults, str(error)))
     streams = {plan.template_id, *_systems(plan)}
     streams |= {holder.step_id for held in beside.limits.owners.values() for holder in held[:1]}
-    return ExplainContext(
-        run=_folded(task_id, history, plan),
+    run, strange = _folded(history, plan)
+    scene = ExplainContext(
+        run=run,
         index=index_history(history),
         now=beside.now,
         rules=rules,
         live=beside,
         related_events=_elsewhere(tasks, streams, beside.shard.head),
     )
+    return Present(snapshot, beside, scene, (*faults, *strange))
 
 
 def earlier_scene(
     tasks: Tasks, rules: AdmissionRules, task_id: UUID, at: datetime | int
-) -> ExplainContext:
-    """The task as the log knows it at a time or position. Raises as `load_explanation`."""
-    recorded = placed(tasks.history(task_id))
+) -> tuple[ExplainContext, list[str]]:
+    """The task as the log knows it at a time or position, and faults. Raises as
+    `load_explanation`."""
+    at = check_moment("at", at)
+    stored = tasks.history(task_id)
+    recorded = placed(stored)
     if not recorded and not tasks.known(task_id):
         raise UnknownTask(task_id)
     position = _position(recorded, at)
@@ -122,13 +149,15 @@ def earlier_scene(
         now, elsewhere = at, _elsewhere(tasks, streams, LAST_POSITION, at)
     else:
         now, elsewhere = history[-1][1].occurred_at, _elsewhere(tasks, streams, position)
-    return ExplainContext(
-        run=_folded(task_id, history, plan),
+    run, strange = _folded(history, plan)
+    scene = ExplainContext(
+        run=run,
         index=index_history(history),
         now=now.astimezone(UTC),
         rules=rules,
         related_events=elsewhere,
     )
+    return scene, [*unreadable_in(one for one in stored if one.position <= position), *strange]
 
 
 def placed(history: Iterable[Recorded]) -> list[Placed]:
@@ -143,8 +172,6 @@ def _position(history: Sequence[Placed], at: datetime | int) -> int:
     """
     if not isinstance(at, datetime):
         return at
-    if at.tzinfo is None:
-        raise ValueError(f"{at.isoformat()} has no time zone")
     if not history or at < history[0][1].occurred_at:
         return 0
     return max(position for position, event in history if event.occurred_at <= at)
@@ -157,13 +184,28 @@ def _plan(tasks: Tasks, rules: AdmissionRules, history: Sequence[Placed]) -> Pla
     return compile_plan(tasks.template(created.template_id), rules.namespaces)
 
 
-def _folded(task_id: UUID, history: Sequence[Placed], plan: Plan) -> TaskRun:
-    try:
-        return fold_run((event for _, event in history), plan)
-    except (IllegalTransition, LookupError) as error:
-        raise LogCorrupt(
-            f"the history of task {task_id} cannot be folded: {error}; see `flowledger replay`"
-        ) from error
+def unreadable_in(history: Iterable[Recorded]) -> list[str]:
+    """What is said of the events that cannot be read."""
+    said = (unreadable_at(one.position, one.event) for one in history)
+    return [one for one in said if one is not None]
+
+
+def _folded(history: Sequence[Placed], plan: Plan) -> tuple[TaskRun, Sequence[str]]:
+    """The task by the events that follow from those before; of a stream none behind one that does
+    not, which is told."""
+    (_, created), *others = history
+    if not isinstance(created, TaskCreated):
+        raise LogCorrupt(f"the history of task {created.task_id} does not begin with its creation")
+    run, broken, faults = TaskRun(created, plan), set[UUID](), list[str]()
+    for position, event in others:
+        if event.originator_id in broken:
+            continue
+        try:
+            run.apply(event)
+        except (IllegalTransition, LookupError) as error:
+            broken.add(event.originator_id)
+            faults.append(f"position {position}: it cannot be folded: {error}")
+    return run, faults
 
 
 def _systems(plan: Plan) -> set[UUID]:

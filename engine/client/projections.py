@@ -5,14 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import Condition
 from time import monotonic
+from typing import Literal, Unpack
 from uuid import UUID
 
+from flowledger.engine.domain.submission import check_seconds
+from flowledger.engine.domain.texts import is_storable
 from flowledger.engine.errors import ProjectionBehind, UnknownProjection
-from flowledger.engine.ports.projections import ParkedEvent, ProjectionStatus, ProjectionStore
+from flowledger.engine.ports.projections import (
+    ParkedEvent,
+    ProjectionStatus,
+    ProjectionStore,
+    RebuildStatus,
+    Word,
+)
+from flowledger.engine.text import short
+
+LONGEST_NAME = 100
+"""More characters than a projection's name may have; one of a million cannot even be notified."""
 
 
 class Projections:
-    """The projections of a database. Methods raise DatabaseUnavailable and UnknownProjection."""
+    """The projections of a database. Methods raise DatabaseUnavailable and UnknownProjection.
+
+    What changes something takes `actor` and `reason`, who does it and why. They are recorded with
+    it in the log, as events of the engine, and raise InvalidRequest where they say nothing.
+    """
 
     def __init__(
         self,
@@ -39,7 +56,7 @@ class Projections:
         """Every generation that serves or is built, by name; inline models have generation 0."""
         return self._rows.status(self._patience)
 
-    def status(self, name: str) -> ProjectionStatus:
+    def status(self, name: object) -> ProjectionStatus:
         """The generation that serves."""
         for status in self.list():
             if status.name == name and status.state != "building":
@@ -52,6 +69,7 @@ class Projections:
         Without a position that is all that is in the log now, so what this process has stored is
         read by who asks next. `timeout` is in seconds (None: for ever). Raises ProjectionBehind.
         """
+        check_seconds("timeout", timeout)
         wanted = self.wanted(position)
         until = None if timeout is None else monotonic() + timeout
         while (reached := self.reached(name)) < wanted:
@@ -65,7 +83,7 @@ class Projections:
 
     def reached(self, name: str) -> int:
         """The position up to which everything is in the rows."""
-        return self._known(name, self._rows.reached(name), none=None)
+        return self._known(name, self._rows.reached(self._storable(name)), none=None)
 
     def behind(self, name: str, reached: int, wanted: int) -> ProjectionBehind:
         """The error of one that has not come as far as it was wanted in time."""
@@ -76,17 +94,24 @@ class Projections:
         """How long who waits sleeps before it looks again, where nothing tells it to."""
         return self._poll / 16
 
-    def pause(self, name: str) -> None:
+    def pause(self, name: str, **word: Unpack[Word]) -> None:
         """Let it stand still until it is resumed; what is built of it too."""
-        self._known(name, self._rows.pause(name, paused=True))
+        self._known(name, self._rows.pause(self._storable(name), paused=True, word=word))
         self._notify()
 
-    def resume(self, name: str) -> None:
+    def resume(self, name: str, **word: Unpack[Word]) -> None:
         """Let it go on; one that waits at an event that failed tries it at once."""
-        self._known(name, self._rows.pause(name, paused=False))
+        self._known(name, self._rows.pause(self._storable(name), paused=False, word=word))
         self._notify()
 
-    def rebuild(self, name: str, *, task: UUID | None = None, template: str | None = None) -> int:
+    def rebuild(
+        self,
+        name: str,
+        *,
+        task: UUID | None = None,
+        template: str | None = None,
+        **word: Unpack[Word],
+    ) -> int:
         """Build it anew: all of it beside what serves, or the rows of some tasks in place.
 
         Returns the number of the new generation, or with a task or a template (given as
@@ -95,24 +120,23 @@ class Projections:
         """
         if task is not None or template is not None:
             self.status(name)
-            template_id = None if template is None else self._template_of(template)
-            made = self._rows.rebuild_tasks(name, task, template_id)
+            named = None if template is None else (template, self._template_of(template))
+            made = self._rows.rebuild_tasks(name, task, named, word)
         else:
-            made = self._known(name, self._rows.rebuild(name))
+            made = self._known(name, self._rows.rebuild(self._storable(name), word))
         self._notify()
         return made
 
-    def wait_for_rebuild(self, rebuild: int, timeout: float) -> tuple[str, int, str | None]:
-        """Wait for a rebuild of some tasks, so many seconds at most.
+    def wait_for_rebuild(self, rebuild: int, timeout: float | None = None) -> RebuildStatus:
+        """Wait for a rebuild of some tasks, at most `timeout` seconds (None: for ever).
 
-        Returns `asked` (it is not done yet), `done`, `cancelled` or `failed`, how many tasks are
-        done, and what failed.
+        Its state is `asked` where it is not done by then.
         """
-        until = monotonic() + timeout
-        while (state := self._rows.rebuild_state(rebuild))[0] == "asked":
-            if not self._wait(until - monotonic()):
+        until = None if timeout is None else monotonic() + timeout
+        while (found := self._rows.rebuild_state(rebuild)).state == "asked":
+            if not self._wait(self._poll if until is None else until - monotonic()):
                 break
-        return state
+        return found
 
     def _wait(self, seconds: float) -> bool:
         """Wait for something to move, briefly; False where no time is left."""
@@ -122,20 +146,20 @@ class Projections:
             self._moved.wait(min(seconds, self.look_seconds))
         return True
 
-    def cancel_rebuild(self, name: str) -> int:
+    def cancel_rebuild(self, name: str, **word: Unpack[Word]) -> int:
         """Give up what is being built of it, be it all or some tasks; how many that were."""
         self.status(name)
-        cancelled = self._rows.cancel_rebuild(name)
+        cancelled = self._rows.cancel_rebuild(name, word)
         self._notify()
         return cancelled
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, **word: Unpack[Word]) -> None:
         """Forget one that nobody runs any more, with its tables and views.
 
         A process that has its code makes it anew. Raises ProjectionRefused where one runs it, or
         where something depends on its views, and DatabaseBusy where somebody reads them.
         """
-        self._known(name, int(self._rows.remove(name)))
+        self._known(name, int(self._rows.remove(self._storable(name), word)))
 
     def parked(self, name: str) -> Sequence[ParkedEvent]:
         """The events that it put aside, in the order of the log."""
@@ -143,28 +167,57 @@ class Projections:
         return self._rows.parked(name)
 
     def retry_parked(
-        self, name: str, *, task: UUID | None = None, position: int | None = None
+        self,
+        name: str,
+        *,
+        task: UUID | None = None,
+        position: int | None = None,
+        **word: Unpack[Word],
     ) -> int:
         """Have parked events applied: all, those of a task, or one. How many are to be."""
-        return self._want(name, "retry", task, position)
+        return self._want(name, "retry", task, position, word)
 
     def drop_parked(
-        self, name: str, *, task: UUID | None = None, position: int | None = None
+        self,
+        name: str,
+        *,
+        task: UUID | None = None,
+        position: int | None = None,
+        **word: Unpack[Word],
     ) -> int:
         """Have parked events forgotten: all, those of a task, or one. How many are to be."""
-        return self._want(name, "drop", task, position)
+        return self._want(name, "drop", task, position, word)
 
-    def _want(self, name: str, wanted: str, task: UUID | None, position: int | None) -> int:
+    def _want(
+        self,
+        name: str,
+        wanted: Literal["retry", "drop"],
+        task: UUID | None,
+        position: int | None,
+        word: Word,
+    ) -> int:
         self.status(name)
-        asked = self._rows.want_parked(name, wanted, task, position)
+        asked = self._rows.want_parked(name, wanted, task, position, word)
         self._notify()
         return asked
+
+    def _storable(self, name: object) -> str:
+        """The name, where one of a projection can be that. Raises UnknownProjection."""
+        if isinstance(name, str) and len(name) <= LONGEST_NAME and is_storable(name):
+            return name
+        raise self._unknown(name)
 
     def _known(self, name: str, found: int | None, none: int | None = 0) -> int:
         if found is None or found == none:
             raise self._unknown(name)
         return found
 
-    def _unknown(self, name: str) -> UnknownProjection:
+    def _unknown(self, name: object) -> UnknownProjection:
         names = sorted({status.name for status in self.list()})
-        return UnknownProjection(f"there is no projection {name!r}: {', '.join(names) or 'none'}")
+        return UnknownProjection(
+            f"there is no projection {_shown(name)}: {', '.join(names) or 'none'}"
+        )
+
+
+def _shown(name: object) -> str:
+    return repr(short(name)) if isinstance(name, str) else f"of a {type(name).__name__}"

@@ -19,8 +19,9 @@ from flowledger.engine.client.waiters import Question, Waiters
 from flowledger.engine.domain.event_text import actor_name
 from flowledger.engine.domain.ids import request_id
 from flowledger.engine.domain.json_values import as_json
-from flowledger.engine.domain.submission import check_request, check_tags
+from flowledger.engine.domain.submission import check_request, check_seconds, check_tags
 from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.domain.templates.validation import shown
 from flowledger.engine.domain.texts import unstorable
 from flowledger.engine.errors import (
     EngineClosed,
@@ -37,7 +38,7 @@ from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 from flowledger.engine.ports.client import Answer, Tasks
 from flowledger.engine.ports.runtime import Clock
-from flowledger.engine.text import nearest
+from flowledger.engine.text import nearest, short
 
 Kind = type[TaskRequest]
 E = TypeVar("E", TaskRequest, TaskNote)
@@ -49,14 +50,14 @@ class RequestOptions(TypedDict):
     """What goes with every request.
 
     `reason` says why and `actor` who asks; both are stored with the request and with all that
-    follows from it. `wait` is how many seconds to wait for the answer, 0 not at all; without it,
+    follows from it. `timeout` is how many seconds to wait for the answer, 0 not at all; without it,
     `submit.request_timeout_seconds`. Of requests with the same `key` about one task only the first
     is one.
     """
 
     reason: str
     actor: str
-    wait: NotRequired[float | None]
+    timeout: NotRequired[float | None]
     key: NotRequired[str | None]
 
 
@@ -111,6 +112,7 @@ class Request:
         Raises RequestDenied; RequestUnanswered when the time is up, and then the request stands;
         EngineClosed when another thread closes the engine.
         """
+        check_seconds("timeout", timeout)
         seconds = self.timeout_or_default(timeout)
         if not self.answered:
             told = ThreadEvent()
@@ -176,7 +178,7 @@ class Operations:
         *,
         reason: str | None = None,
         actor: str | None = None,
-        wait: float | None = None,
+        timeout: float | None = None,
         key: str | None = None,
         **data: Any,
     ) -> list[Request]:
@@ -188,9 +190,10 @@ class Operations:
         """
         texts = {name: data[name] for name in ("step",) if name in data}
         check_request(kind.topic, {"reason": reason, "actor": actor, **texts}, key)
+        check_seconds("timeout", timeout)
         if "result" in data:
             data["result"] = self._json("result", data["result"])
-        deadline = monotonic() + self._seconds(wait)
+        deadline = monotonic() + self._seconds(timeout)
         known = self._created(list(dict.fromkeys(tasks)), deadline)
         key = key or str(self._new_id())
         asked = [
@@ -204,7 +207,7 @@ class Operations:
         self._notify("fact")
         stands = (self._tasks, self._endings, self.wait_seconds)
         requests = [Request(one.task_id, one.originator_id, *stands) for one in asked]
-        seconds = self._seconds(wait)
+        seconds = self._seconds(timeout)
         if seconds > 0:
             self._await(requests, seconds, deadline)
         return requests
@@ -255,8 +258,8 @@ class Operations:
         self._notify("fact")
         return changed
 
-    def _seconds(self, wait: float | None) -> float:
-        return self.wait_seconds if wait is None else wait
+    def _seconds(self, timeout: float | None) -> float:
+        return self.wait_seconds if timeout is None else timeout
 
     def _await(self, requests: Sequence[Request], seconds: float, deadline: float) -> None:
         left = look(requests, self._tasks)
@@ -322,13 +325,13 @@ class Operations:
         )
 
 
-def template_named(tasks: Tasks, key: str) -> UUID:
+def template_named(tasks: Tasks, key: object) -> UUID:
     """The id of a registered template, by `namespace/name@version`. Raises UnknownTemplate."""
-    if TEMPLATE_KEY.fullmatch(key) is None:
-        raise UnknownTemplate(f"template {key!r} should be written as namespace/name@version")
+    if not isinstance(key, str) or TEMPLATE_KEY.fullmatch(key) is None:
+        raise UnknownTemplate(f"template {shown(key)} should be written as namespace/name@version")
     known = {f"{row[0]}/{row[1]}@{row[2]}": row for row in tasks.templates()}
     if key not in known:
-        raise UnknownTemplate(f"there is no template {key}{nearest(key, known)}")
+        raise UnknownTemplate(f"there is no template {short(key)}{nearest(key, known)}")
     namespace, name, version, _ = known[key]
     named = Template.model_construct(namespace=namespace, name=name, version=version)
     return named.template_id

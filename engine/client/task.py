@@ -10,17 +10,25 @@ from threading import Event as ThreadEvent
 from typing import Any, Unpack
 from uuid import UUID
 
-from flowledger.engine import events as happened
 from flowledger.engine.client.explain import load_explanation
+from flowledger.engine.client.outcomes import cause_in, errors_in, failures_in, results_in
 from flowledger.engine.client.requests import NoteOptions, Operations, Request, RequestOptions
+from flowledger.engine.client.verify import Verification
 from flowledger.engine.client.waiters import Waiters
-from flowledger.engine.domain.event_text import actor_name
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState, TaskState
+from flowledger.engine.domain.submission import check_seconds
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.errors import EngineClosed, TaskNotCompleted, TaskUnfinished, UnknownTask
-from flowledger.engine.events.base import Recorded, StepEvent
+from flowledger.engine.errors import (
+    EngineClosed,
+    TaskNotCompleted,
+    TaskNotCreated,
+    TaskUnfinished,
+    UnknownStep,
+    UnknownTask,
+)
+from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.notes import TaskAnnotated, TaskTagged, TaskUntagged
 from flowledger.engine.events.requests import (
     StepCancelRequested,
@@ -37,27 +45,28 @@ from flowledger.engine.events.requests import (
     TaskResolveRequested,
     TaskResumeRequested,
 )
-from flowledger.engine.events.step import (
-    StepCancelled,
-    StepCompleted,
-    StepCompletedManually,
-    StepFailed,
-)
-from flowledger.engine.events.task import TaskCancelled, TaskReopened, TaskTimedOut
 from flowledger.engine.ports.client import Progress, StepRow, TaskRow, Tasks
-from flowledger.engine.text import on_one_line
+from flowledger.engine.ports.verification import Check
+from flowledger.engine.text import nearest
 
-COMPLETIONS = (StepCompleted, StepCompletedManually)
+FAILURES = frozenset({StepState.ERROR, StepState.WAITING_FOR_RETRY})
+OUTCOMES = FAILURES | {StepState.COMPLETE}
 TASKS_DONE = frozenset({TaskState.COMPLETE, TaskState.RESOLVED_MANUALLY})
 TemplateOf = Callable[[UUID], Template]
 
 
 @dataclass(frozen=True, slots=True)
 class StepStatus:
-    """Where a step of a task stands; `attempts` counts its starts."""
+    """Where a step of a task stands; `attempts` counts its starts.
+
+    `result` is what it returned, or was settled with, where it is complete; None is a result too.
+    `error` says what its last attempt failed of, where it is in error or waits for a retry.
+    """
 
     state: StepState
     attempts: int
+    result: Any = None
+    error: str | None = None
 
 
 class TaskHandle:
@@ -72,6 +81,7 @@ class TaskHandle:
         template_of: TemplateOf,
         operations: Operations,
         rules: AdmissionRules,
+        checks: Sequence[Check] = (),
     ) -> None:
         self.id = task_id
         self._tasks = tasks
@@ -79,6 +89,7 @@ class TaskHandle:
         self._template_of = template_of
         self._operations = operations
         self._rules = rules
+        self._checks = checks
 
     def __repr__(self) -> str:
         return f"TaskHandle({self.id})"
@@ -101,8 +112,9 @@ class TaskHandle:
         A task that is blocked has not: it waits for an operator.
 
         Returns its state. Raises TaskUnfinished when the time is up, EngineClosed when another
-        thread closes the engine, UnknownTask.
+        thread closes the engine, UnknownTask, InvalidRequest for a timeout below 0.
         """
+        check_seconds("timeout", timeout)
         state = self.state
         if state in TASK_ENDS:
             return state
@@ -155,9 +167,13 @@ class TaskHandle:
 
         The first is the most decisive. With `at`, a time or a position of the log, as of then and
         from the log alone. Raises UnknownTask, UnknownStep, NothingRecorded for an `at` before the
-        task, ValueError for a time without a zone, LogCorrupt, DatabaseUnavailable.
+        task, InvalidRequest for a time without a zone, LogCorrupt, DatabaseUnavailable.
         """
         return load_explanation(self._tasks, self._rules, self.id, step, at)
+
+    def verify(self) -> Verification:
+        """Hold all that was made from the task's log against it; as `Engine.verify`."""
+        return Verification(self._checks, self.id)
 
     def step(self, name: str) -> StepHandle:
         """A handle on a step, which need not exist."""
@@ -220,8 +236,10 @@ class TaskHandle:
         if row is None:
             return {}
         rows = {step.step: step for step in self._tasks.steps(self.id)}
+        history = self._tasks.history(self.id) if OUTCOMES.intersection(_states(rows)) else ()
+        results, failures = results_in(history), failures_in(history)
         return {
-            step.name: _status(rows.get(step.name))
+            step.name: _status(step.name, rows.get(step.name), results, failures)
             for step in self._template_of(row.template_id).steps
         }
 
@@ -261,8 +279,13 @@ class StepHandle:
 
     @property
     def status(self) -> StepStatus:
-        """Where the step stands. Raises KeyError where the task has no such step, UnknownTask."""
-        return self.task.steps()[self.name]
+        """Where the step stands. Raises UnknownStep, UnknownTask, TaskNotCreated."""
+        steps = self.task.steps()
+        if not steps:
+            raise TaskNotCreated(self.task.id)
+        if self.name not in steps:
+            raise UnknownStep(self.task.id, self.name, nearest(self.name, steps))
+        return steps[self.name]
 
     def explain(self, at: datetime | int | None = None) -> Explanation:
         """Why the step does not run, or how it ended; as `TaskHandle.explain`."""
@@ -300,55 +323,24 @@ def _noted(noting: NoteOptions) -> dict[str, Any]:
 
 def granted(request: Request, asking: RequestOptions) -> Request:
     """The request, once it was waited for. Raises RequestDenied."""
-    if asking.get("wait") != 0:
+    if asking.get("timeout") != 0:
         request.check_answer(0.0)
     return request
 
 
-def _status(row: StepRow | None) -> StepStatus:
-    return (
-        StepStatus(StepState(row.state), row.attempt) if row else StepStatus(StepState.PENDING, 0)
+def _states(rows: Mapping[str, StepRow]) -> set[StepState]:
+    return {StepState(row.state) for row in rows.values()}
+
+
+def _status(
+    name: str, row: StepRow | None, results: Mapping[str, Any], failures: Mapping[str, str]
+) -> StepStatus:
+    if row is None:
+        return StepStatus(StepState.PENDING, 0)
+    state = StepState(row.state)
+    return StepStatus(
+        state,
+        row.attempt,
+        results.get(name) if state is StepState.COMPLETE else None,
+        failures.get(name) if state in FAILURES else None,
     )
-
-
-def results_in(history: Sequence[Recorded]) -> dict[str, Any]:
-    """The results of the completed steps."""
-    events = (recorded.event for recorded in history)
-    return {event.step: event.result for event in events if isinstance(event, COMPLETIONS)}
-
-
-def errors_in(history: Sequence[Recorded]) -> dict[str, str]:
-    """Why the steps that stand in error do so."""
-    errors: dict[str, str] = {}
-    for recorded in history:
-        match recorded.event:
-            case StepFailed() as event:
-                errors[event.step] = event.message
-            case StepEvent() as event:
-                errors.pop(event.step, None)
-            case _:
-                pass
-    return errors
-
-
-def cause_in(history: Sequence[Recorded]) -> str | None:
-    """What ended the task where that was no step's error: in words."""
-    for recorded in reversed(history):
-        match recorded.event:
-            case TaskTimedOut() as event:
-                return f"it had not ended by its deadline {event.deadline_at.isoformat()}"
-            case TaskCancelled(actor=str() as actor) as event:
-                return f"cancelled by {actor_name(actor)}: {on_one_line(event.reason or '')}"
-            case TaskCancelled():
-                cancelled = ", ".join(_cancelled_steps(history))
-                return f"these steps were cancelled: {cancelled}"
-            case happened.TaskFailed() | TaskReopened():
-                return None
-            case _:
-                pass
-    return None
-
-
-def _cancelled_steps(history: Sequence[Recorded]) -> list[str]:
-    last = {one.event.step: one.event for one in history if isinstance(one.event, StepEvent)}
-    return [step for step, event in last.items() if isinstance(event, StepCancelled)]

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
 from flowledger.engine.domain.verify.replay import Difference
-from flowledger.engine.domain.verify.shared_rows import verify_apart, verify_shards
+from flowledger.engine.domain.verify.shared_rows import OtherStreams, verify_apart, verify_shards
 from flowledger.engine.domain.verify.task import StoredTask, verify_task
 from flowledger.engine.errors import UnknownTask
 from flowledger.engine.ports.verification import (
@@ -101,10 +101,11 @@ class TaskCheck:
 
     def _verified(self, evidence: Sequence[StoredTask]) -> Iterator[Finding]:
         for one in evidence:
-            yield from verify_task(one, self._plan)
+            yield from verify_task(one, self.plan)
         yield VerifyProgress(len(evidence), sum(len(one.log) for one in evidence))
 
-    def _plan(self, template_id: UUID) -> Plan:
+    def plan(self, template_id: UUID) -> Plan:
+        """The plan of a definition. Raises UnknownTemplate, LogCorrupt, InvalidTemplate."""
         plan = self._plans.get(template_id)
         if plan is None:
             plan = compile_plan(self._stored.template(template_id))
@@ -126,16 +127,20 @@ class StreamCheck:
         """As `Check.check`; nothing for one task."""
         if task is not None:
             return
+        for apart in self.parts():
+            yield from verify_apart(apart)
+            yield VerifyProgress()
+
+    def parts(self) -> Iterator[OtherStreams]:
+        """All streams that are no task's, some at a time; circuits with a row come first."""
         circuits = self._stored.apart(())
-        yield from verify_apart(circuits)
+        yield circuits
         last: UUID | None = NO_ID
         while last is not None:
             last, apart = self._stored.streams_apart(last, STREAMS_AT_ONCE)
             others = [stream for stream in apart if stream not in circuits.streams]
             for start in range(0, len(others), APART_AT_ONCE):
-                streams = others[start : start + APART_AT_ONCE]
-                yield from verify_apart(self._stored.apart(streams))
-            yield VerifyProgress()
+                yield self._stored.apart(others[start : start + APART_AT_ONCE])
 
 
 class StoreCheck:
@@ -151,6 +156,7 @@ class StoreCheck:
         if task is None:
             yield from self._stored.strays()
             yield from self._stored.miscounts()
+            yield from self._stored.guards()
             yield from verify_shards(self._stored.shards())
 
 

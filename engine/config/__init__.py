@@ -40,6 +40,7 @@ from flowledger.engine.config.sources import (
     file_layers,
     option_layer,
 )
+from flowledger.engine.domain.templates.validation import shown
 from flowledger.engine.errors import InvalidConfiguration
 from flowledger.engine.text import HIDDEN
 
@@ -62,7 +63,6 @@ __all__ = [
 ]
 
 DEFAULT = "default"
-LONGEST_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +235,8 @@ def _refusal(error: ValidationError, given: Layer) -> InvalidConfiguration:
         return InvalidConfiguration(_contradiction(broken.rule, given))
     path = ".".join(str(part) for part in first["loc"][:2])
     entry, field = given[path], _field(path)
-    shown = "not usable" if is_secret(field) else _clipped(repr(entry.value))
-    return InvalidConfiguration(f"{entry.place} is {shown}: expected {expectation(field)}")
+    found = "not usable" if is_secret(field) else shown(entry.value)
+    return InvalidConfiguration(f"{entry.place} is {found}: expected {expectation(field)}")
 
 
 def _contradiction(rule: Rule, given: Layer) -> str:
@@ -251,10 +251,6 @@ def _contradiction(rule: Rule, given: Layer) -> str:
 def _field(path: str) -> FieldInfo:
     section, key = path.split(".")
     return SECTIONS[section].model_fields[key]
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def _shown(value: object) -> JsonValue:

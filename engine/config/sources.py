@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from flowledger.engine.domain.yaml_text import BrokenYaml, read_yaml
 from flowledger.engine.errors import InvalidConfiguration
+from flowledger.engine.text import short
 
 PREFIX = "FLOWLEDGER_"
 TEST_PREFIX = "FLOWLEDGER_TEST_"
@@ -109,7 +110,7 @@ def file_layers(directory: Path, known: Known) -> list[Layer]:
         if chosen:
             raise InvalidConfiguration(
                 f"{ENVIRONMENT} is {chosen!r}, but there is no {DEFAULT_FILE} in {directory}:"
-                f" expected one with environments.{chosen}"
+                f" expected one with environments.{short(chosen)}"
             )
         return []
     tree = dict(_mapping(_parse(file), str(file)))
@@ -127,7 +128,7 @@ def _refuse_unknown_variables(known: Known) -> None:
         if OF_SERVICES.fullmatch(f"{name}={os.environ[name]}"):
             continue
         raise InvalidConfiguration(
-            f"environment variable {name} is not a setting:"
+            f"environment variable {short(name)} is not a setting:"
             f" the nearest one is {nearest(upper, sorted(accepted))}"
         )
 

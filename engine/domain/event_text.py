@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +12,7 @@ from flowledger.engine import events as asked
 from flowledger.engine import events as happened
 from flowledger.engine import events as noted
 from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.events import engine
 from flowledger.engine.events.base import Event, StepEvent
 from flowledger.engine.events.circuit import (
     CircuitClosed,
@@ -21,10 +22,11 @@ from flowledger.engine.events.circuit import (
 )
 from flowledger.engine.events.registry import DECISIONS
 from flowledger.engine.events.requests import ANSWERS, RequestGranted, RequestRefused, TaskRequest
-from flowledger.engine.text import duration, moment, on_one_line, short, visible
+from flowledger.engine.events.unreadable import UnreadableEvent
+from flowledger.engine.text import duration, moment, on_one_line, short, some_of, visible
 
 PLAIN_NAME = re.compile(r"[\w.@+-]+")
-WRITERS = frozenset({"application", "coordinator", "worker"})
+WRITERS = frozenset({"application", "coordinator", "worker", "unknown"})
 BY_API = (
     happened.TaskCreated,
     happened.TemplateRegistered,
@@ -32,6 +34,7 @@ BY_API = (
     happened.TemplateResumed,
     TaskRequest,
     noted.TaskNote,
+    engine.EngineAction,
 )
 """How many names are some_of before the others are counted."""
 
@@ -87,6 +90,19 @@ PHRASES: Mapping[type[Event], str] = MappingProxyType(
         noted.TaskAnnotated: "noted {kind}: {value}",
         noted.TaskTagged: "tagged {tags}",
         noted.TaskUntagged: "no longer tagged {tags}",
+        noted.TaskRepaired: "made again from the log: {changes}",
+        engine.EngineRepaired: "what is no task's made again from the log: {changes}",
+        UnreadableEvent: "unreadable: {why}",
+        engine.ProjectionPaused: "projection {projection} paused",
+        engine.ProjectionResumed: "projection {projection} resumed",
+        engine.ProjectionRebuildRequested: "projection {projection} to be built anew as {built}",
+        engine.ProjectionTasksRebuildRequested: "rows of {which} in {projection} to be made anew",
+        engine.ProjectionRebuildCancelled: "rebuild of projection {projection} given up",
+        engine.ProjectionRemoved: "projection {projection} removed",
+        engine.ProjectionParkedRetryRequested: "{parked} of projection {projection} to be retried",
+        engine.ProjectionParkedDropRequested: "{parked} of projection {projection} to be dropped",
+        engine.TasksParkedRetryRequested: "parked tasks to be tried again: {names}",
+        engine.ShardsChanged: "{shards} shards instead of {before}",
         CircuitOpened: "circuit of {system} open for {time}, after {failures} failures in a row",
         CircuitHalfOpened: "circuit of {system} half open: a few steps try it",
         CircuitClosed: "circuit of {system} closed: it works again",
@@ -115,7 +131,7 @@ MOMENTS = ("until", "due_at")
 
 
 def stream_of(event: Event) -> str:
-    """The stream as people know it: the step's name, `task`, `request`, `note`, the system's."""
+    """The stream as people know it: a step's, system's or projection's name, or what kind it is."""
     match event:
         case StepEvent():
             return event.step
@@ -125,8 +141,11 @@ def stream_of(event: Event) -> str:
             return "note"
         case CircuitEvent():
             return event.system
+        case engine.EngineEvent():
+            return getattr(event, "projection", "engine")
         case _:
-            return "task"
+            unknown = isinstance(event, UnreadableEvent) and event.originator_id != event.task_id
+            return f"…{str(event.originator_id)[-6:]}" if unknown else "task"
 
 
 def describe(event: Event) -> str:
@@ -170,6 +189,8 @@ def writer_of(event: Event) -> str:
 
     `application` is the engine's API, by which people ask and note as well.
     """
+    if isinstance(event, UnreadableEvent):
+        return "unknown"
     if isinstance(event, BY_API):
         return "application"
     return "coordinator" if isinstance(event, (*DECISIONS, *ANSWERS, CircuitEvent)) else "worker"
@@ -190,11 +211,8 @@ def clipped(value: Any) -> str:
 def _fields(event: Event) -> dict[str, Any]:
     """The event's fields, as sentences need them."""
     fields: dict[str, Any] = {"time": "room, or for an operator", "times": "", **event.__dict__}
-    for name in VALUES:
-        if name in fields:
-            fields[name] = clipped(fields[name])
-    if fields.get("tags"):
-        fields["tags"] = ", ".join(fields["tags"])
+    fields |= {name: clipped(fields[name]) for name in VALUES if name in fields}
+    fields |= {name: told(fields) for name, told in LISTED.items() if fields.get(name)}
     for name in MOMENTS:
         if fields.get(name) is not None:
             fields["time"] = duration(fields[name] - event.occurred_at)
@@ -208,8 +226,36 @@ def _fields(event: Event) -> dict[str, Any]:
         case happened.TaskCreated():
             fields["times"] = _times(event)
         case _:
-            pass
+            fields |= _of_engine(event)
     return fields
+
+
+def _changes(fields: Mapping[str, Any]) -> str:
+    """The first difference that was mended, and how many more there were."""
+    first, *others = fields["changes"]
+    more = len(others) + fields["more"]
+    return f"{short(first)}{f' and {more} more' if more else ''}"
+
+
+LISTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
+    {"tags": lambda fields: ", ".join(fields["tags"]), "changes": _changes}
+)
+
+
+def _of_engine(event: Event) -> dict[str, Any]:
+    match event:
+        case engine.ProjectionRebuildRequested():
+            return {"built": f"generation {event.generation}"}
+        case engine.ProjectionTasksRebuildRequested():
+            whole = f"the tasks of {event.template}"
+            return {"which": whole if event.task is None else f"task {event.task}"}
+        case engine.ProjectionEventsAction():
+            events = "parked event" if event.events == 1 else "parked events"
+            return {"parked": f"{event.events} {events}"}
+        case engine.TasksParkedRetryRequested():
+            return {"names": some_of(map(str, event.tasks))}
+        case _:
+            return {}
 
 
 def _times(event: happened.TaskCreated) -> str:

@@ -11,8 +11,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, cast
+from uuid import UUID
 
+from flowledger.engine.domain.durations import LONGEST_SECONDS
 from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.domain.templates.validation import shown
 from flowledger.engine.domain.texts import text_fault
 from flowledger.engine.errors import (
     EngineError,
@@ -20,6 +23,7 @@ from flowledger.engine.errors import (
     InvalidSubmission,
     MissingIdempotencyKey,
 )
+from flowledger.engine.text import short
 
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -(2**31), 2**31 - 1
 """What Postgres's integer holds."""
@@ -51,11 +55,12 @@ def check_submission(
     if not _is_priority(priority):
         raise InvalidSubmission(
             f"{template}: priority should be a whole number from {LOWEST_PRIORITY} to"
-            f" {HIGHEST_PRIORITY}, got {priority!r}"
+            f" {HIGHEST_PRIORITY}, got {shown(priority)}"
         )
     if on_duplicate not in DUPLICATES:
         raise InvalidSubmission(
-            f"{template}: on_duplicate should be {' or '.join(DUPLICATES)}, got {on_duplicate!r}"
+            f"{template}: on_duplicate should be {' or '.join(DUPLICATES)},"
+            f" got {shown(on_duplicate)}"
         )
     for name, text in texts.items():
         fault = _fault(text)
@@ -71,7 +76,7 @@ def check_times(
     Raises InvalidSubmission, which names the template and the parameter.
     """
     start, deadline = (
-        _time(f"{template}: {name}", moment)
+        _time(f"{template}: {name}", moment, InvalidSubmission)
         for name, moment in (("start_at", start_at), ("deadline_at", deadline_at))
     )
     if start is not None and deadline is not None and deadline <= start:
@@ -81,17 +86,36 @@ def check_times(
     return start, deadline
 
 
-def _time(place: str, moment: object) -> datetime | None:
+def check_moment(name: str, moment: object) -> datetime | int:
+    """A time, in UTC, or a position of the log. Raises InvalidRequest."""
+    if isinstance(moment, int) and not isinstance(moment, bool):
+        return moment
+    found = _time(name, moment, InvalidRequest)
+    if found is None:
+        raise InvalidRequest(f"{name} should be a time or a position, got nothing")
+    return found
+
+
+def task_id_of(given: object) -> UUID:
+    """The id of a task, given as one or as text. Raises InvalidRequest."""
+    try:
+        return given if isinstance(given, UUID) else UUID(str(given))
+    except ValueError:
+        said = f"{short(str(given))!r} is not the id of a task, which is a UUID"
+        raise InvalidRequest(said) from None
+
+
+def _time(place: str, moment: object, refusal: type[EngineError]) -> datetime | None:
     if moment is None:
         return None
     if not isinstance(moment, datetime) or moment.utcoffset() is None:
-        raise InvalidSubmission(f"{place} should be a datetime with a time zone, got {moment!r}")
+        raise refusal(f"{place} should be a datetime with a time zone, got {shown(moment)}")
     try:
         found = moment.astimezone(UTC)
     except OverflowError:
         found = None
     if found is None or not TIMES[0] <= found <= TIMES[1]:
-        raise InvalidSubmission(
+        raise refusal(
             f"{place} should be between {TIMES[0].date()} and {TIMES[1].date()}, got {moment}"
         )
     return found
@@ -117,10 +141,21 @@ def check_request(subject: str, texts: Mapping[str, object], key: object) -> Non
             raise InvalidRequest(f"{subject}: {name} {fault}")
 
 
+def check_seconds(name: str, seconds: object) -> None:
+    """Refuse a time to wait that no clock can count; None is none given. Raises InvalidRequest."""
+    if seconds is None:
+        return
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_SECONDS:
+        raise InvalidRequest(
+            f"{name} should be seconds from 0 to {LONGEST_SECONDS:.0f}, got {shown(seconds)}"
+            f" ({type(seconds).__name__})"
+        )
+
+
 def check_tags(subject: str, tags: object, refusal: type[EngineError]) -> tuple[str, ...]:
     """The tags, each once. Raises the refusal, which names the subject, for what are no tags."""
     if isinstance(tags, str) or not isinstance(tags, Iterable):
-        raise refusal(f"{subject}: tags should be a list of strings, got {tags!r}")
+        raise refusal(f"{subject}: tags should be a list of strings, got {shown(tags)}")
     found: dict[str, None] = {}
     for tag in cast("Iterable[object]", tags):
         fault = _fault(tag)

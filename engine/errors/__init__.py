@@ -96,11 +96,11 @@ class IllegalTransition(EngineError):
         self.allowed = allowed
 
 
-class InvalidConfiguration(EngineError):
+class InvalidConfiguration(EngineError, ValueError):
     """A setting is unknown, of the wrong type or contradicts another."""
 
 
-class InvalidContext(EngineError):
+class InvalidContext(EngineError, ValueError):
     """A task's context is not what its template declares; nothing was stored."""
 
 
@@ -108,7 +108,7 @@ class InvalidRequest(EngineError, ValueError):
     """What was asked of a task cannot be stored, or the key stands for something else."""
 
 
-class InvalidResult(EngineError):
+class InvalidResult(EngineError, ValueError):
     """A handler's result is not JSON, too large, or of another type than annotated."""
 
 
@@ -116,7 +116,7 @@ class InvalidSubmission(EngineError, ValueError):
     """A priority, key, actor or correlation id cannot be stored; nothing was."""
 
 
-class InvalidTemplate(EngineError):
+class InvalidTemplate(EngineError, ValueError):
     """A workflow cannot be what it says: a cycle, an unknown name, a wrong type, too large."""
 
 
@@ -348,7 +348,7 @@ class TransactionEnded(EngineError):
         self.step = step
 
 
-class UnknownHandler(EngineError):
+class UnknownHandler(EngineError, LookupError):
     """A step names a handler that is neither registered nor importable."""
 
 
@@ -361,7 +361,7 @@ class UnknownStep(EngineError, LookupError):
         self.step = step
 
 
-class UnknownTask(EngineError):
+class UnknownTask(EngineError, LookupError):
     """No task has this id."""
 
     def __init__(self, task_id: UUID) -> None:
@@ -369,7 +369,7 @@ class UnknownTask(EngineError):
         self.task_id = task_id
 
 
-class UnknownTemplate(EngineError):
+class UnknownTemplate(EngineError, LookupError):
     """No template is registered under this name."""
 
 

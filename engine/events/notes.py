@@ -51,4 +51,16 @@ class TaskUntagged(TaskNote):
     tags: tuple[str, ...]
 
 
-NOTES: tuple[type[TaskNote], ...] = (TaskAnnotated, TaskTagged, TaskUntagged)
+class TaskRepaired(TaskNote):
+    """Rows of the task were made again from the log, for somebody.
+
+    `changes` says what differed, of the first; `more` counts those that are not named.
+    """
+
+    topic = "task.repaired"
+
+    changes: tuple[str, ...]
+    more: int = 0
+
+
+NOTES: tuple[type[TaskNote], ...] = (TaskAnnotated, TaskTagged, TaskUntagged, TaskRepaired)

@@ -13,6 +13,7 @@ from typing import Any
 
 from flowledger.engine.events.base import Event, TaskEvent
 from flowledger.engine.events.circuit import CIRCUITS
+from flowledger.engine.events.engine import ENGINE_EVENTS
 from flowledger.engine.events.notes import NOTES
 from flowledger.engine.events.requests import ANSWERS, REQUESTS
 from flowledger.engine.events.step import (
@@ -90,7 +91,7 @@ DECISIONS: tuple[type[TaskEvent], ...] = (
     *ANSWERS,
 )
 EVENTS: MappingProxyType[str, type[Event]] = MappingProxyType(
-    {event.topic: event for event in (*FACTS, *DECISIONS, *CIRCUITS, *NOTES)}
+    {event.topic: event for event in (*FACTS, *DECISIONS, *CIRCUITS, *NOTES, *ENGINE_EVENTS)}
     | {TemplateRegistered.topic: TemplateRegistered}
 )
 FACT_TOPICS = tuple(sorted(event.topic for event in FACTS))

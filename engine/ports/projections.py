@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol, TypedDict
 from uuid import UUID
 
 Standing = Literal[
@@ -50,6 +50,14 @@ class ProjectionStatus:
     moved_at: datetime | None
 
 
+class RebuildStatus(NamedTuple):
+    """A rebuild of some tasks: how many are done, and what failed."""
+
+    state: Literal["asked", "done", "cancelled", "failed"]
+    tasks: int
+    error: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class ParkedEvent:
     """An event that a projection put aside; `requested_action` is `retry`, `drop`, or None."""
@@ -63,8 +71,19 @@ class ParkedEvent:
     requested_action: str | None
 
 
+class Word(TypedDict):
+    """What goes with whatever an operator does: who does it and why. Both are recorded."""
+
+    actor: str
+    reason: str
+
+
 class ProjectionStore(Protocol):
-    """The rows of the projections. Methods raise DatabaseUnavailable."""
+    """The rows of the projections. Methods raise DatabaseUnavailable.
+
+    Those that are given a word change something; then they record it, with the word, in the same
+    transaction. They raise InvalidRequest for a word that says nothing, or cannot be stored.
+    """
 
     def status(self, patience_seconds: float) -> Sequence[ProjectionStatus]:
         """Every generation that is not retired, and the inline models."""
@@ -78,23 +97,25 @@ class ProjectionStore(Protocol):
         """The last position of the log."""
         ...
 
-    def pause(self, name: str, *, paused: bool) -> int:
+    def pause(self, name: str, *, paused: bool, word: Word) -> int:
         """Let it stand still, or go on; how many generations that concerns."""
         ...
 
-    def rebuild(self, name: str) -> int | None:
+    def rebuild(self, name: str, word: Word) -> int | None:
         """Build it anew beside what serves; the generation, None: there is none of the name."""
         ...
 
-    def rebuild_tasks(self, name: str, task: UUID | None, template: UUID | None) -> int:
+    def rebuild_tasks(
+        self, name: str, task: UUID | None, template: tuple[str, UUID] | None, word: Word
+    ) -> int:
         """Build the rows of a task, or of a template's tasks, anew in place; the rebuild's id."""
         ...
 
-    def rebuild_state(self, rebuild: int) -> tuple[str, int, str | None]:
+    def rebuild_state(self, rebuild: int) -> RebuildStatus:
         """The state of such a rebuild, how many tasks are done, and its error."""
         ...
 
-    def cancel_rebuild(self, name: str) -> int:
+    def cancel_rebuild(self, name: str, word: Word) -> int:
         """Give up what is being built; how many."""
         ...
 
@@ -102,10 +123,17 @@ class ProjectionStore(Protocol):
         """What was put aside, in the order of the log."""
         ...
 
-    def want_parked(self, name: str, wanted: str, task: UUID | None, position: int | None) -> int:
+    def want_parked(
+        self,
+        name: str,
+        wanted: Literal["retry", "drop"],
+        task: UUID | None,
+        position: int | None,
+        word: Word,
+    ) -> int:
         """Ask that parked events are retried or dropped; how many."""
         ...
 
-    def remove(self, name: str) -> bool:
+    def remove(self, name: str, word: Word) -> bool:
         """Have it forgotten, with its rows; whether there was one. Raises ProjectionRefused."""
         ...

@@ -83,6 +83,10 @@ class VerificationStore(Protocol):
         """Rows that nothing in the log stands behind."""
         ...
 
+    def guards(self) -> Sequence[Difference]:
+        """What is wrong with the log as a whole, and with what guards it."""
+        ...
+
     def miscounts(self) -> Sequence[Difference]:
         """Counters that differ from what they count."""
         ...

@@ -7,27 +7,30 @@ know that there is something to commit.
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 import psycopg
 
+from flowledger.engine.errors import InvalidSubmission
+
+C = TypeVar("C", psycopg.Connection[Any], psycopg.AsyncConnection[Any])
 EXPECTED = "expected a connection of psycopg 3, SQLAlchemy (postgresql+psycopg) or Django"
 
 
 def connection_of(given: Any) -> psycopg.Connection[Any]:
-    """The psycopg connection whose transaction the caller has. Raises TypeError."""
+    """The psycopg connection whose transaction the caller has. Raises InvalidSubmission."""
     if _is_plain(given):
-        return given
+        return _open(given)
     found = _driver_of(given)
     if not _is_plain(found):
         raise _unexpected(given, found)
-    return found
+    return _open(found)
 
 
 async def async_connection_of(given: Any) -> psycopg.AsyncConnection[Any]:
     """As `connection_of`, for those that are awaited."""
     if _is_awaited(given):
-        return given
+        return _open(given)
     found: object = None
     if _can(given, "get_bind", "connection"):  # AsyncSession
         given = await given.connection()
@@ -37,6 +40,12 @@ async def async_connection_of(given: Any) -> psycopg.AsyncConnection[Any]:
         found = (await given.get_raw_connection()).driver_connection
     if not _is_awaited(found):
         raise _unexpected(given, found)
+    return _open(found)
+
+
+def _open(found: C) -> C:
+    if found.closed:
+        raise InvalidSubmission("connection: it is closed")
     return found
 
 
@@ -65,8 +74,10 @@ def _can(given: object, *methods: str) -> bool:
     return all(callable(getattr(given, method, None)) for method in methods)
 
 
-def _unexpected(given: object, found: object) -> TypeError:
+def _unexpected(given: object, found: object) -> InvalidSubmission:
     kind = type(given)
     named = kind.__name__ if found is None else f"{kind.__name__} of {type(found).__module__}"
     awaited = _is_awaited(given) or _can(given, "run_sync")
-    return TypeError(f"{EXPECTED}, not {named}{': AsyncEngine takes it' if awaited else ''}")
+    return InvalidSubmission(
+        f"connection: {EXPECTED}, not {named}{': AsyncEngine takes it' if awaited else ''}"
+    )

@@ -35,6 +35,7 @@ IN_USE = "select * from flowledger.slots_in_use(%b)"
 EXPECTED = "select * from flowledger.rate_next_at(%b)"
 CIRCUITS = "select flowledger.circuits()"
 PARKED = "select * from flowledger.parked_now(%s)"
+REGISTERED = "select flowledger.is_registered(%s)"
 PROJECTIONS = "select * from flowledger.lagging_projections(%s::bigint, %s)"
 
 
@@ -57,6 +58,7 @@ def surroundings_of(
             LaggingProjection(*row) for row in _rows(connection, PROJECTIONS, last, PATIENCE)
         ),
         parked=_parked(_rows(connection, PARKED, task_id)),
+        registered=not waiting or _rows(connection, REGISTERED, template_id)[0][0],
     )
 
 

@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from flowledger.engine.events.engine import TasksParkedRetryRequested
 from flowledger.engine.store.connection.arrays import UuidArray
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.engine_log import EngineLog
 
 PARKED = """
     select
@@ -18,6 +20,7 @@ PARKED = """
     from flowledger_v1.parked_tasks
     order by parked_at, task_id
 """
+RETRY = "select flowledger.retry_parked(%b::uuid[])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,18 @@ class PostgresParked:
         """The parked tasks, the longest parked first."""
         return [ParkedTask(*row) for row in self._all(PARKED)]
 
-    def retry(self, tasks: Sequence[UUID] | None) -> Sequence[UUID]:
-        """Have these tried again, or all; those of them that are parked."""
+    def retry(self, tasks: Sequence[UUID] | None, *, actor: str, reason: str) -> Sequence[UUID]:
+        """Have these tried again, or all, and record it; those of them that are parked.
+
+        Raises InvalidRequest.
+        """
         wanted = None if tasks is None else UuidArray(tasks)
-        rows = self._all("select flowledger.retry_parked(%b::uuid[])", (wanted,))
-        return [task for (task,) in rows]
+        words = {"actor": actor, "reason": reason}
+        with EngineLog().acting(self._pool, TasksParkedRetryRequested, **words) as act:
+            found = [task for (task,) in act.all(RETRY, (wanted,))]
+            if found:
+                act.record(tasks=tuple(found))
+        return found
 
     def _all(self, query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with translate_errors(), self._pool.connection() as connection:

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal, cast
 from uuid import UUID
 
 import psycopg
 
 from flowledger.engine.errors import ProjectionRefused
+from flowledger.engine.events.engine import (
+    EngineAction,
+    ProjectionParkedDropRequested,
+    ProjectionParkedRetryRequested,
+    ProjectionPaused,
+    ProjectionRebuildCancelled,
+    ProjectionRebuildRequested,
+    ProjectionRemoved,
+    ProjectionResumed,
+    ProjectionTasksRebuildRequested,
+)
 from flowledger.engine.events.registry import FACT_TOPICS
-from flowledger.engine.ports.projections import ParkedEvent, ProjectionStatus
+from flowledger.engine.ports.projections import ParkedEvent, ProjectionStatus, RebuildStatus, Word
 from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.errors import PROJECTION_REFUSED, translate_errors
 from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.engine_log import Act, EngineLog
 
 INLINE = "select * from flowledger.inline_model_status(%s, %b)"
 REACHED = "select flowledger.projection_position(%s, %b)"
+WANTED: Mapping[str, type[EngineAction]] = MappingProxyType(
+    {"retry": ProjectionParkedRetryRequested, "drop": ProjectionParkedDropRequested}
+)
 
 
 class PostgresProjectionStore:
     """The rows of the projections in Postgres. Methods raise DatabaseUnavailable."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, log: EngineLog | None = None) -> None:
         self._pool = pool
+        self._engine_log = log or EngineLog()
 
     def status(self, patience_seconds: float) -> Sequence[ProjectionStatus]:
         """Every generation that is not retired, and the inline models."""
@@ -42,44 +59,82 @@ class PostgresProjectionStore:
         """The last position of the log."""
         return self._one("select flowledger.last_position()") or 0
 
-    def pause(self, name: str, *, paused: bool) -> int:
+    def pause(self, name: str, *, paused: bool, word: Word) -> int:
         """Let it stand still, or go on; how many generations that concerns."""
-        return self._one("select flowledger.set_projection_paused(%s, %s)", (name, paused)) or 0
+        query = "select * from flowledger.set_projection_paused(%s, %s)"
+        kind = ProjectionPaused if paused else ProjectionResumed
+        with self._acting(kind, word) as act:
+            ((concerned, changed),) = act.all(query, (name, paused))
+            if changed:
+                act.record(projection=name)
+            return int(concerned)
 
-    def rebuild(self, name: str) -> int | None:
+    def rebuild(self, name: str, word: Word) -> int | None:
         """Build it anew beside what serves; the generation, None: there is none of the name."""
-        made: int | None = self._one("select flowledger.start_rebuild(%s)", (name,))
-        return made
+        with self._acting(ProjectionRebuildRequested, word) as act:
+            leases = act.all("select name, generation from flowledger.generation_leases()")
+            ((made,),) = act.all("select flowledger.start_rebuild(%s)", (name,))
+            if made is not None and (name, made) not in leases:
+                act.record(projection=name, generation=made)
+            return cast("int | None", made)
 
-    def rebuild_tasks(self, name: str, task: UUID | None, template: UUID | None) -> int:
+    def rebuild_tasks(
+        self, name: str, task: UUID | None, template: tuple[str, UUID] | None, word: Word
+    ) -> int:
         """Build the rows of a task, or of a template's tasks, anew in place; the rebuild's id."""
-        return (
-            self._one("select flowledger.request_task_rebuild(%s, %s, %s)", (name, task, template))
-            or 0
-        )
+        key, template_id = template or (None, None)
+        query = "select flowledger.request_task_rebuild(%s, %s, %s)"
+        with self._acting(ProjectionTasksRebuildRequested, word) as act:
+            ((rebuild,),) = act.all(query, (name, task, template_id))
+            act.record(projection=name, rebuild=rebuild, task=task, template=key)
+            return int(rebuild)
 
-    def rebuild_state(self, rebuild: int) -> tuple[str, int, str | None]:
+    def rebuild_state(self, rebuild: int) -> RebuildStatus:
         """The state of such a rebuild, how many tasks are done, and its error."""
         rows = self._all("select * from flowledger.task_rebuild_state(%s)", (rebuild,))
-        return rows[0] if rows else ("cancelled", 0, "there is no such rebuild")
+        return RebuildStatus(*(rows[0] if rows else ("cancelled", 0, "there is no such rebuild")))
 
-    def cancel_rebuild(self, name: str) -> int:
+    def cancel_rebuild(self, name: str, word: Word) -> int:
         """Give up what is being built; how many."""
-        return self._one("select flowledger.cancel_rebuilds(%s)", (name,)) or 0
+        with self._acting(ProjectionRebuildCancelled, word) as act:
+            ((cancelled,),) = act.all("select flowledger.cancel_rebuilds(%s)", (name,))
+            if cancelled:
+                act.record(projection=name, cancelled=cancelled)
+            return int(cancelled)
 
     def parked(self, name: str) -> Sequence[ParkedEvent]:
         """What was put aside, in the order of the log."""
         rows = self._all("select * from flowledger.parked_events(%s)", (name,))
         return [ParkedEvent(*row) for row in rows]
 
-    def want_parked(self, name: str, wanted: str, task: UUID | None, position: int | None) -> int:
+    def want_parked(
+        self,
+        name: str,
+        wanted: Literal["retry", "drop"],
+        task: UUID | None,
+        position: int | None,
+        word: Word,
+    ) -> int:
         """Ask that parked events are retried or dropped; how many."""
         query = "select flowledger.request_parked_action(%s, %s, %s, %s)"
-        return self._one(query, (name, wanted, task, position)) or 0
+        with self._acting(WANTED[wanted], word) as act:
+            ((asked,),) = act.all(query, (name, wanted, task, position))
+            if asked:
+                act.record(projection=name, events=asked, task=task, position=position)
+            return int(asked)
 
-    def remove(self, name: str) -> bool:
+    def remove(self, name: str, word: Word) -> bool:
         """Have it forgotten, with its rows; whether there was one. Raises ProjectionRefused."""
-        return bool(self._one("select flowledger.remove_projection(%s)", (name,)))
+        with self._acting(ProjectionRemoved, word) as act:
+            ((removed,),) = act.all("select flowledger.remove_projection(%s)", (name,))
+            if removed:
+                act.record(projection=name)
+            return bool(removed)
+
+    @contextmanager
+    def _acting(self, kind: type[EngineAction], word: Word) -> Generator[Act]:
+        with _refusals(), self._engine_log.acting(self._pool, kind, **word) as act:
+            yield act
 
     def _one(self, query: Any, parameters: Sequence[Any] = ()) -> Any:
         return self._all(query, parameters)[0][0]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -14,13 +15,16 @@ import psycopg
 
 from flowledger.engine.domain.leases import Members, ShardLease
 from flowledger.engine.errors import ShardsBehind, ShardsDiffer
+from flowledger.engine.events.engine import ShardsChanged
 from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import FACTS_LEFT, translate_errors
 from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.engine_log import EngineLog
 
 LEASES = "select * from flowledger.shard_leases()"
+SET_SHARDS = "select flowledger.set_shard_count(%s, %b)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +77,17 @@ class PostgresShardStore:
         rows = self._all("select * from flowledger.list_shards(%b)", (TextArray(FACT_TOPICS),))
         return [ShardRow(*row) for row in rows]
 
-    def resize(self, shards: int) -> None:
-        """Change how many shards there are; nothing where there are as many.
+    def resize(self, shards: int, *, actor: str, reason: str) -> None:
+        """Change how many shards there are, and record it; nothing where there are as many.
 
-        Raises ShardsBehind where facts are left that are not decided on.
+        Raises InvalidRequest, ShardsBehind where facts are left that are not decided on.
         """
-        try:
-            self._all("select flowledger.set_shard_count(%s, %b)", (shards, TextArray(FACT_TOPICS)))
-        except psycopg.Error as error:
-            if error.sqlstate == FACTS_LEFT:
-                raise ShardsBehind(str(error.diag.message_primary)) from error
-            raise
+        words = {"actor": actor, "reason": reason}
+        with _refusals(), EngineLog().acting(self._pool, ShardsChanged, **words) as act:
+            before = len(act.all(LEASES))
+            act.all(SET_SHARDS, (shards, TextArray(FACT_TOPICS)))
+            if before != shards:
+                act.record(before=before, shards=shards)
 
     def ensure_count(self, shards: int | None) -> None:
         """Make so many where no coordinator has ever led; None takes what is there.
@@ -96,8 +100,20 @@ class PostgresShardStore:
         if len(found) != shards:
             if any(epoch for *_, epoch in found):
                 raise ShardsDiffer(len(found), shards)
-            self.resize(shards)
+            with _refusals():
+                self._all(SET_SHARDS, (shards, TextArray(FACT_TOPICS)))
 
     def _all(self, query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with translate_errors(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """Raise ShardsBehind where the schema's function says that facts are left."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.sqlstate == FACTS_LEFT:
+            raise ShardsBehind(str(error.diag.message_primary)) from error
+        raise

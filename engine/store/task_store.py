@@ -289,8 +289,7 @@ class PostgresTaskStore:
 
     def _recorded(self, row: tuple[Any, ...]) -> Recorded:
         position, recorded_at, *stored = row
-        event = self._mapper.to_domain_event(StoredLogEvent(*stored))
-        return Recorded(position, recorded_at, event)
+        return Recorded(position, recorded_at, self._mapper.readable(recorded_at, *stored))
 
     def _submit(self, created: Sequence[TaskCreated], *, only_new: bool) -> Sequence[UUID]:
         arrays = self._arrays(created)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, cast
@@ -40,6 +40,8 @@ CIRCUITS = "select flowledger.circuits()::text"
 SHARDS = "select * from flowledger.shard_positions()"
 STRAYS = "select * from flowledger.orphan_rows()"
 MISCOUNTS = "select * from flowledger.counter_mismatches()"
+SUBMISSIONS = "select s.task_id, s.topic, s.state from flowledger.submission as s"
+MOST_FAULTS = 100
 IDS = frozenset({"task_id", "template_id", "step_id", "worker_id"})
 TIMES = frozenset({"created_at", "ended_at", "due_at"})
 
@@ -58,16 +60,20 @@ class PostgresVerificationStore:
 
     def evidence(self, tasks: Sequence[UUID]) -> Sequence[StoredTask]:
         """All that is stored of these tasks, in their order."""
-        wanted = (UuidArray(tasks),)
         with self._snapshot() as connection:
-            events = _fetched(connection, EVENTS, wanted)
-            rows = _fetched(connection, ROWS, wanted)
-            log: defaultdict[UUID, list[LogEntry]] = defaultdict(list)
-            for owner, *event in events:
-                log[owner].append(self._entry(event))
-            identities = [identity for its in log.values() for identity in _identities(its)]
-            owners = _fetched(connection, OWNERS, (TextArray(identities),)) if identities else []
-            ((now,),) = _fetched(connection, NOW, ())
+            return self.evidence_on(connection, tasks)
+
+    def evidence_on(self, connection: Connection, tasks: Sequence[UUID]) -> Sequence[StoredTask]:
+        """The same as the connection's transaction sees it."""
+        wanted = (UuidArray(tasks),)
+        events = _fetched(connection, EVENTS, wanted)
+        rows = _fetched(connection, ROWS, wanted)
+        log: defaultdict[UUID, list[LogEntry]] = defaultdict(list)
+        for owner, *event in events:
+            log[owner].append(self._entry(event))
+        identities = [identity for its in log.values() for identity in _identities(its)]
+        owners = _fetched(connection, OWNERS, (TextArray(identities),)) if identities else []
+        ((now,),) = _fetched(connection, NOW, ())
         beside = _by_owner(rows)
         return [
             StoredTask(
@@ -99,11 +105,15 @@ class PostgresVerificationStore:
     def apart(self, streams: Sequence[UUID]) -> OtherStreams:
         """These streams and the rows that belong to them; all circuits where there are none."""
         with self._snapshot() as connection:
-            ((text,),) = _fetched(connection, CIRCUITS, ())
-            circuits = streams_of(kept.circuit for kept in circuits_of(orjson.loads(text or "[]")))
-            wanted = (UuidArray(streams or list(circuits)),)
-            events = _fetched(connection, STREAMS, wanted)
-            rows = _by_owner(_fetched(connection, TEMPLATES, wanted))
+            return self.apart_on(connection, streams)
+
+    def apart_on(self, connection: Connection, streams: Sequence[UUID]) -> OtherStreams:
+        """The same as the connection's transaction sees it."""
+        ((text,),) = _fetched(connection, CIRCUITS, ())
+        circuits = streams_of(kept.circuit for kept in circuits_of(orjson.loads(text or "[]")))
+        wanted = (UuidArray(streams or list(circuits)),)
+        events = _fetched(connection, STREAMS, wanted)
+        rows = _by_owner(_fetched(connection, TEMPLATES, wanted))
         return self._apart(streams or list(circuits), events, rows, circuits)
 
     def shards(self) -> Sequence[tuple[int, int, int, int]]:
@@ -112,7 +122,30 @@ class PostgresVerificationStore:
 
     def strays(self) -> Sequence[Difference]:
         """Rows that nothing in the log stands behind."""
-        return [_stray(*row) for row in self._all(STRAYS, ())]
+        left = self._all(SUBMISSIONS, ())
+        return [*(_stray(*row) for row in self._all(STRAYS, ())), *self._unreadable(left)]
+
+    def guards(self) -> Sequence[Difference]:
+        """What is wrong with the log as a whole, and with what guards it."""
+        rows = self._all("select * from flowledger.log_faults(%s)", (MOST_FAULTS,))
+        return [
+            Difference(subject, field, expected, found, place, "the rule for the log")
+            for subject, field, expected, found, place in rows
+        ]
+
+    def _unreadable(self, left: Iterable[tuple[Any, ...]]) -> Iterator[Difference]:
+        """Tasks that were left to the coordinator and cannot be taken on."""
+        for task_id, topic, state in left:
+            fault = f"a {topic}"
+            try:
+                event = self._mapper.event(task_id, 1, topic, state, task_id)
+            except LogCorrupt as error:
+                event, fault = None, f"not ({error})"
+            if not isinstance(event, TaskCreated):
+                place, rule = "flowledger.submission", "the rule for submissions"
+                yield Difference(
+                    "task", "submission", "a readable task.created", fault, place, rule, task_id
+                )
 
     def miscounts(self) -> Sequence[Difference]:
         """Counters that differ from what they count."""

@@ -7,8 +7,32 @@ from types import MappingProxyType
 from typing import LiteralString
 from uuid import UUID
 
+from flowledger.engine.domain.event_text import describe
 from flowledger.engine.events.base import Event, Recorded
-from flowledger.engine.events.notes import NOTES, TaskAnnotated, TaskNote, TaskTagged, TaskUntagged
+from flowledger.engine.events.engine import (
+    ENGINE_ACTIONS,
+    EngineAction,
+    EngineRepaired,
+    ProjectionAction,
+    ProjectionParkedDropRequested,
+    ProjectionParkedRetryRequested,
+    ProjectionPaused,
+    ProjectionRebuildCancelled,
+    ProjectionRebuildRequested,
+    ProjectionRemoved,
+    ProjectionResumed,
+    ProjectionTasksRebuildRequested,
+    ShardsChanged,
+    TasksParkedRetryRequested,
+)
+from flowledger.engine.events.notes import (
+    NOTES,
+    TaskAnnotated,
+    TaskNote,
+    TaskRepaired,
+    TaskTagged,
+    TaskUntagged,
+)
 from flowledger.engine.events.requests import (
     ANSWERS,
     REQUESTS,
@@ -29,8 +53,20 @@ ACTIONS: Mapping[type[Event], str] = MappingProxyType(
         TaskAnnotated: "task.annotate",
         TaskTagged: "task.tag",
         TaskUntagged: "task.untag",
+        TaskRepaired: "task.repair",
+        EngineRepaired: "engine.repair",
         TemplatePaused: "template.pause",
         TemplateResumed: "template.resume",
+        ProjectionPaused: "projection.pause",
+        ProjectionResumed: "projection.resume",
+        ProjectionRebuildRequested: "projection.rebuild",
+        ProjectionTasksRebuildRequested: "projection.rebuild_tasks",
+        ProjectionRebuildCancelled: "projection.cancel_rebuild",
+        ProjectionRemoved: "projection.remove",
+        ProjectionParkedRetryRequested: "projection.retry_parked",
+        ProjectionParkedDropRequested: "projection.drop_parked",
+        TasksParkedRetryRequested: "tasks.retry_parked",
+        ShardsChanged: "shards.change",
         **{kind: kind.topic.removesuffix("_requested") for kind in REQUESTS},
     }
 )
@@ -56,7 +92,8 @@ STORE_ANSWERS: LiteralString = """
 class Audit(Projection):
     """A row in `operator_action` for everything that somebody did, with the answer to it.
 
-    A task's submission is among them where its actor is known.
+    That is to tasks, templates, and the engine itself. A task's submission is among them where its
+    actor is known.
     """
 
     name, builtin = "flowledger_audit", True
@@ -70,6 +107,7 @@ class Audit(Projection):
         TemplateRegistered,
         TemplatePaused,
         TemplateResumed,
+        *ENGINE_ACTIONS,
     )
     def done(self, events: Sequence[Recorded], cursor: Cursor) -> None:
         """Note what was done, and what was answered to what had been asked."""
@@ -111,8 +149,24 @@ def _action(position: int, event: Event, templates: Mapping[UUID, Row]) -> Row:
             return row | _of_task(event) | {"reason": event.reason}
         case TemplatePaused() | TemplateResumed():
             return row | {"reason": event.reason}
+        case EngineAction():
+            return row | {"reason": event.reason} | _of_engine(event)
         case _:
             return row
+
+
+def _of_engine(event: EngineAction) -> Row:
+    """What it was done to: a projection by its name, and the template of the rows.
+
+    A task of theirs is not named: what was done to the engine is not forgotten with a task.
+    """
+    if not isinstance(event, ProjectionAction):
+        return {"subject": describe(event)}
+    row: Row = {"subject": event.projection}
+    if isinstance(event, ProjectionTasksRebuildRequested) and event.template is not None:
+        row["namespace"], _, named = event.template.partition("/")
+        row["template"], _, row["version"] = named.partition("@")
+    return row
 
 
 def _of_task(event: TaskCreated | TaskRequest | TaskNote) -> Row:

@@ -9,6 +9,7 @@ from functools import partial
 from uuid import UUID
 
 from flowledger.engine.config.sections import ProjectionSettings
+from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.ports.runtime import Clock, CrashPoints
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Backoff
@@ -178,11 +179,20 @@ class GenerationRunner:
         self.lead = replace(self.lead, position=until)
         self._faults.reached("projected")
 
+    def _passes_over(self, error: Exception) -> bool:
+        """A read model of the engine's own leaves a task alone of which an event is unreadable.
+
+        Nobody could do anything about it, and there are all the others.
+        """
+        if self._applying.projection.builtin and isinstance(error, LogCorrupt):
+            return True
+        return self._policy != "stop" and not self.lead.building
+
     def _failed(self, entries: Sequence[LogEntry], until: int, error: Exception) -> bool:
         """A single event failed, or a batch without any: as the policy says."""
         position = entries[0].position if entries else until
         failure = words_of(error, self._settings.max_failure_chars)
-        if entries and self._policy != "stop" and not self.lead.building:
+        if entries and self._passes_over(error):
             task = entries[0].task_id
             self._commit((), until, [(position, task, failure)])
             self._parking.add(task)

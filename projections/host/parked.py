@@ -55,7 +55,8 @@ class ParkedEvents:
         self._events = events
         self._applying = applying
         self._max_chars = max_chars
-        self._by_task = applying.projection.on_error == "park_task"
+        projection = applying.projection
+        self._by_task = projection.on_error == "park_task" or projection.builtin
         self._tasks: set[UUID] = set()
 
     def add(self, task: UUID | None) -> None:

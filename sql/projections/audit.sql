@@ -1,6 +1,5 @@
--- version: 1
--- version: 1
--- Who did what to which task, and why.
+-- version: 2
+-- Who did what to which task, template or part of the engine, and why.
 
 create table {schema}.operator_action (
     "position" bigint primary key,
@@ -13,6 +12,7 @@ create table {schema}.operator_action (
     action text not null,
     actor text not null,
     reason text,
+    subject text,
     request uuid,
     answer text,
     answered_at timestamptz,

@@ -14,7 +14,7 @@ from flowledger.handlers import Workflow
 from flowledger.projections.builtin import Notes
 from support.engines import PATIENCE, EngineHarness
 
-ASKING: Any = {"reason": "test", "actor": "ada", "wait": PATIENCE}
+ASKING: Any = {"reason": "test", "actor": "ada", "timeout": PATIENCE}
 THREADS, WAITS = 2, 20
 
 flow = Workflow("waits", "flow", version="1")
@@ -28,7 +28,7 @@ def only(context: dict[str, Any]) -> int:
 Wait = Callable[[AsyncEngine, AsyncTaskHandle], Awaitable[Any]]
 
 WAITING: dict[str, Wait] = {
-    "wait_for_projection": lambda engine, _: engine.wait_for_projection("flowledger_notes"),
+    "projections.wait_for": lambda engine, _: engine.projections.wait_for("flowledger_notes"),
     "result": lambda _, task: task.result(PATIENCE),
     "cancel": lambda _, task: task.cancel(**ASKING),
     "cancel_many": lambda engine, task: engine.cancel_many([task.id], **ASKING),
@@ -43,7 +43,7 @@ async def test_a_submission_does_not_wait_behind_those_who_wait(
 ) -> None:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     harness.open(flow, roles=("projector",), projections=[Notes]).projections.pause(
-        "flowledger_notes"
+        "flowledger_notes", actor="ann", reason="a test"
     )
     engine = AsyncEngine(harness.open(flow, roles=()))
     connection = harness.connect() if later else None

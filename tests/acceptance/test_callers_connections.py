@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from flowledger.engine import AsyncEngine, DuplicateTask, Engine, UnknownTask
+from flowledger.engine import AsyncEngine, DuplicateTask, Engine, InvalidSubmission, UnknownTask
 from flowledger.handlers import Workflow
 from support.engines import EngineHarness
 
@@ -122,7 +122,7 @@ async def awaited(harness: EngineHarness, engine: AsyncEngine, own: Any) -> None
 async def test_an_async_connection_of_psycopg(harness: EngineHarness, engine: Engine) -> None:
     async with await psycopg.AsyncConnection.connect(harness.url) as own:
         await awaited(harness, AsyncEngine(engine), own)
-        with pytest.raises(TypeError, match="not AsyncConnection: AsyncEngine takes it"):
+        with pytest.raises(InvalidSubmission, match="not AsyncConnection: AsyncEngine takes it"):
             engine.submit(flow, {"number": 1}, connection=own)
 
 
@@ -143,6 +143,6 @@ def test_a_driver_that_is_not_psycopg_3_is_named(engine: Engine, harness: Engine
     sqlalchemy = pytest.importorskip("sqlalchemy")
     with (
         sqlalchemy.create_engine("sqlite://").connect() as own,
-        pytest.raises(TypeError, match="not Connection of sqlite3"),
+        pytest.raises(InvalidSubmission, match="not Connection of sqlite3"),
     ):
         engine.submit(flow, {"number": 1}, connection=own)

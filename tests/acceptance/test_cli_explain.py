@@ -50,7 +50,8 @@ def test_people_read_each_reason_its_event_and_when_it_may_change(
     assert lines[1].startswith("  retry       a: attempt 1 failed: RuntimeError: a is broken;")
     assert ", step.retry_scheduled; may change at " in lines[2]
     assert lines[3] == "  dependency  b waits for a"
-    assert one.out.splitlines()[1] == "  dependency  waits for a, which is waiting for retry"
+    waits = "  dependency  waits for a, which is waiting for retry: attempt 1 failed: "
+    assert one.out.splitlines()[1].startswith(waits)
 
 
 def test_programs_read_the_same_as_json(command: Command, task: TaskHandle) -> None:

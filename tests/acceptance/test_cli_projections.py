@@ -15,6 +15,7 @@ from flowledger.projections import Cursor, Projection, on
 from support.cli import Command, read_until
 from support.engines import EngineHarness
 
+WHY = ("--reason", "ticket 7", "--actor", "ann")
 flow = Workflow("shop", "count", version="1")
 
 
@@ -75,9 +76,9 @@ def test_a_paused_projection_says_so_and_goes_on_when_it_is_resumed(
 ) -> None:
     run_one(engine)
 
-    assert command("projections", "pause", "counted").out == "counted is paused\n"
+    assert command("projections", "pause", "counted", *WHY).out == "counted is paused\n"
     assert "): paused, at " in command("projections", "status", "counted").out
-    assert command("projections", "resume", "counted").out == "counted goes on\n"
+    assert command("projections", "resume", "counted", *WHY).out == "counted goes on\n"
     run_one(engine)
 
 
@@ -86,7 +87,7 @@ def test_a_rebuild_makes_a_generation_that_serves_in_the_end(
 ) -> None:
     run_one(engine)
 
-    done = command("projections", "rebuild", "counted", "--json")
+    done = command("projections", "rebuild", "counted", "--json", *WHY)
     harness.until(lambda: engine.projections.status("counted").generation == 2)
 
     assert done.value == {"name": "counted", "generation": 2}
@@ -99,7 +100,7 @@ def test_the_rows_of_one_task_are_made_anew_in_place(
     kept, damaged = run_one(engine), run_one(engine)
     harness.rows("update counted__1.step set at = 0")
 
-    done = command("projections", "rebuild", "counted", "--task", damaged, "--json")
+    done = command("projections", "rebuild", "counted", "--task", damaged, "--json", *WHY)
 
     assert done.value["state"] == "done"
     assert done.value["tasks"] == 1
@@ -115,7 +116,7 @@ def test_the_rows_of_a_template_are_made_anew_in_place(
         run_one(engine)
     harness.rows("update counted__1.step set at = 0")
 
-    done = command("projections", "rebuild", "counted", "--template", "shop/count@1")
+    done = command("projections", "rebuild", "counted", "--template", "shop/count@1", *WHY)
 
     assert done.out == "counted: done, tasks rebuilt: 3\n"
     assert harness.value("select min(at) from counted.step") > 0
@@ -129,9 +130,9 @@ def test_what_was_put_aside_is_shown_retried_and_dropped(
     Counted.fails = False
 
     shown = command("projections", "parked", "list", "counted", "--json").lines
-    retried = command("projections", "parked", "retry", "counted", "--task", first)
+    retried = command("projections", "parked", "retry", "counted", "--task", first, *WHY)
     harness.until(lambda: harness.value("select count(*) from counted.step") == 1)
-    dropped = command("projections", "parked", "drop", "counted", "--all")
+    dropped = command("projections", "parked", "drop", "counted", "--all", *WHY)
     harness.until(lambda: not engine.projections.parked("counted"))
 
     assert [row["task_id"] for row in shown] == [first, second]
@@ -145,23 +146,23 @@ def test_what_was_put_aside_is_shown_retried_and_dropped(
 def test_one_that_nobody_runs_any_more_is_removed(command: Command, engine: Engine) -> None:
     run_one(engine)
 
-    stays = command("projections", "remove", "counted")
+    stays = command("projections", "remove", "counted", *WHY)
     engine.close()
-    gone = command("projections", "remove", "counted", "--json")
+    gone = command("projections", "remove", "counted", "--json", *WHY)
 
     assert stays.code == 2
     assert stays.error.startswith("error: projection counted stays: process ")
     assert stays.error.endswith(" runs it\n")
     assert gone.value == {"name": "counted", "removed": True}
     assert '"counted"' not in command("projections", "list", "--json").out
-    assert command("projections", "remove", "counted").code == 2
+    assert command("projections", "remove", "counted", *WHY).code == 2
 
 
 def test_what_is_not_parked_is_told(command: Command, engine: Engine) -> None:
     run_one(engine)
 
-    retried = command("projections", "parked", "retry", "counted", "--all")
-    dropped = command("projections", "parked", "drop", "counted", "--position", "7")
+    retried = command("projections", "parked", "retry", "counted", "--all", *WHY)
+    dropped = command("projections", "parked", "drop", "counted", "--position", "7", *WHY)
 
     assert (retried.code, retried.out) == (0, "nothing is parked\n")
     assert (dropped.code, dropped.out) == (1, "nothing is parked at position 7\n")
@@ -184,7 +185,8 @@ def test_bad_input_is_refused_with_one_sentence(
 ) -> None:
     run_one(engine)
 
-    done = command("projections", *arguments)
+    why = () if arguments[0] == "status" else WHY
+    done = command("projections", *arguments, *why)
 
     assert done.code == 2
     assert sentence in done.error

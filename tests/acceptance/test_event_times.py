@@ -172,7 +172,7 @@ def test_nor_where_the_clocks_of_processes_differ_by_what_no_answer_tells(
             stage.settle()
             stage.clock.observe(stage.clock.now() + timedelta(seconds=coordinator_ahead))
             stage.settle()
-        task.cancel(actor="ann", reason="seen enough", wait=0)
+        task.cancel(actor="ann", reason="seen enough", timeout=0)
         stage.settle()
 
     assert "step.retry_scheduled" in [topic for (topic,) in harness.rows(TOPICS)]

@@ -18,6 +18,7 @@ from flowledger.engine import AsyncEngine, Engine, TaskHandle
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.task import StepHandle
 from flowledger.engine.errors import EngineForked
+from flowledger.engine.ports.projections import Word
 from flowledger.engine.store.connection.forks import _connections
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness
@@ -77,8 +78,8 @@ def verbs_of_engine(engine: Engine) -> Mapping[str, Callable[[], object]]:
         "register": lambda: engine.register(counted),
         "verify": engine.verify,
         "on_saturated": lambda: engine.on_saturated(lambda: None),
-        "start": engine.start,
         "health": lambda: engine.health,
+        "health_report": engine.health_report,
     }
 
 
@@ -97,6 +98,7 @@ def verbs_of_task(task: TaskHandle) -> Mapping[str, Callable[[], object]]:
         "history": task.history,
         "steps": task.steps,
         "progress": task.progress,
+        "verify": lambda: list(task.verify()),
         **{name: lambda name=name: getattr(task, name)(**ASKING) for name in asked},
     }
 
@@ -111,22 +113,19 @@ def verbs_of_step(step: StepHandle) -> Mapping[str, Callable[[], object]]:
 
 
 def verbs_of_projections(projections: Projections) -> Mapping[str, Callable[[], object]]:
-    named = (
-        "status",
-        "wait_for",
-        "reached",
-        "pause",
-        "resume",
-        "rebuild",
-        "cancel_rebuild",
-        "remove",
-    )
-    parked = ("parked", "retry_parked", "drop_parked")
+    named = ("status", "wait_for", "reached", "parked")
+    changing = ("pause", "resume", "rebuild", "cancel_rebuild", "remove")
+    settling = ("retry_parked", "drop_parked")
+    word: Word = {"actor": "ann", "reason": "a test"}
     return {
         "list": projections.list,
         "wanted": lambda: projections.wanted(None),
         "wait_for_rebuild": lambda: projections.wait_for_rebuild(1, 30.0),
-        **{name: lambda name=name: getattr(projections, name)("x") for name in named + parked},
+        **{name: lambda name=name: getattr(projections, name)("x") for name in named},
+        **{
+            name: lambda name=name: getattr(projections, name)("x", **word)
+            for name in changing + settling
+        },
     }
 
 

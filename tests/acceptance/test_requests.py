@@ -160,8 +160,8 @@ def test_a_request_that_nobody_answers_stands(harness: EngineHarness) -> None:
     _, task = begin(client, line)
 
     with pytest.raises(RequestUnanswered, match=r"within 0\.05 s") as unanswered:
-        task.cancel(wait=0.05, key="k", **WORD)
-    left = task.cancel(wait=0, key="k", **WORD)
+        task.cancel(timeout=0.05, key="k", **WORD)
+    left = task.cancel(timeout=0, key="k", **WORD)
     assert not left.answered
     assert left.id == unanswered.value.request_id
 
@@ -175,11 +175,11 @@ def test_a_task_that_is_only_submitted_is_waited_for(harness: EngineHarness) -> 
     with psycopg.connect(harness.url) as connection:
         _, task = begin(client, line, connection=connection)
     with pytest.raises(TaskNotCreated, match="no coordinator has taken it on yet"):
-        task.cancel(wait=0.05, **WORD)
+        task.cancel(timeout=0.05, **WORD)
     assert task.history() == []
 
     harness.open(line, roles=("coordinator",))
-    task.cancel(wait=PATIENCE, **WORD)
+    task.cancel(timeout=PATIENCE, **WORD)
 
     assert task.state is TaskState.CANCELLED
 
@@ -187,7 +187,7 @@ def test_a_task_that_is_only_submitted_is_waited_for(harness: EngineHarness) -> 
 def test_a_closed_engine_lets_go_who_waits_for_an_answer(harness: EngineHarness) -> None:
     client = harness.open(line, roles=())
     _, task = begin(client, line)
-    request = task.cancel(wait=0, **WORD)
+    request = task.cancel(timeout=0, **WORD)
     client.close()
 
     with pytest.raises((EngineClosed, DatabaseUnavailable), match="closed"):
@@ -224,8 +224,8 @@ async def test_nobody_answers_on_an_event_loop(harness: EngineHarness) -> None:
         _, handle = begin(harness.open(roles=()), line)
         task = engine.task(handle.id)
         with pytest.raises(RequestUnanswered):
-            await task.cancel(wait=0.05, **WORD)
-        assert not (await task.cancel(wait=0, **WORD)).answered
+            await task.cancel(timeout=0.05, **WORD)
+        assert not (await task.cancel(timeout=0, **WORD)).answered
         with pytest.raises(UnknownTask):
             await engine.task(uuid4()).cancel(**WORD)
 
@@ -248,7 +248,8 @@ def test_what_follows_a_step_that_is_settled_early_waits_for_what_that_depends_o
     assert request.refusal is None
     (reason,) = task.step("c").explain().reasons
     assert reason.sentence.startswith("waits for b, which is ")
-    assert reason.sentence.endswith(" before a, on which it depends")
+    assert " before a, on which it depends" in reason.sentence
+    assert reason.details["root"] == "a"
     world.go["a"].set()
     assert set(task.result(PATIENCE)) >= {"a", "c"}
     history = [one.event for one in task.history() if hasattr(one.event, "step")]

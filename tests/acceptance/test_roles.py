@@ -36,6 +36,7 @@ READS = [
     ("projections", "list"),
     ("projections", "parked", "list", "flowledger_notes"),
     ("db", "shards"),
+    ("parked",),
     ("db", "check"),
     ("db", "migrate"),
     ("db", "grants"),
@@ -47,9 +48,9 @@ WRITES = [
     ("annotate", "{task}", "comment", "1"),
     ("tag", "{task}", "urgent"),
     ("templates", "pause", "shop/order@1", "--reason", "x"),
-    ("projections", "pause", "flowledger_notes"),
-    ("projections", "rebuild", "flowledger_notes"),
-    ("db", "shards", "2"),
+    ("projections", "pause", "flowledger_notes", "--reason", "x"),
+    ("projections", "rebuild", "flowledger_notes", "--reason", "x"),
+    ("db", "shards", "2", "--reason", "x"),
     ("submit", "other.yaml"),
 ]
 

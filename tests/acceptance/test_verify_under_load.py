@@ -19,7 +19,7 @@ from support.manual_coordinator import ManualCoordinator
 
 TASKS = 150
 DISTURBED, MOST_LOOKS = 12, 1_000
-ANN = {"reason": "to see", "actor": "ann", "wait": 0}
+ANN = {"reason": "to see", "actor": "ann", "timeout": 0}
 
 busy = Workflow("load", "busy", version="1", identity="strict", concurrency={"limit": 40})
 AT_ONCE = Retry(max_attempts=4, backoff="none")

@@ -283,7 +283,7 @@ class Chaos:
 
     def _rebuild(self, engine: Engine, projection: str) -> None:
         with suppress(DatabaseUnavailable, UnknownProjection):  # no projector has begun yet
-            engine.projections.rebuild(projection)
+            engine.projections.rebuild(projection, actor="ann", reason="a test")
             self._tally.done["rebuilds_asked"] += 1
 
     def _catch_up(self, engine: Engine) -> int:

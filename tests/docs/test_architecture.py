@@ -11,6 +11,7 @@ import pytest
 
 from flowledger.engine import Engine
 from flowledger.engine.config import load_settings
+from flowledger.engine.events.engine import ENGINE_ACTIONS
 from flowledger.engine.events.notes import NOTES
 from flowledger.engine.events.registry import DECISIONS, FACTS
 from flowledger.engine.events.requests import REQUESTS
@@ -33,7 +34,8 @@ def test_the_table_of_writers_names_every_event_once() -> None:
         for writer in ("engine API", "worker", "coordinator")
     }
 
-    of_the_api = (TaskCreated, *REQUESTS, *NOTES, TemplatePaused, TemplateResumed)
+    of_the_engine = (*ENGINE_ACTIONS, TemplatePaused, TemplateResumed)
+    of_the_api = (TaskCreated, *REQUESTS, *NOTES, *of_the_engine)
     assert sorted(named["engine API"]) == sorted(kind.__name__ for kind in of_the_api)
     assert sorted(named["worker"]) == sorted(
         kind.__name__ for kind in FACTS if kind not in of_the_api

@@ -15,7 +15,7 @@ from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness
 from support.pooled import Cutter
 
-ASKING: Any = {"reason": "test", "actor": "ada", "wait": 0}
+ASKING: Any = {"reason": "test", "actor": "ada", "timeout": 0}
 
 flow = Workflow("lost", "flow", version="1")
 

@@ -71,7 +71,9 @@ def test_tasks_whose_template_is_gone_are_parked_and_told_and_go_on_when_it_is_b
         *(bad.template.template_id, topic, state),
     )
     harness.open(good, bad, roles=["worker"])
-    retried = asked.invoke(program, ["parked", "retry"], catch_exceptions=False)
+    retried = asked.invoke(
+        program, ["parked", "retry", "--reason", "mended"], catch_exceptions=False
+    )
 
     assert retried.output == "30 parked tasks are tried again\n"
     assert [task.result(PATIENCE) for task in tasks] == [{"only": 2}] * 30
@@ -112,3 +114,23 @@ def test_a_submission_that_cannot_be_read_is_told_until_it_can(
 
     assert task.result(PATIENCE) == {"fine": 1}
     assert asked.invoke(program, ["parked"]).output == "nothing is parked\n"
+
+
+def test_it_is_the_reason_that_its_steps_stay_queued_and_a_new_worker_mends_it(
+    harness: EngineHarness,
+) -> None:
+    engine = harness.open(bad, roles=["coordinator"])
+    worker = harness.open(bad, roles=["worker"])
+    worker.close()
+    task = engine.submit(bad, {})
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 1)
+    harness.rows("delete from flowledger.template where name = 'bad'")
+
+    (reason,) = task.explain("only").reasons
+
+    assert "told/bad@1 has no row in flowledger.template any more" in reason.sentence
+    assert reason.command is not None
+    (found,) = [one for one in engine.health_report().findings if one.kind == "queue_unserved"]
+    assert "of a template that is not registered any more" in found.sentence
+    harness.open(bad, roles=["worker"])
+    assert task.result(PATIENCE) == {"only": 2}

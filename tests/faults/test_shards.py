@@ -334,7 +334,7 @@ def test_the_number_of_shards_is_changed_while_the_processes_run(
     for engine in engines:
         engine.close()
     submit(client, flow, 1)
-    refused = command("db", "shards", "2")
+    refused = command("db", "shards", "2", "--reason", "load")
     assert refused.code == 2
     assert "has facts that are not decided on" in refused.error
     assert [line["shards"] for line in command("db", "shards", "--json").lines] == [3, 3, 3]
@@ -342,7 +342,7 @@ def test_the_number_of_shards_is_changed_while_the_processes_run(
 
 def resized(harness: EngineHarness, command: Command, number: int) -> list[Any]:
     """What is printed once the last facts are decided on."""
-    harness.until(lambda: command("db", "shards", str(number)).code == 0)
+    harness.until(lambda: command("db", "shards", str(number), "--reason", "load").code == 0)
     return command("db", "shards", "--json").lines
 
 

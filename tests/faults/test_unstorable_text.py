@@ -68,7 +68,7 @@ def declared(**fields: Any) -> Workflow[dict[str, Any]]:
 
 
 Enters = Callable[[Engine, TaskHandle, str], object]
-WHO: dict[str, Any] = {"reason": "why", "actor": "ann", "wait": 0}
+WHO: dict[str, Any] = {"reason": "why", "actor": "ann", "timeout": 0}
 INPUTS: dict[str, Enters] = {
     "submit key": lambda e, _, text: e.submit(named, {}, idempotency_key=text),
     "submit correlation_id": lambda e, _, text: e.submit(flow, {}, correlation_id=text),

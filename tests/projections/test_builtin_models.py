@@ -335,7 +335,7 @@ def test_a_task_is_rebuilt_in_place(engine: Engine, shared_harness: EngineHarnes
         "update flowledger_history.attempt set outcome = 'wrong' where task_id = %s", task
     )
 
-    engine.projections.rebuild("flowledger_history", task=UUID(task))
+    engine.projections.rebuild("flowledger_history", task=UUID(task), actor="ann", reason="a test")
 
     shared_harness.until(lambda: rows(shared_harness, query) == before)
 

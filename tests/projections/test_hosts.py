@@ -12,7 +12,7 @@ from flowledger.engine.errors import EngineError
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
 from support.engines import EngineHarness
-from support.projection_hosts import ProjectionHosts
+from support.projection_hosts import WORD, ProjectionHosts
 from support.spend_projection import ADD, charged, fold, record, rows, spending
 
 NAMES = ("a", "b", "c", "d")
@@ -165,7 +165,7 @@ def test_effects_are_silent_during_a_rebuild_and_go_on_after_it(
     host.settle()
     record(harness, [charged("ann"), charged("bob")])
     host.settle()
-    hosts.projections.rebuild("post")
+    hosts.projections.rebuild("post", **WORD)
     host.settle()
     record(harness, [charged("eve")])
 
@@ -182,7 +182,7 @@ def test_effects_of_events_that_came_during_a_rebuild_happen_once(
     host = hosts.host(posting, batch_size=1)
     host.settle()
     expected = []
-    hosts.projections.rebuild("post")
+    hosts.projections.rebuild("post", **WORD)
     for number in range(5):
         record(harness, [charged(f"c{number}")])
         expected.append(f"c{number}")
@@ -203,7 +203,7 @@ def test_a_message_of_the_operator_wakes_the_hosts_of_other_processes(
     harness.rows("select pg_notify('flowledger.projection', 'money')")
     harness.until(lambda: rows(harness) == fold(harness))
 
-    hosts.projections.rebuild("money")
+    hosts.projections.rebuild("money", **WORD)
 
     harness.until(lambda: hosts.projections.status("money").generation == 2)
 

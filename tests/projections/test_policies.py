@@ -11,7 +11,7 @@ from flowledger.engine.events import StepCompleted, StepStarted
 from flowledger.engine.events.base import Recorded
 from flowledger.projections import Cursor, OnError, Projection, on_batch
 from support.engines import EngineHarness
-from support.projection_hosts import ProjectionHosts
+from support.projection_hosts import WORD, ProjectionHosts
 from support.spend_projection import Spend, charged, fold, record, rows, spending
 from support.sql_calls import new_id
 
@@ -74,7 +74,7 @@ def test_a_projection_that_is_resumed_tries_its_event_at_once(
     host.settle()
     assert hosts.standing() == "event_failed"
 
-    hosts.projections.resume("money")
+    hosts.projections.resume("money", **WORD)
     host.settle()
 
     assert rows(harness) == fold(harness)
@@ -157,7 +157,7 @@ def test_what_was_put_aside_is_applied_when_that_is_asked(
     host.settle()
     money.broken.clear()
 
-    hosts.projections.retry_parked("money")
+    hosts.projections.retry_parked("money", **WORD)
     host.settle()
 
     assert parked(hosts) == []
@@ -172,7 +172,7 @@ def test_after_a_task_is_through_its_next_events_are_applied(
     host = hosts.host(money)
     host.settle()
     money.broken.clear()
-    hosts.projections.retry_parked("money", task=TWO)
+    hosts.projections.retry_parked("money", task=TWO, **WORD)
     host.settle()
 
     recorded(harness, ("ann", TWO))
@@ -190,7 +190,7 @@ def test_where_the_first_fails_again_those_behind_it_wait_on(
     host = hosts.host(money)
     host.settle()
 
-    hosts.projections.retry_parked("money", task=TWO)
+    hosts.projections.retry_parked("money", task=TWO, **WORD)
     host.settle()
 
     assert parked(hosts) == places
@@ -206,7 +206,7 @@ def test_of_a_task_nothing_is_applied_before_what_is_ahead_of_it(
     host = hosts.host(policy("park_task", "eve"))
     host.settle()
 
-    hosts.projections.retry_parked("money", position=places[1])
+    hosts.projections.retry_parked("money", position=places[1], **WORD)
     host.settle()
 
     assert parked(hosts) == places
@@ -222,7 +222,7 @@ def test_single_events_are_applied_without_the_ones_ahead(
     host.settle()
     money.broken.remove("bob")
 
-    hosts.projections.retry_parked("money", position=places[1])
+    hosts.projections.retry_parked("money", position=places[1], **WORD)
     host.settle()
 
     assert parked(hosts) == places[:1]
@@ -236,8 +236,8 @@ def test_what_is_dropped_is_never_applied_and_frees_what_is_behind_it(
     host = hosts.host(policy("park_task", "eve"))
     host.settle()
 
-    assert hosts.projections.drop_parked("money", position=places[0]) == 1
-    assert hosts.projections.retry_parked("money", position=places[1]) == 1
+    assert hosts.projections.drop_parked("money", position=places[0], **WORD) == 1
+    assert hosts.projections.retry_parked("money", position=places[1], **WORD) == 1
     host.settle()
 
     assert parked(hosts) == places[2:]
@@ -307,7 +307,7 @@ def test_a_parked_event_that_is_not_wanted_any_more_is_done_with(
     assert parked(hosts) == places
     before.host.resign()
 
-    hosts.projections.retry_parked("money")
+    hosts.projections.retry_parked("money", **WORD)
     hosts.host(Modest).settle()
 
     assert parked(hosts) == []
@@ -322,7 +322,7 @@ def test_during_a_rebuild_no_event_is_put_aside(
     host.settle()
     money.broken.add("eve")
 
-    hosts.projections.rebuild("money")
+    hosts.projections.rebuild("money", **WORD)
     host.settle()
 
     serving, building = [one for one in hosts.projections.list() if one.name == "money"]
@@ -349,7 +349,7 @@ def test_a_task_of_which_an_event_is_put_aside_keeps_its_other_rows_when_it_is_r
     host.settle()
     harness.rows("alter view money.spend rename column task to ignored")
 
-    number = hosts.projections.rebuild("money", task=TWO)
+    number = hosts.projections.rebuild("money", task=TWO, **WORD)
     host.settle()
 
     assert hosts.projections.wait_for_rebuild(number, 0.0)[0] == "done"
@@ -376,9 +376,9 @@ def test_an_event_that_is_put_aside_is_not_counted_twice_by_a_rebuild_and_a_retr
     host.settle()
     broken.clear()
 
-    hosts.projections.rebuild("money", task=TWO)
+    hosts.projections.rebuild("money", task=TWO, **WORD)
     host.settle()
-    hosts.projections.retry_parked("money")
+    hosts.projections.retry_parked("money", **WORD)
     host.settle()
 
     found = harness.rows("select customer, cents from money.spend order by 1")

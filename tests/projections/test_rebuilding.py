@@ -11,7 +11,7 @@ import pytest
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
 from support.engines import PATIENCE, EngineHarness
-from support.projection_hosts import ProjectionHosts
+from support.projection_hosts import WORD, ProjectionHosts
 from support.spend_projection import ONCE, charged, fold, orders, record, rows, schemas, spending
 from support.sql_calls import new_id
 
@@ -40,7 +40,7 @@ def test_a_rebuild_takes_the_place_of_what_served_and_that_is_dropped(
     host = hosts.host(spending(), batch_size=2)
     host.settle()
 
-    assert hosts.projections.rebuild("money") == 2
+    assert hosts.projections.rebuild("money", **WORD) == 2
     host.settle()
     host.settle()
 
@@ -57,7 +57,7 @@ def test_a_rebuild_forgets_what_somebody_did_to_the_rows(
     host.settle()
     harness.rows("update money__1.spend set cents = 0")
 
-    hosts.projections.rebuild("money")
+    hosts.projections.rebuild("money", **WORD)
     host.settle()
 
     assert rows(harness) == fold(harness)
@@ -70,7 +70,7 @@ def test_what_serves_goes_on_and_is_seen_while_the_next_is_built(
     record(harness, some())
     host = hosts.host(spending(), batch_size=1)
     host.settle()
-    hosts.projections.rebuild("money")
+    hosts.projections.rebuild("money", **WORD)
     seen = []
 
     while states(hosts) != [(2, "serving")]:
@@ -106,7 +106,7 @@ def test_a_reader_in_a_transaction_sees_one_whole_state(
     before = dict(reader.execute(query).fetchall())
     reader.rollback()
 
-    hosts.projections.rebuild("money")
+    hosts.projections.rebuild("money", **WORD)
     host.settle()
 
     assert before == rows(harness) == fold(harness)
@@ -190,17 +190,17 @@ def test_a_rebuild_that_is_given_up_leaves_what_serves(
     record(harness, some())
     host = hosts.host(spending(), batch_size=1)
     host.settle()
-    hosts.projections.rebuild("money")
+    hosts.projections.rebuild("money", **WORD)
     host.step()
 
-    assert hosts.projections.cancel_rebuild("money") == 1
+    assert hosts.projections.cancel_rebuild("money", **WORD) == 1
     record(harness, some())
     host.settle()
 
     assert states(hosts) == [(1, "serving")]
     assert schemas(harness) == ["money", "money__1"]
     assert rows(harness) == fold(harness)
-    assert hosts.projections.rebuild("money") == 3
+    assert hosts.projections.rebuild("money", **WORD) == 3
 
 
 def test_a_rebuild_that_is_paused_goes_on_where_it_was(
@@ -209,14 +209,14 @@ def test_a_rebuild_that_is_paused_goes_on_where_it_was(
     record(harness, some())
     host = hosts.host(spending(), batch_size=2)
     host.settle()
-    hosts.projections.rebuild("money")
+    hosts.projections.rebuild("money", **WORD)
     host.step()
-    hosts.projections.pause("money")
+    hosts.projections.pause("money", **WORD)
     host.settle()
     at = harness.value("select position from flowledger.projection where state = 'building'")
     assert 0 < at < hosts.projections.status("money").position
 
-    hosts.projections.resume("money")
+    hosts.projections.resume("money", **WORD)
     host.step()
     host.settle()
 
@@ -232,7 +232,7 @@ def test_another_host_goes_on_with_a_rebuild(
     money = spending(adds=ONCE)
     first = hosts.host(money, batch_size=2)
     first.settle()
-    hosts.projections.rebuild("money")
+    hosts.projections.rebuild("money", **WORD)
     first.step()
     first.host.resign()
 
@@ -274,7 +274,7 @@ def test_a_reader_who_takes_long_does_not_stop_the_other_projections(
     host.settle()
     reader = harness.connect()
     reader.execute("set lock_timeout = '1s'; select * from money.spend")
-    hosts.projections.rebuild("money")
+    hosts.projections.rebuild("money", **WORD)
     record(harness, some())
 
     for _ in range(3):
@@ -318,7 +318,7 @@ def test_the_rows_of_one_task_are_made_anew_in_place(
     host.settle()
     harness.rows("update money__1.spend set cents = 0")
 
-    number = hosts.projections.rebuild("money", task=one)
+    number = hosts.projections.rebuild("money", task=one, **WORD)
     host.settle()
 
     assert hosts.projections.wait_for_rebuild(number, 0.0) == ("done", 1, None)
@@ -337,7 +337,7 @@ def test_the_rows_of_a_templates_tasks_are_made_anew_in_portions(
     host.settle()
     harness.rows("update money__1.spend set cents = 77")
 
-    number = hosts.projections.rebuild("money", template="shop/order@1")
+    number = hosts.projections.rebuild("money", template="shop/order@1", **WORD)
     host.settle()
 
     assert hosts.projections.wait_for_rebuild(number, 0.0) == ("done", 5, None)
@@ -352,7 +352,7 @@ def test_single_tasks_cannot_be_rebuilt_where_the_projection_cannot_forget(
     host = hosts.host(spending())
     host.settle()
 
-    number = hosts.projections.rebuild("money", task=task)
+    number = hosts.projections.rebuild("money", task=task, **WORD)
     host.settle()
 
     state, tasks, error = hosts.projections.wait_for_rebuild(number, 0.0)
@@ -370,7 +370,7 @@ def test_a_rebuild_of_tasks_that_fails_leaves_their_rows(
     host.settle()
     harness.rows("alter table money__1.spend add check (cents < 0) not valid")
 
-    number = hosts.projections.rebuild("money", task=task)
+    number = hosts.projections.rebuild("money", task=task, **WORD)
     host.settle()
 
     assert hosts.projections.wait_for_rebuild(number, 0.0)[0] == "failed"
@@ -379,9 +379,9 @@ def test_a_rebuild_of_tasks_that_fails_leaves_their_rows(
 
 def test_a_rebuild_of_tasks_can_be_given_up(harness: EngineHarness, hosts: ProjectionHosts) -> None:
     hosts.host(PerTask).settle()
-    number = hosts.projections.rebuild("money", task=new_id())
+    number = hosts.projections.rebuild("money", task=new_id(), **WORD)
 
-    assert hosts.projections.cancel_rebuild("money") == 1
+    assert hosts.projections.cancel_rebuild("money", **WORD) == 1
     assert hosts.projections.wait_for_rebuild(number, 0.0)[0] == "cancelled"
 
 
@@ -389,5 +389,6 @@ def test_a_rebuild_of_tasks_can_be_given_up(harness: EngineHarness, hosts: Proje
 def test_what_is_asked_of_a_projection_that_is_not_there_is_refused(
     hosts: ProjectionHosts, ask: str
 ) -> None:
+    word = {} if ask == "status" else WORD
     with pytest.raises(LookupError, match="no projection 'nobody'"):
-        getattr(hosts.projections, ask)("nobody")
+        getattr(hosts.projections, ask)("nobody", **word)

@@ -13,7 +13,7 @@ from flowledger.engine.events.base import Event, Recorded
 from flowledger.projections import Cursor, Projection, on_batch
 from flowledger.projections.host.host import CATCH_UP
 from support.engines import EngineHarness
-from support.projection_hosts import ProjectionHosts, Stepped
+from support.projection_hosts import WORD, ProjectionHosts, Stepped
 from support.spend_projection import charged, record
 
 EVENTS = 300
@@ -66,10 +66,10 @@ class Walking:
         self.host.settle()
         self.one.seen.clear()
         self.two.seen.clear()
-        self.hosts.projections.rebuild("one")
+        self.hosts.projections.rebuild("one", **WORD)
         while len(self.one.seen) < ahead:
             self.host.step()
-        self.hosts.projections.rebuild("two")
+        self.hosts.projections.rebuild("two", **WORD)
 
     def moves(self, steps: int) -> list[tuple[int, int]]:
         """How many events each has seen after each of so many steps."""

@@ -8,7 +8,7 @@ import pytest
 
 from flowledger.engine.errors import ProjectionBehind, UnknownProjection
 from support.engines import PATIENCE, EngineHarness
-from support.projection_hosts import ProjectionHosts
+from support.projection_hosts import WORD, ProjectionHosts
 from support.spend_projection import charged, fold, orders, record, rows, spending
 
 CUSTOMER = {"customer": "ann", "cents": 5}
@@ -61,7 +61,7 @@ def test_one_that_is_built_is_rebuilding(harness: EngineHarness, hosts: Projecti
     record(harness, [charged("ann") for _ in range(5)])
     host = hosts.host(spending(), batch_size=1)
     host.settle()
-    hosts.projections.rebuild("money")
+    hosts.projections.rebuild("money", **WORD)
     host.step()
 
     assert standing(hosts) == ("caught_up", True)
@@ -73,13 +73,13 @@ def test_one_that_is_paused_says_so_and_takes_nothing(
 ) -> None:
     host = hosts.host(spending())
     host.settle()
-    hosts.projections.pause("money")
+    hosts.projections.pause("money", **WORD)
     record(harness, [charged("ann")])
     host.settle()
     assert standing(hosts) == ("paused", False)
     assert rows(harness) == {}
 
-    hosts.projections.resume("money")
+    hosts.projections.resume("money", **WORD)
     host.settle()
 
     assert standing(hosts) == ("caught_up", True)
@@ -171,7 +171,7 @@ def test_who_waited_in_vain_is_told_how_it_stands(
 ) -> None:
     host = hosts.host(spending())
     host.settle()
-    hosts.projections.pause("money")
+    hosts.projections.pause("money", **WORD)
     last = record(harness, [charged("ann")])
     host.settle()
 

@@ -51,7 +51,7 @@ class Shop:
         self.harness = harness
         self.pool = opened.enter_context(engine_pool(harness.url, harness.settings()))
         self.client = harness.open(flow, roles=())
-        PostgresShardStore(self.pool, DatabaseClock()).resize(2)
+        PostgresShardStore(self.pool, DatabaseClock()).resize(2, actor="ann", reason="load")
 
     def coordinator(self, shard: int) -> tuple[Coordinator, ShardAssignment, AskedLedger]:
         clock, seat = DatabaseClock(), ShardAssignment(shard)

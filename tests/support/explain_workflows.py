@@ -108,3 +108,15 @@ def stage_of(
     _, task = begin(stage.client, flow)
     stage.settle()
     return stage, task
+
+
+def with_an_unreadable_event(harness: EngineHarness) -> tuple[TaskHandle, int]:
+    """A task that is queued by an event of no known kind, and where that lies."""
+    task = harness.open(chain, roles=("coordinator",)).submit(chain, {"world": "none"})
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue"))
+    harness.rows("alter table flowledger.event disable trigger user")
+    position: int = harness.value(
+        "update flowledger.event set topic = 'step.vanished' where topic = 'step.enqueued'"
+        " returning notification_id"
+    )
+    return task, position

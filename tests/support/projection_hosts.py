@@ -14,6 +14,7 @@ from flowledger.engine import Engine
 from flowledger.engine.bootstrap import engine_pool, open_engine
 from flowledger.engine.client.engine import ALL_ROLES, Role
 from flowledger.engine.client.projections import Projections
+from flowledger.engine.ports.projections import Word
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.pool import Pool
@@ -26,6 +27,8 @@ from support.engines import PATIENCE, EngineHarness
 from support.spend_projection import orders
 
 ASKED = frozenset({"projection"})
+
+WORD: Word = {"actor": "ann", "reason": "ticket 7"}
 
 
 class Stepped:
@@ -60,7 +63,7 @@ class ProjectionHosts:
         self.harness = harness
         self._opened = opened
         self.projections = Projections(
-            PostgresProjectionStore(self._pool()),
+            PostgresProjectionStore(self.pool()),
             60.0,
             0.05,
             _nothing,
@@ -76,7 +79,7 @@ class ProjectionHosts:
         host = projector(
             projections,
             url=self.harness.url,
-            pool=self._pool(),
+            pool=self.pool(),
             mapper=EventMapper(),
             clock=clock,
             identity=uuid4(),
@@ -109,7 +112,8 @@ class ProjectionHosts:
         """Why the generation that serves stands still, or that it does not."""
         return self.projections.status(name).standing
 
-    def _pool(self) -> Pool:
+    def pool(self) -> Pool:
+        """Connections of its own."""
         return self._opened.enter_context(engine_pool(self.harness.url, self.harness.settings()))
 
 
@@ -151,6 +155,7 @@ class At:
 
 __all__ = [
     "PATIENCE",
+    "WORD",
     "At",
     "ProjectionHosts",
     "Stepped",

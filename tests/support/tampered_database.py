@@ -57,7 +57,7 @@ def bring_halfway(harness: EngineHarness) -> Mapping[str, Any]:
         stage.settle()
         taken = {claim.step: claim for claim in stage.worker.exchange(limit=2).claims}
         stage.worker.exchange([stage.worker.fact(StepAttemptFailed, taken["fails"], error=AWAY)])
-        cancel = {"reason": "not needed", "actor": "ann", "key": "k", "wait": 0}
+        cancel = {"reason": "not needed", "actor": "ann", "key": "k", "timeout": 0}
         stage.client.task(two).step("last").cancel(**cancel)
         stage.settle()
     return {
@@ -85,6 +85,7 @@ class TamperedDatabase:
         self.harness.rows("alter table flowledger.event disable trigger user")
         for statement in statements.format(**self.names).split(";"):
             self.harness.rows(statement)
+        self.harness.rows("alter table flowledger.event enable trigger user")
 
     def differences(self, task: UUID | None = None) -> list[Difference]:
         """What verification finds."""

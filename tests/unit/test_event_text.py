@@ -51,6 +51,16 @@ VALUES: dict[str, Any] = {
     "kind": "comment",
     "value": "late",
     "tags": ("urgent", "vip"),
+    "changes": ("task: priority is 3 in the row", "and so on"),
+    "projection": "spend",
+    "generation": 2,
+    "rebuild": 7,
+    "task": TASK,
+    "cancelled": 1,
+    "events": 3,
+    "tasks": (TASK,),
+    "before": 1,
+    "shards": 4,
 }
 
 

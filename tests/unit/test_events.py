@@ -8,8 +8,20 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from flowledger.engine import events
+from flowledger.engine import events as annotations
+from flowledger.engine import events as requests
+from flowledger.engine.events import circuit as circuit_events
+from flowledger.engine.events import engine as engine_events
 from flowledger.engine.events.base import Event, StepEvent, TaskEvent
 from flowledger.engine.events.circuit import CIRCUITS, CircuitEvent
+from flowledger.engine.events.engine import (
+    ENGINE_EVENTS,
+    EngineAction,
+    EngineEvent,
+    ProjectionAction,
+    ProjectionEventsAction,
+)
 from flowledger.engine.events.notes import NOTES, TaskNote
 from flowledger.engine.events.registry import DECISION_TOPICS, DECISIONS, EVENTS, FACT_TOPICS, FACTS
 from flowledger.engine.events.requests import ANSWERS, REQUESTS, StepRequest, TaskRequest
@@ -18,7 +30,8 @@ from flowledger.engine.events.task import TaskStarted
 from flowledger.engine.events.template import TemplateRegistered
 from support.builders import event
 
-ABSTRACT = {Event, TaskEvent, StepEvent, TaskRequest, StepRequest, CircuitEvent, TaskNote}
+ENGINE = {EngineEvent, EngineAction, ProjectionAction, ProjectionEventsAction}
+ABSTRACT = {Event, TaskEvent, StepEvent, TaskRequest, StepRequest, CircuitEvent, TaskNote, *ENGINE}
 
 
 def descendants(kind: type[Event]) -> set[type[Event]]:
@@ -26,9 +39,9 @@ def descendants(kind: type[Event]) -> set[type[Event]]:
 
 
 def test_every_event_class_is_known_by_its_topic() -> None:
-    ours = "flowledger.engine.events."
-    kinds = descendants(Event) - ABSTRACT
-    defined = {kind for kind in kinds if kind.__module__.startswith(ours)}
+    named = (events, requests, circuit_events, annotations, engine_events)
+    modules = {module.__name__ for module in named}
+    defined = {kind for kind in descendants(Event) - ABSTRACT if kind.__module__ in modules}
 
     assert set(EVENTS.values()) == defined
 
@@ -42,7 +55,7 @@ def test_a_topic_is_the_name_of_the_event_and_no_import_path(topic: str, kind: t
 
 def test_a_task_event_is_either_a_fact_or_a_decision() -> None:
     assert not set(FACTS) & set(DECISIONS)
-    others = {*CIRCUITS, *NOTES, TemplateRegistered}
+    others = {*CIRCUITS, *NOTES, *ENGINE_EVENTS, TemplateRegistered}
     assert {*FACTS, *DECISIONS} | others == set(EVENTS.values())
     assert not {*FACTS, *DECISIONS} & others
     assert set(FACT_TOPICS) == {kind.topic for kind in FACTS}

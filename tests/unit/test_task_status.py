@@ -207,6 +207,7 @@ TASKS: dict[Callable[[], Story], tuple[TaskState, list[str]]] = {
         TaskState.CANCELLED,
         [
             "cancelled: ticket 7 (by ada), 5 s ago; nothing more of it starts;"
+            " whoever still wants it submits it anew;"
             " steps that still run: 1, and what comes of them is recorded",
         ],
     ),
@@ -282,14 +283,22 @@ STEPS: dict[tuple[Callable[[], Story], str], tuple[StepState, str]] = {
         StepState.ERROR,
         "given up (exhausted): failed 1 of 1 times: ValueError: no",
     ),
-    (failed, "c"): (StepState.PENDING, "did not start before the task ended"),
-    (blocked, "c"): (StepState.PENDING, "does not start, since a is in error"),
+    (failed, "c"): (
+        StepState.PENDING,
+        "did not start before the task ended; it does when the task is reset",
+    ),
+    (blocked, "c"): (
+        StepState.PENDING,
+        "does not start, since a is in error;"
+        " an operator resets that step, or says how it was settled",
+    ),
     (done, "a"): (StepState.COMPLETE, "done, at attempt 1"),
     (past_its_deadline, "a"): (StepState.CANCELLED, "cancelled, 5 s ago"),
     (skipped, "a"): (StepState.SKIPPED, "skipped: ticket 7 (by ada), 5 s ago"),
     (skipped_for_all, "a"): (
         StepState.SKIPPED,
-        "skipped: ticket 7 (by ada), 5 s ago; what depends on it does not start",
+        "skipped: ticket 7 (by ada), 5 s ago; what depends on it does not start"
+        " until an operator settles that",
     ),
     (delayed, "a"): (StepState.PENDING, f"starts in 59 min 55 s ({AT} 13:00:00 UTC)"),
 }

@@ -14,6 +14,7 @@ from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
+from flowledger.engine.domain.explain.commands import with_commands, with_root
 from flowledger.engine.domain.explain.context import ExplainContext, cause
 from flowledger.engine.domain.explain.live_state import LiveState
 from flowledger.engine.domain.explain.reasons import Explanation, Reason, ReasonKind, in_order
@@ -65,6 +66,10 @@ def explain_step(scene: ExplainContext, name: str) -> Explanation:
     state = scene.run.steps[number].state
     own = step_reasons(scene, number, obstacles)
     own = _with_earliest(scene, own, obstacles)
+    own = [
+        with_root(scene, one, obstacles) if one.kind is ReasonKind.DEPENDENCY else one
+        for one in own
+    ]
     if state not in STEP_ENDS and not scene.run.ended:
         whole = (reason for reason in task_reasons(scene) if concerns(scene, reason, number))
         own += [replace(reason, steps=(name,)) for reason in whole]
@@ -91,6 +96,7 @@ def not_taken_on(task_id: UUID, step: str | None, beside: LiveState) -> Explanat
         earliest=None if beside.shard.leader is None else beside.now,
         details={"shard": beside.shard.shard, "position": beside.shard.position, "leads": leads},
         steps=() if step is None else (step,),
+        command=None if beside.shard.leader is not None else "flowledger coordinator",
     )
     return Explanation(
         task_id=task_id,
@@ -122,7 +128,7 @@ def _explanation(
         now=scene.now,
         position=scene.index.last,
         log_only=scene.live is None,
-        reasons=in_order(reasons),
+        reasons=in_order(with_commands(scene, reasons)),
     )
 
 

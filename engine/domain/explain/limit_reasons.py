@@ -37,8 +37,7 @@ def held_back(
     if held.before and held.kind in KINDS:
         wait = "waits" if held.before == 1 else "wait"
         sentence = f"{_begins(scene, held)} {counted(held.before)} {wait} for {held.key} before it"
-        hold = Wait(held.kind, held.key, held.until)
-        yield _made(number, scene, held, hold, sentence)
+        yield _made(number, scene, held, _after_those_before(scene, held), sentence)
     else:
         yield behind(
             scene,
@@ -47,6 +46,15 @@ def held_back(
             scene.index.steps.get(held.step) or scene.index.task,
             number,
         )
+
+
+def _after_those_before(scene: ExplainContext, held: WaitStatus) -> Wait:
+    """What held the step is over, and those before it go first: of a rate, each at its time."""
+    until = held.until
+    for limit in held.demand.rates if held.kind == "rate" else ():
+        if limit.key == held.key:
+            until = scene.now + held.before * limit.interval
+    return Wait(held.kind, held.key, until)
 
 
 def as_the_log_knows(scene: ExplainContext, number: int) -> Iterable[Reason]:
@@ -97,11 +105,11 @@ def _reason(
 ) -> Reason:
     made = partial(_made, number, scene, held, hold)
     begins = _begins(scene, held)
-    until = f", asked again {scene.until(hold.until)}" if hold.until else ""
     if hold.kind == "slot":
         return _full(scene, beside, number, held, hold)
     if hold.kind == "rate":
-        return made(f"{begins} the rate of {hold.key} is used up{until}")
+        return _slow(number, scene, held, hold)
+    until = f", asked again {scene.until(hold.until)}" if hold.until else ""
     how = "open" if hold.until and hold.until > scene.now else "half open, and tried by others"
     placed = scene.related_events.get(circuit_id(hold.key))
     return made(f"{begins} the circuit of {hold.key} is {how}{until}", placed=placed)
@@ -129,6 +137,18 @@ def _full(
     first = scene.related_events.get(holders[0].step_id) if holders else None
     by_whom = f", by {' and '.join(by)}" if by else ""
     return _made(number, scene, held, hold, sentence + by_whom, placed=first, **details)
+
+
+def _slow(number: int, scene: ExplainContext, held: WaitStatus, hold: Wait) -> Reason:
+    """Of a rate: each step that waits before this one takes its interval first."""
+    limit = next(limit for limit in held.demand.rates if limit.key == hold.key)
+    first = held.before if (held.kind, held.key) == (hold.kind, hold.key) else 0
+    own = hold._replace(until=None if hold.until is None else hold.until + first * limit.interval)
+    wait = "waits" if first == 1 else "wait"
+    before = f"; {counted(first)} {wait} before it" if first else ""
+    until = f", asked again {scene.until(own.until)}" if own.until else ""
+    sentence = f"{_begins(scene, held)} the rate of {hold.key} is used up{before}{until}"
+    return _made(number, scene, held, own, sentence)
 
 
 def _begins(scene: ExplainContext, held: WaitStatus) -> str:

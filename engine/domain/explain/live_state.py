@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -63,7 +63,8 @@ class ParkedStanding:
 class WorkerStatus:
     """A worker whose lease stands. `serves` and `concurrency` are None where it does not say.
 
-    `running` is None where it was not counted, as that reads the whole queue.
+    `running` is None where it was not counted, as that reads the whole queue. `namesakes` are the
+    templates of the same name, in another namespace or version, that it serves.
     """
 
     worker: UUID
@@ -75,6 +76,7 @@ class WorkerStatus:
     serves: bool | None
     concurrency: int | None
     running: int | None
+    namesakes: Sequence[str] = ()
 
     @property
     def full(self) -> bool:
@@ -143,7 +145,10 @@ class LaggingProjection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveState:
-    """All of it at one moment of the engine's time; queue rows and held steps by step."""
+    """All of it at one moment of the engine's time; queue rows and held steps by step.
+
+    `parked` says why the coordinator leaves the task alone, where it does.
+    """
 
     now: datetime
     shard: ShardStatus
@@ -153,3 +158,4 @@ class LiveState:
     limits: LimitStatus = field(default_factory=LimitStatus)
     projections: tuple[LaggingProjection, ...] = ()
     parked: ParkedStanding | None = None
+    registered: bool = True

@@ -18,8 +18,8 @@ from flowledger.engine.events.base import Event
 class ReasonKind(StrEnum):
     """What kind of reason it is. The order is that of explanations: the most decisive first."""
 
-    ENDED = "ended"
     PARKED = "parked"
+    ENDED = "ended"
     DEPENDENCY_FAILED = "dependency_failed"
     BLOCKED = "blocked"
     PAUSED = "paused"
@@ -69,9 +69,10 @@ class Reason:
 
     `steps` are those that it holds, none where it is about the task as a whole. `earliest` is when
     it can change at the earliest, None where that is not known: somebody must act, or something
-    must happen first. `about` names what it is that stands in the way, the dependency, the key of
-    the limit, the system, the worker or the template; `details` are JSON values by name, times in
-    ISO 8601, durations in seconds.
+    must happen first. `command` is what somebody may run then, with capitals for what only they
+    know; None where nobody need do anything, or nothing can be done. `about` names what it is that
+    stands in the way, the dependency, the key of the limit, the system, the worker or the template;
+    `details` are JSON values by name, times in ISO 8601, durations in seconds.
     """
 
     kind: ReasonKind
@@ -81,6 +82,7 @@ class Reason:
     earliest: datetime | None = None
     details: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     steps: tuple[str, ...] = ()
+    command: str | None = None
 
     @property
     def rank(self) -> int:

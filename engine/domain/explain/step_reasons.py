@@ -13,10 +13,15 @@ from flowledger.engine.domain.explain.context import ExplainContext, behind, cau
 from flowledger.engine.domain.explain.limit_reasons import as_the_log_knows, counted, held_back
 from flowledger.engine.domain.explain.live_state import LiveState, QueueStatus, WorkerStatus
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind
-from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.text import listed, on_one_line
 
+NAMESAKES_TOLD = 5
 Details = Mapping[str, JsonValue]
+UNREGISTERED = (
+    "{key} has no row in flowledger.template any more, and no worker takes steps of it;"
+    " a worker of it that is started registers it again"
+)
 
 
 def step_reasons(scene: ExplainContext, number: int, obstacles: Mapping[int, int]) -> list[Reason]:
@@ -49,13 +54,24 @@ def _early(scene: ExplainContext, parent: int) -> str:
     return f" before {listed(own)}, on which it depends"
 
 
+SETTLED: Mapping[StepState, str] = MappingProxyType(
+    {
+        StepState.ERROR: "; an operator resets that step, or says how it was settled",
+        StepState.CANCELLED: "; an operator resets that step",
+        StepState.SKIPPED: ", and the template lets nothing go on after that; an operator says how"
+        " this step was settled, or ends the task",
+    }
+)
+"""Who must do what about a step whose end lets nothing go on."""
+
+
 def _never(scene: ExplainContext, number: int, root: int) -> Reason:
     name, state = scene.name(root), scene.run.steps[root].state
     if scene.run.ended:
         return _not_started(scene, number)
     return Reason(
         kind=ReasonKind.DEPENDENCY_FAILED,
-        sentence=f"does not start, since {name} is {STATE_LABELS[state]}",
+        sentence=f"does not start, since {name} is {STATE_LABELS[state]}{SETTLED[state]}",
         about=name,
         cause=cause(scene.last(root)),
         details={"dependency": name, "state": state},
@@ -63,10 +79,20 @@ def _never(scene: ExplainContext, number: int, root: int) -> Reason:
     )
 
 
+AFTER_END: Mapping[TaskState, str] = MappingProxyType(
+    {
+        TaskState.ERROR: "; it does when the task is reset",
+        TaskState.CANCELLED: "; whoever still wants it submits the task anew",
+        TaskState.RESOLVED_MANUALLY: "; an operator counts the task as done",
+    }
+)
+"""Who must do what for a step that never started."""
+
+
 def _not_started(scene: ExplainContext, number: int) -> Reason:
     return Reason(
         kind=ReasonKind.ENDED,
-        sentence="did not start before the task ended",
+        sentence=f"did not start before the task ended{AFTER_END.get(scene.run.task.state, '')}",
         cause=cause(scene.index.task),
         details={"task_state": scene.run.task.state},
         steps=(scene.name(number),),
@@ -167,6 +193,8 @@ def _taken_by(
     if beside is None or row is None:
         return ReasonKind.QUEUED, next_one, {}
     serving = [worker for worker in beside.workers if worker.serves is not False]
+    if not beside.registered:
+        return ReasonKind.NO_WORKER, UNREGISTERED.format(key=key), {"template": key}
     able = [worker for worker in serving if worker.condition != "saturated"]
     details: Details = {
         "template": key,
@@ -195,6 +223,12 @@ def _nobody(key: str, serving: Sequence[WorkerStatus], workers: Sequence[WorkerS
         return (
             f"all workers of {key} are saturated, as handlers that were given up take their places:"
             " start them anew"
+        )
+    elsewhere = sorted({one for worker in workers for one in worker.namesakes})
+    if elsewhere:
+        return (
+            f"no worker of {key} runs; those that run have it in another namespace or version:"
+            f" {listed(elsewhere, NAMESAKES_TOLD)}"
         )
     one = len(workers) == 1
     others = f"{len(workers)} worker{'' if one else 's'} of other templates run{'s' * one}"
@@ -299,7 +333,7 @@ def _end_of(scene: ExplainContext, number: int, last: happened.TaskEvent) -> str
         return f"given up ({last.reason.replace('_', ' ')}): {on_one_line(last.message)}"
     said = scene.what(last)
     if scene.run.steps[number].state is StepState.SKIPPED and not scene.satisfies(number):
-        return f"{said}; what depends on it does not start"
+        return f"{said}; what depends on it does not start until an operator settles that"
     return said
 
 

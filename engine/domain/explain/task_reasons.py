@@ -75,6 +75,8 @@ def _ended(scene: ExplainContext) -> Iterator[Reason]:
             rest = TRY_AGAIN
         case TaskState.COMPLETE:
             rest = "nothing is left to do"
+        case TaskState.CANCELLED:
+            rest = "nothing more of it starts; whoever still wants it submits it anew"
         case _:
             rest = "nothing more of it starts"
     said = f"{scene.what(placed[1])}; {rest}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -11,6 +11,9 @@ from flowledger.engine.text import listed, nearest, place
 
 Known = Callable[[tuple[str, ...]], Collection[str]]
 """The keys that a mapping may have, given the names on the way to it."""
+MOST_PARTS = 12
+LONGEST_VALUE = 60
+"""Of a place and of a value, as they are shown in a sentence."""
 
 
 def first_problem(
@@ -23,10 +26,16 @@ def first_problem(
     """
     first, *more = error.errors(include_url=False)
     rest = f" (and {len(more)} more)" if more else ""
-    where, expected = place(first["loc"], root), _expected(first, known, values=values)
+    where, expected = _shown_place(first["loc"], root), _expected(first, known, values=values)
     # What checked a value as a whole may know the place inside of it.
     gap = "" if not where or expected.startswith((".", "[")) else ": "
     return f"{where}{gap}{expected}{rest}"
+
+
+def _shown_place(location: Sequence[int | str], root: str) -> str:
+    """The place, cut where it is deep inside."""
+    more = "…" if len(location) > MOST_PARTS else ""
+    return place(location[:MOST_PARTS], root) + more
 
 
 def _expected(fault: ErrorDetails, known: Known | None, *, values: bool) -> str:
@@ -48,9 +57,16 @@ def _message(fault: ErrorDetails) -> str:
     return text[:1].lower() + text[1:]
 
 
+def shown(value: object) -> str:
+    """A value as Python writes it: as text, cut where it is long, whatever it makes of itself."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - an object of the user's own raises what it pleases
+        return f"a {type(value).__name__}"
+    text = text if text.isprintable() else ascii(text)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+
+
 def _shown(value: object, *, values: bool) -> str:
     kind = type(value).__name__
-    if not values:
-        return kind
-    text = repr(value)
-    return f"{text if len(text) <= 60 else f'{text[:57]}...'} ({kind})"
+    return f"{shown(value)} ({kind})" if values else kind

@@ -15,6 +15,7 @@ from uuid import UUID
 from flowledger.engine.domain.ids import caused_id, milliseconds, step_id
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.templates.plan import Plan
+from flowledger.engine.domain.verify.causes import against_its_cause
 from flowledger.engine.domain.verify.replay import Difference
 from flowledger.engine.errors import IllegalTransition
 from flowledger.engine.events.base import Event, Placed, StepEvent, TaskEvent
@@ -25,6 +26,7 @@ from flowledger.engine.events.task import TaskCreated
 
 LOG = "the log"
 EVENT = "the event"
+REST = "the rest of the log"
 MOST_MISSING = 5
 DECIDED = frozenset(DECISIONS)
 OWN_STREAMS = (TaskRequest, RequestGranted, RequestRefused)
@@ -104,6 +106,7 @@ class CheckedFold:
         self.run: TaskRun | None = None
         self.queued: dict[str, StepEnqueued] = {}
         self.starts: dict[str, StepStarted] = {}
+        self._known: dict[UUID, TaskEvent] = {}
 
     def take(self, history: Iterable[Placed]) -> list[Difference]:
         """Fold the events in, up to one that contradicts what stood before it: then says what."""
@@ -128,6 +131,7 @@ class CheckedFold:
             rule = f"the life cycle ({error})"
             name = type(event).__name__
             return [Difference(f"position {position}", name, "impossible", "stored", LOG, rule)]
+        self._known[event.event_id] = event
         if isinstance(event, StepEnqueued):
             self.queued[event.step] = event
         elif isinstance(event, StepStarted):
@@ -167,7 +171,10 @@ class CheckedFold:
             expected["event_id"] = caused_id(event.causation_id, stream, version, time)
         for field, value in expected.items():
             if getattr(event, field) != value:
-                yield field, value, getattr(event, field), EVENT, "the rest of the log"
+                yield field, value, getattr(event, field), EVENT, REST
+        if type(event) in DECIDED and run is not None:
+            for field, said, found in against_its_cause(event, self._known, run):
+                yield field, said, found, EVENT, REST
 
 
 def _unfit(entry: LogEntry, task_id: UUID, steps: Mapping[UUID, str]) -> Iterator[Difference]:

@@ -62,7 +62,7 @@ def queued(fold: CheckedFold, work: QueueRows) -> Iterator[Difference]:
     if run is None:
         return
     for number, template in enumerate(run.plan.steps):
-        log, row = _queue_row(fold, run, number), work.queue.get(template.name)
+        log, row = queue_row_of(fold, run, number), work.queue.get(template.name)
         if row is None or log is not None or not _is_refused(fold, row):
             yield from compared(f"step {template.name!r}", log, row, QUEUE)
 
@@ -79,7 +79,8 @@ def compared(subject: str, log: Row | None, row: Row | None, place: str) -> Iter
             yield Difference(subject, field, value, row[field], place)
 
 
-def _queue_row(fold: CheckedFold, run: TaskRun, number: int) -> Row | None:
+def queue_row_of(fold: CheckedFold, run: TaskRun, number: int) -> Row | None:
+    """What the queue says of the step by the whole log, but for its turn; None: nothing."""
     step, name = run.steps[number], run.plan.steps[number].name
     if step.state not in BUSY:
         return None
@@ -146,18 +147,22 @@ def _hold(run: TaskRun, number: int, name: str, work: QueueRows) -> Iterator[Dif
 
 def _slots(run: TaskRun, number: int, keys: Collection[str]) -> Iterator[Difference]:
     """Limits of namespaces are the coordinator's configuration, and may or may not be there."""
-    plan = run.plan
-    needed: set[str] = set()
-    allowed: set[str] = set()
-    if run.steps[number].state in BUSY:
-        demand = demand_of(plan, number, run.context, {})
-        needed = {limit.key for limit in demand.slots}
-        allowed = {*needed, f"namespace:{plan.template.namespace}"}
-    subject = f"step {plan.steps[number].name!r}"
+    needed, allowed = slots_of(run, number)
+    subject = f"step {run.plan.steps[number].name!r}"
     for key in sorted(needed.difference(keys)):
         yield Difference(subject, f"slot of {key}", "held", "free", SLOTS)
     for key in sorted(set(keys) - allowed):
         yield Difference(subject, f"slot of {key}", "free", "held", SLOTS)
+
+
+def slots_of(run: TaskRun, number: int) -> tuple[set[str], set[str]]:
+    """The limits of which the step holds a slot, and those of which it may hold one."""
+    plan = run.plan
+    if run.steps[number].state not in BUSY:
+        return set(), set()
+    demand = demand_of(plan, number, run.context, {})
+    needed = {limit.key for limit in demand.slots}
+    return needed, {*needed, f"namespace:{plan.template.namespace}"}
 
 
 def step_names(task_id: UUID, names: Collection[str]) -> dict[UUID, str]:

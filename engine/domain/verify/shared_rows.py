@@ -21,6 +21,7 @@ from flowledger.engine.domain.verify.replay import Difference, Row
 from flowledger.engine.errors import IllegalTransition, InvalidTemplate
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.circuit import CircuitEvent
+from flowledger.engine.events.engine import EngineEvent
 from flowledger.engine.events.template import TemplatePaused, TemplateRegistered, TemplateResumed
 
 CIRCUITS = "flowledger.circuit"
@@ -58,6 +59,8 @@ def verify_apart(apart: OtherStreams) -> Iterator[Difference]:
             system = circuit.system if circuit else getattr(event, "system", "")
             found = _unfit(f"circuit {system!r}", entries)
             yield from found or _circuit(system, entries, circuit)
+        elif isinstance(event, EngineEvent):
+            yield from _unfit(f"stream {stream}", entries) or _of_engine(stream, entries)
         else:
             yield _stranger(stream, entries)
 
@@ -92,6 +95,15 @@ def _stranger(stream: UUID, entries: Sequence[LogEntry]) -> Difference:
     return Difference(f"stream {stream}", "owner", known, whose, LOG, "its id", task_id)
 
 
+def _of_engine(stream: UUID, entries: Sequence[LogEntry]) -> Iterator[Difference]:
+    """Each of these events is a stream by itself, and no task's."""
+    subject = f"stream {stream}"
+    for entry in entries[1:]:
+        yield Difference(subject, f"version {entry.version}", "none", "stored", LOG, "the rule")
+    if entries[0].task_id is not None:
+        yield Difference(subject, "task_id", None, entries[0].task_id, EVENT, "its kind")
+
+
 def _template(
     subject: str, stream: UUID, entries: Iterable[LogEntry], row: Row | None, steps: Sequence[Row]
 ) -> Iterator[Difference]:
@@ -109,11 +121,12 @@ def _template(
     for field, log, own in zip(("id", "definition_hash", "key"), derived, said, strict=True):
         if log != own:
             yield Difference(subject, field, log, own, EVENT, "the definition")
-    yield from compared(subject, _template_row(first, others), row, TEMPLATES)
+    yield from compared(subject, template_row(first, others), row, TEMPLATES)
     yield from _template_steps(subject, template, steps)
 
 
-def _template_row(first: TemplateRegistered, others: Iterable[Event | None]) -> Row:
+def template_row(first: TemplateRegistered, others: Iterable[Event | None]) -> Row:
+    """The row of a template by its events."""
     paces = [isinstance(event, TemplatePaused) for event in others if isinstance(event, PACES)]
     return {
         "namespace": first.namespace,
@@ -146,21 +159,29 @@ def _circuit(
     system: str, entries: Iterable[LogEntry], stored: Circuit | None
 ) -> Iterator[Difference]:
     """Probes are kept beside the log, and while it is closed failures in a row are too."""
+    subject = f"circuit {system!r}"
+    folded = folded_circuit(system, entries)
+    if isinstance(folded, Difference):
+        yield folded
+        return
+    yield from compared(subject, _circuit_row(folded), stored and _circuit_row(stored), CIRCUITS)
+
+
+def folded_circuit(system: str, entries: Iterable[LogEntry]) -> Circuit | Difference:
+    """The circuit by its events, or why there is none."""
     folded = Circuit(system)
     subject = f"circuit {system!r}"
     for entry in entries:
         if not isinstance(entry.event, CircuitEvent):
             name = type(entry.event).__name__
-            yield Difference(subject, f"position {entry.position}", "a circuit's", name, LOG)
-            return
+            return Difference(subject, f"position {entry.position}", "a circuit's", name, LOG)
         try:
             folded = evolve_circuit(folded, entry.event)
         except IllegalTransition as error:
             name = type(entry.event).__name__
             rule = f"the life cycle ({error})"
-            yield Difference(subject, f"position {entry.position}", "impossible", name, LOG, rule)
-            return
-    yield from compared(subject, _circuit_row(folded), stored and _circuit_row(stored), CIRCUITS)
+            return Difference(subject, f"position {entry.position}", "impossible", name, LOG, rule)
+    return folded
 
 
 def _circuit_row(circuit: Circuit) -> Row:

@@ -57,14 +57,34 @@ class StoredTask:
     owners: Mapping[str, UUID]
 
 
-def verify_task(evidence: StoredTask, plan_of: PlanOf) -> list[Difference]:
+class Onlooker:
+    """Sees what a task was folded to, on the way; this one makes nothing of it."""
+
+    def at_position(self, run: TaskRun, work: QueueRows) -> None:
+        """The run where the coordinator stands; it goes on changing."""
+
+    def at_end(self, fold: CheckedFold) -> None:
+        """The fold of the whole log."""
+
+
+NOBODY = Onlooker()
+
+
+def verify_task(
+    evidence: StoredTask, plan_of: PlanOf, onlooker: Onlooker = NOBODY
+) -> list[Difference]:
     """Every difference. `plan_of` may raise UnknownTemplate, InvalidTemplate and LogCorrupt."""
     task_id = evidence.task_id
-    return [replace(found, task_id=task_id) for found in _verified(evidence, plan_of)]
+    return [replace(found, task_id=task_id) for found in _verified(evidence, plan_of, onlooker)]
 
 
-def _verified(evidence: StoredTask, plan_of: PlanOf) -> Iterable[Difference]:
-    created = next((event for event in map(_created, evidence.log) if event), None)
+def created_of(evidence: StoredTask) -> TaskCreated | None:
+    """How the task began, where the log says that readably."""
+    return next((event for event in map(_created, evidence.log) if event), None)
+
+
+def _verified(evidence: StoredTask, plan_of: PlanOf, onlooker: Onlooker) -> Iterable[Difference]:
+    created = created_of(evidence)
     if created is None:
         return _without_creation(evidence)
     try:
@@ -73,7 +93,8 @@ def _verified(evidence: StoredTask, plan_of: PlanOf) -> Iterable[Difference]:
         return [Difference("task", "template", str(error), created.template_id, LOG)]
     names = step_names(evidence.task_id, plan.numbers)
     entries = own_entries(evidence.task_id, evidence.log, names)
-    return whole(evidence.task_id, entries, names) or _folded(evidence, plan, entries, names)
+    found = whole(evidence.task_id, entries, names)
+    return found or _folded(evidence, plan, entries, names, onlooker)
 
 
 def _created(entry: LogEntry) -> TaskCreated | None:
@@ -99,7 +120,11 @@ def _unmet(evidence: StoredTask) -> list[Difference]:
 
 
 def _folded(
-    evidence: StoredTask, plan: Plan, entries: Sequence[LogEntry], names: Mapping[UUID, str]
+    evidence: StoredTask,
+    plan: Plan,
+    entries: Sequence[LogEntry],
+    names: Mapping[UUID, str],
+    onlooker: Onlooker,
 ) -> list[Difference]:
     history = [(e.position, e.event) for e in entries if isinstance(e.event, TaskEvent)]
     seen = visible_at(history, evidence.position)
@@ -112,7 +137,10 @@ def _folded(
         found = _unmet(evidence)
     else:
         found = [*_rows(evidence, fold, fold.run, work), *_answers(fold.run)]
+        onlooker.at_position(fold.run, work)
     beyond = fold.take(_waiting(history, seen))
+    if not beyond:
+        onlooker.at_end(fold)
     found += beyond or queued(fold, work)
     found += misplaced_rows(evidence.task_id, evidence.rows, names)
     return [*found, *_identity(evidence, fold.run)]
@@ -152,7 +180,7 @@ def _answers(run: TaskRun) -> Iterator[Difference]:
 
 
 def _identity(evidence: StoredTask, run: TaskRun | None) -> Iterator[Difference]:
-    created = next((event for event in map(_created, evidence.log) if event), None)
+    created = created_of(evidence)
     if run is None or created is None or created.identity is None:
         return
     owner = evidence.owners.get(created.identity)

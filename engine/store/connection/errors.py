@@ -28,6 +28,7 @@ from flowledger.engine.errors import (
     StreamMoved,
     TransactionEnded,
 )
+from flowledger.engine.text import on_one_line
 
 NOT_ALLOWED = "42501"
 OUR_CODES = "FL"
@@ -124,5 +125,5 @@ def _said(state: str, said: str) -> EngineError | None:
 
 def sentence(error: psycopg.Error) -> str:
     """What the server says, on one line. Never its detail, which may quote stored rows."""
-    said = " ".join((error.diag.message_primary or str(error)).split()) or type(error).__name__
+    said = on_one_line(error.diag.message_primary or str(error)) or type(error).__name__
     return f"{said} (SQLSTATE {error.sqlstate})" if error.sqlstate else said

@@ -30,6 +30,7 @@ from flowledger.engine.store.connection.address import shown_address
 from flowledger.engine.store.connection.dial import dial
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.text import on_one_line
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
@@ -289,7 +290,7 @@ def check(url: str) -> None:
     """
     try:
         conninfo.conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
+    except (psycopg.ProgrammingError, UnicodeEncodeError):
         # Not chained: the library's message quotes the text, and with it a password.
         raise DatabaseUnavailable(
             "database.url is not a connection string:"
@@ -299,8 +300,10 @@ def check(url: str) -> None:
 
 def unavailable(url: str, error: psycopg.Error) -> DatabaseUnavailable:
     """The error to raise when the database at `url` refused or went away."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return DatabaseUnavailable(f"{shown_address(url)} cannot be reached: {reason}", error.sqlstate)
+    reason = on_one_line(str(error)) or type(error).__name__
+    return DatabaseUnavailable(
+        f"{on_one_line(shown_address(url))} cannot be reached: {reason}", error.sqlstate
+    )
 
 
 def apply_session_settings(

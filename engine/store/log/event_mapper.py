@@ -32,6 +32,7 @@ from flowledger.engine.domain.ids import EPOCH, uuid_of
 from flowledger.engine.errors import LogCorrupt, UnstorableEvent
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.registry import EVENTS, upcast
+from flowledger.engine.events.unreadable import UnreadableEvent
 from flowledger.engine.store.connection.arrays import (
     BigintArray,
     ByteaArray,
@@ -227,6 +228,31 @@ class EventMapper(Mapper[UUID]):
         except (ValueError, TypeError, ValidationError) as error:
             place = _place(stream, version, topic, position)
             raise LogCorrupt(f"{place} cannot be read: {error}") from error
+
+    def readable(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order
+        self,
+        recorded_at: datetime,
+        stream: UUID,
+        version: int,
+        topic: str,
+        state: bytes,
+        task_id: UUID | None = None,
+    ) -> Event:
+        """The event of these columns; where it cannot be read, one that says so in its place."""
+        try:
+            return self.event(stream, version, topic, state, task_id)
+        except LogCorrupt as error:
+            why = str(error.__cause__ or error).splitlines()[0]
+            return UnreadableEvent(
+                originator_id=stream,
+                originator_version=version,
+                event_id=stream,
+                occurred_at=recorded_at,
+                correlation_id=str(task_id),
+                task_id=task_id,
+                stored_topic=topic,
+                why=why if topic in READERS else f"unknown topic {topic!r}",
+            )
 
     def _fields(self, state: bytes) -> dict[str, Any]:
         if self._encoding == ENCODED:

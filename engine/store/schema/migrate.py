@@ -41,6 +41,7 @@ from flowledger.engine.errors import (
     SchemaTooNew,
     StatementRefused,
 )
+from flowledger.engine.text import on_one_line
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
@@ -260,7 +261,7 @@ def _apply(file: SqlFile, connection: Connection) -> None:
 
 
 def _reason(error: psycopg.Error) -> str:
-    return " ".join(str(error).split())
+    return on_one_line(str(error))
 
 
 def _record(file: SqlFile) -> bytes:

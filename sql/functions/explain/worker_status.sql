@@ -1,14 +1,16 @@
 -- The workers whose lease stands: whether each claims steps of the template (null: it does not
--- say), and how many of its places are taken. That reads the whole queue; without p_counted it is
--- null.
+-- say), how many of its places are taken (that reads the whole queue; without p_counted it is
+-- null), and which templates of the same name in another namespace or version it claims steps of.
 -- drop: function flowledger.worker_status(uuid)
+-- drop: function flowledger.worker_status(uuid, boolean)
 
 create or replace function flowledger.worker_status(
     p_template uuid, p_counted boolean default true
 )
 returns table (
     worker_id uuid, host text, pid integer, seen_at timestamptz, lease_until timestamptz,
-    condition text, serves boolean, concurrency integer, running bigint
+    condition text, serves boolean, concurrency integer, running bigint,
+    namesakes text[]
 )
 language sql
 stable
@@ -16,7 +18,15 @@ as $$
     select
         w.worker_id, w.host, w.pid, w.seen_at, w.lease_until, w.condition,
         p_template = any (w.templates), w.concurrency, case when p_counted then coalesce(r.steps,
-        0) end
+        0) end,
+        array(
+            select o.namespace || '/' || o.name || '@' || o.version
+            from flowledger.template as t
+            inner join flowledger.template as o on o.name = t.name
+            and o.template_id <> t.template_id
+            where t.template_id = p_template and o.template_id = any (w.templates)
+            order by 1
+        )
     from flowledger.worker as w
     left join (
         select q.worker_id, count(*) as steps

@@ -1,6 +1,6 @@
 -- Record a definition once: its row, its steps and its event. Returns the hash that is registered
--- under the name, which is the caller's unless another definition was first. Locks: the template
--- row, its steps, the log.
+-- under the name, which is the caller's unless another definition was first. A row that is gone
+-- while the log has its event is made again. Locks: the template row, its steps, the log.
 
 create or replace function flowledger.register_template(
     p_template uuid,
@@ -17,7 +17,18 @@ returns text
 language plpgsql
 volatile
 as $$
+declare
+    v_recorded text;
 begin
+    select coalesce(flowledger.payload_json(e.state, e.encoding) ->> 'definition_hash', p_hash)
+    into v_recorded
+    from flowledger.event as e
+    where e.originator_id = p_template and e.originator_version = 1;
+
+    if v_recorded <> p_hash then
+        return v_recorded;
+    end if;
+
     insert into flowledger.template
         (template_id, namespace, name, version, definition_hash, definition, registered_at)
     values
@@ -26,10 +37,13 @@ begin
 
     if found then
         perform flowledger.store_template_steps(p_template);
-        perform flowledger.append_events(
-            array[p_template], array[1::bigint], array[p_topic], array[p_state],
-            array[null::uuid], array[p_encoding]
-        );
+
+        if v_recorded is null then
+            perform flowledger.append_events(
+                array[p_template], array[1::bigint], array[p_topic], array[p_state],
+                array[null::uuid], array[p_encoding]
+            );
+        end if;
     end if;
 
     return (select definition_hash from flowledger.template where template_id = p_template);

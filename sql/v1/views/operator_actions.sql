@@ -3,8 +3,21 @@
 create or replace view flowledger_v1.operator_actions as
 select
     a.position, a.at, a.task_id, a.namespace, a.template, a.version, a.step, a.action, a.actor,
-    a.reason, a.request, a.answer, a.answered_at, a.refusal
-from flowledger_audit.operator_action as a;
+    a.reason, a.request, a.answer, a.answered_at, a.refusal, a.subject,
+    o.position as as_of_position, o.at as as_of
+from flowledger_audit.operator_action as a
+left join (
+    select p.position, e.recorded_at as at
+    from flowledger.projection as p
+    left join lateral (
+        select l.recorded_at
+        from flowledger.event as l
+        where l.notification_id <= p.position
+        order by l.notification_id desc
+        limit 1
+    ) as e on true
+    where p.name = 'flowledger_audit' and p.state = 'serving' and p.position > 0
+) as o on true;
 
 comment on view flowledger_v1.operator_actions is
     'Who did what, to which task, when and why, and what was answered. Read from the projection '
@@ -13,14 +26,14 @@ Example: select at, actor, action, reason, answer from flowledger_v1.operator_ac
 comment on column flowledger_v1.operator_actions.position is 'The place of the event in the log.';
 comment on column flowledger_v1.operator_actions.at is 'When it was done.';
 comment on column flowledger_v1.operator_actions.task_id is
-    'The task; null where it was done to a template.';
+    'The task; null where it was done to a template or to the engine.';
 comment on column flowledger_v1.operator_actions.namespace is 'The namespace of the template.';
 comment on column flowledger_v1.operator_actions.template is 'The name of the template.';
 comment on column flowledger_v1.operator_actions.version is
     'The version of the template, of submissions and of what was done to a template.';
 comment on column flowledger_v1.operator_actions.step is 'The step, where it is about one.';
 comment on column flowledger_v1.operator_actions.action is
-    'What was done: task.cancel, step.reset, template.pause, task.annotate, task.submit and so on.';
+    'What was done: task.cancel, step.reset, template.pause, projection.rebuild, task.submit and so on.';
 comment on column flowledger_v1.operator_actions.actor is 'Who did it.';
 comment on column flowledger_v1.operator_actions.reason is 'Why, in their words.';
 comment on column flowledger_v1.operator_actions.request is
@@ -29,3 +42,10 @@ comment on column flowledger_v1.operator_actions.answer is
     'granted or refused; null where there is no answer yet, or none is needed.';
 comment on column flowledger_v1.operator_actions.answered_at is 'When a coordinator answered.';
 comment on column flowledger_v1.operator_actions.refusal is 'Why it was refused.';
+comment on column flowledger_v1.operator_actions.subject is
+    'What of the engine it was done to: the projection, or what became of shards and parked tasks; null'
+    ' where it was done to a task or a template.';
+comment on column flowledger_v1.operator_actions.as_of_position is
+    'How far the log has been read into this view.';
+comment on column flowledger_v1.operator_actions.as_of is
+    'When the last event up to there was recorded: what was done later is not here yet.';

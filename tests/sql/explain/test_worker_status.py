@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from support.builders import diamond
 from support.sql_calls import Connection, call, claim, new_id, queue, queue_row
+from support.stored_tasks import register
 
 
 def test_living_workers_tell_what_they_serve_and_how_full_they_are(connection: Connection) -> None:
@@ -16,7 +18,7 @@ def test_living_workers_tell_what_they_serve_and_how_full_they_are(connection: C
     claim(connection, one, [template], 2)
     call(connection, "advance_test_clock", "1 minute")
 
-    found = {row[0]: (*row[1:3], *row[5:]) for row in call(connection, "worker_status", template)}
+    found = {row[0]: (*row[1:3], *row[5:9]) for row in call(connection, "worker_status", template)}
 
     assert found == {
         one: ("a", 1, "ready", True, 8, 2),
@@ -29,5 +31,16 @@ def test_what_they_run_is_counted_only_where_it_is_asked_for(connection: Connect
     worker, template = new_id(), new_id()
     call(connection, "heartbeat_worker", worker, "a", 1, 600.0, [template], 8)
 
-    assert call(connection, "worker_status", template, True)[0][-1] == 0
-    assert call(connection, "worker_status", template, False)[0][-1] is None
+    assert call(connection, "worker_status", template, True)[0][8] == 0
+    assert call(connection, "worker_status", template, False)[0][8] is None
+
+
+def test_a_worker_of_the_same_name_elsewhere_says_what_it_serves(connection: Connection) -> None:
+    one, two, other = (
+        register(connection, diamond().model_copy(update=changed))
+        for changed in ({}, {"version": "2"}, {"name": "else"})
+    )
+    call(connection, "heartbeat_worker", new_id(), "a", 1, 600.0, [two, other], 8)
+
+    assert call(connection, "worker_status", one)[0][9] == ["shop/order@2"]
+    assert call(connection, "worker_status", two)[0][9] == []

@@ -10,7 +10,7 @@ def test_what_serves_and_what_is_built_stands_still(connection: Connection) -> N
     make(connection)
     make(connection, anew=True)
 
-    assert call(connection, "set_projection_paused", "money", True) == [2]
+    assert call(connection, "set_projection_paused", "money", True) == [(2, True)]
     assert row(connection, "paused") is row(connection, "paused", generation=2) is True
 
 
@@ -33,7 +33,16 @@ def test_one_that_goes_on_has_tried_its_event_never_yet(connection: Connection) 
 
 
 def test_there_is_none_of_the_name(connection: Connection) -> None:
-    assert call(connection, "set_projection_paused", "money", True) == [0]
+    assert call(connection, "set_projection_paused", "money", True) == [(0, False)]
+
+
+def test_what_is_so_already_is_not_changed(connection: Connection) -> None:
+    make(connection)
+    assert call(connection, "set_projection_paused", "money", False) == [(1, False)]
+    call(connection, "set_projection_paused", "money", True)
+
+    assert call(connection, "set_projection_paused", "money", True) == [(1, False)]
+    assert call(connection, "set_projection_paused", "money", False) == [(1, True)]
 
 
 def test_the_hosts_are_told(connection: Connection, other: Connection) -> None:

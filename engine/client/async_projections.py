@@ -1,0 +1,122 @@
+"""The projections of a database for applications that live on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from math import inf
+from time import monotonic
+from typing import Unpack
+from uuid import UUID
+
+from flowledger.engine.client.projections import Projections
+from flowledger.engine.domain.submission import check_seconds
+from flowledger.engine.errors import ProjectionBehind
+from flowledger.engine.ports.projections import ParkedEvent, ProjectionStatus, RebuildStatus, Word
+
+
+class AsyncProjections:
+    """`Projections`, for awaiting; no wait holds a thread. Means and errors are the same."""
+
+    def __init__(self, projections: Projections) -> None:
+        self._projections = projections
+
+    async def list(self) -> Sequence[ProjectionStatus]:
+        """Every generation that serves or is built, by name."""
+        return await asyncio.to_thread(self._projections.list)
+
+    async def status(self, name: str) -> ProjectionStatus:
+        """The generation that serves."""
+        return await asyncio.to_thread(self._projections.status, name)
+
+    async def wait_for(
+        self,
+        name: str,
+        position: int | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - as without asyncio
+    ) -> int:
+        """Wait until everything up to a position is in the projection's rows; where it is then."""
+        own = self._projections
+        wanted = await asyncio.to_thread(own.wanted, position)
+        check_seconds("timeout", timeout)
+        until = inf if timeout is None else monotonic() + timeout
+        while (reached := await asyncio.to_thread(own.reached, name)) < wanted:
+            left = until - monotonic()
+            if left <= 0:
+                error: ProjectionBehind = await asyncio.to_thread(own.behind, name, reached, wanted)
+                raise error
+            await asyncio.sleep(min(left, own.look_seconds))
+        return reached
+
+    async def pause(self, name: str, **word: Unpack[Word]) -> None:
+        """Let it stand still until it is resumed."""
+        await asyncio.to_thread(partial(self._projections.pause, name, **word))
+
+    async def resume(self, name: str, **word: Unpack[Word]) -> None:
+        """Let it go on."""
+        await asyncio.to_thread(partial(self._projections.resume, name, **word))
+
+    async def rebuild(
+        self,
+        name: str,
+        *,
+        task: UUID | None = None,
+        template: str | None = None,
+        **word: Unpack[Word],
+    ) -> int:
+        """Build it anew: all of it beside what serves, or the rows of some tasks in place."""
+        rebuild = partial(self._projections.rebuild, name, **word)
+        return await asyncio.to_thread(rebuild, task=task, template=template)
+
+    async def wait_for_rebuild(
+        self,
+        rebuild: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - as without asyncio
+    ) -> RebuildStatus:
+        """Wait for a rebuild of some tasks, at most `timeout` seconds."""
+        own = self._projections
+        check_seconds("timeout", timeout)
+        until = inf if timeout is None else monotonic() + timeout
+        while True:
+            found = await asyncio.to_thread(own.wait_for_rebuild, rebuild, 0.0)
+            left = until - monotonic()
+            if found.state != "asked" or left <= 0:
+                return found
+            await asyncio.sleep(min(left, own.look_seconds))
+
+    async def cancel_rebuild(self, name: str, **word: Unpack[Word]) -> int:
+        """Give up what is being built of it, be it all or some tasks; how many that were."""
+        return await asyncio.to_thread(partial(self._projections.cancel_rebuild, name, **word))
+
+    async def remove(self, name: str, **word: Unpack[Word]) -> None:
+        """Forget one that nobody runs any more, with its tables and views."""
+        await asyncio.to_thread(partial(self._projections.remove, name, **word))
+
+    async def parked(self, name: str) -> Sequence[ParkedEvent]:
+        """The events that it put aside, in the order of the log."""
+        return await asyncio.to_thread(self._projections.parked, name)
+
+    async def retry_parked(
+        self,
+        name: str,
+        *,
+        task: UUID | None = None,
+        position: int | None = None,
+        **word: Unpack[Word],
+    ) -> int:
+        """Have parked events applied: all, those of a task, or one. How many are to be."""
+        ask = partial(self._projections.retry_parked, name, **word)
+        return await asyncio.to_thread(ask, task=task, position=position)
+
+    async def drop_parked(
+        self,
+        name: str,
+        *,
+        task: UUID | None = None,
+        position: int | None = None,
+        **word: Unpack[Word],
+    ) -> int:
+        """Have parked events forgotten: all, those of a task, or one. How many are to be."""
+        ask = partial(self._projections.drop_parked, name, **word)
+        return await asyncio.to_thread(ask, task=task, position=position)

@@ -1,0 +1,62 @@
+"""What needs somebody: what the database tells, and what the loops of this process tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from flowledger.engine.domain.findings import (
+    Finding,
+    FoundRow,
+    HealthReport,
+    HolderRow,
+    report_of,
+)
+from flowledger.engine.telemetry.outages import Health
+from flowledger.engine.text import on_one_line
+
+TOLD_BY_THE_DATABASE = frozenset({"parked", "templates"})
+CLOCK = "clock"
+
+
+class HealthRows(Protocol):
+    """What the database tells. Raises DatabaseUnavailable."""
+
+    def look(
+        self, patience_seconds: float
+    ) -> tuple[datetime, Sequence[FoundRow], Sequence[HolderRow]]:
+        """The server's time, what was found, and who holds back vacuum or cannot be seen."""
+        ...
+
+
+def health_report(
+    rows: HealthRows, loops: Mapping[str, Health], patience_seconds: float
+) -> HealthReport:
+    """What needs somebody, of the database and of these loops. Raises DatabaseUnavailable."""
+    now, found, holders = rows.look(patience_seconds)
+    own = [
+        _of_loop(name, health)
+        for name, health in loops.items()
+        if not health.ok and name not in TOLD_BY_THE_DATABASE
+    ]
+    return report_of(now, found, holders, own)
+
+
+def _of_loop(name: str, health: Health) -> Finding:
+    error = on_one_line(health.error or "")
+    if name == CLOCK:
+        return Finding(
+            kind="clock_stepped",
+            sentence=error,
+            about=name,
+            since=health.since,
+            command="timedatectl (let the host's clock follow a time server)",
+        )
+    return Finding(
+        kind="loop_failing",
+        sentence=f"the loop {name} of this process fails: {error}",
+        about=name,
+        since=health.since,
+        details={"attempts": health.attempts, "sqlstate": health.sqlstate},
+    )

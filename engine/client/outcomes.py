@@ -1,0 +1,82 @@
+"""What came of a task and of its steps, as its history tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flowledger.engine import events as happened
+from flowledger.engine.domain.event_text import actor_name, describe
+from flowledger.engine.events.base import Recorded, StepEvent
+from flowledger.engine.events.step import (
+    StepAttemptFailed,
+    StepCancelled,
+    StepCompleted,
+    StepCompletedManually,
+    StepFailed,
+    StepLeaseExpired,
+    StepTimedOut,
+)
+from flowledger.engine.events.task import TaskCancelled, TaskReopened, TaskTimedOut
+from flowledger.engine.text import on_one_line
+
+COMPLETIONS = (StepCompleted, StepCompletedManually)
+
+
+def failures_in(history: Sequence[Recorded]) -> dict[str, str]:
+    """What each step failed of last, or why it was given up."""
+    failures: dict[str, str] = {}
+    for recorded in history:
+        match recorded.event:
+            case StepFailed() as event:
+                failures[event.step] = event.message
+            case StepAttemptFailed() as event:
+                failures[event.step] = f"{event.error.error_class}: {event.error.message}"
+            case StepTimedOut() | StepLeaseExpired() as event:
+                failures[event.step] = describe(event)
+            case _:
+                pass
+    return failures
+
+
+def results_in(history: Sequence[Recorded]) -> dict[str, Any]:
+    """The results of the completed steps."""
+    events = (recorded.event for recorded in history)
+    return {event.step: event.result for event in events if isinstance(event, COMPLETIONS)}
+
+
+def errors_in(history: Sequence[Recorded]) -> dict[str, str]:
+    """Why the steps that stand in error do so."""
+    errors: dict[str, str] = {}
+    for recorded in history:
+        match recorded.event:
+            case StepFailed() as event:
+                errors[event.step] = event.message
+            case StepEvent() as event:
+                errors.pop(event.step, None)
+            case _:
+                pass
+    return errors
+
+
+def cause_in(history: Sequence[Recorded]) -> str | None:
+    """What ended the task where that was no step's error: in words."""
+    for recorded in reversed(history):
+        match recorded.event:
+            case TaskTimedOut() as event:
+                return f"it had not ended by its deadline {event.deadline_at.isoformat()}"
+            case TaskCancelled(actor=str() as actor) as event:
+                return f"cancelled by {actor_name(actor)}: {on_one_line(event.reason or '')}"
+            case TaskCancelled():
+                cancelled = ", ".join(_cancelled_steps(history))
+                return f"these steps were cancelled: {cancelled}"
+            case happened.TaskFailed() | TaskReopened():
+                return None
+            case _:
+                pass
+    return None
+
+
+def _cancelled_steps(history: Sequence[Recorded]) -> list[str]:
+    last = {one.event.step: one.event for one in history if isinstance(one.event, StepEvent)}
+    return [step for step, event in last.items() if isinstance(event, StepCancelled)]

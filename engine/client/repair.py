@@ -1,0 +1,262 @@
+"""Rows made again from the log, for all that verification finds and the log knows better.
+
+First it is looked at without a lock, as `verify` does. Where something differs, it is looked at
+again in a transaction in which nobody else changes those rows, and what differs then is stored with
+an event that says what, who asked for it, and why. So it may be stopped anywhere, and run beside
+coordinators and workers: the coordinator of a repaired task begins anew from what is stored.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypedDict
+from uuid import UUID
+
+from flowledger.engine.client.repaired_rows import Made, apart_rows
+from flowledger.engine.client.verify import StreamCheck, TaskCheck
+from flowledger.engine.domain.ids import request_id
+from flowledger.engine.domain.submission import check_request
+from flowledger.engine.domain.verify.repaired import (
+    IDENTITIES,
+    ApartRows,
+    Left,
+    TaskRows,
+    told,
+    why_left,
+)
+from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.domain.verify.shared_rows import OtherStreams, verify_apart, verify_shards
+from flowledger.engine.domain.verify.task import StoredTask, created_of, verify_task
+from flowledger.engine.events.base import Event
+from flowledger.engine.events.engine import EngineRepaired
+from flowledger.engine.events.notes import TaskRepaired
+from flowledger.engine.ports.runtime import Clock
+from flowledger.engine.ports.verification import Check, VerificationStore
+
+
+class Repairing(TypedDict):
+    """Who repairs, and why; both are recorded."""
+
+    actor: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Repair:
+    """What a repair made again, or would, and what it left."""
+
+    dry_run: bool
+    repaired: list[Difference] = field(default_factory=list[Difference])
+    left: list[Left] = field(default_factory=list[Left])
+
+    def sort(self, differences: Iterable[Difference]) -> list[Difference]:
+        """Those that can be mended; the others are left, and said so."""
+        mended: list[Difference] = []
+        for found in differences:
+            why = why_left(found)
+            if why is None:
+                mended.append(found)
+            else:
+                self.left.append(Left(found, why))
+        return mended
+
+
+class Repairs(Protocol):
+    """The store of repairs. Each call is one transaction, in which nobody changes those rows."""
+
+    def task(self, task_id: UUID, make: Callable[[StoredTask], TaskRows | None]) -> None:
+        """Store what is made of the task's evidence; `make` may be called more than once."""
+        ...
+
+    def apart(
+        self, streams: Sequence[UUID], make: Callable[[OtherStreams], ApartRows | None]
+    ) -> None:
+        """Store what is made of these streams, and the rows that belong to them."""
+        ...
+
+    def positions(self, event: Event) -> None:
+        """Move positions behind the end of the log to its end; what is open is looked at anew."""
+        ...
+
+    def strays(self, event: Event) -> None:
+        """Remove rows that nothing in the log stands behind, but templates."""
+        ...
+
+    def slots(self, keys: Sequence[str], event: Event) -> None:
+        """Count slots in use anew."""
+        ...
+
+    def tally(self, event: Event) -> None:
+        """Count tasks and steps anew."""
+        ...
+
+
+class Repairer:
+    """Repairs one task, or everything."""
+
+    def __init__(  # noqa: PLR0913 - its parts
+        self,
+        *,
+        stored: VerificationStore,
+        repairs: Repairs,
+        clock: Clock,
+        new_id: Callable[[], UUID],
+        priority_ageing_seconds: float,
+        others: Sequence[Check] = (),
+    ) -> None:
+        """`others` are the checks of what can be found here and not mended."""
+        self._stored = stored
+        self._repairs = repairs
+        self._clock = clock
+        self._new_id = new_id
+        self._ageing = priority_ageing_seconds
+        self._others = others
+
+    def repair(self, task: UUID | None, *, dry_run: bool, actor: str, reason: str) -> Repair:
+        """Make rows again. Raises as `Engine.repair`; what was done until then stays."""
+        check_request("repair", {"reason": reason, "actor": actor}, None)
+        repair, word = Repair(dry_run), Repairing(actor=actor, reason=reason)
+        if task is None:
+            self._positions(repair, word)
+            self._streams(repair, word)
+        self._tasks(task, repair, word)
+        if task is None:
+            self._strays(repair, word)
+            self._counters(repair, word)
+            repair.sort(self._stored.guards())
+        for check in self._others:
+            repair.sort(one for one in check.check(task) if isinstance(one, Difference))
+        return repair
+
+    def _tasks(self, task: UUID | None, repair: Repair, word: Repairing) -> None:
+        check = TaskCheck(self._stored)
+        waiting: dict[UUID, list[Difference]] = defaultdict(list)
+        for found in check.check(task):
+            if isinstance(found, Difference):
+                waiting[found.task_id or UUID(int=0)].append(found)
+                continue
+            for its, differences in waiting.items():
+                self._task(check, its, differences, repair, word)
+            waiting.clear()
+
+    def _task(
+        self,
+        check: TaskCheck,
+        task: UUID,
+        found: Sequence[Difference],
+        repair: Repair,
+        word: Repairing,
+    ) -> None:
+        if repair.dry_run or all(map(why_left, found)):
+            repair.repaired += repair.sort(found)
+            return
+        seen: list[Difference] = []
+        disputed: list[Left] = []
+
+        def make(evidence: StoredTask) -> TaskRows | None:
+            made = Made(evidence, self._ageing)
+            seen[:] = verify_task(evidence, check.plan, made)
+            disputed[:] = self._disputed(evidence, seen)
+            mended = [one for one in undisputed(seen, disputed) if why_left(one) is None]
+            return self._task_rows(evidence, made.rows(mended), mended, word) if mended else None
+
+        self._repairs.task(task, make)
+        repair.left += disputed
+        repair.repaired += repair.sort(undisputed(seen, disputed))
+
+    def _task_rows(
+        self,
+        evidence: StoredTask,
+        rows: dict[str, Any],
+        mended: Sequence[Difference],
+        word: Repairing,
+    ) -> TaskRows:
+        created = created_of(evidence)
+        if created is None:
+            return TaskRows(rows, None)
+        event_id = self._new_id()
+        event = TaskRepaired(
+            originator_id=request_id(created.task_id, str(event_id)),
+            originator_version=1,
+            event_id=event_id,
+            occurred_at=max(self._clock.now(), created.occurred_at),
+            correlation_id=created.correlation_id,
+            task_id=created.task_id,
+            namespace=created.namespace,
+            template=created.template,
+            **word,
+            **told(mended),
+        )
+        return TaskRows(rows, event)
+
+    def _disputed(self, evidence: StoredTask, found: Iterable[Difference]) -> list[Left]:
+        """Identities of which the log says the same of the task that has the row."""
+        created = created_of(evidence)
+        left: list[Left] = []
+        for one in found:
+            if one.place != IDENTITIES or one.row is None or created is None:
+                continue
+            (owner,) = self._stored.evidence([one.row])
+            other = created_of(owner)
+            if other is not None and other.identity == created.identity:
+                left.append(Left(one, f"the log gives it to task {one.row} as well"))
+        return left
+
+    def _streams(self, repair: Repair, word: Repairing) -> None:
+        for part in StreamCheck(self._stored).parts():
+            mended = repair.sort(verify_apart(part))
+            repair.repaired += mended
+            if not mended or repair.dry_run:
+                continue
+
+            def make(apart: OtherStreams) -> ApartRows | None:
+                found = [one for one in verify_apart(apart) if why_left(one) is None]
+                return apart_rows(apart, self._event(found, word)) if found else None
+
+            self._repairs.apart(list(part.streams), make)
+
+    def _positions(self, repair: Repair, word: Repairing) -> None:
+        found = repair.sort(verify_shards(self._stored.shards()))
+        self._store(repair, found, word, self._repairs.positions)
+
+    def _strays(self, repair: Repair, word: Repairing) -> None:
+        found = repair.sort(self._stored.strays())
+        self._store(repair, found, word, self._repairs.strays)
+
+    def _counters(self, repair: Repair, word: Repairing) -> None:
+        found = repair.sort(self._stored.miscounts())
+        slots = [one for one in found if one.place == "flowledger.slot_count"]
+        keys = [one.subject for one in slots]
+        self._store(repair, slots, word, lambda event: self._repairs.slots(keys, event))
+        tally = [one for one in found if one not in slots]
+        self._store(repair, tally, word, self._repairs.tally)
+
+    def _store(
+        self,
+        repair: Repair,
+        found: Sequence[Difference],
+        word: Repairing,
+        store: Callable[[Event], None],
+    ) -> None:
+        repair.repaired += found
+        if found and not repair.dry_run:
+            store(self._event(found, word))
+
+    def _event(self, found: Sequence[Difference], word: Repairing) -> EngineRepaired:
+        event_id = self._new_id()
+        return EngineRepaired(
+            originator_id=event_id,
+            originator_version=1,
+            event_id=event_id,
+            occurred_at=self._clock.now(),
+            correlation_id=str(event_id),
+            **word,
+            **told(found),
+        )
+
+
+def undisputed(found: Sequence[Difference], disputed: Sequence[Left]) -> list[Difference]:
+    """The differences but those that are disputed."""
+    return [one for one in found if all(one is not left.difference for left in disputed)]

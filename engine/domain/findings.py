@@ -1,0 +1,327 @@
+"""What needs somebody, in sentences, each with the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from shlex import quote
+from types import MappingProxyType
+from typing import Any
+
+from flowledger.engine.text import duration, listed, moment, on_one_line
+
+MOST_NAMES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that needs somebody: `sentence` says what, and `command` what mends it.
+
+    `about` names the shard, template, task, projection, session or loop. `since` is None where
+    nobody knows. `details` are JSON values by name, times in ISO 8601, durations in seconds.
+    """
+
+    kind: str
+    sentence: str
+    about: str | None = None
+    since: datetime | None = None
+    command: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReport:
+    """What needs somebody at a time, the oldest first, and what this login could not look at."""
+
+    at: datetime
+    findings: tuple[Finding, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as JSON values, but for times, which are as they are."""
+        return {
+            "well": self.well,
+            "at": self.at,
+            "findings": [asdict(one) for one in self.findings],
+            "unseen": self.unseen,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRow:
+    """A row of `flowledger_v1.health_findings`."""
+
+    kind: str
+    about: str | None
+    since: datetime | None
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HolderRow:
+    """A row of `flowledger_v1.vacuum_holders`."""
+
+    kind: str
+    name: str | None
+    pid: int | None
+    login: str | None
+    application: str | None
+    since: datetime | None
+    state: str | None
+    transactions: int | None
+    sessions: int
+
+
+def report_of(
+    now: datetime,
+    rows: Sequence[FoundRow],
+    holders: Sequence[HolderRow],
+    others: Sequence[Finding] = (),
+) -> HealthReport:
+    """The report of what was found in the database, and by this process beside it.
+
+    `now` is the server's time, which sessions are told by.
+    """
+    unled = [row for row in rows if row.kind == "projection_unled"]
+    found = [_found(row, now) for row in rows if row.kind != "projection_unled"]
+    found += [_unled(unled)] if unled else []
+    found += [_holder(row, now) for row in holders if row.kind != "hidden"]
+    ordered = sorted([*found, *others], key=lambda one: (one.since or now, one.kind))
+    hidden = [row for row in holders if row.kind == "hidden"]
+    return HealthReport(
+        at=now, findings=tuple(ordered), unseen=tuple(_unseen(hidden)) if hidden else ()
+    )
+
+
+def ago(since: datetime | None, now: datetime) -> str:
+    """Since when, as the end of a sentence; nothing where nobody knows."""
+    return "" if since is None else f", for {duration(max(now - since, timedelta()))}"
+
+
+def _found(row: FoundRow, now: datetime) -> Finding:
+    sentence, command = WORDS[row.kind](row, now)
+    return Finding(
+        kind=row.kind,
+        sentence=sentence,
+        about=row.about,
+        since=row.since,
+        command=command,
+        details=row.details,
+    )
+
+
+Told = tuple[str, str]
+
+
+def _counted(number: int, what: str) -> str:
+    more = " or more" if number >= 1000 else ""
+    return f"{number}{more} {what}{'' if number == 1 else 's'}"
+
+
+def _shard_unled(row: FoundRow, now: datetime) -> Told:
+    behind = row.details["behind"]
+    wait = f"; {_counted(behind, 'event')} wait{'s' * (behind == 1)} for it" if behind else ""
+    return (
+        f"nobody leads shard {row.about}{ago(row.since, now)}: nothing of its tasks goes on{wait}",
+        "flowledger coordinator",
+    )
+
+
+def _shard_behind(row: FoundRow, now: datetime) -> Told:
+    found = row.details
+    who = f" (process {found['pid']} on {found['host']})" if found["pid"] is not None else ""
+    return (
+        f"the coordinator that leads shard {row.about}{who} does not come on: the first of"
+        f" {_counted(found['behind'], 'event')} waits{ago(row.since, now)}",
+        "flowledger db shards",
+    )
+
+
+def _queue_unserved(row: FoundRow, now: datetime) -> Told:
+    steps = _counted(row.details["steps"], "step")
+    if row.details["template"] is None:
+        return (
+            f"{steps} of a template that is not registered any more ({row.about})"
+            f" cannot be run by anybody{ago(row.since, now)}",
+            "flowledger verify --all",
+        )
+    return (
+        f"no worker runs {row.about}, and {steps} of it {_are(row.details['steps'])}"
+        f" queued{ago(row.since, now)}",
+        "flowledger worker TARGET (a module:attribute or file with this version)",
+    )
+
+
+def _parked(row: FoundRow, now: datetime) -> Told:
+    number = row.details["tasks"]
+    what = "task" if row.kind == "tasks_parked" else "submission"
+    why = on_one_line(row.details["reason"])
+    first = "" if number == 1 else "; the first"
+    return (
+        f"{_counted(number, what)} {_are(number)} left alone{ago(row.since, now)}{first}: "
+        f"task {row.about}: {why}",
+        "flowledger parked retry (once the cause is mended; flowledger parked lists them)",
+    )
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _paused(row: FoundRow, now: datetime) -> Told:
+    return (
+        f"projection {row.about} is paused{_behind(row)}",
+        f"flowledger projections resume {quote(str(row.about))}",
+    )
+
+
+def _failing(row: FoundRow, now: datetime) -> Told:
+    found = row.details
+    return (
+        f"projection {row.about} fails at position {found['position']}{ago(row.since, now)}:"
+        f" {on_one_line(found['error'] or '')}",
+        f"flowledger projections resume {quote(str(row.about))} (once its method is mended)",
+    )
+
+
+def _stalled(row: FoundRow, now: datetime) -> Told:
+    return (
+        f"projection {row.about} does not move{ago(row.since, now)}{_behind(row)}",
+        f"flowledger projections status {quote(str(row.about))}",
+    )
+
+
+def _behind(row: FoundRow) -> str:
+    behind = row.details["behind"]
+    return f"; {behind} place{'' if behind == 1 else 's'} of the log behind" if behind else ""
+
+
+def _events_parked(row: FoundRow, now: datetime) -> Told:
+    found = row.details
+    return (
+        f"projection {row.about} put {_counted(found['parked'], 'event')} aside"
+        f"{ago(row.since, now)}; the first, at position {found['position']}:"
+        f" {on_one_line(found['error'] or '')}",
+        f"flowledger projections parked retry {quote(str(row.about))} --all"
+        " (once its method is mended)",
+    )
+
+
+def _shifted(row: FoundRow, now: datetime) -> Told:
+    ahead = duration(timedelta(seconds=abs(row.details["seconds"])))
+    way = "ahead of" if row.details["seconds"] > 0 else "behind"
+    return (
+        f"the engine's clock was moved, as tests do: it is {ahead} {way} the server's",
+        """psql -c "update flowledger.clock_offset set shift = '0'" """.strip(),
+    )
+
+
+WORDS: Mapping[str, Callable[[FoundRow, datetime], Told]] = MappingProxyType(
+    {
+        "shard_unled": _shard_unled,
+        "shard_behind": _shard_behind,
+        "queue_unserved": _queue_unserved,
+        "tasks_parked": _parked,
+        "submissions_parked": _parked,
+        "projection_paused": _paused,
+        "projection_failing": _failing,
+        "projection_stalled": _stalled,
+        "events_parked": _events_parked,
+        "clock_shifted": _shifted,
+    }
+)
+"""What is said of each kind of row, and the command that mends it."""
+
+
+def _unled(rows: Sequence[FoundRow]) -> Finding:
+    """All that no projector runs, in one sentence: it is one process that is missing."""
+    names = sorted({str(row.about) for row in rows})
+    known = [row.since for row in rows if row.since is not None]
+    what = "projection" if len(names) == 1 else "projections"
+    return Finding(
+        kind="projection_unled",
+        sentence=f"no projector runs the {what} {listed(names, MOST_NAMES)}:"
+        f" what is read from {'it' if len(names) == 1 else 'them'} gets older",
+        about=names[0] if len(names) == 1 else None,
+        since=min(known, default=None),
+        command="flowledger projector (or flowledger projections remove NAME)",
+        details={"projections": names},
+    )
+
+
+def _holder(row: HolderRow, now: datetime) -> Finding:
+    sentence, command = HOLDERS[row.kind](row, now)
+    return Finding(
+        kind="vacuum_held_back",
+        sentence=sentence,
+        about=row.name or (None if row.pid is None else str(row.pid)),
+        since=row.since,
+        command=command,
+        details={
+            "holder": row.kind,
+            "pid": row.pid,
+            "login": row.login,
+            "application": row.application,
+            "state": row.state,
+            "transactions": row.transactions,
+        },
+    )
+
+
+def _session(row: HolderRow, now: datetime) -> Told:
+    by = f" ({row.application})" if row.application else ""
+    open_for = "" if row.since is None else f", open for {duration(now - row.since)}"
+    return (
+        f"vacuum is held back by a session of {row.login}{by}, process {row.pid}, {row.state}"
+        f"{open_for}",
+        f'psql -c "select pg_terminate_backend({row.pid})"',
+    )
+
+
+def _prepared(row: HolderRow, now: datetime) -> Told:
+    since = "" if row.since is None else f", prepared {duration(now - row.since)} ago"
+    return (
+        f"vacuum is held back by the prepared transaction {row.name} of {row.login}{since}",
+        f'psql -c "rollback prepared {_literal(row.name)}"',
+    )
+
+
+def _slot(row: HolderRow, now: datetime) -> Told:
+    used = "that nobody uses" if row.state == "unused" else "that is far behind"
+    return (
+        f"vacuum is held back by the replication slot {row.name}, {used}"
+        f" ({row.transactions} transactions old)",
+        f'psql -c "select pg_drop_replication_slot({_literal(row.name)})"',
+    )
+
+
+def _literal(name: str | None) -> str:
+    doubled = (name or "").replace("'", "''")
+    return f"'{doubled}'"
+
+
+HOLDERS: Mapping[str, Callable[[HolderRow, datetime], Told]] = MappingProxyType(
+    {"session": _session, "prepared": _prepared, "slot": _slot}
+)
+
+
+def _unseen(hidden: Iterable[HolderRow]) -> Iterable[str]:
+    for row in hidden:
+        sessions = f"{row.sessions} session{'' if row.sessions == 1 else 's'}"
+        yield (
+            f"whether vacuum is held back by {sessions} of {row.login}: this login may not see what"
+            " they do (grant pg_read_all_stats to it)"
+        )
+
+
+def sentence_of(finding: Finding) -> str:
+    """A finding on one line, with its command."""
+    since = f" (since {moment(finding.since)})" if finding.since is not None else ""
+    mends = f" -> {finding.command}" if finding.command else ""
+    return f"{finding.sentence}{since}{mends}"

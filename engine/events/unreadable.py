@@ -1,0 +1,29 @@
+"""A place in the log whose event cannot be read, as histories have it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flowledger.engine.events.base import Event
+
+
+class UnreadableEvent(Event):
+    """An event that is there and cannot be read; it is never stored, and nothing is folded from it.
+
+    `stored_topic` is what the log calls it and `why` says what is wrong. `event_id` and
+    `occurred_at` are not known: they are the id of the stream and the time of recording.
+    """
+
+    topic = "unreadable"
+
+    task_id: UUID | None
+    stored_topic: str
+    why: str
+
+
+def unreadable_at(position: int, event: Any) -> str | None:
+    """What is said of the event where it cannot be read."""
+    if isinstance(event, UnreadableEvent):
+        return f"position {position}: unreadable: {event.why}"
+    return None

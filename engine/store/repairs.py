@@ -1,0 +1,148 @@
+"""Derived rows made again, in Postgres: a transaction for each task, and each part of the rest.
+
+A transaction locks what it changes in the common order, reads the log within these locks, stores
+what its caller makes of that, and appends the event that says so. A fact that came meanwhile is
+noticed under the lock of the log: then all is rolled back, and begun again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import orjson
+from psycopg import Rollback
+
+from flowledger.engine.domain.limits.circuit_breaker import Circuit
+from flowledger.engine.domain.limits.wait_queue import Waiter
+from flowledger.engine.domain.verify.repaired import ApartRows, TaskRows
+from flowledger.engine.domain.verify.shared_rows import OtherStreams
+from flowledger.engine.domain.verify.task import StoredTask
+from flowledger.engine.errors import DatabaseBusy
+from flowledger.engine.events.base import Event
+from flowledger.engine.store.connection.errors import translate_errors
+from flowledger.engine.store.connection.pool import Connection, Pool
+from flowledger.engine.store.limit_json import circuit_fields, waiter_row
+from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.verification_store import PostgresVerificationStore
+
+ATTEMPTS = 20
+LOCK = "select flowledger.lock_task(%s)"
+OUST = "select flowledger.oust_leaders()"
+REPAIR = (
+    "select flowledger.repair_task("
+    "%s::uuid, %s::bigint, %s::json, %s, %s, %s, %s, %s, %s::bigint[])"
+)
+TEMPLATE = "select flowledger.repair_template(%s, %s, %s, %s, %s, %s::jsonb, %s, %s)"
+REVISIONS = "select c.system, c.revision from flowledger.circuit as c"
+CIRCUITS = "select flowledger.store_circuits(%s::json)"
+APPEND = "select flowledger.append_events(%s, %s, %s, %s, %s, %s::bigint[])"
+SLOTS = "select flowledger.recount_slots(%s::text[])"
+
+
+class PostgresRepairs:
+    """Repairs in Postgres."""
+
+    def __init__(
+        self, pool: Pool, mapper: EventMapper, evidences: PostgresVerificationStore
+    ) -> None:
+        self._pool = pool
+        self._mapper = mapper
+        self._evidences = evidences
+
+    def task(self, task_id: UUID, make: Callable[[StoredTask], TaskRows | None]) -> None:
+        """Store what is made of the task's evidence, which nobody changes meanwhile.
+
+        `make` may be called more than once. Raises DatabaseBusy where facts kept coming.
+        """
+        for _ in range(ATTEMPTS):
+            if self._task(task_id, make):
+                return
+        raise DatabaseBusy(f"facts about task {task_id} kept coming while it was repaired")
+
+    def _task(self, task_id: UUID, make: Callable[[StoredTask], TaskRows | None]) -> bool:
+        stored = False
+        with self._transaction() as connection:
+            connection.execute(LOCK, (task_id,))
+            (evidence,) = self._evidences.evidence_on(connection, [task_id])
+            made = make(evidence)
+            if made is None:
+                stored = True
+                raise Rollback
+            seen = max((entry.position for entry in evidence.log), default=0)
+            rows = orjson.dumps(_as_json(made.rows), default=str).decode()
+            events = [made.event] if made.event else []
+            columns = self._mapper.columns(events) if events else (None,) * 6
+            found = connection.execute(REPAIR, (task_id, seen, rows, *columns)).fetchall()
+            stored = bool(found[0][0])
+            if not stored:
+                raise Rollback
+        return stored
+
+    def apart(
+        self, streams: Sequence[UUID], make: Callable[[OtherStreams], ApartRows | None]
+    ) -> None:
+        """Store what is made of these streams, and the rows that belong to them."""
+        with self._transaction() as connection:
+            connection.execute(OUST)
+            made = make(self._evidences.apart_on(connection, streams))
+            if made is None:
+                raise Rollback
+            for template_id, row, registered_at in made.templates:
+                definition = orjson.dumps(row["definition"]).decode()
+                names = [row[name] for name in ("namespace", "name", "version", "definition_hash")]
+                connection.execute(
+                    TEMPLATE, (template_id, *names, definition, row["paused"], registered_at)
+                )
+            self._store_circuits(connection, made.circuits)
+            self._append(connection, made.event)
+
+    def positions(self, event: Event) -> None:
+        """Move positions behind the end of the log to its end; what is open is looked at anew."""
+        self._all("select flowledger.repair_positions()", (), event)
+
+    def strays(self, event: Event) -> None:
+        """Remove rows that nothing in the log stands behind, but templates."""
+        self._all("select flowledger.remove_strays()", (), event)
+
+    def slots(self, keys: Sequence[str], event: Event) -> None:
+        """Count slots in use anew."""
+        self._all(SLOTS, (list(keys),), event)
+
+    def tally(self, event: Event) -> None:
+        """Count tasks and steps anew."""
+        with self._transaction() as connection:
+            connection.execute("select flowledger.recount()")
+            self._append(connection, event)
+
+    def _all(self, query: Any, parameters: Sequence[Any], event: Event) -> None:
+        with self._transaction() as connection:
+            connection.execute(OUST)
+            connection.execute(query, parameters)
+            self._append(connection, event)
+
+    def _store_circuits(self, connection: Connection, circuits: Sequence[Circuit]) -> None:
+        if not circuits:
+            return
+        known: dict[str, int] = dict(connection.execute(REVISIONS).fetchall())
+        rows = [
+            {"system": one.system, "revision": known.get(one.system, 0), **circuit_fields(one)}
+            for one in circuits
+        ]
+        connection.execute(CIRCUITS, (orjson.dumps(rows).decode(),))
+
+    def _append(self, connection: Connection, event: Event) -> None:
+        connection.execute(APPEND, self._mapper.columns([event]))
+
+    @contextmanager
+    def _transaction(self) -> Generator[Connection]:
+        with translate_errors(), self._pool.connection() as connection, connection.transaction():
+            connection.execute("set transaction isolation level read committed")
+            yield connection
+
+
+def _as_json(rows: Mapping[str, Any]) -> dict[str, Any]:
+    held: Sequence[Waiter] = rows.get("held", ())
+    return {**rows, "held": [waiter_row(one) for one in held]} if held else dict(rows)

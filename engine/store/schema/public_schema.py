@@ -1,0 +1,84 @@
+"""The public views and functions held against the files of this release.
+
+The files are applied once more, in a transaction that is rolled back, and what the server then says
+of each view and function is compared with what it said before. Where the role may not do that, or
+others use a view for long, it is said that nothing was compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import psycopg
+
+from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.ports.verification import Finding, NotCompared
+from flowledger.engine.store.connection.dial import dial
+from flowledger.engine.store.connection.errors import translate_errors
+from flowledger.engine.store.schema.migrate import Connection, SqlFile, packaged
+
+FOLDERS = ("views/", "v1/")
+PLACE = "the public schema"
+RELEASE = "this release"
+SETTINGS = (
+    b"set local lock_timeout = '2 s'; set local client_min_messages = warning;"
+    b" set local check_function_bodies = off; set local search_path = pg_catalog, pg_temp"
+)
+DEFINED = b"""
+select 'view ' || c.relname, pg_get_viewdef(c.oid)
+from pg_class as c
+where c.relnamespace = 'flowledger_v1'::regnamespace and c.relkind = 'v'
+union all
+select 'function ' || p.oid::regprocedure::text, pg_get_functiondef(p.oid)
+from pg_proc as p
+where p.pronamespace = 'flowledger_v1'::regnamespace and p.prokind = 'f'
+"""
+
+
+class PublicSchemaCheck:
+    """Views and functions that differ from this release's, or are missing."""
+
+    name = "public schema"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def check(self, task: UUID | None) -> Iterator[Finding]:
+        """As `Check.check`; nothing for one task."""
+        if task is not None:
+            return
+        with translate_errors(), dial(self._url, psycopg.Connection) as connection:
+            try:
+                found = list(_differences(connection))
+            except psycopg.Error as error:
+                yield NotCompared("the public schema", str(error.diag.message_primary or error))
+                return
+        yield from found
+
+
+def _differences(connection: Connection) -> Iterator[Difference]:
+    with connection.transaction(force_rollback=True):
+        connection.execute(SETTINGS, prepare=False)
+        stored = _defined(connection)
+        for file in packaged():
+            if file.path.startswith(FOLDERS):
+                yield from _applied(connection, file)
+        made = _defined(connection)
+    for name in sorted({*stored, *made}):
+        if stored.get(name) != made.get(name):
+            found = "another" if name in stored else "missing"
+            yield Difference(name, "definition", "that of its file", found, PLACE, RELEASE)
+
+
+def _applied(connection: Connection, file: SqlFile) -> Iterator[Difference]:
+    """Apply a file; one that does not go over what is there says that it is another."""
+    try:
+        with connection.transaction():
+            connection.execute(file.statements, prepare=False)
+    except (psycopg.errors.InvalidTableDefinition, psycopg.errors.InvalidFunctionDefinition):
+        yield Difference(file.path, "definition", "that of its file", "another", PLACE, RELEASE)
+
+
+def _defined(connection: Connection) -> dict[str, str]:
+    return dict(connection.execute(DEFINED).fetchall())

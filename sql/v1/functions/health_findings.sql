@@ -1,0 +1,66 @@
+-- What needs somebody, for everyone. A row is a finding; the command `flowledger health` has words
+-- for each.
+
+create or replace function flowledger_v1.health_findings(patience double precision default 60)
+returns table (kind text, about text, since timestamptz, details jsonb)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select
+        case when s.led then 'shard_behind' else 'shard_unled' end, s.shard::text, s.since,
+        jsonb_build_object(
+            'shard', s.shard, 'host', s.host, 'pid', s.pid, 'behind', s.behind,
+            'waiting_since', s.waiting_since
+        )
+    from flowledger.unattended_shards(coalesce(patience, 60), flowledger.fact_topics()) as s
+    union all
+    select
+        'queue_unserved', coalesce(q.namespace || '/' || q.name || '@' || q.version,
+        q.template_id::text),
+        q.since,
+        jsonb_build_object(
+            'template_id', q.template_id, 'namespace', q.namespace, 'template', q.name,
+            'version', q.version, 'steps', q.steps
+        )
+    from flowledger.unserved_queue() as q
+    union all
+    select
+        case when k.taken_on then 'tasks_parked' else 'submissions_parked' end, k.first_task::text,
+        k.since,
+        jsonb_build_object('tasks', k.tasks, 'task', k.first_task, 'reason', k.first_reason)
+    from flowledger.parked_tasks_told() as k
+    union all
+    select
+        case p.standing
+            when 'paused' then 'projection_paused'
+            when 'event_failed' then 'projection_failing'
+            when 'no_host' then 'projection_unled'
+            when 'parked' then 'events_parked'
+            else 'projection_stalled'
+        end,
+        p.name, p.since,
+        jsonb_build_object(
+            'generation', p.generation, 'state', p.state, 'behind', p.behind,
+            'position', p.failed_position, 'error', p.failure, 'failures', p.failures,
+            'parked', p.parked
+        )
+    from flowledger.unattended_projections(coalesce(patience, 60)) as p
+    union all
+    select
+        'clock_shifted', null, null,
+        jsonb_build_object('seconds', extract(epoch from o.shift)::double precision)
+    from flowledger.clock_offset as o
+    where o.shift <> interval '0';
+$$;
+
+comment on function flowledger_v1.health_findings(double precision) is
+    'What needs somebody, a row each; none where all is well. kind is shard_unled (no coordinator '
+    'leads the shard), shard_behind (its events wait for longer than the patience, in seconds), '
+    'queue_unserved (steps are queued that no live worker claims), tasks_parked, submissions_parked '
+    '(no coordinator could take these on), projection_paused, projection_failing, '
+    'projection_unled, projection_stalled, events_parked, or clock_shifted (a test has moved the '
+    'engine''s clock). about names the shard, template, task or projection; since is null where '
+    'nobody knows. Sessions that hold back vacuum are told by vacuum_holders.
+Example: select kind, about, since from flowledger_v1.health_findings() order by since';

@@ -1,0 +1,262 @@
+"""What verification finds in rows is made again from the log, recorded, and the tasks go on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.errors import InvalidRequest, UnknownTask
+from flowledger.engine.events.engine import EngineRepaired
+from flowledger.engine.events.notes import TaskRepaired
+from flowledger.handlers import Workflow
+from support.cli import Command
+from support.engines import PATIENCE, EngineHarness, harness_on
+from support.planted import APART, EVENTS, PLANTED, ROWS, database_on
+from support.tampered_database import TamperedDatabase, bring_halfway, halfway
+
+WHY = {"actor": "ann", "reason": "ticket 7"}
+IN_THE_LOG = {
+    "a log of a task whose beginning is lost",
+    "a clock that was moved",
+    "a public view that says something else",
+    "a public function that says something else",
+    "a time of recording before the one in front of it",
+}
+MENDED = [*ROWS, *(name for name in APART if name not in IN_THE_LOG)]
+_numbers = iter(range(1_000))
+
+
+@pytest.fixture(scope="module")
+def stood(server: str, template: str) -> Generator[tuple[str, Mapping[str, Any]]]:
+    """The name of a database in which tasks stand halfway, to copy, and what is in it."""
+    with database_on(server, f"{template}_repairs", template) as url:
+        with harness_on(url) as harness:
+            names = bring_halfway(harness)
+        yield f"{template}_repairs", names
+
+
+@pytest.fixture
+def standing(server: str, stood: tuple[str, Mapping[str, Any]]) -> Generator[TamperedDatabase]:
+    name, names = stood
+    with database_on(server, f"{name}_{next(_numbers)}", name) as url, harness_on(url) as harness:
+        yield TamperedDatabase(harness, names)
+
+
+def events_of(standing: TamperedDatabase, topic: str) -> int:
+    count: int = standing.harness.value(
+        "select count(*) from flowledger.event where topic = %s", topic
+    )
+    return count
+
+
+@pytest.mark.parametrize("case", MENDED)
+def test_what_was_planted_in_rows_is_mended_and_the_tasks_complete(
+    standing: TamperedDatabase, case: str
+) -> None:
+    standing.plant(PLANTED[case][0])
+    found, before = standing.differences(), standing.harness.counts()
+    dry = standing.engine.repair(dry_run=True, **WHY)
+    assert (standing.differences(), standing.harness.counts()) == (found, before)
+
+    done = standing.engine.repair(**WHY)
+
+    assert said(done.repaired) == said(found) == said(dry.repaired)
+    assert done.left == []
+    assert standing.differences() == []
+    assert events_of(standing, "task.repaired") + events_of(standing, "engine.repaired") > 0
+    assert_they_complete(standing)
+
+
+def said(found: Iterable[Difference]) -> set[str]:
+    """The differences, but for counters: what they count changes with the rows."""
+    return {str(one) for one in found if one.place != "flowledger.state_count"}
+
+
+def assert_they_complete(standing: TamperedDatabase) -> None:
+    """With an engine, whose worker is another, after the pause of the retry."""
+    harness, (one, two) = standing.harness, (standing.names[name] for name in ("one", "two"))
+    harness.rows("update flowledger.worker set lease_until = flowledger.clock() - interval '1 s'")
+    harness.rows("update flowledger.shard set leader = null")
+    harness.move_clock("61 minutes")
+    harness.open(halfway)
+    done = (
+        "select count(*) = 2 from flowledger.task"
+        " where task_id in (%s, %s) and ended_at is not null"
+    )
+    harness.until(lambda: harness.value(done, one, two))
+    assert {one.place for one in standing.differences()} == {"flowledger.clock_offset"}
+
+
+@pytest.mark.parametrize("case", [*EVENTS, *sorted(IN_THE_LOG)])
+def test_what_the_log_itself_says_wrongly_is_left_and_said(
+    standing: TamperedDatabase, case: str
+) -> None:
+    standing.plant(PLANTED[case][0])
+    found = standing.differences()
+
+    done = standing.engine.repair(**WHY)
+
+    left = [one.difference for one in done.left]
+    assert said(found) == said([*done.repaired, *left])
+    assert sorted(map(str, standing.differences())) == sorted(map(str, left))
+    assert all(one.why for one in done.left)
+
+
+def test_where_nothing_differs_nothing_is_changed(standing: TamperedDatabase) -> None:
+    before = standing.harness.counts(), standing.harness.rows("select * from flowledger.shard")
+
+    done = standing.engine.repair(**WHY)
+
+    assert (done.repaired, done.left) == ([], [])
+    assert (
+        standing.harness.counts(),
+        standing.harness.rows("select * from flowledger.shard"),
+    ) == before
+
+
+def test_it_is_recorded_who_repaired_a_task_why_and_what(standing: TamperedDatabase) -> None:
+    one = standing.names["one"]
+    standing.plant("update flowledger.step set attempt = 0 where step = 'first'")
+
+    done = standing.engine.repair(one, **WHY)
+
+    (event,) = [
+        recorded.event
+        for recorded in standing.engine.task(one).history()
+        if isinstance(recorded.event, TaskRepaired)
+    ]
+    assert (event.actor, event.reason, event.more) == ("ann", "ticket 7", 0)
+    assert event.changes == tuple(map(str, done.repaired))
+    assert event.changes == ("step 'first': attempt is 0 in the row, and 1 by the log",)
+    assert {found.task_id for found in standing.differences()} == {standing.names["two"]}
+
+
+def test_an_unknown_task_and_a_missing_reason_are_refused(standing: TamperedDatabase) -> None:
+    unknown = UUID("019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6099")
+    with pytest.raises(UnknownTask):
+        standing.engine.repair(unknown, **WHY)
+    with pytest.raises(InvalidRequest):
+        standing.engine.repair(actor="ann", reason=" ")
+
+
+def test_rows_that_are_no_tasks_are_recorded_too(standing: TamperedDatabase) -> None:
+    standing.plant("update flowledger.template set paused = true")
+
+    standing.engine.repair(**WHY)
+
+    assert events_of(standing, EngineRepaired.topic) == 1
+    assert list(standing.engine.verify()) == []
+
+
+act_now = threading.Event()
+flow = Workflow("shop", "flow", version="1")
+
+
+@flow.step
+def before() -> int:
+    """Waits for the test."""
+    assert act_now.wait(PATIENCE)
+    return 1
+
+
+@flow.step(after=[before])
+def behind(before: int) -> int:
+    """Goes on with what came before."""
+    return before + 1
+
+
+def test_tasks_go_on_beside_an_engine_that_runs(harness: EngineHarness) -> None:
+    act_now.clear()
+    engine = harness.open(flow)
+    task = engine.submit(flow, {})
+    claimed = "select count(*) from flowledger.queue where worker_id is not null"
+    harness.until(lambda: harness.value(claimed))
+    harness.rows("delete from flowledger.step; delete from flowledger.task")
+    harness.rows("update flowledger.queue set stream_version = 7")
+
+    done = engine.repair(**WHY)
+
+    places = {found.place for found in done.repaired}
+    assert places == {"the row", "flowledger.queue"}
+    assert done.left == []
+    act_now.set()
+    task.wait(timeout=PATIENCE)
+    assert task.result()["behind"] == 2
+    assert list(engine.verify()) == []
+
+
+def test_open_tasks_go_on_after_their_template_was_deleted(harness: EngineHarness) -> None:
+    act_now.set()
+    client = harness.open(flow, roles=())
+    harness.rows("delete from flowledger.template; delete from flowledger.template_step")
+    task = client.submit(flow, {})
+    engine = harness.open(roles=("coordinator",))
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue"))
+
+    done = engine.repair(**WHY)
+
+    assert {found.place for found in done.repaired} >= {"flowledger.template"}
+    harness.open(flow, roles=("worker",))
+    task.wait(timeout=PATIENCE)
+    assert list(engine.verify()) == []
+
+
+def test_killed_in_the_middle_it_has_repaired_some_tasks_wholly(
+    harness: EngineHarness, tmp_path: Path
+) -> None:
+    client = harness.open(flow, roles=())
+    tasks = sorted(task.id for task in client.submit_many(flow, [{}] * 5))
+    harness.open(roles=("coordinator",))
+    harness.until(lambda: harness.value("select count(*) = 5 from flowledger.queue"))
+    harness.rows("update flowledger.task set priority = 7")
+    harness.rows("update flowledger.queue set attempt = 9")
+    with ExitStack() as opened:
+        program = Command(harness.url, tmp_path, opened)
+        holder = harness.connect()
+        holder.execute("select from flowledger.queue where task_id = %s for update", (tasks[3],))
+        process = program.start("repair", "--all", "--reason", "ticket 7")
+        recorded = "select count(*) from flowledger.event where topic = 'task.repaired'"
+        harness.until(lambda: harness.value(recorded) == 3)
+        process.kill()
+        process.wait(PATIENCE)
+        holder.rollback()
+
+    found = list(client.verify())
+
+    assert {one.task_id for one in found} == set(tasks[3:])
+    assert len(client.repair(**WHY).repaired) == len(found) == 4
+    assert list(client.verify()) == []
+
+
+def test_the_command_says_what_it_would_do_and_does_it(
+    harness: EngineHarness, tmp_path: Path
+) -> None:
+    client = harness.open(flow, roles=())
+    task = client.submit(flow, {})
+    harness.open(roles=("coordinator",))
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue"))
+    harness.rows("update flowledger.task set priority = 7")
+    with ExitStack() as opened:
+        program = Command(harness.url, tmp_path, opened)
+        line = f"task {task.id}: priority is 7 in the row, and 0 by the log"
+
+        dry = program("repair", "--all", "--dry-run", "--reason", "ticket 7")
+        done = program("repair", str(task.id), "--reason", "ticket 7", "--actor", "ann", "--json")
+        again = program("repair", "--all", "--reason", "ticket 7")
+        bad = program("repair", "--reason", "ticket 7")
+        history = program("history", str(task.id)).out
+
+    assert dry.out == f"would be repaired: {line}\n1 would be repaired, 0 left\n"
+    assert done.lines[0]["repaired"] is True
+    assert done.lines[1] == {"repaired": 1, "left": 0, "dry_run": False, "differences": 1}
+    assert (again.code, again.out) == (0, "nothing differs\n")
+    assert (bad.code, bad.out) == (2, "")
+    assert "made again from the log: task: priority is 7 in the row" in history
+    assert "ticket 7  [ann]" in history

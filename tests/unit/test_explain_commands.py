@@ -1,0 +1,116 @@
+"""What somebody may run about a reason; the root behind a chain; each step's own time of a rate."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flowledger.engine.domain.explain.explain import explain_step, explain_task
+from flowledger.engine.domain.explain.live_state import LimitStatus, WaitStatus
+from flowledger.engine.domain.explain.reasons import Explanation, ReasonKind
+from flowledger.engine.domain.limits.demand import Demand, RateLimit
+from support.builders import NEVER, NOON, TASK, Story, step, template
+from support.explain_contexts import scene, shard, worker
+
+EVERY = timedelta(seconds=30)
+PACED = Demand(template(step("a")).template_id, None, (), (RateLimit("paced", EVERY, 1),))
+
+
+def chain(**fields: Any) -> Story:
+    told = Story(template(step("a", **fields), step("b", "a"), step("c", "b"), step("d", "c")))
+    told.decided()
+    return told
+
+
+def held_by_the_rate(held: WaitStatus, limits: LimitStatus) -> Explanation:
+    """Of a step that is ready and was not queued."""
+    told = Story(template(step("a")))
+    told.decided()
+    told.run.steps[0] = told.run.steps[0].__class__()
+    told.log = [one for one in told.log if getattr(one, "step", None) is None]
+    return explain_step(scene(told, waiting={"a": held}, limits=limits, queue={}), "a")
+
+
+def test_a_step_far_behind_names_the_root_and_what_mends_it() -> None:
+    (reason,) = explain_step(scene(chain(), workers=()), "d")
+
+    assert (reason.kind, reason.about) == (ReasonKind.DEPENDENCY, "c")
+    assert reason.sentence == (
+        "waits for c, which is pending behind a: queued 0 s ago, for attempt 1;"
+        " no worker of shop/order@1 runs"
+    )
+    assert reason.command == "flowledger worker TARGET"
+    assert reason.details["root"] == "a"
+    assert reason.details["root_kind"] == "no_worker"
+
+
+def test_of_several_roots_the_most_decisive_is_told_and_the_others_are_counted() -> None:
+    told = Story(template(step("a"), step("b"), step("c", "a", "b"), step("d", "c")))
+    told.decided()
+    told.begin("a")
+
+    (reason,) = explain_step(scene(told, workers=()), "d")
+
+    assert "behind b (and 1 more): queued" in reason.sentence
+
+
+def test_each_step_that_waits_for_a_rate_has_its_own_time() -> None:
+    limits = LimitStatus(expected={"paced": NOON + timedelta(seconds=20)})
+    times, sentences = [], []
+    for before in range(3):
+        held = WaitStatus("a", "rate", "paced", NOON, None, PACED, before)
+        (reason,) = held_by_the_rate(held, limits)
+        times.append(reason.earliest)
+        sentences.append(reason.sentence)
+
+    first = NOON + timedelta(seconds=20)
+    assert times == [first, first + EVERY, first + 2 * EVERY]
+    assert "paced is used up; 2 steps wait before it, asked again in 1 min 20 s" in sentences[2]
+
+
+def test_where_the_rate_has_room_those_before_take_their_intervals_first() -> None:
+    held = WaitStatus("a", "rate", "paced", NOON, None, PACED, 2)
+
+    (reason,) = held_by_the_rate(held, LimitStatus())
+
+    assert reason.kind is ReasonKind.RATE_LIMIT
+    assert reason.earliest == NOON + 2 * EVERY
+
+
+def test_a_worker_with_another_version_is_named_as_such() -> None:
+    other = worker(serves=False, namesakes=["shop/order@2"])
+
+    (reason,) = explain_step(scene(chain(), workers=(other,)), "a")
+
+    assert reason.kind is ReasonKind.NO_WORKER
+    assert reason.sentence.endswith(
+        "no worker of shop/order@1 runs; those that run have it in another namespace or version:"
+        " shop/order@2"
+    )
+
+
+def test_a_template_without_its_row_is_the_reason() -> None:
+    (reason,) = explain_step(scene(chain(), registered=False), "a")
+
+    assert reason.kind is ReasonKind.NO_WORKER
+    assert "has no row in flowledger.template any more" in reason.sentence
+
+
+def test_what_ended_says_who_must_do_what() -> None:
+    failed = chain(retry=NEVER)
+
+    (task,) = [one for one in explain_task(scene(failed)) if one.kind is ReasonKind.ENDED]
+    (own,) = explain_step(scene(failed), "a")
+    (never,) = explain_step(scene(failed), "d")
+
+    assert task.command == f"flowledger reset {TASK} --reason WHY"
+    assert own.command == f"flowledger step reset {TASK} a --reason WHY"
+    assert never.sentence.endswith("; it does when the task is reset")
+    assert never.command == task.command
+
+
+def test_where_nobody_leads_a_coordinator_is_to_be_started() -> None:
+    told = explain_task(scene(chain(), shard=shard(leader=None)))
+
+    (nobody,) = [one for one in told if one.about == "shard 0"]
+    assert nobody.command == "flowledger coordinator"

@@ -1,0 +1,98 @@
+"""Findings in words: every kind that the database tells has a sentence and a command."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+from flowledger.engine.domain.findings import (
+    HOLDERS,
+    WORDS,
+    Finding,
+    FoundRow,
+    HolderRow,
+    report_of,
+    sentence_of,
+)
+from support.builders import NOON
+
+ROOT = Path(__file__).parents[2]
+PROJECTION = {"generation": 1, "state": "serving", "position": 4, "failures": 1, "parked": 2}
+DETAILS = {
+    **PROJECTION,
+    "behind": 3,
+    "error": "no such \x1b[31mcolumn",
+    "host": "here",
+    "pid": 7,
+    "steps": 1,
+    "template": "order",
+    "tasks": 2,
+    "reason": "a row\nis wrong",
+    "seconds": -90.0,
+}
+
+
+def test_every_kind_of_row_has_words() -> None:
+    (path,) = (ROOT / "sql").rglob("health_findings.sql")
+    body = path.read_text("utf-8").partition("comment on")[0]
+    kinds = set(
+        re.findall(r"'((?:shard|queue|tasks|submissions|projection|events|clock)_\w+)'", body)
+    )
+
+    assert kinds == {*WORDS, "projection_unled"}
+
+
+def test_every_sentence_is_one_line_and_names_what_it_is_about() -> None:
+    for kind in WORDS:
+        row = FoundRow(kind, "it", NOON - timedelta(minutes=3), DETAILS)
+        (one,) = report_of(NOON, [row], []).findings
+        said = sentence_of(one)
+        assert said.isprintable(), said
+        assert one.command
+        assert "it" in said or kind == "clock_shifted"
+
+
+def test_projections_that_nobody_runs_are_one_finding() -> None:
+    rows = [FoundRow("projection_unled", name, None, PROJECTION) for name in ("b", "a")]
+
+    (one,) = report_of(NOON, rows, []).findings
+
+    assert one.sentence.startswith("no projector runs the projections a, b:")
+    assert one.details == {"projections": ["a", "b"]}
+
+
+def test_who_holds_back_vacuum_is_named_with_how_long_the_session_is_open() -> None:
+    since = NOON - timedelta(minutes=3)
+    for kind in HOLDERS:
+        row = HolderRow(kind, "o'clock", 7, "ann", "psql", since, "active", 9, 1)
+        (one,) = report_of(NOON, [], [row]).findings
+        assert one.kind == "vacuum_held_back"
+    row = HolderRow("session", None, 7, "ann", "psql", since, "idle in transaction", 9, 1)
+    (one,) = report_of(NOON, [], [row]).findings
+    assert one.sentence == (
+        "vacuum is held back by a session of ann (psql), process 7, idle in transaction,"
+        " open for 3 min"
+    )
+
+
+def test_what_cannot_be_seen_is_no_finding() -> None:
+    hidden = HolderRow("hidden", None, None, "ann", None, None, None, None, 2)
+
+    report = report_of(NOON, [], [hidden])
+
+    assert report.well
+    assert report.unseen == (
+        "whether vacuum is held back by 2 sessions of ann: this login may not see what they do"
+        " (grant pg_read_all_stats to it)",
+    )
+
+
+def test_the_oldest_comes_first() -> None:
+    young = Finding(kind="a", sentence="young", since=NOON - timedelta(seconds=1))
+    old = Finding(kind="b", sentence="old", since=NOON - timedelta(days=1))
+
+    assert [one.sentence for one in report_of(NOON, [], [], [young, old]).findings] == [
+        "old",
+        "young",
+    ]
