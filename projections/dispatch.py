@@ -133,7 +133,7 @@ def own(event: E) -> E:
 
 def copied(value: Any) -> Any:
     """A JSON value whose objects and arrays are new; quicker than `deepcopy`, which does others."""
-    kind = type(value)
+    kind: type[object] = type(value)
     if kind in SCALARS:
         return value
     if kind is dict:
@@ -148,7 +148,7 @@ def copied(value: Any) -> Any:
 @cache
 def _json_fields(kind: type[Event]) -> tuple[str, ...]:
     """The fields that hold whatever JSON there is; those of other types cannot be changed."""
-    open_types = (Any, dict[str, JsonValue])
+    open_types: tuple[object, ...] = (Any, dict[str, JsonValue])
     return tuple(
         name for name, field in kind.model_fields.items() if field.annotation in open_types
     )

@@ -21,8 +21,7 @@ class EngineEvent(Event):
 class EngineAction(EngineEvent):
     """Somebody did something to the engine. `actor` says who, `reason` why."""
 
-    # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
-    actor: str = Field(min_length=1)
+    actor: str = Field(min_length=1)  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
     reason: str = Field(min_length=1)
 
 

@@ -92,7 +92,9 @@ class PostgresProjectionStore:
     def rebuild_state(self, rebuild: int) -> RebuildStatus:
         """The state of such a rebuild, how many tasks are done, and its error."""
         rows = self._all("select * from flowledger.task_rebuild_state(%s)", (rebuild,))
-        return RebuildStatus(*(rows[0] if rows else ("cancelled", 0, "there is no such rebuild")))
+        if not rows:
+            return RebuildStatus("cancelled", 0, "there is no such rebuild")
+        return RebuildStatus(*rows[0])
 
     def cancel_rebuild(self, name: str, word: Word) -> int:
         """Give up what is being built; how many."""
