@@ -133,7 +133,7 @@ def own(event: E) -> E:
 
 def copied(value: Any) -> Any:
     """A JSON value whose objects and arrays are new; quicker than `deepcopy`, which does others."""
-    kind: type[object] = type(value)
+    kind = cast("type[object]", type(value))
     if kind in SCALARS:
         return value
     if kind is dict:
@@ -150,7 +150,9 @@ def _json_fields(kind: type[Event]) -> tuple[str, ...]:
     """The fields that hold whatever JSON there is; those of other types cannot be changed."""
     open_types: tuple[object, ...] = (Any, dict[str, JsonValue])
     return tuple(
-        name for name, field in kind.model_fields.items() if field.annotation in open_types
+        name
+        for name, field in kind.model_fields.items()
+        if cast("object", field.annotation) in open_types
     )
 
 
