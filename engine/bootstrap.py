@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 from uuid import UUID
-
-import psycopg
-from psycopg.rows import TupleRow
 
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.client.projections import Projections
@@ -20,7 +17,6 @@ from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.errors import AccessDenied, SchemaBehind, StatementRefused
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints, Wakeup
 from flowledger.engine.ports.verification import Check, Finding
 from flowledger.engine.runtime.coordinator.assignment import ShardAssignment
@@ -35,7 +31,7 @@ from flowledger.engine.runtime.worker.workflows import HandlerTable
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.identifiers import Identifiers
-from flowledger.engine.store.connection.pool import Pool, connect, open_pool
+from flowledger.engine.store.connection.pool import Pool, open_pool
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.engine_log import EngineLog
@@ -44,8 +40,8 @@ from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.notifications import Notifications, ProcessWakeup
 from flowledger.engine.store.projection_store import PostgresProjectionStore
 from flowledger.engine.store.repairs import PostgresRepairs
-from flowledger.engine.store.schema.migrate import migrate, pending
 from flowledger.engine.store.schema.public_schema import PublicSchemaCheck
+from flowledger.engine.store.schema.readiness import bring_up_to_date
 from flowledger.engine.store.shard_store import PostgresShardStore
 from flowledger.engine.store.task_store import PostgresTaskStore
 from flowledger.engine.store.transactional_steps import PostgresTransactions
@@ -107,69 +103,6 @@ def database_url(settings: Settings) -> str:
     signal = Signal.EMBEDDED_STARTED if server.started else Signal.EMBEDDED_FOUND
     logger("embedded").emit(signal, data=str(server.data))
     return server.url
-
-
-MADE = "select to_regclass('flowledger.applied_file') is not null"
-
-
-def bring_up_to_date(url: str, settings: Settings) -> None:
-    """Do what `database.migrate` says where the schema is not that of this release.
-
-    Raises DatabaseUnavailable, MigrationEdited, SchemaTooNew, SchemaBehind, StatementRefused.
-    """
-    wanted = settings.database.migrate
-    if wanted == "never":
-        return
-    with (
-        connect(
-            url,
-            application_name=settings.database.application_name,
-            connect_timeout_seconds=settings.database.connect_timeout_seconds,
-        ) as connection,
-        translate_errors(),
-    ):
-        if wanted == "check":
-            files = pending(connection)
-            if files:
-                raise SchemaBehind(files)
-            return
-        try:
-            applied = migrate(connection)
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise SchemaBehind(pending(connection)) from error
-        except StatementRefused as error:
-            if not _made(connection):
-                raise
-            raise SchemaBehind(pending(connection)) from error
-        for name in applied:
-            logger("migrate").emit(Signal.MIGRATION_APPLIED, name=name)
-
-
-def _made(connection: psycopg.Connection[TupleRow]) -> bool:
-    """Whether the engine's schema is there, if only an older one."""
-    return connection.execute(MADE).fetchone() == (True,)
-
-
-def require_schema(url: str, settings: Settings) -> None:
-    """Change nothing, and raise SchemaBehind where the schema is not that of this release.
-
-    A login that may read no more than the public schema cannot know that, and goes on.
-    """
-    database = settings.database
-    if database.migrate == "never":
-        return
-    with (
-        suppress(AccessDenied),
-        connect(
-            url,
-            application_name=database.application_name,
-            connect_timeout_seconds=database.connect_timeout_seconds,
-        ) as connection,
-        translate_errors(),
-    ):
-        files = pending(connection)
-        if files:
-            raise SchemaBehind(files)
 
 
 def engine_wakeups(url: str, settings: Settings) -> Notifications:

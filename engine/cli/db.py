@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import click
 from pydantic import JsonValue
 
-from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
+from flowledger.engine.bootstrap import database_url, engine_pool
 from flowledger.engine.cli.options import json_option, optional_word_options
 from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_json
 from flowledger.engine.cli.session import program_settings
@@ -24,6 +24,7 @@ from flowledger.engine.store.connection.pool import Connection, connect
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.embedded.server import EmbeddedServer
 from flowledger.engine.store.schema.migrate import migrate, pending, script
+from flowledger.engine.store.schema.readiness import bring_up_to_date
 from flowledger.engine.store.schema.reference import sql_reference
 from flowledger.engine.store.schema.rights import ROLES, grant, grants_of
 from flowledger.engine.store.shard_store import PostgresShardStore, ShardRow

@@ -8,11 +8,12 @@ from uuid import UUID
 
 import click
 
-from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
+from flowledger.engine.bootstrap import database_url, engine_pool
 from flowledger.engine.cli.options import json_option, word_options
 from flowledger.engine.cli.output import tell, tell_either, tell_json
 from flowledger.engine.cli.session import program_settings
 from flowledger.engine.store.parked_tasks import ParkedTask, PostgresParked
+from flowledger.engine.store.schema.readiness import bring_up_to_date
 from flowledger.engine.text import on_one_line
 
 NOT_PARKED = 1

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
+from flowledger.engine.bootstrap import database_url, engine_pool
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.client.engine import Engine
 from flowledger.engine.config import Settings, read_settings
@@ -21,6 +21,7 @@ from flowledger.engine.domain.templates.template import TemplateSize, validate_t
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.schema.readiness import bring_up_to_date
 from flowledger.engine.store.task_store import PostgresTaskStore
 from flowledger.handlers import Registry, import_workflow, load_workflow_file
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import click
 from rich.text import Text
 
-from flowledger.engine.bootstrap import bring_up_to_date, database_url, engine_pool
+from flowledger.engine.bootstrap import database_url, engine_pool
 from flowledger.engine.cli.options import json_option, optional_task_argument, task_argument
 from flowledger.engine.cli.output import say, tell, tell_json
 from flowledger.engine.cli.progress import COLOURS
@@ -33,6 +33,7 @@ from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.client import Tasks
 from flowledger.engine.store.engine_log import EngineLog
+from flowledger.engine.store.schema.readiness import bring_up_to_date
 from flowledger.engine.text import moment
 
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Show where handlers raised.")

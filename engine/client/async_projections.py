@@ -26,7 +26,7 @@ class AsyncProjections:
         """Every generation that serves or is built, by name."""
         return await asyncio.to_thread(self._projections.list)
 
-    async def status(self, name: str) -> ProjectionStatus:
+    async def status(self, name: object) -> ProjectionStatus:
         """The generation that serves."""
         return await asyncio.to_thread(self._projections.status, name)
 

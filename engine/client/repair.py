@@ -88,7 +88,7 @@ class Repairs(Protocol):
         """Count slots in use anew."""
         ...
 
-    def tally(self, event: Event) -> None:
+    def recount(self, event: Event) -> None:
         """Count tasks and steps anew."""
         ...
 
@@ -230,8 +230,8 @@ class Repairer:
         slots = [one for one in found if one.place == "flowledger.slot_count"]
         keys = [one.subject for one in slots]
         self._store(repair, slots, word, lambda event: self._repairs.slots(keys, event))
-        tally = [one for one in found if one not in slots]
-        self._store(repair, tally, word, self._repairs.tally)
+        counts = [one for one in found if one not in slots]
+        self._store(repair, counts, word, self._repairs.recount)
 
     def _store(
         self,

@@ -111,7 +111,7 @@ class PostgresRepairs:
         """Count slots in use anew."""
         self._all(SLOTS, (list(keys),), event)
 
-    def tally(self, event: Event) -> None:
+    def recount(self, event: Event) -> None:
         """Count tasks and steps anew."""
         with self._transaction() as connection:
             connection.execute("select flowledger.recount()")

@@ -13,7 +13,8 @@ returns table (
 )
 language sql
 stable
-begin atomic
+set search_path = pg_catalog, pg_temp
+as $$
     select
         'session', null::text, a.pid, a.usename::text, a.application_name, a.xact_start, a.state,
         greatest(age(a.backend_xmin), age(a.backend_xid))::bigint, 1::bigint
@@ -46,7 +47,7 @@ begin atomic
     where (r.xmin is not null or r.catalog_xmin is not null)
         and (not r.active or greatest(age(r.xmin), age(r.catalog_xmin)) > 1000000)
     order by 6 nulls last, 1, 2, 3;
-end;
+$$;
 
 comment on function flowledger_v1.vacuum_holders(double precision) is
     'Who holds back vacuum, so that claims walk over more and more dead rows: kind is session (a '
