@@ -148,7 +148,7 @@ def copied(value: Any) -> Any:
 @cache
 def _json_fields(kind: type[Event]) -> tuple[str, ...]:
     """The fields that hold whatever JSON there is; those of other types cannot be changed."""
-    open_types: tuple[object, ...] = (Any, dict[str, JsonValue])
+    open_types: set[object] = {Any, dict[str, JsonValue]}
     return tuple(
         name
         for name, field in kind.model_fields.items()

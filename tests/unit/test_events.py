@@ -23,6 +23,7 @@ from flowledger.engine.events.requests import ANSWERS, REQUESTS, StepRequest, Ta
 from flowledger.engine.events.step import StepEnqueued, StepStarted
 from flowledger.engine.events.task import TaskStarted
 from flowledger.engine.events.template import TemplateRegistered
+from flowledger.engine.events.unreadable import UnreadableEvent
 from support.builders import event
 
 ENGINE = {EngineEvent, EngineAction, ProjectionAction, ProjectionEventsAction}
