@@ -37,7 +37,9 @@ def descendants(kind: type[Event]) -> set[type[Event]]:
 def test_every_event_class_is_known_by_its_topic() -> None:
     package = "flowledger.engine.events"
     defined = {
-        kind for kind in descendants(Event) - ABSTRACT if kind.__module__.startswith(package)
+        kind
+        for kind in descendants(Event) - ABSTRACT - {UnreadableEvent}
+        if kind.__module__.startswith(package)
     }
 
     assert set(EVENTS.values()) == defined

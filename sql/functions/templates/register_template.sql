@@ -20,7 +20,7 @@ as $$
 declare
     v_recorded text;
 begin
-    select coalesce(flowledger.payload_json(e.state, e.encoding::bigint) ->> 'definition_hash', p_hash)
+    select coalesce(flowledger.payload_json(e.state, e.encoding) ->> 'definition_hash', p_hash)
     into v_recorded
     from flowledger.event as e
     where e.originator_id = p_template and e.originator_version = 1;

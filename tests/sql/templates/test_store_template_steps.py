@@ -110,7 +110,7 @@ def test_templates_of_before_have_the_same_rows_after_an_upgrade(
 
 CALL = b"perform flowledger.store_template_steps(p_template);"
 LOCK = b"perform flowledger.lock_log();"
-CALLED = {"register_template", "append_events", "insert_events", "clock"}
+CALLED = {"register_template", "append_events", "insert_events", "clock", "payload_json"}
 
 
 def before_there_were_rows() -> list[SqlFile]:
