@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -111,7 +112,12 @@ def test_names_of_no_projection_are_refused(harness: EngineHarness) -> None:
     projections = harness.open(roles=()).projections
 
     for name in (*STRANGE, {}, None, 7):
-        for ask in (projections.status, projections.pause, projections.rebuild, projections.remove):
+        for ask in (
+            projections.status,
+            partial(projections.pause, **ASKING),
+            partial(projections.rebuild, **ASKING),
+            partial(projections.remove, **ASKING),
+        ):
             with pytest.raises(UnknownProjection, match="there is no projection") as refused:
                 ask(name)  # type: ignore[arg-type]
             assert is_shown_as_text(refused.value)
@@ -138,7 +144,7 @@ async def test_a_wait_that_no_clock_can_count_is_refused_before_anything_is_stor
     for later in (
         awaited.task(task.id).cancel(**ASKING, timeout=wait),
         awaited.task(task.id).wait(wait),
-        awaited.wait_for_projection("nobody", timeout=wait),
+        awaited.projections.wait_for("nobody", timeout=wait),
     ):
         with pytest.raises(InvalidRequest, match="should be seconds from 0 to"):
             await later

@@ -298,7 +298,7 @@ def waits(draw: Draw, stage: ManualCoordinator) -> None:
         async with await AsyncEngine.open(roles=(), settings=stage.settings(stage.url)) as engine:
             far = 2**62
             waiting = [
-                asyncio.ensure_future(engine.wait_for_projection("careless", far, timeout=1.0))
+                asyncio.ensure_future(engine.projections.wait_for("careless", far, timeout=1.0))
                 for _ in range(6)
             ]
             await asyncio.sleep(0)
