@@ -86,16 +86,22 @@ class PostgresTaskStore:
         """Record the definition once. Raises DefinitionChanged."""
         event = self._registration(template)
         stored = self._mapper.to_stored_event(event)
-        rows = self._all(
-            "select flowledger.register_template(%s, %s, %s, %s, %s, %s::jsonb, %s, %b, %s)",
-            (
-                *(event.originator_id, event.namespace, event.template, event.version),
-                event.definition_hash,
-                self._mapper.transcoder.encode(event.definition).decode(),
-                *(stored.topic, stored.state, stored.encoding),
-            ),
-        )
-        if rows[0][0] != event.definition_hash:
+        try:
+            rows = self._all(
+                "select flowledger.register_template(%s, %s, %s, %s, %s, %s::jsonb, %s, %b, %s)",
+                (
+                    *(event.originator_id, event.namespace, event.template, event.version),
+                    event.definition_hash,
+                    self._mapper.transcoder.encode(event.definition).decode(),
+                    *(stored.topic, stored.state, stored.encoding),
+                ),
+            )
+        except StreamMoved:
+            # The log has the definition, and its row is gone: the log is what counts.
+            registered_hash = self.template(template.template_id).definition_hash
+        else:
+            registered_hash = rows[0][0]
+        if registered_hash != event.definition_hash:
             known = self.template(template.template_id)
             raise DefinitionChanged(template.key, difference(known, template))
 
