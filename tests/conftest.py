@@ -61,8 +61,14 @@ def _own_logging() -> Generator[None]:
     """What a test does to logging, or a program that it runs in this process, ends with it."""
     ours, disabled = logging.getLogger("flowledger"), logging.root.manager.disable
     propagates = ours.propagate
+    levels, handlers = (logging.root.level, ours.level), logging.root.handlers[:]
     yield
     logging.disable(disabled)
+    logging.root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+    for added in [one for one in logging.root.handlers if one not in handlers]:
+        if added.get_name() == ours.name:
+            logging.root.removeHandler(added)
     ours.propagate, ours.disabled = propagates, False
     structlog.reset_defaults()
 
