@@ -46,9 +46,9 @@ def engine(harness: EngineHarness) -> Engine:
 
 def later(engine: Engine, harness: EngineHarness, seconds: int) -> None:
     """Move the clock, and wait until the engine knows."""
-    then = engine._clock.now() + timedelta(seconds=seconds)
+    then = engine._submitting._clock.now() + timedelta(seconds=seconds)
     harness.move_clock(f"{seconds} seconds")
-    harness.until(lambda: engine._clock.now() >= then)
+    harness.until(lambda: engine._submitting._clock.now() >= then)
 
 
 def seconds(engine: Engine, harness: EngineHarness, reason: str) -> list[tuple[int, float]]:
