@@ -19,6 +19,7 @@ from flowledger.engine.events import TaskCreated
 from flowledger.handlers import Retry, Workflow
 from flowledger.projections import Cursor, Projection, on
 from support.engines import PATIENCE, EngineHarness
+from support.projection_hosts import WORD
 
 flow = Workflow("twins", "flow", version="1", on_failure="block")
 
@@ -54,21 +55,21 @@ async def test_projections_are_waited_for_paused_and_rebuilt(harness: EngineHarn
     assert await projections.wait_for("seen", timeout=PATIENCE) > 0
     assert [one.name for one in await projections.list() if one.name == "seen"] == ["seen"]
 
-    await projections.pause("seen")
+    await projections.pause("seen", **WORD)
     assert (await projections.status("seen")).standing == "paused"
     with pytest.raises(ProjectionBehind):
         await projections.wait_for("seen", 10**9, timeout=0.0)
-    await projections.resume("seen")
-    rebuild = await projections.rebuild("seen", task=task.id)
+    await projections.resume("seen", **WORD)
+    rebuild = await projections.rebuild("seen", task=task.id, **WORD)
     done = await projections.wait_for_rebuild(rebuild, timeout=PATIENCE)
 
     assert (done.state, done.tasks) == ("failed", 0)
     assert "no forget(tasks, cursor)" in str(done.error)
     assert await projections.parked("seen") == []
-    assert await projections.retry_parked("seen") == await projections.drop_parked("seen") == 0
-    assert await projections.cancel_rebuild("seen") == 0
+    assert await projections.retry_parked("seen", **WORD) == await projections.drop_parked("seen", **WORD) == 0
+    assert await projections.cancel_rebuild("seen", **WORD) == 0
     with pytest.raises(UnknownProjection):
-        await projections.remove("nobody's")
+        await projections.remove("nobody's", **WORD)
 
 
 async def test_a_steps_status_has_its_result_or_its_error(harness: EngineHarness) -> None:

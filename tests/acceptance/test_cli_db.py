@@ -87,7 +87,7 @@ def test_a_migration_counts_what_it_applied_and_names_it_when_asked(
 ) -> None:
     monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", database)
     lose = "delete from flowledger.applied_file where path = any (%s)"
-    files = ["functions/log/clock.sql", "views/tasks.sql"]
+    files = ["functions/log/clock.sql", "v1/views/tasks.sql"]
 
     said = []
     for arguments in ([], ["--verbose"]):

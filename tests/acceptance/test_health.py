@@ -183,7 +183,7 @@ def test_projections_that_stand_still(harness: EngineHarness) -> None:
     assert "flowledger_audit" in unled.sentence
     assert unled.command is not None
     assert "flowledger projector" in unled.command
-    engine.projections.pause("stands")
+    engine.projections.pause("stands", actor="ann", reason="a look")
     paused = found(engine.health_report(), "projection_paused")
     assert paused.command == "flowledger projections resume stands"
 

@@ -14,7 +14,7 @@ import pytest
 
 from flowledger.engine import AsyncEngine, Engine, InvalidSubmission, TaskHandle, UnknownTask
 from flowledger.engine.errors import InvalidRequest, TaskNotCreated
-from flowledger.engine.events.notes import NOTES, TaskAnnotated, TaskTagged, TaskUntagged
+from flowledger.engine.events.notes import TaskAnnotated, TaskTagged, TaskUntagged
 from flowledger.engine.events.task import TaskCreated
 from support.builders import step
 from support.cli import Command
@@ -23,6 +23,7 @@ from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
 ACT = {"handler": {"callable": "act"}}
 
+GIVEN = (TaskAnnotated, TaskTagged, TaskUntagged)
 line = controlled_steps(step("a", **ACT), step("b", "a", **ACT), name="line")
 
 
@@ -49,7 +50,7 @@ def test_notes_stand_in_the_history_and_change_nothing(engine: Engine, command: 
     task.untag("vip", actor="bob")
 
     history = task.history()
-    (annotated,), (tagged,), (untagged,) = (of_kind(history, kind) for kind in NOTES)
+    (annotated,), (tagged,), (untagged,) = (of_kind(history, kind) for kind in GIVEN)
     assert (annotated.kind, annotated.value) == ("comment", {"text": "call them"})
     assert (annotated.actor, annotated.reason) == ("ada", "they are angry")
     assert (annotated.namespace, annotated.template) == ("shop", "line")
@@ -139,7 +140,7 @@ async def test_an_asynchronous_application_notes_too(harness: EngineHarness) -> 
         await task.tag("urgent", actor="ada")
         await task.untag("urgent", actor="ada")
 
-        assert kinds(await task.history()) == ["TaskCreated", *(kind.__name__ for kind in NOTES)]
+        assert kinds(await task.history()) == ["TaskCreated", *(kind.__name__ for kind in GIVEN)]
 
 
 NOTED: dict[str, tuple[Callable[[TaskHandle], object], str]] = {

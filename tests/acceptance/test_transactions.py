@@ -9,6 +9,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from flowledger.engine import DuplicateTask, Engine, TaskHandle, TaskState, UnknownTask
+from flowledger.engine.errors import InvalidSubmission
 from flowledger.engine.events.task import TaskCreated
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness, kinds, of_kind
@@ -158,5 +159,5 @@ def test_a_duplicate_in_the_callers_transaction_is_told_or_returned(
 def test_what_is_no_psycopg_connection_is_refused(engine: Engine) -> None:
     connection: Any = "postgresql:///application"
 
-    with pytest.raises(TypeError, match=r"expected a connection of psycopg 3, .* not str"):
+    with pytest.raises(InvalidSubmission, match=r"expected a connection of psycopg 3, .* not str"):
         engine.submit(invoices, {"number": 9}, connection=connection)

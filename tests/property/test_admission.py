@@ -159,7 +159,7 @@ class Shard:
             number = PLAN.numbers[waiter.step]
             self._keep(run, admitted(run, number, self.now, self.rules))
         changes = self.gate.drain()
-        self.store.check(changes, self.now)
+        self.store.check(changes)
         self.store.store(changes)
 
     def busy(self) -> list[tuple[TaskRun, int]]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import Event, TaskEvent
 from flowledger.engine.events.circuit import CircuitOpened
+from flowledger.engine.events.engine import EngineAction
 from flowledger.engine.events.notes import TaskNote
 from flowledger.engine.events.registry import EVENTS
 from flowledger.engine.events.requests import TaskRequest
@@ -127,7 +128,7 @@ OWN: dict[type[Event], dict[str, st.SearchStrategy[Any]]] = {
 def events(kind: type[Event]) -> st.SearchStrategy[Event]:
     """Any event of the class; a field without values here is a KeyError."""
     values = {**VALUES, **OWN.get(kind, {})}
-    if issubclass(kind, TaskRequest | TaskNote):
+    if issubclass(kind, TaskRequest | TaskNote | EngineAction):
         values["actor"] = TEXT.filter(bool)
     return st.builds(kind, **{name: values[name] for name in kind.model_fields})
 

@@ -7,7 +7,7 @@ others use a view for long, it is said that nothing was compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 import psycopg
@@ -18,7 +18,7 @@ from flowledger.engine.store.connection.dial import dial
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.schema.migrate import Connection, SqlFile, packaged
 
-FOLDERS = ("views/", "v1/")
+FOLDER = "v1/"
 PLACE = "the public schema"
 RELEASE = "this release"
 SETTINGS = (
@@ -48,36 +48,40 @@ class PublicSchemaCheck:
         """As `Check.check`; nothing for one task."""
         if task is not None:
             return
+        yield from self._compared()
+
+    def _compared(self) -> Sequence[Finding]:
         with translate_errors(), dial(self._url, psycopg.Connection) as connection:
             try:
-                found = list(_differences(connection))
+                return _differences(connection)
             except psycopg.Error as error:
-                yield NotCompared("the public schema", str(error.diag.message_primary or error))
-                return
-        yield from found
+                return [NotCompared(PLACE, str(error.diag.message_primary or error))]
 
 
-def _differences(connection: Connection) -> Iterator[Difference]:
+def _differences(connection: Connection) -> list[Difference]:
+    found: list[Difference] = []
     with connection.transaction(force_rollback=True):
         connection.execute(SETTINGS, prepare=False)
         stored = _defined(connection)
         for file in packaged():
-            if file.path.startswith(FOLDERS):
-                yield from _applied(connection, file)
+            if file.path.startswith(FOLDER):
+                found += _applied(connection, file)
         made = _defined(connection)
     for name in sorted({*stored, *made}):
         if stored.get(name) != made.get(name):
-            found = "another" if name in stored else "missing"
-            yield Difference(name, "definition", "that of its file", found, PLACE, RELEASE)
+            seen = "another" if name in stored else "missing"
+            found.append(Difference(name, "definition", "that of its file", seen, PLACE, RELEASE))
+    return found
 
 
-def _applied(connection: Connection, file: SqlFile) -> Iterator[Difference]:
+def _applied(connection: Connection, file: SqlFile) -> list[Difference]:
     """Apply a file; one that does not go over what is there says that it is another."""
     try:
         with connection.transaction():
             connection.execute(file.statements, prepare=False)
     except (psycopg.errors.InvalidTableDefinition, psycopg.errors.InvalidFunctionDefinition):
-        yield Difference(file.path, "definition", "that of its file", "another", PLACE, RELEASE)
+        return [Difference(file.path, "definition", "that of its file", "another", PLACE, RELEASE)]
+    return []
 
 
 def _defined(connection: Connection) -> dict[str, str]:

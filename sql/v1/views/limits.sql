@@ -7,10 +7,10 @@ from (
     select k.limit_key, k.in_use, null::timestamptz as next_at, 0::bigint as waiting
     from flowledger.slot_count as k
     union all
-    select r.limit_key, 0, r.expected_at, 0
+    select r.limit_key, 0, r.expected_at, 0::bigint
     from flowledger.rate as r
     union all
-    select h.limit_key, 0, null, count(*)
+    select h.limit_key, 0, null::timestamptz, count(*)
     from flowledger.waiting_step as h
     where h.kind in ('slot', 'rate')
     group by h.limit_key

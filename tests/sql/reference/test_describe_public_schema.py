@@ -72,12 +72,12 @@ def test_nobody_else_reads_any(connection: Connection) -> None:
 def test_functions_change_nothing_and_find_only_what_the_server_brings(
     connection: Connection,
 ) -> None:
-    """They run as their owner with a search path of their own, or their names are resolved."""
+    """They have a search path of their own, or run as who asks and their names are resolved."""
     found = connection.execute(
         "select proname from pg_proc"
-        " where pronamespace = 'flowledger_v1'::regnamespace and not (provolatile = 's' and case"
-        " when prosecdef then 'search_path=pg_catalog, pg_temp' = any (proconfig)"
-        " else prosqlbody is not null end)"
+        " where pronamespace = 'flowledger_v1'::regnamespace and not (provolatile = 's' and ("
+        " coalesce('search_path=pg_catalog, pg_temp' = any (proconfig), false)"
+        " or not prosecdef and prosqlbody is not null))"
     ).fetchall()
 
     assert found == []
