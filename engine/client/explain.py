@@ -67,8 +67,11 @@ def _without_scene(task_id: UUID, step: str | None, present: Present) -> Explana
         return told
     row = present.snapshot.task
     states: dict[str, str] = {one.step: one.state for one in present.snapshot.steps}
-    known = told if present.beside.parked is not None else ()
-    reasons = in_order([*_parked(present.faults, step), *known])
+    parked = present.beside.parked
+    faults = [
+        fault for fault in present.faults if parked is None or not parked.reason.endswith(fault)
+    ]
+    reasons = in_order([*_parked(faults, step), *(() if parked is None else told)])
     if step is not None:
         state = StepState(states.get(step, StepState.PENDING))
         return replace(told, state=state, reasons=reasons)

@@ -66,7 +66,11 @@ async def test_projections_are_waited_for_paused_and_rebuilt(harness: EngineHarn
     assert (done.state, done.tasks) == ("failed", 0)
     assert "no forget(tasks, cursor)" in str(done.error)
     assert await projections.parked("seen") == []
-    assert await projections.retry_parked("seen", **WORD) == await projections.drop_parked("seen", **WORD) == 0
+    assert (
+        await projections.retry_parked("seen", **WORD)
+        == await projections.drop_parked("seen", **WORD)
+        == 0
+    )
     assert await projections.cancel_rebuild("seen", **WORD) == 0
     with pytest.raises(UnknownProjection):
         await projections.remove("nobody's", **WORD)
