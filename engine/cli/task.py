@@ -141,11 +141,12 @@ def _status(tasks: Tasks, rules: AdmissionRules, task_id: UUID) -> dict[str, Any
     present = load_current(tasks, rules, task_id)
     scene, row = present.scene, present.snapshot.task
     if scene is None or row is None:
-        said = [one.sentence for one in not_taken_on(task_id, None, present.beside)]
+        parked = present.beside.parked is not None
+        told = () if present.faults and not parked else not_taken_on(task_id, None, present.beside)
         return {
             "task": str(task_id),
             "state": TaskState.SUBMITTED if row is None else row.state,
-            "words": [*present.faults] or said,
+            "words": [*present.untold, *(one.sentence for one in told)],
             "steps": {
                 one.step: {"state": one.state, "attempts": one.attempt, "due_at": None, "words": ""}
                 for one in present.snapshot.steps

@@ -67,11 +67,8 @@ def _without_scene(task_id: UUID, step: str | None, present: Present) -> Explana
         return told
     row = present.snapshot.task
     states: dict[str, str] = {one.step: one.state for one in present.snapshot.steps}
-    parked = present.beside.parked
-    faults = [
-        fault for fault in present.faults if parked is None or not parked.reason.endswith(fault)
-    ]
-    reasons = in_order([*_parked(faults, step), *(() if parked is None else told)])
+    known = () if present.beside.parked is None else told
+    reasons = in_order([*_parked(present.untold, step), *known])
     if step is not None:
         state = StepState(states.get(step, StepState.PENDING))
         return replace(told, state=state, reasons=reasons)
@@ -104,6 +101,12 @@ class Present:
     beside: LiveState
     scene: ExplainContext | None = None
     faults: tuple[str, ...] = ()
+
+    @property
+    def untold(self) -> Sequence[str]:
+        """The faults that are not also why the task is parked."""
+        parked = self.beside.parked
+        return [fault for fault in self.faults if parked is None or fault not in parked.reason]
 
 
 def load_current(tasks: Tasks, rules: AdmissionRules, task_id: UUID) -> Present:

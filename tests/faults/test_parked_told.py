@@ -56,7 +56,7 @@ def test_tasks_whose_template_is_gone_are_parked_and_told_and_go_on_when_it_is_b
     assert "30 parked" in str(engine.health["parked"].error)
     assert harness.value("select parked_tasks from flowledger_v1.system_health()") == 30
     explained = tasks[0].explain()
-    assert explained.kinds == ("parked",), explained.reasons
+    assert explained.kinds == ("parked",)
     assert "no template" in explained.reasons[0].sentence
     status = asked.invoke(program, ["status", str(tasks[0].id)])
     assert "parked for" in status.output
