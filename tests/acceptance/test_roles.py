@@ -24,6 +24,8 @@ ONE = {"customer": "ann", "cents": 1}
 WORKFLOW = "namespace: shop\nname: other\nversion: '1'\nsteps:\n- name: a\n"
 READS = [
     ("status", "{task}"),
+    ("result", "{task}"),
+    ("result", "{task}", "charge"),
     ("history", "{task}"),
     ("history", "{task}", "--timeline"),
     ("explain", "{task}"),

@@ -73,7 +73,7 @@ def _arguments(task: str, odd: str, draw: Draw) -> Sequence[Sequence[str]]:
     """Commands with a strange argument somewhere; none that plays a role or waits."""
     verb = draw.one_of(["cancel", "pause", "resume", "resolve", "reset", "fail"])
     of_step = draw.one_of(["cancel", "reset", "resolve", "complete", "skip"])
-    show = draw.one_of(["status", "history", "explain", "replay"])
+    show = draw.one_of(["status", "result", "history", "explain", "replay"])
     return (
         (odd,),
         (show, odd),
@@ -155,7 +155,7 @@ def shown(draw: Draw, stage: ManualCoordinator) -> None:
     task = stage.planned(plain, str(draw.case), handling)
     task.wait(PATIENCE)
     for console in (draw.one_of(CONSOLES),):
-        for show in ("history", "status", "explain"):
+        for show in ("history", "status", "result", "explain"):
             lines = in_this_process((show, str(task.id)), draw, stage, console).splitlines()
             if show == "history":
                 found = stage.harness.value(
@@ -223,5 +223,5 @@ def _variables(stage: ManualCoordinator) -> dict[str, str]:
 def unknown_task(draw: Draw, stage: ManualCoordinator) -> None:
     """Commands about a task that there is not."""
     draw.odd({"a task that there is not": lambda _: None})
-    show = draw.one_of(["status", "history", "explain", "replay", "verify"])
+    show = draw.one_of(["status", "result", "history", "explain", "replay", "verify"])
     in_this_process((show, str(uuid4())), draw, stage)
