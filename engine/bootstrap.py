@@ -43,6 +43,7 @@ from flowledger.engine.store.repairs import PostgresRepairs
 from flowledger.engine.store.schema.public_schema import PublicSchemaCheck
 from flowledger.engine.store.schema.readiness import bring_up_to_date
 from flowledger.engine.store.shard_store import PostgresShardStore
+from flowledger.engine.store.task_list import PostgresTaskList
 from flowledger.engine.store.task_store import PostgresTaskStore
 from flowledger.engine.store.transactional_steps import PostgresTransactions
 from flowledger.engine.store.verification_store import PostgresVerificationStore
@@ -194,6 +195,7 @@ class Parts:
             checks=[*built_in(self.evidences), *others],
             repairer=self._repairer(others),
             health_rows=PostgresHealth(self.pool),
+            task_list=PostgresTaskList(self.pool),
         )
 
     def _repairer(self, others: Sequence[Check]) -> Repairer:

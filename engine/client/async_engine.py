@@ -23,6 +23,7 @@ from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.client.repair import Repair
 from flowledger.engine.client.requests import Request, RequestOptions
 from flowledger.engine.client.submit import SubmitManyOptions, SubmitOptions
+from flowledger.engine.client.task_list import TaskFilter, TaskPage
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.failures.classification import Classifier, classify
@@ -109,6 +110,13 @@ class AsyncEngine:
     def task(self, task_id: UUID | str) -> AsyncTaskHandle:
         """A handle on a task, which need not exist."""
         return AsyncTaskHandle(self._engine.task(task_id))
+
+    async def tasks(
+        self, *, limit: int = 100, after: str | None = None, **filters: Unpack[TaskFilter]
+    ) -> TaskPage:
+        """At most `limit` tasks, the newest first, that are all of what `TaskFilter` says."""
+        ask = partial(self._engine.tasks, limit=limit, after=after, **filters)
+        return await asyncio.to_thread(ask)
 
     async def explain(
         self, task_id: UUID | str, step: str | None = None, at: datetime | int | None = None

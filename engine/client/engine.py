@@ -20,6 +20,7 @@ from flowledger.engine.client.submit import (
     check_options,
 )
 from flowledger.engine.client.task import TaskHandle
+from flowledger.engine.client.task_list import TaskFilter, TaskPage, list_tasks
 from flowledger.engine.client.verify import Verification
 from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.config import Settings
@@ -35,6 +36,7 @@ from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 from flowledger.engine.ports.client import Tasks
 from flowledger.engine.ports.owner_process import Opener
 from flowledger.engine.ports.runtime import Clock
+from flowledger.engine.ports.task_list import TaskList
 from flowledger.engine.ports.verification import Check
 from flowledger.engine.runtime.service import Service
 from flowledger.engine.telemetry.log import logger
@@ -77,6 +79,7 @@ class Engine:
         checks: Sequence[Check] = (),
         repairer: Repairer,
         health_rows: HealthRows,
+        task_list: TaskList,
     ) -> None:
         self.settings = settings
         self.projections = projections
@@ -84,6 +87,7 @@ class Engine:
         self._notify = notify
         self._endings = endings
         self._health_rows = health_rows
+        self._task_list = task_list
         self._submitting = Submitting(clock, new_id, settings.submit.max_context_bytes)
         self._operations = Operations(
             tasks=tasks,
@@ -184,6 +188,18 @@ class Engine:
         """A handle on a task, which need not exist. Raises InvalidRequest for what is no UUID."""
         self._opener.require()
         return self._handle(task_id_of(task_id))
+
+    def tasks(
+        self, *, limit: int = 100, after: str | None = None, **filters: Unpack[TaskFilter]
+    ) -> TaskPage:
+        """At most `limit` tasks, the newest first, that are all of what `TaskFilter` says.
+
+        With `after`, those behind an earlier page, which names it as its `next`; what was submitted
+        meanwhile is not among them. Raises InvalidRequest, DatabaseUnavailable, and TypeError for a
+        filter that there is not.
+        """
+        self._opener.require()
+        return list_tasks(self._task_list, limit, after, filters)
 
     def explain(
         self, task_id: UUID | str, step: str | None = None, at: datetime | int | None = None

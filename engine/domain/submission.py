@@ -76,7 +76,7 @@ def check_times(
     Raises InvalidSubmission, which names the template and the parameter.
     """
     start, deadline = (
-        _time(f"{template}: {name}", moment, InvalidSubmission)
+        time_in_utc(f"{template}: {name}", moment, InvalidSubmission)
         for name, moment in (("start_at", start_at), ("deadline_at", deadline_at))
     )
     if start is not None and deadline is not None and deadline <= start:
@@ -90,7 +90,7 @@ def check_moment(name: str, moment: object) -> datetime | int:
     """A time, in UTC, or a position of the log. Raises InvalidRequest."""
     if isinstance(moment, int) and not isinstance(moment, bool):
         return moment
-    found = _time(name, moment, InvalidRequest)
+    found = time_in_utc(name, moment, InvalidRequest)
     if found is None:
         raise InvalidRequest(f"{name} should be a time or a position, got nothing")
     return found
@@ -105,7 +105,8 @@ def task_id_of(given: object) -> UUID:
         raise InvalidRequest(said) from None
 
 
-def _time(place: str, moment: object, refusal: type[EngineError]) -> datetime | None:
+def time_in_utc(place: str, moment: object, refusal: type[EngineError]) -> datetime | None:
+    """The time in UTC; None is none given. Raises the refusal, which names the place."""
     if moment is None:
         return None
     if not isinstance(moment, datetime) or moment.utcoffset() is None:

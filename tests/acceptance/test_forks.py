@@ -80,6 +80,7 @@ def verbs_of_engine(engine: Engine) -> Mapping[str, Callable[[], object]]:
         "on_saturated": lambda: engine.on_saturated(lambda: None),
         "health": lambda: engine.health,
         "health_report": engine.health_report,
+        "tasks": engine.tasks,
         "repair": lambda: engine.repair(reason="r", actor="a"),
     }
 

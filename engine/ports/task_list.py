@@ -1,0 +1,42 @@
+"""What lists tasks, and a task as it is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from flowledger.engine.domain.machine.transitions import TaskState
+from flowledger.engine.domain.task_query import TaskCursor, TaskQuery
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTask:
+    """A task as the database knew it when it was listed.
+
+    `parked`: a coordinator leaves it alone. The template's names are None where the task is only
+    submitted and its first event is encrypted or cannot be read. `tags` are those that the read
+    model `flowledger_notes` has, which follows the log.
+    """
+
+    id: UUID
+    namespace: str | None
+    template: str | None
+    version: str | None
+    state: TaskState
+    paused: bool
+    parked: bool
+    correlation_id: str
+    tags: tuple[str, ...]
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class TaskList(Protocol):
+    """Lists tasks, the newest first."""
+
+    def tasks(self, query: TaskQuery, limit: int, after: TaskCursor | None) -> Sequence[ListedTask]:
+        """At most so many tasks that are all of what is asked for, behind a place."""
+        ...

@@ -1,0 +1,52 @@
+"""Tasks by what they are, from Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from flowledger.engine.domain.machine.transitions import TaskState
+from flowledger.engine.domain.task_query import TaskCursor, TaskQuery
+from flowledger.engine.ports.task_list import ListedTask
+from flowledger.engine.store.connection.errors import translate_errors
+from flowledger.engine.store.connection.pool import Pool
+
+LIST = (
+    "select * from flowledger.list_tasks(%s, %s, %s, %s, %s::text[], %s, %s, %s::text[], %s,"
+    " %s::timestamptz, %s::timestamptz, %s::timestamptz, %s)"
+)
+
+
+class PostgresTaskList:
+    """Lists tasks with the rights of who may read. Raises DatabaseUnavailable."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def tasks(self, query: TaskQuery, limit: int, after: TaskCursor | None) -> Sequence[ListedTask]:
+        """At most so many tasks that are all of what is asked for, behind a place."""
+        asked = (
+            *(limit, query.namespace, query.template, query.version),
+            None if query.states is None else [state.value for state in query.states],
+            *(query.paused, query.parked, list(query.tags) or None, query.correlation_id),
+            *(query.created_after, query.created_before),
+            *((None, None) if after is None else (after.created_at, after.task_id)),
+        )
+        with translate_errors(), self._pool.connection() as connection:
+            rows = connection.execute(LIST, asked, binary=True).fetchall()
+        return [_listed(*row) for row in rows]
+
+
+def _listed(*row: Any) -> ListedTask:
+    task_id, namespace, template, version, state, paused, parked, correlation_id, *others = row
+    tags, created_at, ended_at = others
+    return ListedTask(
+        *(task_id, namespace, template, version, TaskState(state), paused, parked),
+        *(correlation_id, tuple(tags), _utc(created_at)),
+        None if ended_at is None else _utc(ended_at),
+    )
+
+
+def _utc(time: datetime) -> datetime:
+    return time.astimezone(UTC)
