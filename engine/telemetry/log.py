@@ -44,6 +44,10 @@ class Log(structlog.stdlib.BoundLogger):
         with suppress(Exception):
             self._proxy_to_logger(CATALOGUE[signal].level, signal.value, **fields)
 
+    def hears(self, signal: Signal) -> bool:
+        """Whether anybody reads lines of this name: ask before much is collected for them."""
+        return self._is_heard(CATALOGUE[signal].level)
+
     def _proxy_to_logger(
         self, method_name: str, event: str | None = None, *event_args: str, **event_kw: Any
     ) -> Any:

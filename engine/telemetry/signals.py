@@ -49,6 +49,12 @@ class Signal(StrEnum):
     PROJECTION_REFUSED = "projection.refused"
     PROJECTION_STOPPED = "projection.stopped"
     PROJECTION_SWAPPED = "projection.swapped"
+    STEP_COMPLETED = "step.completed"
+    TASK_BLOCKED = "task.blocked"
+    TASK_CANCELLED = "task.cancelled"
+    TASK_COMPLETED = "task.completed"
+    TASK_FAILED = "task.failed"
+    TASK_RESOLVED_MANUALLY = "task.resolved_manually"
     TEMPLATE_REGISTERED = "template.registered"
     WORKER_CLAIMED = "worker.claimed"
     WORKER_HEARTBEAT_REFUSED = "worker.heartbeat_refused"
@@ -178,6 +184,29 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         ),
         Signal.PROJECTION_SWAPPED: Meaning(
             "info", "A generation of a projection that was built serves now."
+        ),
+        Signal.STEP_COMPLETED: Meaning(
+            "debug",
+            "A step's completion is stored, so many seconds after this attempt began.",
+        ),
+        Signal.TASK_BLOCKED: Meaning(
+            "info",
+            "Steps of the task failed, and its template leaves to an operator what follows; so many"
+            " seconds after its submission.",
+        ),
+        Signal.TASK_CANCELLED: Meaning(
+            "info", "A task was cancelled, so many seconds after its submission."
+        ),
+        Signal.TASK_COMPLETED: Meaning(
+            "info", "A task completed, so many seconds after its submission."
+        ),
+        Signal.TASK_FAILED: Meaning(
+            "info",
+            "A task failed, with these steps and for this reason, so many seconds after its"
+            " submission.",
+        ),
+        Signal.TASK_RESOLVED_MANUALLY: Meaning(
+            "info", "An operator settled a task elsewhere, so many seconds after its submission."
         ),
         Signal.TEMPLATE_REGISTERED: Meaning("debug", "A workflow's definition stands in the log."),
         Signal.WORKER_CLAIMED: Meaning("debug", "Steps were claimed and recorded as started."),

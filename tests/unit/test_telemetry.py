@@ -82,7 +82,7 @@ def signals_with_their_method(path: Path) -> Iterator[tuple[str, Signal]]:
             case ast.Call(
                 func=ast.Attribute(attr=method),
                 args=[ast.Attribute(value=ast.Name(id="Signal"), attr=name), *_],
-            ) if method != "emit":
+            ) if method not in {"emit", "hears"}:
                 yield "error" if method == "exception" else method, Signal[name]
             case _:
                 pass
@@ -203,6 +203,19 @@ def test_the_program_writes_from_its_level_up(level: str, heard: int) -> None:
     logger("worker").emit(QUIET)
 
     assert len(lines(stream)) == heard
+
+
+@pytest.mark.parametrize(
+    ("level", "heard"), [("debug", (True, True)), ("info", (True, False)), ("error", (False,) * 2)]
+)
+def test_whoever_writes_much_can_ask_whether_anybody_reads_it(
+    level: str, heard: tuple[bool, bool]
+) -> None:
+    program(level=level)
+
+    log = logger("worker")
+
+    assert (log.hears(LOUD), log.hears(QUIET)) == heard
 
 
 def test_configuring_the_program_again_replaces_what_was() -> None:

@@ -47,6 +47,7 @@ from flowledger.engine.runtime.coordinator.assignment import OnlyAssignment, Sha
 from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch, Numbers
 from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline, PendingCommit
 from flowledger.engine.runtime.coordinator.decider import Decider
+from flowledger.engine.runtime.coordinator.ended_tasks import log_ended_tasks
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
@@ -312,6 +313,7 @@ class Coordinator:
         self._log.emit(
             Signal.COORDINATOR_BATCH_COMMITTED, position=commit.new, events=len(commit.events)
         )
+        log_ended_tasks(self._log, batch)
 
     def _pause(self) -> float:
         next_at = min(self._decider.next_at, self._renew_at)

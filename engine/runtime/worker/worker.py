@@ -49,11 +49,13 @@ from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased, StepStarted
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
 from flowledger.engine.ports.worker import Claim, Exchange, WorkerStore
+from flowledger.engine.runtime.worker.completed_steps import CompletedSteps
 from flowledger.engine.runtime.worker.execution import Execution
 from flowledger.engine.runtime.worker.heartbeats import watched
 from flowledger.engine.runtime.worker.inputs import StepInputs
 from flowledger.engine.runtime.worker.outbox import Outbox, UnconfirmedExchanges
 from flowledger.engine.runtime.worker.outcomes import EventFactory, ExecutorFactory, Outcomes
+from flowledger.engine.runtime.worker.saturation import saturated_health
 from flowledger.engine.runtime.worker.workflows import HandlerTable
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Health
@@ -93,6 +95,7 @@ class Worker:
         self._crash_points = crash_points
         self._facts = EventFactory(self.identity, clock, new_id)
         self._inputs = StepInputs(store, handlers, self._facts, settings)
+        self._completed = CompletedSteps(2 * settings.concurrency)
         # The coordinator need not hurry to see that a step started, unless it must time it out.
         self._quiet = not handlers.has_timeouts
         self._executor = executor(
@@ -202,7 +205,9 @@ class Worker:
             abandoned = self._abandoned.pop(id(job), None) is not None
             if not abandoned:
                 self._running.pop(job.claim.step_id, None)
+            self._completed.ended(job)
             if job.stored is not None:
+                self._completed.stored(job.stored)
                 self._inputs.completed(job.claim.step_id, job.stored.result, job.sessions)
                 self._notify("fact")
             elif job.fact is None:
@@ -339,6 +344,7 @@ class Worker:
             lost = fact.originator_id in exchange.refused | anew
             if isinstance(fact, StepCompleted) and not lost:
                 self._inputs.completed(fact.originator_id, fact.result)
+                self._completed.stored(fact)
         if not refused:
             return
         try:
@@ -384,15 +390,6 @@ class Worker:
         claims = self._store.claims_of(self.identity)
         self._doubts_claims = False
         self._start([claim for claim in claims if claim.step_id not in known])
-
-
-def saturated_health(since: datetime, stuck: int, places: int) -> Health:
-    """The health of a worker that abandoned handlers keep from claiming."""
-    error = (
-        f"{stuck} abandoned handlers take half or more of the worker's {places} places:"
-        " it claims nothing until they end or the process is started anew"
-    )
-    return Health(since, stuck, error)
 
 
 def _nothing() -> None:
