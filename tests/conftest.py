@@ -9,7 +9,6 @@ import itertools
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,7 @@ from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from flowledger.engine.store.embedded import server as embedded
+from flowledger.engine.store.embedded.temporary import temporary_server
 from flowledger.engine.store.schema.migrate import migrate
 
 Connection = psycopg.Connection[TupleRow]
@@ -80,12 +79,8 @@ def server() -> Generator[str]:
     if given:
         yield given
         return
-    home = Path(tempfile.mkdtemp(prefix="flowledger-test-", dir=in_memory()))
-    try:
-        yield embedded.start(home, fsync=False, timeout_seconds=60).url
-    finally:
-        embedded.stop(home, timeout_seconds=60)
-        shutil.rmtree(home)
+    with temporary_server(timeout_seconds=60, within=in_memory()) as found:
+        yield found.url
 
 
 def in_memory() -> str | None:
