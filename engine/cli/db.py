@@ -23,10 +23,11 @@ from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, connect
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.embedded.server import EmbeddedServer
-from flowledger.engine.store.schema.migrate import migrate, pending, script
+from flowledger.engine.store.schema.migrate import pending, script
 from flowledger.engine.store.schema.readiness import bring_up_to_date
 from flowledger.engine.store.schema.reference import sql_reference
 from flowledger.engine.store.schema.rights import ROLES, grant, grants_of
+from flowledger.engine.store.schema.upgrade import BEHIND, upgrade
 from flowledger.engine.store.shard_store import PostgresShardStore, ShardRow
 
 NOBODY_LEADS = 1
@@ -126,11 +127,15 @@ def print_url(*, show_password: bool, as_json: bool) -> None:
 @db.command("migrate")
 @click.option("--print", "as_script", is_flag=True, help="Print the SQL and change nothing.")
 @click.option("--verbose", is_flag=True, help="Name every file that was applied.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def migrate_database(*, as_script: bool, verbose: bool, as_json: bool) -> None:
+@optional_word_options
+@json_option("Print one JSON object.")
+def migrate_database(
+    *, as_script: bool, verbose: bool, as_json: bool, reason: str | None, actor: str
+) -> None:
     """Bring the database to the schema of this release; a second run changes nothing.
 
-    With --print nothing is connected to: the output builds the schema in an empty database.
+    What was done to a schema that was there is recorded. With --print nothing is connected to: the
+    output builds the schema in an empty database.
 
     \b
     Example: flowledger db migrate --print > flowledger.sql
@@ -144,7 +149,7 @@ def migrate_database(*, as_script: bool, verbose: bool, as_json: bool) -> None:
         return
     settings = load_settings()
     with _connected(settings) as connection:
-        applied = migrate(connection)
+        applied = upgrade(connection, actor=actor, reason=BEHIND if reason is None else reason)
     lines = [f"applied {path}" for path in applied if verbose]
     lines.append(f"applied {_counted(applied)}" if applied else UP_TO_DATE)
     tell_either({"applied": [*applied]}, lines, as_json=as_json)
@@ -171,19 +176,25 @@ def check_database(*, as_json: bool) -> None:
 @db.command("grants")
 @click.argument("roles", nargs=-1, type=click.Choice(ROLES), metavar="[ROLE]...")
 @click.option("--apply", is_flag=True, help="Make the roles where they are missing, and grant.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a role.")
-def grant_rights(roles: tuple[str, ...], *, apply: bool, as_json: bool) -> None:
+@optional_word_options
+@json_option("Print one JSON object a role.")
+def grant_rights(
+    roles: tuple[str, ...], *, apply: bool, as_json: bool, reason: str | None, actor: str
+) -> None:
     """Print the rights of lesser roles, as SQL: of reader, auditor, submitter, operator, worker
-    and coordinator, or of those that are named. Their database roles begin with flowledger_.
+    and coordinator, or of those that are named. Their database roles begin with flowledger_. With
+    --apply and --reason, make and grant them; it is recorded.
 
     \b
-    Example: flowledger db grants submitter worker --apply
+    Example: flowledger db grants submitter worker --apply --reason 'one login a process'
     """
+    if apply and reason is None:
+        raise click.UsageError("expected --reason, as rights are to be granted")
     with _connected(load_settings()) as connection:
         for role in roles or ROLES:
             statements = grants_of(connection, role)
             if apply:
-                grant(connection, role, statements)
+                grant(connection, role, statements, actor=actor, reason=reason or "")
             name = f"flowledger_{role}"
             if as_json:
                 tell_json({"role": name, "statements": [*statements], "applied": apply})
@@ -202,7 +213,7 @@ def print_reference() -> None:
     """
     settings = load_settings()
     with _connected(settings) as connection:
-        migrate(connection)
+        upgrade(connection)
         tell_document(sql_reference(connection))
 
 

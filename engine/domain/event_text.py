@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -103,6 +104,9 @@ PHRASES: Mapping[type[Event], str] = MappingProxyType(
         engine.ProjectionParkedDropRequested: "{parked} of projection {projection} to be dropped",
         engine.TasksParkedRetryRequested: "parked tasks to be tried again: {names}",
         engine.ShardsChanged: "{shards} shards instead of {before}",
+        engine.ClockMoved: "the engine's time moved {by}, so that it is {ahead}",
+        engine.RightsGranted: "rights of {role} granted",
+        engine.SchemaMigrated: "schema of release {release}: {applied}",
         CircuitOpened: "circuit of {system} open for {time}, after {failures} failures in a row",
         CircuitHalfOpened: "circuit of {system} half open: a few steps try it",
         CircuitClosed: "circuit of {system} closed: it works again",
@@ -243,6 +247,10 @@ LISTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
 
 
 def _of_engine(event: Event) -> dict[str, Any]:
+    return _of_projection(event) if isinstance(event, engine.ProjectionAction) else _of_rest(event)
+
+
+def _of_projection(event: engine.ProjectionAction) -> dict[str, Any]:
     match event:
         case engine.ProjectionRebuildRequested():
             return {"built": f"generation {event.generation}"}
@@ -252,10 +260,29 @@ def _of_engine(event: Event) -> dict[str, Any]:
         case engine.ProjectionEventsAction():
             events = "parked event" if event.events == 1 else "parked events"
             return {"parked": f"{event.events} {events}"}
-        case engine.TasksParkedRetryRequested():
-            return {"names": some_of(map(str, event.tasks))}
         case _:
             return {}
+
+
+def _of_rest(event: Event) -> dict[str, Any]:
+    match event:
+        case engine.TasksParkedRetryRequested():
+            return {"names": some_of(map(str, event.tasks))}
+        case engine.ClockMoved():
+            return {
+                "by": _signed(event.by_seconds, "forward by {}", "back by {}"),
+                "ahead": _signed(event.ahead_seconds, "{} ahead", "{} behind") or "the server's",
+            }
+        case engine.SchemaMigrated():
+            return {"applied": some_of(event.files)}
+        case _:
+            return {}
+
+
+def _signed(seconds: float, positive: str, negative: str) -> str:
+    """A duration in one of two sentences, by its sign; nothing where it is none."""
+    said = positive if seconds > 0 else negative
+    return said.format(duration(timedelta(seconds=seconds))) if seconds else ""
 
 
 def _times(event: happened.TaskCreated) -> str:

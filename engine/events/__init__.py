@@ -10,6 +10,7 @@ from flowledger.engine.events.circuit import (
     CircuitOpened,
 )
 from flowledger.engine.events.engine import (
+    ClockMoved,
     EngineAction,
     EngineEvent,
     EngineRepaired,
@@ -22,6 +23,8 @@ from flowledger.engine.events.engine import (
     ProjectionRemoved,
     ProjectionResumed,
     ProjectionTasksRebuildRequested,
+    RightsGranted,
+    SchemaMigrated,
     ShardsChanged,
     TasksParkedRetryRequested,
 )
@@ -93,6 +96,7 @@ __all__ = [
     "CircuitEvent",
     "CircuitHalfOpened",
     "CircuitOpened",
+    "ClockMoved",
     "EngineAction",
     "EngineEvent",
     "EngineRepaired",
@@ -108,6 +112,8 @@ __all__ = [
     "ProjectionTasksRebuildRequested",
     "RequestGranted",
     "RequestRefused",
+    "RightsGranted",
+    "SchemaMigrated",
     "ShardsChanged",
     "StepAttemptFailed",
     "StepCancelRequested",

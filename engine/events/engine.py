@@ -1,8 +1,9 @@
-"""What happens to the engine itself, and to no task: what operators do to projections and shards.
+"""What happens to the engine itself, and to no task: what operators do to its parts and its schema.
 
 Nothing is decided from these events, and no coordinator reads them. Each is a stream of its own, as
 a request is, and is appended in the transaction that makes the change, so that there is neither
-without the other.
+without the other; only that of a migration follows it at once, since one that waited for the log
+with its tables locked would wait for those who wait for these.
 """
 
 from __future__ import annotations
@@ -124,6 +125,39 @@ class ShardsChanged(EngineAction):
     shards: int
 
 
+class ClockMoved(EngineAction):
+    """The engine's time was moved by so many seconds, back where they are negative, for a test.
+
+    From now on it is `ahead_seconds` ahead of the server's. Appended by a trigger of the schema,
+    whoever writes the offset.
+    """
+
+    topic = "clock.moved"
+
+    by_seconds: float
+    ahead_seconds: float
+
+
+class RightsGranted(EngineAction):
+    """A role of the database has the rights now that this release means it to have."""
+
+    topic = "rights.granted"
+
+    role: str
+
+
+class SchemaMigrated(EngineAction):
+    """The schema became that of a release: these files of it were applied.
+
+    Appended as soon as they are. Not for those that make the schema: before them there is no log.
+    """
+
+    topic = "schema.migrated"
+
+    release: str
+    files: tuple[str, ...]
+
+
 PROJECTION_ACTIONS: tuple[type[ProjectionAction], ...] = (
     ProjectionPaused,
     ProjectionResumed,
@@ -139,6 +173,9 @@ ENGINE_ACTIONS: tuple[type[EngineAction], ...] = (
     TasksParkedRetryRequested,
     ShardsChanged,
     EngineRepaired,
+    ClockMoved,
+    RightsGranted,
+    SchemaMigrated,
 )
 ENGINE_EVENTS: tuple[type[EngineEvent], ...] = ENGINE_ACTIONS
 ENGINE_TOPICS = tuple(sorted(kind.topic for kind in ENGINE_EVENTS))

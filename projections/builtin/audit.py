@@ -11,6 +11,7 @@ from flowledger.engine.domain.event_text import describe
 from flowledger.engine.events.base import Event, Recorded
 from flowledger.engine.events.engine import (
     ENGINE_ACTIONS,
+    ClockMoved,
     EngineAction,
     EngineRepaired,
     ProjectionAction,
@@ -22,6 +23,8 @@ from flowledger.engine.events.engine import (
     ProjectionRemoved,
     ProjectionResumed,
     ProjectionTasksRebuildRequested,
+    RightsGranted,
+    SchemaMigrated,
     ShardsChanged,
     TasksParkedRetryRequested,
 )
@@ -67,6 +70,9 @@ ACTIONS: Mapping[type[Event], str] = MappingProxyType(
         ProjectionParkedDropRequested: "projection.drop_parked",
         TasksParkedRetryRequested: "tasks.retry_parked",
         ShardsChanged: "shards.change",
+        ClockMoved: "clock.move",
+        RightsGranted: "rights.grant",
+        SchemaMigrated: "schema.migrate",
         **{kind: kind.topic.removesuffix("_requested") for kind in REQUESTS},
     }
 )

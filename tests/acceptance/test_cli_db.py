@@ -113,7 +113,7 @@ def test_grants_are_printed_and_applied(
     monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", database)
 
     printed = flowledger("grants", "submitter")
-    applied = flowledger("grants", "submitter", "--apply")
+    applied = flowledger("grants", "submitter", "--apply", "--reason", "a login")
 
     assert printed.startswith("create role flowledger_submitter nologin;\n")
     assert "grant insert on flowledger.event to flowledger_submitter;" in printed

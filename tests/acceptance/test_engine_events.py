@@ -178,6 +178,7 @@ def test_it_is_told_by_the_history_of_the_engine(hosts: ProjectionHosts, command
         ("projections", "parked", "drop", "money", "--all"),
         ("parked", "retry"),
         ("db", "shards", "2"),
+        ("db", "grants", "reader", "--apply"),
     ],
 )
 def test_no_command_changes_the_engine_without_a_reason(

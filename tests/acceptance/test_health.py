@@ -23,6 +23,7 @@ from flowledger.projections import Cursor, Projection, on
 from support.engines import PATIENCE, EngineHarness
 from support.logins import Logins, logins_on
 from support.postgres_server import PostgresServer, postgres_server
+from support.projection_hosts import WORD
 
 __all__ = ["postgres_server"]
 
@@ -242,7 +243,7 @@ def test_a_login_that_may_only_read_is_told_and_told_what_it_does_not_see(
 ) -> None:
     with psycopg.connect(quiet.url, autocommit=True) as connection:
         short = role.removeprefix("flowledger_")
-        grant(connection, short, grants_of(connection, short))
+        grant(connection, short, grants_of(connection, short), **WORD)
 
     done = asked(logins.new(role))
 

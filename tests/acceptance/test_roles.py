@@ -18,6 +18,7 @@ from flowledger.engine.errors import AccessDenied, SchemaBehind
 from flowledger.engine.store.schema.rights import ROLES, grant, grants_of
 from support.engines import PATIENCE, EngineHarness, harness_on
 from support.logins import Logins, logins_on, name_of
+from support.projection_hosts import WORD
 from support.spend_projection import orders, spending
 
 ONE = {"customer": "ann", "cents": 1}
@@ -68,7 +69,7 @@ def roles(harness: EngineHarness) -> None:
     """Every role has its rights in this database."""
     with psycopg.connect(harness.url, autocommit=True) as connection:
         for role in ROLES:
-            grant(connection, role, grants_of(connection, role))
+            grant(connection, role, grants_of(connection, role), **WORD)
 
 
 @pytest.fixture

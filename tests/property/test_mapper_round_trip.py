@@ -112,6 +112,11 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "tasks": st.lists(st.uuids(), max_size=3).map(tuple),
     "before": st.integers(1, 9),
     "shards": st.integers(1, 9),
+    "by_seconds": st.floats(-1e9, 1e9),
+    "ahead_seconds": st.floats(-1e9, 1e9),
+    "role": TEXT,
+    "release": TEXT,
+    "files": st.lists(TEXT, max_size=3).map(tuple),
     "kind": TEXT,
     "value": JSON,
 }

@@ -61,6 +61,11 @@ VALUES: dict[str, Any] = {
     "tasks": (TASK,),
     "before": 1,
     "shards": 4,
+    "by_seconds": 60.0,
+    "ahead_seconds": 3600.0,
+    "role": "flowledger_reader",
+    "release": "1.2",
+    "files": ("a.sql", "b.sql"),
 }
 
 

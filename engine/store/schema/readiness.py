@@ -11,7 +11,8 @@ from flowledger.engine.config import Settings
 from flowledger.engine.errors import AccessDenied, SchemaBehind, StatementRefused
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import connect
-from flowledger.engine.store.schema.migrate import migrate, pending
+from flowledger.engine.store.schema.migrate import pending
+from flowledger.engine.store.schema.upgrade import upgrade
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
 
@@ -40,7 +41,7 @@ def bring_up_to_date(url: str, settings: Settings) -> None:
                 raise SchemaBehind(files)
             return
         try:
-            applied = migrate(connection)
+            applied = upgrade(connection)
         except psycopg.errors.InsufficientPrivilege as error:
             raise SchemaBehind(pending(connection)) from error
         except StatementRefused as error:

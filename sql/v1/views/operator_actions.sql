@@ -43,8 +43,8 @@ comment on column flowledger_v1.operator_actions.answer is
 comment on column flowledger_v1.operator_actions.answered_at is 'When a coordinator answered.';
 comment on column flowledger_v1.operator_actions.refusal is 'Why it was refused.';
 comment on column flowledger_v1.operator_actions.subject is
-    'What of the engine it was done to: the projection, or what became of shards and parked tasks; null'
-    ' where it was done to a task or a template.';
+    'What of the engine it was done to: the projection, or what became of its shards, parked tasks, '
+    'schema, rights or time; null where it was done to a task or a template.';
 comment on column flowledger_v1.operator_actions.as_of_position is
     'How far the log has been read into this view.';
 comment on column flowledger_v1.operator_actions.as_of is

@@ -22,7 +22,7 @@ def test_who_waits_for_a_time_is_woken(connection: Connection, other: Connection
 def test_only_the_owner_may_move_it(connection: Connection) -> None:
     granted = connection.execute(
         "select coalesce(bool_or(grantee = 0), false) from pg_proc, aclexplode(proacl)"
-        " where oid = 'flowledger.advance_test_clock(interval)'::regprocedure"
+        " where oid = 'flowledger.advance_test_clock(interval, text, text)'::regprocedure"
     ).fetchone()
 
     assert granted == (False,)
