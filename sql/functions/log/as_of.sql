@@ -7,14 +7,5 @@ returns table ("position" bigint, at timestamptz)
 language sql
 stable
 as $$
-    select nullif(p.position, 0), e.recorded_at
-    from flowledger.projection as p
-    left join lateral (
-        select l.recorded_at
-        from flowledger.event as l
-        where l.notification_id <= p.position
-        order by l.notification_id desc
-        limit 1
-    ) as e on true
-    where p.name = p_name and p.state = 'serving';
+    select a.position, a.at from flowledger.projection_as_of as a where a.name = p_name;
 $$;

@@ -1,3 +1,4 @@
+-- drop: function flowledger_v1.blocked_time(interval, text, text, text)
 -- For how long what could have gone on did not, by the reason. Reads the minutes of that time.
 
 create or replace function flowledger_v1.blocked_time(
@@ -6,16 +7,21 @@ create or replace function flowledger_v1.blocked_time(
 )
 returns table (
     reason text, times bigint, total_seconds double precision, avg_seconds double precision,
-    longest_seconds double precision
+    longest_seconds double precision,
+    as_of_position bigint, as_of timestamptz
 )
 language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_known record;
 begin
     perform flowledger.require_given('since', since is not null);
     perform flowledger.require_template(of_namespace, of_template, of_version);
+
+    select a.position, a.at into v_known from flowledger.as_of('flowledger_analytics') as a;
 
     return query
     select
@@ -23,7 +29,8 @@ begin
         sum(m.times)::bigint,
         extract(epoch from sum(m.total_time))::double precision,
         extract(epoch from sum(m.total_time) / sum(m.times)::double precision)::double precision,
-        extract(epoch from max(m.longest_time))::double precision
+        extract(epoch from max(m.longest_time))::double precision,
+        v_known.position, v_known.at
     from flowledger_analytics.blocked_minute as m
     where m.minute >= date_trunc('minute', flowledger.clock() - since, 'UTC')
         and (of_namespace is null or m.namespace = of_namespace)
@@ -40,5 +47,6 @@ comment on function flowledger_v1.blocked_time(interval, text, text, text) is
     'the next attempt; concurrency, rate_limit, circuit, template_paused: what kept a ready step '
     'out of the queue; of tasks, delayed_start: until the time for which they were submitted, '
     'coordinator: until one took them on, paused, operator: blocked until somebody decided. '
-    'Read from the projection flowledger_analytics.
+    'Read from the projection flowledger_analytics, '
+    'as_of a time and a position of the log.
 Example: select reason, times, avg_seconds from flowledger_v1.blocked_time(''1 day'', of_template => ''process_order'')';

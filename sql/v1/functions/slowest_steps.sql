@@ -1,3 +1,4 @@
+-- drop: function flowledger_v1.slowest_steps(interval, integer, text, text, text)
 -- The attempts that ran longest. Reads what ended in that time, by an index.
 
 create or replace function flowledger_v1.slowest_steps(
@@ -7,24 +8,30 @@ create or replace function flowledger_v1.slowest_steps(
 returns table (
     task_id uuid, step text, attempt integer, namespace text, template text, version text,
     outcome text, started_at timestamptz, ended_at timestamptz,
-    run_seconds double precision, queue_seconds double precision
+    run_seconds double precision, queue_seconds double precision,
+    as_of_position bigint, as_of timestamptz
 )
 language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_known record;
 begin
     perform flowledger.require_given('since', since is not null);
     perform flowledger.require_given('most', most is not null);
     perform flowledger.require_template(of_namespace, of_template, of_version);
+
+    select a.position, a.at into v_known from flowledger.as_of('flowledger_history') as a;
 
     return query
     select
         a.task_id, a.step, a.attempt, a.namespace, a.template, a.version,
         a.outcome, a.started_at, a.ended_at,
         extract(epoch from a.ended_at - a.started_at)::double precision,
-        extract(epoch from a.started_at - a.enqueued_at)::double precision
+        extract(epoch from a.started_at - a.enqueued_at)::double precision,
+        v_known.position, v_known.at
     from flowledger_history.attempt as a
     where a.ended_at >= flowledger.clock() - since
         and a.started_at is not null
@@ -39,5 +46,6 @@ $$;
 comment on function flowledger_v1.slowest_steps(interval, integer, text, text, text) is
     'The attempts at steps that ran longest, of those that ended in the time. outcome says how: '
     'completed, failed, timed_out, lease_expired or handed_back. Read from the projection '
-    'flowledger_history.
+    'flowledger_history, '
+    'as_of a time and a position of the log.
 Example: select step, run_seconds from flowledger_v1.slowest_steps(''1 hour'', 5, of_namespace => ''fulfilment'')';

@@ -1,3 +1,4 @@
+-- drop: function flowledger_v1.slowest_steps_by_template(interval, integer, bigint, text, text, text)
 -- The steps of templates that are slow on average. Reads the minutes of that time.
 
 create or replace function flowledger_v1.slowest_steps_by_template(
@@ -8,18 +9,23 @@ returns table (
     namespace text, template text, version text, step text,
     executions bigint, completions bigint, failures bigint, retries bigint, errors bigint,
     avg_run_seconds double precision, longest_run_seconds double precision,
-    avg_queue_seconds double precision, longest_queue_seconds double precision
+    avg_queue_seconds double precision, longest_queue_seconds double precision,
+    as_of_position bigint, as_of timestamptz
 )
 language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_known record;
 begin
     perform flowledger.require_given('since', since is not null);
     perform flowledger.require_given('most', most is not null);
     perform flowledger.require_given('min_executions', min_executions is not null);
     perform flowledger.require_template(of_namespace, of_template, of_version);
+
+    select a.position, a.at into v_known from flowledger.as_of('flowledger_analytics') as a;
 
     return query
     select
@@ -33,7 +39,8 @@ begin
         extract(epoch from max(m.longest_run))::double precision,
         extract(epoch from sum(m.queue_time) / nullif(sum(m.started), 0)::double precision)
             ::double precision,
-        extract(epoch from max(m.longest_queue))::double precision
+        extract(epoch from max(m.longest_queue))::double precision,
+        v_known.position, v_known.at
     from flowledger_analytics.step_minute as m
     where m.minute >= date_trunc('minute', flowledger.clock() - since, 'UTC')
         and (of_namespace is null or m.namespace = of_namespace)
@@ -51,5 +58,6 @@ comment on function flowledger_v1.slowest_steps_by_template(
 ) is
     'The steps whose attempts ran longest on average in the time, which begins with a whole minute; '
     'of those that ended at least so many times. executions are attempts, however they ended. Read '
-    'from the projection flowledger_analytics.
+    'from the projection flowledger_analytics, '
+    'as_of a time and a position of the log.
 Example: select template, step, executions, avg_run_seconds from flowledger_v1.slowest_steps_by_template(''1 hour'')';

@@ -1,3 +1,4 @@
+-- drop: function flowledger_v1.slowest_tasks_by_template(interval, integer, bigint, text, text, text)
 -- The templates whose tasks are slow on average. Reads the minutes of that time.
 
 create or replace function flowledger_v1.slowest_tasks_by_template(
@@ -8,18 +9,23 @@ returns table (
     namespace text, template text, version text,
     executions bigint, completions bigint, errors bigint, cancellations bigint,
     avg_task_seconds double precision, longest_task_seconds double precision,
-    error_rate double precision
+    error_rate double precision,
+    as_of_position bigint, as_of timestamptz
 )
 language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_known record;
 begin
     perform flowledger.require_given('since', since is not null);
     perform flowledger.require_given('most', most is not null);
     perform flowledger.require_given('min_executions', min_executions is not null);
     perform flowledger.require_template(of_namespace, of_template, of_version);
+
+    select a.position, a.at into v_known from flowledger.as_of('flowledger_analytics') as a;
 
     return query
     select
@@ -31,7 +37,8 @@ begin
         extract(epoch from sum(m.total_time) / nullif(sum(m.completed), 0)::double precision)
             ::double precision,
         extract(epoch from nullif(max(m.longest_time), '0'))::double precision,
-        (sum(m.failed) / sum(m.completed + m.failed + m.cancelled + m.resolved))::double precision
+        (sum(m.failed) / sum(m.completed + m.failed + m.cancelled + m.resolved))::double precision,
+        v_known.position, v_known.at
     from flowledger_analytics.task_minute as m
     where m.minute >= date_trunc('minute', flowledger.clock() - since, 'UTC')
         and (of_namespace is null or m.namespace = of_namespace)
@@ -49,5 +56,6 @@ comment on function flowledger_v1.slowest_tasks_by_template(
 ) is
     'The templates whose tasks took longest on average in the time, which begins with a whole '
     'minute; of those of which at least so many tasks ended. Times are of the tasks that completed, '
-    'from their submission to their end. Read from the projection flowledger_analytics.
+    'from their submission to their end. Read from the projection flowledger_analytics, '
+    'as_of a time and a position of the log.
 Example: select template, executions, avg_task_seconds, error_rate from flowledger_v1.slowest_tasks_by_template()';

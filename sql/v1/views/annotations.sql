@@ -1,8 +1,11 @@
 -- What people noted of tasks.
 
 create or replace view flowledger_v1.annotations as
-select a.position, a.task_id, a.namespace, a.template, a.kind, a.value, a.actor, a.reason, a.at
-from flowledger_notes.annotation as a;
+select
+    a.position, a.task_id, a.namespace, a.template, a.kind, a.value, a.actor, a.reason, a.at,
+    o.position as as_of_position, o.at as as_of
+from flowledger_notes.annotation as a
+left join flowledger.projection_as_of as o on o.name = 'flowledger_notes';
 
 comment on view flowledger_v1.annotations is
     'What people noted of tasks. Read from the projection flowledger_notes.
@@ -16,3 +19,7 @@ comment on column flowledger_v1.annotations.value is 'The note; null where it is
 comment on column flowledger_v1.annotations.actor is 'Who noted it.';
 comment on column flowledger_v1.annotations.reason is 'Why, where they said so.';
 comment on column flowledger_v1.annotations.at is 'When.';
+comment on column flowledger_v1.annotations.as_of_position is
+    'How far the log has been read into this view; null: nothing of it.';
+comment on column flowledger_v1.annotations.as_of is
+    'When the last event up to there was recorded: what happened later is not here yet.';

@@ -4,7 +4,8 @@ create or replace view flowledger_v1.dependent_systems as
 select
     s.system, s.state, s.openings, s.failures, s.opened_at, s.open_until, s.closed_at,
     extract(epoch from s.shut_time)::double precision as shut_seconds,
-    d.steps
+    d.steps,
+    o.position as as_of_position, o.at as as_of
 from flowledger_systems.system as s
 left join lateral (
     select array_agg(
@@ -13,7 +14,8 @@ left join lateral (
     ) as steps
     from flowledger_systems.dependent_step as p
     where p.system = s.system
-) as d on true;
+) as d on true
+left join flowledger.projection_as_of as o on o.name = 'flowledger_systems';
 
 comment on view flowledger_v1.dependent_systems is
     'The outside systems that steps of registered templates depend on, and what became of their '
@@ -32,3 +34,7 @@ comment on column flowledger_v1.dependent_systems.shut_seconds is
     'For how long it was not closed, up to when it last closed.';
 comment on column flowledger_v1.dependent_systems.steps is
     'The steps that depend on it, as namespace/template@version step.';
+comment on column flowledger_v1.dependent_systems.as_of_position is
+    'How far the log has been read into this view; null: nothing of it.';
+comment on column flowledger_v1.dependent_systems.as_of is
+    'When the last event up to there was recorded: what happened later is not here yet.';

@@ -6,18 +6,7 @@ select
     a.reason, a.request, a.answer, a.answered_at, a.refusal, a.subject,
     o.position as as_of_position, o.at as as_of
 from flowledger_audit.operator_action as a
-left join (
-    select p.position, e.recorded_at as at
-    from flowledger.projection as p
-    left join lateral (
-        select l.recorded_at
-        from flowledger.event as l
-        where l.notification_id <= p.position
-        order by l.notification_id desc
-        limit 1
-    ) as e on true
-    where p.name = 'flowledger_audit' and p.state = 'serving' and p.position > 0
-) as o on true;
+left join flowledger.projection_as_of as o on o.name = 'flowledger_audit';
 
 comment on view flowledger_v1.operator_actions is
     'Who did what, to which task, when and why, and what was answered. Read from the projection '
