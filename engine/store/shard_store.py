@@ -84,8 +84,7 @@ class PostgresShardStore:
         """
         words = {"actor": actor, "reason": reason}
         with _refusals(), EngineLog().acting(self._pool, ShardsChanged, **words) as act:
-            before = len(act.all(LEASES))
-            act.all(SET_SHARDS, (shards, TextArray(FACT_TOPICS)))
+            ((before,),) = act.all(SET_SHARDS, (shards, TextArray(FACT_TOPICS)))
             if before != shards:
                 act.record(before=before, shards=shards)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,27 @@ def test_another_number_of_shards_is_told_once(hosts: ProjectionHosts) -> None:
     roster.resize(3, actor="ann", reason="load")
 
     assert done(hosts) == [("shards.changed", "ann", "load")]
+
+
+def test_of_operators_who_ask_for_the_same_number_at_once_one_changes_it(
+    hosts: ProjectionHosts, harness: EngineHarness
+) -> None:
+    roster = PostgresShardStore(hosts.pool(), DatabaseClock())
+    waiting = (
+        "select count(*) from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    with harness.connect() as holding, ThreadPoolExecutor(2) as threads:
+        holding.execute("lock table flowledger.shard in share update exclusive mode")
+        asked = [
+            threads.submit(roster.resize, 2, actor=actor, reason="load") for actor in ("ann", "bob")
+        ]
+        harness.until(lambda: harness.value(waiting) == 2)
+        holding.commit()
+        for one in asked:
+            one.result(PATIENCE)
+
+    assert kinds(hosts) == ["shards.changed"]
 
 
 @pytest.mark.parametrize("word", [{"actor": " "}, {"reason": ""}, {"reason": "\0"}])

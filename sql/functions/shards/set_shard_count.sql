@@ -1,4 +1,5 @@
--- Change how many shards there are. Whoever leads one leads it no longer.
+-- Change how many shards there are. Whoever leads one leads it no longer. Returns how many there
+-- were; as many change nothing.
 --
 -- A shard's position says that all facts of its tasks up to there are decided on. Tasks change
 -- their shards here, so all shards must have decided on all facts; then the end of the log is right
@@ -8,8 +9,9 @@
 -- Locks, in the common order: all shard rows, as the whole table, which stops every commit of a
 -- coordinator; then the log, so that no fact comes.
 
+-- drop: function flowledger.set_shard_count(integer, text[])
 create or replace function flowledger.set_shard_count(p_shards integer, p_topics text[])
-returns void
+returns integer
 language plpgsql
 volatile
 as $$
@@ -24,7 +26,7 @@ begin
 
     select count(*), max(epoch) into v_found, v_epoch from flowledger.shard;
     if v_found = p_shards then
-        return;
+        return v_found;
     end if;
 
     if v_epoch > 0 then
@@ -52,5 +54,6 @@ begin
         shards = p_shards;
 
     perform pg_notify('flowledger.shard', '');
+    return v_found;
 end
 $$;

@@ -133,3 +133,14 @@ def test_no_fact_comes_while_the_number_changes(connection: Connection, others: 
 
     late.result(timeout=30)
     assert [row[2] for row in shards(connection)] == [0, 0]
+
+
+def test_who_waited_for_the_same_change_is_told_that_it_is_made(
+    connection: Connection, others: Others
+) -> None:
+    with others.begin() as operator:
+        assert call(operator, "set_shard_count", 2, [FACT]) == [1]
+        late = others.later("set_shard_count", 2, [FACT])
+        wait_until_blocked(connection)
+
+    assert late.result(timeout=30) == [2]
