@@ -12,7 +12,9 @@ from flowledger.engine.cli.options import json_option, task_id_of, word_options
 from flowledger.engine.cli.output import tell, tell_either
 from flowledger.engine.cli.session import client
 from flowledger.engine.client.projections import Projections
+from flowledger.engine.domain.submission import LAST_POSITION
 from flowledger.engine.ports.projections import ParkedEvent, ProjectionStatus
+from flowledger.engine.text import on_one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,7 +54,8 @@ def _behind(row: ProjectionStatus) -> str:
 
 
 def _parked(row: ProjectionStatus) -> str:
-    return f", {row.parked} parked" if row.parked else ""
+    parked = f", {row.parked} parked" if row.parked else ""
+    return f"{parked}, {row.skipped} skipped" if row.skipped else parked
 
 
 def _details(row: ProjectionStatus) -> list[str]:
@@ -82,7 +85,8 @@ def parked_sentence(row: ParkedEvent) -> str:
         else ""
     )
     task = f" of task {row.task_id}" if row.task_id else ""
-    return f"{row.position}: {row.topic}{task}{wanted}: {row.error}"
+    skipped = " (skipped)" if row.skipped_at else ""
+    return f"{row.position}: {row.topic}{task}{skipped}{wanted}: {row.error}"
 
 
 def name_argument(command: F) -> F:
@@ -93,7 +97,9 @@ def name_argument(command: F) -> F:
 def some_options(command: F) -> F:
     """Which parked events a command is about: one, those of a task, or all."""
     task = click.option("--task", "task", metavar="TASK", callback=task_id_of, help="Of this task.")
-    place = click.option("--position", type=click.IntRange(1), help="The one at this position.")
+    place = click.option(
+        "--position", type=click.IntRange(1, LAST_POSITION), help="The one at this position."
+    )
     every = click.option("--all", "every", is_flag=True, help="All of them.")
     return task(place(every(command)))
 
@@ -169,6 +175,33 @@ def resume(name: str, *, as_json: bool, reason: str, actor: str) -> None:
         engine.projections.resume(name, actor=actor, reason=reason)
     fields = {"name": name, "paused": False}
     tell_either(fields, f"{name} goes on", as_json=as_json)
+
+
+@projections.command("skip")
+@name_argument
+@click.option(
+    "--position",
+    type=click.IntRange(1, LAST_POSITION),
+    required=True,
+    help="Of the event, as `projections status` has it.",
+)
+@word_options
+@json_option("Print one JSON object.")
+def skip(name: str, *, position: int, as_json: bool, reason: str, actor: str) -> None:
+    """Have a projection pass over the event at which it stands.
+
+    The event stays in `projections parked list`, from where it can be retried. A rebuild of the
+    whole projection tries it again.
+
+    \b
+    Example: flowledger projections skip customer_spend --position 1234 --reason 'never billed'
+    """
+    with client() as engine:
+        skipped = engine.projections.skip(name, position=position, actor=actor, reason=reason)
+    fields = {"name": name, "position": position, **skipped._asdict()}
+    task = f" of task {skipped.task_id}" if skipped.task_id else ""
+    said = f"{name}: passed over {position}: {skipped.topic}{task}: {on_one_line(skipped.error)}"
+    tell_either(fields, said, as_json=as_json)
 
 
 @projections.command("remove")
@@ -260,7 +293,7 @@ def parked() -> None:
 @name_argument
 @json_option("Print one JSON object a line.")
 def list_parked(name: str, *, as_json: bool) -> None:
-    """Show what was put aside, in the order of the log.
+    """Show what was put aside, or passed over by `projections skip`, in the order of the log.
 
     \b
     Example: flowledger projections parked list customer_spend

@@ -13,7 +13,13 @@ from uuid import UUID
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.domain.submission import check_seconds
 from flowledger.engine.errors import ProjectionBehind
-from flowledger.engine.ports.projections import ParkedEvent, ProjectionStatus, RebuildStatus, Word
+from flowledger.engine.ports.projections import (
+    ParkedEvent,
+    ProjectionStatus,
+    RebuildStatus,
+    SkippedEvent,
+    Word,
+)
 
 
 class AsyncProjections:
@@ -92,6 +98,11 @@ class AsyncProjections:
     async def remove(self, name: str, **word: Unpack[Word]) -> None:
         """Forget one that nobody runs any more, with its tables and views."""
         await asyncio.to_thread(partial(self._projections.remove, name, **word))
+
+    async def skip(self, name: str, *, position: int, **word: Unpack[Word]) -> SkippedEvent:
+        """Have it pass over the event at which it stands, and go on behind it."""
+        skip = partial(self._projections.skip, name, **word)
+        return await asyncio.to_thread(skip, position=position)
 
     async def parked(self, name: str) -> Sequence[ParkedEvent]:
         """The events that it put aside, in the order of the log."""

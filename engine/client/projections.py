@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Literal, Unpack
 from uuid import UUID
 
-from flowledger.engine.domain.submission import check_seconds
+from flowledger.engine.domain.submission import check_position, check_seconds
 from flowledger.engine.domain.texts import is_storable
 from flowledger.engine.errors import ProjectionBehind, UnknownProjection
 from flowledger.engine.ports.projections import (
@@ -16,6 +16,7 @@ from flowledger.engine.ports.projections import (
     ProjectionStatus,
     ProjectionStore,
     RebuildStatus,
+    SkippedEvent,
     Word,
 )
 from flowledger.engine.text import short
@@ -161,8 +162,22 @@ class Projections:
         """
         self._known(name, int(self._rows.remove(self._storable(name), word)))
 
+    def skip(self, name: str, *, position: int, **word: Unpack[Word]) -> SkippedEvent:
+        """Have it pass over the event at which it stands, and go on behind it.
+
+        The event stays among the `parked` ones, from where it can be retried; a rebuild of all of
+        it tries the event again. Raises ProjectionRefused, which says where it stands, where that
+        is not at this position.
+        """
+        check_position(position)
+        skipped = self._rows.skip(self._storable(name), position, word)
+        if skipped is None:
+            raise self._unknown(name)
+        self._notify()
+        return skipped
+
     def parked(self, name: str) -> Sequence[ParkedEvent]:
-        """The events that it put aside, in the order of the log."""
+        """The events that it put aside or was made to pass over, in the order of the log."""
         self.status(name)
         return self._rows.parked(name)
 
@@ -174,7 +189,10 @@ class Projections:
         position: int | None = None,
         **word: Unpack[Word],
     ) -> int:
-        """Have parked events applied: all, those of a task, or one. How many are to be."""
+        """Have parked events applied: all, those of a task, or one. How many are to be.
+
+        Of those that it was made to pass over only the one at `position` is meant.
+        """
         return self._want(name, "retry", task, position, word)
 
     def drop_parked(
@@ -196,6 +214,8 @@ class Projections:
         position: int | None,
         word: Word,
     ) -> int:
+        if position is not None:
+            check_position(position)
         self.status(name)
         asked = self._rows.want_parked(name, wanted, task, position, word)
         self._notify()

@@ -102,6 +102,7 @@ PHRASES: Mapping[type[Event], str] = MappingProxyType(
         engine.ProjectionRemoved: "projection {projection} removed",
         engine.ProjectionParkedRetryRequested: "{parked} of projection {projection} to be retried",
         engine.ProjectionParkedDropRequested: "{parked} of projection {projection} to be dropped",
+        engine.ProjectionEventSkipped: "projection {projection} skipped {position}: {failure}",
         engine.TasksParkedRetryRequested: "parked tasks to be tried again: {names}",
         engine.ShardsChanged: "{shards} shards instead of {before}",
         engine.ClockMoved: "the engine's time moved {by}, so that it is {ahead}",

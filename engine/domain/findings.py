@@ -166,7 +166,8 @@ def _parked(row: FoundRow, now: datetime) -> Told:
     return (
         f"{_counted(number, what)} {_are(number)} left alone{ago(row.since, now)}{first}: "
         f"task {row.about}: {why}",
-        "flowledger parked retry (once the cause is mended; flowledger parked lists them)",
+        "flowledger parked retry --reason WHY"
+        " (once the cause is mended; flowledger parked lists them)",
     )
 
 
@@ -177,7 +178,7 @@ def _are(number: int) -> str:
 def _paused(row: FoundRow, now: datetime) -> Told:
     return (
         f"projection {row.about} is paused{_behind(row)}",
-        f"flowledger projections resume {quote(str(row.about))}",
+        f"flowledger projections resume {quote(str(row.about))} --reason WHY",
     )
 
 
@@ -186,7 +187,9 @@ def _failing(row: FoundRow, now: datetime) -> Told:
     return (
         f"projection {row.about} fails at position {found['position']}{ago(row.since, now)}:"
         f" {on_one_line(found['error'] or '')}",
-        f"flowledger projections resume {quote(str(row.about))} (once its method is mended)",
+        f"flowledger projections resume {quote(str(row.about))} --reason WHY (once its method is"
+        f" mended; or pass over the event: flowledger projections skip {quote(str(row.about))}"
+        f" --position {found['position']} --reason WHY)",
     )
 
 
@@ -209,6 +212,7 @@ def _events_parked(row: FoundRow, now: datetime) -> Told:
         f"{ago(row.since, now)}; the first, at position {found['position']}:"
         f" {on_one_line(found['error'] or '')}",
         f"flowledger projections parked retry {quote(str(row.about))} --all"
+        " --reason WHY"
         " (once its method is mended)",
     )
 

@@ -28,6 +28,9 @@ from flowledger.engine.text import short
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -(2**31), 2**31 - 1
 """What Postgres's integer holds."""
 
+LAST_POSITION = 2**63 - 1
+"""The log can have no later place: what Postgres's bigint holds."""
+
 MOST_BYTES = 1_000
 """In UTF-8: these texts stand in many rows and log lines, and in indexes.
 
@@ -150,6 +153,16 @@ def check_seconds(name: str, seconds: object) -> None:
         raise InvalidRequest(
             f"{name} should be seconds from 0 to {LONGEST_SECONDS:.0f}, got {shown(seconds)}"
             f" ({type(seconds).__name__})"
+        )
+
+
+def check_position(position: object) -> None:
+    """Refuse what is no place in the log. Raises InvalidRequest."""
+    whole = isinstance(position, int) and not isinstance(position, bool)
+    if not whole or not 1 <= cast("int", position) <= LAST_POSITION:
+        raise InvalidRequest(
+            f"position should be a whole number from 1 to {LAST_POSITION}, got {shown(position)}"
+            f" ({type(position).__name__})"
         )
 
 

@@ -96,6 +96,20 @@ class ProjectionParkedDropRequested(ProjectionEventsAction):
     topic = "projection.parked_drop_requested"
 
 
+class ProjectionEventSkipped(ProjectionAction):
+    """The generation passed over the event at the position, at which it stood because of `failure`.
+
+    `task` is the event's, where it is one of a task.
+    """
+
+    topic = "projection.event_skipped"
+
+    generation: int
+    position: int
+    failure: str
+    task: UUID | None = None
+
+
 class TasksParkedRetryRequested(EngineAction):
     """Tasks that coordinators leave alone are to be tried again."""
 
@@ -167,6 +181,7 @@ PROJECTION_ACTIONS: tuple[type[ProjectionAction], ...] = (
     ProjectionRemoved,
     ProjectionParkedRetryRequested,
     ProjectionParkedDropRequested,
+    ProjectionEventSkipped,
 )
 ENGINE_ACTIONS: tuple[type[EngineAction], ...] = (
     *PROJECTION_ACTIONS,

@@ -25,7 +25,8 @@ class ProjectionStatus:
 
     `standing` says why it stands still, or that it does not. `behind` counts places in the log up
     to its `head`, `lag_seconds` is the age of the oldest event that is not in the rows. `rate` is
-    in places a second since the generation was made; None before the first batch.
+    in places a second since the generation was made; None before the first batch. `parked` counts
+    the events that it put aside by itself, `skipped` those that an operator had it pass over.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ProjectionStatus:
     seconds_left: float | None
     created_at: datetime | None
     moved_at: datetime | None
+    skipped: int
 
 
 class RebuildStatus(NamedTuple):
@@ -60,7 +62,10 @@ class RebuildStatus(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ParkedEvent:
-    """An event that a projection put aside; `requested_action` is `retry`, `drop`, or None."""
+    """An event that a projection put aside; `requested_action` is `retry`, `drop`, or None.
+
+    `skipped_at` says since when it is passed over because an operator said so; None of the others.
+    """
 
     generation: int
     position: int
@@ -69,6 +74,16 @@ class ParkedEvent:
     error: str
     parked_at: datetime
     requested_action: str | None
+    skipped_at: datetime | None = None
+
+
+class SkippedEvent(NamedTuple):
+    """An event that a generation was made to pass over, and what had failed on it."""
+
+    generation: int
+    task_id: UUID | None
+    topic: str
+    error: str
 
 
 class Word(TypedDict):
@@ -132,6 +147,13 @@ class ProjectionStore(Protocol):
         word: Word,
     ) -> int:
         """Ask that parked events are retried or dropped; how many."""
+        ...
+
+    def skip(self, name: str, position: int, word: Word) -> SkippedEvent | None:
+        """Have it pass over the event at which it stands; None: there is none of the name.
+
+        Raises ProjectionRefused where it does not stand at that position.
+        """
         ...
 
     def remove(self, name: str, word: Word) -> bool:

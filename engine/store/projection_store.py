@@ -13,6 +13,7 @@ import psycopg
 from flowledger.engine.errors import ProjectionRefused
 from flowledger.engine.events.engine import (
     EngineAction,
+    ProjectionEventSkipped,
     ProjectionParkedDropRequested,
     ProjectionParkedRetryRequested,
     ProjectionPaused,
@@ -23,7 +24,13 @@ from flowledger.engine.events.engine import (
     ProjectionTasksRebuildRequested,
 )
 from flowledger.engine.events.registry import FACT_TOPICS
-from flowledger.engine.ports.projections import ParkedEvent, ProjectionStatus, RebuildStatus, Word
+from flowledger.engine.ports.projections import (
+    ParkedEvent,
+    ProjectionStatus,
+    RebuildStatus,
+    SkippedEvent,
+    Word,
+)
 from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.errors import PROJECTION_REFUSED, translate_errors
 from flowledger.engine.store.connection.pool import Pool
@@ -124,6 +131,21 @@ class PostgresProjectionStore:
             if asked:
                 act.record(projection=name, events=asked, task=task, position=position)
             return int(asked)
+
+    def skip(self, name: str, position: int, word: Word) -> SkippedEvent | None:
+        """Have it pass over the event at which it stands; None: there is none of the name."""
+        query = "select * from flowledger.skip_projection_event(%s, %s)"
+        with self._acting(ProjectionEventSkipped, word) as act:
+            skipped = [SkippedEvent(*row) for row in act.all(query, (name, position))]
+            for one in skipped:
+                act.record(
+                    projection=name,
+                    generation=one.generation,
+                    position=position,
+                    task=one.task_id,
+                    failure=one.error,
+                )
+            return skipped[0] if skipped else None
 
     def remove(self, name: str, word: Word) -> bool:
         """Have it forgotten, with its rows; whether there was one. Raises ProjectionRefused."""

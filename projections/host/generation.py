@@ -190,7 +190,7 @@ class GenerationRunner:
 
     def _failed(self, entries: Sequence[LogEntry], until: int, error: Exception) -> bool:
         """A single event failed, or a batch without any: as the policy says."""
-        position = entries[0].position if entries else until
+        position = entries[0].position if entries else self.lead.position
         failure = words_of(error, self._settings.max_failure_chars)
         if entries and self._passes_over(error):
             task = entries[0].task_id

@@ -93,12 +93,11 @@ class ParkedEvents:
             waits = self._by_task and one.task_id in stuck
             if one.requested_action and not waits and self._carried_out(one, lead):
                 done.add(one.position)
-            else:
+            elif not one.skipped:
                 stuck.add(one.task_id)
         if self._by_task:
-            self._tasks = {
-                one.task_id for one in parked if one.task_id and one.position not in done
-            }
+            waiting = [one for one in parked if one.position not in done and not one.skipped]
+            self._tasks = {one.task_id for one in waiting if one.task_id}
 
     def _carried_out(self, parked: Parked, lead: GenerationLease) -> bool:
         wanted = [parked.position] if parked.requested_action == "retry" else []

@@ -52,8 +52,12 @@ class GenerationLease:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """An event that was put aside, and what an operator wants of it: `retry`, `drop` or nothing."""
+    """An event that was put aside, and what an operator wants of it: `retry`, `drop` or nothing.
+
+    One that is `skipped` was passed over because an operator said so, and holds up no other.
+    """
 
     position: int
     task_id: UUID | None
     requested_action: str | None
+    skipped: bool

@@ -10,6 +10,7 @@ import pytest
 from flowledger.engine import AsyncEngine, StepState
 from flowledger.engine.errors import (
     ProjectionBehind,
+    ProjectionRefused,
     TaskNotCreated,
     UnknownProjection,
     UnknownStep,
@@ -72,6 +73,8 @@ async def test_projections_are_waited_for_paused_and_rebuilt(harness: EngineHarn
         == 0
     )
     assert await projections.cancel_rebuild("seen", **WORD) == 0
+    with pytest.raises(ProjectionRefused, match="does not stand at position 1"):
+        await projections.skip("seen", position=1, **WORD)
     with pytest.raises(UnknownProjection):
         await projections.remove("nobody's", **WORD)
 

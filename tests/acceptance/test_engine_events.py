@@ -196,6 +196,7 @@ def test_it_is_told_by_the_history_of_the_engine(hosts: ProjectionHosts, command
         ("projections", "resume", "money"),
         ("projections", "rebuild", "money"),
         ("projections", "remove", "money"),
+        ("projections", "skip", "money", "--position", "7"),
         ("projections", "parked", "retry", "money", "--all"),
         ("projections", "parked", "drop", "money", "--all"),
         ("parked", "retry"),

@@ -186,7 +186,7 @@ def test_projections_that_stand_still(harness: EngineHarness) -> None:
     assert "flowledger projector" in unled.command
     engine.projections.pause("stands", actor="ann", reason="a look")
     paused = found(engine.health_report(), "projection_paused")
-    assert paused.command == "flowledger projections resume stands"
+    assert paused.command == "flowledger projections resume stands --reason WHY"
 
 
 def test_a_session_that_holds_back_vacuum(quiet: EngineHarness) -> None:

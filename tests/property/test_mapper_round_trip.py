@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import Event, TaskEvent
 from flowledger.engine.events.circuit import CircuitOpened
-from flowledger.engine.events.engine import EngineAction
+from flowledger.engine.events.engine import EngineAction, ProjectionEventSkipped
 from flowledger.engine.events.notes import TaskNote
 from flowledger.engine.events.registry import EVENTS
 from flowledger.engine.events.requests import TaskRequest
@@ -109,6 +109,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "cancelled": st.integers(0, 9),
     "events": st.integers(0, 9),
     "position": st.none() | st.integers(1, 9),
+    "failure": TEXT,
     "tasks": st.lists(st.uuids(), max_size=3).map(tuple),
     "before": st.integers(1, 9),
     "shards": st.integers(1, 9),
@@ -126,6 +127,7 @@ OWN: dict[type[Event], dict[str, st.SearchStrategy[Any]]] = {
     StepFailed: {"reason": st.sampled_from(get_args(StepFailed.model_fields["reason"].annotation))},
     TaskTimedOut: {"deadline_at": TIMES},
     CircuitOpened: {"until": TIMES},
+    ProjectionEventSkipped: {"position": st.integers(1, 9)},
 }
 """Fields that mean less in one event than their name does in the others."""
 

@@ -54,6 +54,8 @@ VALUES: dict[str, Any] = {
     "changes": ("task: priority is 3 in the row", "and so on"),
     "projection": "spend",
     "generation": 2,
+    "position": 1234,
+    "failure": "ValueError: eve is broken",
     "rebuild": 7,
     "task": TASK,
     "cancelled": 1,

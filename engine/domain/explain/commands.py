@@ -119,7 +119,7 @@ def _no_worker(scene: ExplainContext, reason: Reason) -> str:
 def _projection_behind(scene: ExplainContext, reason: Reason) -> str | None:
     match reason.details.get("standing"):
         case "paused" | "event_failed":
-            return f"flowledger projections resume {quote(reason.about)}"
+            return f"flowledger projections resume {quote(reason.about)} {WHY}"
         case "no_host":
             return "flowledger projector"
         case _:
@@ -129,7 +129,7 @@ def _projection_behind(scene: ExplainContext, reason: Reason) -> str | None:
 COMMANDS: Mapping[ReasonKind, Callable[[ExplainContext, Reason], str | None]] = MappingProxyType(
     {
         ReasonKind.ENDED: _ended,
-        ReasonKind.PARKED: lambda scene, _: f"flowledger parked retry {scene.run.task_id}",
+        ReasonKind.PARKED: lambda scene, _: f"flowledger parked retry {scene.run.task_id} {WHY}",
         ReasonKind.DEPENDENCY_FAILED: _dependency_failed,
         ReasonKind.BLOCKED: lambda scene, _: _of_task(scene, "reset"),
         ReasonKind.PAUSED: _paused,

@@ -1,4 +1,5 @@
 -- The models that are written with the decisions, in the columns of projection_status.
+-- drop: function flowledger.inline_model_status(double precision, text[])
 
 create or replace function flowledger.inline_model_status(p_patience double precision,
 p_topics text[])
@@ -7,7 +8,7 @@ returns table (
     "position" bigint, head bigint, behind bigint, lag double precision,
     host text, pid integer, failed_position bigint, failure text, failures integer, parked bigint,
     rate double precision, seconds_left double precision, created_at timestamptz,
-    moved_at timestamptz
+    moved_at timestamptz, skipped bigint
 )
 language sql
 stable
@@ -47,6 +48,7 @@ as $$
         coalesce(greatest(extract(epoch from flowledger.clock() - p.since), 0),
         0)::double precision,
         null::text, null::integer, null::bigint, null::text, 0, 0::bigint,
-        null::double precision, null::double precision, null::timestamptz, null::timestamptz
+        null::double precision, null::double precision, null::timestamptz, null::timestamptz,
+        0::bigint
     from judged as p;
 $$;

@@ -4,7 +4,9 @@
 --
 -- behind counts places of the log, some of which may be empty. lag is the age in seconds of the
 -- oldest event that is not in the rows. seconds_left is null of one that does not move, and
--- once it had caught up: how fast it was in quiet times says nothing of how fast it is.
+-- once it had caught up: how fast it was in quiet times says nothing of how fast it is. skipped
+-- counts the events that an operator had it pass over, parked those that it put aside by itself.
+-- drop: function flowledger.projection_status(double precision)
 
 create or replace function flowledger.projection_status(p_patience double precision default 60)
 returns table (
@@ -12,7 +14,7 @@ returns table (
     "position" bigint, head bigint, behind bigint, lag double precision,
     host text, pid integer, failed_position bigint, failure text, failures integer, parked bigint,
     rate double precision, seconds_left double precision, created_at timestamptz,
-    moved_at timestamptz
+    moved_at timestamptz, skipped bigint
 )
 language sql
 stable
@@ -25,16 +27,20 @@ as $$
         select
             p.*, h.head, greatest(h.head - p.position, 0) as behind, n.recorded_at as since,
             o.host, o.pid,
-            (
-                select count(*) from flowledger.parked_event as k
-                where k.name = p.name and k.generation = p.generation
-                    and k.requested_action is distinct from 'dropped'
-            ) as parked,
+            k.parked, k.skipped,
             extract(epoch from flowledger.clock() - p.created_at) as age
         from flowledger.projection as p
         cross join head as h
         left join flowledger.projection_host as o
             on o.host_id = p.leader and p.lease_until >= flowledger.clock()
+        cross join lateral (
+            select
+                count(*) filter (where k.skipped_at is null) as parked,
+                count(k.skipped_at) as skipped
+            from flowledger.parked_event as k
+            where k.name = p.name and k.generation = p.generation
+                and k.requested_action is distinct from 'dropped'
+        ) as k
         left join lateral (
             select e.recorded_at from flowledger.event as e
             where e.notification_id > p.position
@@ -79,7 +85,7 @@ as $$
             when p.state = 'serving' and p.position >= p.no_effects_until then null
             else p.behind / p.rate
         end::double precision,
-        p.created_at, p.moved_at
+        p.created_at, p.moved_at, p.skipped
     from judged as p
     order by p.name, p.generation;
 $$;

@@ -37,7 +37,7 @@ as $$
         select k.parked_at, k.position, k.error
         from flowledger.parked_event as k
         where k.name = s.name and k.generation = s.generation and k.requested_action
-            is distinct from 'dropped'
+            is distinct from 'dropped' and k.skipped_at is null
         order by k.parked_at, k.position
         limit 1
     ) as f

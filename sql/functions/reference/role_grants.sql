@@ -22,7 +22,7 @@ begin
         when 'submitter' then v_append || v_register || '{"insert, update on flowledger.identity",'
             'insert on flowledger.submission}'::text[]
         when 'operator' then v_append || '{update on flowledger.template,'
-            'update on flowledger.projection,update on flowledger.parked_event,'
+            'update on flowledger.projection,"insert, update on flowledger.parked_event",'
             '"insert, update on flowledger.projection_rebuild"}'::text[]
         when 'worker' then v_append || v_register || '{"insert, update, delete on flowledger.worker",'
             '"update, delete on flowledger.queue"}'::text[]

@@ -1,4 +1,5 @@
 -- Every projection with its standing, for everyone; with the model that is written with decisions.
+-- drop: function flowledger_v1.projection_status(double precision)
 
 create or replace function flowledger_v1.projection_status(patience double precision default 60)
 returns table (
@@ -6,7 +7,7 @@ returns table (
     "position" bigint, head bigint, behind bigint, lag_seconds double precision,
     host text, pid integer, failed_position bigint, failure text, failures integer, parked bigint,
     rate double precision, seconds_left double precision, created_at timestamptz,
-    moved_at timestamptz
+    moved_at timestamptz, skipped bigint
 )
 language sql
 stable
@@ -24,6 +25,7 @@ comment on function flowledger_v1.projection_status(double precision) is
     'standing is caught_up, running, rebuilding, paused, event_failed (failure says why), no_host '
     '(no process runs it) or stalled: behind, and not moved for longer than the patience, in '
     'seconds. behind counts places of the log, lag_seconds is the age of the oldest event that is '
-    'not in the rows, parked counts events that were put aside, rate is in places a second since '
+    'not in the rows, parked counts events that it put aside, '
+    'skipped those that an operator had it pass over; rate is in places a second since '
     'created_at. seconds_left is null of one that does not move, or has once caught up.
 Example: select name, standing, behind, failure from flowledger_v1.projection_status() where not healthy';

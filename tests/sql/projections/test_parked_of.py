@@ -14,7 +14,11 @@ def test_events_come_in_the_order_of_the_log_with_what_is_wanted(connection: Con
 
     found = call(connection, "parked_of", "money", 1)
 
-    assert found == [(3, task, None), (5, task, "retry"), (9, task, None)]
+    assert found == [
+        (3, task, None, False),
+        (5, task, "retry", False),
+        (9, task, None, False),
+    ]
 
 
 def test_another_generation_has_its_own(connection: Connection) -> None:
@@ -31,3 +35,16 @@ def test_what_was_dropped_is_settled(connection: Connection) -> None:
     call(connection, "resolve_parked", "money", 1, [3], [], "")
 
     assert call(connection, "parked_of", "money", 1) == []
+
+
+def test_what_was_skipped_is_there_only_while_something_is_wanted_of_it(
+    connection: Connection,
+) -> None:
+    make(connection)
+    park(connection, 3)
+    connection.execute("update flowledger.parked_event set skipped_at = now()")
+    assert call(connection, "parked_of", "money", 1) == []
+
+    call(connection, "request_parked_action", "money", "retry", None, 3)
+
+    assert call(connection, "parked_of", "money", 1) == [(3, None, "retry", True)]

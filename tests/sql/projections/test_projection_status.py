@@ -186,3 +186,13 @@ def test_what_is_retired_is_not_told_of(connection: Connection) -> None:
     rows = call(connection, "projection_status", PATIENCE)
 
     assert [row[1] for row in rows if row[0] == "money"] == [2]
+
+
+def test_what_was_skipped_is_counted_apart(connection: Connection) -> None:
+    hosted(connection)
+    park(connection, 3, 5, 7)
+    connection.execute("update flowledger.parked_event set skipped_at = now() where position = 5")
+
+    found = status(connection)
+
+    assert (found["parked"], found["skipped"]) == (2, 1)

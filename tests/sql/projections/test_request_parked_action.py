@@ -57,3 +57,11 @@ def test_the_hosts_are_told(connection: Connection, other: Connection) -> None:
     )
 
     assert told == ["money"]
+
+
+def test_what_was_skipped_is_wanted_by_its_position_only(connection: Connection) -> None:
+    connection.execute("update flowledger.parked_event set skipped_at = now() where position = 5")
+
+    assert call(connection, "request_parked_action", "money", "retry", None, None) == [2]
+    assert call(connection, "request_parked_action", "money", "retry", ONE, None) == [1]
+    assert call(connection, "request_parked_action", "money", "retry", None, 5) == [1]
