@@ -235,7 +235,7 @@ class Parts:
         roster.ensure_count(self.settings.coordinator.shards)
         identity = self.identifiers.new()
         channels = ("fact", "submission", "clock", "shard", "room")
-        # One for the first shard at once: what no bell is for when it starts is not listened to.
+        # One for the first shard at once: only channels that have a wakeup by then are listened to.
         wakeups = {0: self.wakeups.subscribe(*channels)}
 
         def coordinator_of(seat: ShardAssignment, shards: int) -> tuple[Coordinator, ProcessWakeup]:

@@ -1,4 +1,4 @@
-"""Read models over the log: write one as a class, and the host keeps its rows and its place."""
+"""Read models over the log: write one as a class; a host maintains its rows and its position."""
 
 from __future__ import annotations
 

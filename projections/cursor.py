@@ -1,4 +1,4 @@
-"""What the methods of a projection write with: a cursor that stays in the projection's schema."""
+"""The cursor for a projection's methods, restricted to the projection's schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which methods of a projection an event goes to, and calling them in the order of the log."""
+"""Dispatches events to a projection's methods, in the order of the log."""
 
 from __future__ import annotations
 

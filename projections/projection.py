@@ -137,7 +137,7 @@ class Projection:
     until then.
 
     `on_error` says what happens to an event on which a method raises: the projection waits there
-    (`stop`), the event is put aside (`park_event`), or it and all that follow of its task are
+    (`stop`), the event is parked (`park_event`), or it and all that follow of its task are
     (`park_task`).
     """
 

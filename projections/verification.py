@@ -1,8 +1,8 @@
-"""Projections held against the log: each is built once more, on the side, and compared.
+"""Verifies projections: builds each once more from the log, and compares the rows.
 
-All of it is one transaction that is rolled back. It sees the rows of the generation that serves as
-they are at one position; up to there the events are applied to tables of their own, in a schema
-that nobody else ever sees, and then the rows are compared both ways.
+All of it is one transaction that is rolled back. It sees the rows of the serving generation at one
+position, applies the events up to that position to tables in a schema that nobody else ever sees,
+and compares the rows both ways.
 
 A projection that serves and whose code is not here, or is here in another version, is named.
 """

@@ -1,4 +1,4 @@
-"""Which projections a process runs, and the host that runs them."""
+"""Builds the host of a process from its settings: which projections it runs, and their ports."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class AsyncProjections:
         return await asyncio.to_thread(skip, position=position)
 
     async def parked(self, name: str) -> Sequence[ParkedEvent]:
-        """The events that it put aside, in the order of the log."""
+        """Its parked events, in the order of the log."""
         return await asyncio.to_thread(self._projections.parked, name)
 
     async def retry_parked(

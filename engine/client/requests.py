@@ -1,6 +1,6 @@
 """What operators ask of tasks: the request is stored, a coordinator answers, the caller may wait.
 
-A request changes nothing by itself; see `domain.requests`. It is stored before it is waited for, so
+A request changes nothing by itself; see `events.requests`. It is stored before it is waited for, so
 a caller who gives up, or dies, has asked all the same. With a key of the caller's, asking again is
 asking once: the second call waits for the answer to the first.
 """

@@ -120,8 +120,8 @@ class CoordinatorSettings(Section):
     )
     pipeline_events: Count = Field(
         default=32,
-        description="Events in a batch from which it hurries: the commit goes on beside the next"
-        " batch, and starts are noted later.",
+        description="Events in a batch from which commits are pipelined: the next batch is decided"
+        " while this one is stored, and rows of steps that only started are written later.",
     )
     poll_seconds: Seconds = Field(
         default=1.0, description="Seconds after which it looks at the log although nobody woke it."

@@ -1,1 +1,1 @@
-"""The rules: events, states, decisions. Pure: time, identity and chance come in as values."""
+"""The rules, as pure functions: templates, state machines, decisions, limits and explanations."""

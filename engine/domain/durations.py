@@ -1,4 +1,4 @@
-"""The longest time that may be asked for."""
+"""The longest duration that a setting or a policy may ask for."""
 
 from __future__ import annotations
 

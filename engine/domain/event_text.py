@@ -1,4 +1,4 @@
-"""Events in the words that people read: what happened, and who says so."""
+"""Descriptions of events for people: what happened, and who says so."""
 
 from __future__ import annotations
 

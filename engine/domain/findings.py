@@ -1,4 +1,4 @@
-"""What needs somebody, in sentences, each with the command that mends it."""
+"""Health findings: what needs an operator, as a sentence with the command that mends it."""
 
 from __future__ import annotations
 

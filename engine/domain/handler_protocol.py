@@ -1,4 +1,4 @@
-"""What a worker hands to a handler, and what a workflow must offer to be submitted and run."""
+"""What a handler is called with, and what a workflow must offer to be submitted and run."""
 
 from __future__ import annotations
 

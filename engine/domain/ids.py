@@ -1,11 +1,13 @@
-"""How identifiers are derived: steps from their task, events from what caused them.
+"""Deterministic identifiers: of steps from their task, of events from their cause.
 
-A task's id is a UUIDv7. Its steps' ids are UUIDv8: the same 48 bits of time and 12 bits behind
+A task's id is a UUIDv7. Its steps' ids are UUIDv8: the same 48 bits of time and the 12 bits after
 them, then the task's random bits xor a hash of the step's name. Two tasks never share a step id,
-and the rows of one task lie together in every index over ids (RFC 9562 leaves these bits to us).
+and the rows of one task are next to each other in every index over ids (RFC 9562 leaves these bits
+to us).
 
-A decision's event id is a UUIDv7 of the time of deciding whose other bits are a hash of its cause
-and its place, so that nothing is drawn by lot when a batch is decided again after a crash.
+A decision's event id is a UUIDv7 of the time of the decision. Its other bits are a hash of its
+cause and its number among the decisions about it. Nothing is random, so that a batch that is
+decided again after a crash gets the same ids.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""JSON values as the engine takes them in, wherever they enter, and what it refuses.
+"""Checks and normalises JSON values wherever they enter the engine.
 
-Values of the classes that JSON has come through a codec at its full speed. Where something is not
-quite that, the value is looked through piece by piece: a subclass of a class that JSON has becomes
-the plain value that it equals, and everything else is refused with the place where it stands.
+Values of the exact types of JSON go through a codec at full speed. Anything else is looked through
+piece by piece: an instance of a subclass becomes the plain value that it equals, and every other
+type is refused with its place in the value.
 """
 
 from __future__ import annotations

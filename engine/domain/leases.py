@@ -1,13 +1,13 @@
-"""Leases: how shards are shared out, and how long a worker may believe that its steps are its own.
+"""Leases: how shards are shared among processes, and how long a worker may trust its own lease.
 
-Shards. Every process decides for itself, from the same rows: who is there, and who leads what.
-Shares differ by one at most. Whoever has less than the least share takes what is free, then the
-others do; where nothing is free, who leads most gives up what is lacking elsewhere. A shard that
-nobody of those takes for some time is taken by anybody, so that none is left alone for a rule's
-sake.
+Shards. Every process decides for itself, from the same rows: which processes are there, and who
+leads what. Shares differ by one at most. Processes with less than the smallest fair share take free
+shards first, then the others do. If no shard is free, the process that leads most gives up what
+others lack. A shard that none of those takes for some time may be taken by any process, so that no
+shard is left without a leader because of the rule.
 
-Workers. The deadline of a lease counts from when the renewal was *asked for*, so a slow reply can
-shorten the trust in a lease but never stretch it; and it ends a margin before the database would
+Workers. The deadline of a lease counts from when the renewal was *requested*, so that a slow reply
+can shorten the trust in a lease but never extend it. It ends a margin before the database would
 give the steps away.
 """
 
@@ -25,7 +25,7 @@ LAST_24_BITS = (1 << 24) - 1
 def shard_of(task_id: UUID, shards: int) -> int:
     """The shard of a task where there are `shards` of them, counted from 0.
 
-    The last bits of a task's id are drawn by lot. `flowledger.shard_of` has the same rule.
+    The last bits of a task's id are random. `flowledger.shard_of` has the same rule.
     """
     return (task_id.int & LAST_24_BITS) % shards
 

@@ -1,7 +1,7 @@
-"""What a caller may say of a task beside its context, and when two submissions are the same task.
+"""Checks what is submitted with a context, and derives the identity that makes a submission unique.
 
-Each task's events and rows are stored together with those of others, so a value that a row cannot
-hold must be refused here: later it would hold up every task, not only its own.
+Events and rows of many tasks are stored together, so a value that a row cannot hold must be refused
+here: later it would hold up every task, not only its own.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""A task in three words and a number, from counts alone.
+"""Summarises a task from its counts: execution status, recommended action, health, percentage.
 
 `flowledger.task_summary_words` in SQL computes the same from the same counts.
 
-What the words answer: is anything to be done, what should be done about it, and is anything wrong?
-A step that ended in error is wrong however many attempts its policy had left, a cancelled step
-keeps nobody waiting, and what ended by an operator's word is settled. The three vocabularies share
-no word, so that none can stand in another's place.
+The words answer: is anything to be done, what should be done about it, and is anything wrong? A
+step that ended in error is wrong however many attempts its policy had left, a cancelled step keeps
+nobody waiting, and what was ended by an operator is settled. The three vocabularies share no word,
+so that none can be taken for another.
 """
 
 from __future__ import annotations

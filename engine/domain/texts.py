@@ -1,7 +1,7 @@
-"""Which text Postgres can store: no null character, and no half of a surrogate pair.
+"""Checks that Postgres can store a text: no null character, and no half of a surrogate pair.
 
-A text that it cannot store is refused where it enters. Later it would be refused by the database,
-together with everything that is stored in the same transaction.
+Such a text is refused where it enters. Later the database would refuse it, together with everything
+else in the same transaction.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""YAML by the core schema of YAML 1.2, where every word means what it says.
+"""Reads YAML by the core schema of YAML 1.2.
 
-PyYAML reads YAML 1.1, in which `no` is false, `10:30` is 630 and `010` is 8. Here they are a word,
-a word and 10. What could be read in two ways, or grows without measure, is refused with its place:
-duplicate keys, keys that are no words, merge keys, tags, aliases that contain themselves.
+PyYAML reads YAML 1.1, in which `no` is false, `10:30` is 630 and `010` is 8. Here these are two
+texts and the number 10. Anything that has two readings, or that expands without bound, is refused
+with its place: duplicate keys, keys that are no words, merge keys, tags, aliases that contain
+themselves.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the application's side asks of the store: submit, look, wait."""
+"""The port of the client: submit tasks, read them, and wait for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the coordinator asks of the store: a log to decide on, and shards to lead."""
+"""The port of the coordinator: the log it decides on, its commits, and the shards it leads."""
 
 from __future__ import annotations
 

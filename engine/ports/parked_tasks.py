@@ -1,4 +1,4 @@
-"""What the coordinator asks of the store about tasks that are left alone."""
+"""The port for parked tasks: record them, and learn which are to be tried again."""
 
 from __future__ import annotations
 

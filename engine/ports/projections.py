@@ -1,4 +1,4 @@
-"""The rows of projections as the engine sees them: the port, and what it tells."""
+"""The port of projections for the client: their status, rebuilds and parked events."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class RebuildStatus(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ParkedEvent:
-    """An event that a projection put aside; `requested_action` is `retry`, `drop`, or None.
+    """A parked event of a projection; `requested_action` is `retry`, `drop`, or None.
 
     `skipped_at` says since when it is passed over because an operator said so; None of the others.
     """
@@ -135,7 +135,7 @@ class ProjectionStore(Protocol):
         ...
 
     def parked(self, name: str) -> Sequence[ParkedEvent]:
-        """What was put aside, in the order of the log."""
+        """Parked events, in the order of the log."""
         ...
 
     def want_parked(

@@ -1,4 +1,4 @@
-"""What the loops ask of their process: the time, a wakeup, and points where tests may crash it."""
+"""Ports to the process that the loops run in: clock, wakeup, and crash points for tests."""
 
 from __future__ import annotations
 

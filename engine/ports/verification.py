@@ -1,4 +1,4 @@
-"""What verification asks of the store, and what a check may find."""
+"""The port of verification: what it reads, and the findings that it yields."""
 
 from __future__ import annotations
 

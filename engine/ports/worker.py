@@ -1,4 +1,4 @@
-"""What the worker asks of the store: steps to run, and where to record what became of them."""
+"""The port of the worker: claim steps, report their outcomes, and read their inputs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ClaimStatus:
-    """A running step as the board has it: its stream stands at `version`; it may have to stop.
+    """A running step by its queue row: its stream is at `version`; it may have to stop.
 
     `at` is when it was told to.
     """
@@ -49,7 +49,7 @@ class ClaimStatus:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What came of one exchange with the board: steps to run, and facts that were refused."""
+    """The result of one exchange: claimed steps, and facts that were refused."""
 
     claims: Sequence[Claim]
     refused: frozenset[UUID]
@@ -83,7 +83,7 @@ class WorkerStore(Sessions, Protocol):
         ...
 
     def claims_of(self, worker: UUID) -> Sequence[Claim]:
-        """The steps that the board believes this worker to run."""
+        """The steps that this worker runs, by the queue."""
         ...
 
     def claim_statuses(
@@ -93,7 +93,7 @@ class WorkerStore(Sessions, Protocol):
         ...
 
     def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> ClaimStatus | None:
-        """Append it, at whatever version the board knows of; None where the step is another's."""
+        """Append it, at whatever version the queue has; None if the step is another worker's."""
         ...
 
     def checkpoints(self, steps: Sequence[UUID]) -> Mapping[UUID, JsonValue]:

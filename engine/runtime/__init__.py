@@ -1,1 +1,1 @@
-"""The loops: who decides, who works, who starts and stops them."""
+"""The loops of a process: coordinators, a worker, and the service that starts and stops them."""

@@ -1,4 +1,4 @@
-"""A thread that runs a step function until it is stopped, whatever the database does."""
+"""A thread that calls a step function until it is stopped, and backs off after failures."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Loop:
         except Exception as error:  # noqa: BLE001 - a loop that ended would stop everything silently
             if not self._stopping.is_set():
                 self.outages.failed(error)
-            # Bells must not cut the pause short, or a dead database would be asked without rest.
+            # Notifications must not cut the pause short, or a dead database is asked all the time.
             self._stopping.wait(self._backoff.pause())
             return 0.0
         self._backoff.reset()

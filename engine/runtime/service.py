@@ -1,10 +1,10 @@
-"""Threads around the loops: start, wake, back off, stop within the grace.
+"""The service of a process: starts its loops, reports their health, and shuts them down in time.
 
-How a process ends, whatever the database does. First nothing is claimed any more, and what runs has
-`worker.grace_seconds` to finish and to be reported. Then the loops end after the step that is under
-way, what still runs is handed back, the coordinator stores where it stands and resigns: for all of
-that together there are `database.shutdown_timeout_seconds`, after which the process ends without
-it. What is not handed back is lost with the lease, as when the process is killed.
+Shutdown, whatever the database does. First the worker claims nothing more, and running handlers
+have `worker.grace_seconds` to finish and to be reported. Then each loop ends after its current
+step, the steps that still run are released, and the coordinator stores its position and resigns.
+All of that together has `database.shutdown_timeout_seconds`; after that the process ends without
+it. Steps that were not released are lost with the lease, as when the process is killed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PING_SECONDS = 2.0
 
 
 class Leading(Protocol):
-    """The role of a coordinator: shards that are led here, each by a loop of its own."""
+    """The coordinator's role: the shards that this process leads, each by a loop of its own."""
 
     @property
     def outages(self) -> Mapping[str, Outages]:
@@ -42,7 +42,7 @@ class Leading(Protocol):
 
     @property
     def parked(self) -> Health:
-        """Well where no task of the shards that are led here is parked."""
+        """Well if no task of the shards that this process leads is parked."""
         ...
 
     def step(self, woken_by: frozenset[str]) -> float:
@@ -86,7 +86,7 @@ class Healthy(Protocol):
 class Service:
     """The roles of this process."""
 
-    def __init__(  # noqa: PLR0913 - the roles, each with its bell
+    def __init__(  # noqa: PLR0913 - the roles, each with its wakeup
         self,
         settings: Settings,
         coordinator: tuple[Leading, Wakeup] | None,

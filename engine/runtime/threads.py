@@ -1,7 +1,8 @@
-"""Threads for plain handlers. Unlike a pool of the standard library they never hold up the exit.
+"""A pool of daemon threads for plain handlers, which never delays the exit of the process.
 
-A handler that is abandoned, after a timeout say, keeps its thread for as long as it pleases; the
-process must be able to end all the same, so the threads are daemons and nobody joins them.
+A handler that was abandoned, for example after a timeout, keeps its thread for as long as it runs.
+The process must be able to end anyway, so the threads are daemons and nobody joins them. The pools
+of the standard library are joined at exit.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Whether tasks are open that nobody works on, since no worker has their definition.
+"""Finds open tasks whose template no live worker has.
 
-That is what a rolling upgrade leaves behind when the last worker of the old version stops. A worker
-that is just being started anew is no reason for alarm, so it is told when it is found twice in a
-row, and then once for as long as the same templates lack workers.
+A rolling upgrade leaves them when the last worker of the old version stops. A worker that is being
+restarted is no reason for an alarm, so a template is reported when it is found twice in a row, and
+then once for as long as the same templates have no worker.
 """
 
 from __future__ import annotations

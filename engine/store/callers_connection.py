@@ -1,8 +1,8 @@
-"""The driver's connection in what applications have: psycopg's, SQLAlchemy's or Django's.
+"""Finds the psycopg connection within what a caller has: psycopg's own, SQLAlchemy's or Django's.
 
-None of these libraries is imported: what is theirs is told by what it can do. Where SQLAlchemy has
-not begun a transaction yet, it is told to, as it does at the first statement: else it would not
-know that there is something to commit.
+None of these libraries is imported: they are recognised by their methods. A SQLAlchemy connection
+that has not begun a transaction is made to begin one, as its first statement would: otherwise it
+would not know that there is something to commit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The coordinator's store: what it reads and the one transaction that it writes."""
+"""The coordinator's port on Postgres: reads facts and timers, and commits decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events of the engine itself: appended in the transaction of what they tell, and read."""
+"""Appends the engine's own events in the transactions of what they report, and reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What needs somebody, as far as the database knows and the login may see it."""
+"""Reads the health findings of the database, as far as the login may see them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Tasks stored on a caller's connection, in the caller's transaction: a coordinator takes them on.
+"""Submits tasks in a caller's transaction; a coordinator creates them once that is committed.
 
 The connection is the caller's, with any encoding, row factory or kind of cursor. One to another
-database than the engine's is refused: nobody there would take the task on.
+database than the engine's is refused: no coordinator there would create the task.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is stored of limits, to and from the JSON in which it travels."""
+"""Converts the state of limits to and from the JSON that SQL functions take and return."""
 
 from __future__ import annotations
 

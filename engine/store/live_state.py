@@ -1,4 +1,4 @@
-"""What stands around a task, read from the rows beside the log in the caller's transaction."""
+"""Reads the live state around a task, beside its log, in the caller's transaction."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Who waits for what: LISTEN in one thread, wakeups for everybody in the process.
+"""Notifications: one thread that LISTENs, and wakeups for every loop of the process.
 
-Protocol: the thread listens first and notifies all wakeups after that, so that whatever was
-committed before it listened is looked for once more. A wakeup remembers that it was notified; a
-wait that starts later ends at once. When the connection is lost the thread connects again, with
-growing pauses, and rings all wakeups again. A lost notification costs at most one poll interval,
-because nobody waits without a limit.
+Protocol. The thread listens first and notifies all wakeups after that, so that whatever was
+committed before it listened is looked for once more. A wakeup remembers that it was notified: a
+wait that starts later ends at once. If the connection is lost, the thread connects again, with
+growing pauses, and notifies all wakeups again. A lost notification costs at most one poll interval,
+because no loop waits without a limit.
 
-What this process commits it notifies itself, ahead of the database; `own` holds the backends that
+What this process commits it notifies itself, ahead of the database. `own` holds the backends that
 it commits with, so that it is not woken twice.
 """
 

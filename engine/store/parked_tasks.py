@@ -1,4 +1,4 @@
-"""Tasks that coordinators leave alone, as an operator sees them."""
+"""The rows of parked tasks, as operators list them and ask for them to be tried again."""
 
 from __future__ import annotations
 

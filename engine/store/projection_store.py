@@ -1,4 +1,4 @@
-"""The rows of the projections, as applications and operators see them."""
+"""The rows of projections for applications and operators: status, pausing, rebuilds, waiting."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class PostgresProjectionStore:
             return int(cancelled)
 
     def parked(self, name: str) -> Sequence[ParkedEvent]:
-        """What was put aside, in the order of the log."""
+        """Parked events, in the order of the log."""
         rows = self._all("select * from flowledger.parked_events(%s)", (name,))
         return [ParkedEvent(*row) for row in rows]
 

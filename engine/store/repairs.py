@@ -1,8 +1,8 @@
-"""Derived rows made again, in Postgres: a transaction for each task, and each part of the rest.
+"""Stores repaired rows: one transaction for each task, and one for each other part.
 
-A transaction locks what it changes in the common order, reads the log within these locks, stores
-what its caller makes of that, and appends the event that says so. A fact that came meanwhile is
-noticed under the lock of the log: then all is rolled back, and begun again.
+A transaction locks the rows in the common order, reads the log under these locks, stores the rows
+that its caller derives from the log, and appends the event that records the repair. A fact that
+arrived meanwhile is noticed under the log lock: then all is rolled back and done again.
 """
 
 from __future__ import annotations

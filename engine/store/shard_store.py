@@ -1,4 +1,4 @@
-"""Who leads which shard, and how many shards there are."""
+"""The rows of shards and coordinator processes: leases, membership, and the number of shards."""
 
 from __future__ import annotations
 

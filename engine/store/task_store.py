@@ -1,4 +1,4 @@
-"""The application's store: definitions, submissions, and what can be read of a task."""
+"""The application's port on Postgres: registers templates, submits tasks and reads them."""
 
 from __future__ import annotations
 

@@ -1,24 +1,27 @@
-"""Transactional steps: what a handler writes and the completion of its step are one commit.
+"""Transactional steps: a handler's writes and the completion of its step are one commit.
 
-Protocol. A handler is lent a cursor in a transaction that is open. When it returns, whatever its
-rows put off to the end of the transaction is done, then `complete_transactional_step` releases the
-queue row and appends the completion, and the transaction commits: these are one message to the
-server, so the lock of the log, which is taken last, is held for no answer of ours and over no code
-of the user's.
+Protocol
+--------
 
-What can go wrong.
-- The step is another's by now: `complete_transactional_step` refuses, everything is rolled back.
-- The handler ended the transaction: its connection and its cursor refuse that; where it found
-  another way, the mark that was set for the transaction is gone, and `complete_transactional_step`
-  refuses.
+A handler is lent a cursor in an open transaction. When it returns, one message to the server runs
+the deferred constraints, calls `complete_transactional_step` (release the queue row, append the
+completion) and commits. The log lock is taken last in that message, so neither user code nor a
+network round trip happens while it is held.
+
+What can go wrong
+-----------------
+
+- The worker has lost the step: `complete_transactional_step` refuses, and all is rolled back.
+- The handler ends the transaction: its connection and its cursor refuse that. If it finds another
+  way, the mark that was set for the transaction is gone, and `complete_transactional_step` refuses.
 - The handler closed the connection, or left it in the middle of something, or the server ended the
   session: nothing is stored, and the attempt has failed, like any other.
-- The connection is lost on the way to the commit: nobody knows whether it is stored. The log is
-  asked, under its lock, so that a commit that is still under way is waited for. Where it is not
-  stored, or cannot be asked, the attempt has failed; the log refuses that if the completion is
-  there.
-- The handler is abandoned after a timeout: its transaction is of no use to anybody, and the server
-  ends it when it lies idle for longer than the whole attempt might have taken.
+- The connection is lost on the way to the commit, so that its outcome is unknown: the log is asked,
+  under its lock, which waits for a commit that is still under way. If the completion is not stored,
+  or the log cannot be asked, the attempt has failed; the log refuses that failure if the completion
+  is there after all.
+- The handler is abandoned after a timeout: its transaction cannot be committed any more, and the
+  server ends it when it is idle for longer than the whole attempt may take.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is stored, as whoever verifies it reads it: many tasks in one snapshot, rows as values."""
+"""Reads what verification compares: many tasks in one snapshot, rows as values."""
 
 from __future__ import annotations
 

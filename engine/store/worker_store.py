@@ -1,4 +1,4 @@
-"""The worker's store: claims, facts, leases, and the inputs of handlers."""
+"""The worker's port on Postgres: claims, outcomes, leases, and the inputs of handlers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CHECKPOINT = "select * from flowledger.checkpoint_step(%s, %s, %s::int, %s, %s::
 
 
 class PostgresWorkerStore:
-    """The board in Postgres.
+    """The worker's port in Postgres.
 
     `templates`, whose steps the worker claims, and `concurrency`, how many it runs at once, are
     told to people who ask why nobody takes a step.
@@ -98,10 +98,11 @@ class PostgresWorkerStore:
     ) -> Exchange:
         """Append facts and release their steps; claim up to `limit` steps and append their starts.
 
-        One transaction. Where nothing is reported it need not wait for the disk: a start that a
-        crash of the server loses is claimed again, and what builds on it is refused. A fact about
-        a step that is claimed anew here is of an attempt that no longer counts, and is left out;
-        unless that attempt is the one to be started: then it is the claim that does not count.
+        One transaction. If nothing is reported it need not wait for the disk: a start that a
+        crash of the server loses is claimed again, and what builds on it is refused. If the
+        exchange claims a step that it also reports on, one of the two is stale. Normally it is the
+        report, of an older attempt, and it is dropped. If the report belongs to the attempt that
+        the claim would start, the claim is dropped instead.
         """
         with translate_errors(), self._pool.connection() as connection:
             if not limit:
@@ -121,7 +122,7 @@ class PostgresWorkerStore:
         return Exchange([claim for claim in claims if claim.step_id not in refused], refused)
 
     def claims_of(self, worker: UUID) -> Sequence[Claim]:
-        """The steps that the board believes this worker to run."""
+        """The steps that this worker runs, by the queue."""
         with translate_errors(), self._pool.connection() as connection:
             rows = connection.execute(HELD, (worker,), binary=True).fetchall()
             return dated(connection, self._mapper, [claimed(*row) for row in rows])
@@ -138,7 +139,7 @@ class PostgresWorkerStore:
         return {step: replace(ClaimStatus(*row), at=moment(at)) for step, *row, at in rows}
 
     def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> ClaimStatus | None:
-        """Append it, at whatever version the board knows of; None where the step is another's."""
+        """Append it, at whatever version the queue has; None if the step is another worker's."""
         stored = self._mapper.to_stored_event(checkpoint)
         step, attempt = checkpoint.originator_id, checkpoint.attempt
         parameters = (worker, step, attempt, stored.state, stored.encoding)

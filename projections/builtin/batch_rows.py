@@ -1,4 +1,4 @@
-"""What a batch of events concerns in a read model, and its rows on their way in and out."""
+"""Helpers of read models: which rows a batch of events concerns, and reading and writing them."""
 
 from __future__ import annotations
 

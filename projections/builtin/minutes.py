@@ -1,4 +1,4 @@
-"""Sums and maxima by the minute, as they grow while events are added, and as they are stored."""
+"""Sums and maxima by the minute, as events add to them, and as rows."""
 
 from __future__ import annotations
 

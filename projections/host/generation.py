@@ -1,4 +1,4 @@
-"""One generation of a projection that is led here: its next batch, and what becomes of failures."""
+"""Runs one generation of a projection: its next batch, failures, rebuilds and parked events."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class GenerationRunner:
         parked: Sequence[tuple[int, UUID | None, str]] = (),
         meanwhile: Callable[[], None] | None = None,
     ) -> None:
-        """One transaction: the rows, the events that are put aside, the position.
+        """One transaction: the rows, the parked events, the position.
 
         `meanwhile` is done when the statements are sent, while the server works on them.
         """

@@ -1,39 +1,4 @@
-"""The host: runs projections, each from one process at a time, and keeps their rows and places.
-
-Who owns what. Each generation of a projection is a row with a lease, an epoch and a position. The
-host that holds the lease alone moves the position, by compare-and-swap, in the transaction that
-writes what the projection's methods wrote. Hosts share the generations among them as coordinators
-share shards; a host leads only what it has the code of, by name and version.
-
-Projections are applied one after the other, or as many at the same time as there may be
-connections, each on one of its own: that helps methods that wait. What came of each is seen to when
-all of them have ended, in the loop's thread. While the server works on a batch, the next events are
-read and decoded; projections that are far behind do that once for all, so who is a little ahead
-waits for the others.
-
-One step. See who is there and take the fair share; then, for each generation that is led here, one
-batch: read the events behind its position that it subscribes to, call its methods, commit. What a
-projection does not subscribe to is passed over, and its position moves on all the same.
-
-What is authoritative. The row. Whatever goes wrong on the way, the lease is asked for anew, and
-work goes on from the stored position, which says whether the last commit happened.
-
-Generations. A new version, or a rebuild, is a generation of its own, beside the one that serves. It
-never goes beyond the position of that one; when it has come as far, the views are swapped in one
-transaction, and the old tables are dropped. Methods that act outside of the tables are silent up to
-where the old generation was.
-
-What can go wrong.
-- A method raises, or the server refuses what it wrote: nothing of the batch is stored. The batch is
-  cut in halves until one event is left, and the projection's policy says what becomes of it.
-- The database is away, or refuses for now: that is nobody's fault; the same is tried later.
-- The host dies or stops: its leases run out, others go on from the stored positions.
-- The server crashes, and loses the last rows, and the last events, that nobody waited for. What is
-  known here is no older than the connection of the batches: if that is gone, it is read again.
-- Two hosts believe to lead: the epoch refuses one of them.
-- The host is stopped, or cut off, in the middle of a batch, and its session holds locks: who leads
-  after it ends that session, at once, and again where its own batch has to wait for a lock.
-"""
+"""The loop of a host, cut into steps; the package has the essay on what can go wrong."""
 
 from __future__ import annotations
 
@@ -246,7 +211,7 @@ class Host:
             self._log.emit(Signal.PROJECTION_REFUSED, projection=name, error=sentence)
 
     def _look(self, now: datetime) -> None:
-        """Renew what is led, take what is free, and give up what others lack."""
+        """Renew the leases held, acquire free ones, and release what others lack."""
         live = self._store.heartbeat(self._identity, self._runs)
         self._attends = True
         rows = [row for row in self._store.leases() if self._knows(row)]

@@ -1,10 +1,10 @@
-"""The log as projections read it: in order, and each event decoded once for all of them.
+"""Reads the log for projections: in order, and each event decoded once for all of them.
 
-Projections that keep up read the same last events at nearly the same time. These are kept here, as
-rows, and decoded when the first projection wants them, or before that while the server is busy. Of
-those that are far behind, the ones that want whatever happens to steps share what they read in the
-same way as long as they are together, which the host sees to. Any other reads for itself, and only
-what it subscribes to.
+Projections that keep up read the same last events at nearly the same time. These are cached as
+rows, and decoded when the first projection needs them, or earlier while the server is busy.
+Projections that are rebuilding and subscribe to all step events share one read window. The host
+keeps them within `APART` batches of each other, so that each event is read and decoded once. Any
+other projection reads for itself, and only what it subscribes to.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Window:
         return len(self._entries) - self._place(position)
 
     def shorten(self, kept: int, position: int) -> None:
-        """Keep all that is behind the position, and so many of the events before it."""
+        """Keep all after the position, and up to so many of the events before it."""
         beyond = self._place(position) - kept
         if beyond > 0:
             self.begins = self._entries[beyond - 1].position

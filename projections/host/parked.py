@@ -1,4 +1,4 @@
-"""Events that a projection put aside, what operators want of them, and whose fault an error is."""
+"""Parked events of a projection, what operators ask of them, and whose fault an error is."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ class ParkedEvents:
         self._tasks: set[UUID] = set()
 
     def add(self, task: UUID | None) -> None:
-        """From now on events of the task are put aside, where the policy says so."""
+        """From now on events of the task are parked, if the policy says so."""
         if self._by_task and task is not None:
             self._tasks.add(task)
 
     def sorted_out(self, entries: Sequence[LogEntry]) -> tuple[Sequence[LogEntry], list[Aside]]:
-        """What is to be applied, and what is put aside, since its task is parked."""
+        """What is to be applied, and what is parked, since its task is."""
         if not self._tasks:
             return entries, []
         wanted: list[LogEntry] = []

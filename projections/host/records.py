@@ -1,4 +1,4 @@
-"""What the host knows of each generation of a projection."""
+"""The host's records of a generation: its key, its lease, its parked events."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class GenerationLease:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """An event that was put aside, and what an operator wants of it: `retry`, `drop` or nothing.
+    """A parked event, and what an operator asked for: `retry`, `drop` or nothing.
 
     One that is `skipped` was passed over because an operator said so, and holds up no other.
     """

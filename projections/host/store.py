@@ -63,8 +63,8 @@ MOVE: LiteralString = """
 class ProjectionBatch:
     """A transaction of a projection: the cursor of its methods, and what becomes of events.
 
-    `parked` are position, task and error of events that are put aside; `settled` are the positions
-    of parked ones that are done with.
+    `parked` are position, task and error of events to park; `settled` are the positions of
+    parked ones that are done with.
     """
 
     cursor: Cursor
@@ -160,7 +160,7 @@ class HostStore:
         self._all(query, (*_key(place), epoch, position, failure))
 
     def parked(self, place: Generation) -> Sequence[Parked]:
-        """The events that were put aside, in order."""
+        """The parked events, in order."""
         query = "select * from flowledger.parked_of(%s, %s)"
         return [Parked(*row) for row in self._all(query, _key(place))]
 
@@ -243,7 +243,7 @@ class HostStore:
         """Within the block, a cursor for the projection's methods; then all is committed.
 
         The position moves from the lead's to `until`. Into the list go the positions, tasks and
-        errors of events that are put aside, and `settled` ones are those an operator asked for.
+        errors of events to park, and `settled` ones are those an operator asked for.
         Raises LeadershipLost, what the methods raise, and what the server says of their statements;
         then nothing is stored.
         """

@@ -1,1 +1,1 @@
-"""Why a task has not ended, or a step of it does not run."""
+"""Explanations: why a task has not ended, or why one of its steps does not run."""

@@ -1,4 +1,4 @@
-"""What an operator may run about a reason, and the root behind a chain of dependencies."""
+"""The commands an operator may run about a reason, and the root cause behind blocked steps."""
 
 from __future__ import annotations
 

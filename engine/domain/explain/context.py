@@ -1,4 +1,4 @@
-"""A task at one moment, with everything that an explanation is made of, and the words for it."""
+"""The input of an explanation: one task at one moment, with its history and live state."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Why a step does not run, and why a task has not ended. Pure: a scene in, reasons out.
+"""Explains why a step does not run, and why a task has not ended. Pure: context in, reasons out.
 
-A step does not run while any of its reasons holds; the first is the one without which all others
-would be in vain. What it waits for is found where it is decided: readiness in the fold of the task,
-what must be granted by the gate, timers in the run. The task's reasons are those of its unfinished
-steps, put together, and what is about the task as a whole.
+A step cannot run while any reason holds. Reasons are ordered: removing a later one has no effect
+while an earlier one remains. Each is computed by the code that decides it: readiness by the fold of
+the task, limits by admission control, timers by the run. A task's reasons are those of its
+unfinished steps, grouped, and those of the task as a whole.
 """
 
 from __future__ import annotations

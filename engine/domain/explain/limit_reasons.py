@@ -1,4 +1,4 @@
-"""Why a step that is ready is not queued: what it must be granted, asked of the gate itself."""
+"""Which limits keep a ready step out of the queue, asked of the admission control itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands around a task, beside the log: the queue, workers, limits, who leads. As values."""
+"""The live state around a task that is not in its log: queue, workers, limits, leaders. Values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a step does not run, or a task has not ended: the kinds of reasons, and what each tells."""
+"""The kinds of reasons why a step does not run or a task has not ended, and their sentences."""
 
 from __future__ import annotations
 

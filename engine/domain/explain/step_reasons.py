@@ -1,4 +1,4 @@
-"""Why one step of a task does not run, by the state that it is in."""
+"""Why one step does not run, by its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps a task as a whole from going on, or how it ended."""
+"""Why a task as a whole does not go on, or how it ended."""
 
 from __future__ import annotations
 

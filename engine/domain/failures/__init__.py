@@ -1,1 +1,1 @@
-"""What went wrong in user code, and what it means."""
+"""Failures of handlers: classification, their stored form, and answers of HTTP services."""

@@ -1,9 +1,10 @@
-"""What an exception of user code means: its category, whether another attempt may help, and when.
+"""Classifies exceptions of handlers: the category, whether to retry, and after which delay.
 
-The default classifier asks an exception that says so itself (`StepFault`), then the answer of a
-service that an HTTP client's exception carries, then a table of types. The table is by name, so
-that libraries are known without being imported, and the nearest of an exception's classes decides.
-What nobody knows is retryable: an attempt too many costs less than a task given up too early.
+The default classifier asks first an exception that says so itself (`StepFault`), then the response
+that an HTTP client's exception carries, then a table of exception types. The table is by name, so
+that libraries are recognised without being imported; of the exception's classes the most specific
+one decides. Unknown exceptions are retried: one attempt too many costs less than a task given up
+too early.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the answer of an HTTP service means for a step: its status, and its `Retry-After` header.
+"""What the response of an HTTP service means for a step: its status and its `Retry-After` header.
 
 The header is that of RFC 9110, section 10.2.3.
 """

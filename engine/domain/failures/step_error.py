@@ -1,4 +1,4 @@
-"""The stored form of what a handler raised."""
+"""The stored form of an exception that a handler raised: type, message, category, traceback."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How much may happen at once: slots, rates, circuit breakers, and who waits."""
+"""Limits: admission control, concurrency, rates, circuit breakers, and wait queues."""

@@ -1,13 +1,13 @@
-"""The gate before the queue: asks for every limit at once, and keeps who must wait.
+"""Admission control: grants a ready step all of its limits at once, or lets it wait.
 
-A gate is mutable as a run is, and has one owner, the coordinator of a shard. What it grants it has
-taken, so that whoever is asked about next finds less. In a batch of facts it is used in this order:
-`record_outcome` what became of attempts, `admit` each step that is ready, `sync` what the touched
-steps hold, `admissible` for those that can go now, `drain` for what the transaction stores. Where
-the transaction is refused, because another shard was first, the gate is loaded anew and all is
-decided again.
+An `AdmissionControl` is mutable and has one owner, the coordinator of a shard. A grant is recorded
+at once, so that the next step finds less room. For a batch of facts it is used in this order:
+`record_outcome` of attempts that ended, `admit` each step that is ready, `sync` the slots of the
+touched steps, `admissible` for waiting steps that can go now, `drain` for what the transaction
+stores. If the transaction is refused, because another shard was first, the state of the limits is
+loaded again and everything is decided again.
 
-Nothing is granted out of turn: where somebody waits for a key, a new step waits behind him.
+Steps are granted in order: if a step waits for a key, a new step for that key waits behind it.
 """
 
 from __future__ import annotations

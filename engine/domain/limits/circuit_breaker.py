@@ -1,10 +1,10 @@
-"""A circuit breaker for each outside system: while one fails, steps wait and burn no attempts.
+"""A circuit breaker for each outside system: while it fails, steps wait and use no attempts.
 
-Closed, steps go. Failures in a row open it, and no step goes until a time. After it a few go as
-probes (half-open): the first that succeeds closes the circuit, the first that fails opens it again,
-for twice as long, up to a cap. While it is open, and while probes are out, only they are listened
-to: attempts from before say nothing new. The transitions are events in a stream of the system's
-own; the count of failures is kept beside it.
+Closed: steps run. Failures in a row open the circuit, and no step runs until a time. After it a few
+steps run as probes (half-open): the first that succeeds closes the circuit, the first that fails
+opens it again, for twice as long, up to a maximum. While the circuit is open or half-open, only
+outcomes of probes count: attempts that started earlier say nothing new. The transitions are events
+in a stream of the system's own; the count of failures is stored beside it.
 """
 
 from __future__ import annotations

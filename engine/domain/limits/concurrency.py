@@ -1,17 +1,16 @@
-"""Who holds a slot of which limit, and the slots that are left to steps of other shards.
+"""Concurrency limits: which step holds slots of which limit, and slots reserved for other shards.
 
-A step holds a slot of each of its limits exactly while it is queued or runs. The counts are those
-of the whole engine as this process knows them; another shard may have changed them meanwhile. Each
-key that a transaction takes from therefore comes with the count that it was decided on:
-`max_before`, the largest count before the transaction with which all of it would have been decided
-so.
+A step holds a slot of each of its limits exactly while it is queued or runs. Counts are those of
+the whole engine as this process knows them; another shard may have changed them meanwhile. So each
+acquired key carries `max_before`: the highest stored count for which this decision is still valid.
+If another shard has raised the count above it, the database refuses the commit.
 
-A shard that frees slots could give them all to its own steps in the same transaction, and steps of
-other shards would wait for as long as it has any. So it looks now and then whether somebody waits
-elsewhere with a smaller sort key, and leaves a slot for `RESERVED_SECONDS`. Whoever does not take
-it, because something else holds him as well, is not waited for again at once. Steps that are less
-than `SLACK_SECONDS` apart are not told apart, since a slot that changes shards is idle for a
-moment.
+Fairness between shards. Without it a shard would hand every slot it frees to its own waiting steps,
+and steps of other shards would starve. So at intervals it looks for waiting steps of other shards
+with a smaller sort key, and reserves a slot for each for `RESERVED_SECONDS`. A step that does not
+take it, because another limit holds it back too, gets no reservation again for `AGAIN_SECONDS`.
+Steps less than `SLACK_SECONDS` apart count as equally old, since a slot that changes shards is idle
+for a moment.
 """
 
 from __future__ import annotations

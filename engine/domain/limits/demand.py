@@ -1,7 +1,7 @@
-"""What a step must be granted before it is queued. Pure.
+"""The demand of a step: everything that it must be granted before it is queued.
 
-A limit is known by a key. Versions of a template share their keys, so that a new version does not
-bring new room; each step is held against the limit that its own version declares.
+A limit is identified by a key. Versions of a template share their keys, so that a new version does
+not bring new room; each step is admitted by the limit that its own version declares.
 """
 
 from __future__ import annotations

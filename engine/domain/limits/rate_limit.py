@@ -1,9 +1,9 @@
-"""How fast steps may follow one another: the generic cell rate algorithm, over one time per key.
+"""Rate limits by the generic cell rate algorithm (GCRA), which keeps one time for each key.
 
-The time is when the next step of the key is expected if steps came evenly. A step that comes later
-than that moves it on from now, one that comes earlier from where it was; a step may come earlier by
-as much as `burst` less one intervals. Over any time t no more than burst + t / interval steps go.
-Source: ITU-T I.371, the virtual scheduling algorithm.
+The time is when the next step of the key is expected if steps came evenly. A later step moves it on
+from now, an earlier one from where it was; a step may come earlier by up to `burst - 1` intervals.
+Over any time t at most burst + t / interval steps are admitted. Source: ITU-T I.371, the virtual
+scheduling algorithm.
 """
 
 from __future__ import annotations

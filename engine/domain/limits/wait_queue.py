@@ -1,10 +1,10 @@
-"""Steps that are ready and not admitted, in lines: who is next where room is made.
+"""Wait queues of steps that are ready and not admitted: which is next when there is room.
 
-Steps with equal demands stand in one line, ordered by sort key, since where the first of them
-cannot go none can. A line waits at one place, which is what held its first step when it was last
-asked: a key without room, a circuit, a paused template. So room that is made at a place concerns
-the lines there and nobody else, and of those only the first steps; a step that is held costs
-nothing until it is the first.
+Steps with equal demands share one queue, ordered by sort key: if the first of them cannot be
+admitted, none can. A queue waits for one key at a time, which is what its first step lacked when it
+was last asked: a limit without room, a circuit, a paused template. So room at a key concerns only
+the queues that wait for it, and of those only the first steps; a waiting step costs nothing until
+it is the first.
 """
 
 from __future__ import annotations

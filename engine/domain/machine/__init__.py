@@ -1,1 +1,1 @@
-"""The state machine of tasks and steps, and what is decided about them."""
+"""The state machines of tasks and steps, and the decisions about them."""

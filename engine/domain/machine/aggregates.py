@@ -1,4 +1,4 @@
-"""The two aggregates, each the fold of one stream over its transition table."""
+"""The two aggregates, task and step: each folds one stream by its transition table."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Step(NamedTuple):
     """A step's stream. `attempt` counts starts, `failures` what counts against the retry policy.
 
     An operator's reset begins both anew, and counts in `resets`. `cancelling`: it runs, and shall
-    stop. `returned` is how often in a row it was handed back, with neither a failure nor a
+    stop. `returned` is how often in a row it was released, with neither a failure nor a
     checkpoint in between.
     """
 

@@ -1,9 +1,9 @@
-"""What the coordinator decides. Pure: the state of a task, the event that came, and the time.
+"""The coordinator's decisions as pure functions of the run, the event that came, and the time.
 
-`decide` looks at the state and not at the event, so it also finds what an earlier round left open:
-a ready step that is not queued, a failed attempt without an answer, a request that nobody answered,
-a task that should have ended. Its events are applied to the run as they are made; an empty tuple
-says that there is nothing to do.
+`decide` looks at the state and not at the event, so it also finds what an earlier pass left open: a
+ready step that is not queued, a failed attempt without a decision, a request without an answer, a
+task that should have ended. Its events are applied to the run as they are made; an empty tuple says
+that there is nothing to do.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from flowledger.engine.events.task import (
 )
 
 LONGEST_PAUSE = 60.0
-"""Seconds between two runs of a step that is handed back every time, if its policy is shorter."""
+"""Seconds between two runs of a step that is released every time, if its policy is shorter."""
 
 Decisions = tuple[TaskEvent, ...]
 Admit = Callable[[TaskRun, int, datetime], Wait | None]
@@ -52,7 +52,7 @@ Admit = Callable[[TaskRun, int, datetime], Wait | None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What bounds the decisions beside the template. `lost_leases`: how many a step survives.
-    `hand_backs`: how often in a row it is handed back before each time more counts as a failure.
+    `hand_backs`: how often in a row it is released before each further time counts as a failure.
 
     `admit` is asked before a step is queued that a limit or a circuit breaker concerns, and takes
     what the step needs where it does not hold it. Who is `defers_waiting` sees first whether room
@@ -176,7 +176,7 @@ def answer_hand_back(
 
 
 def hand_back_pause(returned: int) -> float:
-    """Seconds until a step runs that was handed back so often in a row (from 1)."""
+    """Seconds until a step runs again that was released this often in a row (from 1)."""
     return min(2.0 ** (returned - 2), LONGEST_PAUSE) if returned > 1 else 0.0
 
 

@@ -1,7 +1,7 @@
-"""What operators ask for, answered. Pure, and part of deciding: see `decisions`.
+"""Answers operators' requests; pure, and part of `decide`.
 
-A request is granted with the events that make it so, or refused in a sentence that says what the
-task or step is and what could be asked of it.
+A request is granted with the events that carry it out, or refused in a sentence that says what the
+state of the task or step is and what could be asked of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One round of deciding about one run: makes events, applies them, keeps them."""
+"""Builds the events of one decision about one run: makes each, applies it, keeps it."""
 
 from __future__ import annotations
 

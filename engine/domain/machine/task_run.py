@@ -1,11 +1,11 @@
-"""One task with all its steps, as the coordinator sees it: the fold of every stream of the task.
+"""The state of one task with all its steps: the fold of every stream of the task.
 
-A run is the one mutable thing among the rules: a task of a thousand steps must cost what changes,
+A run is the one mutable object among the rules: a task of a thousand steps must cost what changes,
 not a copy of a thousand steps at each event. It has one owner, and `apply` is its only way to
-change. The steps themselves are values, evolved by their table.
+change. The steps themselves are values, changed by their transition table.
 
-Which order the streams of a task are folded in does not matter, as long as each stream is in its
-own order: the counters depend on the steps' states alone.
+The streams of a task may be folded in any order, as long as each stream is in its own order: the
+counters depend on the steps' states alone.
 """
 
 from __future__ import annotations
@@ -86,16 +86,20 @@ class Wait(NamedTuple):
 
 
 class TaskRun:
-    """The state of a task and its steps.
+    """The state of a task and its steps; steps are known by their numbers in the plan.
 
-    `open` counts for each step the dependencies that do not let it go yet, `unended` those that
-    have not ended, or ended before all that they depend on. `ready` holds the numbers of pending
-    steps that all their dependencies let go, `waiting` those of
-    them, and of the retries that are due, that were not admitted, `undecided` the failed attempts
-    that the coordinator has not answered yet, `requests` what operators asked for and were not
-    answered, by stream, `timers` what falls due and when, `timed` whether the task as a whole ever
-    waits for a time, `causes` the last event of each active step. No event that was folded happened
-    after `latest`. `task_text` is the task's id as text.
+    - `open`: for each step, how many dependencies do not let it run yet.
+    - `unended`: for each step, how many dependencies have not ended, or ended before all that they
+      depend on themselves.
+    - `ready`: pending steps whose dependencies are satisfied.
+    - `waiting`: ready or retry-due steps that admission refused.
+    - `undecided`: failed attempts without a decision.
+    - `requests`: operators' requests without an answer, by stream.
+    - `timers`: what falls due, and when.
+    - `timed`: whether the task as a whole ever waits for a time.
+    - `causes`: the last event of each active step.
+    - `latest`: no folded event happened after this time.
+    - `task_text`: the task's id as text.
     """
 
     __slots__ = (

@@ -1,11 +1,11 @@
-"""The two life cycles, as tables. What is not in a table cannot happen.
+"""The state machines of tasks and steps as transition tables. What is not in a table cannot happen.
 
-A failed attempt, a timeout, a lost lease and a step handed back all lead to `waiting_for_retry`:
-the step then waits for the coordinator's word, which is another queueing, now or at a due time, or
-the end. `error` is therefore always permanent or exhausted.
+A failed attempt, a timeout, a lost lease and a released step all lead to `waiting_for_retry`: the
+step then waits for the coordinator's decision, which is to queue it again, now or later, or to end
+it. `error` is therefore always permanent or exhausted.
 
-A task in `error` has ended, and so has a step; an operator may open both again. Paused is no state:
-a task is paused in the state that it is in.
+A task in `error` has ended, and so has a step; an operator may reopen both. Paused is no state: a
+task is paused in the state that it is in.
 """
 
 from __future__ import annotations

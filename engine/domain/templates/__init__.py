@@ -1,1 +1,1 @@
-"""Definitions of workflows: their parts, their checks and their policies."""
+"""Templates, the definitions of workflows: their parts, checks, policies and compiled plans."""

@@ -1,4 +1,4 @@
-"""JSON in one spelling (RFC 8785), so that equal values have equal bytes and equal hashes."""
+"""Canonical JSON (RFC 8785): equal values have equal bytes, and so equal hashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of a definition that users make by their classes."""
+"""The base of policies that users construct: bad values raise InvalidTemplate at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A template made ready for deciding: names become numbers, edges become lists of children."""
+"""A template compiled for deciding: numbers for names, lists of children for edges."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Retries, concurrency and rates: the policies that a template declares.
+"""The policies of a template: retries, concurrency limits and rate limits.
 
-When a failed step is tried again is a pure function of the policy, the failures and one random
+The delay before a retry is a pure function of the policy, the number of failures and one random
 number.
 """
 

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, as one sentence that names the place."""
+"""The first problem that pydantic found, as one sentence that names the place."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What was made from the log, held against it."""
+"""Verification: compares the rows, and the log itself, with what the log says they should be."""

@@ -1,4 +1,4 @@
-"""What a decision says of its cause, held against that: whose word it was, why, and with what."""
+"""Verifies that a decision agrees with its cause: actor, reason and values."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The log of one task held against itself: whole, readable, all of it the task's own, consistent.
+"""Verifies the log of one task: complete, readable, all of it the task's own, and consistent.
 
 An event says more than a fold needs: whose it is, which attempt it is of, what caused it. All of
-that follows from the events around it, so that one which was changed, moved, added or taken out
-does not fit any more.
+that follows from the events around it, so an event that was changed, moved, added or removed no
+longer fits.
 """
 
 from __future__ import annotations

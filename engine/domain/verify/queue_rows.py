@@ -1,16 +1,16 @@
-"""What is to be done about a task, held against its fold: queue, timers, slots, held steps.
+"""Verifies the rows of a task's work against its fold: queue, timers, slots, waiting steps.
 
-Timers, slots and held steps are the coordinator's, so they are compared where it stands. The queue
-is the workers' too, who claim and release in the transactions of their facts: it is compared with
-the whole log.
+Timers, slots and waiting steps are the coordinator's, so they are compared at its position. Queue
+rows are also the workers', who claim and release in the transactions of their facts: they are
+compared with the whole log.
 
 Some rows come and go without an event, and are no differences:
-- A timer that has fired and led to nothing is removed by the next look at the clock. A retry that
-  fell due while its task was paused has no timer any more.
-- Of a step that has started there may still be the timer for its start, as long as its row does
-  not say that it runs.
-- A coordinator that is behind may queue a step anew that has already ended: nobody holds that row,
-  it has the version of a queueing that led to a start, and whoever claims it is refused.
+- The timer of a step that fired and led to nothing is removed when timers are next fired. A retry
+  that fell due while its task was paused has no timer any more.
+- A step that has started may still have the timer for its start, as long as its row does not say
+  that it runs.
+- A coordinator that is behind may queue a step again that has already ended: nobody owns that row,
+  it has the version of a queueing that led to a start, and a claim of it is refused.
 """
 
 from __future__ import annotations

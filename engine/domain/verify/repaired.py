@@ -1,7 +1,7 @@
-"""What a repair stores, and which differences it can mend: those where the log knows better.
+"""Decides which differences a repair can mend, and the rows that it stores.
 
-What stands in a row that was made from the log can be made again. What the log itself lacks, or
-contradicts, nobody knows; nor is a definition thrown away that the log has lost.
+Rows that were derived from the log can be derived again. What the log itself lacks or contradicts
+cannot be known, and a definition that the log has lost is not thrown away.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The log told again, event by event, and held against the rows that were made from it.
+"""Replays the log of a task event by event, and compares the rows with the states that result.
 
 Rows at the coordinator's position are the fold of the facts up to it and of all decisions: a
-decision is stored in one transaction with its rows, a fact waits to be read. `visible_at` therefore
-leaves out the facts behind the position before anything is compared.
+decision is stored in one transaction with its rows, a fact waits to be read. So `visible_at` leaves
+out the facts after the position before anything is compared.
 """
 
 from __future__ import annotations

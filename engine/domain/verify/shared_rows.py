@@ -1,4 +1,4 @@
-"""What is no task's, verified: templates, circuits, the positions of shards."""
+"""Verifies rows that belong to no task: templates, circuits, and the positions of shards."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One task verified: its log held against itself, and all rows that were made from it.
+"""Verifies one task: the log against itself, and then every row derived from it.
 
-Where the log of a task is not whole or contradicts itself, nothing says what its rows should be,
-and they are not compared.
+If the log of a task is incomplete or contradicts itself, nothing says what its rows should be, and
+they are not compared.
 """
 
 from __future__ import annotations

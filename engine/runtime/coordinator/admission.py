@@ -1,8 +1,8 @@
-"""The gate of a shard between the coordinator and the store: loaded, asked, looked at again.
+"""Admission control of one shard: loads the state of the limits, keeps it current, stores changes.
 
-Loaded when the coordinator begins to lead, and anew whenever one of its commits was refused. Of
-what other shards do to the same limits it hears by a notification, and looks once a poll interval;
-what it does not hear of in time, the transaction that stores its grants refuses.
+The state is loaded when the coordinator becomes leader, and again whenever one of its commits was
+refused. Changes that other shards make to the same limits arrive by notification, and are looked
+for once a poll interval. If a change was missed, the transaction that stores the grants is refused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a coordinator is told about its shard: whether to lead it."""
+"""Whether a coordinator is to lead its shard, as the process's `Shards` last decided."""
 
 from __future__ import annotations
 

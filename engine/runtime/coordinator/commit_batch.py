@@ -1,8 +1,8 @@
-"""What one transaction of the coordinator will store: events, and the rows that follow from them.
+"""What one transaction of the coordinator stores: events, and the rows derived from them.
 
 Rows are made once, at the end, from the state that each touched step has then: a step that started
-and completed within one batch is written once. Runs are told apart as objects, since a batch
-touches each of them often and comparing ids would cost more than deciding.
+and completed within one batch is written once. Runs are compared by identity of the object, since a
+batch touches each of them often and comparing ids would cost more than deciding.
 """
 
 from __future__ import annotations

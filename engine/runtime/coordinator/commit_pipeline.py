@@ -1,4 +1,4 @@
-"""Commits beside the loop: while one is under way, the next batch is read and decided on."""
+"""Commits in a background thread, so that the next batch can be read and decided meanwhile."""
 
 from __future__ import annotations
 

@@ -1,37 +1,4 @@
-"""The coordinator: follows the log, decides, and commits decisions with its position.
-
-Who owns what. One coordinator leads; the shard row says which, with an epoch and a lease. The
-leader alone appends decisions. It owns the shard's position: every fact up to it has been folded
-and answered, and the answers are in the log. Everybody else may append facts at any time.
-
-One step. Read the facts behind the position; fold each into its task and decide what follows; see
-what the clock asks for; then commit events, queue rows, readiness, timers and the new position in
-one transaction, which compares the position and the epoch with the stored ones. Where many facts
-were read, it hurries: the commit is sent beside the loop while the next batch is decided on, which
-is only sent when this one is stored; and that a step has started is noted in its row when there is
-time, which is often never, because it has ended by then. The clock is asked between commits.
-
-What is authoritative. The log and the shard row. Runs in memory are a cache of folds: facts up to
-the position, and all decisions. Whenever a commit does not succeed, what it touched is dropped from
-memory and folded again.
-
-What can go wrong.
-- Another coordinator leads: the commit is refused (LeadershipLost), nothing is stored, this one
-  stands by and asks for the lease again.
-- Someone appended to a stream that a decision was for (StreamMoved), say a completion that raced a
-  timeout: nothing is stored; the fact is behind the position, and twice as many are read the next
-  time, so that it is folded before the same is decided again.
-- The answer to a commit is lost (DatabaseUnavailable): this one forgets everything, asks for the
-  lease and goes on from the stored position, which says whether the commit happened.
-- It is killed anywhere: the same, by the next leader.
-- A wake-up is lost: it looks at the log at least once a poll interval.
-- A task cannot be decided on, because the log was tampered with, a row is wrong, its template is
-  gone or a bug wrote something: it is parked, and the others go on (`quarantine.py`).
-- The database refuses a value in a commit: nothing is stored, and for a while each batch is about
-  one task only; the one whose commit is refused then is parked.
-- A queue row is lost: it looks for such steps once a reconcile interval, and queues them again;
-  one that was running then is given up when it is found a second time.
-"""
+"""The loop of a coordinator, cut into steps; the package has the essay on what can go wrong."""
 
 from __future__ import annotations
 

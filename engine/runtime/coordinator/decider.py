@@ -1,6 +1,6 @@
-"""Folds facts and asks the clock, and collects what follows in a batch; stores nothing.
+"""Folds facts, fires timers and collects the decisions of one batch; it stores nothing.
 
-Whatever is done about one task is done within a guard: what fails there is that task's
+All work on one task is done within a guard: an error there quarantines that task
 (`quarantine.py`), and the others go on.
 """
 
@@ -99,7 +99,7 @@ class Decider:
         self._held_by_nobody = set()
 
     def again(self, position: int) -> None:
-        """Nothing behind the position is folded, and the clock is to be asked."""
+        """Nothing after the position is folded yet, and timers are to be read."""
         self.read = position
         self._ask_clock_at = self._clock.now()
 

@@ -1,15 +1,15 @@
-"""Tasks that cannot be decided on are left alone, so that they do not stop the others.
+"""Quarantine: tasks that cannot be decided on are parked, so that they do not stop the others.
 
-The first time it may be the memory that is wrong: what was read is given up, everything is dropped
-from memory and folded again from what is stored. The second time it is the log, or the task itself,
-and the task is parked. Nothing of a batch in which something failed is stored, since a decision
-that was broken off leaves its run, and the limits that it asked for, between two states. What
-cannot even be read, or folded from what is stored, parks its task at once.
+The first failure may be due to what is in memory. So everything is dropped from memory, read and
+folded again. A second failure is due to the log or to the task itself, and the task is parked.
+Nothing of a batch in which something failed is stored: a decision that was broken off leaves its
+run, and the limits that it acquired, half changed. What cannot be read at all, or not be folded
+from what is stored, parks its task at once.
 
-The leader notes in `flowledger.parked_task` what it parks, before it moves its position on. From
-then on nothing is asked about the task, by the clock neither, and its facts are passed over. It is
-tried again when an operator asks for it, and by each new leader: the task is folded from the log
-with all that came meanwhile, and what follows is decided. The row goes when that is stored.
+The leader records what it parks in `flowledger.parked_task`, before it moves its position on. From
+then on the timers and facts of the task are skipped. It is tried again when an operator asks for
+it, and by each new leader: the task is folded from the log with all that was skipped, and is
+decided on. Its row is deleted when that is stored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The open tasks that the coordinator has in memory; the others are folded from the log."""
+"""A cache of open tasks in memory; a task that is not in it is folded from the log."""
 
 from __future__ import annotations
 

@@ -1,27 +1,40 @@
-"""The shards that this process leads or stands by for, and the coordinators that do it.
+"""Shares shards among processes: which of them this process leads, and the coordinators that do so.
 
-Who owns what. Each shard's row has a lease and an epoch; whoever holds them is the shard's one
-coordinator. Each process besides has a row of its own with a lease, which says only that it is
-there to take its share. A commit renews its shard's lease, and each look here those of all shards
-that are led, so that none runs out while its loop is busy with something long; a loop whose work
-failed does not lead before it has asked again, so that another may do better.
+Who owns what
+-------------
 
-One look. Renew the process's row, and the leases of what it leads; read who else is there and how
-long each lease still holds; compute the fair share (a pure rule, the same in every process); tell
-the coordinator of each shard whether it is wanted. Those loops do the rest: one that is told to
-lead asks for the lease, one that is not wanted any more commits what is under way and resigns. A
-loop is made when its shard is first wanted, and stays.
+Each shard's row has a lease and an epoch; whoever holds them is the shard's one coordinator. Each
+process also has a row of its own with a lease, which says only that it is there to take its share.
+A commit renews the lease of its shard. Each look here renews the leases of all shards that this
+process leads, so that none expires while its loop is busy. A loop whose work failed does not lead
+again before it has asked for the lease, so that a healthier process may take the shard.
 
-What can go wrong.
-- A leader dies: its lease runs out. Whoever stands by has read when, and looks at that moment, so
-  nobody asks before; the one whose share it is takes over, and after `lease_seconds / 3` anybody.
-- A loop waits long for the database, or has much to do: the leases are renewed beside it.
-- A leader stops for a while and wakes up: the epoch refuses its commit, it stands by.
-- A process ends in order: it gives its row back first, then its shards, each with a notification.
+One look
+--------
+
+1. Renew the process's row, and the leases of the shards that it leads.
+2. Read which processes are there and how long each lease still holds.
+3. Compute the fair share: a pure rule, with the same result in every process.
+4. Tell the coordinator of each shard whether it is to lead.
+
+The coordinators do the rest. One that is to lead asks for the lease; one that is no longer to lead
+finishes the commit that is under way and resigns. A coordinator is made when this process is first
+to lead its shard, and is kept.
+
+What can go wrong
+-----------------
+
+- A leader dies: its lease expires. Standbys have read when that will be and look at that moment, so
+  that nobody asks earlier. The process whose share it is takes over, and after `lease_seconds / 3`
+  any process.
+- A loop waits long for the database, or has much to do: the leases are renewed from here.
+- A leader is suspended for a while and wakes up: the epoch refuses its commit, and it is a standby.
+- A process shuts down: it deletes its own row first, then resigns its shards, each with a
+  notification.
 - Two processes see different rows: at worst both ask for one lease, which only one gets, or two
-  shards change hands where one would do; the next look is at most `lease_seconds / 3` away.
-- The number of shards is changed: every leader loses its epoch, the loops are made anew. One that
-  still believes in the old number gets no lease.
+  shards change hands where one would do. The next look is at most `lease_seconds / 3` away.
+- The number of shards is changed: every leader loses its epoch, and the coordinators are made anew.
+  One that still uses the old number gets no lease.
 """
 
 from __future__ import annotations
@@ -89,7 +102,7 @@ class Shards:
 
     @property
     def parked(self) -> Health:
-        """Well where no task of the shards that are led here is parked."""
+        """Well if no task of the shards that this process leads is parked."""
         found = [
             one for led in list(self._led.values()) for one in dict(led.coordinator.parked).items()
         ]

@@ -1,14 +1,14 @@
-"""The event loop that coroutines run on, and a watch that leaves it when one of them blocks it.
+"""The event loop of coroutine handlers, and a watchdog that abandons a loop that is blocked.
 
-One loop is enough, until a coroutine computes or sleeps without awaiting. Then nothing else of its
-loop goes on, no timeout fires there, and nothing on the loop can be done about it. So a thread
-looks from outside whether the loop answers, `LOOKS` times in the patience that it has. A process
-that was stopped for a while misses one look, however long that was.
+One loop is enough, until a coroutine computes or sleeps without awaiting. Then nothing else on the
+loop goes on, no timeout fires there, and nothing on the loop can change that. So a thread checks
+from outside whether the loop answers, `LOOKS` times within `worker.event_loop_block_seconds`. A
+process that was suspended misses one of these checks only, however long that took.
 
-A loop that answers to none is left. The coroutine that blocks it stays what it was: its attempt
-goes on, and its timeout is the coordinator's. All others are taken from it, to be handed back; they
-are cancelled as soon as the loop comes back, and what they come to then is dropped. What comes
-later runs on a new loop. One that died (`shared_loop.py`) is left as well: nobody blocked it.
+A loop that answers none of them is abandoned. The coroutine that blocks it keeps its attempt, whose
+timeout is the coordinator's. All others are cancelled as soon as the loop answers again, and their
+steps are released; what these coroutines still return is dropped. New coroutines run on a new loop.
+A loop that died (`shared_loop.py`) is abandoned too, but no coroutine is blamed for it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One attempt at a step, as its handler and its worker know it together.
+"""One execution of a step: what its handler and the worker share about the attempt.
 
-The handler's thread records checkpoints and heartbeats, the worker's loop learns of cancels and
-losses; each may move the version on, so it only ever grows.
+The handler's thread records checkpoints and heartbeats; the worker's loop learns of cancels and
+lost claims. Both may advance the version of the stream, so it only ever grows.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Attempt:
         self.lost = False
 
     def moved(self, held: ClaimStatus) -> None:
-        """The board says where the step's stream stands, and whether it shall stop."""
+        """The store says at which version the step's stream is, and whether it is to stop."""
         with self._lock:
             self.version = max(self.version, held.version)
             self.cancelled = self.cancelled or held.cancelling
@@ -122,7 +122,7 @@ class Execution:
     at the end: there is nothing to report, since the coordinator ends the attempt, or (`stored`)
     since its completion is in the log already. `escaped` is an exit that its code raised where only
     the event loop could catch it; `disturbed` says that others cancelled a task of it.
-    `awaited` is what a plain handler returned that is to be awaited. `sessions` is what the board
+    `awaited` is what a plain handler returned that is to be awaited. `sessions` is what the store
     had when it was claimed.
     """
 

@@ -1,4 +1,4 @@
-"""Runs handlers: plain ones on threads, coroutines on an event loop, some in a transaction."""
+"""Executes handlers: plain ones on threads, coroutines on an event loop, some in a transaction."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class HandlerExecutor:
         return self._outcomes.completed(job, result)
 
     def _in_transaction(self, job: Execution) -> StepEvent | None:
-        """The completion is stored here; without a connection the step is handed back."""
+        """The completion is stored here; without a connection the step is released."""
 
         def work(cursor: object) -> StepCompleted:
             _refuse_cancelled(job)  # it may have waited long for a connection

@@ -1,7 +1,7 @@
-"""Asks the board about the steps that run, and brings it their heartbeats.
+"""Sends the heartbeats of running steps, and learns what became of their claims.
 
-What handlers say in a heartbeat is checked where they say it. Where the database refuses it all the
-same, each is brought alone: the one that is refused is dropped, and told of, and the others stay.
+The details of a heartbeat are checked when the handler records them. If the database refuses them
+anyway, each heartbeat is sent alone; the one that is refused is dropped and logged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What handlers need to run: contexts, results, checkpoints, loaded for a whole batch at once."""
+"""Loads the inputs of handlers, contexts, results and checkpoints, for a whole batch at once."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def own(value: J) -> J:
 class StepInputs:
     """Loads what handlers need, all of a batch at once.
 
-    What is remembered of tasks and steps is forgotten when the board has a session that it had not
+    What is remembered of tasks and steps is forgotten when the store has a session that it had not
     before: the log may have lost its end then, and what stood there came about anew.
     """
 
@@ -95,7 +95,7 @@ class StepInputs:
     def completed(self, step: UUID, result: JsonValue, sessions: int | None = None) -> None:
         """A step of this worker completed; its dependents may well come here too.
 
-        `sessions` is what the board had when the step was claimed, where it may have stored its
+        `sessions` is what the store had when the step was claimed, where it may have stored its
         completion since then by a session of its own.
         """
         if sessions in {None, self._sessions}:
@@ -192,7 +192,7 @@ class StepInputs:
 
     def _record(self, claim: Claim, state: JsonValue) -> ClaimStatus | None:
         plan = self._catalogue.plan(claim)
-        # The version is the board's to say; this one is for the shape of the event only.
+        # The store sets the version; this one is for the shape of the event only.
         fact = self._facts.make(StepCheckpointed, claim, plan, claim.version + 1, state=state)
         return self._board.checkpoint(self._facts.worker, fact)
 

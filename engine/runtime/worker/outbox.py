@@ -1,19 +1,19 @@
-"""What a worker has to report: facts that wait until they are stored, or are known to be lost.
+"""The outbox of a worker: outcomes that are kept until they are stored, or are known to be lost.
 
-They go to the store in one batch, each stream of which is stored or refused by itself. Only what
-the database refuses as such, by a type, a limit of size or somebody's trigger, takes the batch with
-it. Then they go one by one, so that the others are stored.
+They are sent in one batch, of which each stream is stored or refused by itself. If the database
+refuses the statement as a whole, because of a type, a size limit or somebody's trigger, the
+outcomes are sent one by one, so that the others are stored.
 
-A fact that was refused alone `SURE` times is replaced by a failure of the step that says why, as
-another attempt would end in the same way. Where that is refused as well, it is not the fact that is
-wrong: the outcome waits, as in any outage, and nothing that was done is thrown away. Meanwhile it
-takes one of the worker's places, and the worker's health says why.
+An outcome that was refused alone `SURE` times is replaced by a failure of the step that says why,
+since another attempt would end in the same way. If that is refused too, the outcome is not the
+cause: it waits, as in any outage, and no result is thrown away. Meanwhile it takes one of the
+worker's slots, and the worker's health says why.
 
-An exchange that was cut off may be carried out all the same, and later. As long as a statement may
-take, the store can get claims that nobody here knows of. How long that is, is counted in seconds
-that really pass: the engine's time may be moved meanwhile. A server that stood still, or a network
-that kept a message, can make it longer than anybody may count on. So the store is asked now and
-then also when nothing is expected any more.
+Unconfirmed exchanges. An exchange whose answer was lost may still be carried out by the database,
+as long as a statement may take. Until then the store may receive claims that this worker does not
+know of. That time is measured in seconds that really pass, since the engine's time may be moved. A
+suspended server, or a network that kept a message, can make it longer than any limit. So the worker
+asks for its claims at intervals even when nothing is expected any more.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SURE = 5
 
 
 class UnconfirmedExchanges:
-    """Says when the board is to be asked: at once, then once a poll; else once in a full time."""
+    """Says when to read the claims: at once, then once a poll; else once in a full time."""
 
     def __init__(
         self, elapsed: Callable[[], float], *, lasts_seconds: float, poll_seconds: float
@@ -178,5 +178,5 @@ class Outbox:
 
 
 def follows(held: ClaimStatus, fact: StepEvent) -> bool:
-    """Whether the board's row is the fact's attempt, moved on by a checkpoint or a signal."""
+    """Whether the queue row is of the fact's attempt, advanced by a checkpoint or a signal."""
     return held.attempt == fact.attempt and held.version >= fact.originator_version

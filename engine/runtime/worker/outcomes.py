@@ -1,4 +1,4 @@
-"""What comes of a handler as events, and who runs handlers."""
+"""Outcomes of handlers as events, and the protocol of whoever executes handlers."""
 
 from __future__ import annotations
 

@@ -1,16 +1,17 @@
-"""The event loop that the coroutines of many steps share, and whose code runs on it.
+"""The event loop that the coroutines of many steps share, and which step code on it belongs to.
 
-What a step does to the loop it does to its neighbours, so the loop is guarded. What would end it,
-or change it for all, is refused (`REFUSED`): whoever calls that gets the error. A task belongs to
-the step that started it, and no step cancels the main task of another one; one that cancels a
-task that another has started is let, since pools of connections do so, but that is noted, and
-where the other one is cancelled by it, this is no failure of its own.
+What a step does to the loop affects all others on it, so the loop is guarded. Calls that would end
+it, or change it for all, are refused (`REFUSED`) with an error for the caller. A task belongs to
+the step that started it, and no step can cancel the main task of another step. A step may cancel
+any other task, since connection pools do so, but that is recorded: if it cancels another step's
+work, that step is not said to have failed.
 
-An exit or an interrupt that is raised in a task or a callback ends the running of the loop, as
-asyncio has it. Then the loop runs on, and the step whose code it was, by the context of its tasks
-and callbacks, fails with it. Where nobody can say whose it was, it is told of and nothing follows.
+An exit or an interrupt raised in a task or callback stops the loop, as in asyncio. The loop is then
+run again, and the step that the code belongs to, by the context of its tasks and callbacks, fails
+with that error. If the step cannot be found, the error is logged and nothing follows.
 
-A loop that cannot run on, as its selector was closed, say, is dead: who waits on it is handed back.
+A loop that cannot run on, for example because its selector was closed, is dead: the steps on it are
+released.
 """
 
 from __future__ import annotations

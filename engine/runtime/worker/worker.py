@@ -1,38 +1,4 @@
-"""The worker: claims steps, runs their handlers, reports what came of them.
-
-Who owns what. A worker owns the queue rows that carry its id, as long as its lease is renewed. It
-appends facts to the streams of these steps and to no others. It never decides what follows.
-
-One step of the loop. Everything that ended since the last exchange is reported, and as many steps
-are claimed as there are free slots, in one transaction; while that is under way the next outcomes
-collect. So batches are as large as the load makes them, and an idle worker waits for nothing. Now
-and then, and whenever somebody cancels something, it looks at the steps that run: it notes their
-heartbeats, tells those to stop that shall, and gives up those that are not its own any more.
-
-What is authoritative. The stream of the step: a start or an outcome that the log refuses means that
-the step is someone else's, whatever this worker remembers; unless the board says that the step is
-still its own and further on, as a checkpoint or a signal to stop moved it: then it reports again.
-
-What can go wrong.
-- The step was taken away, by a timeout or because the lease ran out: a coroutine is cancelled, a
-  thread is abandoned and takes a place until it ends; what they report is refused and dropped.
-- Too many places are taken by abandoned handlers: the worker is saturated. It claims nothing any
-  more, finishes what runs, and says so to whoever can start it anew.
-- A coroutine blocks its event loop: those beside it are handed back (`event_loops.py`).
-- The answer to an exchange is lost: the facts are reported again, which the log recognises by their
-  bytes; claims that went through are found on the board and run. The database may also carry it out
-  later than that, as long as a statement may take; until then the board is asked again and again,
-  and now and then after that.
-- A handler takes the process with it: the lease runs out, the coordinator gives the steps to
-  others. A step that lost as many workers as it may is run alone, so that nobody beside it is
-  suspected: while there are such steps, one worker is isolated and takes nothing else.
-- The worker dies otherwise: the same.
-- The database is away: handlers go on, outcomes wait, nothing is claimed.
-- It refuses a batch, or a fact cannot be written: they are reported one by one (`outbox.py`).
-- What a step needs cannot be read: the step fails, and those that were claimed with it run.
-- It is told to stop: nothing is claimed any more; what still runs when the grace ends is handed
-  back, which the log records.
-"""
+"""The loop of a worker, cut into steps; the package has the essay on what can go wrong."""
 
 from __future__ import annotations
 
@@ -96,7 +62,7 @@ class Worker:
         self._facts = EventFactory(self.identity, clock, new_id)
         self._inputs = StepInputs(store, handlers, self._facts, settings)
         self._completed = CompletedSteps(2 * settings.concurrency)
-        # The coordinator need not hurry to see that a step started, unless it must time it out.
+        # A start need not wake the coordinator, unless it must time the step out.
         self._quiet = not handlers.has_timeouts
         self._executor = executor(
             Outcomes(self._facts, settings, handlers.classifier), settings, self._ended
@@ -228,7 +194,7 @@ class Worker:
         return step in self._running or step in self._outbox.steps
 
     def _check_claims(self) -> None:
-        """Ask the board about the steps that run; see to places that abandoned handlers take."""
+        """Check the claims of running steps; count the slots that abandoned handlers take."""
         now = self._clock.now()
         if now < self._check_at:
             return
@@ -307,7 +273,7 @@ class Worker:
         return list(exchange.claims)
 
     def _exchange_apart(self, limit: int) -> list[Claim]:
-        """Each fact alone, then claims. Where it raises, the board knows what was claimed."""
+        """Each fact alone, then claims. If it raises, the queue says what was claimed."""
         refusal = self._outbox.one_by_one(self._send, self._handle_answer)
         claims = list(self._send([], limit).claims)
         if refusal is not None:
@@ -380,7 +346,7 @@ class Worker:
         self._log.emit(Signal.WORKER_CLAIMED, steps=len(claims))
 
     def _reconcile_claims(self) -> None:
-        """Ask the board once a poll while what was cut off may still arrive, else now and then."""
+        """Read the claims once a poll while an exchange is unconfirmed, else at intervals."""
         if self._unconfirmed.is_due():
             self._doubts_claims = True
 

@@ -1,4 +1,4 @@
-"""What a worker can run: the plans and handlers of the workflows that it was given."""
+"""The workflows that a worker was given, as plans and handlers by definition."""
 
 from __future__ import annotations
 

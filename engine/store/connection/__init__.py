@@ -1,1 +1,1 @@
-"""Connections to Postgres, what travels on them, and what their errors mean."""
+"""Connections to Postgres: pool, arrays, clock, and the translation of errors."""

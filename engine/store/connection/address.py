@@ -1,4 +1,4 @@
-"""Connection strings as they may be shown."""
+"""Connection strings without their passwords, for messages."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
-"""The engine's time in this process: what the database said, and how long ago that was.
+"""The engine's clock in this process: the database's time, plus the seconds that passed since.
 
-Between two answers of the database nothing counts but the time that has passed, which is told by a
-clock that nobody can set: where somebody sets the clock of the host, or a time service does, the
-engine's time goes on as it did, and the step is told.
+Between two answers of the database it counts by a monotonic clock, which nobody can set. If the
+clock of the host is set, the engine's time goes on as before, and `clock.stepped` is logged.
 
-An answer holds for the middle between question and answer, to within half of the time that lies
-between them. So it corrects this clock only where the two differ by more than that whole time: a
-slow answer says nothing, and processes of one host all have the host's time. Within a process time
-never goes back, but for a database whose own clock was put back.
+An answer holds for the middle between question and answer, to within half of the time between them.
+So it corrects this clock only if the two differ by more than that whole time: a slow answer says
+nothing, and the processes of one host all have the host's time. Within a process time never goes
+back, except for a database whose own clock was put back.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""The one place where connections are made, and what is said first on each.
+"""Makes all of the engine's connections, and sets what their sessions must have.
 
 A user, a role, a database and the variables of libpq (`PGOPTIONS`, `PGTZ`, `PGCLIENTENCODING`, ...)
-all have a say in the settings of a session. The engine's sessions have those that its statements
-were written for, whatever is set elsewhere. Left as they are: what decides whether and how a
-connection is made (`PGSSLMODE`, `PGSERVICE`, ...), the rights (`role`), durability
-(`synchronous_commit`), and `default_transaction_read_only`, by which operators and providers stop
-all writing.
+all affect the settings of a session. The engine's sessions have those that its statements were
+written for, whatever is set elsewhere. Left as they are: what decides whether and how a connection
+is made (`PGSSLMODE`, `PGSERVICE`, ...), the rights (`role`), durability (`synchronous_commit`), and
+`default_transaction_read_only`, by which operators and providers stop all writing.
 """
 
 from __future__ import annotations

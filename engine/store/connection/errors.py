@@ -1,7 +1,7 @@
-"""What the database refuses, in the engine's own words: one error for each meaning.
+"""Translates database errors into the engine's: one error class for each meaning.
 
-It cannot be reached (DatabaseUnavailable), it refuses for now (DatabaseBusy, which is one of the
-former, as whoever asks again need not tell them apart), or it refuses for good (StatementRefused).
+The database cannot be reached (DatabaseUnavailable), it refuses for now (DatabaseBusy, a subclass,
+as both are tried again), or it refuses for good (StatementRefused).
 """
 
 from __future__ import annotations

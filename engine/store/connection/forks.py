@@ -1,4 +1,4 @@
-"""What a forked process inherits of its parent's connections: nothing that reaches the server."""
+"""Cuts inherited connections off in a forked process, so that nothing there reaches the server."""
 
 from __future__ import annotations
 

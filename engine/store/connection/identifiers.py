@@ -1,4 +1,4 @@
-"""Where new identifiers come from: the local clock, and a generator seeded by the system."""
+"""Generates new identifiers (UUIDv7): the local clock, and random bits of the system."""
 
 from __future__ import annotations
 

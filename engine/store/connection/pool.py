@@ -1,12 +1,12 @@
-"""Connections to the database: a pool for short work, single ones to listen on.
+"""A connection pool for short transactions, and single connections to listen on.
 
-A borrower that finds no idle connection makes one in its own thread, so it hears at once why there
-is none, and the first attempt after an outage succeeds: nothing here pauses, tries again or works
-in the background. Whoever borrows decides how long to pause.
+A borrower that finds no idle connection makes one in its own thread, so that it learns at once why
+there is none, and the first attempt after an outage succeeds: nothing here pauses, retries or works
+in the background. The borrower decides how long to pause.
 
-An idle connection has nothing to read. Where there is something, the server has said that it ends
-the session (a restart, a limit of idleness, an operator) or that a setting changed; the connection
-is thrown away before it costs an attempt.
+An idle connection has nothing to read. If there is something, the server has ended the session (a
+restart, an idle timeout, an operator) or a setting has changed; the connection is discarded before
+it costs an attempt.
 """
 
 from __future__ import annotations

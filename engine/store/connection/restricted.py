@@ -1,4 +1,4 @@
-"""Connections lent to handlers in a transaction, which refuse the statements that would end it."""
+"""Connections lent to transactional handlers, which refuse statements that end the transaction."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""An embedded Postgres server, for one machine."""
+"""An embedded Postgres server, for one machine, with no installation by hand."""

@@ -1,20 +1,21 @@
-"""A Postgres of the application's own, for whoever has configured none.
+"""The embedded Postgres server, for applications that configure no database.
 
-The `embedded` extra brings the programs; this module runs them. Who owns what:
+The `embedded` extra brings the programs; this module runs them.
 
-- `home/postgres` is the data folder. Only the user whose server it is can enter it, and the
-  socket lies inside, so that being able to connect is being that user (or root). No port is
-  opened.
+Who owns what
+-------------
+
+- `home/postgres` is the data folder. Only the user who owns the server can enter it, and the socket
+  lies inside, so that being able to connect is being that user (or root). No port is opened.
 - `home/embedded.lock` is held while a server is looked for, started or stopped. Of several
-  processes and threads that need one at the same moment, the first starts it and the others
-  find it.
-- The server is nobody's child. It outlives the process that started it, because it cannot know
-  who else has come to depend on it, and runs until `stop` (`flowledger db stop`) or the end of
-  the machine.
-- `postmaster.pid` in the data folder says where a running server listens; it is believed only
-  when that process is the server of this folder.
-- A new data folder is made beside its place and renamed into it when it is whole: a process
-  that is killed half-way leaves nothing that looks like a database.
+  processes and threads that need one at the same moment, the first starts it and the others find
+  it.
+- The server is nobody's child. It outlives the process that started it, because it cannot know who
+  else depends on it by now, and runs until `stop` (`flowledger db stop`) or the end of the machine.
+- `postmaster.pid` in the data folder says where a running server listens; it is believed only if
+  that process is the server of this folder.
+- A new data folder is made under another name and renamed when it is complete: a process that is
+  killed half-way leaves nothing that looks like a database.
 """
 
 from __future__ import annotations

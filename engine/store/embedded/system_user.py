@@ -1,4 +1,4 @@
-"""Whose server it is: Postgres refuses root, so root runs it as an account of its own."""
+"""The operating system's user that runs the embedded server: Postgres refuses to run as root."""
 
 from __future__ import annotations
 

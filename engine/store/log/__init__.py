@@ -1,1 +1,1 @@
-"""Events in the log of Postgres, through the `eventsourcing` library."""
+"""The event log on Postgres, through the `eventsourcing` library's recorders and mapper."""

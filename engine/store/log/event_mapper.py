@@ -1,17 +1,18 @@
-"""Events to bytes and back: the `eventsourcing` mapper for this project's pydantic events.
+"""Maps events to stored bytes and back: the `eventsourcing` mapper for pydantic events.
 
-The payload is a binary head and the event's other fields as JSON, without what is a column of the
-log, without nulls, and without the two fields that nearly always say what the reader knows: a first
-schema version, and a correlation id that is the task's id. Three events a step make every byte here
-a tenth of a percent of all that is written. The library's compressor and cipher may be put behind
-it; the log then says so beside the row.
+A payload is a binary header and the event's other fields as JSON. Left out are what is a column of
+the log, nulls, and two fields that nearly always have the same value: a schema version of 1, and a
+correlation id that is the task's id. With three events a step, every byte here is a tenth of a
+percent of all that is written.
 
-The head is what every event carries and no two share. As JSON the id of an event, its time and the
-id of its cause were half of the log's bytes. In front of the JSON they take 25 or 41: one byte that
-says which, the id (16), the microseconds since 1970, UTC, as a signed number (8, big-endian), and
-the id of the cause (16) where there is one. A payload without a head is JSON as a whole, and begins
-with a brace. `flowledger.payload_json` reads both in SQL, and `flowledger.step_started_payload`
-writes one.
+The header holds what every event has and no two share. As JSON the event's id, its time and the id
+of its cause were half of the log's bytes; in the header they take 25 or 41: one byte that says
+which, the id (16), the microseconds since 1970, UTC, as a signed number (8, big-endian), and the id
+of the cause (16) if there is one. A payload without a header is JSON as a whole, and begins with a
+brace. `flowledger.payload_json` reads both in SQL, and `flowledger.step_started_payload` writes
+one.
+
+The library's compressor and cipher may be applied to it; the column `encoding` of the log says so.
 """
 
 from __future__ import annotations

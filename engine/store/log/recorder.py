@@ -1,8 +1,8 @@
-"""The `eventsourcing` library's recorders, on this project's tables, lock and pool.
+"""The `eventsourcing` library's recorders, on this project's tables, log lock and pool.
 
-What differs from the library's own, and why, is in docs/adr: the order is kept by the lock of
-a view instead of the table's; lock and insert are one round trip; nothing here retries, because an
-insert that is run again after its answer was lost would be taken for a conflict.
+ADR 0006 says what differs from the library's own recorders, and why: the order of the log is kept
+by the lock of a view instead of the table's; lock and insert are one round trip; nothing is retried
+here, because an insert that is repeated after its answer was lost would look like a conflict.
 """
 
 from __future__ import annotations

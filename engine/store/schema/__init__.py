@@ -1,1 +1,1 @@
-"""The database's schema: its migrations, and the page that describes it."""
+"""The database schema: migrations, checks at opening, and the reference page."""

@@ -1,8 +1,8 @@
-"""The public views and functions held against the files of this release.
+"""Compares the public views and functions in the database with the files of this release.
 
-The files are applied once more, in a transaction that is rolled back, and what the server then says
-of each view and function is compared with what it said before. Where the role may not do that, or
-others use a view for long, it is said that nothing was compared.
+The files are applied in a transaction that is rolled back, and the server's descriptions of each
+view and function before and after are compared. If the role may not do that, or a view is in use
+for long, the answer is that nothing was compared.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The schema at opening: brought up to date, only looked at, or left alone, as the settings say."""
+"""Checks the schema at opening, and migrates it if the settings say so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference page of the public SQL, from the database that it describes."""
+"""Generates the reference page of the public SQL from the database that it describes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rights of lesser roles: what the schema says of each, and how it is given."""
+"""The database rights of reader, worker and other roles, and the statements that grant them."""
 
 from __future__ import annotations
 

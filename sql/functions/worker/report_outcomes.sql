@@ -3,10 +3,10 @@
 -- knows: then the step was told to stop or noted a checkpoint, and is reported again, or someone
 -- has queued it anew, be it for the same worker.
 --
--- A row says where the stream stood when the step was queued, and one more for each checkpoint and
--- signal: its start is one version ahead of that, what ends it two.
--- p_kind tells the followers whether to hurry: fact, or start. Returns the refused streams. Lock
--- order: queue rows, log.
+-- queue.stream_version is the version of StepEnqueued, plus one for each checkpoint or cancel
+-- signal. The start of the attempt is stream_version + 1, its outcome stream_version + 2.
+-- p_kind is fact, or start for a notification that need not wake the coordinator. Returns the
+-- refused streams. Lock order: queue rows, log.
 
 create or replace function flowledger.report_outcomes(
     p_worker uuid,
