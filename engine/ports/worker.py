@@ -66,19 +66,19 @@ class WorkerStore(Sessions, Protocol):
         """Forget the worker; what it still holds counts as lost."""
         ...
 
-    def exchange(  # noqa: PLR0913 - one transaction, so one call
+    def exchange(
         self,
         worker: UUID,
         facts: Sequence[StepEvent],
         templates: Sequence[UUID],
         limit: int,
-        started: Callable[[Claim], StepEvent],
         *,
         quiet: bool,
     ) -> Exchange:
         """Append facts and release their steps; claim up to `limit` steps and append their starts.
 
-        One transaction. A refused start is not among the claims. `quiet`: wake no coordinator.
+        One transaction, in which the store writes the starts. A refused start is not among the
+        claims. `quiet`: wake no coordinator.
         """
         ...
 

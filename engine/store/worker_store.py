@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +18,7 @@ from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCheckpointed, StepCompleted, StepCompletedManually
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.worker import Claim, ClaimStatus, Exchange
-from flowledger.engine.store.connection.arrays import BigintArray, UuidArray
+from flowledger.engine.store.connection.arrays import UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.identifiers import Identifiers
@@ -26,7 +26,6 @@ from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent, moment
 
 COMPLETIONS = (StepCompleted, StepCompletedManually)
-CLAIM = "select * from flowledger.claim_steps(%s, %b, %s::int, %s)"
 REPORT = "select flowledger.report_outcomes(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 EXCHANGE = (
     "select * from flowledger.report_and_claim(%s, %b, %s::int, %b, %b, %b, %b, %b, %b, %b, %s)"
@@ -35,7 +34,6 @@ LATEST = (
     "select originator_id, originator_version, topic, state, task_id"
     " from flowledger.last_event_of_streams(%b, 9223372036854775807)"
 )
-OUTRUN = "select flowledger.superseded_claims(%b, %b, %b, %b)"
 HELD = "select * from flowledger.claimed_steps(%s)"
 CREATED = "select * from flowledger.task_created_events(%b)"
 COMPLETED = "select * from flowledger.step_completed_events(%b)"
@@ -86,40 +84,38 @@ class PostgresWorkerStore:
         """Forget the worker; what it still holds counts as lost."""
         self._all("select flowledger.deregister_worker(%s)", (worker,))
 
-    def exchange(  # noqa: PLR0913 - one transaction, so one call
+    def exchange(
         self,
         worker: UUID,
         facts: Sequence[StepEvent],
         templates: Sequence[UUID],
         limit: int,
-        started: Callable[[Claim], StepEvent],
         *,
         quiet: bool,
     ) -> Exchange:
         """Append facts and release their steps; claim up to `limit` steps and append their starts.
 
-        One transaction. If nothing is reported it need not wait for the disk: a start that a
-        crash of the server loses is claimed again, and what builds on it is refused. If the
-        exchange claims a step that it also reports on, one of the two is stale. Normally it is the
-        report, of an older attempt, and it is dropped. If the report belongs to the attempt that
-        the claim would start, the claim is dropped instead.
+        One transaction and one call. The database writes the starts, as plain JSON whatever the
+        mapper writes. If nothing is reported it need not wait for the disk: a start that a crash of
+        the server loses is claimed again, and what builds on it is refused.
+
+        If the exchange claims a step that it also reports on, one of the two is stale. Normally it
+        is the report, of an older attempt, and it is dropped. If the report belongs to the attempt
+        that the claim would start, the claim is dropped instead.
         """
         with translate_errors(), self._pool.connection() as connection:
             if not limit:
-                return Exchange((), self._report(connection, worker, facts, "fact"))
+                return Exchange((), self._report(connection, worker, facts))
+            ids = UuidArray([self._identifiers.new() for _ in range(limit)])
+            columns = self._mapper.columns(facts)
             kind = "start" if quiet else "fact"
-            if self._mapper.writes_plainly:
-                return self._in_one_call(connection, worker, facts, templates, limit, kind)
-            with connection.transaction():
-                claims = self._claim(connection, worker, templates, limit, lazy=not facts)
-                claims = dated(connection, self._mapper, claims)
-                outrun = self._outrun(connection, claims, facts)
-                claims = [claim for claim in claims if claim.step_id not in outrun]
-                anew = {claim.step_id for claim in claims}
-                facts = [fact for fact in facts if fact.originator_id not in anew]
-                events = (*facts, *(started(claim) for claim in claims))
-                refused = self._report(connection, worker, events, kind, released=len(facts))
-        return Exchange([claim for claim in claims if claim.step_id not in refused], refused)
+            cursor = connection.cursor(binary=True)
+            cursor.execute(EXCHANGE, (worker, UuidArray(templates), limit, ids, *columns, kind))
+            refused, *claimed_columns = cursor.fetchone() or (None,) * 10
+        rows = zip(*claimed_columns, strict=True) if claimed_columns[0] else ()
+        gone = frozenset(cast("list[UUID]", refused or ()))
+        claims = (begun(*row) for row in rows)
+        return Exchange([claim for claim in claims if claim.step_id not in gone], gone)
 
     def claims_of(self, worker: UUID) -> Sequence[Claim]:
         """The steps that this worker runs, by the queue."""
@@ -174,71 +170,14 @@ class PostgresWorkerStore:
         rows = self._all(query, (UuidArray(streams),))
         return [self._mapper.to_domain_event(StoredLogEvent(*row)) for row in rows]
 
-    def _in_one_call(  # noqa: PLR0913, PLR0917 - one transaction, so one call
-        self,
-        connection: Connection,
-        worker: UUID,
-        facts: Sequence[StepEvent],
-        templates: Sequence[UUID],
-        limit: int,
-        kind: str,
-    ) -> Exchange:
-        """The server writes the starts itself, which spares three round trips."""
-        ids = UuidArray([self._identifiers.new() for _ in range(limit)])
-        cursor = connection.cursor(binary=True)
-        cursor.execute(
-            EXCHANGE,
-            (worker, UuidArray(templates), limit, ids, *self._mapper.columns(facts), kind),
-        )
-        row = cursor.fetchone()
-        refused, *columns = row or (None,) * 10
-        rows = zip(*columns, strict=True) if columns[0] else ()
-        gone = frozenset(cast("list[UUID]", refused or ()))
-        return Exchange(
-            [claim for claim in (begun(*r) for r in rows) if claim.step_id not in gone], gone
-        )
-
-    def _claim(
-        self,
-        connection: Connection,
-        worker: UUID,
-        templates: Sequence[UUID],
-        limit: int,
-        *,
-        lazy: bool,
-    ) -> list[Claim]:
-        cursor = connection.cursor(binary=True)
-        cursor.execute(CLAIM, (worker, UuidArray(templates), limit, lazy))
-        return [claimed(*row) for row in cursor]
-
-    @staticmethod
-    def _outrun(
-        connection: Connection, claims: Sequence[Claim], facts: Sequence[StepEvent]
-    ) -> frozenset[UUID]:
-        steps, streams = [c.step_id for c in claims], [fact.originator_id for fact in facts]
-        if set(streams).isdisjoint(steps):
-            return frozenset()
-        starts = BigintArray([claim.version for claim in claims])
-        versions = BigintArray([fact.originator_version for fact in facts])
-        parameters = (UuidArray(steps), starts, UuidArray(streams), versions)
-        row = connection.execute(OUTRUN, parameters, binary=True).fetchone()
-        return frozenset(row[0]) if row else frozenset()
-
     def _report(
-        self,
-        connection: Connection,
-        worker: UUID,
-        events: Sequence[StepEvent],
-        kind: str,
-        released: int | None = None,
+        self, connection: Connection, worker: UUID, facts: Sequence[StepEvent]
     ) -> frozenset[UUID]:
-        """Append the events; the first `released` of them (all, for None) end their steps."""
-        if not events:
+        if not facts:
             return frozenset()
-        ended = [event.originator_id for event in events[:released]]
+        ended = [fact.originator_id for fact in facts]
         cursor = connection.cursor(binary=True)
-        columns = self._mapper.columns(events)
-        cursor.execute(REPORT, (worker, UuidArray(ended), *columns, kind))
+        cursor.execute(REPORT, (worker, UuidArray(ended), *self._mapper.columns(facts), "fact"))
         row = cursor.fetchone()
         return frozenset(row[0]) if row else frozenset()
 

@@ -20,7 +20,7 @@ from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.ids import request_id, step_id
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.events.step import StepCompleted, StepEnqueued, StepStarted
+from flowledger.engine.events.step import StepCompleted, StepEnqueued
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.client import Tasks
 from flowledger.engine.ports.coordinator import Commit, CoordinatorStore, Row
@@ -193,22 +193,11 @@ class Stores:
         )
         return tasks
 
-    def started(self, claim: Claim) -> StepStarted:
-        """The start of a claimed step."""
-        return self.event(
-            StepStarted,
-            claim.task_id,
-            claim.version,
-            claim.step,
-            attempt=claim.attempt,
-            worker=self.worker,
-        )
-
     def exchange(self, *facts: StepEvent, limit: int = 0, worker: UUID | None = None) -> Exchange:
         """One exchange of a worker with the board."""
         templates = [self.template.template_id]
         identity = worker or self.worker
-        return self.board.exchange(identity, facts, templates, limit, self.started, quiet=False)
+        return self.board.exchange(identity, facts, templates, limit, quiet=False)
 
 
 def memory_stores(shard: int = 0, shards: int = 1) -> Stores:
@@ -222,7 +211,7 @@ def memory_stores(shard: int = 0, shards: int = 1) -> Stores:
     clock = LocalClock(lambda: NOON)
     ledger = MemoryCoordinatorStore(database, clock, LEASE, shard)
     tasks = MemoryTaskStore(database, Identifiers().new)
-    board = MemoryWorkerStore(database, clock)
+    board = MemoryWorkerStore(database, clock, Identifiers().new)
     return Stores(ledger, board, tasks, clock, move, lambda: nullcontext("a transaction"))
 
 

@@ -41,7 +41,7 @@ def test_a_claim_starts_the_step_in_the_log(store: Stores) -> None:
 def test_only_steps_of_known_templates_are_claimed(store: Stores) -> None:
     store.queued()
 
-    found = store.board.exchange(store.worker, (), [new_id()], 5, store.started, quiet=True)
+    found = store.board.exchange(store.worker, (), [new_id()], 5, quiet=True)
 
     assert found.claims == []
 

@@ -158,17 +158,16 @@ class ForgetfulBoard(PostgresWorkerStore):
     answers: Answers
     arrive: Callable[[], Exchange] | None = None
 
-    def exchange(  # noqa: PLR0913 - as the one it replaces
+    def exchange(
         self,
         worker: Any,
         facts: Sequence[StepEvent],
         templates: Any,
         limit: int,
-        started: Callable[[Claim], StepEvent],
         *,
         quiet: bool,
     ) -> Exchange:
-        exchange = partial(super().exchange, worker, facts, templates, limit, started, quiet=quiet)
+        exchange = partial(super().exchange, worker, facts, templates, limit, quiet=quiet)
         if self.answers.victim == "late" and self.arrive is None:
             self.arrive = exchange
             raise DatabaseUnavailable("cut off, and still on its way")

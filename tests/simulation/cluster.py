@@ -133,7 +133,7 @@ class Cluster:
         world = self.world
         process = Process(world, f"worker {next(self._numbers)}")
         clock = self._clock_of(process)
-        board = process.wired(HonestWorkerStore(self.database, clock))
+        board = process.wired(HonestWorkerStore(self.database, clock, world.new_id))
         wakeup = AgendaWakeup()
         worker = Worker(
             store=board,

@@ -16,6 +16,7 @@ from flowledger.engine.events.step import (
     StepCompleted,
     StepCompletedManually,
     StepReset,
+    StepStarted,
 )
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.worker import Claim, ClaimStatus, Exchange
@@ -24,9 +25,10 @@ from flowledger.engine.ports.worker import Claim, ClaimStatus, Exchange
 class MemoryWorkerStore:
     """The board as one worker's process sees it."""
 
-    def __init__(self, database: Database, clock: LocalClock) -> None:
+    def __init__(self, database: Database, clock: LocalClock, new_id: Callable[[], UUID]) -> None:
         self._database = database
         self._clock = clock
+        self._new_id = new_id
 
     def renew(self, worker: UUID, lease_seconds: float) -> None:
         """Register the worker, or renew its lease."""
@@ -42,13 +44,12 @@ class MemoryWorkerStore:
         else:
             self._database.workers.pop(worker, None)
 
-    def exchange(  # noqa: PLR0913 - the port's own
+    def exchange(
         self,
         worker: UUID,
         facts: Sequence[StepEvent],
         templates: Sequence[UUID],
         limit: int,
-        started: Callable[[Claim], StepEvent],
         *,
         quiet: bool,
     ) -> Exchange:
@@ -65,13 +66,37 @@ class MemoryWorkerStore:
         facts = [fact for fact in facts if fact.originator_id not in anew]
         if not facts and not claims:
             return Exchange([], frozenset())
+        starts = [self._started(worker, claim) for claim in claims]
         refused = database.report_outcomes(
             worker,
-            (*facts, *map(started, claims)),
+            (*facts, *starts),
             [fact.originator_id for fact in facts],
             quiet=quiet and limit > 0,
         )
-        return Exchange([claim for claim in claims if claim.step_id not in refused], refused)
+        dated = [
+            replace(claim, at=start.occurred_at)
+            for claim, start in zip(claims, starts, strict=True)
+            if claim.step_id not in refused
+        ]
+        return Exchange(dated, refused)
+
+    def _started(self, worker: UUID, claim: Claim) -> StepStarted:
+        """The start of a claimed step: now, and never before the last event of its stream."""
+        now = self._database.clock()
+        template = self._database.templates[claim.template_id]
+        return StepStarted.of(
+            originator_id=claim.step_id,
+            originator_version=claim.version,
+            event_id=self._new_id(),
+            occurred_at=now if claim.at is None else max(now, claim.at),
+            correlation_id=claim.correlation_id,
+            task_id=claim.task_id,
+            namespace=template.namespace,
+            template=template.name,
+            step=claim.step,
+            attempt=claim.attempt,
+            worker=worker,
+        )
 
     def _is_outrun(self, claim: Claim, facts: Sequence[StepEvent]) -> bool:
         step, start = claim.step_id, claim.version

@@ -10,7 +10,6 @@ from uuid import uuid4
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.events.step import StepStarted
 from flowledger.engine.ports.worker import Claim
 from flowledger.engine.runtime.worker.outcomes import EventFactory
 from flowledger.engine.store.connection.clock import DatabaseClock
@@ -37,12 +36,7 @@ class ManualWorker:
     def fact(self, kind: type[Any], claim: Claim, **data: Any) -> Any:
         return self._facts.make(kind, claim, self._plan, claim.version + 1, **data)
 
-    def started(self, claim: Claim) -> StepEvent:
-        return self._facts.make(StepStarted, claim, self._plan, claim.version, worker=self.identity)
-
     def exchange(
         self, facts: Sequence[StepEvent] = (), limit: int = 0, *, quiet: bool = False
     ) -> Any:
-        return self.board.exchange(
-            self.identity, facts, self._templates, limit, self.started, quiet=quiet
-        )
+        return self.board.exchange(self.identity, facts, self._templates, limit, quiet=quiet)

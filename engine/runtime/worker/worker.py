@@ -12,7 +12,7 @@ from flowledger.engine.config.sections import WorkerSettings
 from flowledger.engine.domain.leases import WorkerLease
 from flowledger.engine.errors import StatementRefused, UnstorableEvent
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.events.step import StepCompleted, StepReleased, StepStarted
+from flowledger.engine.events.step import StepCompleted, StepReleased
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
 from flowledger.engine.ports.worker import Claim, Exchange, WorkerStore
 from flowledger.engine.runtime.worker.completed_steps import CompletedSteps
@@ -289,7 +289,6 @@ class Worker:
                 facts,
                 self._handlers.templates,
                 limit,
-                self._started,
                 quiet=self._quiet and not facts,
             )
             self._crash_points.reached("exchanged")
@@ -319,10 +318,6 @@ class Worker:
             self._doubts_claims = True  # the claims are not started
             raise
         self._doubts_claims = self._doubts_claims or unknown_claims
-
-    def _started(self, claim: Claim) -> StepStarted:
-        plan = self._handlers.plan(claim)
-        return self._facts.make(StepStarted, claim, plan, claim.version, worker=self.identity)
 
     def _start(self, claims: Sequence[Claim]) -> None:
         if not claims:

@@ -144,11 +144,6 @@ class EventMapper(Mapper[UUID]):
         super().__init__(JsonTranscoder(), compressor, cipher)
         self._encoding = PLAIN if compressor is None and cipher is None else ENCODED
 
-    @property
-    def writes_plainly(self) -> bool:
-        """Whether payloads are JSON as they stand, so that the database can write them too."""
-        return self._encoding == PLAIN
-
     def to_stored_event(self, domain_event: Any) -> StoredLogEvent:
         """The event as a row of the log. Raises TypeError for what is no event of the engine."""
         if not isinstance(domain_event, Event):
