@@ -16,8 +16,8 @@ from flowledger.engine.domain.task_summary import counts_of, summary_of
 from flowledger.engine.domain.templates.plan import ancestors
 from flowledger.engine.events.requests import REQUESTS, StepRequest
 from support.builders import Story
-from support.sql_calls import Connection, call, new_id, now
-from support.stored_tasks import by_step, context, readiness, store
+from support.sql_calls import Connection, call, call_public, new_id, now
+from support.stored_tasks import by_step, context, readiness, store, submitted
 from support.strategies import TIMES, templates
 
 FEW, MANY = 60, 250
@@ -235,11 +235,11 @@ def test_several_tasks_are_told_as_each_of_them_is(
     for told in stories:
         told.go_on()
     tasks = [store(connection, told.story.run) for told in stories]
-    asked = [*tasks, new_id()]
+    asked = [*tasks, submitted(connection)]
     at(connection, max((told.story.now for told in stories), default=now(connection)))
 
-    rows = call(connection, "step_readiness_batch", asked)
-    contexts = call(connection, "task_execution_contexts", asked)
+    rows = call_public(connection, "step_readiness_batch", asked)
+    contexts = call_public(connection, "task_execution_contexts", asked)
 
     assert contexts == [row for t in asked for row in call(connection, "task_execution_context", t)]
     if not any(rings_between(t.story.run, t.story.now, now(connection)) for t in stories):
@@ -258,7 +258,7 @@ def test_ancestors_are_those_of_the_plan_at_the_length_of_the_shortest_way(
     task = store(connection, told.story.run)
     name = data.draw(st.sampled_from(list(plan.numbers)))
 
-    rows = call(connection, "transitive_dependencies", task, name)
+    rows = call_public(connection, "transitive_dependencies", task, name)
 
     distances = {step: distance for step, distance, _, _ in rows}
     assert distances.keys() == ancestors(plan, name)
@@ -278,7 +278,7 @@ def test_a_level_is_one_more_than_the_highest_of_the_dependencies(
 ) -> None:
     told = Played(data)
 
-    levels = dict(call(connection, "dependency_levels", store(connection, told.story.run)))
+    levels = dict(call_public(connection, "dependency_levels", store(connection, told.story.run)))
 
     for step in told.story.plan.steps:
         above = [levels[name] for name in step.dependencies]

@@ -63,8 +63,17 @@ def columns(rows: Sequence[Row]) -> tuple[Any, ...]:
 
 def call(connection: Connection, function: str, *arguments: Any) -> list[Any]:
     """The rows that a function of the schema returns; single columns without their tuples."""
-    query = sql.SQL("select * from flowledger.{}({})").format(
-        sql.Identifier(function), sql.SQL(", ").join([sql.Placeholder()] * len(arguments))
+    return _call(connection, "flowledger", function, arguments)
+
+
+def call_public(connection: Connection, function: str, *arguments: Any) -> list[Any]:
+    """As `call`, of the public schema."""
+    return _call(connection, "flowledger_v1", function, arguments)
+
+
+def _call(connection: Connection, schema: str, function: str, arguments: Any) -> list[Any]:
+    query = sql.SQL("select * from {}({})").format(
+        sql.Identifier(schema, function), sql.SQL(", ").join([sql.Placeholder()] * len(arguments))
     )
     rows = connection.execute(query, arguments).fetchall()
     return [row[0] if len(row) == 1 else row for row in rows]

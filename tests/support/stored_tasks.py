@@ -64,6 +64,13 @@ def given_task(connection: Connection, template: Template, *steps: dict[str, Any
     return task
 
 
+def submitted(connection: Connection) -> UUID:
+    """A task that no coordinator has met yet: it is in the log, and has no rows."""
+    task = new_id()
+    append(connection, Event(task, 1, "task.created", b"{}", task))
+    return task
+
+
 def readiness(connection: Connection, *arguments: Any) -> dict[str, dict[str, Any]]:
     """What `step_readiness` says, by step."""
     return by_step(call(connection, "step_readiness", *arguments))

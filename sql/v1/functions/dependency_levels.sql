@@ -1,4 +1,7 @@
--- flowledger.dependency_levels, for everyone, with the settings of the engine's own connections.
+-- The steps of a task with their levels: how many steps the longest way to each has before it. They
+-- are derived once, when the template is registered.
+--
+-- For everyone, with the settings of the engine's own connections.
 
 create or replace function flowledger_v1.dependency_levels(task uuid)
 returns table (step text, level integer)
@@ -10,10 +13,16 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+#variable_conflict use_column
 begin
-    perform flowledger.require_tasks(task);
+    perform flowledger.require_tasks(dependency_levels.task);
 
-    return query select * from flowledger.dependency_levels(task);
+    return query
+    select p.step, p.level
+    from flowledger.task as t
+    inner join flowledger.template_step as p on p.template_id = t.template_id
+    where t.task_id = dependency_levels.task
+    order by p.level, p.number;
 end
 $$;
 

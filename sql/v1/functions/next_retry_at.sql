@@ -1,4 +1,7 @@
--- flowledger.next_retry_at, for everyone, with the settings of the engine's own connections.
+-- When a step is tried again; null where it does not wait for a retry. The time may be past: a
+-- pause or a limit holds the step then, or the coordinator has not come to it yet.
+--
+-- For everyone, with the settings of the engine's own connections.
 
 create or replace function flowledger_v1.next_retry_at(task uuid, step_name text)
 returns timestamptz
@@ -11,9 +14,15 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-    perform flowledger.require_steps(task, step_name);
+    perform flowledger.require_steps(next_retry_at.task, next_retry_at.step_name);
 
-    return flowledger.next_retry_at(task, step_name);
+    return (
+        select s.due_at
+        from flowledger.step as s
+        where s.task_id = next_retry_at.task
+            and s.step = next_retry_at.step_name
+            and s.state = 'waiting_for_retry'
+    );
 end
 $$;
 

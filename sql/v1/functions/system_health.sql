@@ -1,5 +1,8 @@
--- drop: function flowledger_v1.system_health()
--- flowledger.system_health, for everyone, with the settings of the engine's own connections.
+-- How the engine is as a whole, in one row. Reads counters, and of the tables only what is due,
+-- held or alive, so that it costs the same whatever the number of tasks. What is behind or due is
+-- counted up to 1000, of each shard.
+--
+-- For everyone, with the settings of the engine's own connections.
 -- drop: function flowledger_v1.system_health()
 
 create or replace function flowledger_v1.system_health()
@@ -27,8 +30,127 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+#variable_conflict use_column
+declare
+    v_now constant timestamptz := flowledger.clock();
 begin
-    return query select * from flowledger.system_health();
+    return query
+    with
+    state_counts as (
+        select
+            sum(t.tasks_pending)::bigint as tasks_pending,
+            sum(t.tasks_in_progress)::bigint as tasks_in_progress,
+            sum(t.tasks_waiting)::bigint as tasks_waiting,
+            sum(t.tasks_blocked)::bigint as tasks_blocked,
+            sum(t.tasks_complete)::bigint as tasks_complete,
+            sum(t.tasks_error)::bigint as tasks_error,
+            sum(t.tasks_cancelled)::bigint as tasks_cancelled,
+            sum(t.tasks_resolved_manually)::bigint as tasks_resolved_manually,
+            sum(t.tasks_paused)::bigint as tasks_paused,
+            sum(t.steps_of_tasks)::bigint as steps_of_tasks,
+            sum(t.steps_enqueued)::bigint as steps_enqueued,
+            sum(t.steps_in_progress)::bigint as steps_in_progress,
+            sum(t.steps_waiting_for_retry)::bigint as steps_waiting_for_retry,
+            sum(t.steps_complete)::bigint as steps_complete,
+            sum(t.steps_error)::bigint as steps_error,
+            sum(t.steps_cancelled)::bigint as steps_cancelled,
+            sum(t.steps_resolved_manually)::bigint as steps_resolved_manually,
+            sum(t.steps_skipped)::bigint as steps_skipped
+        from flowledger.state_count as t
+    ),
+
+    due as (
+        select count(*) as retries
+        from (
+            select from flowledger.step as s
+            where s.due_at <= v_now
+            limit 1000
+        ) as s
+    ),
+
+    held as (
+        select
+            count(*) filter (where h.kind = 'slot') as by_slot,
+            count(*) filter (where h.kind = 'rate') as by_rate,
+            count(*) filter (where h.kind = 'circuit') as by_circuit,
+            count(*) filter (where h.kind = 'template') as by_template
+        from flowledger.waiting_step as h
+    ),
+
+    worker as (
+        select
+            count(*) as live,
+            count(*) filter (where w.condition = 'isolated') as isolated,
+            count(*) filter (where w.condition = 'saturated') as saturated
+        from flowledger.worker as w
+        where w.lease_until >= v_now
+    ),
+
+    shard as (
+        select
+            count(*) as shards,
+            count(*) filter (where s.leader is not null and s.lease_until >= v_now) as led,
+            sum((
+                select count(*)
+                from flowledger.facts_of_shard(s.shard, s.shards, s.position, 1000,
+                    flowledger.fact_topics())
+            ))::bigint as behind
+        from flowledger.shard as s
+    ),
+
+    circuit as (
+        select
+            count(*) filter (where c.state = 'open') as opened,
+            count(*) filter (where c.state = 'half_open') as half_opened
+        from flowledger.circuit as c
+    )
+
+    select
+        (select count(*) from flowledger.submission)
+        + (
+            select count(*)
+            from (
+                select
+                from flowledger.event as e
+                where e.notification_id > (select min(p.position) from flowledger.shard as p)
+                    and e.topic = 'task.created'
+                    and not exists (
+                        select from flowledger.task as n where n.task_id = e.originator_id
+                    )
+                limit 1000
+            ) as unmet
+        ),
+        t.tasks_pending, t.tasks_in_progress, t.tasks_waiting, t.tasks_blocked, t.tasks_complete,
+        t.tasks_error, t.tasks_cancelled, t.tasks_resolved_manually, t.tasks_paused,
+        t.tasks_pending + t.tasks_in_progress + t.tasks_waiting + t.tasks_blocked + t.tasks_complete
+        + t.tasks_error + t.tasks_cancelled + t.tasks_resolved_manually,
+        t.steps_of_tasks - t.steps_enqueued - t.steps_in_progress - t.steps_waiting_for_retry
+        - t.steps_complete - t.steps_error - t.steps_cancelled - t.steps_resolved_manually
+        - t.steps_skipped,
+        t.steps_enqueued, t.steps_in_progress, t.steps_waiting_for_retry, t.steps_complete,
+        t.steps_error, t.steps_cancelled, t.steps_resolved_manually, t.steps_skipped,
+        t.steps_of_tasks,
+        d.retries, greatest(t.steps_waiting_for_retry - d.retries, 0),
+        (
+            select extract(epoch from v_now)::float8 - flowledger.time_of(e.state, e.encoding) / 1e6
+            from (
+                select q.step_id, q.stream_version
+                from flowledger.queue as q
+                where q.worker_id is null
+                order by q.sort_key, q.queued
+                limit 1
+            ) as f
+            left join flowledger.event as e
+                on e.originator_id = f.step_id and e.originator_version = f.stream_version
+        ),
+        h.by_slot, h.by_rate, h.by_circuit, h.by_template,
+        w.live, w.isolated, w.saturated,
+        (select count(*) from flowledger.live_coordinators()),
+        s.shards, s.led, s.behind, c.opened, c.half_opened,
+        (select sum(pg_stat_get_db_numbackends(b.oid))::bigint from pg_database as b),
+        current_setting('max_connections')::integer,
+        (select count(*) from flowledger.parked_task)
+    from state_counts as t, due as d, held as h, worker as w, shard as s, circuit as c;
 end
 $$;
 
@@ -38,8 +160,8 @@ comment on function flowledger_v1.system_health() is
     'in_progress_steps how many steps run, pending_steps all that are not queued, those of ended '
     'tasks included. Of waiting_for_retry_steps, the time has come for retry_due_steps, and '
     'backoff_steps still wait for it. first_wait_seconds is how long the step that is '
-    'claimed next has been in the queue; null where none is. held_by_* are ready steps that a limit, a '
-    'circuit or a paused template keeps back. facts_behind is how many events the coordinators '
+    'claimed next has been in the queue; null where none is. waiting_for_* are ready steps that a '
+    'limit, a circuit or a paused template keeps back. facts_behind is how many events the coordinators '
     'have still to decide on. What is due or behind is counted up to 1000, of each shard. '
     'parked_tasks are those that the coordinators leave alone, see the view of that name.
 Example: select in_progress_tasks, enqueued_steps, in_progress_steps, facts_behind from flowledger_v1.system_health()';

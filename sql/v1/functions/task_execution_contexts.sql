@@ -1,5 +1,7 @@
--- flowledger.task_execution_contexts, for everyone, with the settings of the engine's own
--- connections.
+-- task_execution_context of several tasks, in the order in which they are given; tasks that no
+-- coordinator has seen are left out.
+--
+-- For everyone, with the settings of the engine's own connections.
 
 create or replace function flowledger_v1.task_execution_contexts(tasks uuid[])
 returns table (
@@ -19,11 +21,15 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set jit = off
 as $$
+declare
+    v_task uuid;
 begin
-    perform flowledger.require_given('tasks', tasks is not null);
-    perform flowledger.require_tasks(variadic tasks);
+    perform flowledger.require_given('tasks', task_execution_contexts.tasks is not null);
+    perform flowledger.require_tasks(variadic task_execution_contexts.tasks);
 
-    return query select * from flowledger.task_execution_contexts(tasks);
+    foreach v_task in array task_execution_contexts.tasks loop
+        return query select c.* from flowledger.task_execution_context(v_task) as c;
+    end loop;
 end
 $$;
 

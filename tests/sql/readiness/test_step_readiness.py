@@ -198,7 +198,7 @@ def test_5_the_sixth_call_of_a_prepared_statement_is_as_fast_as_the_first(
     for _ in range(12):
         began = monotonic()
         rows = connection.execute(
-            "select * from flowledger.step_readiness_batch(%s)", ([task],), prepare=True
+            "select * from flowledger_v1.step_readiness_batch(%s)", ([task],), prepare=True
         ).fetchall()
         times.append(monotonic() - began)
         assert len(rows) == len(steps)
@@ -212,7 +212,9 @@ def test_a_running_engine_is_told_about_as_it_is(database: str) -> None:
         began = harness.value("select flowledger.clock()")
         _, task = begin(engine, slow, fails="a")
         harness.until(
-            lambda: harness.value("select flowledger.next_retry_at(%s, 'a')", task.id) is not None
+            lambda: (
+                harness.value("select flowledger_v1.next_retry_at(%s, 'a')", task.id) is not None
+            )
         )
 
         (row,) = harness.rows(

@@ -6,14 +6,14 @@ from itertools import pairwise
 from time import monotonic
 
 from support.builders import diamond, step, template
-from support.sql_calls import Connection, call, new_id
-from support.stored_tasks import given_task
+from support.sql_calls import Connection, call_public
+from support.stored_tasks import given_task, submitted
 
 
 def test_a_level_is_the_length_of_the_longest_way(connection: Connection) -> None:
     flow = template(step("d", "a", "c"), step("a"), step("b", "a"), step("c", "b"), step("e"))
 
-    assert call(connection, "dependency_levels", given_task(connection, flow)) == [
+    assert call_public(connection, "dependency_levels", given_task(connection, flow)) == [
         ("a", 0),
         ("e", 0),
         ("b", 1),
@@ -23,13 +23,13 @@ def test_a_level_is_the_length_of_the_longest_way(connection: Connection) -> Non
 
 
 def test_a_diamond_has_three_levels(connection: Connection) -> None:
-    levels = call(connection, "dependency_levels", given_task(connection, diamond()))
+    levels = call_public(connection, "dependency_levels", given_task(connection, diamond()))
 
     assert levels == [("start", 0), ("left", 1), ("right", 1), ("end", 2)]
 
 
-def test_an_unknown_task_has_no_levels(connection: Connection) -> None:
-    assert call(connection, "dependency_levels", new_id()) == []
+def test_a_task_that_no_coordinator_has_met_has_no_levels_yet(connection: Connection) -> None:
+    assert call_public(connection, "dependency_levels", submitted(connection)) == []
 
 
 def test_6_ten_fully_connected_layers_of_four_have_forty_levels_to_tell(
@@ -41,7 +41,7 @@ def test_6_ten_fully_connected_layers_of_four_have_forty_levels_to_tell(
     task = given_task(connection, template(*steps))
     began = monotonic()
 
-    levels = call(connection, "dependency_levels", task)
+    levels = call_public(connection, "dependency_levels", task)
 
     assert monotonic() - began < 1
     assert levels == [(name, n) for n, row in enumerate(rows) for name in row]

@@ -15,6 +15,7 @@ from support.sql_calls import (
     Connection,
     append,
     call,
+    call_public,
     claim,
     new_id,
     now,
@@ -40,7 +41,7 @@ def open_task(connection: Connection, **changed: Any) -> UUID:
 
 
 def stuck(connection: Connection, *arguments: Any) -> dict[UUID, str]:
-    return {row[0]: row[-1] for row in call(connection, "stuck_tasks", *arguments)}
+    return {row[0]: row[-1] for row in call_public(connection, "stuck_tasks", *arguments)}
 
 
 def held(connection: Connection, task: UUID) -> None:
@@ -62,7 +63,7 @@ def test_a_task_of_which_there_is_nothing_is_stuck_after_a_while(connection: Con
 
     call(connection, "advance_test_clock", LATER)
 
-    ((found, *names, state, last, reason),) = call(connection, "stuck_tasks")
+    ((found, *names, state, last, reason),) = call_public(connection, "stuck_tasks")
     assert (found, names, state, reason) == (task, ["shop", "order"], "in_progress", "nothing")
     assert now(connection) - last > LATER
     assert stuck(connection, timedelta(hours=1)) == {}
@@ -124,11 +125,11 @@ def test_a_task_that_no_worker_takes_is_stuck_in_the_queue(database: str) -> Non
         engine = harness.open(lonely, roles=["coordinator"])
         _, task = begin(engine, lonely)
         harness.until(lambda: harness.value("select count(*) from flowledger.queue"))
-        assert harness.rows("select task_id from flowledger.stuck_tasks()") == []
+        assert harness.rows("select task_id from flowledger_v1.stuck_tasks()") == []
 
         harness.move_clock("20 minutes")
 
-        assert harness.rows("select task_id, reason from flowledger.stuck_tasks()") == [
+        assert harness.rows("select task_id, reason from flowledger_v1.stuck_tasks()") == [
             (task.id, "queued")
         ]
 

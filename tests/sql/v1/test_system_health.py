@@ -37,7 +37,7 @@ NO_STEPS = {f"{state}_steps": 0 for state in StepState} | {"total_steps": 0}
 
 def health(connection: Connection) -> dict[str, Any]:
     with connection.cursor(row_factory=dict_row) as cursor:
-        (found,) = cursor.execute("select * from flowledger.system_health()").fetchall()
+        (found,) = cursor.execute("select * from flowledger_v1.system_health()").fetchall()
     return found
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from support.builders import diamond, step, template
-from support.sql_calls import Connection, call, new_id
-from support.stored_tasks import context, given_task, readiness
+from support.sql_calls import Connection, call_public
+from support.stored_tasks import context, given_task, readiness, submitted
 
 
 def test_a_task_is_told_as_a_whole(connection: Connection) -> None:
@@ -15,7 +15,7 @@ def test_a_task_is_told_as_a_whole(connection: Connection) -> None:
         {"step": "left", "state": "in_progress", "attempt": 1},
     )
 
-    (summary,) = call(connection, "task_summary", task)
+    (summary,) = call_public(connection, "task_summary", task)
 
     steps = summary.pop("steps")
     told = context(connection, task)
@@ -32,15 +32,15 @@ def test_a_task_is_told_as_a_whole(connection: Connection) -> None:
     assert [row["level"] for row in steps] == [0, 1, 1, 2]
 
 
-def test_an_unknown_task_has_no_summary(connection: Connection) -> None:
-    assert call(connection, "task_summary", new_id()) == [None]
+def test_a_task_that_no_coordinator_has_met_has_no_summary_yet(connection: Connection) -> None:
+    assert call_public(connection, "task_summary", submitted(connection)) == [None]
 
 
 def test_a_large_task_is_told_in_the_templates_order(connection: Connection) -> None:
     names = [f"s{n}" for n in range(300)]
     task = given_task(connection, template(*(step(name) for name in names)))
 
-    (summary,) = call(connection, "task_summary", task)
+    (summary,) = call_public(connection, "task_summary", task)
 
     assert [row["step"] for row in summary["steps"]] == names
     assert summary["ready_steps"] == 300

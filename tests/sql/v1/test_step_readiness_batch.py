@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from support.builders import diamond, step, template
-from support.sql_calls import Connection, call, new_id
-from support.stored_tasks import given_task
+from support.sql_calls import Connection, call, call_public
+from support.stored_tasks import given_task, submitted
 
 
 def test_tasks_are_told_in_the_order_in_which_they_are_given(connection: Connection) -> None:
     first = given_task(connection, diamond(), {"step": "start", "state": "complete"})
     second = given_task(connection, template(step("a"), name="other"))
 
-    rows = call(connection, "step_readiness_batch", [second, new_id(), first])
+    asked = [second, submitted(connection), first]
+    rows = call_public(connection, "step_readiness_batch", asked)
 
     single = [row for task in (second, first) for row in call(connection, "step_readiness", task)]
     assert rows == single
@@ -19,5 +20,4 @@ def test_tasks_are_told_in_the_order_in_which_they_are_given(connection: Connect
 
 
 def test_no_tasks_have_no_steps(connection: Connection) -> None:
-    assert call(connection, "step_readiness_batch", []) == []
-    assert call(connection, "step_readiness_batch", None) == []
+    assert call_public(connection, "step_readiness_batch", []) == []
