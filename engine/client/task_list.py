@@ -48,9 +48,7 @@ class TaskPage:
         return len(self.tasks)
 
 
-def list_tasks(
-    stored: TaskList, limit: object, after: object, filters: TaskFilter
-) -> TaskPage:
+def list_tasks(stored: TaskList, limit: object, after: object, filters: TaskFilter) -> TaskPage:
     """A page of the tasks. Raises InvalidRequest, and TypeError for a filter that there is not."""
     check_options("tasks", filters, TaskFilter)
     query, most, begin = query_of(filters), limit_of(limit), cursor_of(after)
