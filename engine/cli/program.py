@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "worker": ("roles:worker", "Run steps of workflows, until it is stopped."),
         "projector": ("roles:projector", "Keep read models up to date, until it is stopped."),
         "status": ("task:status", "Show where a task and its steps stand."),
+        "tasks": ("task_list:tasks", "List tasks by what they are."),
         "result": ("result:result", "Print what the steps of a task returned."),
         "explain": ("task:explain", "Say why a task has not ended, or a step does not run."),
         "history": ("task:history", "Show every event of a task."),

@@ -25,6 +25,8 @@ ONE = {"customer": "ann", "cents": 1}
 WORKFLOW = "namespace: shop\nname: other\nversion: '1'\nsteps:\n- name: a\n"
 READS = [
     ("status", "{task}"),
+    ("tasks", "list"),
+    ("tasks", "list", "--tag", "vip", "--state", "error"),
     ("result", "{task}"),
     ("result", "{task}", "charge"),
     ("history", "{task}"),

@@ -78,6 +78,8 @@ def _arguments(task: str, odd: str, draw: Draw) -> Sequence[Sequence[str]]:
         (odd,),
         (show, odd),
         (show, task, odd),
+        ("tasks", "list", draw.one_of(["--template", "--tag", "--correlation-id"]), odd),
+        ("tasks", "list", draw.one_of(["--since", "--state", "--limit", "--after"]), odd),
         (show, task, *draw.one_of([("--json",), ("--verbose",), ("--nope",)])),
         ("explain", task, "--at", odd),
         (verb, task, "--reason", odd, "--wait", "0"),
