@@ -234,6 +234,7 @@ def remove(name: str, *, as_json: bool, reason: str, actor: str) -> None:
     metavar="SECONDS",
     help="Wait so long for some tasks' rows.",
 )
+@click.option("--key", metavar="TEXT", help="With the same key, asking twice is asking once.")
 @word_options
 @json_option("Print one JSON object.")
 def rebuild(  # noqa: PLR0913 - its options
@@ -244,8 +245,7 @@ def rebuild(  # noqa: PLR0913 - its options
     cancel: bool,
     wait: float,
     as_json: bool,
-    reason: str,
-    actor: str,
+    **asked: Any,
 ) -> None:
     """Make a projection's rows anew from the log, while the old ones go on serving.
 
@@ -261,12 +261,12 @@ def rebuild(  # noqa: PLR0913 - its options
     with client() as engine:
         standing = engine.projections
         if cancel:
-            given_up = standing.cancel_rebuild(name, actor=actor, reason=reason)
+            given_up = standing.cancel_rebuild(name, actor=asked["actor"], reason=asked["reason"])
             tell_either(
                 {"name": name, "cancelled": given_up}, f"given up: {given_up}", as_json=as_json
             )
             return
-        number = standing.rebuild(name, task=task, template=template, actor=actor, reason=reason)
+        number = standing.rebuild(name, task=task, template=template, **asked)
         if task is None and template is None:
             sentence = (
                 f"{name}: generation {number} is to be built; see `projections status {name}`"

@@ -69,10 +69,11 @@ class AsyncProjections:
         *,
         task: UUID | None = None,
         template: str | None = None,
+        key: str | None = None,
         **word: Unpack[Word],
     ) -> int:
         """Build it anew: all of it beside what serves, or the rows of some tasks in place."""
-        rebuild = partial(self._projections.rebuild, name, **word)
+        rebuild = partial(self._projections.rebuild, name, key=key, **word)
         return await asyncio.to_thread(rebuild, task=task, template=template)
 
     async def wait_for_rebuild(

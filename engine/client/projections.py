@@ -111,20 +111,23 @@ class Projections:
         *,
         task: UUID | None = None,
         template: str | None = None,
+        key: str | None = None,
         **word: Unpack[Word],
     ) -> int:
         """Build it anew: all of it beside what serves, or the rows of some tasks in place.
 
         Returns the number of the new generation, or with a task or a template (given as
         `namespace/name@version`) that of the rebuild, which `wait_for_rebuild` waits for. A host
-        carries it out. Raises UnknownTemplate.
+        carries it out. With the same `key` for the same rows, asking again is asking once, and the
+        number is that of the first time, also when that is built long since. Raises
+        UnknownTemplate; MaybeStored, with the key to ask again with.
         """
         if task is not None or template is not None:
             self.status(name)
             named = None if template is None else (template, self._template_of(template))
-            made = self._rows.rebuild_tasks(name, task, named, word)
+            made = self._rows.rebuild_tasks(name, task, named, word, key)
         else:
-            made = self._known(name, self._rows.rebuild(self._storable(name), word))
+            made = self._known(name, self._rows.rebuild(self._storable(name), word, key))
         self._notify()
         return made
 

@@ -56,6 +56,14 @@ def request_id(task_id: UUID, key: str) -> UUID:
     return UUID(int=(task_id.int & HIGH_60) | VERSION_8 | VARIANT | low)
 
 
+def action_id(topic: str, target: str, key: str) -> UUID:
+    """The id of the stream of what somebody did to the engine with a key of theirs."""
+    seed = "\0".join((topic, target, key)).encode()
+    number = int.from_bytes(blake2b(seed, digest_size=16, person=b"action").digest())
+    fixed = 0xF << 76 | 0b11 << 62
+    return UUID(int=number & ~fixed | VERSION_8 | VARIANT)
+
+
 def idempotency_key(step: UUID, resets: int) -> str:
     """What outside systems know an effect by: one for all attempts, new after a reset."""
     return f"{step}-{resets}" if resets else str(step)

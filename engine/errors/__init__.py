@@ -143,7 +143,7 @@ class MaybeStored(DatabaseUnavailable):
     """The connection was lost before the database answered: what was asked may be stored, or not.
 
     Ask again with the ids or the key of this error, and it is stored once: `task_ids` are for
-    `submit(task_id=…)` and `submit_many(task_ids=…)`; `key` is for requests and notes.
+    `submit(task_id=…)` and `submit_many(task_ids=…)`; `key` is for requests, notes and rebuilds.
     """
 
     def __init__(

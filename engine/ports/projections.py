@@ -116,14 +116,25 @@ class ProjectionStore(Protocol):
         """Let it stand still, or go on; how many generations that concerns."""
         ...
 
-    def rebuild(self, name: str, word: Word) -> int | None:
-        """Build it anew beside what serves; the generation, None: there is none of the name."""
+    def rebuild(self, name: str, word: Word, key: str | None) -> int | None:
+        """Build it anew beside what serves; the generation, None: there is none of the name.
+
+        With a key, once: then that of the first time. Raises MaybeStored.
+        """
         ...
 
     def rebuild_tasks(
-        self, name: str, task: UUID | None, template: tuple[str, UUID] | None, word: Word
+        self,
+        name: str,
+        task: UUID | None,
+        template: tuple[str, UUID] | None,
+        word: Word,
+        key: str | None,
     ) -> int:
-        """Build the rows of a task, or of a template's tasks, anew in place; the rebuild's id."""
+        """Build the rows of a task, or of a template's tasks, anew in place; the rebuild's id.
+
+        With a key, once: then that of the first time. Raises MaybeStored.
+        """
         ...
 
     def rebuild_state(self, rebuild: int) -> RebuildStatus:

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
+from flowledger.engine.domain.ids import action_id
 from flowledger.engine.domain.submission import check_request
-from flowledger.engine.errors import LogCorrupt
-from flowledger.engine.events.base import Recorded
+from flowledger.engine.errors import LogCorrupt, StreamMoved
+from flowledger.engine.events.base import Event, Recorded
 from flowledger.engine.events.engine import ENGINE_TOPICS, EngineAction, EngineEvent
-from flowledger.engine.store.connection.arrays import TextArray
-from flowledger.engine.store.connection.errors import translate_errors
+from flowledger.engine.store.connection.arrays import TextArray, UuidArray
+from flowledger.engine.store.connection.errors import told_again, translate_errors
 from flowledger.engine.store.connection.identifiers import Identifiers
 from flowledger.engine.store.connection.pool import Connection, Pool
-from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from flowledger.engine.store.log.recorder import event_arrays
 
 APPEND = "select flowledger.append_per_stream(%b, %b, %b, %b, %b, %b, 'engine')"
 READ = "select * from flowledger.engine_events(%s, %s, %b)"
+STREAM = "select * from flowledger.stream_events(%b)"
 PAGE = 1_000
+T = TypeVar("T")
 
 
 class Act:
-    """A change that an operator makes to the engine: a transaction, and the event that tells it."""
+    """A change that an operator makes to the engine: a transaction, and the event that tells it.
 
-    def __init__(self, connection: Connection, record: Callable[..., None]) -> None:
+    `earlier` is the event of the change that was made with the same key already.
+    """
+
+    def __init__(
+        self, connection: Connection, record: Callable[..., None], earlier: Event | None
+    ) -> None:
         self._connection = connection
         self.record = record
+        self.earlier = earlier
 
     def all(self, query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a statement."""
@@ -58,15 +67,59 @@ class EngineLog:
         check_request(kind.topic, {"reason": reason, "actor": actor}, None)
         with translate_errors(), pool.connection() as connection, connection.transaction():
             record = partial(self.append, connection, kind, actor=actor, reason=reason)
-            yield Act(connection, record)
+            yield Act(connection, record, None)
 
-    def append(self, connection: Connection, kind: type[EngineEvent], **fields: Any) -> None:
+    def once(  # noqa: PLR0913 - what, of what, and who says so
+        self,
+        pool: Pool,
+        kind: type[EngineAction],
+        target: str,
+        key: str | None,
+        act: Callable[[Act], T],
+        *,
+        actor: str,
+        reason: str,
+    ) -> T:
+        """Act as within `acting`, but one time for a key and a target, whoever asks how often.
+
+        Raises as `acting` does; MaybeStored, with the key to ask again with.
+        """
+        check_request(kind.topic, {"reason": reason, "actor": actor}, key)
+        key = key or str(self._new_id())
+        stream = action_id(kind.topic, target, key)
+        word = {"actor": actor, "reason": reason}
+        for _ in range(2):  # who loses the stream to another that acts at once finds its event
+            with (
+                suppress(StreamMoved),
+                translate_errors(),
+                pool.connection() as connection,
+                told_again(f"ask again with key={key!r}", (), key),
+                connection.transaction(),
+            ):
+                record = partial(self.append, connection, kind, stream=stream, **word)
+                return act(Act(connection, record, self._event(connection, stream)))
+        raise LogCorrupt(f"stream {stream} is taken, and has no event")
+
+    def _event(self, connection: Connection, stream: UUID) -> Event | None:
+        rows = connection.execute(STREAM, (UuidArray([stream]),), binary=True).fetchall()
+        events = [self._mapper.to_domain_event(StoredLogEvent(*row)) for _, *row in rows]
+        return events[0] if events else None
+
+    def append(
+        self,
+        connection: Connection,
+        kind: type[EngineEvent],
+        *,
+        stream: UUID | None = None,
+        **fields: Any,
+    ) -> None:
         """Append an event to a stream of its own, at the database's time.
 
-        Within the transaction that makes the change. Raises UnstorableEvent.
+        Within the transaction that makes the change. Raises UnstorableEvent; StreamMoved where the
+        stream was given and is there.
         """
         ((now,),) = connection.execute("select flowledger.clock()").fetchall()
-        stream = self._new_id()
+        stream = stream or self._new_id()
         event = kind(
             originator_id=stream,
             originator_version=1,
@@ -76,7 +129,9 @@ class EngineLog:
             **fields,
         )
         arrays = event_arrays([self._mapper.to_stored_event(event)])
-        connection.execute(APPEND, arrays)
+        ((refused,),) = connection.execute(APPEND, arrays, binary=True).fetchall()
+        if refused:
+            raise StreamMoved(f"stream {stream} is there already")
 
     def events(self, pool: Pool) -> Iterator[Recorded]:
         """All of them, in the order of the log. Raises DatabaseUnavailable, LogCorrupt."""

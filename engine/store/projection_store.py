@@ -76,25 +76,43 @@ class PostgresProjectionStore:
                 act.record(projection=name)
             return int(concerned)
 
-    def rebuild(self, name: str, word: Word) -> int | None:
+    def rebuild(self, name: str, word: Word, key: str | None) -> int | None:
         """Build it anew beside what serves; the generation, None: there is none of the name."""
-        with self._acting(ProjectionRebuildRequested, word) as act:
-            leases = act.all("select name, generation from flowledger.generation_leases()")
-            ((made,),) = act.all("select flowledger.start_rebuild(%s)", (name,))
-            if made is not None and (name, made) not in leases:
+
+        def begin(act: Act) -> int | None:
+            if isinstance(act.earlier, ProjectionRebuildRequested):
+                return act.earlier.generation
+            ((made, begun),) = act.all("select * from flowledger.start_rebuild(%s)", (name,))
+            if begun or (made is not None and key is not None):
                 act.record(projection=name, generation=made)
             return cast("int | None", made)
 
+        with _refusals():
+            kind = ProjectionRebuildRequested
+            return self._engine_log.once(self._pool, kind, name, key, begin, **word)
+
     def rebuild_tasks(
-        self, name: str, task: UUID | None, template: tuple[str, UUID] | None, word: Word
+        self,
+        name: str,
+        task: UUID | None,
+        template: tuple[str, UUID] | None,
+        word: Word,
+        key: str | None,
     ) -> int:
         """Build the rows of a task, or of a template's tasks, anew in place; the rebuild's id."""
-        key, template_id = template or (None, None)
+        named, template_id = template or (None, None)
         query = "select flowledger.request_task_rebuild(%s, %s, %s)"
-        with self._acting(ProjectionTasksRebuildRequested, word) as act:
+
+        def begin(act: Act) -> int:
+            if isinstance(act.earlier, ProjectionTasksRebuildRequested):
+                return act.earlier.rebuild
             ((rebuild,),) = act.all(query, (name, task, template_id))
-            act.record(projection=name, rebuild=rebuild, task=task, template=key)
+            act.record(projection=name, rebuild=rebuild, task=task, template=named)
             return int(rebuild)
+
+        with _refusals():
+            kind, target = ProjectionTasksRebuildRequested, f"{name} {task} {named}"
+            return self._engine_log.once(self._pool, kind, target, key, begin, **word)
 
     def rebuild_state(self, rebuild: int) -> RebuildStatus:
         """The state of such a rebuild, how many tasks are done, and its error."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 from uuid import uuid4
@@ -10,10 +11,11 @@ from uuid import uuid4
 import pytest
 
 from flowledger.engine import DatabaseUnavailable, Engine, InvalidSubmission, TaskHandle
-from flowledger.engine.errors import MaybeStored
+from flowledger.engine.errors import InvalidRequest, MaybeStored
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness
 from support.pooled import Cutter
+from support.spend_projection import spending
 
 ASKING: Any = {"reason": "test", "actor": "ada", "timeout": 0}
 
@@ -179,3 +181,73 @@ def test_what_was_never_sent_is_not_said_to_be_stored(
         engine.submit(flow, {"number": 1})
 
     assert not isinstance(told.value, MaybeStored)
+
+
+Money = spending(forget=lambda *_: None)
+ROWS: dict[str, dict[str, str]] = {"all": {}, "a template's tasks": {"template": "lost/flow@1"}}
+
+
+@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
+@pytest.mark.parametrize("key", [None, "mine"])
+def test_a_rebuild_whose_answer_is_lost_is_begun_once_also_when_it_is_done(
+    harness: EngineHarness, cutter: Cutter, engine: Engine, key: str | None, rows: Any
+) -> None:
+    asked = {"reason": "test", "actor": "ada", **rows}
+    host = harness.open(flow, roles=("projector",), projections=[Money])
+    standing = engine.projections
+
+    told = lost(cutter, "COMMIT", lambda: standing.rebuild("money", key=key, **asked))
+    assert told.key
+    assert key in (None, told.key)
+    made = [standing.rebuild("money", key=told.key, **asked)]
+    harness.until(lambda: built(harness))
+    made += [standing.rebuild("money", key=told.key, **asked) for _ in range(2)]
+
+    assert len(set(made)) == 1
+    assert streams(harness, "projection.%rebuild_requested") == 1
+    assert standing.rebuild("money", key="another", **asked) == made[0] + 1
+    assert host.projections.status("money").name == "money"
+
+
+def built(harness: EngineHarness) -> bool:
+    """Whether nothing is being built."""
+    return not harness.rows(
+        "select from flowledger.projection where state = 'building' union all"
+        " select from flowledger.projection_rebuild where state = 'asked'"
+    )
+
+
+def test_of_two_who_ask_with_one_key_at_once_one_begins(
+    harness: EngineHarness, engine: Engine
+) -> None:
+    asked: Any = {"reason": "test", "actor": "ada", "template": "lost/flow@1", "key": "k"}
+    harness.open(flow, roles=("projector",), projections=[Money])
+    other = harness.open(flow, roles=())
+    with harness.connect() as holding, ThreadPoolExecutor(2) as threads:
+        holding.execute("lock table flowledger.log_lock in share update exclusive mode")
+        made = [
+            threads.submit(client.projections.rebuild, "money", **asked)
+            for client in (engine, other)
+        ]
+        waiting = (
+            "select count(*) from pg_stat_activity"
+            " where datname = current_database() and wait_event_type = 'Lock'"
+        )
+        harness.until(lambda: harness.value(waiting) >= 2)
+        holding.commit()
+        numbers = {one.result(PATIENCE) for one in made}
+
+    assert len(numbers) == 1
+    assert streams(harness, "projection.tasks_rebuild_requested") == 1
+    assert harness.value("select count(*) from flowledger.projection_rebuild") == 1
+
+
+def test_a_key_that_cannot_be_stored_rebuilds_nothing(
+    harness: EngineHarness, engine: Engine
+) -> None:
+    harness.open(flow, roles=("projector",), projections=[Money])
+
+    with pytest.raises(InvalidRequest, match=r"projection\.rebuild_requested: key"):
+        engine.projections.rebuild("money", key="\0", reason="test", actor="ada")
+
+    assert streams(harness, "projection.rebuild_requested") == 0

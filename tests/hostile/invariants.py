@@ -85,7 +85,7 @@ def what_is_left_can_be_cancelled(stage: ManualCoordinator) -> None:
         lambda: not stage.harness.value("select count(*) from flowledger.submission")
     )
     left = stage.harness.rows("select task_id from flowledger.task where ended_at is null")
-    asked = {"reason": "the batch is over", "actor": "hostile", "wait": PATIENCE}
+    asked = {"reason": "the batch is over", "actor": "hostile", "timeout": PATIENCE}
     for request in stage.engine.cancel_many([task for (task,) in left], **asked):
         refusal = request.refusal or "it has ended"
         require("has ended" in refusal, "what is left can be cancelled", refusal)
