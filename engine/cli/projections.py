@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import click
 
 from flowledger.engine.cli.options import json_option, task_id_of, word_options
-from flowledger.engine.cli.output import tell, tell_either
+from flowledger.engine.cli.output import tell_either
+from flowledger.engine.cli.parked_events import exit_unless, indented, name_argument, parked
 from flowledger.engine.cli.session import client
 from flowledger.engine.client.projections import Projections
+from flowledger.engine.domain.failures.tracebacks import lines_of
 from flowledger.engine.domain.submission import LAST_POSITION
-from flowledger.engine.ports.projections import ParkedEvent, ProjectionStatus
+from flowledger.engine.ports.projections import ProjectionStatus
 from flowledger.engine.text import on_one_line
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-UNHEALTHY = 1
 
 
 def status_fields(row: ProjectionStatus) -> dict[str, Any]:
@@ -41,9 +38,9 @@ def status_sentence(row: ProjectionStatus) -> str:
     )
 
 
-def status_lines(row: ProjectionStatus) -> list[str]:
+def status_lines(row: ProjectionStatus, traceback: str | None = None) -> list[str]:
     """A generation in a line, and below it why it stands still and who runs it."""
-    return [status_sentence(row), *_details(row)]
+    return [status_sentence(row), *_details(row, traceback)]
 
 
 def _behind(row: ProjectionStatus) -> str:
@@ -58,11 +55,12 @@ def _parked(row: ProjectionStatus) -> str:
     return f"{parked}, {row.skipped} skipped" if row.skipped else parked
 
 
-def _details(row: ProjectionStatus) -> list[str]:
+def _details(row: ProjectionStatus, traceback: str | None) -> list[str]:
     lines: list[str] = []
     if row.failure is not None:
         tried = "once" if row.failures == 1 else f"{row.failures} times"
         lines.append(f"  it failed {tried} at position {row.failed_position}: {row.failure}")
+        lines += indented(traceback)
     if row.host is not None:
         lines.append(f"  process {row.pid} on {row.host} runs it")
     if row.rate is not None:
@@ -70,38 +68,6 @@ def _details(row: ProjectionStatus) -> list[str]:
     if row.moved_at is not None:
         lines.append(f"  it last moved at {row.moved_at}")
     return lines
-
-
-def parked_fields(row: ParkedEvent) -> dict[str, Any]:
-    """A parked event as JSON."""
-    return {name: getattr(row, name) for name in ParkedEvent.__slots__}
-
-
-def parked_sentence(row: ParkedEvent) -> str:
-    """A parked event in a line."""
-    wanted = (
-        f" (to be {'retried' if row.requested_action == 'retry' else 'dropped'})"
-        if row.requested_action
-        else ""
-    )
-    task = f" of task {row.task_id}" if row.task_id else ""
-    skipped = " (skipped)" if row.skipped_at else ""
-    return f"{row.position}: {row.topic}{task}{skipped}{wanted}: {row.error}"
-
-
-def name_argument(command: F) -> F:
-    """The projection that a command is about."""
-    return click.argument("name")(command)
-
-
-def some_options(command: F) -> F:
-    """Which parked events a command is about: one, those of a task, or all."""
-    task = click.option("--task", "task", metavar="TASK", callback=task_id_of, help="Of this task.")
-    place = click.option(
-        "--position", type=click.IntRange(1, LAST_POSITION), help="The one at this position."
-    )
-    every = click.option("--all", "every", is_flag=True, help="All of them.")
-    return task(place(every(command)))
 
 
 @click.group("projections")
@@ -125,13 +91,14 @@ def list_projections(*, as_json: bool) -> None:
         rows = engine.projections.list()
     for row in rows:
         tell_either(status_fields(row), status_sentence(row), as_json=as_json)
-    _exit(all(row.healthy for row in rows))
+    exit_unless(all(row.healthy for row in rows))
 
 
 @projections.command("status")
 @name_argument
+@click.option("-v", "--verbose", is_flag=True, help="Show where its method raised.")
 @json_option("Print one JSON object a line.")
-def status(name: str, *, as_json: bool) -> None:
+def status(name: str, *, verbose: bool, as_json: bool) -> None:
     """Show one projection, and what is being built of it. Exit code 1: it is not well.
 
     \b
@@ -140,9 +107,17 @@ def status(name: str, *, as_json: bool) -> None:
     with client() as engine:
         engine.projections.status(name)
         rows = [row for row in engine.projections.list() if row.name == name]
-    for row in rows:
-        tell_either(status_fields(row), status_lines(row), as_json=as_json)
-    _exit(all(row.healthy for row in rows))
+        raised = [_traceback(engine.projections, row) if verbose else None for row in rows]
+    for row, traceback in zip(rows, raised, strict=True):
+        more = {"traceback": lines_of(traceback)} if verbose else {}
+        tell_either(status_fields(row) | more, status_lines(row, traceback), as_json=as_json)
+    exit_unless(all(row.healthy for row in rows))
+
+
+def _traceback(found: Projections, row: ProjectionStatus) -> str | None:
+    if not row.failed_position:
+        return None
+    return found.traceback(row.name, generation=row.generation, position=row.failed_position)
 
 
 @projections.command("pause")
@@ -277,92 +252,7 @@ def rebuild(  # noqa: PLR0913 - its options
     fields = {"name": name, "rebuild": number, "state": state, "tasks": tasks, "error": error}
     failed = f": {error}" if error else ""
     tell_either(fields, f"{name}: {state}, tasks rebuilt: {tasks}{failed}", as_json=as_json)
-    _exit(state in {"asked", "done"})
+    exit_unless(state in {"asked", "done"})
 
 
-@projections.group("parked")
-def parked() -> None:
-    """Events that a projection put aside because its methods failed on them.
-
-    \b
-    Example: flowledger projections parked list customer_spend
-    """
-
-
-@parked.command("list")
-@name_argument
-@json_option("Print one JSON object a line.")
-def list_parked(name: str, *, as_json: bool) -> None:
-    """Show what was put aside, or passed over by `projections skip`, in the order of the log.
-
-    \b
-    Example: flowledger projections parked list customer_spend
-    """
-    with client() as engine:
-        rows = engine.projections.parked(name)
-    for row in rows:
-        tell_either(parked_fields(row), parked_sentence(row), as_json=as_json)
-    if not rows and not as_json:
-        tell("nothing is parked")
-
-
-@parked.command("retry")
-@name_argument
-@some_options
-@word_options
-@json_option("Print one JSON object.")
-def retry(name: str, **asked: Any) -> None:
-    """Have events applied that were put aside, in the order of the log.
-
-    \b
-    Example: flowledger projections parked retry customer_spend --all --reason 'the rule is mended'
-    """
-    _settle("retried", lambda standing: standing.retry_parked, name, **asked)
-
-
-@parked.command("drop")
-@name_argument
-@some_options
-@word_options
-@json_option("Print one JSON object.")
-def drop(name: str, **asked: Any) -> None:
-    """Have events forgotten that were put aside; the log keeps them.
-
-    \b
-    Example: flowledger projections parked drop customer_spend --position 1234 --reason 'a test'
-    """
-    _settle("dropped", lambda standing: standing.drop_parked, name, **asked)
-
-
-def _settle(  # noqa: PLR0913 - the options of two commands
-    done: str,
-    verb: Callable[[Projections], Callable[..., int]],
-    name: str,
-    *,
-    task: UUID | None,
-    position: int | None,
-    every: bool,
-    as_json: bool,
-    **word: str,
-) -> None:
-    _one_of(task, position, every=every)
-    with client() as engine:
-        asked = verb(engine.projections)(name, task=task, position=position, **word)
-    if asked:
-        said = f"to be {done}: {asked}; see `projections parked list {name}`"
-    else:
-        where = f" of task {task}" if task else f" at position {position}" if position else ""
-        said = f"nothing is parked{where}"
-    tell_either({"name": name, done: asked}, said, as_json=as_json)
-    _exit(every or asked > 0)
-
-
-def _one_of(task: UUID | None, position: int | None, *, every: bool) -> None:
-    given: Sequence[bool] = (task is not None, position is not None, every)
-    if sum(given) != 1:
-        raise click.UsageError("expected one of --task, --position and --all")
-
-
-def _exit(well: bool) -> None:  # noqa: FBT001 - the one thing there is to say
-    if not well:
-        raise click.exceptions.Exit(UNHEALTHY)
+projections.add_command(parked)

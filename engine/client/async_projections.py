@@ -109,6 +109,11 @@ class AsyncProjections:
         """Its parked events, in the order of the log."""
         return await asyncio.to_thread(self._projections.parked, name)
 
+    async def traceback(self, name: str, *, generation: int, position: int) -> str | None:
+        """Where a generation raised on the event at which it stands, or which it put aside."""
+        ask = partial(self._projections.traceback, name)
+        return await asyncio.to_thread(ask, generation=generation, position=position)
+
     async def retry_parked(
         self,
         name: str,

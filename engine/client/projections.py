@@ -184,6 +184,15 @@ class Projections:
         self.status(name)
         return self._rows.parked(name)
 
+    def traceback(self, name: str, *, generation: int, position: int) -> str | None:
+        """Where a generation raised on the event at which it stands, or which it put aside.
+
+        Its last `projections.traceback_limit_bytes` bytes; None where nobody knows.
+        """
+        check_position(position)
+        self.status(name)
+        return self._rows.traceback(name, generation, position)
+
     def retry_parked(
         self,
         name: str,

@@ -334,6 +334,10 @@ class ProjectionSettings(Section):
     max_failure_chars: Count = Field(
         default=2000, description="Most characters that are stored of an error."
     )
+    traceback_limit_bytes: CountOrNone = Field(
+        default=8000,
+        description="Most bytes of a traceback that are kept with a failure; 0 keeps none.",
+    )
     unhealthy_after_seconds: Seconds = Field(
         default=60.0,
         description="Seconds behind without moving after which a projection is not healthy.",

@@ -12,6 +12,7 @@ from typing import Any
 from flowledger.engine import events as asked
 from flowledger.engine import events as happened
 from flowledger.engine import events as noted
+from flowledger.engine.domain.failures.tracebacks import lines_of
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.events import engine
 from flowledger.engine.events.base import Event, StepEvent
@@ -169,12 +170,7 @@ def traceback_lines(event: Event) -> list[str]:
     """Where the handler raised, a line each, of what can be printed; empty where nobody knows."""
     if not isinstance(event, happened.StepAttemptFailed):
         return []
-    lines = (event.error.traceback or "").split("\n")
-    return [_printable(line.rstrip()) for line in lines if line.strip()]
-
-
-def _printable(line: str) -> str:
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    return lines_of(event.error.traceback)
 
 
 def actor_of(event: Event) -> str:

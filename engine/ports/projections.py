@@ -149,6 +149,10 @@ class ProjectionStore(Protocol):
         """Parked events, in the order of the log."""
         ...
 
+    def traceback(self, name: str, generation: int, position: int) -> str | None:
+        """Where a generation raised on the event at a position; None where nobody knows."""
+        ...
+
     def want_parked(
         self,
         name: str,

@@ -134,6 +134,12 @@ class PostgresProjectionStore:
         rows = self._all("select * from flowledger.parked_events(%s)", (name,))
         return [ParkedEvent(*row) for row in rows]
 
+    def traceback(self, name: str, generation: int, position: int) -> str | None:
+        """Where a generation raised on the event at a position; None where nobody knows."""
+        query = "select flowledger.failure_traceback(%s, %s, %s)"
+        found: str | None = self._one(query, (name, generation, position))
+        return found
+
     def want_parked(
         self,
         name: str,

@@ -46,6 +46,7 @@ class Signal(StrEnum):
     PROJECTION_ACQUIRED = "projection.acquired"
     PROJECTION_EVENT_PARKED = "projection.event_parked"
     PROJECTION_LOST = "projection.lost"
+    PROJECTION_RAISED = "projection.raised"
     PROJECTION_REFUSED = "projection.refused"
     PROJECTION_STOPPED = "projection.stopped"
     PROJECTION_SWAPPED = "projection.swapped"
@@ -176,6 +177,9 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
             "error", "A projection could not take an event, and put it aside as its policy says."
         ),
         Signal.PROJECTION_LOST: Meaning("warning", "Another process runs the projection now."),
+        Signal.PROJECTION_RAISED: Meaning(
+            "debug", "Where a projection's method raised, with its traceback."
+        ),
         Signal.PROJECTION_REFUSED: Meaning(
             "error", "A projection's tables or views cannot be made as it says; others go on."
         ),

@@ -15,9 +15,10 @@ from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.outages import Backoff
 from flowledger.engine.telemetry.signals import Signal
 from flowledger.projections.dispatch import Dispatcher
+from flowledger.projections.host.failures import Failure, failure_of, reraise_database_errors
 from flowledger.projections.host.log_reader import LogEntry, LogReader
-from flowledger.projections.host.parked import ParkedEvents, reraise_database_errors, words_of
-from flowledger.projections.host.records import Generation, GenerationLease
+from flowledger.projections.host.parked import ParkedEvents
+from flowledger.projections.host.records import Aside, Generation, GenerationLease
 from flowledger.projections.host.store import HostStore
 from flowledger.projections.projection import Projection
 
@@ -58,9 +59,7 @@ class GenerationRunner:
         self._moved = moved
         self._faults = faults
         self._backoff = Backoff(settings.retry_initial_seconds, settings.retry_cap_seconds)
-        self._parking = ParkedEvents(
-            place, store, events, self._applying, settings.max_failure_chars
-        )
+        self._parking = ParkedEvents(place, store, events, self._applying, settings)
         self.strides = False  # it went through the log in a large batch, as others may with it
         self._limit = 1
         self._served = 0  # so far the serving generation was seen to be
@@ -154,7 +153,7 @@ class GenerationRunner:
         self,
         entries: Sequence[LogEntry],
         until: int,
-        parked: Sequence[tuple[int, UUID | None, str]] = (),
+        parked: Sequence[Aside] = (),
         meanwhile: Callable[[], None] | None = None,
     ) -> None:
         """One transaction: the rows, the parked events, the position.
@@ -191,17 +190,18 @@ class GenerationRunner:
     def _failed(self, entries: Sequence[LogEntry], until: int, error: Exception) -> bool:
         """A single event failed, or a batch without any: as the policy says."""
         position = entries[0].position if entries else self.lead.position
-        failure = words_of(error, self._settings.max_failure_chars)
+        failure = failure_of(error, self._settings)
         if entries and self._passes_over(error):
             task = entries[0].task_id
-            self._commit((), until, [(position, task, failure)])
+            self._commit((), until, [Aside(position, task, failure)])
             self._parking.add(task)
             self._log.emit(
                 Signal.PROJECTION_EVENT_PARKED,
                 projection=str(self.place),
                 position=position,
-                error=failure,
+                error=failure.sentence,
             )
+            self._tell_where(position, failure)
             return True
         self._store.failed(self.place, self.lead.epoch, position, failure)
         self.retry_at = self._clock.now() + timedelta(seconds=self._backoff.pause())
@@ -211,9 +211,19 @@ class GenerationRunner:
                 Signal.PROJECTION_STOPPED,
                 projection=str(self.place),
                 position=position,
-                error=failure,
+                error=failure.sentence,
             )
+            self._tell_where(position, failure)
         return False
+
+    def _tell_where(self, position: int, failure: Failure) -> None:
+        if failure.traceback is not None:
+            self._log.emit(
+                Signal.PROJECTION_RAISED,
+                projection=str(self.place),
+                position=position,
+                traceback=failure.traceback,
+            )
 
     def _run_maintenance(self) -> bool:
         """What operators asked for; whether there is more of it. Only what serves is touched."""
@@ -234,8 +244,9 @@ class GenerationRunner:
             self._rebuild(tasks)
         except Exception as error:  # noqa: BLE001 - methods raise what they please
             reraise_database_errors(error)
-            failure = words_of(error, self._settings.max_failure_chars)
-            self._store.advance_rebuild(rebuild, None, 0, failure)
+            failure = failure_of(error, self._settings)
+            self._store.advance_rebuild(rebuild, None, 0, failure.sentence)
+            self._tell_where(self.lead.position, failure)
             return True
         self._store.advance_rebuild(rebuild, tasks[-1] if tasks else None, len(tasks))
         return True

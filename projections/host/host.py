@@ -16,6 +16,7 @@ from flowledger.engine.errors import DatabaseBusy, LeadershipLost, ProjectionRef
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.signals import Signal
+from flowledger.projections.host.failures import Failure
 from flowledger.projections.host.generation import GenerationRunner
 from flowledger.projections.host.log_reader import LogReader
 from flowledger.projections.host.parallel import attempted, run_parallel
@@ -175,7 +176,7 @@ class Host:
         """The lease is asked for again: at once where it was lost, in its turn where refused."""
         self._led.pop(led.place, None)
         if isinstance(error, ProjectionRefused):
-            self._store.failed(led.place, led.lead.epoch, led.lead.position, str(error))
+            self._store.failed(led.place, led.lead.epoch, led.lead.position, Failure(str(error)))
             self._tell(led.place.name, str(error))
             return
         self._log.emit(Signal.PROJECTION_LOST, projection=str(led.place))

@@ -5,38 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-import psycopg
-
-from flowledger.engine.errors import DatabaseUnavailable, EngineClosed, LeadershipLost
+from flowledger.engine.config.sections import ProjectionSettings
 from flowledger.engine.events.base import Recorded
-from flowledger.engine.store.connection.errors import meaning_of
 from flowledger.projections.dispatch import Dispatcher
+from flowledger.projections.host.failures import Failure, failure_of, reraise_database_errors
 from flowledger.projections.host.log_reader import LogEntry, LogReader
-from flowledger.projections.host.records import Generation, GenerationLease, Parked
+from flowledger.projections.host.records import Aside, Generation, GenerationLease, Parked
 from flowledger.projections.host.store import HostStore
 
-NOBODYS_FAULT = (DatabaseUnavailable, LeadershipLost, EngineClosed)
-
-AFTER = "an earlier event of its task is parked"
-Aside = tuple[int, UUID | None, str]
-
-
-def reraise_database_errors(error: Exception) -> None:
-    """Raise, in the engine's words, what is neither the event's fault nor the method's.
-
-    The same may succeed later.
-    """
-    if isinstance(error, NOBODYS_FAULT):
-        raise error
-    meaning = meaning_of(error)
-    if isinstance(meaning, NOBODYS_FAULT):
-        raise meaning from error
-
-
-def words_of(error: Exception, max_chars: int) -> str:
-    """What an operator is told of it."""
-    said = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
-    return f"{type(said).__name__}: {said}"[:max_chars]
+AFTER = Failure("an earlier event of its task is parked")
 
 
 class ParkedEvents:
@@ -48,13 +25,13 @@ class ParkedEvents:
         store: HostStore,
         events: LogReader,
         applying: Dispatcher,
-        max_chars: int,
+        settings: ProjectionSettings,
     ) -> None:
         self._place = place
         self._store = store
         self._events = events
         self._applying = applying
-        self._max_chars = max_chars
+        self._settings = settings
         projection = applying.projection
         self._by_task = projection.on_error == "park_task" or projection.builtin
         self._tasks: set[UUID] = set()
@@ -74,7 +51,7 @@ class ParkedEvents:
             if entry.task_id not in self._tasks:
                 wanted.append(entry)
             elif self._concerns(entry):
-                aside.append((entry.position, entry.task_id, AFTER))
+                aside.append(Aside(entry.position, entry.task_id, AFTER))
         return wanted, aside
 
     def _concerns(self, entry: LogEntry) -> bool:
@@ -110,7 +87,7 @@ class ParkedEvents:
                 batch.settled.append(parked.position)
         except Exception as error:  # noqa: BLE001 - methods raise what they please
             reraise_database_errors(error)
-            failure = words_of(error, self._max_chars)
+            failure = failure_of(error, self._settings)
             self._store.failed_again(self._place, parked.position, failure)
             return False
         return True

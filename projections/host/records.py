@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
+
+from flowledger.projections.host.failures import Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,14 @@ class GenerationLease:
     def building(self) -> bool:
         """Whether another generation still serves."""
         return self.state == "building"
+
+
+class Aside(NamedTuple):
+    """An event that is put aside, and why."""
+
+    position: int
+    task_id: UUID | None
+    failure: Failure
 
 
 @dataclass(frozen=True, slots=True)

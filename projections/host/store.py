@@ -33,7 +33,14 @@ from flowledger.engine.store.connection.pool import (
     with_keepalives,
 )
 from flowledger.projections.cursor import Cursor, HostConnection
-from flowledger.projections.host.records import Generation, GenerationLease, LeaseRow, Parked
+from flowledger.projections.host.failures import Failure
+from flowledger.projections.host.records import (
+    Aside,
+    Generation,
+    GenerationLease,
+    LeaseRow,
+    Parked,
+)
 
 BEGIN: LiteralString = """
     begin;
@@ -57,20 +64,22 @@ MOVE: LiteralString = """
     commit
 """
 """The names are those of a generation, the numbers in the inner braces those of a batch."""
+NO_FAILURE = Failure("")
+PARK: LiteralString = (
+    "select flowledger.park_events(%s, %s, %s::bigint[], %s::uuid[], %s::text[], %s::text[])"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectionBatch:
     """A transaction of a projection: the cursor of its methods, and what becomes of events.
 
-    `parked` are position, task and error of events to park; `settled` are the positions of
-    parked ones that are done with.
+    `parked` are events to park; `settled` are the positions of parked ones that are done
+    with.
     """
 
     cursor: Cursor
-    parked: list[tuple[int, UUID | None, str]] = field(
-        default_factory=list[tuple[int, "UUID | None", str]]
-    )
+    parked: list[Aside] = field(default_factory=list[Aside])
     settled: list[int] = field(default_factory=list[int])
 
 
@@ -154,10 +163,10 @@ class HostStore:
         ((dropped,),) = self._all("select flowledger.drop_retired_generations(%s)", (name,))
         return int(dropped)
 
-    def failed(self, place: Generation, epoch: int, position: int, failure: str) -> None:
+    def failed(self, place: Generation, epoch: int, position: int, failure: Failure) -> None:
         """Note that the generation cannot take the event at this position."""
-        query = "select flowledger.record_generation_failure(%s, %s, %s, %s, %s)"
-        self._all(query, (*_key(place), epoch, position, failure))
+        query = "select flowledger.record_generation_failure(%s, %s, %s, %s, %s, %s)"
+        self._all(query, (*_key(place), epoch, position, *failure))
 
     def parked(self, place: Generation) -> Sequence[Parked]:
         """The parked events, in order."""
@@ -169,7 +178,7 @@ class HostStore:
         query = "select flowledger.aside_of(%s, %s)"
         return frozenset(position for (position,) in self._all(query, _key(place)))
 
-    def failed_again(self, place: Generation, position: int, failure: str) -> None:
+    def failed_again(self, place: Generation, position: int, failure: Failure) -> None:
         """Note that a parked event failed again."""
         with translate_errors(), self._pool.connection() as connection:
             self._settle(connection, place, (), (position,), failure)
@@ -180,11 +189,11 @@ class HostStore:
         place: Generation,
         done: Sequence[int],
         failed: Sequence[int] = (),
-        failure: str = "",
+        failure: Failure = NO_FAILURE,
     ) -> None:
         connection.execute(
-            "select flowledger.resolve_parked(%s, %s, %s::bigint[], %s::bigint[], %s)",
-            (*_key(place), list(done), list(failed), failure),
+            "select flowledger.resolve_parked(%s, %s, %s::bigint[], %s::bigint[], %s, %s)",
+            (*_key(place), list(done), list(failed), *failure),
         )
 
     def serving(self, name: str) -> int | None:
@@ -242,8 +251,8 @@ class HostStore:
     ) -> Generator[ProjectionBatch]:
         """Within the block, a cursor for the projection's methods; then all is committed.
 
-        The position moves from the lead's to `until`. Into the list go the positions, tasks and
-        errors of events to park, and `settled` ones are those an operator asked for.
+        The position moves from the lead's to `until`. Into the list go the events
+        to park, and `settled` ones are those an operator asked for.
         Raises LeadershipLost, what the methods raise, and what the server says of their statements;
         then nothing is stored.
         """
@@ -292,11 +301,9 @@ class HostStore:
         if batch.parked or batch.settled:
             connection.execute(LEAVE, prepare=False)
         if batch.parked:
-            columns = [list(column) for column in zip(*batch.parked, strict=True)]
-            connection.execute(
-                "select flowledger.park_events(%s, %s, %s::bigint[], %s::uuid[], %s::text[])",
-                (*_key(place), *columns),
-            )
+            rows = [(one.position, one.task_id, *one.failure) for one in batch.parked]
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            connection.execute(PARK, (*_key(place), *columns))
         if batch.settled:
             self._settle(connection, place, batch.settled)
 

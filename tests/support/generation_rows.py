@@ -68,11 +68,19 @@ def schemas(connection: Connection, name: str = "money") -> list[str]:
     return [found for (found,) in connection.execute(query, (name,))]
 
 
-def park(connection: Connection, *positions: int, generation: int = 1, task: Any = None) -> None:
+def park(
+    connection: Connection,
+    *positions: int,
+    generation: int = 1,
+    task: Any = None,
+    traceback: str | None = None,
+) -> None:
     """Put events aside, with the task that is given, or none."""
     tasks = [task] * len(positions)
     errors = ["broken"] * len(positions)
+    tracebacks = [traceback] * len(positions)
     connection.execute(
-        "select flowledger.park_events('money', %s, %s::bigint[], %s::uuid[], %s::text[])",
-        (generation, list(positions), tasks, errors),
+        "select flowledger.park_events"
+        "('money', %s, %s::bigint[], %s::uuid[], %s::text[], %s::text[])",
+        (generation, list(positions), tasks, errors, tracebacks),
     )

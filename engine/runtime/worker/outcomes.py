@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -17,6 +16,7 @@ from flowledger.engine.domain.failures.step_error import (
     storable,
     words_of,
 )
+from flowledger.engine.domain.failures.tracebacks import bounded_traceback
 from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.templates.plan import Plan
 from flowledger.engine.errors import EngineError, InvalidResult
@@ -115,8 +115,7 @@ class Outcomes:
         return self.facts.outcome(StepAttemptFailed, job, error=stored)
 
     def _described(self, job: Execution, error: BaseException) -> StepError:
-        limit = self._settings.traceback_limit_bytes
-        text = "".join(traceback.format_exception(error))[-limit:] if limit else None
+        text = bounded_traceback(error, self._settings.traceback_limit_bytes)
         return step_error_of(error, text, self._classifier, job.handler.retry_if)
 
 

@@ -12,7 +12,8 @@ as $$
 begin
     update flowledger.projection as p
     set position = p_new, moved_at = flowledger.clock(),
-        failed_position = null, failure = null, failed_at = null, failures = 0
+        failed_position = null, failure = null, failure_traceback = null, failed_at = null,
+        failures = 0
     where p.name = p_name and p.generation = p_generation
         and p.epoch = p_epoch and p.position = p_old and p.state <> 'retired';
 

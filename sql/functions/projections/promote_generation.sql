@@ -41,7 +41,8 @@ begin
 
         update flowledger.projection as p
         set state = 'serving', paused = v_old.paused, no_effects_until = v_old.position,
-            failed_position = null, failure = null, failed_at = null, failures = 0
+            failed_position = null, failure = null, failure_traceback = null,
+            failed_at = null, failures = 0
         where p.name = p_name and p.generation = p_generation;
 
         perform flowledger.point_views_at_generation(p_name, p_generation);

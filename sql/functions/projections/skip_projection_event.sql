@@ -36,11 +36,11 @@ begin
     return query
     with skipped as (
         insert into flowledger.parked_event as k (
-            name, generation, position, task_id, error, parked_at, skipped_at
+            name, generation, position, task_id, error, parked_at, skipped_at, traceback
         )
         select
             p.name, p.generation, e.notification_id, e.task_id, p.failure, p.failed_at,
-            flowledger.clock()
+            flowledger.clock(), p.failure_traceback
         from flowledger.projection as p
         join flowledger.event as e on e.notification_id = p.failed_position
         where p.name = p_name and p.state <> 'retired' and p.failed_position = p_position
@@ -52,7 +52,8 @@ begin
     moved as (
         update flowledger.projection as p
         set position = s.position, epoch = p.epoch + 1, moved_at = flowledger.clock(),
-            failed_position = null, failure = null, failed_at = null, failures = 0
+            failed_position = null, failure = null, failure_traceback = null,
+            failed_at = null, failures = 0
         from skipped as s
         where p.name = s.name and p.generation = s.generation
     )

@@ -1,0 +1,31 @@
+"""Where an exception was raised, as text of a bounded size."""
+
+from __future__ import annotations
+
+import traceback
+
+from flowledger.engine.domain.failures.step_error import storable
+
+
+def bounded_traceback(error: BaseException, limit_bytes: int) -> str | None:
+    """The traceback with its causes, as it can be stored: its end, in so many bytes of UTF-8.
+
+    None where the limit is 0, and of an exception that cannot be described.
+    """
+    if not limit_bytes:
+        return None
+    try:
+        text = storable("".join(traceback.format_exception(error)))
+    except Exception:  # noqa: BLE001 - the exception is user code
+        return None
+    return text.encode()[-limit_bytes:].decode("utf-8", "ignore")
+
+
+def lines_of(text: str | None) -> list[str]:
+    """The lines of a traceback, of what can be printed; none where there is none."""
+    lines = (text or "").split("\n")
+    return [_printable(line.rstrip()) for line in lines if line.strip()]
+
+
+def _printable(line: str) -> str:
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)

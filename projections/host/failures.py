@@ -1,0 +1,45 @@
+"""What is kept of an error of a projection's method, and whose fault an error is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import psycopg
+
+from flowledger.engine.config.sections import ProjectionSettings
+from flowledger.engine.domain.failures.step_error import storable, words_of
+from flowledger.engine.domain.failures.tracebacks import bounded_traceback
+from flowledger.engine.errors import DatabaseUnavailable, EngineClosed, LeadershipLost
+from flowledger.engine.store.connection.errors import meaning_of
+from flowledger.engine.text import on_one_line
+
+NOBODYS_FAULT = (DatabaseUnavailable, LeadershipLost, EngineClosed)
+
+
+class Failure(NamedTuple):
+    """What an operator is told of an error: class and message on one line, and where it raised."""
+
+    sentence: str
+    traceback: str | None = None
+
+
+def failure_of(error: Exception, settings: ProjectionSettings) -> Failure:
+    """What is kept of an error, within the bounds of the settings, as it can be stored."""
+    said = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
+    sentence = on_one_line(f"{type(said).__name__}: {words_of(said)}")
+    return Failure(
+        storable(sentence)[: settings.max_failure_chars],
+        bounded_traceback(error, settings.traceback_limit_bytes),
+    )
+
+
+def reraise_database_errors(error: Exception) -> None:
+    """Raise, in the engine's words, what is neither the event's fault nor the method's.
+
+    The same may succeed later.
+    """
+    if isinstance(error, NOBODYS_FAULT):
+        raise error
+    meaning = meaning_of(error)
+    if isinstance(meaning, NOBODYS_FAULT):
+        raise meaning from error
