@@ -27,7 +27,7 @@ from flowledger.engine.domain.verify.replay import (
     visible_at,
 )
 from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTask
-from flowledger.engine.events.base import Placed, Recorded
+from flowledger.engine.events.base import Placed, Recorded, TaskEvent
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.unreadable import UnreadableEvent
 from flowledger.engine.ports.client import Snapshot, Tasks
@@ -151,7 +151,7 @@ def _folded(snapshot: Snapshot, plan: Plan) -> tuple[list[Frame], list[Differenc
     return frames, faults
 
 
-def _at_position(seen: Sequence[Placed], plan: Plan) -> Replay:
+def _at_position(seen: Sequence[Placed[TaskEvent]], plan: Plan) -> Replay:
     replay = Replay(plan)
     for _ in replay.frames(seen):
         pass

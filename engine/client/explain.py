@@ -29,7 +29,7 @@ from flowledger.engine.errors import (
     UnknownTask,
     UnknownTemplate,
 )
-from flowledger.engine.events.base import Placed, PlacedEvent, Recorded, TaskEvent
+from flowledger.engine.events.base import Event, Placed, Recorded, TaskEvent
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.unreadable import unreadable_at
 from flowledger.engine.ports.client import Snapshot, Tasks
@@ -166,12 +166,12 @@ def earlier_scene(
     return scene, [*unreadable_in(one for one in stored if one.position <= position), *strange]
 
 
-def placed(history: Iterable[Recorded]) -> list[Placed]:
+def placed(history: Iterable[Recorded]) -> list[Placed[TaskEvent]]:
     """The events that make a task, with their positions; what people noted is none of them."""
     return [(one.position, one.event) for one in history if isinstance(one.event, TaskEvent)]
 
 
-def _position(history: Sequence[Placed], at: datetime | int) -> int:
+def _position(history: Sequence[Placed[TaskEvent]], at: datetime | int) -> int:
     """The last position of the time; events may have happened in another order than they lie in.
 
     0 where the task was not there yet, whatever is said to have happened to it before.
@@ -183,7 +183,7 @@ def _position(history: Sequence[Placed], at: datetime | int) -> int:
     return max(position for position, event in history if event.occurred_at <= at)
 
 
-def _plan(tasks: Tasks, rules: AdmissionRules, history: Sequence[Placed]) -> Plan:
+def _plan(tasks: Tasks, rules: AdmissionRules, history: Sequence[Placed[TaskEvent]]) -> Plan:
     created = history[0][1]
     if not isinstance(created, TaskCreated):
         raise LogCorrupt(f"the history of task {created.task_id} does not begin with its creation")
@@ -196,7 +196,7 @@ def unreadable_in(history: Iterable[Recorded]) -> list[str]:
     return [one for one in said if one is not None]
 
 
-def _folded(history: Sequence[Placed], plan: Plan) -> tuple[TaskRun, Sequence[str]]:
+def _folded(history: Sequence[Placed[TaskEvent]], plan: Plan) -> tuple[TaskRun, Sequence[str]]:
     """The task by the events that follow from those before; of a stream none behind one that does
     not, which is told."""
     (_, created), *others = history
@@ -220,9 +220,9 @@ def _systems(plan: Plan) -> set[UUID]:
 
 def _elsewhere(
     tasks: Tasks, streams: Iterable[UUID], until: int, by: datetime | None = None
-) -> Mapping[UUID, PlacedEvent]:
+) -> Mapping[UUID, Placed[Event]]:
     """The last events of the streams up to a position, and by a time where one is given."""
-    kept: dict[UUID, PlacedEvent] = {}
+    kept: dict[UUID, Placed[Event]] = {}
     found = tasks.last_events(sorted(streams), until)
     for stream in found:
         one = found.get(stream)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -73,7 +73,7 @@ class StepEvent(TaskEvent):
 
 
 class Recorded(NamedTuple):
-    """An event with its place in the whole log."""
+    """An event with its position in the log, and when it was recorded; `Placed` has no time."""
 
     position: int
     recorded_at: datetime
@@ -89,11 +89,6 @@ class Unreadable:
     reason: str
 
 
-Placed = tuple[int, TaskEvent]
-"""An event with its position in the log."""
-
-
-PlacedEvent = tuple[int, Event]
-
-
-PlacedStep = tuple[int, StepEvent]
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+Placed: TypeAlias = tuple[int, E_co]
+"""An event with its position in the log, where it does not matter when it was recorded."""

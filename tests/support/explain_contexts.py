@@ -18,7 +18,7 @@ from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.policies import Retry
-from flowledger.engine.events.base import PlacedEvent
+from flowledger.engine.events.base import Event, Placed
 from support.builders import NOON, WORKER, Story, step, template
 
 RULES = AdmissionRules(
@@ -96,7 +96,7 @@ def scene(
     *,
     after: float = 0.0,
     log_only: bool = False,
-    elsewhere: Mapping[UUID, PlacedEvent] | None = None,
+    elsewhere: Mapping[UUID, Placed[Event]] | None = None,
     **beside: Any,
 ) -> ExplainContext:
     """The task so many seconds later; its events have the positions 1, 2, …"""

@@ -244,3 +244,17 @@ def wait_until_blocked(connection: Connection, sessions: int = 1) -> None:
     while connection.execute(waiting).fetchone() != (sessions,):
         assert monotonic() < deadline, "nobody waits for a lock"
         connection.execute("select pg_stat_clear_snapshot()")
+
+
+Identities = Sequence[tuple[str | None, UUID]]
+
+
+def submissions(pairs: Identities, state: bytes = b"{}", encoding: int = 0) -> tuple[Any, ...]:
+    """Creations of tasks with their identities, as both ways to submit take them."""
+    return (
+        TextArray([identity for identity, _ in pairs]),
+        UuidArray([task for _, task in pairs]),
+        TextArray(["task.created"] * len(pairs)),
+        ByteaArray([state] * len(pairs)),
+        BigintArray([encoding] * len(pairs)),
+    )

@@ -14,14 +14,7 @@ from flowledger.engine.domain.explain.reasons import Cause, Reason, ReasonKind, 
 from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import DONE, STEP_ENDS, StepState
-from flowledger.engine.events.base import (
-    Event,
-    Placed,
-    PlacedEvent,
-    PlacedStep,
-    StepEvent,
-    TaskEvent,
-)
+from flowledger.engine.events.base import Event, Placed, StepEvent, TaskEvent
 from flowledger.engine.events.registry import FACTS
 from flowledger.engine.events.requests import ANSWERS, TaskRequest
 from flowledger.engine.events.template import TemplatePaused
@@ -44,24 +37,24 @@ class HistoryIndex:
     `facts` are those that ask a coordinator for a decision, and `last` the position of everything.
     """
 
-    task: Placed
-    paused: Placed | None
-    steps: Mapping[str, PlacedStep]
-    kinds: Mapping[tuple[str, type[StepEvent]], PlacedStep]
-    facts: Sequence[Placed]
+    task: Placed[TaskEvent]
+    paused: Placed[TaskEvent] | None
+    steps: Mapping[str, Placed[StepEvent]]
+    kinds: Mapping[tuple[str, type[StepEvent]], Placed[StepEvent]]
+    facts: Sequence[Placed[TaskEvent]]
     last: int
 
-    def failure(self, step: str) -> PlacedStep | None:
+    def failure(self, step: str) -> Placed[StepEvent] | None:
         """How the last attempt of the step ended that had no result."""
         found = [self.kinds[step, kind] for kind in FAILURES if (step, kind) in self.kinds]
         return max(found, key=lambda placed: placed[1].originator_version, default=None)
 
 
-def index_history(history: Sequence[Placed]) -> HistoryIndex:
+def index_history(history: Sequence[Placed[TaskEvent]]) -> HistoryIndex:
     """Find them. The history is a task's, with at least its creation."""
     task, paused = history[0], None
-    steps: dict[str, PlacedStep] = {}
-    kinds: dict[tuple[str, type[StepEvent]], PlacedStep] = {}
+    steps: dict[str, Placed[StepEvent]] = {}
+    kinds: dict[tuple[str, type[StepEvent]], Placed[StepEvent]] = {}
     for position, event in history:
         if isinstance(event, StepEvent):
             steps[event.step] = kinds[event.step, type(event)] = position, event
@@ -90,13 +83,13 @@ class ExplainContext:
     now: datetime
     rules: AdmissionRules
     live: LiveState | None = None
-    related_events: Mapping[UUID, PlacedEvent] = field(default_factory=dict[UUID, PlacedEvent])
+    related_events: Mapping[UUID, Placed[Event]] = field(default_factory=dict[UUID, Placed[Event]])
 
     def name(self, number: int) -> str:
         """The name of a step."""
         return self.run.plan.steps[number].name
 
-    def last(self, number: int) -> Placed:
+    def last(self, number: int) -> Placed[TaskEvent]:
         """The last event of a step that has any."""
         return self.index.steps[self.name(number)]
 
@@ -136,7 +129,7 @@ class ExplainContext:
         return None if leaderless else self.now
 
     @property
-    def template_paused(self) -> PlacedEvent | None:
+    def template_paused(self) -> Placed[Event] | None:
         """The event by which the template is paused; None where it is not."""
         placed = self.related_events.get(self.run.plan.template_id)
         return placed if placed is not None and isinstance(placed[1], TemplatePaused) else None
@@ -171,14 +164,12 @@ class ExplainContext:
         return f"{describe(event)}{by}, {self.ago(event)}"
 
 
-def cause(placed: PlacedEvent | Placed | None) -> Cause | None:
+def cause(placed: Placed[Event] | None) -> Cause | None:
     """The event as a cause, where there is one."""
     return None if placed is None else cause_of(*placed)
 
 
-def behind(
-    scene: ExplainContext, sentence: str, event: PlacedEvent | Placed, number: int
-) -> Reason:
+def behind(scene: ExplainContext, sentence: str, event: Placed[Event], number: int) -> Reason:
     """A coordinator is yet to decide about the event."""
     position = scene.live.shard.position if scene.live else None
     return Reason(

@@ -13,7 +13,7 @@ from flowledger.engine.domain.explain.reasons import Reason, ReasonKind
 from flowledger.engine.domain.limits.admission import AdmissionControl, LimitState
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.engine.domain.machine.task_run import Wait
-from flowledger.engine.events.base import PlacedEvent
+from flowledger.engine.events.base import Event, Placed
 from flowledger.engine.events.circuit import CircuitOpened
 from flowledger.engine.text import duration
 
@@ -162,7 +162,7 @@ def _made(  # noqa: PLR0913 - all that a reason has
     hold: Wait,
     sentence: str,
     *,
-    placed: PlacedEvent | None = None,
+    placed: Placed[Event] | None = None,
     **details: JsonValue,
 ) -> Reason:
     return Reason(

@@ -10,7 +10,7 @@ from flowledger.engine.domain.explain.context import ExplainContext, cause, iso
 from flowledger.engine.domain.explain.live_state import LaggingProjection, LiveState
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, cause_of
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.events.base import Placed
+from flowledger.engine.events.base import Placed, TaskEvent
 from flowledger.engine.text import duration, on_one_line, some_of
 
 TRY_AGAIN = "`flowledger reset` tries again, `flowledger resolve` counts it as done"
@@ -25,7 +25,7 @@ def task_reasons(scene: ExplainContext) -> list[Reason]:
     return [reason for find in FINDERS for reason in find(scene)]
 
 
-def unread(scene: ExplainContext) -> list[Placed]:
+def unread(scene: ExplainContext) -> list[Placed[TaskEvent]]:
     """The events of the task that ask for a decision and that its coordinator has not read."""
     if scene.live is None:
         return []

@@ -108,7 +108,7 @@ class CheckedFold:
         self.starts: dict[str, StepStarted] = {}
         self._known: dict[UUID, TaskEvent] = {}
 
-    def take(self, history: Iterable[Placed]) -> list[Difference]:
+    def take(self, history: Iterable[Placed[TaskEvent]]) -> list[Difference]:
         """Fold the events in, up to one that contradicts what stood before it: then says what."""
         for position, event in history:
             found = [

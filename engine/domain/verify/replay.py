@@ -71,7 +71,7 @@ class Replay:
         self._plan = plan
         self._counts = Counter({StepState.PENDING: len(plan.steps)})
 
-    def frames(self, history: Iterable[Placed]) -> Iterator[Frame]:
+    def frames(self, history: Iterable[Placed[TaskEvent]]) -> Iterator[Frame]:
         """A frame for each event, in their order.
 
         Raises IllegalTransition for an event that its state does not allow, LookupError for one
@@ -103,7 +103,7 @@ class Replay:
         return after
 
 
-def visible_at(history: Iterable[Placed], position: int) -> list[Placed]:
+def visible_at(history: Iterable[Placed[TaskEvent]], position: int) -> list[Placed[TaskEvent]]:
     """The events that the rows are made of when the coordinator stands at the position."""
     return [
         (place, event)

@@ -146,7 +146,9 @@ def _folded(
     return [*found, *_identity(evidence, fold.run)]
 
 
-def _waiting(history: Sequence[Placed], seen: Sequence[Placed]) -> list[Placed]:
+def _waiting(
+    history: Sequence[Placed[TaskEvent]], seen: Sequence[Placed[TaskEvent]]
+) -> list[Placed[TaskEvent]]:
     known = {position for position, _ in seen}
     return [placed for placed in history if placed[0] not in known]
 

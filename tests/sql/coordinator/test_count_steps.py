@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.sql_calls import Connection, Others, call, state_counts, table, wait_until_blocked
+from support.sql_calls import Connection, Others, call, state_counts, wait_until_blocked
 
 NOTHING = [0] * 9
 
@@ -15,20 +15,6 @@ def test_each_state_has_its_place(connection: Connection) -> None:
     assert state_counts(connection) == {
         f"steps_{state}": n for n, state in enumerate(states, start=1)
     }
-
-
-def test_a_shard_counts_in_a_row_of_its_own(connection: Connection) -> None:
-    for shard, change in ((0, 5), (3, 2), (3, -7)):
-        call(connection, "count_steps", shard, [0, change, *NOTHING[2:]])
-
-    assert table(connection, "state_count", "shard", "steps_enqueued") == [(0, 5), (3, -5)]
-    assert state_counts(connection) == {}
-
-
-def test_where_nothing_changed_nothing_is_written(connection: Connection) -> None:
-    call(connection, "count_steps", 7, NOTHING)
-
-    assert table(connection, "state_count", "shard") == [0]
 
 
 def test_shards_do_not_wait_for_one_another(connection: Connection, others: Others) -> None:
