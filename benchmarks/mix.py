@@ -25,7 +25,7 @@ from psycopg import sql
 from shapes import NAMESPACE, RESULT, Shape
 
 from flowledger.engine import events
-from flowledger.engine.domain.ids import step_id, uuid7
+from flowledger.engine.domain.deterministic_ids import step_id, uuid7
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.handlers import Workflow
@@ -328,7 +328,7 @@ def _settle(connection: psycopg.Connection, workers: Sequence[UUID]) -> None:
     """What the rows imply: counters, positions, statistics, workers that hold what runs."""
     for worker in workers:
         connection.execute("select flowledger.heartbeat_worker(%s, 'bench', 1, 86400)", (worker,))
-    connection.execute("select flowledger.recount()")
+    connection.execute("select flowledger.recount_states()")
     connection.execute(
         "update flowledger.shard set position ="
         " (select coalesce(max(notification_id), 0) from flowledger.event)"

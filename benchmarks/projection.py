@@ -31,17 +31,17 @@ from psycopg import sql
 from shapes import BackgroundLoad
 
 from flowledger.engine import Engine, Settings
-from flowledger.engine.cli.roles import tune_gc
+from flowledger.engine.cli.start_roles import tune_gc
 from flowledger.engine.store.connection.pool import open_pool
 from flowledger.engine.store.log import event_mapper as frame
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.recorder import LAST, LedgerDatastore, LedgerRecorder
 from flowledger.engine.store.schema.migrate import migrate
 from flowledger.projections.builtin import BUILTIN
-from flowledger.projections.cursor import Cursor, HostConnection
 from flowledger.projections.dispatch import Dispatcher
 from flowledger.projections.host.log_reader import LogEntry
 from flowledger.projections.projection import PLACE, Projection
+from flowledger.projections.restricted_cursor import Cursor, HostConnection
 
 READ = """
 select notification_id, originator_id, originator_version, topic, state, task_id, recorded_at

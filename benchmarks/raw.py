@@ -26,7 +26,7 @@ import shapes
 from shapes import BackgroundLoad
 
 from flowledger.engine import events
-from flowledger.engine.domain.ids import step_id, uuid7
+from flowledger.engine.domain.deterministic_ids import step_id, uuid7
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.schema.migrate import migrate
 

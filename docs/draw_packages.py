@@ -20,8 +20,8 @@ LEFT_OUT = frozenset(
         *PARTS,
         "engine.errors",
         "engine.text",
-        "engine.domain.durations",
-        "engine.domain.ids",
+        "engine.domain.max_duration",
+        "engine.domain.deterministic_ids",
     }
 )
 """What nearly everything imports, and lists of names that are imported from elsewhere."""

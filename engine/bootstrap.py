@@ -19,18 +19,18 @@ from flowledger.engine.domain.failures.classification import Classifier, classif
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints, Wakeup
 from flowledger.engine.ports.verification import Check, Finding
-from flowledger.engine.runtime.coordinator.assignment import ShardAssignment
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.runtime.coordinator.desired_leadership import ShardAssignment
 from flowledger.engine.runtime.coordinator.shards import Shards
 from flowledger.engine.runtime.loop import Loop
-from flowledger.engine.runtime.service import Projecting, Service
+from flowledger.engine.runtime.role_supervisor import Projecting, Service
 from flowledger.engine.runtime.unserved_templates import UnservedTemplates
 from flowledger.engine.runtime.worker.executor import HandlerExecutor
+from flowledger.engine.runtime.worker.handler_table import HandlerTable
 from flowledger.engine.runtime.worker.worker import Worker
-from flowledger.engine.runtime.worker.workflows import HandlerTable
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
-from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.connection.id_generator import Identifiers
 from flowledger.engine.store.connection.pool import Pool, open_pool
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
 from flowledger.engine.store.embedded import server as embedded
@@ -38,10 +38,10 @@ from flowledger.engine.store.engine_log import EngineLog
 from flowledger.engine.store.health import PostgresHealth
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.notifications import Notifications, ProcessWakeup
-from flowledger.engine.store.projection_store import PostgresProjectionStore
+from flowledger.engine.store.projection_admin_store import PostgresProjectionStore
 from flowledger.engine.store.repairs import PostgresRepairs
-from flowledger.engine.store.schema.public_schema import PublicSchemaCheck
-from flowledger.engine.store.schema.readiness import bring_up_to_date
+from flowledger.engine.store.schema.public_schema_check import PublicSchemaCheck
+from flowledger.engine.store.schema.startup_migration import bring_up_to_date
 from flowledger.engine.store.shard_store import PostgresShardStore
 from flowledger.engine.store.task_list import PostgresTaskList
 from flowledger.engine.store.task_store import PostgresTaskStore
@@ -49,8 +49,8 @@ from flowledger.engine.store.transactional_steps import PostgresTransactions
 from flowledger.engine.store.verification_store import PostgresVerificationStore
 from flowledger.engine.store.worker_store import PostgresWorkerStore
 from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Backoff, OutageLog
-from flowledger.engine.telemetry.signals import Signal
 
 
 def open_engine(  # noqa: PLR0913 - what an engine is made of

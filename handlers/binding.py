@@ -13,8 +13,8 @@ from flowledger.engine.domain.handler_protocol import StepCall
 from flowledger.engine.domain.templates.template import CONTEXT
 from flowledger.engine.errors import InvalidContext, InvalidResult, InvalidTemplate
 from flowledger.handlers.context import StepContext
-from flowledger.handlers.json_values import OneWay, Reader, Writer, described, reader, writer
 from flowledger.handlers.signature import Handler, HandlerSite, Signature, is_async, read_signature
+from flowledger.handlers.type_codec import OneWay, Reader, Writer, described, reader, writer
 
 T = TypeVar("T")
 

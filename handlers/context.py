@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from flowledger.engine.domain.handler_protocol import UNATTENDED, StepCall, StepControl
 from flowledger.engine.domain.json_values import plain
 from flowledger.engine.errors import InvalidResult
-from flowledger.handlers.json_values import described
+from flowledger.handlers.type_codec import described
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

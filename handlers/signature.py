@@ -19,7 +19,7 @@ from flowledger.engine.domain.templates.template import CONTEXT
 from flowledger.engine.errors import InvalidTemplate
 from flowledger.engine.text import listed, nearest
 from flowledger.handlers.context import StepContext
-from flowledger.handlers.json_values import ANYTHING, UNANNOTATED
+from flowledger.handlers.type_codec import ANYTHING, UNANNOTATED
 
 Handler = Callable[..., Any]
 

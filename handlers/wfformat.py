@@ -26,11 +26,11 @@ from flowledger.engine.domain.templates.template import (
     TemplateSize,
     validate_template,
 )
-from flowledger.engine.domain.templates.validation import first_problem
+from flowledger.engine.domain.templates.validation_message import first_problem
 from flowledger.engine.errors import InvalidTemplate
 from flowledger.engine.text import nearest
-from flowledger.handlers.documents import read_document
-from flowledger.handlers.template_workflow import TemplateWorkflow
+from flowledger.handlers.workflow_from_template import TemplateWorkflow
+from flowledger.handlers.yaml_json_parser import read_document
 
 NAMESPACE = "wfformat"
 HANDLER = "wfformat.recorded"

@@ -25,21 +25,21 @@ from flowledger.engine.domain.templates.template import (
     WhenSkipped,
     validate_template,
 )
-from flowledger.engine.domain.templates.validation import first_problem
+from flowledger.engine.domain.templates.validation_message import first_problem
 from flowledger.engine.errors import InvalidContext, InvalidTemplate
 from flowledger.engine.text import short
 from flowledger.handlers.binding import BoundStep
 from flowledger.handlers.canonical_sets import in_one_order
-from flowledger.handlers.declaration import (
+from flowledger.handlers.decorator_arguments import (
     Limit,
     local_names,
     plain,
     seconds,
     summary_of,
 )
-from flowledger.handlers.json_values import OneWay, described, dumped, exact_type, stored_adapter
 from flowledger.handlers.round_trip import is_equal
 from flowledger.handlers.signature import HandlerSite
+from flowledger.handlers.type_codec import OneWay, described, dumped, exact_type, stored_adapter
 
 C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])

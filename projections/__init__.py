@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import OnError, Projection, on, on_batch
+from flowledger.projections.restricted_cursor import Cursor
 
 __all__ = ["Cursor", "OnError", "Projection", "on", "on_batch"]

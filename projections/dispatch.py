@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import Event, Recorded, Unreadable
-from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, Subscription, subscriptions_of
+from flowledger.projections.restricted_cursor import Cursor
 
 E = TypeVar("E", bound=Event)
 SCALARS = frozenset({str, int, float, bool, type(None)})

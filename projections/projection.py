@@ -13,7 +13,7 @@ from uuid import UUID
 from flowledger.engine.errors import InvalidProjection, ProjectionRefused
 from flowledger.engine.events.base import Event, Recorded
 from flowledger.engine.events.registry import EVENTS
-from flowledger.projections.cursor import Cursor
+from flowledger.projections.restricted_cursor import Cursor
 
 OnError = Literal["stop", "park_event", "park_task"]
 

@@ -28,10 +28,10 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from flowledger.engine.events.base import Event, Recorded
-from flowledger.engine.store.connection.dial import dial
-from flowledger.projections.cursor import HostConnection
+from flowledger.engine.store.connection.open_connection import dial
 from flowledger.projections.dispatch import Dispatcher
 from flowledger.projections.projection import PLACE, Projection, instance_of
+from flowledger.projections.restricted_cursor import HostConnection
 
 SIZES = (1, 2, 3, 7)
 """Batches that are tried beside all events at once."""

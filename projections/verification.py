@@ -16,19 +16,19 @@ from uuid import UUID, uuid4
 
 from psycopg import sql
 
-from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.domain.verify.row_differences import Difference
 from flowledger.engine.events.base import Recorded
 from flowledger.engine.ports.verification import Finding, NotCompared, VerifyProgress
-from flowledger.engine.store.connection.dial import dial
 from flowledger.engine.store.connection.errors import translate_errors
+from flowledger.engine.store.connection.open_connection import dial
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
-from flowledger.projections.cursor import HostConnection
 from flowledger.projections.dispatch import Dispatcher
+from flowledger.projections.host.generation_records import Generation
 from flowledger.projections.host.log_reader import LogEntry
-from flowledger.projections.host.records import Generation
 from flowledger.projections.projection import PLACE, Projection
+from flowledger.projections.restricted_cursor import HostConnection
 
 EVENTS_AT_ONCE = 2_000
 MOST_SHOWN = 100
@@ -155,7 +155,7 @@ def _standing(connection: HostConnection, projection: Projection) -> ServingGene
         return None
     generation, version, position = rows[0]
     aside = connection.execute(
-        "select flowledger.aside_of(%s, %s)", (projection.name, generation)
+        "select flowledger.skipped_event_positions(%s, %s)", (projection.name, generation)
     ).fetchall()
     place = Generation(projection.name, generation)
     return ServingGeneration(place, version, position, frozenset(row[0] for row in aside))

@@ -14,9 +14,9 @@ from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
 from flowledger.projections.builtin import BUILTIN
+from flowledger.projections.host.generation_store import HostStore
 from flowledger.projections.host.host import Host
 from flowledger.projections.host.log_reader import LogReader
-from flowledger.projections.host.store import HostStore
 from flowledger.projections.projection import Projection, instance_of
 from flowledger.projections.verification import ProjectionCheck
 

@@ -15,11 +15,11 @@ from orders import orders
 from rich.console import Console
 from rich.text import Text
 
+from flowledger.engine.cli.command_setup import program_settings, stored_tasks
 from flowledger.engine.cli.output import say
 from flowledger.engine.cli.progress import view_for
 from flowledger.engine.cli.replay import replayed, told_lines
-from flowledger.engine.cli.run import run_to_end
-from flowledger.engine.cli.session import program_settings, stored_tasks
+from flowledger.engine.cli.run_workflow import run_to_end
 from flowledger.engine.cli.timeline import timeline
 from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.templates.plan import compile_plan

@@ -11,9 +11,9 @@ import click
 from pydantic import JsonValue
 
 from flowledger.engine.bootstrap import database_url, engine_pool
+from flowledger.engine.cli.command_setup import program_settings
 from flowledger.engine.cli.options import json_option, optional_word_options
 from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_json
-from flowledger.engine.cli.session import program_settings
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.config.sections import MOST_SHARDS
 from flowledger.engine.errors import InvalidConfiguration
@@ -23,10 +23,10 @@ from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, connect
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.embedded.server import EmbeddedServer
+from flowledger.engine.store.schema.grants import ROLES, grant, grants_of
 from flowledger.engine.store.schema.migrate import pending, script
-from flowledger.engine.store.schema.readiness import bring_up_to_date
-from flowledger.engine.store.schema.reference import sql_reference
-from flowledger.engine.store.schema.rights import ROLES, grant, grants_of
+from flowledger.engine.store.schema.sql_reference_page import sql_reference
+from flowledger.engine.store.schema.startup_migration import bring_up_to_date
 from flowledger.engine.store.schema.upgrade import BEHIND, upgrade
 from flowledger.engine.store.shard_store import PostgresShardStore, ShardRow
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import click
 
 from flowledger.engine.bootstrap import database_url, engine_pool
+from flowledger.engine.cli.command_setup import program_settings
 from flowledger.engine.cli.options import json_option
 from flowledger.engine.cli.output import tell, tell_json
-from flowledger.engine.cli.session import program_settings
 from flowledger.engine.client.health import health_report
-from flowledger.engine.domain.findings import HealthReport, sentence_of
+from flowledger.engine.domain.health_report import HealthReport, sentence_of
 from flowledger.engine.store.health import PostgresHealth
-from flowledger.engine.store.schema.readiness import require_schema
+from flowledger.engine.store.schema.startup_migration import require_schema
 
 UNHEALTHY = 1
 

@@ -9,11 +9,11 @@ from uuid import UUID
 import click
 
 from flowledger.engine.bootstrap import database_url, engine_pool
+from flowledger.engine.cli.command_setup import program_settings
 from flowledger.engine.cli.options import json_option, word_options
 from flowledger.engine.cli.output import tell, tell_either, tell_json
-from flowledger.engine.cli.session import program_settings
 from flowledger.engine.store.parked_tasks import ParkedTask, PostgresParked
-from flowledger.engine.store.schema.readiness import bring_up_to_date
+from flowledger.engine.store.schema.startup_migration import bring_up_to_date
 from flowledger.engine.text import on_one_line
 
 NOT_PARKED = 1

@@ -28,17 +28,23 @@ LONGEST_SENTENCE = 2_000
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "run": ("run:run", "Run one workflow to its end."),
-        "submit": ("run:submit", "Submit a task, and leave it to the engine's processes."),
-        "start": ("roles:start", "Play all roles in this process, until it is stopped."),
-        "coordinator": ("roles:coordinator", "Follow the log and decide, until it is stopped."),
-        "worker": ("roles:worker", "Run steps of workflows, until it is stopped."),
-        "projector": ("roles:projector", "Keep read models up to date, until it is stopped."),
-        "status": ("task:status", "Show where a task and its steps stand."),
+        "run": ("run_workflow:run", "Run one workflow to its end."),
+        "submit": ("run_workflow:submit", "Submit a task, and leave it to the engine's processes."),
+        "start": ("start_roles:start", "Play all roles in this process, until it is stopped."),
+        "coordinator": (
+            "start_roles:coordinator",
+            "Follow the log and decide, until it is stopped.",
+        ),
+        "worker": ("start_roles:worker", "Run steps of workflows, until it is stopped."),
+        "projector": ("start_roles:projector", "Keep read models up to date, until it is stopped."),
+        "status": ("task_inspection:status", "Show where a task and its steps stand."),
         "tasks": ("task_list:tasks", "List tasks by what they are."),
         "result": ("result:result", "Print what the steps of a task returned."),
-        "explain": ("task:explain", "Say why a task has not ended, or a step does not run."),
-        "history": ("task:history", "Show every event of a task."),
+        "explain": (
+            "task_inspection:explain",
+            "Say why a task has not ended, or a step does not run.",
+        ),
+        "history": ("task_inspection:history", "Show every event of a task."),
         "cancel": ("requests:cancel", "End a task and all its steps."),
         "pause": ("requests:pause", "Start nothing of a task until it is resumed."),
         "resume": ("requests:resume", "Let a paused task go on."),

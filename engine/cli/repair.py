@@ -10,12 +10,12 @@ from uuid import UUID
 import click
 from rich.text import Text
 
+from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.options import json_option, optional_task_argument, word_options
 from flowledger.engine.cli.output import say, tell_json
-from flowledger.engine.cli.session import client
 from flowledger.engine.cli.verify import sentence
 from flowledger.engine.client.repair import Repair
-from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.domain.verify.row_differences import Difference
 
 LEFT = 1
 

@@ -11,14 +11,14 @@ from uuid import UUID
 import click
 from rich.text import Text
 
+from flowledger.engine.cli.command_setup import program_settings, stored_tasks
 from flowledger.engine.cli.options import json_option, task_argument
 from flowledger.engine.cli.output import say, tell_json
-from flowledger.engine.cli.session import program_settings, stored_tasks
 from flowledger.engine.cli.timeline import task_events
 from flowledger.engine.domain.event_text import describe, stream_of
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
-from flowledger.engine.domain.verify.replay import (
+from flowledger.engine.domain.verify.row_differences import (
     Difference,
     Frame,
     Replay,

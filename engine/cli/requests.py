@@ -11,6 +11,7 @@ from uuid import UUID
 
 import click
 
+from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.options import (
     asking_options,
     json_option,
@@ -19,7 +20,6 @@ from flowledger.engine.cli.options import (
     task_argument,
 )
 from flowledger.engine.cli.output import tell, tell_either, tell_json
-from flowledger.engine.cli.session import client
 from flowledger.engine.client.requests import NoteOptions, Request, RequestOptions
 from flowledger.engine.client.task import TaskHandle
 from flowledger.engine.errors import RequestDenied, RequestUnanswered

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import click
 
+from flowledger.engine.cli.command_setup import program_settings, stored_tasks
 from flowledger.engine.cli.options import json_option, task_argument
 from flowledger.engine.cli.output import tell, tell_either
-from flowledger.engine.cli.session import program_settings, stored_tasks
-from flowledger.engine.client.outcomes import results_in
+from flowledger.engine.client.outcomes_from_history import results_in
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.errors import UnknownStep, UnknownTask
 from flowledger.engine.events.task import TaskCreated

@@ -8,9 +8,9 @@ from typing import Any
 import click
 from rich.text import Text
 
+from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.options import json_option
 from flowledger.engine.cli.output import say, tell, tell_json
-from flowledger.engine.cli.session import client
 from flowledger.engine.cli.task_filter import filter_of, filter_options, tell_of_late_tags
 from flowledger.engine.domain.task_query import MOST_TASKS
 from flowledger.engine.ports.task_list import ListedTask

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flowledger.engine.cli.command_setup import client, program_settings, stored_tasks, workflows_of
 from flowledger.engine.cli.options import (
     handlers_option,
     json_option,
@@ -14,7 +15,6 @@ from flowledger.engine.cli.options import (
     word_options,
 )
 from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_json
-from flowledger.engine.cli.session import client, program_settings, stored_tasks, workflows_of
 from flowledger.engine.client.requests import template_named
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.handlers import dump_template

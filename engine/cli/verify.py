@@ -14,11 +14,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.options import json_option, optional_task_argument
 from flowledger.engine.cli.output import say, tell, tell_json
-from flowledger.engine.cli.session import client
 from flowledger.engine.client.verify import Verification
-from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.domain.verify.row_differences import Difference
 from flowledger.engine.ports.verification import NotCompared, VerifyProgress
 
 DIFFERS = 1

@@ -27,9 +27,9 @@ from flowledger.engine.client.task_list import TaskFilter, TaskPage
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.failures.classification import Classifier, classify
-from flowledger.engine.domain.findings import HealthReport
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.ports.awaited_connection import on_loop
+from flowledger.engine.domain.health_report import HealthReport
+from flowledger.engine.ports.event_loop_connection import on_loop
 from flowledger.engine.telemetry.outages import Health
 
 C = TypeVar("C")

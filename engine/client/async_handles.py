@@ -16,7 +16,7 @@ from flowledger.engine.client.requests import NoteOptions, Request, RequestOptio
 from flowledger.engine.client.task import StepHandle, StepStatus, TaskHandle
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, TaskState
-from flowledger.engine.domain.submission import check_seconds
+from flowledger.engine.domain.submission_checks import check_seconds
 from flowledger.engine.errors import RequestDenied, TaskNotCreated, TaskUnfinished
 from flowledger.engine.events.base import Recorded
 from flowledger.engine.ports.client import Progress

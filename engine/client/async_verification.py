@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from flowledger.engine.client.verify import Verification
-from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.domain.verify.row_differences import Difference
 
 T = TypeVar("T")
 

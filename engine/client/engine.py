@@ -24,12 +24,12 @@ from flowledger.engine.client.task_list import TaskFilter, TaskPage, list_tasks
 from flowledger.engine.client.verify import Verification
 from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.config import Settings
-from flowledger.engine.config.admission import admission_rules
+from flowledger.engine.config.admission_rules import admission_rules
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.failures.classification import Classifier, classify
-from flowledger.engine.domain.findings import HealthReport
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.domain.submission import task_id_of
+from flowledger.engine.domain.health_report import HealthReport
+from flowledger.engine.domain.submission_checks import task_id_of
 from flowledger.engine.domain.templates.template import Template, TemplateSize, validate_template
 from flowledger.engine.events.requests import TaskCancelRequested, TaskResetRequested
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
@@ -38,10 +38,10 @@ from flowledger.engine.ports.owner_process import Opener
 from flowledger.engine.ports.runtime import Clock
 from flowledger.engine.ports.task_list import TaskList
 from flowledger.engine.ports.verification import Check
-from flowledger.engine.runtime.service import Service
+from flowledger.engine.runtime.role_supervisor import Service
 from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health
-from flowledger.engine.telemetry.signals import Signal
 
 C = TypeVar("C")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from flowledger.engine.domain.findings import (
+from flowledger.engine.domain.health_report import (
     Finding,
     FoundRow,
     HealthReport,

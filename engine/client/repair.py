@@ -14,11 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict
 from uuid import UUID
 
-from flowledger.engine.client.repaired_rows import Made, apart_rows
+from flowledger.engine.client.derived_rows import Made, apart_rows
 from flowledger.engine.client.verify import StreamCheck, TaskCheck
-from flowledger.engine.domain.ids import request_id
-from flowledger.engine.domain.submission import check_request
-from flowledger.engine.domain.verify.repaired import (
+from flowledger.engine.domain.deterministic_ids import request_id
+from flowledger.engine.domain.submission_checks import check_request
+from flowledger.engine.domain.verify.non_task_streams import (
+    OtherStreams,
+    verify_apart,
+    verify_shards,
+)
+from flowledger.engine.domain.verify.repairable_differences import (
     IDENTITIES,
     ApartRows,
     Left,
@@ -26,11 +31,10 @@ from flowledger.engine.domain.verify.repaired import (
     told,
     why_left,
 )
-from flowledger.engine.domain.verify.replay import Difference
-from flowledger.engine.domain.verify.shared_rows import OtherStreams, verify_apart, verify_shards
+from flowledger.engine.domain.verify.row_differences import Difference
 from flowledger.engine.domain.verify.task import StoredTask, created_of, verify_task
 from flowledger.engine.events.base import Event
-from flowledger.engine.events.engine import EngineRepaired
+from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.notes import TaskRepaired
 from flowledger.engine.ports.runtime import Clock
 from flowledger.engine.ports.verification import Check, VerificationStore

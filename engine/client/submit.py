@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.domain.json_values import as_json
-from flowledger.engine.domain.submission import (
+from flowledger.engine.domain.submission_checks import (
     check_submission,
     check_tags,
     check_times,

@@ -11,14 +11,19 @@ from typing import Any, Unpack
 from uuid import UUID
 
 from flowledger.engine.client.explain import load_explanation
-from flowledger.engine.client.outcomes import cause_in, errors_in, failures_in, results_in
+from flowledger.engine.client.outcomes_from_history import (
+    cause_in,
+    errors_in,
+    failures_in,
+    results_in,
+)
 from flowledger.engine.client.requests import NoteOptions, Operations, Request, RequestOptions
 from flowledger.engine.client.verify import Verification
 from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState, TaskState
-from flowledger.engine.domain.submission import check_seconds
+from flowledger.engine.domain.submission_checks import check_seconds
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import (
     EngineClosed,

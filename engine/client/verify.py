@@ -11,8 +11,12 @@ from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
-from flowledger.engine.domain.verify.replay import Difference
-from flowledger.engine.domain.verify.shared_rows import OtherStreams, verify_apart, verify_shards
+from flowledger.engine.domain.verify.non_task_streams import (
+    OtherStreams,
+    verify_apart,
+    verify_shards,
+)
+from flowledger.engine.domain.verify.row_differences import Difference
 from flowledger.engine.domain.verify.task import StoredTask, verify_task
 from flowledger.engine.errors import UnknownTask
 from flowledger.engine.ports.verification import (

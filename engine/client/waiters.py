@@ -8,10 +8,10 @@ from threading import Lock, Thread
 from uuid import UUID
 
 from flowledger.engine.ports.runtime import Wakeup
-from flowledger.engine.runtime.worker.execution import running
+from flowledger.engine.runtime.worker.step_attempt import running
 from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Outages
-from flowledger.engine.telemetry.signals import Signal
 
 Callback = Callable[[], object]
 Question = Callable[[Sequence[UUID]], Collection[UUID]]

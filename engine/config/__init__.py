@@ -40,7 +40,7 @@ from flowledger.engine.config.sources import (
     file_layers,
     option_layer,
 )
-from flowledger.engine.domain.templates.validation import shown
+from flowledger.engine.domain.templates.validation_message import shown
 from flowledger.engine.errors import InvalidConfiguration
 from flowledger.engine.text import HIDDEN
 

@@ -14,7 +14,7 @@ from flowledger.engine import events as happened
 from flowledger.engine import events as noted
 from flowledger.engine.domain.failures.tracebacks import lines_of
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.events import engine
+from flowledger.engine.events import engine_actions as engine
 from flowledger.engine.events.base import Event, StepEvent
 from flowledger.engine.events.circuit import (
     CircuitClosed,

@@ -9,7 +9,7 @@ from flowledger.engine.events.circuit import (
     CircuitHalfOpened,
     CircuitOpened,
 )
-from flowledger.engine.events.engine import (
+from flowledger.engine.events.engine_actions import (
     ClockMoved,
     EngineAction,
     EngineEvent,

@@ -13,7 +13,7 @@ from typing import Any
 
 from flowledger.engine.events.base import Event, TaskEvent
 from flowledger.engine.events.circuit import CIRCUITS
-from flowledger.engine.events.engine import ENGINE_EVENTS
+from flowledger.engine.events.engine_actions import ENGINE_EVENTS
 from flowledger.engine.events.notes import NOTES
 from flowledger.engine.events.requests import ANSWERS, REQUESTS
 from flowledger.engine.events.step import (

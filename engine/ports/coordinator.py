@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from flowledger.engine.domain.leases import Members
 from flowledger.engine.domain.limits.admission import LimitChanges, LimitState
 from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
 from flowledger.engine.domain.limits.concurrency import OlderWaiter
+from flowledger.engine.domain.shard_assignment import Members
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.events.base import Event, Recorded, TaskEvent, Unreadable
 from flowledger.engine.events.task import TaskCreated

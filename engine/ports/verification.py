@@ -8,8 +8,8 @@ from typing import Protocol
 from uuid import UUID
 
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.domain.verify.replay import Difference
-from flowledger.engine.domain.verify.shared_rows import OtherStreams
+from flowledger.engine.domain.verify.non_task_streams import OtherStreams
+from flowledger.engine.domain.verify.row_differences import Difference
 from flowledger.engine.domain.verify.task import StoredTask
 
 

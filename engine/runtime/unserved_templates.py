@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health
-from flowledger.engine.telemetry.signals import Signal
 
 Unserved = Sequence[tuple[str, int]]
 """Templates as `namespace/name@version`, and how many tasks of each are open."""

@@ -36,7 +36,7 @@ from flowledger.engine.store.log.recorder import (
 FACTS = "select * from flowledger.facts_of_shard(%s, %s, %s, %s, %b)"
 TOPICS = TextArray(FACT_TOPICS)
 MOST_OLDER_WAITERS = 16  # of a limit, between two looks
-PASSED = "select flowledger.last_safe_position(%s, %s, %s, %b)"
+PASSED = "select flowledger.position_before_next_fact(%s, %s, %s, %b)"
 
 
 class PostgresCoordinatorStore:
@@ -109,7 +109,7 @@ class PostgresCoordinatorStore:
     def task_events(self, task_id: UUID, until: int) -> Sequence[TaskEvent]:
         """Its creation, its facts up to a position and all decisions about it, in order."""
         rows = self._all(
-            "select * from flowledger.task_events_for_fold(%s, %s, %s)",
+            "select * from flowledger.decided_task_events(%s, %s, %s)",
             (task_id, until, [TaskCreated.topic, *DECISION_TOPICS]),
         )
         events = (self._mapper.to_domain_event(StoredLogEvent(*row)) for row in rows)
@@ -154,7 +154,7 @@ class PostgresCoordinatorStore:
     ) -> Sequence[tuple[UUID, str]]:
         """Queued steps of these that nobody has claimed; what would be claimed last comes first."""
         rows = self._all(
-            "select * from flowledger.unclaimed_steps_of(%s, %s, %s, %s, %s)",
+            "select * from flowledger.unclaimed_steps_matching(%s, %s, %s, %s, %s)",
             (UuidArray(templates), TextArray(systems), limit, self._shard, self._shards),
         )
         return cast("list[tuple[UUID, str]]", rows)
@@ -189,12 +189,14 @@ class PostgresCoordinatorStore:
 
     def parked(self) -> Sequence[UUID]:
         """The tasks that the leader before left alone; all of them are to be tried again."""
-        rows = self._all("select flowledger.try_parked(%s, %s)", (self._shard, self._shards))
+        rows = self._all(
+            "select flowledger.retry_all_parked_tasks(%s, %s)", (self._shard, self._shards)
+        )
         return [task for (task,) in rows]
 
     def wanted(self, limit: int) -> Sequence[UUID]:
         """Parked tasks that are to be tried again."""
-        query = "select flowledger.wanted_tasks(%s, %s, %s)"
+        query = "select flowledger.parked_tasks_to_retry(%s, %s, %s)"
         return [task for (task,) in self._all(query, (limit, self._shard, self._shards))]
 
     def limits(self) -> LimitState:
@@ -215,7 +217,7 @@ class PostgresCoordinatorStore:
         if self._shards == 1 or not sort_keys:
             return ()
         rows = self._all(
-            "select * from flowledger.older_waiters(%s, %s::float8[], %s, %s, %s)",
+            "select * from flowledger.waiters_of_other_shards(%s, %s::float8[], %s, %s, %s)",
             (
                 TextArray([*sort_keys]),
                 [*sort_keys.values()],
@@ -272,7 +274,7 @@ COMMIT = (
     " %s::uuid[], %s::uuid[], %s::json, %s::json, %s::json, %s::uuid[], %s::json, %s::bigint[],"
     " %s::boolean, %s::json)"
 )
-LIMITS = "select flowledger.load_limits(%s, %s)::text"
+LIMITS = "select flowledger.load_limit_state(%s, %s)::text"
 
 
 def _json(rows: Sequence[dict[str, Any]]) -> str | None:

@@ -9,21 +9,21 @@ from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from flowledger.engine.domain.ids import action_id
-from flowledger.engine.domain.submission import check_request
+from flowledger.engine.domain.deterministic_ids import action_id
+from flowledger.engine.domain.submission_checks import check_request
 from flowledger.engine.errors import LogCorrupt, StreamMoved
 from flowledger.engine.events.base import Event, Recorded
-from flowledger.engine.events.engine import ENGINE_TOPICS, EngineAction, EngineEvent
+from flowledger.engine.events.engine_actions import ENGINE_TOPICS, EngineAction, EngineEvent
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.engine.store.connection.errors import told_again, translate_errors
-from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.connection.id_generator import Identifiers
 from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from flowledger.engine.store.log.recorder import event_arrays
 
 APPEND = "select flowledger.append_per_stream(%b, %b, %b, %b, %b, %b, 'engine')"
-READ = "select * from flowledger.engine_events(%s, %s, %b)"
-STREAM = "select * from flowledger.stream_events(%b)"
+READ = "select * from flowledger.events_without_task(%s, %s, %b)"
+STREAM = "select * from flowledger.read_streams(%b)"
 PAGE = 1_000
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from flowledger.engine.domain.findings import FoundRow, HolderRow
+from flowledger.engine.domain.health_report import FoundRow, HolderRow
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool
 

@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 def changes_text(changes: LimitChanges) -> str:
-    """The argument of flowledger.store_limits."""
+    """The argument of flowledger.store_limit_changes."""
     holders = sorted(changes.slots.holders.items())
     rates = sorted(changes.rates.items())
     parts: Json = {
@@ -88,7 +88,7 @@ def circuit_fields(circuit: Circuit | None) -> Json:
 
 
 def state_of(stored: Json) -> LimitState:
-    """What flowledger.load_limits returned."""
+    """What flowledger.load_limit_state returned."""
     holders: dict[str, list[str]] = stored["holders"] or {}
     expected: dict[str, str] = stored["expected"] or {}
     return LimitState(

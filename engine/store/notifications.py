@@ -19,8 +19,8 @@ from psycopg.pq.abc import PGconn
 
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, connect
+from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Backoff, Outages
-from flowledger.engine.telemetry.signals import Signal
 
 CHANNELS = (
     "fact",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flowledger.engine.events.engine import TasksParkedRetryRequested
+from flowledger.engine.events.engine_actions import TasksParkedRetryRequested
 from flowledger.engine.store.connection.arrays import UuidArray
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool

@@ -17,8 +17,8 @@ from psycopg import Rollback
 
 from flowledger.engine.domain.limits.circuit_breaker import Circuit
 from flowledger.engine.domain.limits.wait_queue import Waiter
-from flowledger.engine.domain.verify.repaired import ApartRows, TaskRows
-from flowledger.engine.domain.verify.shared_rows import OtherStreams
+from flowledger.engine.domain.verify.non_task_streams import OtherStreams
+from flowledger.engine.domain.verify.repairable_differences import ApartRows, TaskRows
 from flowledger.engine.domain.verify.task import StoredTask
 from flowledger.engine.errors import DatabaseBusy
 from flowledger.engine.events.base import Event
@@ -30,7 +30,7 @@ from flowledger.engine.store.verification_store import PostgresVerificationStore
 
 ATTEMPTS = 20
 LOCK = "select flowledger.lock_task(%s)"
-OUST = "select flowledger.oust_leaders()"
+OUST = "select flowledger.bump_shard_epochs()"
 REPAIR = (
     "select flowledger.repair_task("
     "%s::uuid, %s::bigint, %s::json, %s, %s, %s, %s, %s, %s::bigint[])"
@@ -101,7 +101,7 @@ class PostgresRepairs:
 
     def positions(self, event: Event) -> None:
         """Move positions behind the end of the log to its end; what is open is looked at anew."""
-        self._all("select flowledger.repair_positions()", (), event)
+        self._all("select flowledger.repair_shard_positions()", (), event)
 
     def strays(self, event: Event) -> None:
         """Remove rows that nothing in the log stands behind, but templates."""
@@ -114,7 +114,7 @@ class PostgresRepairs:
     def recount(self, event: Event) -> None:
         """Count tasks and steps anew."""
         with self._transaction() as connection:
-            connection.execute("select flowledger.recount()")
+            connection.execute("select flowledger.recount_states()")
             self._append(connection, event)
 
     def _all(self, query: Any, parameters: Sequence[Any], event: Event) -> None:

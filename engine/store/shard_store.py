@@ -13,9 +13,9 @@ from uuid import UUID
 
 import psycopg
 
-from flowledger.engine.domain.leases import Members, ShardLease
+from flowledger.engine.domain.shard_assignment import Members, ShardLease
 from flowledger.engine.errors import ShardsBehind, ShardsDiffer
-from flowledger.engine.events.engine import ShardsChanged
+from flowledger.engine.events.engine_actions import ShardsChanged
 from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.clock import DatabaseClock
@@ -62,7 +62,7 @@ class PostgresShardStore:
         self._clock.observe(cast("datetime", now), asked)
         if led:
             self._all(
-                "select flowledger.renew_shards(%s, %s, %s)", (process, [*led], lease_seconds)
+                "select flowledger.renew_shard_leases(%s, %s, %s)", (process, [*led], lease_seconds)
             )
         live = self._all("select flowledger.live_coordinators()")
         leases = self._all(LEASES)

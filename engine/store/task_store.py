@@ -26,24 +26,24 @@ from flowledger.engine.events.notes import TaskNote
 from flowledger.engine.events.requests import TaskRequest
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateRegistered, TemplateResumed
-from flowledger.engine.ports.awaited_connection import OnLoop
 from flowledger.engine.ports.client import Answer, Progress, Snapshot, StepRow, TaskRow
+from flowledger.engine.ports.event_loop_connection import OnLoop
 from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import told_again, translate_errors
-from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.connection.id_generator import Identifiers
 from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.coordinator_store import registered
-from flowledger.engine.store.later_submission import (
+from flowledger.engine.store.explain_snapshot import surroundings_of
+from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
+from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder, event_arrays
+from flowledger.engine.store.transactional_submission import (
     WHICH_DATABASE,
     LaterSubmission,
     WhichDatabase,
     identities_of,
     owners_of,
 )
-from flowledger.engine.store.live_state import surroundings_of
-from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
-from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder, event_arrays
 
 TASK = "select * from flowledger.task_row(%s)"
 STEPS = "select * from flowledger.step_rows(%s)"
@@ -170,7 +170,7 @@ class PostgresTaskStore:
 
     def progress(self, task_id: UUID, names: int) -> Progress:
         """How far the task is, with the names of at most so many running steps."""
-        rows = self._all("select * from flowledger.task_progress(%s, %s)", (task_id, names))
+        rows = self._all("select * from flowledger.step_counts_of_task(%s, %s)", (task_id, names))
         running = [name for state, _, some in rows if state == "in_progress" for name in some]
         return Progress({state: count for state, count, _ in rows}, running)
 

@@ -47,7 +47,6 @@ from flowledger.engine.errors import (
 from flowledger.engine.events.step import StepCompleted
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints
 from flowledger.engine.ports.worker import Claim
-from flowledger.engine.store.connection.dial import dial
 from flowledger.engine.store.connection.errors import (
     NOT_HELD,
     STREAM_MOVED,
@@ -55,6 +54,7 @@ from flowledger.engine.store.connection.errors import (
     sentence,
     translate_errors,
 )
+from flowledger.engine.store.connection.open_connection import dial
 from flowledger.engine.store.connection.pool import Pool, unavailable, with_keepalives
 from flowledger.engine.store.connection.restricted import LentConnection, LentCursor
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent

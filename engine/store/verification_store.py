@@ -14,8 +14,8 @@ import orjson
 from flowledger.engine.domain.limits.circuit_breaker import Circuit
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.domain.verify.log import LogEntry
-from flowledger.engine.domain.verify.replay import Difference, Row
-from flowledger.engine.domain.verify.shared_rows import OtherStreams, streams_of
+from flowledger.engine.domain.verify.non_task_streams import OtherStreams, streams_of
+from flowledger.engine.domain.verify.row_differences import Difference, Row
 from flowledger.engine.domain.verify.task import StoredTask
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.task import TaskCreated
@@ -34,7 +34,7 @@ OWNERS = "select * from flowledger.identity_owners(%b)"
 NOW = "select flowledger.clock()"
 KNOWN = "select flowledger.task_exists(%s)"
 WALK = "select * from flowledger.other_streams(%s, %s)"
-STREAMS = "select * from flowledger.stream_events(%b)"
+STREAMS = "select * from flowledger.read_streams(%b)"
 TEMPLATES = "select * from flowledger.rows_of_templates(%b)"
 CIRCUITS = "select flowledger.circuits()::text"
 SHARDS = "select * from flowledger.shard_positions()"
@@ -127,7 +127,7 @@ class PostgresVerificationStore:
 
     def guards(self) -> Sequence[Difference]:
         """What is wrong with the log as a whole, and with what guards it."""
-        rows = self._all("select * from flowledger.log_faults(%s)", (MOST_FAULTS,))
+        rows = self._all("select * from flowledger.log_guard_faults(%s)", (MOST_FAULTS,))
         return [
             Difference(subject, field, expected, found, place, "the rule for the log")
             for subject, field, expected, found, place in rows

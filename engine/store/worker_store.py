@@ -21,7 +21,7 @@ from flowledger.engine.ports.worker import Claim, ClaimStatus, Exchange
 from flowledger.engine.store.connection.arrays import UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
-from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.connection.id_generator import Identifiers
 from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent, moment
 
@@ -129,7 +129,7 @@ class PostgresWorkerStore:
         """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
         details = [None if beat is None else beat.decode() for beat in beats.values()]
         rows = self._all(
-            "select * from flowledger.check_claims(%s, %b, %s::text[])",
+            "select * from flowledger.heartbeat_claims(%s, %b, %s::text[])",
             (worker, UuidArray(list(beats)), details),
         )
         return {step: replace(ClaimStatus(*row), at=moment(at)) for step, *row, at in rows}

@@ -22,7 +22,7 @@ import structlog
 from structlog.contextvars import bind_contextvars, merge_contextvars, reset_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from flowledger.engine.telemetry.signals import CATALOGUE, Signal
+from flowledger.engine.telemetry.log_messages import CATALOGUE, Signal
 from flowledger.engine.text import redact, visible
 
 P = ParamSpec("P")

@@ -16,7 +16,7 @@ from threading import Lock
 
 from flowledger.engine.errors import DatabaseBusy, DatabaseUnavailable, StatementRefused
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 
 
 class Backoff:

@@ -46,7 +46,7 @@ from flowledger.handlers.errors import (
     ValidationFault,
 )
 from flowledger.handlers.http.call_options import HttpCall
-from flowledger.handlers.http.url import shown_url
+from flowledger.handlers.http.redacted_url import shown_url
 
 try:
     import httpx

@@ -18,8 +18,8 @@ from pydantic import (
     ValidationError,
 )
 
-from flowledger.engine.domain.durations import LONGEST_SECONDS
-from flowledger.engine.domain.templates.validation import first_problem
+from flowledger.engine.domain.max_duration import LONGEST_SECONDS
+from flowledger.engine.domain.templates.validation_message import first_problem
 from flowledger.handlers.context import StepContext
 from flowledger.handlers.errors import ConfigurationFault, ValidationFault
 

@@ -53,8 +53,8 @@ from flowledger.projections.builtin.batch_rows import (
     tables_of,
 )
 from flowledger.projections.builtin.minutes import MinuteBucket, Minutes, OfStep
-from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
+from flowledger.projections.restricted_cursor import Cursor
 
 TASK_ENDED: Mapping[type[TaskEvent], str] = MappingProxyType(
     {

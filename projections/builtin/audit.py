@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.event_text import describe
 from flowledger.engine.events.base import Event, Recorded
-from flowledger.engine.events.engine import (
+from flowledger.engine.events.engine_actions import (
     ENGINE_ACTIONS,
     ClockMoved,
     EngineAction,
@@ -48,8 +48,8 @@ from flowledger.engine.events.requests import (
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateRegistered, TemplateResumed
 from flowledger.projections.builtin.batch_rows import Row, fetch_rows, store, tables_of
-from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
+from flowledger.projections.restricted_cursor import Cursor
 
 ACTIONS: Mapping[type[Event], str] = MappingProxyType(
     {

@@ -15,7 +15,7 @@ import orjson
 from flowledger.engine.events.base import Recorded, StepEvent, TaskEvent
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
-from flowledger.projections.cursor import Cursor
+from flowledger.projections.restricted_cursor import Cursor
 
 VERSION = re.compile(r"-- version: (\d+)\n")
 

@@ -27,8 +27,8 @@ from flowledger.engine.events.step import (
 )
 from flowledger.engine.events.task import TaskCreated, TaskStarted
 from flowledger.projections.builtin.batch_rows import Key, Row, store, tables_of
-from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
+from flowledger.projections.restricted_cursor import Cursor
 
 OUTCOMES: Mapping[type[Event], str] = MappingProxyType(
     {

@@ -8,7 +8,7 @@ from typing import LiteralString
 
 from flowledger.engine.events.base import TaskEvent
 from flowledger.projections.builtin.batch_rows import Row, store
-from flowledger.projections.cursor import Cursor
+from flowledger.projections.restricted_cursor import Cursor
 
 NONE = timedelta()
 MINUTE = timedelta(minutes=1)

@@ -12,8 +12,8 @@ from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.notes import TaskAnnotated, TaskTagged, TaskUntagged
 from flowledger.engine.events.task import TaskCreated
 from flowledger.projections.builtin.batch_rows import Row, store, tables_of
-from flowledger.projections.cursor import Cursor
 from flowledger.projections.projection import Projection, on_batch
+from flowledger.projections.restricted_cursor import Cursor
 
 ANNOTATE: LiteralString = """
     insert into annotation select * from json_populate_recordset(null::annotation, %s)

@@ -11,17 +11,17 @@ from typing import NamedTuple
 from uuid import UUID
 
 from flowledger.engine.config.sections import ProjectionSettings
-from flowledger.engine.domain.leases import Members, ShardLease, assign_shards
+from flowledger.engine.domain.shard_assignment import Members, ShardLease, assign_shards
 from flowledger.engine.errors import DatabaseBusy, LeadershipLost, ProjectionRefused
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.projections.host.failures import Failure
-from flowledger.projections.host.generation import GenerationRunner
+from flowledger.projections.host.generation_records import Generation, LeaseRow
+from flowledger.projections.host.generation_runner import GenerationRunner
+from flowledger.projections.host.generation_store import HostStore
 from flowledger.projections.host.log_reader import LogReader
-from flowledger.projections.host.parallel import attempted, run_parallel
-from flowledger.projections.host.records import Generation, LeaseRow
-from flowledger.projections.host.store import HostStore
+from flowledger.projections.host.parallel_calls import attempted, run_parallel
 from flowledger.projections.projection import Projection
 
 PARTS_OF_LEASE = 3

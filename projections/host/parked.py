@@ -9,9 +9,14 @@ from flowledger.engine.config.sections import ProjectionSettings
 from flowledger.engine.events.base import Recorded
 from flowledger.projections.dispatch import Dispatcher
 from flowledger.projections.host.failures import Failure, failure_of, reraise_database_errors
+from flowledger.projections.host.generation_records import (
+    Aside,
+    Generation,
+    GenerationLease,
+    Parked,
+)
+from flowledger.projections.host.generation_store import HostStore
 from flowledger.projections.host.log_reader import LogEntry, LogReader
-from flowledger.projections.host.records import Aside, Generation, GenerationLease, Parked
-from flowledger.projections.host.store import HostStore
 
 AFTER = Failure("an earlier event of its task is parked")
 

@@ -13,11 +13,11 @@ from click.testing import CliRunner
 
 from flowledger.engine import AsyncEngine
 from flowledger.engine.cli.program import program
-from flowledger.engine.domain.findings import Finding, HealthReport
+from flowledger.engine.domain.health_report import Finding, HealthReport
 from flowledger.engine.errors import SchemaBehind
 from flowledger.engine.events import TaskCreated
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.schema.rights import grant, grants_of
+from flowledger.engine.store.schema.grants import grant, grants_of
 from flowledger.handlers import Workflow
 from flowledger.projections import Cursor, Projection, on
 from support.engines import PATIENCE, EngineHarness

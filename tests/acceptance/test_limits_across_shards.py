@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from flowledger.engine import TaskState
-from flowledger.engine.domain.leases import shard_of
+from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepEnqueued, StepLeaseExpired
 from flowledger.handlers import Workflow

@@ -10,7 +10,7 @@ import pytest
 
 from flowledger.engine import Engine, InvalidSubmission, TaskHandle
 from flowledger.engine.domain.limits.demand import LONGEST_VALUE
-from flowledger.engine.domain.submission import MOST_BYTES, MOST_REASON_BYTES
+from flowledger.engine.domain.submission_checks import MOST_BYTES, MOST_REASON_BYTES
 from flowledger.engine.errors import InvalidRequest
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN

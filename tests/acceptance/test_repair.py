@@ -11,9 +11,9 @@ from uuid import UUID
 
 import pytest
 
-from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.domain.verify.row_differences import Difference
 from flowledger.engine.errors import InvalidRequest, UnknownTask
-from flowledger.engine.events.engine import EngineRepaired
+from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.notes import TaskRepaired
 from flowledger.handlers import Workflow
 from support.cli import Command

@@ -15,7 +15,7 @@ from flowledger.engine.bootstrap import open_engine
 from flowledger.engine.cli.program import run_program
 from flowledger.engine.client.engine import ALL_ROLES, Role
 from flowledger.engine.errors import AccessDenied, SchemaBehind
-from flowledger.engine.store.schema.rights import ROLES, grant, grants_of
+from flowledger.engine.store.schema.grants import ROLES, grant, grants_of
 from support.engines import PATIENCE, EngineHarness, harness_on
 from support.logins import Logins, logins_on, name_of
 from support.projection_hosts import WORD

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from flowledger.engine import Engine, StepState, TaskNotCompleted, TaskState
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.events.step import StepAttemptFailed, StepFailed
 from flowledger.handlers import From, Retry, StepContext, Workflow
 from support.engines import PATIENCE, EngineHarness, kinds, of_kind

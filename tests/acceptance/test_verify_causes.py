@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.handlers import Retry, Workflow
 from support.engines import PATIENCE, EngineHarness
 from support.planted import changed

@@ -17,7 +17,7 @@ from simulation.task_store import MemoryTaskStore
 from simulation.worker_store import MemoryWorkerStore
 
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.domain.ids import request_id, step_id
+from flowledger.engine.domain.deterministic_ids import request_id, step_id
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepEnqueued
@@ -26,7 +26,7 @@ from flowledger.engine.ports.client import Tasks
 from flowledger.engine.ports.coordinator import Commit, CoordinatorStore, Row
 from flowledger.engine.ports.worker import Claim, Exchange, WorkerStore
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.connection.id_generator import Identifiers
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.task_store import PostgresTaskStore

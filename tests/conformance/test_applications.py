@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conformance.stores import Stores, claimed, kinds
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.limits.admission import LimitChanges
 from flowledger.engine.domain.limits.circuit_breaker import Circuit, CircuitChanges, StoredCircuit
 from flowledger.engine.domain.limits.concurrency import SlotChanges

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from conformance.stores import LEASE, Stores, claimed, kinds
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.errors import LeadershipLost, StreamMoved, UnknownTemplate
 from flowledger.engine.events.step import StepEnqueued, StepLeaseExpired
 from flowledger.engine.events.task import TaskCreated

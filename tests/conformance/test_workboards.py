@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.stores import LEASE, Stores, claimed, completed, kinds
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.events.step import (
     StepAttemptFailed,
     StepCheckpointed,

@@ -11,7 +11,7 @@ import pytest
 
 from flowledger.engine import Engine
 from flowledger.engine.config import load_settings
-from flowledger.engine.events.engine import ENGINE_ACTIONS
+from flowledger.engine.events.engine_actions import ENGINE_ACTIONS
 from flowledger.engine.events.notes import NOTES
 from flowledger.engine.events.registry import DECISIONS, FACTS
 from flowledger.engine.events.requests import REQUESTS

@@ -12,8 +12,8 @@ from flowledger.engine.domain.failures.http import STATUSES, status_category
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.events.step import StepError
 from flowledger.handlers import errors
-from flowledger.handlers.documents import parse_document
 from flowledger.handlers.http.call_options import HttpCall
+from flowledger.handlers.yaml_json_parser import parse_document
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text("utf-8")
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from flowledger.engine.cli.db import db
-from flowledger.engine.store.schema.reference import Connection, described, sql_reference
+from flowledger.engine.store.schema.sql_reference_page import Connection, described, sql_reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "sql.md"
 EXAMPLES = re.findall(r"^```sql\n(.*?)\n```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)

@@ -19,10 +19,10 @@ from flowledger.engine.ports.coordinator import Commit
 from flowledger.engine.ports.worker import Claim, Exchange
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.worker.executor import HandlerExecutor
+from flowledger.engine.runtime.worker.handler_table import HandlerTable
 from flowledger.engine.runtime.worker.worker import Worker
-from flowledger.engine.runtime.worker.workflows import HandlerTable
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.connection.id_generator import Identifiers
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.notifications import ProcessWakeup

@@ -13,7 +13,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from flowledger.engine import TaskHandle
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.handlers import Workflow
 from support.engines import EngineHarness
 from support.manual_coordinator import ManualCoordinator

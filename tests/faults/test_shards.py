@@ -19,7 +19,7 @@ import pytest
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.domain.leases import shard_of
+from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.engine.errors import ShardsDiffer
 from flowledger.handlers import Workflow
 from support.cli import Command, command

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from flowledger.engine import Engine, TaskState
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.events.step import (
     StepAttemptFailed,
     StepCheckpointed,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation.limits import StoredLimits
 
-from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
+from flowledger.engine.domain.deterministic_ids import milliseconds, step_id, uuid7
 from flowledger.engine.domain.limits.admission import AdmissionControl, AdmissionRules
 from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
 from flowledger.engine.domain.limits.demand import demand_of

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import Event, TaskEvent
 from flowledger.engine.events.circuit import CircuitOpened
-from flowledger.engine.events.engine import EngineAction, ProjectionEventSkipped
+from flowledger.engine.events.engine_actions import EngineAction, ProjectionEventSkipped
 from flowledger.engine.events.notes import TaskNote
 from flowledger.engine.events.registry import EVENTS
 from flowledger.engine.events.requests import TaskRequest

@@ -8,8 +8,8 @@ from email.utils import format_datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.durations import LONGEST_SECONDS
 from flowledger.engine.domain.failures.http import retry_after_seconds
+from flowledger.engine.domain.max_duration import LONGEST_SECONDS
 
 TIMES = st.datetimes(
     min_value=datetime(1971, 1, 1),  # noqa: DTZ001 - Hypothesis adds the zone

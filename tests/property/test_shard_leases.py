@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.ids import uuid7
-from flowledger.engine.domain.leases import Members, ShardLease, assign_shards, shard_of
+from flowledger.engine.domain.deterministic_ids import uuid7
+from flowledger.engine.domain.shard_assignment import Members, ShardLease, assign_shards, shard_of
 
 PATIENCE = 1.0
 IDS = st.builds(uuid7, st.integers(0, 2**48 - 1), st.integers(0, 2**74 - 1))

@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.domain.leases import ShardLease, shard_of
+from flowledger.engine.domain.shard_assignment import ShardLease, shard_of
 from flowledger.engine.ports.coordinator import Leadership
-from flowledger.engine.runtime.coordinator.assignment import ShardAssignment
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.runtime.coordinator.desired_leadership import ShardAssignment
 from flowledger.engine.runtime.coordinator.shards import next_look
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.shard_store import PostgresShardStore

@@ -15,7 +15,7 @@ from itertools import count
 from random import Random
 from uuid import UUID
 
-from flowledger.engine.domain.ids import milliseconds, uuid7
+from flowledger.engine.domain.deterministic_ids import milliseconds, uuid7
 from flowledger.engine.events.base import Event, StepEvent
 
 DAWN = datetime(2026, 1, 1, tzinfo=UTC)

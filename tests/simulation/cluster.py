@@ -28,9 +28,9 @@ from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.registry import FACTS
 from flowledger.engine.ports.worker import Exchange
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
-from flowledger.engine.runtime.worker.execution import Execution
+from flowledger.engine.runtime.worker.handler_table import HandlerTable
+from flowledger.engine.runtime.worker.step_attempt import Execution
 from flowledger.engine.runtime.worker.worker import Worker
-from flowledger.engine.runtime.worker.workflows import HandlerTable
 
 SOON_SECONDS = 0.1
 LIMBO_SECONDS = 30.0

@@ -16,7 +16,7 @@ from uuid import UUID
 from simulation.limits import StoredLimits
 from simulation.log import Log
 
-from flowledger.engine.domain.leases import shard_of
+from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import LeadershipLost, StreamMoved
 from flowledger.engine.events.base import StepEvent

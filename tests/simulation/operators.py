@@ -10,7 +10,7 @@ from simulation.cluster import Cluster
 from simulation.process import Process
 from simulation.workflows import Flow
 
-from flowledger.engine.domain.ids import request_id
+from flowledger.engine.domain.deterministic_ids import request_id
 from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.events import requests as asked

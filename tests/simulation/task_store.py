@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from simulation.coordinator_store import registered
 from simulation.database import Database
 
-from flowledger.engine.domain.leases import shard_of
+from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.engine.domain.templates.template import Template, difference
 from flowledger.engine.errors import (
     DefinitionChanged,

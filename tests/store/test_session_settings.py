@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from flowledger.engine.store.connection.dial import SPEECH, dial
+from flowledger.engine.store.connection.open_connection import SPEECH, dial
 
 
 def test_every_setting_is_as_the_engine_says(

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID
 
-from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
+from flowledger.engine.domain.deterministic_ids import milliseconds, step_id, uuid7
 from flowledger.engine.domain.machine import decide as decisions
 from flowledger.engine.domain.machine.decide import Admit, Rules
 from flowledger.engine.domain.machine.task_run import TaskRun

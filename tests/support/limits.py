@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from flowledger.engine import Engine
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.events.base import Event, Recorded, StepEvent
 from flowledger.engine.events.step import (
     StepAttemptFailed,

@@ -9,13 +9,18 @@ from uuid import UUID, uuid4
 
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.templates.plan import compile_plan
-from flowledger.engine.domain.verify.replay import Difference, Replay, differences, visible_at
+from flowledger.engine.domain.verify.row_differences import (
+    Difference,
+    Replay,
+    differences,
+    visible_at,
+)
 from flowledger.engine.events.base import Recorded, TaskEvent
 from flowledger.engine.ports.coordinator import Commit
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.connection.identifiers import Identifiers
+from flowledger.engine.store.connection.id_generator import Identifiers
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
 from flowledger.engine.store.log.event_mapper import EventMapper

@@ -20,7 +20,7 @@ from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.notifications import ProcessWakeup
-from flowledger.engine.store.projection_store import PostgresProjectionStore
+from flowledger.engine.store.projection_admin_store import PostgresProjectionStore
 from flowledger.projections.host.host import Host
 from flowledger.projections.wiring import projector
 from support.engines import PATIENCE, EngineHarness

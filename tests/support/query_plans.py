@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg import sql
 
-from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
+from flowledger.engine.domain.deterministic_ids import milliseconds, step_id, uuid7
 from support.builders import NOON
 from support.sql_calls import Connection, Row
 

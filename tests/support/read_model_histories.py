@@ -13,7 +13,7 @@ import pytest
 from hypothesis import strategies as st
 from psycopg import sql
 
-from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
+from flowledger.engine.domain.deterministic_ids import milliseconds, step_id, uuid7
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.events.base import Event, Recorded, TaskEvent
@@ -28,8 +28,8 @@ from flowledger.engine.events.requests import REQUESTS, StepRequest, TaskRequest
 from flowledger.engine.events.template import TemplatePaused, TemplateRegistered
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from flowledger.projections import Projection
-from flowledger.projections.cursor import HostConnection
 from flowledger.projections.dispatch import Dispatcher
+from flowledger.projections.restricted_cursor import HostConnection
 from support.builders import NOON, TASK, Story
 from support.engines import EngineHarness
 from support.strategies import templates

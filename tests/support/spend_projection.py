@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg import sql
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.events import StepCompleted
 from flowledger.engine.events.base import Event
 from flowledger.engine.store.log.event_mapper import EventMapper

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
+from flowledger.engine.domain.deterministic_ids import milliseconds, step_id, uuid7
 from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 from support.builders import NOON
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.runtime.coordinator import commit_batch as batch

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine.domain.machine.aggregates import (
+from flowledger.engine.domain.machine.evolve import (
     NEW_STEP,
     NEW_TASK,
     Step,

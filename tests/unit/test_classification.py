@@ -16,9 +16,9 @@ import psycopg_pool
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from flowledger.engine.domain.durations import LONGEST_SECONDS
 from flowledger.engine.domain.failures.classification import TYPES, StepFault, asked_seconds
 from flowledger.engine.domain.failures.http import FAILURES, status_category
+from flowledger.engine.domain.max_duration import LONGEST_SECONDS
 from flowledger.engine.errors import InvalidContext, InvalidResult, UnknownHandler
 from flowledger.handlers import Classification, by_type, classify, errors
 

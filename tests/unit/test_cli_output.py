@@ -19,7 +19,7 @@ from flowledger.engine.cli.output import say, tell, tell_document, tell_json
 from flowledger.engine.config.sections import LoggingSettings
 from flowledger.engine.domain.event_text import WRITERS, actor_name
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.text import on_one_line, visible
 
 COMMANDS = Path(output.__file__).parent

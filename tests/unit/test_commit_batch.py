@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.ports.coordinator import Commit

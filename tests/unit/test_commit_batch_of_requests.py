@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.events.requests import (
     StepResetRequested,
     TaskCancelRequested,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.machine.decide import Rules, decide, lease_expired, timer_fired
 from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.templates.policies import Retry

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PLACE = Path("engine/store/connection/dial.py")
+PLACE = Path("engine/store/connection/open_connection.py")
 MAKERS = frozenset({"psycopg", "Connection", "AsyncConnection"})
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from flowledger.engine.events.base import Event, StepEvent, TaskEvent
 from flowledger.engine.events.circuit import CIRCUITS, CircuitEvent
-from flowledger.engine.events.engine import (
+from flowledger.engine.events.engine_actions import (
     ENGINE_EVENTS,
     EngineAction,
     EngineEvent,

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from flowledger.engine import events as asked
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.explain.explain import explain_step, explain_task
 from flowledger.engine.domain.explain.live_state import (
     Holder,
@@ -16,7 +17,6 @@ from flowledger.engine.domain.explain.live_state import (
     WaitStatus,
 )
 from flowledger.engine.domain.explain.reasons import Explanation, ReasonKind
-from flowledger.engine.domain.ids import step_id
 from flowledger.engine.domain.limits.circuit_breaker import (
     Circuit,
     CircuitState,

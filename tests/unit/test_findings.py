@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from flowledger.engine.domain.findings import (
+from flowledger.engine.domain.health_report import (
     HOLDERS,
     WORDS,
     Finding,

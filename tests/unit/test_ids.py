@@ -8,7 +8,7 @@ from uuid import RFC_4122, UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.ids import (
+from flowledger.engine.domain.deterministic_ids import (
     caused_id,
     chance,
     milliseconds,

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowledger.engine.errors import DatabaseBusy, DatabaseUnavailable, StatementRefused
+from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Backoff, Health, OutageLog, Outages
-from flowledger.engine.telemetry.signals import Signal
 
 AWAY = DatabaseUnavailable("away")
 FULL = DatabaseBusy("full", "53100")

@@ -9,7 +9,7 @@ import pytest
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
 from flowledger.engine.domain.templates.policies import Retry
-from flowledger.engine.domain.verify.replay import (
+from flowledger.engine.domain.verify.row_differences import (
     Difference,
     Replay,
     Row,

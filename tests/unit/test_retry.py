@@ -13,7 +13,7 @@ from flowledger.engine.config import KNOWN
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.domain.templates.template import parse_template
 from flowledger.handlers import Workflow
-from flowledger.handlers.documents import parse_document
+from flowledger.handlers.yaml_json_parser import parse_document
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flowledger.engine.domain.durations import LONGEST_SECONDS
 from flowledger.engine.domain.failures.http import retry_after_seconds
+from flowledger.engine.domain.max_duration import LONGEST_SECONDS
 
 NOW = datetime(1994, 11, 6, 8, 49, 0, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from flowledger.engine.domain.ids import uuid7
+from flowledger.engine.domain.deterministic_ids import uuid7
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import LogCorrupt, UnknownTemplate
 from flowledger.engine.events.base import TaskEvent

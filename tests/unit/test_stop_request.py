@@ -12,7 +12,7 @@ import pytest
 PATIENCE = 30.0
 PROGRAM = """
 import signal, sys, threading
-from flowledger.engine.cli.processes import StopRequest
+from flowledger.engine.cli.process_control import StopRequest
 
 request = StopRequest()
 number = getattr(signal, sys.argv[1])
@@ -77,7 +77,7 @@ def test_what_nohup_ignores_stays_ignored() -> None:
     program = (
         "import os, signal\n"
         "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-        "from flowledger.engine.cli.processes import StopRequest\n"
+        "from flowledger.engine.cli.process_control import StopRequest\n"
         "request = StopRequest()\n"
         "os.kill(os.getpid(), signal.SIGHUP)\n"
         "print(request.asked_within(0), request.signalled)"

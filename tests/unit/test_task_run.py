@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from flowledger.engine.domain.machine.aggregates import NEW_STEP
+from flowledger.engine.domain.machine.evolve import NEW_STEP
 from flowledger.engine.domain.machine.task_run import fold_run
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.templates.plan import compile_plan

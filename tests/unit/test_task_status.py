@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from flowledger.engine import events as asked
-from flowledger.engine.client.status import Outlook
+from flowledger.engine.client.status_text import Outlook
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.templates.policies import Retry
 from support.builders import AT_ONCE, NOON, Story, step, template

@@ -21,7 +21,7 @@ from structlog.typing import EventDict
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.config.sections import LoggingSettings
 from flowledger.engine.telemetry.log import bound, logger
-from flowledger.engine.telemetry.signals import CATALOGUE, Signal, reference
+from flowledger.engine.telemetry.log_messages import CATALOGUE, Signal, reference
 from flowledger.engine.text import redact
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +103,7 @@ def test_every_signal_is_written_at_its_level() -> None:
 def test_a_library_prints_and_configures_nothing() -> None:
     code = (
         "import logging, structlog\n"
-        "from flowledger.engine.telemetry.signals import Signal\n"
+        "from flowledger.engine.telemetry.log_messages import Signal\n"
         "from flowledger.engine.telemetry.log import logger\n"
         "logger('worker').emit(Signal.ENGINE_OPENED, roles=['worker'])\n"
         "assert not structlog.is_configured()\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine.runtime.threads import DaemonThreadPool
+from flowledger.engine.runtime.daemon_thread_pool import DaemonThreadPool
 from support.engines import PATIENCE
 
 Told = SimpleQueue[Any]

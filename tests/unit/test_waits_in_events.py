@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.limits.demand import Demand
 from flowledger.engine.domain.limits.wait_queue import Waiter, with_wait
 from flowledger.engine.domain.machine.task_run import Wait

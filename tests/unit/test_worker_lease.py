@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.leases import WorkerLease
+from flowledger.engine.domain.shard_assignment import WorkerLease
 from support.builders import NOON
 
 seconds = st.timedeltas(timedelta(), timedelta(days=1))

@@ -18,13 +18,13 @@ from typing import Any, ClassVar, Protocol, cast
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from flowledger.engine.domain.durations import LONGEST_SECONDS
 from flowledger.engine.domain.failures.http import (
     FAILURES,
     http_date,
     retry_after_seconds,
     status_category,
 )
+from flowledger.engine.domain.max_duration import LONGEST_SECONDS
 from flowledger.engine.events.step import Category
 
 RetryIf = Callable[[Exception], bool]

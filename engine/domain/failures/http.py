@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
-from flowledger.engine.domain.durations import LONGEST_SECONDS
+from flowledger.engine.domain.max_duration import LONGEST_SECONDS
 from flowledger.engine.events.step import Category
 
 SUCCESSES = range(200, 227)

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from uuid import UUID
 
-from flowledger.engine.domain.ids import EPOCH, step_id
+from flowledger.engine.domain.deterministic_ids import EPOCH, step_id
 from flowledger.engine.domain.limits.circuit_breaker import (
     CircuitChanges,
     CircuitRules,

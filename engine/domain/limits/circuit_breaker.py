@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from flowledger.engine.domain.ids import caused_id, milliseconds
+from flowledger.engine.domain.deterministic_ids import caused_id, milliseconds
 from flowledger.engine.errors import IllegalTransition
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.circuit import (

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from flowledger.engine.domain.ids import chance
-from flowledger.engine.domain.machine.aggregates import NEW_STEP, Step
+from flowledger.engine.domain.deterministic_ids import chance
 from flowledger.engine.domain.machine.decide_requests import answer_request, stop_steps
 from flowledger.engine.domain.machine.decision_builder import DecisionBuilder
+from flowledger.engine.domain.machine.evolve import NEW_STEP, Step
 from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.base import StepEvent, TaskEvent

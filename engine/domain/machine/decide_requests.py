@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from flowledger.engine import events as asked
-from flowledger.engine.domain.machine.aggregates import Step
 from flowledger.engine.domain.machine.decision_builder import DecisionBuilder
+from flowledger.engine.domain.machine.evolve import Step
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import (
     STEP_TRANSITIONS,

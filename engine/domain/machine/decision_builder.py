@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from flowledger.engine.domain.ids import caused_id, milliseconds, step_id
+from flowledger.engine.domain.deterministic_ids import caused_id, milliseconds, step_id
 from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.requests import TaskRequest

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from flowledger.engine.domain.machine.aggregates import (
+from flowledger.engine.domain.machine.evolve import (
     NEW_STEP,
     NEW_TASK,
     Step,

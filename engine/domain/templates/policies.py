@@ -10,8 +10,8 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import AfterValidator, Field
 
-from flowledger.engine.domain.durations import LONGEST_SECONDS
-from flowledger.engine.domain.templates.declared import Declared
+from flowledger.engine.domain.max_duration import LONGEST_SECONDS
+from flowledger.engine.domain.templates.base_model import Declared
 from flowledger.engine.events.step import Category
 
 Seconds = Annotated[float, Field(strict=True, ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)]

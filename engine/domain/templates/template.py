@@ -27,12 +27,12 @@ from pydantic import (
     model_validator,
 )
 
-from flowledger.engine.domain.durations import LONGEST_SECONDS
 from flowledger.engine.domain.json_values import plain
+from flowledger.engine.domain.max_duration import LONGEST_SECONDS
+from flowledger.engine.domain.storable_text import unstorable
 from flowledger.engine.domain.templates.canonical_json import canonical_json
 from flowledger.engine.domain.templates.policies import Concurrency, Rate, Retry
-from flowledger.engine.domain.templates.validation import first_problem
-from flowledger.engine.domain.texts import unstorable
+from flowledger.engine.domain.templates.validation_message import first_problem
 from flowledger.engine.errors import InvalidTemplate
 from flowledger.engine.text import nearest
 

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from flowledger.engine.domain.ids import caused_id, milliseconds, step_id
+from flowledger.engine.domain.deterministic_ids import caused_id, milliseconds, step_id
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.templates.plan import Plan
-from flowledger.engine.domain.verify.causes import against_its_cause
-from flowledger.engine.domain.verify.replay import Difference
+from flowledger.engine.domain.verify.causation_checks import against_its_cause
+from flowledger.engine.domain.verify.row_differences import Difference
 from flowledger.engine.errors import IllegalTransition
 from flowledger.engine.events.base import Event, Placed, StepEvent, TaskEvent
 from flowledger.engine.events.registry import DECISIONS

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.limits.demand import demand_of
 from flowledger.engine.domain.machine.task_run import BUSY, TaskRun
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.verify.log import CheckedFold
-from flowledger.engine.domain.verify.replay import Difference, Row
+from flowledger.engine.domain.verify.row_differences import Difference, Row
 
 HOLDS = "flowledger.waiting_step"
 QUEUE = "flowledger.queue"

@@ -23,7 +23,7 @@ from flowledger.engine.domain.verify.queue_rows import (
     queued,
     step_names,
 )
-from flowledger.engine.domain.verify.replay import (
+from flowledger.engine.domain.verify.row_differences import (
     Difference,
     Row,
     differences,

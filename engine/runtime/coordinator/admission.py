@@ -24,7 +24,7 @@ from flowledger.engine.events.circuit import CircuitClosed, CircuitOpened
 from flowledger.engine.ports.coordinator import Commit, CoordinatorStore
 from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 
 MOST_HALVINGS = 16
 

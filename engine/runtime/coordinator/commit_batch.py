@@ -14,7 +14,7 @@ from math import inf
 from types import MappingProxyType
 from uuid import UUID
 
-from flowledger.engine.domain.ids import EPOCH, step_id
+from flowledger.engine.domain.deterministic_ids import EPOCH, step_id
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.events.base import StepEvent, TaskEvent

@@ -10,14 +10,14 @@ from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
 from flowledger.engine.errors import LeadershipLost, StatementRefused, StreamMoved
 from flowledger.engine.ports.coordinator import Commit, CoordinatorStore, Leadership
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints
-from flowledger.engine.runtime.coordinator.assignment import OnlyAssignment, ShardAssignment
 from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch, Numbers
 from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline, PendingCommit
 from flowledger.engine.runtime.coordinator.decider import Decider
+from flowledger.engine.runtime.coordinator.desired_leadership import OnlyAssignment, ShardAssignment
 from flowledger.engine.runtime.coordinator.ended_tasks import log_ended_tasks
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 
 NO_LIMITS = LimitSettings()
 VALUES = ("22", "23", "54")

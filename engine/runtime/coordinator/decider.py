@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from flowledger.engine.config.admission import admission_rules
+from flowledger.engine.config.admission_rules import admission_rules
 from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
 from flowledger.engine.domain.limits.wait_queue import with_wait
 from flowledger.engine.domain.machine.decide import (
@@ -34,7 +34,7 @@ from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE, Quarantine
 from flowledger.engine.runtime.coordinator.run_cache import RunCache
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 
 
 class Decider:

@@ -16,7 +16,7 @@ from flowledger.engine.events.task import (
 )
 from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
 from flowledger.engine.telemetry.log import Log
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 
 ENDINGS: Mapping[type[TaskEvent], Signal] = MappingProxyType(
     {

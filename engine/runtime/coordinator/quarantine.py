@@ -20,7 +20,7 @@ from uuid import UUID
 
 from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTemplate
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 
 UNDECIDABLE = (
     IllegalTransition,

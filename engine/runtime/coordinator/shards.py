@@ -44,15 +44,15 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from flowledger.engine.config.sections import CoordinatorSettings
-from flowledger.engine.domain.leases import ShardLease, assign_shards
+from flowledger.engine.domain.shard_assignment import ShardLease, assign_shards
 from flowledger.engine.ports.coordinator import ShardStore
 from flowledger.engine.ports.runtime import Wakeup
-from flowledger.engine.runtime.coordinator.assignment import ShardAssignment
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.runtime.coordinator.desired_leadership import ShardAssignment
 from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health, OutageLog, Outages
-from flowledger.engine.telemetry.signals import Signal
 
 PARTS_OF_LEASE = 3
 """So often a lease is renewed, and looked at, before it runs out."""

@@ -6,10 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from flowledger.engine.events.step import StepCompleted
-from flowledger.engine.runtime.worker.execution import Execution
 from flowledger.engine.runtime.worker.inputs import LruCache
+from flowledger.engine.runtime.worker.step_attempt import Execution
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 
 
 class CompletedSteps:

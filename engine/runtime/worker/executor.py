@@ -17,12 +17,12 @@ from flowledger.engine.errors import StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased
 from flowledger.engine.ports.worker import Transactions
-from flowledger.engine.runtime.threads import DaemonThreadPool
-from flowledger.engine.runtime.worker.event_loops import EventLoops
-from flowledger.engine.runtime.worker.execution import Execution, running
+from flowledger.engine.runtime.daemon_thread_pool import DaemonThreadPool
+from flowledger.engine.runtime.worker.event_loop_watchdog import EventLoops
 from flowledger.engine.runtime.worker.outcomes import Outcomes
+from flowledger.engine.runtime.worker.step_attempt import Execution, running
 from flowledger.engine.telemetry.log import bound, logger
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 
 CANCELLED_BY_OTHERS = "another step, or a thread, cancelled its tasks"
 

@@ -11,17 +11,17 @@ import orjson
 from pydantic import JsonValue
 
 from flowledger.engine.config.sections import WorkerSettings
+from flowledger.engine.domain.deterministic_ids import idempotency_key, step_id
 from flowledger.engine.domain.handler_protocol import StepCall, StepHandler
-from flowledger.engine.domain.ids import idempotency_key, step_id
 from flowledger.engine.domain.templates.plan import Plan, ancestors
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.step import StepAttemptFailed, StepCheckpointed
 from flowledger.engine.ports.worker import Claim, ClaimStatus, WorkerStore
-from flowledger.engine.runtime.worker.execution import Attempt, Execution, Results
+from flowledger.engine.runtime.worker.handler_table import HandlerTable
 from flowledger.engine.runtime.worker.outcomes import EventFactory, permanent
-from flowledger.engine.runtime.worker.workflows import HandlerTable
+from flowledger.engine.runtime.worker.step_attempt import Attempt, Execution, Results
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -28,7 +28,7 @@ from flowledger.engine.events.step import StepAttemptFailed, StepCompleted
 from flowledger.engine.ports.worker import ClaimStatus, Exchange, WorkerStore
 from flowledger.engine.runtime.worker.outcomes import EventFactory, permanent
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 
 Send = Callable[[Sequence[StepEvent], int], Exchange]
 Settle = Callable[[Sequence[StepEvent], Exchange], None]

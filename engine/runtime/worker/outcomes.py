@@ -24,9 +24,9 @@ from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError
 from flowledger.engine.ports.runtime import Clock
 from flowledger.engine.ports.worker import Claim
-from flowledger.engine.runtime.worker.execution import Execution
+from flowledger.engine.runtime.worker.step_attempt import Execution
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 
 S = TypeVar("S", bound=StepEvent)
 NewId = Callable[[], UUID]

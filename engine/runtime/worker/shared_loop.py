@@ -25,7 +25,7 @@ from threading import Thread
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
-from flowledger.engine.runtime.worker.execution import Execution, Run, running
+from flowledger.engine.runtime.worker.step_attempt import Execution, Run, running
 
 REFUSED = (
     "close",

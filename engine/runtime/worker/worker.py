@@ -9,23 +9,23 @@ from time import monotonic
 from uuid import UUID
 
 from flowledger.engine.config.sections import WorkerSettings
-from flowledger.engine.domain.leases import WorkerLease
+from flowledger.engine.domain.shard_assignment import WorkerLease
 from flowledger.engine.errors import StatementRefused, UnstorableEvent
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
 from flowledger.engine.ports.worker import Claim, Exchange, WorkerStore
 from flowledger.engine.runtime.worker.completed_steps import CompletedSteps
-from flowledger.engine.runtime.worker.execution import Execution
-from flowledger.engine.runtime.worker.heartbeats import watched
+from flowledger.engine.runtime.worker.handler_table import HandlerTable
 from flowledger.engine.runtime.worker.inputs import StepInputs
 from flowledger.engine.runtime.worker.outbox import Outbox, UnconfirmedExchanges
 from flowledger.engine.runtime.worker.outcomes import EventFactory, ExecutorFactory, Outcomes
 from flowledger.engine.runtime.worker.saturation import saturated_health
-from flowledger.engine.runtime.worker.workflows import HandlerTable
+from flowledger.engine.runtime.worker.step_attempt import Execution
+from flowledger.engine.runtime.worker.step_heartbeats import watched
 from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health
-from flowledger.engine.telemetry.signals import Signal
 
 REPORTS_AT_THE_END = 3
 """How often a stopping worker reports what a checkpoint or a signal had moved on meanwhile."""

@@ -16,10 +16,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
-from flowledger.engine.domain.ids import EPOCH
+from flowledger.engine.domain.deterministic_ids import EPOCH
 from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health
-from flowledger.engine.telemetry.signals import Signal
 
 STEP = timedelta(seconds=1)
 """By how much a clock must be off the passing of time to have been set, and not to run unevenly."""

@@ -27,9 +27,9 @@ from psycopg.rows import TupleRow
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
 from flowledger.engine.ports.owner_process import Opener
 from flowledger.engine.store.connection.address import shown_address
-from flowledger.engine.store.connection.dial import dial
+from flowledger.engine.store.connection.open_connection import dial
 from flowledger.engine.telemetry.log import logger
-from flowledger.engine.telemetry.signals import Signal
+from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.text import on_one_line
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]

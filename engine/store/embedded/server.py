@@ -38,7 +38,7 @@ import psycopg
 from psycopg import errors
 
 from flowledger.engine.errors import DatabaseUnavailable
-from flowledger.engine.store.connection.dial import dial
+from flowledger.engine.store.connection.open_connection import dial
 from flowledger.engine.store.embedded.system_user import (
     SystemUser,
     grant_read,

@@ -29,7 +29,7 @@ import orjson
 from eventsourcing.persistence import Cipher, Compressor, Mapper, StoredEvent, Transcoder
 from pydantic import BaseModel, ValidationError
 
-from flowledger.engine.domain.ids import EPOCH, uuid_of
+from flowledger.engine.domain.deterministic_ids import EPOCH, uuid_of
 from flowledger.engine.errors import LogCorrupt, UnstorableEvent
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.registry import EVENTS, upcast

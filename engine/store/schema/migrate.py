@@ -59,8 +59,8 @@ RACED = (
 RIGHTS = b"""
 do $$
 begin
-    if to_regprocedure('flowledger.open_to_roles()') is not null then
-        perform flowledger.open_to_roles();
+    if to_regprocedure('flowledger.reapply_role_grants()') is not null then
+        perform flowledger.reapply_role_grants();
     end if;
 end
 $$;

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from flowledger.engine.domain.submission import check_request
-from flowledger.engine.events.engine import SchemaMigrated
+from flowledger.engine.domain.submission_checks import check_request
+from flowledger.engine.events.engine_actions import SchemaMigrated
 from flowledger.engine.store.connection.pool import Connection
 from flowledger.engine.store.engine_log import EngineLog
 from flowledger.engine.store.schema.migrate import migrate

@@ -47,9 +47,9 @@ begin
         order by c.limit_key
     loop
         if r.more > 0 then
-            perform flowledger.acquire_slots(r.limit_key, r.more, r.most);
+            perform flowledger.increment_slot_count(r.limit_key, r.more, r.most);
         else
-            perform flowledger.release_slots(r.limit_key, -r.more);
+            perform flowledger.decrement_slot_count(r.limit_key, -r.more);
             v_freed := v_freed || r.limit_key;
         end if;
     end loop;

@@ -1,4 +1,4 @@
--- Whether an event of these very bytes, but for its time (see not_before), is in the stream, once
+-- Whether an event of these very bytes, but for its time (see clamp_event_time), is in the stream, once
 -- every commit that is under way is through: for a writer whose answer was lost. Locks: the log.
 
 create or replace function flowledger.confirm_recorded(p_stream uuid, p_state bytea)
@@ -15,7 +15,7 @@ begin
         where e.originator_id = p_stream
             and (
                 e.state = p_state
-                or flowledger.time_of(e.state, e.encoding) > flowledger.time_of(p_state, 0)
+                or flowledger.payload_occurred_at(e.state, e.encoding) > flowledger.payload_occurred_at(p_state, 0)
                 and overlay(e.state placing substr(p_state, 18, 8) from 18 for 8) = p_state
             )
     );

@@ -7,7 +7,7 @@ stable
 as $$
     select least(
         flowledger.last_position(),
-        min(flowledger.last_safe_position(s.shard, s.shards, s.position, p_topics))
+        min(flowledger.position_before_next_fact(s.shard, s.shards, s.position, p_topics))
     )
     from flowledger.shard as s;
 $$;

@@ -11,7 +11,7 @@ declare
     v_unknown text;
 begin
     perform flowledger.require_tasks(p_task);
-    perform flowledger.require_given('step', array_position(p_steps, null) is null);
+    perform flowledger.require_not_null('step', array_position(p_steps, null) is null);
 
     select s.step into v_unknown
     from flowledger.task as t

@@ -9,7 +9,7 @@ as $$
 declare
     v_unknown uuid;
 begin
-    perform flowledger.require_given('task', array_position(p_tasks, null) is null);
+    perform flowledger.require_not_null('task', array_position(p_tasks, null) is null);
 
     select t.task into v_unknown
     from unnest(p_tasks) with ordinality as t (task, n)

@@ -54,7 +54,7 @@ as $$
         p.max_attempts
     from flowledger.task as t
     cross join lateral (
-        select flowledger.early_steps(t.task_id, t.template_id) as steps offset 0
+        select flowledger.steps_ended_before_dependencies(t.task_id, t.template_id) as steps offset 0
     ) as e
     inner join flowledger.template_step as p on p.template_id = t.template_id
     left join lateral (

@@ -20,7 +20,7 @@ as $$
         select
             u.task_id, u.state, u.encoding,
             coalesce(
-                flowledger.time_of(u.state, u.encoding),
+                flowledger.payload_occurred_at(u.state, u.encoding),
                 ('x' || left(replace(u.task_id::text, '-', ''), 12))::bit(48)::bigint * 1000
             ) as time
         from (

@@ -3,7 +3,7 @@
 -- ones among them.
 --
 -- A fact about a step that is claimed anew here is of an attempt that no longer counts, and is left
--- out; unless it is of the very attempt that the claim would start (superseded_claims): then the
+-- out; unless it is of the very attempt that the claim would start (already_started_claims): then the
 -- claim is dropped, and the fact releases its row. With no facts the transaction need not wait for
 -- the disk. p_ids: an event id for each start that there may be.
 --
@@ -63,7 +63,7 @@ begin
         select
             q.*,
             greatest(v_now, (
-                select flowledger.time_of(e.state, e.encoding)
+                select flowledger.payload_occurred_at(e.state, e.encoding)
                 from flowledger.event as e
                 where e.originator_id = q.step_id and e.originator_version = q.stream_version
             )) as time
@@ -93,7 +93,7 @@ begin
             state
         )
         where c.step_id <> all (
-            flowledger.superseded_claims(step_ids, stream_versions, p_streams, p_versions)
+            flowledger.already_started_claims(step_ids, stream_versions, p_streams, p_versions)
         );
 
         select

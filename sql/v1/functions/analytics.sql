@@ -26,7 +26,7 @@ declare
     v_now constant timestamptz := flowledger.clock();
     v_start constant timestamptz := date_trunc('minute', v_now - since, 'UTC');
 begin
-    perform flowledger.require_given('since', since is not null);
+    perform flowledger.require_not_null('since', since is not null);
 
     return query
     with tasks as (
@@ -93,7 +93,7 @@ begin
     cross join steps as s
     cross join live as l
     cross join period as p
-    left join flowledger.as_of('flowledger_analytics') as a on true;
+    left join flowledger.projection_freshness('flowledger_analytics') as a on true;
 end
 $$;
 

@@ -14,7 +14,7 @@ as $$
             'shard', s.shard, 'host', s.host, 'pid', s.pid, 'behind', s.behind,
             'waiting_since', s.waiting_since
         )
-    from flowledger.unattended_shards(coalesce(patience, 60), flowledger.fact_topics()) as s
+    from flowledger.shards_needing_attention(coalesce(patience, 60), flowledger.fact_topics()) as s
     union all
     select
         'queue_unserved', coalesce(q.namespace || '/' || q.name || '@' || q.version,
@@ -30,7 +30,7 @@ as $$
         case when k.taken_on then 'tasks_parked' else 'submissions_parked' end, k.first_task::text,
         k.since,
         jsonb_build_object('tasks', k.tasks, 'task', k.first_task, 'reason', k.first_reason)
-    from flowledger.parked_tasks_told() as k
+    from flowledger.parked_tasks_summary() as k
     union all
     select
         case p.standing
@@ -46,7 +46,7 @@ as $$
             'position', p.failed_position, 'error', p.failure, 'failures', p.failures,
             'parked', p.parked
         )
-    from flowledger.unattended_projections(coalesce(patience, 60)) as p
+    from flowledger.projections_needing_attention(coalesce(patience, 60)) as p
     union all
     select
         'clock_shifted', null, null,

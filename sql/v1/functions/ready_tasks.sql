@@ -34,7 +34,7 @@ declare
     v_found uuid[] := '{}';
     r record;
 begin
-    perform flowledger.require_given('most', ready_tasks.most is not null);
+    perform flowledger.require_not_null('most', ready_tasks.most is not null);
 
     for r in
         select q.task_id, q.sort_key

@@ -19,11 +19,11 @@ as $$
 declare
     v_known record;
 begin
-    perform flowledger.require_given('since', since is not null);
-    perform flowledger.require_given('most', most is not null);
+    perform flowledger.require_not_null('since', since is not null);
+    perform flowledger.require_not_null('most', most is not null);
     perform flowledger.require_template(of_namespace, of_template, of_version);
 
-    select a.position, a.at into v_known from flowledger.as_of('flowledger_history') as a;
+    select a.position, a.at into v_known from flowledger.projection_freshness('flowledger_history') as a;
 
     return query
     select

@@ -21,7 +21,7 @@ as $$
 declare
     v_task uuid;
 begin
-    perform flowledger.require_given('tasks', step_readiness_batch.tasks is not null);
+    perform flowledger.require_not_null('tasks', step_readiness_batch.tasks is not null);
     perform flowledger.require_tasks(variadic step_readiness_batch.tasks);
 
     foreach v_task in array step_readiness_batch.tasks loop

@@ -28,7 +28,7 @@ as $$
 declare
     v_now constant timestamptz := flowledger.clock();
 begin
-    perform flowledger.require_given('idle', stuck_tasks.idle is not null);
+    perform flowledger.require_not_null('idle', stuck_tasks.idle is not null);
 
     return query
     select t.task_id, t.namespace, t.template, t.state, e.at, w.reason

@@ -132,7 +132,7 @@ begin
         t.steps_of_tasks,
         d.retries, greatest(t.steps_waiting_for_retry - d.retries, 0),
         (
-            select extract(epoch from v_now)::float8 - flowledger.time_of(e.state, e.encoding) / 1e6
+            select extract(epoch from v_now)::float8 - flowledger.payload_occurred_at(e.state, e.encoding) / 1e6
             from (
                 select q.step_id, q.stream_version
                 from flowledger.queue as q

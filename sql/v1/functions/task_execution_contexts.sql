@@ -24,7 +24,7 @@ as $$
 declare
     v_task uuid;
 begin
-    perform flowledger.require_given('tasks', task_execution_contexts.tasks is not null);
+    perform flowledger.require_not_null('tasks', task_execution_contexts.tasks is not null);
     perform flowledger.require_tasks(variadic task_execution_contexts.tasks);
 
     foreach v_task in array task_execution_contexts.tasks loop

@@ -19,7 +19,7 @@ declare
 begin
     perform flowledger.require_tasks(task);
 
-    select a.position, a.at into v_known from flowledger.as_of('flowledger_history') as a;
+    select a.position, a.at into v_known from flowledger.projection_freshness('flowledger_history') as a;
 
     return query
     select

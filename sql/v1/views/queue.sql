@@ -11,7 +11,7 @@ select
 from flowledger.queue as q
 left join flowledger.template as t on t.template_id = q.template_id
 left join lateral (
-    select timestamptz 'epoch' + flowledger.time_of(l.state,
+    select timestamptz 'epoch' + flowledger.payload_occurred_at(l.state,
         l.encoding) * interval '1 microsecond' as at
     from flowledger.event as l
     where l.originator_id = q.step_id and l.originator_version <= q.stream_version

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.store.connection.arrays import BigintArray, UuidArray
 from support.builders import NOON
 from support.sql_calls import (

@@ -1,4 +1,4 @@
-"""What is the same of count_steps and count_tasks."""
+"""What is the same of add_step_counts and add_task_counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from support.sql_calls import Connection, call, table
 
-COUNTED = [("count_steps", "steps_pending", 9), ("count_tasks", "tasks_pending", 10)]
+COUNTED = [("add_step_counts", "steps_pending", 9), ("add_task_counts", "tasks_pending", 10)]
 counted = pytest.mark.parametrize(("function", "column", "places"), COUNTED)
 
 

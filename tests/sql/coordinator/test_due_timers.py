@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flowledger.engine.domain.leases import shard_of
+from flowledger.engine.domain.shard_assignment import shard_of
 from support.sql_calls import Connection, call, new_id, now, rows_of, timer_row
 
 HOUR = timedelta(hours=1)

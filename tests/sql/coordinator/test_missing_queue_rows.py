@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowledger.engine.domain.leases import shard_of
+from flowledger.engine.domain.shard_assignment import shard_of
 from support.builders import NOON
 from support.sql_calls import (
     Connection,

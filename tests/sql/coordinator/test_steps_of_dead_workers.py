@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flowledger.engine.domain.leases import shard_of
+from flowledger.engine.domain.shard_assignment import shard_of
 from support.sql_calls import Connection, call, claim, new_id, queue, queue_row, renew
 
 TEMPLATE = new_id()

@@ -99,6 +99,6 @@ def test_the_counters_are_what_a_count_finds(
             call(connection, "upsert_steps", rows_of(rows))
         counted = state_counts(connection)
 
-        call(connection, "recount")
+        call(connection, "recount_states")
 
         assert counted == state_counts(connection)

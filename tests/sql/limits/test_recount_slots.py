@@ -24,7 +24,7 @@ def test_who_takes_one_meanwhile_counts_after_it(connection: Connection, others:
     connection.execute("insert into flowledger.slot_count values ('k', 9)")
     with others.begin() as counting:
         call(counting, "recount_slots", ["k"])
-        taking = others.later("acquire_slots", "k", 1, None)
+        taking = others.later("increment_slot_count", "k", 1, None)
         wait_until_blocked(connection)
 
     taking.result(timeout=30)

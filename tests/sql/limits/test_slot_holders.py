@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from support.sql_calls import Connection, call, claim, new_id, queue, queue_row, rows_of
 
 

@@ -8,7 +8,7 @@ from support.sql_calls import Connection, call
 
 def test_a_key_without_a_row_has_none_in_use(connection: Connection) -> None:
     for key, more in (("a", 2), ("b", 1)):
-        call(connection, "acquire_slots", key, more, 0)
+        call(connection, "increment_slot_count", key, more, 0)
 
     found = call(connection, "slots_in_use", TextArray(["a", "c"]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.store.connection.arrays import UuidArray
 from support.sql_calls import Connection, Row, append, call, new_id
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.events.step import StepStarted
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent, microseconds
 from support.builders import NOON

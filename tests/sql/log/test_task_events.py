@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from flowledger.engine.domain.ids import step_id, uuid7
+from flowledger.engine.domain.deterministic_ids import step_id, uuid7
 from support.sql_calls import Connection, Row, append, call, new_id
 
 NAMES = ["validate", "ship", "日本", "a" * 60]

@@ -43,7 +43,7 @@ def test_a_task_is_read_by_the_primary_key_through_the_function(long_log: Connec
 def test_what_was_decided_is_read_by_the_primary_key(long_log: Connection) -> None:
     arguments = [TASK, 50_000, ["task.created"]]
 
-    plan = plan_of(long_log, "task_events_for_fold", *arguments, times=PAST_THE_SIXTH)
+    plan = plan_of(long_log, "decided_task_events", *arguments, times=PAST_THE_SIXTH)
 
     assert "event_pkey" in plan
     assert "Seq Scan" not in plan

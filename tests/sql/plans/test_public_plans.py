@@ -45,7 +45,7 @@ select
     overlay({task}::text placing '8' from 15)::uuid, {task}, '00000000-0000-8000-8000-000000000001',
     1, n, 1, 0, 'b'
 from generate_series(5, {tasks}, 5) as n;
-select flowledger.recount();
+select flowledger.recount_states();
 analyze
 """
 TASK = """(

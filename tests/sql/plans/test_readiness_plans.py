@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from flowledger.engine.domain.ids import milliseconds, step_id, uuid7
+from flowledger.engine.domain.deterministic_ids import milliseconds, step_id, uuid7
 from support.builders import NOON, diamond
 from support.query_plans import prepared
 from support.sql_calls import (

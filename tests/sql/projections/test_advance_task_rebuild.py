@@ -15,7 +15,7 @@ TASK = new_id()
 @pytest.fixture
 def asked(connection: Connection) -> int:
     """A rebuild of a template that is asked for."""
-    number: int = call(connection, "request_task_rebuild", "money", None, new_id())[0]
+    number: int = call(connection, "request_tasks_rebuild", "money", None, new_id())[0]
     return number
 
 

@@ -18,8 +18,8 @@ def test_what_is_built_is_retired(connection: Connection) -> None:
 
 def test_rebuilds_of_tasks_are_cancelled(connection: Connection) -> None:
     make(connection)
-    number = call(connection, "request_task_rebuild", "money", new_id(), None)[0]
-    other = call(connection, "request_task_rebuild", "others", new_id(), None)[0]
+    number = call(connection, "request_tasks_rebuild", "money", new_id(), None)[0]
+    other = call(connection, "request_tasks_rebuild", "others", new_id(), None)[0]
 
     assert call(connection, "cancel_rebuilds", "money") == [1]
     assert call(connection, "task_rebuild_state", number)[0][0] == "cancelled"

@@ -31,6 +31,6 @@ def test_what_failed_again_has_a_new_one(connection: Connection) -> None:
     make(connection)
     park(connection, 3, traceback=WHERE)
 
-    call(connection, "resolve_parked", "money", 1, [], [3], "broken again", "elsewhere")
+    call(connection, "record_parked_outcomes", "money", 1, [], [3], "broken again", "elsewhere")
 
     assert call(connection, "failure_traceback", "money", 1, 3) == ["elsewhere"]

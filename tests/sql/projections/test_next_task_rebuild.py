@@ -21,7 +21,7 @@ def test_nobody_asked(connection: Connection) -> None:
 
 def test_a_single_task_comes_once_and_then_it_is_over(connection: Connection) -> None:
     task = new_id()
-    number = call(connection, "request_task_rebuild", "money", task, None)[0]
+    number = call(connection, "request_tasks_rebuild", "money", task, None)[0]
 
     assert call(connection, "next_task_rebuild", "money", 10) == [(number, [task])]
     call(connection, "advance_task_rebuild", number, task, 1, None)
@@ -32,7 +32,7 @@ def test_the_tasks_of_a_template_come_in_portions(connection: Connection) -> Non
     template = new_id()
     stored(connection, new_id(), 2)
     tasks = stored(connection, template, 3)
-    number = call(connection, "request_task_rebuild", "money", None, template)[0]
+    number = call(connection, "request_tasks_rebuild", "money", None, template)[0]
 
     found = []
     for last in (tasks[1], tasks[2], None):
@@ -45,8 +45,8 @@ def test_the_tasks_of_a_template_come_in_portions(connection: Connection) -> Non
 
 def test_what_was_asked_first_comes_first(connection: Connection) -> None:
     first, second = new_id(), new_id()
-    call(connection, "request_task_rebuild", "others", new_id(), None)
+    call(connection, "request_tasks_rebuild", "others", new_id(), None)
     for task in (second, first):
-        call(connection, "request_task_rebuild", "money", task, None)
+        call(connection, "request_tasks_rebuild", "money", task, None)
 
     assert call(connection, "next_task_rebuild", "money", 10)[0][1] == [second]

@@ -37,6 +37,6 @@ def test_what_was_dropped_is_not_there_any_more(connection: Connection) -> None:
     make(connection)
     park(connection, 4)
     call(connection, "request_parked_action", "money", "drop", None, 4)
-    call(connection, "resolve_parked", "money", 1, [4], [], "")
+    call(connection, "record_parked_outcomes", "money", 1, [4], [], "")
 
     assert call(connection, "parked_events", "money") == []

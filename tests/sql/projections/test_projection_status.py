@@ -172,7 +172,7 @@ def test_events_that_were_put_aside_are_counted_until_they_are_dropped(
     call(connection, "request_parked_action", "money", "drop", None, 1)
     assert status(connection)["parked"] == 2
 
-    call(connection, "resolve_parked", "money", 1, [1], [], "")
+    call(connection, "record_parked_outcomes", "money", 1, [1], [], "")
 
     assert status(connection)["parked"] == 1
 

@@ -17,7 +17,7 @@ def test_everything_of_it_goes_and_nothing_of_others(connection: Connection) -> 
     make(connection)
     make(connection, anew=True)
     park(connection, 1, 2)
-    call(connection, "request_task_rebuild", "money", None, None)
+    call(connection, "request_tasks_rebuild", "money", None, None)
     make(connection, name="moneybox")
 
     assert remove(connection)

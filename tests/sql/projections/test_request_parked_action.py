@@ -41,7 +41,7 @@ def test_one_is_wanted(connection: Connection) -> None:
 
 def test_what_was_dropped_is_not_wanted_any_more(connection: Connection) -> None:
     call(connection, "request_parked_action", "money", "drop", TWO, None)
-    call(connection, "resolve_parked", "money", 1, [7], [], "")
+    call(connection, "record_parked_outcomes", "money", 1, [7], [], "")
 
     assert call(connection, "request_parked_action", "money", "retry", None, None) == [2]
     assert wanted(connection)[2] == (7, "dropped")

@@ -6,7 +6,7 @@ from support.sql_calls import Connection, call, new_id
 
 
 def test_it_begins_with_nothing_done(connection: Connection) -> None:
-    number = call(connection, "request_task_rebuild", "money", new_id(), None)[0]
+    number = call(connection, "request_tasks_rebuild", "money", new_id(), None)[0]
 
     assert call(connection, "task_rebuild_state", number) == [("asked", 0, None)]
 

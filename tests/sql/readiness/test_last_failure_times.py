@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from support.builders import NOON
 from support.sql_calls import Connection, append, call, new_id
 from support.sql_calls import Row as Event

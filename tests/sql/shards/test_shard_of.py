@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from flowledger.engine.domain.leases import shard_of
+from flowledger.engine.domain.shard_assignment import shard_of
 from support.sql_calls import Connection, call, new_id
 
 EDGES = [UUID(int=n) for n in (0, 1, (1 << 24) - 1, 1 << 24, (1 << 128) - 1)]

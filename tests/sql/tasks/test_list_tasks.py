@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from psycopg import sql
 
-from flowledger.engine.domain.ids import milliseconds, uuid7
+from flowledger.engine.domain.deterministic_ids import milliseconds, uuid7
 from support.builders import NOON
 from support.sql_calls import Connection, Row, append, call, new_id, rows_of, task_row
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowledger.engine.domain.leases import shard_of
+from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 from support.sql_calls import Connection, call, new_id
 

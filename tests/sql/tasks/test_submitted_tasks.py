@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from flowledger.engine.domain.ids import milliseconds, uuid7
+from flowledger.engine.domain.deterministic_ids import milliseconds, uuid7
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.store.log.event_mapper import EventMapper
 from support.builders import NOON, event

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.step import StepEnqueued
 from flowledger.engine.store.log.event_mapper import EventMapper

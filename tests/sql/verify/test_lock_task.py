@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowledger.engine.domain.ids import uuid7
+from flowledger.engine.domain.deterministic_ids import uuid7
 from support.sql_calls import Connection, Others, call, new_id, queue, queue_row, wait_until_blocked
 
 TEMPLATE = new_id()

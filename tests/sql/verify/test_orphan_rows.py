@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from flowledger.engine.domain.ids import step_id, uuid7
+from flowledger.engine.domain.deterministic_ids import step_id, uuid7
 from support.builders import NOON
 from support.limits import waiting_row
 from support.sql_calls import (

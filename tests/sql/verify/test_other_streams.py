@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flowledger.engine.domain.ids import step_id, uuid7
+from flowledger.engine.domain.deterministic_ids import step_id, uuid7
 from support.sql_calls import Connection, Row, append, call, new_id, rows_of, task_row
 
 NO_ID = UUID(int=0)

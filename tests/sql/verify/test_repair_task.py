@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from flowledger.engine.domain.ids import request_id, step_id
+from flowledger.engine.domain.deterministic_ids import request_id, step_id
 from support.builders import NOON
 from support.limits import waiting_row
 from support.sql_calls import (

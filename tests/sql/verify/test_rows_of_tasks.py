@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from flowledger.engine.domain.ids import step_id, uuid7
+from flowledger.engine.domain.deterministic_ids import step_id, uuid7
 from support.builders import NOON
 from support.limits import waiting_row
 from support.sql_calls import (

@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from support.sql_calls import (
     Connection,
     Row,

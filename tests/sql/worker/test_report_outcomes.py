@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from flowledger.engine.domain.ids import step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.store.connection.arrays import UuidArray
 from support.sql_calls import (
     Connection,

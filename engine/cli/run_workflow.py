@@ -1,0 +1,260 @@
+"""`flowledger run` and `submit`: one workflow to its end, or a task for others to run."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from threading import Event
+from time import monotonic
+from typing import Any
+
+import click
+from rich.console import Console
+
+from flowledger.engine.cli.command_setup import program_settings, workflows_of
+from flowledger.engine.cli.logging import configure_program_logging
+from flowledger.engine.cli.options import (
+    context_option,
+    handlers_option,
+    json_option,
+    submission_options,
+    time_scale_option,
+)
+from flowledger.engine.cli.output import tell, tell_either, tell_json
+from flowledger.engine.cli.process_control import WorkerProcesses, unwinding
+from flowledger.engine.cli.progress import NAMES_SHOWN, Look, View, view_for
+from flowledger.engine.client.engine import ALL_ROLES, Engine
+from flowledger.engine.client.outcomes_from_history import errors_in
+from flowledger.engine.client.submit import OnDuplicate
+from flowledger.engine.client.task import StepStatus, TaskHandle
+from flowledger.engine.config import Settings
+from flowledger.engine.domain.handler_protocol import WorkflowLike
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.errors import DatabaseUnavailable
+
+TASK_FAILED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task ended."""
+
+    task: str
+    state: TaskState
+    seconds: float
+    events: int
+    steps: Mapping[str, StepStatus]
+    errors: Mapping[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        steps = {
+            name: {"state": step.state, "attempts": step.attempts}
+            for name, step in self.steps.items()
+        }
+        found = {"task": self.task, "state": self.state, "seconds": round(self.seconds, 3)}
+        return {**found, "events": self.events, "steps": steps}
+
+    def as_text(self) -> list[str]:
+        """For people: what failed, and how it ended, a line each."""
+        failed = [f"step {name!r}: {message}" for name, message in self.errors.items()]
+        ended = f"task {self.task}: {self.state} after {self.seconds:.2f} s, {self.events} events"
+        return [*failed, ended]
+
+
+@click.command("run")
+@click.argument("target", metavar="FILE")
+@context_option
+@handlers_option
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Run the steps in N worker processes beside this one. Default: in this process.",
+)
+@time_scale_option
+@json_option("Print one JSON object at the end, and nothing before.")
+def run(  # noqa: PLR0913 - one parameter for each option
+    target: str,
+    context: Any,
+    handlers: str | None,
+    processes: int | None,
+    time_scale: float,
+    *,
+    as_json: bool,
+) -> None:
+    """Run one workflow to its end: exit code 0 where it completes, 1 where it fails.
+
+    FILE is a task template in YAML or JSON, a recorded run in WfFormat 1.5 JSON, or a workflow in
+    Python as `module:attribute`.
+
+    \b
+    Example: flowledger run orders.yaml --handlers shop.handlers --context '{"id": 7}'
+    """
+    settings = program_settings(quiet=True)
+    (workflow,) = workflows_of([target], settings, handlers, time_scale)
+    _refuse_early(workflow, context)
+    options = ["--handlers", handlers] if handlers else []
+    workers = WorkerProcesses(
+        processes or 0,
+        [*options, "--time-scale", str(time_scale), "--", target],
+        settings,
+    )
+    view = view_for(Console(), settings.cli.refresh_per_second, as_json=as_json)
+    with unwinding(), _answer_alone(as_json=as_json):
+        outcome = run_to_end(workflow, context, settings, workers if processes else None, view)
+    if as_json:
+        tell_json(outcome.as_json())
+    else:
+        for line in outcome.as_text():
+            tell(line)
+    if outcome.state is not TaskState.COMPLETE:
+        sys.exit(TASK_FAILED)
+
+
+def run_to_end(
+    workflow: WorkflowLike[Any],
+    context: Any,
+    settings: Settings,
+    workers: WorkerProcesses | None,
+    view: View,
+) -> Outcome:
+    """Submit a task, show its progress until it ends, and say how it ended.
+
+    All roles run in this process; with workers, the coordinator only. Raises what `Engine.open`
+    and `Engine.submit` raise.
+    """
+    roles = ALL_ROLES if workers is None else ("coordinator",)
+    with Engine.open(workflows=[workflow], roles=roles, settings=settings) as engine:
+        if workers is None:
+            return _submit_and_watch(engine, workflow, context, None, view)
+        with workers:
+            return _submit_and_watch(engine, workflow, context, workers, view)
+
+
+def _submit_and_watch(
+    engine: Engine,
+    workflow: WorkflowLike[Any],
+    context: Any,
+    workers: WorkerProcesses | None,
+    view: View,
+) -> Outcome:
+    began = monotonic()
+    task = engine.submit(workflow, context)
+    try:
+        with view, _lines_above(engine.settings):
+            _watch(task, workflow, workers, view, engine.settings.cli.refresh_per_second)
+    except (KeyboardInterrupt, SystemExit):
+        tell(f"stopping; task {task.id} goes on when a worker runs its workflow", err=True)
+        raise
+    return _outcome(task, monotonic() - began)
+
+
+def _watch(
+    task: TaskHandle,
+    workflow: WorkflowLike[Any],
+    workers: WorkerProcesses | None,
+    view: View,
+    looks_per_second: int,
+) -> None:
+    began = monotonic()
+    ended = Event()
+    with task.on_end(ended.set):
+        while not ended.wait(1 / looks_per_second):
+            _look(task, workflow, view, monotonic() - began)
+            if workers is not None and workers.gone is not None:
+                raise click.ClickException(f"the worker processes ended with code {workers.gone}")
+    _look(task, workflow, view, monotonic() - began)
+
+
+def _look(task: TaskHandle, workflow: WorkflowLike[Any], view: View, seconds: float) -> None:
+    try:
+        progress = task.progress(NAMES_SHOWN)
+    except DatabaseUnavailable:
+        return  # the roles go on when it is back, and so does this
+    template = workflow.template
+    counts = Counter({StepState(state): count for state, count in progress.steps.items()})
+    counts[StepState.PENDING] += len(template.steps) - counts.total()
+    running = tuple(progress.running)
+    view.show(Look(template.key, task.id, len(template.steps), dict(counts), running, seconds))
+
+
+def _outcome(task: TaskHandle, seconds: float) -> Outcome:
+    history = task.history()
+    return Outcome(
+        str(task.id), task.state, seconds, len(history), task.steps(), errors_in(history)
+    )
+
+
+def _refuse_early(workflow: WorkflowLike[Any], context: Any) -> Sequence[str]:
+    """Everything that can be refused is, before a database is started or a row is stored."""
+    workflow.encode_context(context)
+    return list(workflow.handlers)
+
+
+@contextmanager
+def _answer_alone(*, as_json: bool) -> Generator[None]:
+    """With a JSON answer on standard output, what handlers print goes to standard error."""
+    if not as_json:
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+@contextmanager
+def _lines_above(settings: Settings) -> Generator[None]:
+    """Log lines appear above the live progress: rich has replaced standard error by now."""
+    configure_program_logging(settings.logging)
+    try:
+        yield
+    finally:
+        configure_program_logging(settings.logging, sys.__stderr__)
+
+
+@click.command("submit")
+@click.argument("target", metavar="TARGET")
+@context_option
+@handlers_option
+@click.option("--key", metavar="TEXT", help="The idempotency key: one task for each key.")
+@click.option(
+    "--on-duplicate",
+    type=click.Choice(["return", "raise"]),
+    default="return",
+    help="What to do where the task exists: print its id, or fail. Default: return.",
+)
+@submission_options
+@json_option("Print one JSON object.")
+def submit(  # noqa: PLR0913 - one parameter for each option
+    target: str,
+    context: Any,
+    handlers: str | None,
+    key: str | None,
+    on_duplicate: OnDuplicate,
+    *,
+    as_json: bool,
+    **said: Any,
+) -> None:
+    """Store a task and print its id; a coordinator and a worker take it on when they run.
+
+    TARGET is a workflow: `module:attribute`, or a file.
+
+    \b
+    Example: flowledger submit shop.orders:orders --context '{"id": 7, "cents": 1999}'
+    """
+    settings = program_settings(quiet=True)
+    (workflow,) = workflows_of([target], settings, handlers, 0.0)
+    workflow.encode_context(context)
+    with Engine.open(roles=(), settings=settings) as engine:
+        task = engine.submit(
+            workflow,
+            context,
+            idempotency_key=key,
+            on_duplicate=on_duplicate,
+            **said,
+        )
+        found = {"task": str(task.id), "state": task.state.value}
+    tell_either(found, found["task"], as_json=as_json)

@@ -1,0 +1,192 @@
+"""`flowledger start`, `coordinator`, `worker`, `projector`: roles as processes of their own."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from threading import Event
+from time import monotonic
+from typing import Any
+
+import click
+
+from flowledger.engine.cli.command_setup import program_settings, workflows_of
+from flowledger.engine.cli.options import handlers_option, time_scale_option
+from flowledger.engine.cli.process_control import StopRequest
+from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
+from flowledger.engine.config import Settings
+from flowledger.engine.domain.handler_protocol import WorkflowLike
+from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
+from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.log_messages import Signal
+from flowledger.engine.telemetry.outages import Backoff, Outages
+
+wait_option = click.option(
+    "--wait-for-database",
+    is_flag=False,
+    flag_value=60.0,
+    default=0.0,
+    type=click.FloatRange(0.0, 86_400.0),
+    metavar="[SECONDS]",
+    help="Wait for a database that is away, 60 s or so many. Default: end at once.",
+)
+
+CONTAINERS = 10_000
+"""So many more objects than were freed are made before the collector looks at them (its 700)."""
+
+
+@click.command("start")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@handlers_option
+@time_scale_option
+@wait_option
+def start(
+    targets: tuple[str, ...], handlers: str | None, time_scale: float, wait_for_database: float
+) -> None:
+    """Play all roles in this process, until SIGTERM, SIGHUP or Ctrl-C.
+
+    Each TARGET is a workflow whose steps are run here: `module:attribute`, or a file. Running steps
+    get worker.grace_seconds to finish; what is left is handed back.
+
+    \b
+    Example: flowledger start shop.orders:orders
+    """
+    settings = program_settings(quiet=False)
+    workflows = workflows_of(targets, settings, handlers, time_scale)
+    _serve(ALL_ROLES, workflows, settings, wait=wait_for_database)
+
+
+@click.command("coordinator")
+@wait_option
+def coordinator(wait_for_database: float) -> None:
+    """Follow the log and decide what runs next, until SIGTERM, SIGHUP or Ctrl-C.
+
+    Of several coordinators one leads, and the others take over when it is gone.
+
+    \b
+    Example: flowledger coordinator
+    """
+    _serve(("coordinator",), (), program_settings(quiet=False), wait=wait_for_database)
+
+
+@click.command("worker")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@handlers_option
+@time_scale_option
+@wait_option
+@click.option("--while-input", is_flag=True, hidden=True, help="Stop when standard input ends.")
+def worker(
+    targets: tuple[str, ...],
+    handlers: str | None,
+    time_scale: float,
+    wait_for_database: float,
+    *,
+    while_input: bool,
+) -> None:
+    """Run steps of the TARGETs' workflows, until SIGTERM, SIGHUP or Ctrl-C.
+
+    Each TARGET is `module:attribute`, or a file. Running steps get worker.grace_seconds to finish;
+    what is left is handed back.
+
+    \b
+    Example: flowledger worker shop.orders:orders returns.yaml --handlers shop.returns
+    """
+    settings = program_settings(quiet=False)
+    workflows = workflows_of(targets, settings, handlers, time_scale)
+    _serve(("worker",), workflows, settings, wait=wait_for_database, while_input=while_input)
+
+
+@click.command("projector")
+@click.argument("modules", nargs=-1, metavar="MODULE:ATTRIBUTE...")
+@wait_option
+def projector(modules: tuple[str, ...], wait_for_database: float) -> None:
+    """Keep read models up to date, until SIGTERM, SIGHUP or Ctrl-C.
+
+    Those that come with the engine, those of the configuration and of installed packages, and those
+    that are named here. Of several processes one runs each, and the others take over.
+
+    \b
+    Example: flowledger projector shop.models:CustomerSpend
+    """
+    settings = program_settings(quiet=False)
+    named = settings.projections.model_copy(
+        update={"classes": (*settings.projections.classes, *modules)}
+    )
+    settings = settings.model_copy(update={"projections": named})
+    _serve(("projector",), (), settings, wait=wait_for_database)
+
+
+def _serve(
+    roles: Sequence[Role],
+    workflows: Sequence[WorkflowLike[Any]],
+    settings: Settings,
+    *,
+    wait: float,
+    while_input: bool = False,
+) -> None:
+    stop = StopRequest()
+    if while_input:
+        stop.ask_at_end_of_input()
+    saturated = Event()
+
+    def leave() -> None:
+        saturated.set()
+        stop.ask()
+
+    opening = partial(Engine.open, workflows=workflows, roles=roles, settings=settings)
+    engine = opened_within(wait, opening, stop, settings)
+    if engine is None:
+        return
+    with engine:
+        engine.on_saturated(leave)
+        tune_gc()
+        stop.wait()
+    if saturated.is_set() and not stop.signalled:
+        _start_anew()
+
+
+def opened_within(
+    seconds: float, opening: Callable[[], Engine], stop: StopRequest, settings: Settings
+) -> Engine | None:
+    """The engine, tried for so many seconds while the database is away; None: a stop was asked for.
+
+    Raises what `Engine.open` raises, DatabaseUnavailable at the end of the time.
+    """
+    database = settings.database
+    backoff = Backoff(database.reconnect_initial_seconds, database.reconnect_cap_seconds)
+    outages, until = Outages("program"), monotonic() + seconds
+    while True:
+        try:
+            engine = opening()
+        except DatabaseUnfit:
+            raise
+        except DatabaseUnavailable as error:
+            left = until - monotonic()
+            if left <= 0:
+                raise
+            outages.failed(error)
+            if stop.asked_within(min(left, backoff.pause())):
+                return None
+        else:
+            outages.succeeded()
+            return engine
+
+
+def _start_anew() -> None:
+    """Become the same program again: only that gets rid of handlers that never end."""
+    logger("program").emit(Signal.PROGRAM_RESTARTED)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program
+
+
+def tune_gc() -> None:
+    """Have the collector pass over what is there by now, and look at the rest more rarely.
+
+    For the whole process, so it is for programs to call, when everything is imported and opened.
+    """
+    gc.collect()
+    gc.set_threshold(CONTAINERS)
+    gc.freeze()

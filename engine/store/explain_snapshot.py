@@ -1,0 +1,109 @@
+"""Reads the live state around a task, beside its log, in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from flowledger.engine.domain.explain.live_state import (
+    COUNTED,
+    PATIENCE,
+    SHOWN,
+    Holder,
+    LaggingProjection,
+    LimitStatus,
+    LiveState,
+    ParkedStanding,
+    QueueStatus,
+    ShardStatus,
+    WaitStatus,
+    WorkerStatus,
+)
+from flowledger.engine.store.connection.arrays import TextArray
+from flowledger.engine.store.connection.pool import Connection
+from flowledger.engine.store.limit_json import circuits_of, demand_of_json
+
+SHARD = "select * from flowledger.shard_status_of_task(%s)"
+QUEUE = "select * from flowledger.queue_status_of_task(%s, %s::int)"
+HELD = "select * from flowledger.waiting_steps_of_task(%s, %s::int)"
+WORKERS = "select * from flowledger.workers_for_template(%s, %s)"
+HOLDERS = "select * from flowledger.slot_holders(%b, %s::int)"
+IN_USE = "select * from flowledger.slots_in_use(%b)"
+EXPECTED = "select * from flowledger.rate_next_at(%b)"
+CIRCUITS = "select flowledger.circuits()"
+PARKED = "select * from flowledger.parked_task_details(%s)"
+REGISTERED = "select flowledger.template_is_registered(%s)"
+PROJECTIONS = "select * from flowledger.projections_behind_position(%s::bigint, %s)"
+
+
+def surroundings_of(
+    connection: Connection, task_id: UUID, template_id: UUID | None, last: int
+) -> LiveState:
+    """What stands around the task; `last` is the position of its last event, 0 for none."""
+    ((*shard, now),) = _rows(connection, SHARD, task_id)
+    queue = [QueueStatus(*row) for row in _rows(connection, QUEUE, task_id, COUNTED)]
+    held = [_held(*row) for row in _rows(connection, HELD, task_id, COUNTED)]
+    waiting = [row for row in queue if row.before is not None]
+    return LiveState(
+        now=now.astimezone(UTC),
+        shard=ShardStatus(*shard),
+        queue={row.step: row for row in queue},
+        waiting={row.step: row for row in held},
+        workers=_workers(connection, template_id, waiting) if waiting else (),
+        limits=_limits(connection, held),
+        projections=tuple(
+            LaggingProjection(*row) for row in _rows(connection, PROJECTIONS, last, PATIENCE)
+        ),
+        parked=_parked(_rows(connection, PARKED, task_id)),
+        registered=not waiting or _rows(connection, REGISTERED, template_id)[0][0],
+    )
+
+
+def _parked(rows: list[tuple[Any, ...]]) -> ParkedStanding | None:
+    for reason, since, tried_at, wanted in rows:
+        return ParkedStanding(reason, since.astimezone(UTC), tried_at.astimezone(UTC), wanted)
+    return None
+
+
+def _workers(
+    connection: Connection, template_id: UUID | None, waiting: Iterable[QueueStatus]
+) -> tuple[WorkerStatus, ...]:
+    counted = not all(row.far_back for row in waiting)
+    return tuple(WorkerStatus(*row) for row in _rows(connection, WORKERS, template_id, counted))
+
+
+def _held(step: str, kind: Any, key: str, *rest: Any) -> WaitStatus:
+    since, until, demand, before = rest
+    return WaitStatus(step, kind, key, since, until, demand_of_json(demand), before)
+
+
+def _limits(connection: Connection, held: Iterable[WaitStatus]) -> LimitStatus:
+    demands = [row.demand for row in held]
+    slots = TextArray(sorted({limit.key for demand in demands for limit in demand.slots}))
+    rates = TextArray(sorted({limit.key for demand in demands for limit in demand.rates}))
+    if not demands:
+        return LimitStatus()
+    holders: defaultdict[str, list[Holder]] = defaultdict(list)
+    for key, *holder in _rows(connection, HOLDERS, slots, SHOWN):
+        holders[key].append(Holder(*holder))
+    expected: list[tuple[str, datetime]] = [
+        (key, at.astimezone(UTC)) for key, at in _rows(connection, EXPECTED, rates)
+    ]
+    ((circuits,),) = _rows(connection, CIRCUITS)
+    return LimitStatus(
+        in_use=dict(_pairs(connection, slots)),
+        owners={key: tuple(found) for key, found in holders.items()},
+        expected=dict(expected),
+        circuits=tuple(circuits_of(circuits or ())),
+    )
+
+
+def _pairs(connection: Connection, keys: TextArray) -> list[tuple[str, int]]:
+    return [(key, count) for key, count in _rows(connection, IN_USE, keys)]
+
+
+def _rows(connection: Connection, query: Any, *parameters: Any) -> list[tuple[Any, ...]]:
+    return connection.execute(query, parameters, binary=True).fetchall()

@@ -1,0 +1,88 @@
+"""Compares the public views and functions in the database with the files of this release.
+
+The files are applied in a transaction that is rolled back, and the server's descriptions of each
+view and function before and after are compared. If the role may not do that, or a view is in use
+for long, the answer is that nothing was compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+import psycopg
+
+from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.ports.verification import Finding, NotCompared
+from flowledger.engine.store.connection.errors import translate_errors
+from flowledger.engine.store.connection.open_connection import dial
+from flowledger.engine.store.schema.migrate import Connection, SqlFile, packaged
+
+FOLDER = "v1/"
+PLACE = "the public schema"
+RELEASE = "this release"
+SETTINGS = (
+    b"set local lock_timeout = '2 s'; set local client_min_messages = warning;"
+    b" set local check_function_bodies = off; set local search_path = pg_catalog, pg_temp"
+)
+DEFINED = b"""
+select 'view ' || c.relname, pg_get_viewdef(c.oid)
+from pg_class as c
+where c.relnamespace = 'flowledger_v1'::regnamespace and c.relkind = 'v'
+union all
+select 'function ' || p.oid::regprocedure::text, pg_get_functiondef(p.oid)
+from pg_proc as p
+where p.pronamespace = 'flowledger_v1'::regnamespace and p.prokind = 'f'
+"""
+
+
+class PublicSchemaCheck:
+    """Views and functions that differ from this release's, or are missing."""
+
+    name = "public schema"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def check(self, task: UUID | None) -> Iterator[Finding]:
+        """As `Check.check`; nothing for one task."""
+        if task is not None:
+            return
+        yield from self._compared()
+
+    def _compared(self) -> Sequence[Finding]:
+        with translate_errors(), dial(self._url, psycopg.Connection) as connection:
+            try:
+                return _differences(connection)
+            except psycopg.Error as error:
+                return [NotCompared(PLACE, str(error.diag.message_primary or error))]
+
+
+def _differences(connection: Connection) -> list[Difference]:
+    found: list[Difference] = []
+    with connection.transaction(force_rollback=True):
+        connection.execute(SETTINGS, prepare=False)
+        stored = _defined(connection)
+        for file in packaged():
+            if file.path.startswith(FOLDER):
+                found += _applied(connection, file)
+        made = _defined(connection)
+    for name in sorted({*stored, *made}):
+        if stored.get(name) != made.get(name):
+            seen = "another" if name in stored else "missing"
+            found.append(Difference(name, "definition", "that of its file", seen, PLACE, RELEASE))
+    return found
+
+
+def _applied(connection: Connection, file: SqlFile) -> list[Difference]:
+    """Apply a file; one that does not go over what is there says that it is another."""
+    try:
+        with connection.transaction():
+            connection.execute(file.statements, prepare=False)
+    except (psycopg.errors.InvalidTableDefinition, psycopg.errors.InvalidFunctionDefinition):
+        return [Difference(file.path, "definition", "that of its file", "another", PLACE, RELEASE)]
+    return []
+
+
+def _defined(connection: Connection) -> dict[str, str]:
+    return dict(connection.execute(DEFINED).fetchall())

@@ -1,0 +1,79 @@
+"""Checks the schema at opening, and migrates it if the settings say so."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from flowledger.engine.config import Settings
+from flowledger.engine.errors import AccessDenied, SchemaBehind, StatementRefused
+from flowledger.engine.store.connection.errors import translate_errors
+from flowledger.engine.store.connection.pool import connect
+from flowledger.engine.store.schema.migrate import pending
+from flowledger.engine.store.schema.upgrade import upgrade
+from flowledger.engine.telemetry.log import logger
+from flowledger.engine.telemetry.log_messages import Signal
+
+MADE = "select to_regclass('flowledger.applied_file') is not null"
+
+
+def bring_up_to_date(url: str, settings: Settings) -> None:
+    """Do what `database.migrate` says where the schema is not that of this release.
+
+    Raises DatabaseUnavailable, MigrationEdited, SchemaTooNew, SchemaBehind, StatementRefused.
+    """
+    wanted = settings.database.migrate
+    if wanted == "never":
+        return
+    with (
+        connect(
+            url,
+            application_name=settings.database.application_name,
+            connect_timeout_seconds=settings.database.connect_timeout_seconds,
+        ) as connection,
+        translate_errors(),
+    ):
+        if wanted == "check":
+            files = pending(connection)
+            if files:
+                raise SchemaBehind(files)
+            return
+        try:
+            applied = upgrade(connection)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SchemaBehind(pending(connection)) from error
+        except StatementRefused as error:
+            if not _made(connection):
+                raise
+            raise SchemaBehind(pending(connection)) from error
+        for name in applied:
+            logger("migrate").emit(Signal.MIGRATION_APPLIED, name=name)
+
+
+def _made(connection: psycopg.Connection[TupleRow]) -> bool:
+    """Whether the engine's schema is there, if only an older one."""
+    return connection.execute(MADE).fetchone() == (True,)
+
+
+def require_schema(url: str, settings: Settings) -> None:
+    """Change nothing, and raise SchemaBehind where the schema is not that of this release.
+
+    A login that may read no more than the public schema cannot know that, and goes on.
+    """
+    database = settings.database
+    if database.migrate == "never":
+        return
+    with (
+        suppress(AccessDenied),
+        connect(
+            url,
+            application_name=database.application_name,
+            connect_timeout_seconds=database.connect_timeout_seconds,
+        ) as connection,
+        translate_errors(),
+    ):
+        files = pending(connection)
+        if files:
+            raise SchemaBehind(files)

@@ -1,0 +1,11 @@
+-- How far the log has been read into the rows of a projection that answers are read from: the
+-- position, and when the last event up to there was recorded. No row where there is no such
+-- projection; nulls where it has read nothing.
+
+create or replace function flowledger.projection_freshness(p_name text)
+returns table ("position" bigint, at timestamptz)
+language sql
+stable
+as $$
+    select a.position, a.at from flowledger.projection_as_of as a where a.name = p_name;
+$$;

@@ -1,0 +1,36 @@
+-- Shards that need somebody: nobody leads them, or the first event of theirs that is not decided on
+-- was recorded more than p_patience seconds ago although somebody does. `since` is when the lease
+-- ended (null where there never was one), or when that event was recorded. behind counts up to
+-- 1000.
+
+create or replace function flowledger.shards_needing_attention(p_patience double precision,
+p_topics text[])
+returns table (
+    shard integer, led boolean, host text, pid integer, since timestamptz, behind bigint,
+    waiting_since timestamptz
+)
+language sql
+stable
+as $$
+    with placed as (
+        select
+            s.shard, s.leader,
+            s.leader is not null and s.lease_until >= flowledger.clock() as led,
+            case when isfinite(s.lease_until) then s.lease_until end as lease_until,
+            f.behind, f.waiting_since
+        from flowledger.shard as s
+        cross join lateral (
+            select count(*) as behind, min(e.recorded_at) as waiting_since
+            from flowledger.facts_of_shard(s.shard, s.shards, s.position, 1000, p_topics) as e
+        ) as f
+    )
+
+    select
+        p.shard, p.led, c.host, c.pid,
+        case when p.led then p.waiting_since else p.lease_until end,
+        p.behind, p.waiting_since
+    from placed as p
+    left join flowledger.coordinator as c on c.coordinator_id = p.leader
+    where not p.led or p.waiting_since < flowledger.clock() - make_interval(secs => p_patience)
+    order by p.shard;
+$$;

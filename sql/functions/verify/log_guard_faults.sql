@@ -1,0 +1,40 @@
+-- What is wrong with the log as a whole, and with what guards it: the trigger that keeps it
+-- append-only, a clock that was moved, as tests do, and events that were recorded before the one in
+-- front of them; of these at most p_limit. Reads the whole log.
+
+create or replace function flowledger.log_guard_faults(p_limit integer)
+returns table (subject text, field text, expected text, found text, place text)
+language sql
+stable
+as $$
+    select 'the log', 'trigger event_is_append_only', 'enabled', 'disabled or dropped',
+        'flowledger.event'
+    where not exists (
+        select
+        from pg_trigger as t
+        where t.tgrelid = 'flowledger.event'::regclass
+            and t.tgname = 'event_is_append_only'
+            and t.tgenabled in ('O', 'A')
+            and t.tgfoid = 'flowledger.refuse_log_change()'::regprocedure
+    )
+    union all
+    select 'the clock', 'shift', '00:00:00', o.shift::text, 'flowledger.clock_offset'
+    from flowledger.clock_offset as o
+    where o.shift <> '0'
+    union all
+    (
+        select
+            format('position %s', d.notification_id), 'recorded_at', format('not before %s',
+            d.before),
+            d.recorded_at::text, 'flowledger.event'
+        from (
+            select
+                e.notification_id, e.recorded_at,
+                lag(e.recorded_at) over (order by e.notification_id) as before
+            from flowledger.event as e
+        ) as d
+        where d.recorded_at < d.before
+        order by d.notification_id
+        limit p_limit
+    );
+$$;

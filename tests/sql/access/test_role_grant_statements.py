@@ -1,0 +1,37 @@
+"""role_grant_statements: the statements that let a role do its work."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from support.sql_calls import Connection, call
+
+
+def test_a_reader_has_the_public_schema_alone(connection: Connection) -> None:
+    assert call(connection, "role_grant_statements", "reader") == [
+        "grant usage on schema flowledger_v1 to flowledger_reader",
+        "grant select on all tables in schema flowledger_v1 to flowledger_reader",
+        "grant execute on all functions in schema flowledger_v1 to flowledger_reader",
+    ]
+
+
+def test_an_auditor_writes_nothing(connection: Connection) -> None:
+    found = call(connection, "role_grant_statements", "auditor")
+
+    assert "grant select on all tables in schema flowledger to flowledger_auditor" in found
+    words = {word for statement in found for word in statement.replace(",", " ").split()}
+    assert words & {"insert", "update", "delete", "truncate", "create"} == set()
+
+
+@pytest.mark.parametrize("role", ["submitter", "operator", "worker", "coordinator"])
+def test_who_appends_changes_nothing_that_was_appended(connection: Connection, role: str) -> None:
+    found = call(connection, "role_grant_statements", role)
+
+    events = [statement for statement in found if "flowledger.event " in statement]
+    assert events == [f"grant insert on flowledger.event to flowledger_{role}"]
+
+
+def test_a_role_that_there_is_not_is_named(connection: Connection) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="there is no role king"):
+        call(connection, "role_grant_statements", "king")
