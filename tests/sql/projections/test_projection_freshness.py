@@ -93,7 +93,7 @@ def test_all_that_is_read_from_a_projection_says_how_old_it_is(connection: Conne
     assert {
         name: last
         for name, last in read.items()
-        if last != ["as_of_position", "projection_freshness"]
+        if last != ["as_of_position", "as_of"]
     } == {}
 
 

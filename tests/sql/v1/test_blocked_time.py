@@ -23,7 +23,7 @@ def test_reasons_are_added_up_and_the_longest_is_first(connection: Connection) -
         "avg_seconds": 3,
         "longest_seconds": 7,
         "as_of_position": None,
-        "projection_freshness": None,
+        "as_of": None,
     }
 
 
