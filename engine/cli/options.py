@@ -94,6 +94,15 @@ def _actor_option(does: str) -> Callable[[F], F]:
 
 def asking_options(command: F) -> F:
     """Who asks and why, and how long to wait for the answer."""
+    return word_options(_answer_options(command))
+
+
+def asking_of_many_options(command: F) -> F:
+    """As `asking_options`, of a command that may also only look: then it needs no reason."""
+    return optional_word_options(_answer_options(command))
+
+
+def _answer_options(command: F) -> F:
     key = click.option(
         "--key", metavar="TEXT", help="With the same key of a task, asking twice is asking once."
     )
@@ -104,7 +113,7 @@ def asking_options(command: F) -> F:
         metavar="SECONDS",
         help="Wait so long for the answer; 0: not at all. Default: submit.request_timeout_seconds.",
     )
-    return word_options(key(wait(command)))
+    return key(wait(command))
 
 
 def system_user() -> str:

@@ -2,99 +2,51 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Unpack
 from uuid import UUID
 
 import click
 
+from flowledger.engine.cli.answers import about_task, asked, tell_answer
 from flowledger.engine.cli.command_setup import client
+from flowledger.engine.cli.many_tasks import ask_tasks
 from flowledger.engine.cli.options import (
+    asking_of_many_options,
     asking_options,
     json_option,
     json_value,
     noting_options,
     task_argument,
 )
-from flowledger.engine.cli.output import tell, tell_either, tell_json
-from flowledger.engine.client.requests import NoteOptions, Request, RequestOptions
-from flowledger.engine.client.task import TaskHandle
-from flowledger.engine.errors import RequestDenied, RequestUnanswered
+from flowledger.engine.cli.output import tell_either
+from flowledger.engine.cli.task_filter import filter_options
+from flowledger.engine.client.requests import NoteOptions, RequestOptions
 
-NOT_DONE = 1
 EXAMPLE_TASK = "019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071"
-
-Verb = Callable[..., Request]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of a request. `said` is for people."""
-
-    answer: str
-    said: str
-    request: UUID
-
-
-def asked(verb: Verb, asking: RequestOptions) -> Answer:
-    """Ask, and wait as long as was asked for. Raises what the verbs raise for bad input."""
-    try:
-        request = verb(**asking)
-    except RequestDenied as refused:
-        return Answer("refused", refused.message, refused.request_id)
-    except RequestUnanswered as unanswered:
-        return Answer("unanswered", str(unanswered), unanswered.request_id)
-    if asking.get("timeout") == 0:
-        return Answer("stored", "the request is stored; a coordinator will answer it", request.id)
-    said = f"granted; {request.message}" if request.message else "granted"
-    return Answer("granted", said, request.id)
-
-
-def tell_answer(answer: Answer, about: dict[str, Any], *, as_json: bool) -> None:
-    """Print the answer, and exit with 1 where what was asked for did not happen."""
-    failed = answer.answer in {"refused", "unanswered"}
-    if as_json:
-        found = {**about, "request": str(answer.request), "answer": answer.answer}
-        if answer.said != "granted":
-            found["message"] = answer.said
-        tell_json(found)
-    elif failed:
-        tell(f"{answer.answer}: {answer.said}", err=True)
-    else:
-        tell(f"{answer.said}: {stands(about)}")
-    if failed:
-        sys.exit(NOT_DONE)
-
-
-def stands(about: dict[str, Any]) -> str:
-    """Where the task stands, and the step where it is about one, after the answer."""
-    paused = ", paused" if about["paused"] else ""
-    step = f"step {about['step']} is {about['step_state']}, " if "step_state" in about else ""
-    return f"{step}task {about['task']} is {about['state']}{paused}"
-
-
-def about_task(task: TaskHandle) -> dict[str, Any]:
-    """Where the task stands."""
-    return {"task": str(task.id), "state": task.state.value, "paused": task.paused}
+OF_MANY = (
+    "Each TASK is asked by itself, or each that the options find: without --state, of those in"
+    " states in which it can be granted. Exit code 1 where one was not."
+)
 
 
 def _task_verb(name: str, text: str) -> click.Command:
-    example = f"\b\nExample: flowledger {name} {EXAMPLE_TASK} --reason 'ticket 7'"
+    example = (
+        f"\b\nExample: flowledger {name} {EXAMPLE_TASK} --reason 'ticket 7'"
+        f"\n         flowledger {name} --template shop/order --dry-run"
+    )
 
-    @task_argument
-    @asking_options
-    @json_option("Print one JSON object.")
-    def command(task_id: UUID, *, as_json: bool, **asking: Unpack[RequestOptions]) -> None:
-        with client() as engine:
-            task = engine.task(task_id)
-            answer = asked(getattr(task, name), asking)
-            about = about_task(task)
-        tell_answer(answer, about, as_json=as_json)
+    @click.argument("tasks", metavar="[TASK]...", nargs=-1)
+    @filter_options
+    @click.option("--limit", type=click.IntRange(1), metavar="N", help="So many at most.")
+    @click.option("--dry-run", is_flag=True, help="Say which tasks it would be; ask nothing.")
+    @click.option("--yes", is_flag=True, help="Do not ask whether those found are meant.")
+    @asking_of_many_options
+    @json_option("Print one JSON object a task.")
+    def command(tasks: tuple[str, ...], **options: Any) -> None:
+        ask_tasks(name, tasks, options)
 
-    return click.command(name, help=f"{text}\n\n{example}")(command)
+    return click.command(name, help=f"{text} {OF_MANY}\n\n{example}")(command)
 
 
 cancel = _task_verb(

@@ -83,6 +83,8 @@ def _arguments(task: str, odd: str, draw: Draw) -> Sequence[Sequence[str]]:
         (show, task, *draw.one_of([("--json",), ("--verbose",), ("--nope",)])),
         ("explain", task, "--at", odd),
         (verb, task, "--reason", odd, "--wait", "0"),
+        (verb, task, odd, *ASKING),
+        (verb, draw.one_of(["--template", "--tag", "--correlation-id"]), odd, *ASKING, "--dry-run"),
         (verb, task, *ASKING, "--actor", odd),
         (verb, task, *ASKING, "--key", odd, "--json"),
         (verb, task, "--reason", "strange", "--wait", odd),
