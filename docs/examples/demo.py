@@ -17,6 +17,7 @@ from rich.text import Text
 
 from flowledger.engine.cli.command_setup import program_settings, stored_tasks
 from flowledger.engine.cli.output import say
+from flowledger.engine.cli.program import interrupted
 from flowledger.engine.cli.progress import view_for
 from flowledger.engine.cli.replay import replayed, told_lines
 from flowledger.engine.cli.run_workflow import run_to_end
@@ -71,3 +72,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except EngineError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(interrupted())

@@ -7,6 +7,9 @@ import signal
 from types import FrameType
 from typing import NoReturn
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
 
 def main() -> NoReturn:
     """Run the command with the arguments of this process, and exit."""
@@ -14,6 +17,8 @@ def main() -> NoReturn:
         end_at_once_when_told()
     try:
         from flowledger.engine.cli.program import run_program  # noqa: PLC0415 - needs an extra
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
     except ModuleNotFoundError as error:
         if error.name not in {"click", "rich"}:
             raise

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TextIO
 
 import click
@@ -23,6 +25,13 @@ from flowledger.engine.text import visible
 def tell(line: str, *, err: bool = False) -> None:
     """Print one line."""
     click.echo(visible(line), err=err)
+
+
+def tell_from_signal(line: str) -> None:
+    """Print one line to standard error from a signal's handler, whoever is just writing there."""
+    with suppress(OSError, ValueError, AttributeError):  # it may be closed, or there may be none
+        echoed = "\n" if sys.stderr.isatty() else ""  # the terminal has just shown ^C
+        os.write(sys.stderr.fileno(), f"{echoed}{visible(line)}\n".encode())
 
 
 def tell_json(facts: object, default: Callable[[Any], object] = str) -> None:

@@ -15,9 +15,10 @@ from types import FrameType, TracebackType
 from typing import IO, Self
 
 from flowledger.engine.cli import end_at_once
-from flowledger.engine.cli.output import tell_document
+from flowledger.engine.cli.output import tell_document, tell_from_signal
 from flowledger.engine.config import Settings
 
+AGAIN = "press Ctrl-C again to end at once"
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -38,6 +39,14 @@ def unwinding() -> Generator[None]:
             signal.signal(number, handler)
 
 
+def waiting_for(steps: int, seconds: float) -> str:
+    """What Ctrl-C is answered with: what is waited for, and for how long at most."""
+    if not steps:
+        return f"stopping; {AGAIN}"
+    counted = "1 step" if steps == 1 else f"{steps} steps"
+    return f"waiting for {counted} to end, at most {seconds:g} s; {AGAIN}"
+
+
 def is_heard(number: signal.Signals) -> bool:
     """Whether the process is not told to ignore it, as `nohup` tells it to ignore SIGHUP."""
     return signal.getsignal(number) is not signal.SIG_IGN
@@ -51,13 +60,17 @@ def at_once() -> Callable[[int, FrameType | None], object] | signal.Handlers:
 class StopRequest:
     """Asked for by the first SIGTERM, SIGINT or SIGHUP; a second kills, as it does without us.
 
-    `signalled` says whether it was a signal. A pipe, as a signal's handler may run while this very
-    thread holds any lock; and the interpreter writes to it too, since the system may give a signal
-    to any thread, while handlers run in the main one, which would sleep on.
+    `signalled` says whether it was a signal, `interrupted` whether that was Ctrl-C, which is
+    answered with a line at once: `farewell` makes it, in the signal's handler.
+
+    A pipe, as a signal's handler may run while this very thread holds any lock; and the interpreter
+    writes to it too, since the system may give a signal to any thread, while handlers run in the
+    main one, which would sleep on.
     """
 
     def __init__(self) -> None:
-        self.signalled = False
+        self.signalled = self.interrupted = False
+        self.farewell: Callable[[], str] = lambda: waiting_for(0, 0.0)
         self._asked = False
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
@@ -99,6 +112,9 @@ class StopRequest:
         self.signalled = True
         for heard in filter(is_heard, ENDS):
             signal.signal(heard, at_once())
+        self.interrupted = number == signal.SIGINT
+        if self.interrupted:
+            tell_from_signal(self.farewell())
         self.ask()
 
 
@@ -106,7 +122,8 @@ class WorkerProcesses:
     """`count` processes of `flowledger worker`, each in a process group of its own.
 
     Ctrl-C reaches this process only, which then stops them in order. They stop by themselves when
-    their standard input ends, so none is left where this process is killed.
+    their standard input ends, so none is left where this process is killed. `drain` are the seconds
+    that they have for it.
     """
 
     def __init__(self, count: int, arguments: Sequence[str], settings: Settings) -> None:
@@ -115,9 +132,9 @@ class WorkerProcesses:
             *(sys.executable, "-m", "flowledger.engine.cli", "worker", "--while-input"),
             *arguments,
         ]
-        self._drain = settings.cli.shutdown_timeout_seconds
+        self.drain = settings.cli.shutdown_timeout_seconds
         # Half of the time is for handlers to finish, the rest for handing back what did not.
-        grace = min(settings.worker.grace_seconds, self._drain / 2)
+        grace = min(settings.worker.grace_seconds, self.drain / 2)
         self._environment = {
             **os.environ,
             "FLOWLEDGER_LOGGING__LEVEL": settings.logging.level,
@@ -153,7 +170,7 @@ class WorkerProcesses:
         """Ask them to stop, kill those that do not within the time, and reap them all."""
         for process in self._processes:
             process.terminate()
-        until = monotonic() + self._drain
+        until = monotonic() + self.drain
         for process in self._processes:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, until - monotonic()))

@@ -17,12 +17,12 @@ from typing import Any, NoReturn
 
 import click
 
+from flowledger.engine.cli import INTERRUPTED
 from flowledger.engine.cli.output import escape_what_the_console_lacks, tell, tell_document
 from flowledger.engine.errors import EngineError
 from flowledger.engine.text import nearest
 
 BAD_INPUT = 2
-INTERRUPTED = 130
 READER_LEFT = 141
 LONGEST_SENTENCE = 2_000
 
@@ -120,8 +120,14 @@ def run_program() -> NoReturn:
     except (EngineError, OSError) as error:
         sys.exit(_refused(str(error)))
     except (KeyboardInterrupt, click.Abort):
-        sys.exit(INTERRUPTED)
+        sys.exit(interrupted())
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def interrupted() -> int:
+    """Say that Ctrl-C ended it, where nothing else does; the exit code."""
+    tell("interrupted", err=True)
+    return INTERRUPTED
 
 
 def _refused(message: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from flowledger.engine.cli import INTERRUPTED
 from flowledger.engine.cli.command_setup import program_settings, workflows_of
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.cli.options import (
@@ -24,7 +26,13 @@ from flowledger.engine.cli.options import (
     time_scale_option,
 )
 from flowledger.engine.cli.output import tell, tell_either, tell_json
-from flowledger.engine.cli.process_control import WorkerProcesses, unwinding
+from flowledger.engine.cli.process_control import (
+    AGAIN,
+    WorkerProcesses,
+    at_once,
+    unwinding,
+    waiting_for,
+)
 from flowledger.engine.cli.progress import NAMES_SHOWN, Look, View, view_for
 from flowledger.engine.client.engine import ALL_ROLES, Engine
 from flowledger.engine.client.outcomes_from_history import errors_in
@@ -147,10 +155,23 @@ def _submit_and_watch(
     try:
         with view, _lines_above(engine.settings):
             _watch(task, workflow, workers, view, engine.settings.cli.refresh_per_second)
-    except (KeyboardInterrupt, SystemExit):
-        tell(f"stopping; task {task.id} goes on when a worker runs its workflow", err=True)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, at_once())
+        _say_farewell(engine, task, workers)
+        sys.exit(INTERRUPTED)
+    except SystemExit:
+        _say_farewell(engine, task, workers)
         raise
     return _outcome(task, monotonic() - began)
+
+
+def _say_farewell(engine: Engine, task: TaskHandle, workers: WorkerProcesses | None) -> None:
+    """At once, as what runs has its grace before the program ends."""
+    tell(f"stopping; task {task.id} goes on when a worker runs its workflow", err=True)
+    if workers is not None:
+        tell(f"waiting for the worker processes, at most {workers.drain:g} s; {AGAIN}", err=True)
+    elif running := engine.running_steps:
+        tell(waiting_for(running, engine.settings.worker.grace_seconds), err=True)
 
 
 def _watch(

@@ -13,9 +13,10 @@ from typing import Any
 
 import click
 
+from flowledger.engine.cli import INTERRUPTED
 from flowledger.engine.cli.command_setup import program_settings, workflows_of
 from flowledger.engine.cli.options import handlers_option, time_scale_option
-from flowledger.engine.cli.process_control import StopRequest
+from flowledger.engine.cli.process_control import StopRequest, waiting_for
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.handler_protocol import WorkflowLike
@@ -138,12 +139,15 @@ def _serve(
 
     opening = partial(Engine.open, workflows=workflows, roles=roles, settings=settings)
     engine = opened_within(wait, opening, stop, settings)
-    if engine is None:
-        return
-    with engine:
-        engine.on_saturated(leave)
-        tune_gc()
-        stop.wait()
+    if engine is not None:
+        with engine:
+            grace = settings.worker.grace_seconds
+            stop.farewell = lambda: waiting_for(engine.running_steps, grace)
+            engine.on_saturated(leave)
+            tune_gc()
+            stop.wait()
+    if stop.interrupted:
+        sys.exit(INTERRUPTED)
     if saturated.is_set() and not stop.signalled:
         _start_anew()
 

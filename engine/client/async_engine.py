@@ -70,6 +70,11 @@ class AsyncEngine:
         """As `Engine.health`; asks nobody, and so need not be awaited."""
         return self._engine.health
 
+    @property
+    def running_steps(self) -> int:
+        """As `Engine.running_steps`; asks nobody, and so need not be awaited."""
+        return self._engine.running_steps
+
     async def health_report(self, patience: float = 60.0) -> HealthReport:
         """What needs somebody: of the whole engine, and of this process."""
         return await asyncio.to_thread(self._engine.health_report, patience)

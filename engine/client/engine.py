@@ -287,6 +287,12 @@ class Engine:
         self._service.on_saturated(tell)
 
     @property
+    def running_steps(self) -> int:
+        """How many steps run in this process: what `close` waits for, within the worker's grace."""
+        self._opener.require()
+        return self._service.running_steps
+
+    @property
     def health(self) -> Mapping[str, Health]:
         """How each loop of this process fares with the database, by its name; asks nobody.
 

@@ -135,6 +135,11 @@ class Service:
         templates = {"templates": self._unserved.health} if self._unserved is not None else {}
         return {**found, **handlers, **templates}
 
+    @property
+    def running_steps(self) -> int:
+        """How many steps run here."""
+        return self._worker[0].running if self._worker is not None else 0
+
     def on_saturated(self, tell: Callable[[], None]) -> None:
         """Have the worker tell that nothing but abandoned handlers is left in it."""
         if self._worker is not None:

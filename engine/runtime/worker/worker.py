@@ -50,7 +50,7 @@ class Worker:
         elapsed: Callable[[], float] = monotonic,
     ) -> None:
         self.identity = new_id()
-        self.on_saturated: Callable[[], None] = _nothing
+        self.on_saturated: Callable[[], None] = lambda: None
         self.saturation = Health()
         self._store = store
         self._handlers = handlers
@@ -88,6 +88,11 @@ class Worker:
     def busy(self) -> bool:
         """Whether handlers run or outcomes wait to be reported; abandoned handlers do not count."""
         return bool(self._running or self._outbox.waiting)
+
+    @property
+    def running(self) -> int:
+        """How many handlers run, abandoned ones not counted. For any thread."""
+        return len(self._running)
 
     def renew(self) -> float:
         """Renew the lease. Returns the seconds until the next renewal. For a thread of its own."""
@@ -351,7 +356,3 @@ class Worker:
         claims = self._store.claims_of(self.identity)
         self._doubts_claims = False
         self._start([claim for claim in claims if claim.step_id not in known])
-
-
-def _nothing() -> None:
-    """Nobody wants to know."""
