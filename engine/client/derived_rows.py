@@ -37,7 +37,7 @@ from flowledger.engine.domain.verify.repairable_differences import (
     why_left,
 )
 from flowledger.engine.domain.verify.row_differences import Difference, Row, step_rows
-from flowledger.engine.domain.verify.task import Onlooker, StoredTask, created_of
+from flowledger.engine.domain.verify.task import PARKED, Onlooker, StoredTask, created_of
 from flowledger.engine.events.circuit import CircuitEvent
 from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.template import TemplateRegistered
@@ -106,6 +106,7 @@ class Made(Onlooker):
         ):
             rows |= self._rows_of_work(relation, made, places[place])
         rows |= self._rows_of_slots(places[SLOTS])
+        rows["no_parked"] = bool(places[PARKED])
         created = created_of(self._evidence)
         if places[IDENTITIES] and created is not None:
             rows["identity"] = created.identity

@@ -229,4 +229,6 @@ def _stray(relation: str, task_id: UUID | None, step: str | None, stream: UUID) 
     place, expected = f"flowledger.{relation}", "none"
     if relation == "submission":
         return Difference("task", "submission", expected, "a row", place, task_id=task_id)
+    if relation == "parked_task":
+        return Difference("task", "row", expected, "a row", place, task_id=task_id)
     return Difference(subject, "row", expected, f"a row ({stream})", place, task_id=task_id)

@@ -142,6 +142,15 @@ def queue(connection: Connection, *rows: dict[str, Any]) -> None:
     call(connection, "enqueue_steps", rows_of(rows))
 
 
+def park(connection: Connection, task: UUID) -> None:
+    """Have a task left alone."""
+    connection.execute(
+        "insert into flowledger.parked_task (task_id, reason, parked_at, tried_at)"
+        " values (%s, 'a bug', now(), now())",
+        (task,),
+    )
+
+
 def drop(connection: Connection, step: UUID) -> None:
     """Take a step out of the queue."""
     connection.execute("delete from flowledger.queue where step_id = %s", (step,))

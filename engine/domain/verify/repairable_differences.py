@@ -15,6 +15,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.limits.circuit_breaker import Circuit
 from flowledger.engine.domain.verify.row_differences import Difference, Row
+from flowledger.engine.domain.verify.task import PARKED
 from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.notes import TaskRepaired
 
@@ -26,6 +27,7 @@ MENDED = frozenset(
     {
         ROWS,
         IDENTITIES,
+        PARKED,
         "flowledger.queue",
         "flowledger.timer",
         "flowledger.waiting_step",

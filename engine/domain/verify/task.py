@@ -33,9 +33,11 @@ from flowledger.engine.domain.verify.row_differences import (
 )
 from flowledger.engine.errors import InvalidTemplate, LogCorrupt, UnknownTemplate
 from flowledger.engine.events.base import Placed, TaskEvent
+from flowledger.engine.events.registry import FACTS
 from flowledger.engine.events.task import TaskCreated
 
 NO_PLAN = (UnknownTemplate, InvalidTemplate, LogCorrupt)
+PARKED = "flowledger.parked_task"
 WORK = ("queue", "timer", "waiting_step", "slot")
 PlanOf = Callable[[UUID], Plan]
 
@@ -143,7 +145,8 @@ def _folded(
         onlooker.at_end(fold)
     found += beyond or queued(fold, work)
     found += misplaced_rows(evidence.task_id, evidence.rows, names)
-    return [*found, *_identity(evidence, fold.run)]
+    found += _identity(evidence, fold.run)
+    return found or _parked(evidence, fold.run, history)
 
 
 def _waiting(
@@ -189,6 +192,21 @@ def _identity(evidence: StoredTask, run: TaskRun | None) -> Iterator[Difference]
     if owner != run.task_id:
         place = "flowledger.identity"
         yield Difference("task", f"owner of {created.identity}", run.task_id, owner, place)
+
+
+def _parked(
+    evidence: StoredTask, run: TaskRun | None, history: Sequence[Placed]
+) -> list[Difference]:
+    """A task that has ended, and was asked nothing since, is nothing to be left alone.
+
+    Of one that is open nobody can tell but its coordinator, which tries it where it is wanted.
+    """
+    parked = any(not row["wanted"] for row in evidence.rows.get("parked_task", ()))
+    decided = max((at for at, event in history if not isinstance(event, FACTS)), default=0)
+    undecided = any(at > decided for at, event in history if isinstance(event, FACTS))
+    if not parked or undecided or run is None or not run.ended:
+        return []
+    return [Difference("task", "row", "none, as it has ended", "there", PARKED)]
 
 
 def _work(evidence: StoredTask, names: Mapping[UUID, str]) -> QueueRows:

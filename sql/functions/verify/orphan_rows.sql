@@ -1,7 +1,7 @@
 -- Rows beside the log that belong to nothing in it: of a task that is not known, or by an id that
 -- no step of the row's task can have; slots by an id that no step of any task can have; templates
--- without a stream. Also tasks that are left to the coordinator and are in the log already. stream
--- is the id of the row.
+-- without a stream. Also tasks that are left to the coordinator and are in the log already, and
+-- parked tasks of which nothing is stored at all. stream is the id of the row.
 
 create or replace function flowledger.orphan_rows()
 returns table (relation text, task_id uuid, step text, stream uuid)
@@ -53,5 +53,17 @@ as $$
     union all
     select 'submission', s.task_id, null, s.task_id
     from flowledger.submission as s
-    where exists (select from flowledger.event as e where e.originator_id = s.task_id);
+    where exists (select from flowledger.event as e where e.originator_id = s.task_id)
+    union all
+    select 'parked_task', k.task_id, null, k.task_id
+    from flowledger.parked_task as k
+    where not flowledger.task_exists(k.task_id)
+        and not exists (select from flowledger.task as t where t.task_id = k.task_id)
+        and not exists (
+            select
+            from flowledger.event as e
+            where e.originator_id
+                between flowledger.step_id_lower_bound(k.task_id)
+                    and flowledger.step_id_upper_bound(k.task_id)
+        );
 $$;

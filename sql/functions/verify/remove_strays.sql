@@ -19,6 +19,10 @@ begin
     using json_to_recordset(v_strays) as s (relation text, stream uuid)
     where s.relation = 'submission' and w.task_id = s.stream;
 
+    delete from flowledger.parked_task as w
+    using json_to_recordset(v_strays) as s (relation text, stream uuid)
+    where s.relation = 'parked_task' and w.task_id = s.stream;
+
     delete from flowledger.queue as w
     using json_to_recordset(v_strays) as s (relation text, stream uuid)
     where s.relation = 'queue' and w.step_id = s.stream;

@@ -3,8 +3,8 @@
 -- events behind p_seen, so that the rows were made of less than the whole log.
 --
 -- p_rows has rows by relation, and the keys of rows that go: `task`, `steps`, `queue`, `timers`,
--- `held`, `slots`; `no_task`, `no_steps`, `no_queue`, `no_timers`, `no_held`, `no_slots`;
--- `identity`. One that is missing changes nothing. Counters of tasks and steps stay as they are:
+-- `held`, `slots`; `no_task`, `no_steps`, `no_queue`, `no_timers`, `no_held`, `no_slots`,
+-- `no_parked`; `identity`. One that is missing changes nothing. Counters of tasks and steps stay as they are:
 -- whoever changed the rows did not count either.
 --
 -- Lock order: queue rows, step and task rows, timers, limits, log.
@@ -70,6 +70,9 @@ begin
         stream_version bigint, paused boolean, priority integer, correlation text,
         created_at timestamptz, ended_at timestamptz
     );
+
+    delete from flowledger.parked_task as k
+    where k.task_id = p_task and p_rows -> 'no_parked' is not null;
 
     delete from flowledger.timer as t
     using json_array_elements_text(p_rows -> 'no_timers') as g (step_id)

@@ -1,6 +1,6 @@
 -- What is stored beside the log about these tasks, each row as JSON with the table that it is from:
--- task, step, queue, timer, waiting_step, slot, and of shard the row by which each task is decided
--- on. Rows by a step's id come for the whole range in which the ids of the owner's steps lie.
+-- task, step, queue, timer, waiting_step, slot, parked_task, and of shard the row by which each task
+-- is decided on. Rows by a step's id come for the whole range in which the ids of the owner's steps lie.
 
 create or replace function flowledger.rows_of_tasks(p_tasks uuid[])
 returns table (owner uuid, relation text, stored text)
@@ -38,6 +38,10 @@ as $$
     join flowledger.slot as s on s.step_id
         between flowledger.step_id_lower_bound(o.task_id)
             and flowledger.step_id_upper_bound(o.task_id)
+    union all
+    select k.task_id, 'parked_task', to_json(k)::text
+    from flowledger.parked_task as k
+    where k.task_id = any (p_tasks)
     union all
     select o.task_id, 'shard', to_json(d)::text
     from unnest(p_tasks) as o (task_id)

@@ -16,6 +16,7 @@ from support.sql_calls import (
     append,
     call,
     new_id,
+    park,
     queue,
     queue_row,
     rows_of,
@@ -72,6 +73,26 @@ def test_rows_by_an_id_of_another_task_are_strays(connection: Connection) -> Non
     store(connection, TASK, OTHER)
 
     assert [relation for relation, *_ in strays(connection)] == ["queue", "timer", "waiting_step"]
+
+
+@pytest.mark.parametrize("known_by", ["the log", "a step's events", "a row", "a submission"])
+def test_a_parked_task_of_which_anything_is_stored_is_none(
+    connection: Connection, known_by: str
+) -> None:
+    park(connection, TASK)
+    assert strays(connection) == [("parked_task", TASK, None, TASK)]
+
+    if known_by == "the log":
+        append(connection, Row(TASK, 1, "task.created", task=TASK))
+    elif known_by == "a step's events":
+        append(connection, Row(step_id(TASK, "a"), 1, task=TASK))
+    elif known_by == "a row":
+        call(connection, "upsert_tasks", rows_of([task_row(TASK, TEMPLATE)]))
+    else:
+        submitted = ([None], [TASK], ["task.created"], [b"{}"], [0])
+        call(connection, "submit_in_callers_transaction", *submitted)
+
+    assert strays(connection) == []
 
 
 def test_a_template_without_a_stream_is_a_stray(connection: Connection) -> None:

@@ -13,6 +13,7 @@ from support.sql_calls import (
     append,
     call,
     new_id,
+    park,
     queue,
     queue_row,
     rows_of,
@@ -39,9 +40,12 @@ def test_rows_of_nobody_go_and_their_slots_are_counted(connection: Connection) -
         (known,),
     )
 
-    assert call(connection, "remove_strays") == [5]
+    for task in (known, nobody):
+        park(connection, task)
 
-    for name in ("queue", "timer", "waiting_step"):
+    assert call(connection, "remove_strays") == [6]
+
+    for name in ("queue", "timer", "waiting_step", "parked_task"):
         assert table(connection, name, "task_id") == [known]
     assert table(connection, "slot_count", "limit_key", "in_use") == [("k", 1)]
     assert table(connection, "submission", "task_id") == []

@@ -17,6 +17,7 @@ from support.sql_calls import (
     columns,
     log,
     new_id,
+    park,
     state_counts,
     step_row,
     table,
@@ -108,11 +109,15 @@ def test_rows_go(connection: Connection) -> None:
         "no_timers": [TASK, STEP],
         "no_held": [STEP],
         "no_slots": [{"step_id": STEP, "limit_key": "k"}],
+        "no_parked": True,
     }
+    for task in (TASK, TEMPLATE):
+        park(connection, task)
 
     call(connection, "repair_task", TASK, seen, orjson.dumps(rows).decode(), *[None] * 6)
 
     assert sizes(connection) == [0] * (len(RELATIONS) - 1) + [1]
+    assert table(connection, "parked_task", "task_id") == [TEMPLATE]
 
 
 def test_a_fact_that_came_meanwhile_is_told(connection: Connection) -> None:

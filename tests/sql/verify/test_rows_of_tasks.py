@@ -12,6 +12,7 @@ from support.sql_calls import (
     Connection,
     call,
     new_id,
+    park,
     queue,
     queue_row,
     rows_of,
@@ -35,6 +36,7 @@ def test_rows_of_each_table_come_with_their_task(connection: Connection) -> None
         )
         call(connection, "store_waiting_steps", rows_of([waiting_row(each, "b")]))
         connection.execute("insert into flowledger.slot values (%s, 'k')", (step_id(each, "a"),))
+        park(connection, each)
 
     found = call(connection, "rows_of_tasks", [task])
 
@@ -46,6 +48,7 @@ def test_rows_of_each_table_come_with_their_task(connection: Connection) -> None
         "timer": 2,
         "waiting_step": 1,
         "slot": 1,
+        "parked_task": 1,
         "shard": 1,
     }
     rows = {relation: json.loads(stored) for _, relation, stored in found}
