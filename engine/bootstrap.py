@@ -177,7 +177,12 @@ class Parts:
             self._shards() if "coordinator" in roles else None,
             self._worker(catalogue) if "worker" in roles else None,
             ProcessWakeup,
-            {"wakeups": self.wakeups.outages, "endings": endings.outages, "clock": self.clock},
+            {
+                "wakeups": self.wakeups.outages,
+                "endings": endings.outages,
+                "clock": self.clock,
+                "connections": self.pool,
+            },
             projector=self._projector(projections, standing) if "projector" in roles else None,
             ping=self._ping,
             unserved=self._unserved() if "coordinator" in roles else None,

@@ -18,6 +18,7 @@ from flowledger.engine.text import on_one_line
 
 TOLD_BY_THE_DATABASE = frozenset({"parked", "templates"})
 CLOCK = "clock"
+CONNECTIONS = "connections"
 
 
 class HealthRows(Protocol):
@@ -52,6 +53,15 @@ def _of_loop(name: str, health: Health) -> Finding:
             about=name,
             since=health.since,
             command="timedatectl (let the host's clock follow a time server)",
+        )
+    if name == CONNECTIONS:
+        return Finding(
+            kind="connections_awaited",
+            sentence=error,
+            about=name,
+            since=health.since,
+            command="flowledger config show (database.pool_max_size, database.url)",
+            details={"waiting": health.attempts},
         )
     return Finding(
         kind="loop_failing",

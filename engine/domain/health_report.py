@@ -226,6 +226,15 @@ def _shifted(row: FoundRow, now: datetime) -> Told:
     )
 
 
+def _short(row: FoundRow, now: datetime) -> Told:
+    used, most = row.details["used"], row.details["most"]
+    return (
+        f"{used} of the {most} connections that the server gives to ordinary logins are in use:"
+        " who needs one more may wait, or be refused",
+        """psql -c "select application_name, count(*) from pg_stat_activity group by 1" """.strip(),
+    )
+
+
 WORDS: Mapping[str, Callable[[FoundRow, datetime], Told]] = MappingProxyType(
     {
         "shard_unled": _shard_unled,
@@ -238,6 +247,7 @@ WORDS: Mapping[str, Callable[[FoundRow, datetime], Told]] = MappingProxyType(
         "projection_stalled": _stalled,
         "events_parked": _events_parked,
         "clock_shifted": _shifted,
+        "connections_short": _short,
     }
 )
 """What is said of each kind of row, and the command that mends it."""

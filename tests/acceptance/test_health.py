@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,11 +14,14 @@ import pytest
 from click.testing import CliRunner
 
 from flowledger.engine import AsyncEngine
+from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.cli.program import program
+from flowledger.engine.client.health import health_report
 from flowledger.engine.domain.health_report import Finding, HealthReport
 from flowledger.engine.errors import SchemaBehind
 from flowledger.engine.events import TaskCreated
 from flowledger.engine.store.connection.clock import DatabaseClock
+from flowledger.engine.store.health import PostgresHealth
 from flowledger.engine.store.schema.grants import grant, grants_of
 from flowledger.handlers import Workflow
 from flowledger.projections import Cursor, Projection, on
@@ -221,6 +226,44 @@ def test_a_prepared_transaction_and_a_slot_that_hold_back_vacuum(
         assert "by the replication slot copies, that nobody uses" in said
         admin.execute("rollback prepared 'half'")
         admin.execute("select pg_drop_replication_slot('copies')")
+
+
+def test_a_server_with_hardly_a_connection_left(
+    postgres_server: PostgresServer, asked: Callable[..., Any]
+) -> None:
+    with psycopg.connect(postgres_server.url, autocommit=True) as admin:
+        admin.execute("alter system set max_connections = 23")
+    postgres_server.crash()
+    url = postgres_server.start()
+    assert "connections" not in asked(url).output
+
+    with ExitStack() as opened:
+        for _ in range(19):
+            opened.enter_context(psycopg.connect(url))
+        said = asked(url).output
+
+    assert "20 of the 20 connections that the server gives to ordinary logins are in use" in said
+
+
+def test_who_waits_for_a_connection_of_this_process(quiet: EngineHarness) -> None:
+    engine = quiet.open(flow, roles=(), database={"pool_max_size": 1})
+    assert engine.health["connections"].ok
+    with quiet.connect() as holding, ThreadPoolExecutor(2) as threads:
+        holding.execute("lock table flowledger.log_lock in share update exclusive mode")
+        asked = [threads.submit(engine.submit, flow, {}) for _ in range(2)]
+        quiet.until(lambda: not engine.health["connections"].ok)
+
+        health = engine.health["connections"]
+        with engine_pool(quiet.url, quiet.settings()) as other:
+            report = health_report(PostgresHealth(other), engine.health, 60.0)
+        holding.commit()
+        for one in asked:
+            one.result(PATIENCE)
+
+    assert str(health.error).startswith("all connections of this process are in use")
+    assert health.since is not None
+    assert "database.pool_max_size" in found(report, "connections_awaited").sentence
+    assert engine.health["connections"].ok
 
 
 def test_a_clock_that_stepped_in_this_process(quiet: EngineHarness) -> None:

@@ -30,6 +30,8 @@ DETAILS = {
     "tasks": 2,
     "reason": "a row\nis wrong",
     "seconds": -90.0,
+    "used": 96,
+    "most": 97,
 }
 
 
@@ -37,7 +39,9 @@ def test_every_kind_of_row_has_words() -> None:
     (path,) = (ROOT / "sql").rglob("health_findings.sql")
     body = path.read_text("utf-8").partition("comment on")[0]
     kinds = set(
-        re.findall(r"'((?:shard|queue|tasks|submissions|projection|events|clock)_\w+)'", body)
+        re.findall(
+            r"'((?:shard|queue|tasks|submissions|projection|events|clock|connections)_\w+)'", body
+        )
     )
 
     assert kinds == {*WORDS, "projection_unled"}
@@ -50,7 +54,7 @@ def test_every_sentence_is_one_line_and_names_what_it_is_about() -> None:
         said = sentence_of(one)
         assert said.isprintable(), said
         assert one.command
-        assert "it" in said or kind == "clock_shifted"
+        assert "it" in said or kind in {"clock_shifted", "connections_short"}
 
 
 def test_projections_that_nobody_runs_are_one_finding() -> None:

@@ -28,8 +28,10 @@ from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
 from flowledger.engine.ports.owner_process import Opener
 from flowledger.engine.store.connection.address import shown_address
 from flowledger.engine.store.connection.open_connection import dial
+from flowledger.engine.store.connection.waits import PATIENCE_SECONDS, Waits
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
+from flowledger.engine.telemetry.outages import Health
 from flowledger.engine.text import on_one_line
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
@@ -37,7 +39,6 @@ Connection: TypeAlias = psycopg.Connection[TupleRow]
 PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 # 25006: the session was made while the database was read-only. 0A000: its plans are of before a
 # migration. Another session may do.
-PATIENCE_SECONDS = 1.0
 OUT_OF_DATE = frozenset({"25006", "0A000"})
 
 
@@ -58,6 +59,7 @@ class Pool:
         self._made = 0
         self._told = False
         self._log = logger("pool")
+        self._waits = Waits(max_size)
 
     def __enter__(self) -> Self:
         return self
@@ -101,6 +103,11 @@ class Pool:
         return self._lent < self._max_size and not self._closed
 
     @property
+    def health(self) -> Health:
+        """Whether somebody has waited for a connection for longer than a second; asks nobody."""
+        return self._waits.health
+
+    @property
     def made(self) -> int:
         """How many connections were made so far.
 
@@ -139,28 +146,34 @@ class Pool:
             raise
 
     def _await_turn(self) -> None:
-        began = monotonic()
-        until = began + self._timeout
         with self._changed:
             self._told = self._told and self._lent >= self._max_size
-            while self._lent >= self._max_size and not self._closed:
-                tell = until if self._told else min(until, began + PATIENCE_SECONDS)
-                if self._changed.wait(tell - monotonic()) or monotonic() < tell:
-                    continue
-                if not self._told:
-                    self._told = True
-                    self._log.emit(Signal.POOL_EXHAUSTED, connections=self._max_size)
-                if monotonic() >= until:
-                    raise DatabaseUnavailable(
-                        f"none of this process's {self._max_size} connections became free within"
-                        f" {self._timeout:g} s (database.pool_max_size)"
-                    )
+            if self._lent >= self._max_size and not self._closed:
+                with self._waits.noted(full=True):
+                    self._await_return()
             if self._closed:
                 raise EngineClosed
             self._lent += 1
 
+    def _await_return(self) -> None:
+        began = monotonic()
+        until = began + self._timeout
+        while self._lent >= self._max_size and not self._closed:
+            tell = until if self._told else min(until, began + PATIENCE_SECONDS)
+            if self._changed.wait(tell - monotonic()) or monotonic() < tell:
+                continue
+            if not self._told:
+                self._told = True
+                self._log.emit(Signal.POOL_EXHAUSTED, connections=self._max_size)
+            if monotonic() >= until:
+                raise DatabaseUnavailable(
+                    f"none of this process's {self._max_size} connections became free within"
+                    f" {self._timeout:g} s (database.pool_max_size)"
+                )
+
     def _new_one(self) -> Connection:
-        connection = self._connect()
+        with self._waits.noted(full=False):
+            connection = self._connect()
         with self._changed:
             self._made += 1
         return connection

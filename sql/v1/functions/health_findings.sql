@@ -52,7 +52,22 @@ as $$
         'clock_shifted', null, null,
         jsonb_build_object('seconds', extract(epoch from o.shift)::double precision)
     from flowledger.clock_offset as o
-    where o.shift <> interval '0';
+    where o.shift <> interval '0'
+    union all
+    select
+        'connections_short', null, null,
+        jsonb_build_object('used', c.used, 'most', c.most)
+    from (
+        select
+            (
+                select count(*) from pg_stat_activity as a
+                where a.backend_type = 'client backend'
+            ) as used,
+            current_setting('max_connections')::integer
+            - current_setting('superuser_reserved_connections')::integer
+            - current_setting('reserved_connections')::integer as most
+    ) as c
+    where c.most - c.used < c.most / 20.0;
 $$;
 
 comment on function flowledger_v1.health_findings(double precision) is
@@ -60,7 +75,8 @@ comment on function flowledger_v1.health_findings(double precision) is
     'leads the shard), shard_behind (its events wait for longer than the patience, in seconds), '
     'queue_unserved (steps are queued that no live worker claims), tasks_parked, submissions_parked '
     '(no coordinator could take these on), projection_paused, projection_failing, '
-    'projection_unled, projection_stalled, events_parked, or clock_shifted (a test has moved the '
-    'engine''s clock). about names the shard, template, task or projection; since is null where '
+    'projection_unled, projection_stalled, events_parked, clock_shifted (a test has moved the '
+    'engine''s clock), or connections_short (less than a twentieth of the connections that the '
+    'server gives to ordinary logins is free). about names the shard, template, task or projection; since is null where '
     'nobody knows. Sessions that hold back vacuum are told by vacuum_holders.
 Example: select kind, about, since from flowledger_v1.health_findings() order by since';
