@@ -318,6 +318,7 @@ class Parts:
                 self.clock,
                 catalogue.templates,
                 self.settings.worker.concurrency,
+                excluded=catalogue.excluded,
             ),
             handlers=catalogue,
             executor=partial(HandlerExecutor, transactions=transactions),

@@ -44,17 +44,20 @@ CHECKPOINT = "select * from flowledger.checkpoint_step(%s, %s, %s::int, %s, %s::
 class PostgresWorkerStore:
     """The worker's port in Postgres.
 
-    `templates`, whose steps the worker claims, and `concurrency`, how many it runs at once, are
-    told to people who ask why nobody takes a step.
+    `templates`, whose steps the worker claims, `concurrency`, how many it runs at once, and
+    `excluded`, whose code it has and leaves alone, are told to people who ask why nobody takes a
+    step.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is told, and what it tells
         self,
         pool: Pool,
         mapper: EventMapper,
         clock: DatabaseClock,
         templates: Sequence[UUID] | None = None,
         concurrency: int | None = None,
+        *,
+        excluded: Sequence[UUID] = (),
     ) -> None:
         self._pool = pool
         self._mapper = mapper
@@ -62,6 +65,7 @@ class PostgresWorkerStore:
         self._identifiers = Identifiers()
         self._templates = None if templates is None else UuidArray(templates)
         self._concurrency = concurrency
+        self._excluded = UuidArray(excluded)
 
     @property
     def sessions(self) -> int:
@@ -72,10 +76,10 @@ class PostgresWorkerStore:
         """Register the worker, or renew its lease."""
         asked = self._clock.asking()
         row = self._all(
-            "select flowledger.heartbeat_worker(%s, %s, %s, %s, %b, %s::int)",
+            "select flowledger.heartbeat_worker(%s, %s, %s, %s, %b, %s::int, %b)",
             (
                 *(worker, socket.gethostname(), os.getpid(), lease_seconds),
-                *(self._templates, self._concurrency),
+                *(self._templates, self._concurrency, self._excluded),
             ),
         )[0]
         self._clock.observe(cast("datetime", row[0]), asked)

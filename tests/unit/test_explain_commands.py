@@ -89,6 +89,24 @@ def test_a_worker_with_another_version_is_named_as_such() -> None:
     )
 
 
+def test_workers_that_have_the_code_and_are_kept_from_it_are_named() -> None:
+    kept = [
+        worker(serves=False, excluded=True, pid=pid, namesakes=["bank/order@1"]) for pid in (7, 8)
+    ]
+
+    (one,) = explain_step(scene(chain(), workers=(kept[0], worker(serves=False))), "a")
+    (two,) = explain_step(scene(chain(), workers=tuple(kept)), "a")
+
+    assert one.kind is ReasonKind.NO_WORKER
+    assert one.sentence.endswith(
+        "no worker of shop/order@1 takes it: process 7 on there has its code, and its"
+        " worker.namespaces does not name 'shop'"
+    )
+    assert "process 7 on there and process 8 on there have its code, and their" in two.sentence
+    assert one.command is not None
+    assert one.command.startswith("FLOWLEDGER_WORKER__NAMESPACES=shop flowledger worker TARGET")
+
+
 def test_a_template_without_its_row_is_the_reason() -> None:
     (reason,) = explain_step(scene(chain(), registered=False), "a")
 

@@ -113,6 +113,12 @@ def _undecided(scene: ExplainContext, reason: Reason) -> str | None:
 
 
 def _no_worker(scene: ExplainContext, reason: Reason) -> str:
+    if reason.details.get("excluded"):
+        namespace = quote(scene.run.plan.template.namespace)
+        return (
+            f"FLOWLEDGER_WORKER__NAMESPACES={namespace} flowledger worker TARGET"
+            " (or add it to worker.namespaces of the one that runs, and start that anew)"
+        )
     return "flowledger worker TARGET"
 
 

@@ -64,7 +64,8 @@ class WorkerStatus:
     """A worker whose lease stands. `serves` and `concurrency` are None where it does not say.
 
     `running` is None where it was not counted, as that reads the whole queue. `namesakes` are the
-    templates of the same name, in another namespace or version, that it serves.
+    templates of the same name, in another namespace or version, that it serves. `excluded`: it has
+    the code of the template, and its `worker.namespaces` keeps it from its steps.
     """
 
     worker: UUID
@@ -77,6 +78,7 @@ class WorkerStatus:
     concurrency: int | None
     running: int | None
     namesakes: Sequence[str] = ()
+    excluded: bool = False
 
     @property
     def full(self) -> bool:

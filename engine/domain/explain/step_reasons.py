@@ -14,7 +14,7 @@ from flowledger.engine.domain.explain.limit_reasons import as_the_log_knows, cou
 from flowledger.engine.domain.explain.live_state import LiveState, QueueStatus, WorkerStatus
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.text import listed, on_one_line
+from flowledger.engine.text import listed, on_one_line, some_of
 
 NAMESAKES_TOLD = 5
 Details = Mapping[str, JsonValue]
@@ -203,6 +203,9 @@ def _taken_by(
         "workers_of_others": len(beside.workers) - len(serving),
     }
     if not able:
+        if any(worker.excluded for worker in beside.workers):
+            excluded = [worker for worker in beside.workers if worker.excluded]
+            details = {**details, "excluded": [_worker_details(worker) for worker in excluded]}
         return ReasonKind.NO_WORKER, _nobody(key, serving, beside.workers), details
     if row.exclusive and not any(w.condition == "isolated" and not w.running for w in able):
         exclusive = "workers were lost with it, so it is to run alone; a worker is set apart for it"
@@ -223,6 +226,14 @@ def _nobody(key: str, serving: Sequence[WorkerStatus], workers: Sequence[WorkerS
         return (
             f"all workers of {key} are saturated, as handlers that were given up take their places:"
             " start them anew"
+        )
+    excluded = [f"process {one.pid} on {one.host}" for one in workers if one.excluded]
+    if excluded:
+        one = len(excluded) == 1
+        namespace = key.partition("/")[0]
+        return (
+            f"no worker of {key} takes it: {some_of(excluded)} {'has' if one else 'have'} its code,"
+            f" and {'its' if one else 'their'} worker.namespaces does not name {namespace!r}"
         )
     elsewhere = sorted({one for worker in workers for one in worker.namesakes})
     if elsewhere:

@@ -17,13 +17,15 @@ from flowledger.engine.text import listed
 class HandlerTable:
     """Plans and handlers by template. Raises UnknownHandler at once, never at a step.
 
-    `classifier` says what the handlers' exceptions mean.
+    `classifier` says what the handlers' exceptions mean. `excluded` are the templates that were
+    left out of this part of a table.
     """
 
     def __init__(
         self, workflows: Iterable[WorkflowLike[Any]], classifier: Classifier = classify
     ) -> None:
         self.classifier = classifier
+        self.excluded: Sequence[UUID] = ()
         self._entries: dict[UUID, tuple[Plan, Mapping[str, StepHandler]]] = {}
         for workflow in workflows:
             plan = compile_plan(workflow.template)
@@ -42,6 +44,7 @@ class HandlerTable:
             for template_id, entry in self._entries.items()
             if entry[0].template.namespace in namespaces
         }
+        part.excluded = [one for one in self._entries if one not in part._entries]
         if self._entries and not part._entries:
             found = {plan.template.namespace for plan, _ in self._entries.values()}
             raise InvalidConfiguration(

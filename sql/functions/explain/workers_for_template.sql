@@ -1,6 +1,7 @@
 -- The workers whose lease stands: whether each claims steps of the template (null: it does not
 -- say), how many of its places are taken (that reads the whole queue; without p_counted it is
--- null), and which templates of the same name in another namespace or version it claims steps of.
+-- null), which templates of the same name in another namespace or version it claims steps of, and
+-- whether its configuration keeps it from this one although it has the code.
 -- drop: function flowledger.workers_for_template(uuid)
 -- drop: function flowledger.workers_for_template(uuid, boolean)
 
@@ -10,7 +11,7 @@ create or replace function flowledger.workers_for_template(
 returns table (
     worker_id uuid, host text, pid integer, seen_at timestamptz, lease_until timestamptz,
     condition text, serves boolean, concurrency integer, running bigint,
-    namesakes text[]
+    namesakes text[], excluded boolean
 )
 language sql
 stable
@@ -26,7 +27,8 @@ as $$
             and o.template_id <> t.template_id
             where t.template_id = p_template and o.template_id = any (w.templates)
             order by 1
-        )
+        ),
+        coalesce(p_template = any (w.excluded_templates), false)
     from flowledger.worker as w
     left join (
         select q.worker_id, count(*) as steps

@@ -31,6 +31,14 @@ def test_living_workers_tell_what_they_serve_and_how_full_they_are(connection: C
     }
 
 
+def test_a_worker_says_what_it_is_kept_from(connection: Connection) -> None:
+    template, other = new_id(), new_id()
+    call(connection, "heartbeat_worker", new_id(), "a", 1, 600.0, [other], 8, [template])
+
+    assert call(connection, "workers_for_template", template)[0][10] is True
+    assert call(connection, "workers_for_template", other)[0][10] is False
+
+
 def test_what_they_run_is_counted_only_where_it_is_asked_for(connection: Connection) -> None:
     worker, template = new_id(), new_id()
     call(connection, "heartbeat_worker", worker, "a", 1, 600.0, [template], 8)
