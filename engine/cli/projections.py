@@ -34,7 +34,7 @@ def status_sentence(row: ProjectionStatus) -> str:
     well = "" if row.healthy else "  NOT WELL"
     return (
         f"{row.name} {row.version} ({kind}{built}): {row.standing.replace('_', ' ')},"
-        f" at {row.position} of {row.head}{_behind(row)}{_parked(row)}{well}"
+        f" at {row.position} of {row.head}{_behind(row)}{_parked(row)}{_code(row)}{well}"
     )
 
 
@@ -53,6 +53,10 @@ def _behind(row: ProjectionStatus) -> str:
 def _parked(row: ProjectionStatus) -> str:
     parked = f", {row.parked} parked" if row.parked else ""
     return f"{parked}, {row.skipped} skipped" if row.skipped else parked
+
+
+def _code(row: ProjectionStatus) -> str:
+    return f", code changed since it was built (version {row.version})" if row.code_changed else ""
 
 
 def _details(row: ProjectionStatus, traceback: str | None) -> list[str]:

@@ -217,6 +217,15 @@ def _events_parked(row: FoundRow, now: datetime) -> Told:
     )
 
 
+def _code_changed(row: FoundRow, now: datetime) -> Told:
+    name = quote(str(row.about))
+    return (
+        f"the code of projection {row.about} changed since it was built, and its version"
+        f" {row.details['version']} did not: its rows may be of both",
+        f"flowledger projections rebuild {name} --reason WHY (or raise the version)",
+    )
+
+
 def _shifted(row: FoundRow, now: datetime) -> Told:
     ahead = duration(timedelta(seconds=abs(row.details["seconds"])))
     way = "ahead of" if row.details["seconds"] > 0 else "behind"
@@ -246,6 +255,7 @@ WORDS: Mapping[str, Callable[[FoundRow, datetime], Told]] = MappingProxyType(
         "projection_failing": _failing,
         "projection_stalled": _stalled,
         "events_parked": _events_parked,
+        "projection_code_changed": _code_changed,
         "clock_shifted": _shifted,
         "connections_short": _short,
     }

@@ -27,6 +27,7 @@ class ProjectionStatus:
     to its `head`, `lag_seconds` is the age of the oldest event that is not in the rows. `rate` is
     in places a second since the generation was made; None before the first batch. `parked` counts
     the events that it put aside by itself, `skipped` those that an operator had it pass over.
+    `code_changed`: a process had other code of the same version than that it was built with.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ProjectionStatus:
     created_at: datetime | None
     moved_at: datetime | None
     skipped: int
+    code_changed: bool
 
 
 class RebuildStatus(NamedTuple):

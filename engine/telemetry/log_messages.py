@@ -44,6 +44,7 @@ class Signal(StrEnum):
     POOL_EXHAUSTED = "pool.exhausted"
     PROGRAM_RESTARTED = "program.restarted"
     PROJECTION_ACQUIRED = "projection.acquired"
+    PROJECTION_CODE_CHANGED = "projection.code_changed"
     PROJECTION_EVENT_PARKED = "projection.event_parked"
     PROJECTION_LOST = "projection.lost"
     PROJECTION_RAISED = "projection.raised"
@@ -172,6 +173,9 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         ),
         Signal.PROJECTION_ACQUIRED: Meaning(
             "info", "This process runs a generation of a projection."
+        ),
+        Signal.PROJECTION_CODE_CHANGED: Meaning(
+            "warning", "A projection has other code than it was built with, of the same version."
         ),
         Signal.PROJECTION_EVENT_PARKED: Meaning(
             "error", "A projection could not take an event, and put it aside as its policy says."

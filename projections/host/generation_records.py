@@ -27,13 +27,17 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class LeaseRow:
-    """A generation that is not retired, and who leads it; `seconds_left` is negative if nobody."""
+    """A generation that is not retired, and who leads it; `seconds_left` is negative if nobody.
+
+    `code` is the fingerprint of what it was built with; None where nobody knows.
+    """
 
     place: Generation
     version: int
     state: str
     leader: UUID | None
     seconds_left: float
+    code: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class GenerationLease:
     no_effects_until: int
     paused: bool
     failures: int = 0
+    code_changed: bool = False
 
     @property
     def building(self) -> bool:

@@ -113,28 +113,31 @@ class HostStore:
         """Every generation that is not retired."""
         rows = self._all("select * from flowledger.generation_leases()")
         return [
-            LeaseRow(Generation(name, generation), version, state, leader, left)
-            for name, generation, version, state, leader, left in rows
+            LeaseRow(Generation(name, generation), *others) for name, generation, *others in rows
         ]
 
-    def create(self, name: str, version: int, tables: str, *, own_role: bool) -> int | None:
-        """Make the tables of a version; None where a later one is there.
+    def create(
+        self, name: str, version: int, tables: str, *, own_role: bool, code: str | None = None
+    ) -> int | None:
+        """Make the tables of a version, noting its code; None where a later one is there.
 
         Raises ProjectionRefused where the server does not let it, or refuses the tables.
         """
-        query = "select flowledger.create_generation(%s, %s, %s, false, %s)"
+        query = "select flowledger.create_generation(%s, %s, %s, false, %s, %s)"
         try:
-            ((generation,),) = self._all(query, (name, version, tables, own_role))
+            ((generation,),) = self._all(query, (name, version, tables, own_role, code))
         except (psycopg.Error, StatementRefused) as error:
             raise refused(name, error) from error
         return None if generation is None else int(generation)
 
-    def lead(self, place: Generation, host: UUID) -> GenerationLease | None:
-        """Become or stay the leader of a generation; None while another is."""
+    def lead(
+        self, place: Generation, host: UUID, code: str | None = None
+    ) -> GenerationLease | None:
+        """Become or stay the leader of a generation, by such code; None while another is."""
         lease = self._settings.lease_seconds
         rows = self._all(
-            "select * from flowledger.acquire_generation_lease(%s, %s, %s, %s)",
-            (place.name, place.generation, host, lease),
+            "select * from flowledger.acquire_generation_lease(%s, %s, %s, %s, %s)",
+            (place.name, place.generation, host, lease, code),
         )
         return GenerationLease(*rows[0]) if rows else None
 

@@ -16,6 +16,7 @@ from flowledger.engine.errors import DatabaseBusy, LeadershipLost, ProjectionRef
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
+from flowledger.projections.code import fingerprint
 from flowledger.projections.host.failures import Failure
 from flowledger.projections.host.generation_records import Generation, LeaseRow
 from flowledger.projections.host.generation_runner import GenerationRunner
@@ -56,7 +57,8 @@ class Host:
         faults: CrashPoints = NO_CRASH_POINTS,
     ) -> None:
         self._projections = {projection.name: projection for projection in projections}
-        # Hosts of the same code share it; what others run is theirs.
+        self._codes = {projection.name: fingerprint(projection) for projection in projections}
+        # Hosts of the same versions share them; what others run is theirs.
         self._runs = ",".join(sorted(f"{p.name}:{p.version}" for p in projections))
         self._store = store
         self._events = log
@@ -69,6 +71,7 @@ class Host:
         self._led: dict[Generation, GenerationRunner] = {}
         self._wanted: frozenset[Generation] = frozenset()
         self._told: set[tuple[str, str]] = set()
+        self._told_code: set[Generation] = set()
         self._look_at = clock.now()
         self._installed = False
         self._attends = False
@@ -197,6 +200,7 @@ class Host:
                     projection.version,
                     projection.tables,
                     own_role=not projection.builtin,
+                    code=self._codes[projection.name],
                 )
             except ProjectionRefused as error:
                 self._installed = False
@@ -225,14 +229,31 @@ class Host:
                 self._give_up(place)
         for place in sorted(wanted, key=str):
             self._take(place)
+        for row in rows:
+            if row.place not in self._led and self._code_differs(row):
+                self._tell_code(row.place)
         self._look_at = now + timedelta(seconds=lease / PARTS_OF_LEASE)
 
     def _knows(self, row: LeaseRow) -> bool:
         projection = self._projections.get(row.place.name)
         return projection is not None and projection.version == row.version
 
+    def _code_differs(self, row: LeaseRow) -> bool:
+        own = self._codes[row.place.name]
+        return None not in {own, row.code} and own != row.code
+
+    def _tell_code(self, place: Generation) -> None:
+        """Once for each time that it is led here, or once of what others lead."""
+        if place not in self._told_code:
+            self._told_code.add(place)
+            self._log.emit(
+                Signal.PROJECTION_CODE_CHANGED,
+                projection=str(place),
+                version=self._projections[place.name].version,
+            )
+
     def _take(self, place: Generation) -> None:
-        lead = self._store.lead(place, self._identity)
+        lead = self._store.lead(place, self._identity, self._codes[place.name])
         if lead is None:
             self._led.pop(place, None)
             return
@@ -242,6 +263,9 @@ class Host:
             return
         self._store.end_others(place, lead.epoch)
         self._log.emit(Signal.PROJECTION_ACQUIRED, projection=str(place), position=lead.position)
+        if lead.code_changed:
+            self._told_code.discard(place)
+            self._tell_code(place)
         self._led[place] = GenerationRunner(
             place,
             lead,

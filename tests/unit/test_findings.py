@@ -18,7 +18,14 @@ from flowledger.engine.domain.health_report import (
 from support.builders import NOON
 
 ROOT = Path(__file__).parents[2]
-PROJECTION = {"generation": 1, "state": "serving", "position": 4, "failures": 1, "parked": 2}
+PROJECTION = {
+    "generation": 1,
+    "state": "serving",
+    "position": 4,
+    "version": 1,
+    "failures": 1,
+    "parked": 2,
+}
 DETAILS = {
     **PROJECTION,
     "behind": 3,

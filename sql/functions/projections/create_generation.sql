@@ -4,10 +4,14 @@
 -- being built of another version is given up. Returns null for a version that is behind.
 --
 -- With p_own_role the tables are made by a role of the projection's own, which may write nowhere
--- else; without, by whoever calls this. Locks: one for all projections.
+-- else; without, by whoever calls this. p_code is a fingerprint of the code that it is built with,
+-- null where nobody knows. Where that of a generation that is there is another, or its tables are,
+-- this is noted. Locks: one for all projections.
+-- drop: function flowledger.create_generation(text, integer, text, boolean, boolean)
 
 create or replace function flowledger.create_generation(
-    p_name text, p_version integer, p_tables text, p_anew boolean, p_own_role boolean
+    p_name text, p_version integer, p_tables text, p_anew boolean, p_own_role boolean,
+    p_code text default null
 )
 returns integer
 language plpgsql
@@ -39,6 +43,13 @@ begin
     limit 1;
 
     if found then
+        update flowledger.projection as p
+        set other_code = p_code,
+            code_changed_at = coalesce(p.code_changed_at, flowledger.clock())
+        where p.name = p_name and p.version = p_version and p.state <> 'retired'
+            and (p.code <> p_code or p.tables <> p_tables and p_code is not null)
+            and p.other_code is distinct from p_code;
+
         return v_generation;
     end if;
 
@@ -81,12 +92,12 @@ begin
     true);
 
     insert into flowledger.projection (
-        name, generation, version, state, tables, role, no_effects_until, paused, created_at,
-        moved_at
+        name, generation, version, state, tables, role, code, no_effects_until, paused,
+        created_at, moved_at
     )
     select
         p_name, v_generation, p_version, case when v_serves then 'building' else 'serving' end,
-        p_tables, v_role,
+        p_tables, v_role, p_code,
         case when v_serves then 0 else (select coalesce(max(e.notification_id),
         0) from flowledger.event as e) end,
         coalesce((select bool_or(p.paused) from flowledger.projection as p

@@ -8,7 +8,7 @@ returns table (
     "position" bigint, head bigint, behind bigint, lag double precision,
     host text, pid integer, failed_position bigint, failure text, failures integer, parked bigint,
     rate double precision, seconds_left double precision, created_at timestamptz,
-    moved_at timestamptz, skipped bigint
+    moved_at timestamptz, skipped bigint, code_changed boolean
 )
 language sql
 stable
@@ -49,6 +49,6 @@ as $$
         0)::double precision,
         null::text, null::integer, null::bigint, null::text, 0, 0::bigint,
         null::double precision, null::double precision, null::timestamptz, null::timestamptz,
-        0::bigint
+        0::bigint, false
     from judged as p;
 $$;

@@ -6,6 +6,7 @@
 -- oldest event that is not in the rows. seconds_left is null of one that does not move, and
 -- once it had caught up: how fast it was in quiet times says nothing of how fast it is. skipped
 -- counts the events that an operator had it pass over, parked those that it put aside by itself.
+-- code_changed: a process had other code of the same version than that it was built with.
 -- drop: function flowledger.projection_status(double precision)
 
 create or replace function flowledger.projection_status(p_patience double precision default 60)
@@ -14,7 +15,7 @@ returns table (
     "position" bigint, head bigint, behind bigint, lag double precision,
     host text, pid integer, failed_position bigint, failure text, failures integer, parked bigint,
     rate double precision, seconds_left double precision, created_at timestamptz,
-    moved_at timestamptz, skipped bigint
+    moved_at timestamptz, skipped bigint, code_changed boolean
 )
 language sql
 stable
@@ -85,7 +86,7 @@ as $$
             when p.state = 'serving' and p.position >= p.no_effects_until then null
             else p.behind / p.rate
         end::double precision,
-        p.created_at, p.moved_at, p.skipped
+        p.created_at, p.moved_at, p.skipped, p.code_changed_at is not null
     from judged as p
     order by p.name, p.generation;
 $$;

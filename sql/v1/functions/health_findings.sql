@@ -38,13 +38,14 @@ as $$
             when 'event_failed' then 'projection_failing'
             when 'no_host' then 'projection_unled'
             when 'parked' then 'events_parked'
+            when 'code_changed' then 'projection_code_changed'
             else 'projection_stalled'
         end,
         p.name, p.since,
         jsonb_build_object(
             'generation', p.generation, 'state', p.state, 'behind', p.behind,
             'position', p.failed_position, 'error', p.failure, 'failures', p.failures,
-            'parked', p.parked
+            'parked', p.parked, 'version', p.version
         )
     from flowledger.projections_needing_attention(coalesce(patience, 60)) as p
     union all
@@ -75,7 +76,8 @@ comment on function flowledger_v1.health_findings(double precision) is
     'leads the shard), shard_behind (its events wait for longer than the patience, in seconds), '
     'queue_unserved (steps are queued that no live worker claims), tasks_parked, submissions_parked '
     '(no coordinator could take these on), projection_paused, projection_failing, '
-    'projection_unled, projection_stalled, events_parked, clock_shifted (a test has moved the '
+    'projection_unled, projection_stalled, projection_code_changed (a process has other code than '
+    'that it was built with, of the same version), events_parked, clock_shifted (a test has moved the '
     'engine''s clock), or connections_short (less than a twentieth of the connections that the '
     'server gives to ordinary logins is free). about names the shard, template, task or projection; since is null where '
     'nobody knows. Sessions that hold back vacuum are told by vacuum_holders.

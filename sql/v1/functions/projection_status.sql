@@ -7,7 +7,7 @@ returns table (
     "position" bigint, head bigint, behind bigint, lag_seconds double precision,
     host text, pid integer, failed_position bigint, failure text, failures integer, parked bigint,
     rate double precision, seconds_left double precision, created_at timestamptz,
-    moved_at timestamptz, skipped bigint
+    moved_at timestamptz, skipped bigint, code_changed boolean
 )
 language sql
 stable
@@ -26,6 +26,7 @@ comment on function flowledger_v1.projection_status(double precision) is
     '(no process runs it) or stalled: behind, and not moved for longer than the patience, in '
     'seconds. behind counts places of the log, lag_seconds is the age of the oldest event that is '
     'not in the rows, parked counts events that it put aside, '
-    'skipped those that an operator had it pass over; rate is in places a second since '
+    'skipped those that an operator had it pass over, code_changed says whether a process had other code '
+    'of the same version than that it was built with; rate is in places a second since '
     'created_at. seconds_left is null of one that does not move, or has once caught up.
 Example: select name, standing, behind, failure from flowledger_v1.projection_status() where not healthy';

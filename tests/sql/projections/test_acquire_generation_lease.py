@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.generation_rows import advance, later, make
+from support.generation_rows import HOST, advance, later, make, row
 from support.sql_calls import Connection, Others, call, new_id, wait_until_blocked
 
 ONE, TWO = new_id(), new_id()
@@ -15,7 +15,7 @@ def lead(connection: Connection, host: object) -> list[object]:
 def test_the_first_to_ask_leads_from_the_stored_position(connection: Connection) -> None:
     make(connection)
 
-    assert lead(connection, ONE) == [(1, 0, "serving", 0, False, 0)]
+    assert lead(connection, ONE) == [(1, 0, "serving", 0, False, 0, False)]
 
 
 def test_nobody_else_leads_while_the_lease_is_held(connection: Connection) -> None:
@@ -41,7 +41,7 @@ def test_a_lease_that_ran_out_goes_to_the_next_with_a_new_epoch(connection: Conn
     advance(connection, 7)
     later(connection, 61)
 
-    assert lead(connection, TWO) == [(2, 7, "serving", 0, False, 0)]
+    assert lead(connection, TWO) == [(2, 7, "serving", 0, False, 0, False)]
 
 
 def test_what_is_retired_has_no_leader(connection: Connection) -> None:
@@ -73,4 +73,15 @@ def test_the_leader_is_told_how_often_an_event_failed_and_that_it_was_resumed(
     call(connection, "set_projection_paused", "money", False)
     failures += [lead(connection, ONE)[0]]
 
-    assert [row[-1] for row in failures] == [1, 0]  # type: ignore[index]
+    assert [row[5] for row in failures] == [1, 0]  # type: ignore[index]
+
+
+def test_other_code_than_it_was_built_with_is_noted_for_good(connection: Connection) -> None:
+    make(connection)
+    told = [
+        call(connection, "acquire_generation_lease", "money", 1, HOST, 60.0, code)[0][-1]
+        for code in (None, "one", "one", None, "two", "one")
+    ]
+
+    assert told == [False, False, False, False, True, True]
+    assert row(connection, "code", "other_code") == ("one", "two")

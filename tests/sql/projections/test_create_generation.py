@@ -7,7 +7,7 @@ import pytest
 from psycopg import errors
 
 from support.generation_rows import SPEND, advance, happen, make, row, schemas
-from support.sql_calls import Connection, Others, wait_until_blocked
+from support.sql_calls import Connection, Others, call, wait_until_blocked
 
 
 def test_the_first_generation_serves_at_once(connection: Connection) -> None:
@@ -133,3 +133,16 @@ def test_a_name_keeps_its_rows_where_it_was(connection: Connection) -> None:
     make(connection)
 
     assert row(connection, "position") == 7
+
+
+def test_other_code_or_other_tables_of_the_same_version_are_noted(connection: Connection) -> None:
+    def create(tables: str, code: str | None) -> object:
+        call(connection, "create_generation", "money", 1, tables, False, True, code)
+        return row(connection, "code", "other_code")
+
+    assert create(SPEND, "one") == ("one", None)
+    assert create(SPEND, None) == ("one", None)
+    assert create(f"{SPEND}; select 1", None) == ("one", None)
+    assert create(SPEND, "two") == ("one", "two")
+    assert row(connection, "code_changed_at") is not None
+    assert create(f"{SPEND}; select 1", "one") == ("one", "one")

@@ -10,7 +10,7 @@ from support.sql_calls import Connection, call
 
 def told(connection: Connection) -> list[tuple[Any, ...]]:
     """What there is to tell, without the times."""
-    return [(one[0], one[1], one[3], *one[6:]) for one in rows(connection)]
+    return [(one[0], one[1], one[3], *one[6:10]) for one in rows(connection)]
 
 
 def rows(connection: Connection) -> list[Any]:
@@ -79,3 +79,13 @@ def test_events_that_were_put_aside_are_told_beside_how_it_stands(connection: Co
         ("money", 1, "parked", 4, "broken", None, 2),
         ("money", 1, "paused", None, None, 0, 2),
     ]
+
+
+def test_code_that_changed_under_its_version_is_a_row_of_its_own(connection: Connection) -> None:
+    make(connection)
+    for code in ("one", "two"):
+        call(connection, "acquire_generation_lease", "money", 1, HOST, 60.0, code)
+
+    found = call(connection, "projections_needing_attention", 60.0)
+
+    assert [(one[3], one[-1]) for one in found if one[3] == "code_changed"] == [("code_changed", 1)]
