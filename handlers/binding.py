@@ -28,12 +28,14 @@ class BoundStep:
         "_function",
         "_inputs",
         "_step_context",
-        "_where",
         "_write",
+        "inputs",
         "is_async",
         "needs_context",
         "needs_results",
         "retry_if",
+        "returns",
+        "where",
     )
 
     def __init__(
@@ -42,7 +44,9 @@ class BoundStep:
         """Read and check the function's signature; raises InvalidTemplate."""
         signature = read_signature(function, place)
         self._function = function
-        self._where = place.where
+        self.where = place.where
+        self.inputs = signature.dependencies
+        self.returns = signature.result
         self._context = _context_reader(signature, place)
         self._step_context = signature.step_context
         self._cursor = signature.cursor
@@ -70,7 +74,7 @@ class BoundStep:
         if call.cursor is not None:
             discard(value)
             raise InvalidResult(
-                f"{self._where}: a transactional step is a plain function; this one returned a"
+                f"{self.where}: a transactional step is a plain function; this one returned a"
                 f" {type(value).__name__}"
             )
 
@@ -93,7 +97,7 @@ class BoundStep:
                 arguments[parameter] = read(value)
             except ValueError as error:
                 raise InvalidResult(
-                    f"{self._where}: parameter {parameter!r}: the result of step {step!r} is not"
+                    f"{self.where}: parameter {parameter!r}: the result of step {step!r} is not"
                     f" what is annotated: {described(error, 'result')}"
                 ) from error
         return arguments
@@ -102,15 +106,15 @@ class BoundStep:
         try:
             return read(value)
         except ValueError as error:
-            raise InvalidContext(f"{self._where}: {described(error, CONTEXT)}") from error
+            raise InvalidContext(f"{self.where}: {described(error, CONTEXT)}") from error
 
     def _result(self, value: Any) -> JsonValue:
         if inspect.isgenerator(value) or inspect.isasyncgen(value):
-            raise InvalidResult(f"{self._where}: a generator has no result; return one value")
+            raise InvalidResult(f"{self.where}: a generator has no result; return one value")
         try:
             return self._write(value)
         except ValueError as error:
-            raise InvalidResult(f"{self._where}: {described(error, 'result')}") from error
+            raise InvalidResult(f"{self.where}: {described(error, 'result')}") from error
 
 
 def discard(value: Awaitable[Any]) -> None:

@@ -200,7 +200,7 @@ def _context_annotation(annotation: Any, place: HandlerSite) -> Any:
         return annotation
     if not _is_supertype(annotation, declared):
         raise place.refuse(
-            CONTEXT, f"is annotated {_named(annotation)}, expected {_named(declared)}"
+            CONTEXT, f"is annotated {shown_type(annotation)}, expected {shown_type(declared)}"
         )
     return declared
 
@@ -219,5 +219,5 @@ def _is_supertype(annotation: Any, declared: Any) -> bool:
     return isinstance(upper, type) and isinstance(lower, type) and issubclass(lower, upper)
 
 
-def _named(annotation: Any) -> str:
+def shown_type(annotation: Any) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation)

@@ -37,6 +37,7 @@ from flowledger.handlers.decorator_arguments import (
     seconds,
     summary_of,
 )
+from flowledger.handlers.fitting import check_inputs
 from flowledger.handlers.round_trip import is_equal
 from flowledger.handlers.signature import HandlerSite
 from flowledger.handlers.type_codec import OneWay, described, dumped, exact_type, stored_adapter
@@ -258,7 +259,7 @@ class Workflow(Generic[C]):
         where = self._where(step.name)
         if step.name in self._steps:
             raise InvalidTemplate(f"{where}: duplicate step; give this one another name")
-        self._bound[step.name] = BoundStep(
+        bound = BoundStep(
             function,
             HandlerSite(
                 where=where,
@@ -270,6 +271,8 @@ class Workflow(Generic[C]):
             ),
             retry_if,
         )
+        check_inputs(step.name, bound, self._bound)
+        self._bound[step.name] = bound
         self._steps[step.name] = step
         self._functions.setdefault(id(function), (function, []))[1].append(step.name)
         self.__dict__.pop("_checked_template", None)

@@ -15,6 +15,7 @@ from flowledger.engine.domain.templates.template import CONTEXT, StepTemplate, T
 from flowledger.engine.errors import InvalidContext, InvalidTemplate, MissingExtra
 from flowledger.engine.text import place
 from flowledger.handlers.binding import BoundStep
+from flowledger.handlers.fitting import check_inputs
 from flowledger.handlers.registry import Registry
 from flowledger.handlers.signature import HandlerSite
 from flowledger.handlers.type_codec import described
@@ -72,7 +73,14 @@ class TemplateWorkflow:
 
     @cached_property
     def _handlers(self) -> Mapping[str, StepHandler]:
-        return MappingProxyType({step.name: self._bind(step) for step in self._template.steps})
+        bound: dict[str, StepHandler] = {}
+        for step in self._template.steps:
+            handler = self._bind(step)
+            if isinstance(handler, BoundStep):
+                known = {name: one for name, one in bound.items() if isinstance(one, BoundStep)}
+                check_inputs(step.name, handler, known)
+            bound[step.name] = handler
+        return MappingProxyType(bound)
 
 
 def workflow_from_template(template: Template, registry: Registry) -> TemplateWorkflow:
