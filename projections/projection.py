@@ -6,8 +6,18 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from types import FunctionType
-from typing import Any, ClassVar, Literal, TypeVar, cast, get_args
+from types import FunctionType, SimpleNamespace, UnionType
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 from uuid import UUID
 
 from flowledger.engine.errors import InvalidProjection, ProjectionRefused
@@ -61,7 +71,7 @@ class Subscription:
     @property
     def topics(self) -> frozenset[str]:
         """The topics of the kinds, and of all that are kinds of them."""
-        return frozenset(t for t, kind in EVENTS.items() if issubclass(kind, self.kinds))
+        return _topics_of(self.kinds)
 
 
 def on(
@@ -107,7 +117,6 @@ def _subscribed(subscription: Subscription) -> Callable[[F], F]:
 
 
 def _problems(subscription: Subscription, method: object) -> Iterator[str]:
-    kinds = cast("tuple[object, ...]", subscription.kinds)
     if not isinstance(method, FunctionType):
         yield "expected a method below the decorator"
     elif inspect.iscoroutinefunction(method):
@@ -115,16 +124,85 @@ def _problems(subscription: Subscription, method: object) -> Iterator[str]:
     elif len(inspect.signature(method).parameters) != 3:
         what = "events" if subscription.batch else "event"
         yield f"expected the parameters (self, {what}, cursor)"
+    yield from _kind_problems(subscription)
+    if isinstance(method, FunctionType):
+        yield from _parameter_problems(subscription, method)
+
+
+def _kind_problems(subscription: Subscription) -> Iterator[str]:
+    """What cannot be subscribed to. The first of the problems stops whoever looks for more."""
     if not subscription.kinds:
         yield "expected at least one kind of event"
-    for kind in kinds:
+    for kind in cast("tuple[object, ...]", subscription.kinds):
         if not (isinstance(kind, type) and issubclass(kind, Event)):
             yield f"{kind!r} is no kind of event; flowledger.engine.events has them"
-            return
+        elif not _topics_of((kind,)):
+            yield (
+                f"{kind.__name__} is no event that the log holds, so it would never be called;"
+                " flowledger.engine.events has those"
+            )
     for field in ("namespace", "template", "step"):
         for kind in subscription.kinds:
             if getattr(subscription, field) is not None and field not in kind.model_fields:
                 yield f"{kind.__name__} has no {field} to filter by"
+
+
+def _parameter_problems(subscription: Subscription, method: FunctionType) -> Iterator[str]:
+    """What is annotated of the second parameter that cannot be what it is called with."""
+    name, annotation = _second_parameter(method)
+    if subscription.batch:
+        if not _takes_batches(annotation):
+            yield (
+                f"parameter {name!r} is annotated {_named(annotation)}; @on_batch gives it a"
+                " Sequence[Recorded], whose `event` each is"
+            )
+        return
+    for kind in subscription.kinds:
+        if not _takes(annotation, kind):
+            yield (
+                f"parameter {name!r} is annotated {_named(annotation)}; @on gives it"
+                f" {kind.__name__}: expected that, a base of it, or a union with it"
+            )
+
+
+def _second_parameter(method: FunctionType) -> tuple[str, Any]:
+    """Its name and annotation; Any where there is none, or none that can be resolved here."""
+    parameters = list(inspect.signature(method).parameters.values())
+    if len(parameters) < 2 or parameters[1].annotation is inspect.Parameter.empty:
+        return "", Any
+    name = parameters[1].name
+    holder = SimpleNamespace(__annotations__={name: parameters[1].annotation})
+    try:
+        return name, get_type_hints(holder, method.__globals__)[name]
+    except Exception:  # noqa: BLE001 - of a name that is there for type checkers only, say
+        return name, Any
+
+
+def _takes(annotation: Any, kind: type[object]) -> bool:
+    """Whether a value of the class is what is annotated, or may be: type variables, protocols."""
+    if get_origin(annotation) in {Union, UnionType}:
+        return any(_takes(arm, kind) for arm in get_args(annotation))
+    upper: object = get_origin(annotation) or annotation
+    if upper is Any or not isinstance(upper, type) or getattr(upper, "_is_protocol", False):
+        return True
+    return issubclass(kind, cast("type[object]", upper))
+
+
+def _takes_batches(annotation: Any) -> bool:
+    if get_origin(annotation) in {Union, UnionType}:
+        return any(map(_takes_batches, get_args(annotation)))
+    container, items = get_origin(annotation) or annotation, get_args(annotation)
+    if isinstance(container, type) and issubclass(container, Event | Recorded):
+        return False
+    return not items or any(item is Ellipsis or _takes(item, Recorded) for item in items[:1])
+
+
+def _named(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _topics_of(kinds: tuple[type[Event], ...]) -> frozenset[str]:
+    return frozenset(topic for topic, kind in EVENTS.items() if issubclass(kind, kinds))
 
 
 class Projection:
