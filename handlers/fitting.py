@@ -161,8 +161,10 @@ def _is_own(schema: Schema) -> bool:
     """Whether it reads or writes in a way of its own; of a model, what stands around its fields."""
     if any(schema.get(key) for key in OWN):
         return True
-    fields = schema.get("schema", {}) if schema["type"] in FIELDS else {}
-    return bool(fields) and (fields["type"] not in FIELDS.values() or "serialization" in fields)
+    if schema["type"] not in FIELDS:
+        return False
+    fields: Schema = schema["schema"]
+    return fields["type"] not in FIELDS.values() or "serialization" in fields
 
 
 def _nullable(schema: Schema) -> Iterable[Schema]:
