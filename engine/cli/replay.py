@@ -166,7 +166,7 @@ def _compared(replay: Replay | None, snapshot: Snapshot) -> Sequence[Difference]
     steps = {step.step: asdict(step) for step in snapshot.steps}
     if replay is None:
         return differences(None, row, steps)
-    return differences(replay.run, row, steps, replay.queued)
+    return differences(replay.run, row, steps)
 
 
 def _facts(told: Told) -> dict[str, Any]:

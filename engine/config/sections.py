@@ -121,7 +121,7 @@ class CoordinatorSettings(Section):
     pipeline_events: Count = Field(
         default=32,
         description="Events in a batch from which commits are pipelined: the next batch is decided"
-        " while this one is stored, and rows of steps that only started are written later.",
+        " while this one is stored.",
     )
     poll_seconds: Seconds = Field(
         default=1.0, description="Seconds after which it looks at the log although nobody woke it."

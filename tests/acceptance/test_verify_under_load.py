@@ -146,7 +146,7 @@ def test_a_long_walk_tells_how_far_it_is(
     assert max(told) == 10
 
 
-def test_a_checkpoint_that_is_not_noted_is_no_difference(harness: EngineHarness) -> None:
+def test_a_checkpoint_is_in_the_row_with_the_batch_that_read_it(harness: EngineHarness) -> None:
     with ExitStack() as opened:
         stage = ManualCoordinator(harness, opened, noting, pipeline_events=1)
         task = stage.client.submit(noting, {})
@@ -160,6 +160,6 @@ def test_a_checkpoint_that_is_not_noted_is_no_difference(harness: EngineHarness)
         assert stage.coordinator.step() == 0
         harness.until(lambda: len(stage.ledger.stored) > before)
 
-        assert stage.row(task.id) == ("in_progress", 2)
+        assert stage.row(task.id) == ("in_progress", 4)
         assert list(stage.client.verify()) == []
         assert replayed(stage.client._tasks, task.id).differences == []

@@ -1,4 +1,4 @@
-"""A coordinator that hurries: it commits beside the next batch, and notes starts later."""
+"""A coordinator under load: it decides the next batch while a commit is under way."""
 
 from __future__ import annotations
 
@@ -77,19 +77,7 @@ def raising(error: Exception) -> Callable[[Any], None]:
     return fail
 
 
-def test_a_start_is_noted_once_there_is_time(stage: ManualCoordinator) -> None:
-    (claim,) = claimed(stage)
-
-    assert stage.coordinator.step() == 0
-    stage.harness.until(lambda: len(stage.ledger.stored) == 2)
-    assert stage.row(claim.task_id) == ("enqueued", 1)
-    assert stage.differences(claim.task_id) == []
-
-    assert stage.coordinator.step() > 0
-    assert stage.row(claim.task_id) == ("in_progress", 2)
-
-
-def test_a_start_with_a_limit_of_time_is_noted_at_once(
+def test_a_row_says_that_a_step_runs_with_the_batch_that_read_its_start(
     stages: Callable[..., ManualCoordinator],
 ) -> None:
     stage = stages(timed)
@@ -100,19 +88,6 @@ def test_a_start_with_a_limit_of_time_is_noted_at_once(
 
     assert stage.row(claim.task_id) == ("in_progress", 2)
     assert stage.harness.value("select kind from flowledger.timer") == "timeout"
-
-
-def test_a_start_whose_step_ended_in_the_next_batch_is_never_noted(
-    stage: ManualCoordinator,
-) -> None:
-    (claim,) = claimed(stage)
-    stage.coordinator.step()
-    complete(stage, claim)
-    stage.settle()
-
-    written = [(row["state"], row["version"]) for one in stage.ledger.stored for row in one.steps]
-
-    assert written == [("enqueued", 1), ("complete", 3)]
     assert stage.differences(claim.task_id) == []
 
 
@@ -233,7 +208,7 @@ def test_one_that_resigns_waits_for_what_is_under_way(stage: ManualCoordinator) 
 def test_one_that_lost_its_lead_and_has_it_again_writes_nothing_of_before(
     stage: ManualCoordinator,
 ) -> None:
-    """A start was still to be noted when another led and gave the step to others."""
+    """Another led meanwhile, and gave the step to others."""
     (claim,) = claimed(stage)
     stage.coordinator.step()
     stage.harness.until(lambda: len(stage.ledger.stored) == 2)

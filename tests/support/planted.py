@@ -135,13 +135,13 @@ ROWS = {
             "steps_waiting_for_retry: count is 1 in flowledger.state_count, and 2 by counting",
         ],
     ),
-    "a step that is noted as queued, at a version at which it was not": (
-        "update flowledger.step set state = 'enqueued', attempt = 0, stream_version = 0"
+    "a step that is said to be queued, and runs": (
+        "update flowledger.step set state = 'enqueued', attempt = 0, stream_version = 1"
         " where task_id = '{one}' and step = 'runs'",
         [
             "step 'runs': state is enqueued in the row, and in_progress by the log",
             "step 'runs': attempt is 0 in the row, and 1 by the log",
-            "step 'runs': stream_version is 0 in the row, and 2 by the log",
+            "step 'runs': stream_version is 1 in the row, and 2 by the log",
             "steps_enqueued: count is 3 in flowledger.state_count, and 4 by counting",
             "steps_in_progress: count is 1 in flowledger.state_count, and 0 by counting",
         ],

@@ -14,7 +14,6 @@ from flowledger.engine.domain.verify.row_differences import (
     Replay,
     Row,
     differences,
-    is_lagging_start,
     visible_at,
 )
 from flowledger.engine.errors import IllegalTransition
@@ -160,49 +159,6 @@ def test_every_field_that_differs_is_named() -> None:
         ("step 'start'", "due_at", None),
         ("step 'end'", "state", "enqueued"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("late", "same"),
-    [
-        ({"state": "enqueued", "attempt": 0, "stream_version": 1}, True),
-        ({"state": "enqueued", "attempt": 0, "stream_version": 0}, False),
-        ({"state": "enqueued", "attempt": 1, "stream_version": 1}, False),
-        ({"state": "pending", "attempt": 0, "stream_version": 1}, False),
-    ],
-    ids=["not noted", "another version", "another attempt", "another state"],
-)
-def test_a_start_that_is_not_noted_yet_is_no_difference(
-    late: dict[str, object], *, same: bool
-) -> None:
-    story = plain()
-    story.decided()
-    story.begin("start")
-    task, steps = rows_of(story)
-
-    found = differences(folded(story).run, task, {"start": {**steps["start"], **late}})
-
-    assert (found == []) is same
-
-
-@pytest.mark.parametrize(
-    ("stored", "same"),
-    [
-        ({"state": "enqueued", "attempt": 0, "stream_version": 1}, True),
-        ({"state": "in_progress", "attempt": 1, "stream_version": 2}, True),
-        ({"state": "in_progress", "attempt": 1, "stream_version": 3}, True),
-        ({"state": "in_progress", "attempt": 1, "stream_version": 1}, False),
-        ({"state": "in_progress", "attempt": 1, "stream_version": 4}, False),
-        ({"state": "in_progress", "attempt": 0, "stream_version": 2}, False),
-        ({"state": "enqueued", "attempt": 0, "stream_version": 2}, False),
-    ],
-)
-def test_a_checkpoint_that_is_not_noted_yet_is_no_difference(
-    stored: dict[str, object], *, same: bool
-) -> None:
-    log = {"state": "in_progress", "attempt": 1, "stream_version": 4}
-
-    assert is_lagging_start(log, stored, 1) is same
 
 
 def test_a_difference_reads_as_a_sentence() -> None:

@@ -7,8 +7,6 @@ compared with the whole log.
 Some rows come and go without an event, and are no differences:
 - The timer of a step that fired and led to nothing is removed when timers are next fired. A retry
   that fell due while its task was paused has no timer any more.
-- A step that has started may still have the timer for its start, as long as its row does not say
-  that it runs.
 - A coordinator that is behind may queue a step again that has already ended: nobody owns that row,
   it has the version of a queueing that led to a start, and a claim of it is refused.
 """
@@ -47,9 +45,9 @@ class QueueRows:
     slots: Mapping[str, Collection[str]]
 
 
-def coordinated(run: TaskRun, work: QueueRows, unnoted: Collection[str]) -> Iterator[Difference]:
-    """Where timers, slots and held steps differ. Rows of `unnoted` steps say nothing of a start."""
-    yield from _timers(run, work, unnoted)
+def coordinated(run: TaskRun, work: QueueRows) -> Iterator[Difference]:
+    """Where timers, slots and waiting steps differ."""
+    yield from _timers(run, work)
     for number, template in enumerate(run.plan.steps):
         name = template.name
         yield from _hold(run, number, name, work)
@@ -107,12 +105,10 @@ def _is_refused(fold: CheckedFold, row: Row) -> bool:
     return row["worker_id"] is None and queued_at == (row["stream_version"], row["attempt"])
 
 
-def _timers(run: TaskRun, work: QueueRows, unnoted: Collection[str]) -> Iterator[Difference]:
+def _timers(run: TaskRun, work: QueueRows) -> Iterator[Difference]:
     expected = {run.plan.steps[number].name: timer for number, timer in run.timers.items()}
     for name in dict.fromkeys((TASK, *expected, *work.timers)):
         row, timer = work.timers.get(name), expected.get(name) if name else run.timer
-        if name in unnoted and (row is None or row["kind"] == "start_timeout"):
-            continue
         if name in work.waiting:
             timer = None  # it is due, and waits for room
         if timer is None and (row is None or row["due_at"] <= work.now):

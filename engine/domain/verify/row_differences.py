@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -19,11 +18,9 @@ from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.templates.plan import Plan
 from flowledger.engine.events.base import Placed, StepEvent, TaskEvent
 from flowledger.engine.events.registry import DECISIONS
-from flowledger.engine.events.step import StepEnqueued
 from flowledger.engine.events.task import TaskCreated
 
 Row = Mapping[str, Any]
-NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +57,10 @@ class Difference:
 
 
 class Replay:
-    """Folds a history one event at a time; `run` is the task as far as it was folded.
-
-    `queued` has, by step, the version at which it was last queued.
-    """
+    """Folds a history one event at a time; `run` is the task as far as it was folded."""
 
     def __init__(self, plan: Plan) -> None:
         self.run: TaskRun | None = None
-        self.queued: dict[str, int] = {}
         self._plan = plan
         self._counts = Counter({StepState.PENDING: len(plan.steps)})
 
@@ -95,8 +88,6 @@ class Replay:
             raise LookupError(f"the template has no step {event.step!r}")
         before = self.run.step(event.step).state
         self.run.apply(event)
-        if isinstance(event, StepEnqueued):
-            self.queued[event.step] = event.originator_version
         after = self.run.step(event.step).state
         self._counts[before] -= 1
         self._counts[after] += 1
@@ -117,39 +108,17 @@ def _appended_by_coordinator(event: TaskEvent) -> bool:
 
 
 def differences(
-    run: TaskRun | None,
-    task: Row | None,
-    steps: Mapping[str, Row],
-    queued: Mapping[str, int] = NOTHING,
+    run: TaskRun | None, task: Row | None, steps: Mapping[str, Row]
 ) -> Sequence[Difference]:
     """Where the rows of a task and its steps differ from the fold; rows are named like columns.
 
-    A busy coordinator notes late that a step has started, or has recorded a checkpoint: its row may
-    be an earlier one of the attempt, which was queued at the version that `queued` has. `run` is
-    None where the coordinator has not met the task: then there are no rows.
+    `run` is None where the coordinator has not met the task: then there are no rows.
     """
     expected = {} if run is None else step_rows(run)
     found = _compared("task", None if run is None else _task_row(run), task)
     for name in dict.fromkeys((*expected, *steps)):
-        log, row = expected.get(name), steps.get(name)
-        if log is None or row is None or not is_lagging_start(log, row, queued.get(name)):
-            found += _compared(f"step {name!r}", log, row)
+        found += _compared(f"step {name!r}", expected.get(name), steps.get(name))
     return found
-
-
-def is_lagging_start(log: Row, row: Row, queued: int | None) -> bool:
-    """Whether the row of a step that runs is an earlier one of the attempt, queued at that version.
-
-    It is that of its queueing or, where the handler recorded checkpoints or was told to stop since
-    the row was stored, that of its start or of one of those.
-    """
-    at = log["stream_version"] - 1 if queued is None else queued
-    if log["state"] != StepState.IN_PROGRESS.value:
-        return False
-    if row["state"] == StepState.ENQUEUED.value:
-        return (row["attempt"], row["stream_version"]) == (log["attempt"] - 1, at)
-    same = (row["state"], row["attempt"]) == (log["state"], log["attempt"])
-    return same and at < row["stream_version"] < log["stream_version"]
 
 
 def _compared(subject: str, log: Row | None, row: Row | None) -> list[Difference]:

@@ -27,8 +27,6 @@ from flowledger.engine.domain.verify.row_differences import (
     Difference,
     Row,
     differences,
-    is_lagging_start,
-    step_rows,
     visible_at,
 )
 from flowledger.engine.errors import InvalidTemplate, LogCorrupt, UnknownTemplate
@@ -160,19 +158,13 @@ def _rows(
     evidence: StoredTask, fold: CheckedFold, run: TaskRun, work: QueueRows
 ) -> Iterator[Difference]:
     steps = {row["step"]: row for row in evidence.rows.get("step", ())}
-    versions = {name: event.originator_version for name, event in fold.queued.items()}
     task = next(iter(evidence.rows.get("task", ())), None)
     if task is not None:
         task = {**task, "ended": task["ended_at"] is not None}
-    yield from differences(run, task, steps, versions)
+    yield from differences(run, task, steps)
     if task is not None and run.ended and task["ended_at"] not in {None, run.ended_at}:
         yield Difference("task", "ended_at", run.ended_at, task["ended_at"])
-    unnoted = {
-        name
-        for name, log in step_rows(run).items()
-        if name in steps and is_lagging_start(log, steps[name], versions.get(name))
-    }
-    yield from coordinated(run, work, unnoted)
+    yield from coordinated(run, work)
 
 
 def _answers(run: TaskRun) -> Iterator[Difference]:

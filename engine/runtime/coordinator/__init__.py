@@ -17,9 +17,8 @@ One step
    compares position and epoch with the stored ones.
 
 Under load (`coordinator.pipeline_events`) the coordinator pipelines. It commits batch N in a
-background thread while it decides batch N+1, and sends N+1 only after N is stored. It also defers
-the rows of steps that have only started. Most of these steps end first, so that their rows are
-never written as `in_progress`. Timers are fired between commits.
+background thread while it decides batch N+1, and sends N+1 only after N is stored. Timers are
+fired between commits.
 
 What is authoritative
 ---------------------

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from math import inf
-from types import MappingProxyType
 from uuid import UUID
 
 from flowledger.engine.domain.deterministic_ids import EPOCH, step_id
@@ -33,12 +32,10 @@ from flowledger.engine.events.step import (
 )
 from flowledger.engine.ports.coordinator import Commit, Row
 
-Numbers = Mapping[TaskRun, set[int]]
 ANSWERS = (RequestGranted, RequestRefused)
 NO_TASK_ROW = (TaskRequest, *ANSWERS)
 """What is in a stream of its own, and changes nothing of the task itself."""
 
-NOTHING: Numbers = MappingProxyType({})
 TAKES_FROM_QUEUE = frozenset(
     {
         StepTimedOut,
@@ -59,7 +56,6 @@ class CommitBatch:
 
     def __init__(
         self,
-        put_off: Numbers = NOTHING,
         priority_ageing_seconds: float = 0.0,
         max_lost_leases: float = inf,
     ) -> None:
@@ -67,7 +63,7 @@ class CommitBatch:
         self._max_lost_leases = max_lost_leases
         self.events: list[TaskEvent] = []
         self.submissions: list[int] = []
-        self.steps: defaultdict[TaskRun, set[int]] = defaultdict(set, put_off)
+        self.steps: defaultdict[TaskRun, set[int]] = defaultdict(set)
         self._tasks: set[TaskRun] = set()
         self._dropped: set[UUID] = set()
         self._signalled: list[UUID] = []
@@ -123,23 +119,6 @@ class CommitBatch:
     def clear_timer(self, task_id: UUID, step: str) -> None:
         """The timer of the step, or of the task, fired; its row goes, unless there is a new one."""
         self._untimed.add(step_id(task_id, step) if step else task_id)
-
-    def defer_start_rows(self) -> Numbers:
-        """Leave out the rows of steps that have only started, and return which they are.
-
-        The queue says already that they run, and most will have ended by the next batch. Runs that
-        have ended are not kept in memory until then.
-        """
-        put_off: dict[TaskRun, set[int]] = {}
-        for run, numbers in self.steps.items():
-            steps, timers = run.steps, run.timers
-            started = {
-                n for n in numbers if steps[n].state is StepState.IN_PROGRESS and n not in timers
-            }
-            if started and not run.ended:
-                numbers.difference_update(started)
-                put_off[run] = started
-        return put_off
 
     def commit(self, epoch: int, old: int, new: int, now: datetime) -> Commit:
         """The transaction that moves the position from `old` to `new`."""

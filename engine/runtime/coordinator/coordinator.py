@@ -10,7 +10,7 @@ from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
 from flowledger.engine.errors import LeadershipLost, StatementRefused, StreamMoved
 from flowledger.engine.ports.coordinator import Commit, CoordinatorStore, Leadership
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints
-from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch, Numbers
+from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
 from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline, PendingCommit
 from flowledger.engine.runtime.coordinator.decider import Decider
 from flowledger.engine.runtime.coordinator.desired_leadership import OnlyAssignment, ShardAssignment
@@ -56,7 +56,6 @@ class Coordinator:
         self._leadership: Leadership | None = None
         self._pipeline = CommitPipeline(self._send)
         self._pending: PendingCommit | None = None
-        self._deferred_starts: Numbers = {}  # starts whose rows are still to be stored
         self._queued = 0  # since the last tidying
         self._apart = 0  # batches of one task that are still to be tried
         self._conflicts = 0  # since the last commit that was stored
@@ -103,7 +102,6 @@ class Coordinator:
             self._pending.outcome.exception()
             self._pending = None
         self._leadership = None
-        self._deferred_starts = {}
         self._decider.forget()
 
     def resign(self) -> None:
@@ -127,7 +125,7 @@ class Coordinator:
                 return None
             stands = found.position if self._pending else self._position  # or it was restored
             if self._leadership is None or found != Leadership(self._leadership.epoch, stands):
-                self.forget()  # what is still to be noted is of an epoch in which it led
+                self.forget()
                 self._elected(found)
             self._renew_at = self._clock.now() + timedelta(seconds=self._settings.lease_seconds / 3)
         return self._leadership
@@ -143,9 +141,7 @@ class Coordinator:
         if self._pending is None:
             self._runs.shrink()
         self._quarantine.begin(certain=self._pending is None)
-        batch = CommitBatch(
-            self._deferred_starts, settings.priority_ageing_seconds, settings.max_lost_leases
-        )
+        batch = CommitBatch(settings.priority_ageing_seconds, settings.max_lost_leases)
         limit = settings.batch_size << min(self._conflicts, MOST_DOUBLINGS)
         decider.apart = self._apart > 0
         if decider.apart:
@@ -169,7 +165,6 @@ class Coordinator:
             return 0.0 if decider.apart else self._pause()
         crowded = len(self._runs) > settings.max_cached_tasks  # shrunk between commits only
         hurry = len(facts) >= settings.pipeline_events and not crowded
-        self._deferred_starts = batch.defer_start_rows() if hurry else {}
         self._commit(leadership, batch, background=hurry)
         stored = not hurry and self._await_commit()
         return self._pause() if stored and len(facts) < limit and not decider.apart else 0.0
@@ -195,7 +190,6 @@ class Coordinator:
 
     def _begin_anew(self) -> None:
         """Read all again from what is stored."""
-        self._deferred_starts = {}
         self._decider.forget()
         self._decider.again(self._position)
 
