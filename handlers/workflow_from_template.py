@@ -50,11 +50,6 @@ class TemplateWorkflow:
         return self._template
 
     @property
-    def origin(self) -> None:
-        """Nowhere to import from: other processes load the same file."""
-        return
-
-    @property
     def handlers(self) -> Mapping[str, StepHandler]:
         """The handler of each step. Raises UnknownHandler; InvalidTemplate for parameters."""
         return self._handlers

@@ -15,6 +15,7 @@ import pytest
 
 from flowledger.engine import Engine, TaskState
 from flowledger.handlers import Workflow
+from support.diamond_module import DIAMOND
 from support.engines import PATIENCE, SHORT_LEASES, EngineHarness, assert_legal_order, completions
 
 TASKS = 200
@@ -37,22 +38,6 @@ from flowledger.handlers import Workflow
 
 settings = Settings.load(**{settings})
 flow = Workflow("processes", "diamond", version="1")
-
-@flow.step
-def start(context: dict[str, Any]) -> int:
-    return context["number"]
-
-@flow.step(after=[start])
-def left(start: int) -> int:
-    return start + 1
-
-@flow.step(after=[start])
-async def right(start: int) -> int:
-    return start + 2
-
-@flow.step(after=[left, right])
-def join(left: int, right: int) -> int:
-    return left * right
 """
 
 
@@ -91,7 +76,7 @@ class Processes:
 def processes(harness: EngineHarness, tmp_path: Path) -> Generator[Processes]:
     sections = {**SHORT_LEASES, "database": {"url": harness.url, "pool_max_size": 4}}
     sections["worker"] = {**SHORT_LEASES["worker"], "concurrency": 8}
-    (tmp_path / "killed_flow.py").write_text(MODULE.replace("{settings}", repr(sections)))
+    (tmp_path / "killed_flow.py").write_text(MODULE.replace("{settings}", repr(sections)) + DIAMOND)
     (tmp_path / "program.py").write_text(PROGRAM)
     with ExitStack() as opened:
         yield Processes(tmp_path, opened)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from flowledger.engine.config import KNOWN
 from flowledger.engine.domain.machine.decide_requests import ABOUT_STEPS, ABOUT_TASKS
 from flowledger.engine.domain.machine.transitions import STEP_TRANSITIONS, StepState
 from flowledger.engine.events.base import StepEvent
-from support.cli import PATIENCE, Command
+from support.cli import Command
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "operations.md").read_text("utf-8")
@@ -39,22 +38,8 @@ def operator(command: Command) -> Command:
     return command
 
 
-def run(operator: Command, *program: str) -> str:
-    done = subprocess.run(  # noqa: S603 - what the page tells to run
-        program,
-        cwd=operator.folder,
-        env=operator.environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_the_commands_run(operator: Command) -> None:
-    out = run(operator, "bash", "-euo", "pipefail", "-c", block(PAGE, "sh"))
+    out = operator.other("bash", "-euo", "pipefail", "-c", block(PAGE, "sh"))
 
     assert "submitted; a coordinator must run to take it on" in out
     assert "asked to do without step ship: collected in the shop  [ada]" in out
@@ -62,7 +47,7 @@ def test_the_commands_run(operator: Command) -> None:
 
 
 def test_the_program_runs(operator: Command) -> None:
-    out = run(operator, sys.executable, "-W", "error", "-c", block(PAGE, "python"))
+    out = operator.other(sys.executable, "-W", "error", "-c", block(PAGE, "python"))
 
     assert "the task has ended: it is complete" in out
     assert "'ship'" not in out

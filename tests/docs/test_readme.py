@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.cli import PATIENCE, Command
+from support.cli import Command
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -71,20 +70,6 @@ def first_example() -> str:
     return next(block.text for block in blocks() if block.language == "python")
 
 
-def run(reader: Command, *program: str) -> str:
-    done = subprocess.run(  # noqa: S603 - what the README tells to run
-        program,
-        cwd=reader.folder,
-        env=reader.environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_every_block_is_of_a_kind_that_is_tested() -> None:
     assert {block.language for block in blocks()} == {"python", "sh", "text", "yaml"}
 
@@ -95,14 +80,14 @@ def test_the_first_example_is_short() -> None:
 
 @pytest.mark.parametrize("block", of("python"))
 def test_a_python_block_runs(reader: Command, block: Block) -> None:
-    out = run(reader, sys.executable, "-W", "error", "-c", block.text)
+    out = reader.other(sys.executable, "-W", "error", "-c", block.text)
 
     assert ("'shipped'" in out) is (block.file is None)
 
 
 @pytest.mark.parametrize("block", of("sh"))
 def test_a_shell_block_runs(reader: Command, block: Block) -> None:
-    assert run(reader, "bash", "-euo", "pipefail", "-c", block.text)
+    assert reader.other("bash", "-euo", "pipefail", "-c", block.text)
 
 
 @pytest.mark.parametrize("block", of("yaml"))
@@ -123,7 +108,7 @@ def test_the_yaml_example_is_the_definition_of_the_python_example(reader: Comman
 def test_the_settings_of_the_example_are_in_effect(reader: Command) -> None:
     (shell,) = [block for block in blocks() if "config show" in block.text]
 
-    out = run(reader, "bash", "-c", shell.text)
+    out = reader.other("bash", "-c", shell.text)
 
     assert "worker.concurrency = 8  (environment variable FLOWLEDGER_WORKER__CONCURRENCY)" in out
     assert 'logging.format = "json"  (' in out

@@ -89,7 +89,6 @@ class Unchecked:
     """A workflow whose handlers' results nobody looks at before they are to be stored."""
 
     template = flow.template
-    origin = None
     encode_context = flow.encode_context
 
     @property

@@ -23,6 +23,7 @@ from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.engine.errors import ShardsDiffer
 from flowledger.handlers import Workflow
 from support.cli import Command, command
+from support.diamond_module import DIAMOND
 from support.engines import PATIENCE, EngineHarness, assert_legal_order, completions
 from support.manual_coordinator import row_differences
 
@@ -62,28 +63,12 @@ with open_engine([flow], roles, settings, StopsItself()):
     sys.stdin.read()
 """
 
-MODULE = """
+MODULE = f"""
 from typing import Any
 from flowledger.handlers import Workflow
 
 flow = Workflow("sharded", "diamond", version="1")
-
-@flow.step
-def start(context: dict[str, Any]) -> int:
-    return context["number"]
-
-@flow.step(after=[start])
-def left(start: int) -> int:
-    return start + 1
-
-@flow.step(after=[start])
-async def right(start: int) -> int:
-    return start + 2
-
-@flow.step(after=[left, right])
-def join(left: int, right: int) -> int:
-    return left * right
-"""
+{DIAMOND}"""
 
 LED = "select shard, leader from flowledger.shard where lease_until >= flowledger.clock()"
 LEADERS = (

@@ -61,6 +61,20 @@ class Command:
         )
         return Finished(done.returncode, done.stdout, done.stderr)
 
+    def other(self, *program: str) -> str:
+        """Run another program to its end, which must be a good one; what it printed."""
+        done = subprocess.run(  # noqa: S603 - what a page tells to run
+            program,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start it; its log lines can be read from `stderr`."""
         process = subprocess.Popen(  # noqa: S603 - the program under test

@@ -45,5 +45,8 @@ def test_it_does_not_wait_for_a_commit_that_is_under_way(
     with psycopg.connect(database) as committing:
         call(committing, "advance_shard_position", 0, 1, 0, 0, 1.0)
         connection.execute("set lock_timeout = '1 s'")
+        before = table(connection, "shard", "lease_until")
 
         call(connection, "renew_shard_leases", LEADER, [0], 60.0)
+
+        assert table(connection, "shard", "lease_until") == before
