@@ -1,4 +1,4 @@
-"""What a handler may know about the step it runs."""
+"""The context of a running step: ids, checkpoint, heartbeat, cancel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a declaration in Python says beside its arguments: where it stands, and what it may name."""
+"""Common parts of declarations in Python: where one stands, and which names it may use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Code by its name: `module:attribute`, there and back."""
+"""Imports objects by name, `module:attribute`, and names objects so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a value comes back from JSON as it went, and which types never do.
+"""Checks that a value comes back from JSON as it was, and names types that never do.
 
 Equal are values of one type with equal parts: the fields of a model or a dataclass (its private
 attributes, cached and computed properties are made anew), the items of a container, what `==` says

@@ -1,4 +1,4 @@
-"""What a handler asks for, read from its parameters when it is declared.
+"""Reads a handler's inputs from its parameters, when it is declared.
 
 A parameter is one of five: `context`; annotated `StepContext`; annotated `psycopg.Cursor`, in a
 transactional step; named as a dependency; annotated `Annotated[T, From("its-name")]` for a

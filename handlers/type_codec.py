@@ -1,4 +1,4 @@
-"""Between JSON and a handler's annotated types, both ways.
+"""Converts between JSON and the annotated types of handlers.
 
 Reading is lax as JSON needs it (a string becomes a datetime, an array a tuple); writing is strict,
 so that a step never stores another type than it declares, and what is written is read back once,

@@ -1,4 +1,4 @@
-"""What the author of a projection tests it with: given events, expect rows, and its promises.
+"""A test kit for authors of projections: given events, expect rows, check the promises.
 
     case = Case(CustomerSpend, database_url)
     case.given(history).expect("spend", [("ann", 1999)])

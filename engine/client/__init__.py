@@ -1,1 +1,1 @@
-"""What an application uses: the engine, its tasks, requests, projections and verification."""
+"""The client side: the engine, task handles, requests, projections and verification."""

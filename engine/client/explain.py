@@ -1,4 +1,4 @@
-"""What an explanation is made of, gathered: the task folded, and what stands around it.
+"""Loads the input of an explanation: the task's fold and the live state around it.
 
 The present is one snapshot of the log and of the rows beside it. An earlier time is the history up
 to an event; of everything else only what is in the log is known then.

@@ -1,4 +1,4 @@
-"""What needs somebody: what the database tells, and what the loops of this process tell."""
+"""Health of an engine: findings of the database, and of the loops of this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of a task and of its steps, as its history tells."""
+"""Outcomes of a task and of its steps, from its history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an application and an operator can ask of projections: how they stand, wait, rebuild."""
+"""The projections of an engine: status, waiting, pausing, rebuilds, parked events."""
 
 from __future__ import annotations
 

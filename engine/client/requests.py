@@ -1,4 +1,4 @@
-"""What operators ask of tasks: the request is stored, a coordinator answers, the caller may wait.
+"""Operators' requests: stored by the client, answered by a coordinator.
 
 A request changes nothing by itself; see `events.requests`. It is stored before it is waited for, so
 a caller who gives up, or dies, has asked all the same. With a key of the caller's, asking again is

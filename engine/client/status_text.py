@@ -1,4 +1,4 @@
-"""What became of a task and of each of its steps, and what happens next, in sentences.
+"""The status of a task and of each of its steps, and what happens next, in sentences.
 
 The words are those of explanations; of each step the first one that is its own.
 """

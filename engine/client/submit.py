@@ -1,4 +1,4 @@
-"""How a task begins: the options of `submit`, and the event that they become."""
+"""The options of `submit`, and the event that they become."""
 
 from __future__ import annotations
 

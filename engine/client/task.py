@@ -1,4 +1,4 @@
-"""What an application can ask of one task, and of one step."""
+"""Handles of one task and of one step: state, history, results, requests."""
 
 from __future__ import annotations
 

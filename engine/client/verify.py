@@ -1,4 +1,4 @@
-"""Everything that was made from the log, held against it: what to look at, and what was found.
+"""Verification for applications: which checks there are, and running them.
 
 A check looks at one task or at all, and yields differences as it finds them. Each task is looked at
 in one snapshot, so that engines may run meanwhile: a difference is one at that moment, and not a

@@ -1,4 +1,4 @@
-"""Waiting for tasks to end, and for answers: many waiters, one look at the database at a time."""
+"""Waiters for the ends of tasks and the answers to requests: one query serves all of them."""
 
 from __future__ import annotations
 

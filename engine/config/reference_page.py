@@ -1,4 +1,4 @@
-"""What the configuration accepts, in words: for the reference page and for the refusals alike."""
+"""Descriptions of what the configuration accepts, for the reference page and for refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where settings come from: file, environment, caller. Every value knows the place it stands at."""
+"""The sources of settings: file, environment, caller. Every value knows where it stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the values of the configuration may be, and how an environment variable says them."""
+"""The types of the configuration's values, and how environment variables spell them."""
 
 from __future__ import annotations
 

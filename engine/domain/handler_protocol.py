@@ -1,4 +1,4 @@
-"""What a handler is called with, and what a workflow must offer to be submitted and run."""
+"""The protocols of handlers and workflows: how they are called, and what they must offer."""
 
 from __future__ import annotations
 

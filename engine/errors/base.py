@@ -1,4 +1,4 @@
-"""What all errors of the engine have in common."""
+"""The base class of all errors of the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every event has in common: its place, its cause, and whose it is.
+"""The base classes of events: position in a stream, cause, correlation, task.
 
 An event knows its place: `originator_id` and `originator_version` are the stream and the version in
 it, which is also where the `eventsourcing` library looks for them. These and `task_id` are columns

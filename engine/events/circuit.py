@@ -1,4 +1,4 @@
-"""What happens to the circuit of an outside system. Each system has a stream of its own."""
+"""Events of a circuit breaker. Each outside system has a stream of its own."""
 
 from __future__ import annotations
 

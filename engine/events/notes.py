@@ -1,4 +1,4 @@
-"""What people attach to a task: annotations and tags.
+"""Events of notes that people attach to a task: annotations and tags.
 
 They change nothing, and nothing is decided from them: so they are neither facts nor decisions, no
 coordinator reads them, and folding a task passes over them. Each is a stream of its own, as a

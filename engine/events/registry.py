@@ -1,4 +1,4 @@
-"""Which events there are, by topic and by who writes them, and their old shapes.
+"""The registry of events: by topic and by who writes them, with upcasts of old shapes.
 
 The log is never rewritten. A change of an event's fields raises its `current_version` and adds one
 row to `UPCASTS`, from the version before; upcasts run one after the other until the payload has

@@ -1,4 +1,4 @@
-"""What operators ask for. Each request is a stream of its own, and the coordinator answers in it.
+"""Events of operators' requests. Each is a stream of its own, with its answer.
 
 A request changes nothing: the coordinator decides what follows, in log order with everything else,
 so that an operator never races a worker. The stream's id comes from the task and a key, so asking

@@ -1,4 +1,4 @@
-"""What can happen to a step. Frozen, past tense; topics are names and never import paths."""
+"""Events of a step. Frozen, past tense; topics are names and never import paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can happen to a task."""
+"""Events of a task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can happen to a template."""
+"""Events of a template."""
 
 from __future__ import annotations
 

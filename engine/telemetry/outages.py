@@ -1,4 +1,4 @@
-"""When what a loop does fails: it says so once, pauses longer and longer, and says when it is over.
+"""Outages of a loop: each is logged once with its reason, backed off, and its end logged.
 
 An outage begins with the first attempt that fails and ends with the first that succeeds. Within it
 each meaning (unreachable; refused, for each code; unknown) is told once, with the loop's name and

@@ -1,5 +1,5 @@
--- The shard of a task where there are p_shards of them: the last 24 bits of its id, which are drawn
--- by lot, modulo their number. flowledger.engine.domain.shard_assignment has the same rule.
+-- The shard of a task where there are p_shards of them: the last 24 bits of its id, which are
+-- random, modulo their number. flowledger.engine.domain.shard_assignment has the same rule.
 
 create or replace function flowledger.shard_of(p_task uuid, p_shards integer)
 returns integer

@@ -1,10 +1,10 @@
--- Append a checkpoint of a running step, at the version that the board knows of, and move the row
+-- Append a checkpoint of a running step, at the version that the queue has, and move the row
 -- on with the stream. Returns where the stream stands then and whether the step shall stop; null
 -- where the step is not this worker's attempt any more, and nothing is stored.
 --
 -- The row's lock keeps everybody else from the stream meanwhile: who ends or stops a running step
 -- changes its row first. Raises FL009 where the log is further on than the row, which is a fault of
--- the board. Lock order: queue row, log.
+-- the queue. Lock order: queue row, log.
 
 create or replace function flowledger.checkpoint_step(
     p_worker uuid, p_step uuid, p_attempt integer, p_state bytea, p_encoding bigint,

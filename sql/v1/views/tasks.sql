@@ -1,5 +1,5 @@
 -- Every task, with those that no coordinator has met: what applications left in transactions of
--- their own, and what lies in the log behind the position of the coordinator that is furthest
+-- their own, and what lies in the log after the position of the coordinator that is furthest
 -- behind.
 
 create or replace view flowledger_v1.tasks as
