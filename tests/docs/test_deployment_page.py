@@ -91,6 +91,8 @@ def test_every_service_of_the_compose_file_runs_a_command_that_there_is() -> Non
     commands = [service["command"].split() for service in services.values() if "command" in service]
     unit = re.findall(r"^ExecStart=/usr/bin/env (.*)$", block("ini"), re.MULTILINE)
 
+    assert commands
+    assert unit
     for typed, *arguments in [*commands, *(line.split() for line in unit)]:
         assert typed == "flowledger"
         name, command, rest = program.resolve_command(click.Context(program), arguments)

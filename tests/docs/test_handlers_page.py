@@ -19,6 +19,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_every_example_declares_a_workflow() -> None:
+    assert len(blocks("python")) > 1
     for block in blocks("python"):
         names: dict[str, Any] = {"__name__": "example"}
         exec(block, names)  # noqa: S102 - our own page
