@@ -195,10 +195,10 @@ def test_tasks_go_on_beside_an_engine_that_runs(harness: EngineHarness) -> None:
 def test_open_tasks_go_on_after_their_template_was_deleted(harness: EngineHarness) -> None:
     act_now.set()
     client = harness.open(flow, roles=())
-    harness.rows("delete from flowledger.template; delete from flowledger.template_step")
-    task = client.submit(flow, {})
+    task = client.submit(flow, {})  # which would put back what was deleted before it
     engine = harness.open(roles=("coordinator",))
     harness.until(lambda: harness.value("select count(*) from flowledger.queue"))
+    harness.rows("delete from flowledger.template; delete from flowledger.template_step")
 
     done = engine.repair(**WHY)
 
