@@ -34,6 +34,7 @@ from flowledger.engine.cli.process_control import (
     waiting_for,
 )
 from flowledger.engine.cli.progress import NAMES_SHOWN, Look, View, view_for
+from flowledger.engine.cli.step_lines import StepLines
 from flowledger.engine.client.engine import ALL_ROLES, Engine
 from flowledger.engine.client.outcomes_from_history import errors_in
 from flowledger.engine.client.submit import OnDuplicate
@@ -183,24 +184,29 @@ def _watch(
 ) -> None:
     began = monotonic()
     ended = Event()
+    steps = StepLines(workflow.template)
     with task.on_end(ended.set):
         while not ended.wait(1 / looks_per_second):
-            _look(task, workflow, view, monotonic() - began)
+            _look(task, workflow, steps, view, monotonic() - began)
             if workers is not None and workers.gone is not None:
                 raise click.ClickException(f"the worker processes ended with code {workers.gone}")
-    _look(task, workflow, view, monotonic() - began)
+    _look(task, workflow, steps, view, monotonic() - began)
 
 
-def _look(task: TaskHandle, workflow: WorkflowLike[Any], view: View, seconds: float) -> None:
+def _look(
+    task: TaskHandle, workflow: WorkflowLike[Any], steps: StepLines, view: View, seconds: float
+) -> None:
     try:
         progress = task.progress(NAMES_SHOWN)
+        lines = steps.look(task.history()) if steps.few else ()
     except DatabaseUnavailable:
         return  # the roles go on when it is back, and so does this
     template = workflow.template
     counts = Counter({StepState(state): count for state, count in progress.steps.items()})
     counts[StepState.PENDING] += len(template.steps) - counts.total()
     running = tuple(progress.running)
-    view.show(Look(template.key, task.id, len(template.steps), dict(counts), running, seconds))
+    total = len(template.steps)
+    view.show(Look(template.key, task.id, total, dict(counts), running, seconds, lines))
 
 
 def _outcome(task: TaskHandle, seconds: float) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -94,10 +95,11 @@ def test_a_failed_task_is_exit_code_1_and_says_which_step_failed_why(command: Co
 
 
 def test_without_a_terminal_progress_is_plain_lines(command: Command) -> None:
-    done = command("run", *write_order(command), "--context", '{"cents": 5}')
+    done = command("run", *write_order(command), "--context", '{"cents": 5, "works_at": 2}')
 
     assert done.code == 0
     assert "3/3: 3 complete" in done.out
+    assert re.search(r"charge: retry 1 of 2[^\n]*: ConnectionError: the bank does", done.out)
     assert "\x1b" not in done.out
 
 
@@ -106,7 +108,7 @@ def test_on_a_terminal_progress_is_repainted(command: Command) -> None:
     ours, theirs = pty.openpty()
     environment = {**command.environment, "TERM": "xterm", "COLUMNS": "100"}
     with subprocess.Popen(  # noqa: S603 - the program under test
-        [*PROGRAM, "run", *arguments, "--context", '{"cents": 5}'],
+        [*PROGRAM, "run", *arguments, "--context", '{"cents": 5, "works_at": 2}'],
         cwd=command.folder,
         env=environment,
         stdout=theirs,
@@ -117,6 +119,8 @@ def test_on_a_terminal_progress_is_repainted(command: Command) -> None:
 
     assert process.returncode == 0, shown
     assert "shop/order@1" in shown
+    assert re.search(r"  charge +complete, \d\.\d s, retry 1 of 2", shown)
+    assert re.search(r"  ship +complete, ", shown)
     assert "3/3 steps" in shown
     assert "\x1b[2K" in shown  # a line was erased to be painted again
 

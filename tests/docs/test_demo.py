@@ -28,7 +28,11 @@ def test_the_demo_runs_an_order_tells_its_history_and_replays_it(command: Comman
     failed = re.findall(r"ms +payment +attempt \d failed: ConnectionError", done.stdout)
     assert len(failed) == 2
     assert "notify  completed with" in done.stdout
-    assert done.stdout.endswith("28 events folded: the rows say the same\n")
+    assert re.search(r"payment: retry 1 of 4( in 0\.\d s)?: ConnectionError: the bank", done.stdout)
+    assert "28 events folded: the rows say the same\n" in done.stdout
+    last = done.stdout.partition("What to look at next:\n")[2].splitlines()
+    assert [line.split()[1] for line in last[:4]] == ["status", "history", "explain", "tasks"]
+    assert last[4:] == ["The order is in the configured database."]
 
 
 def test_inventory_and_payment_run_at_once(command: Command) -> None:

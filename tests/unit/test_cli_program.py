@@ -181,7 +181,7 @@ def test_lines_say_only_what_changed(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_painted_look_has_the_numbers_the_names_and_the_rate() -> None:
     console = Console(width=100)
     with console.capture() as shown:
-        console.print(painted(look(complete=1, in_progress=2, pending=1)))
+        console.print(painted(look(complete=1, in_progress=2, pending=1), 100))
 
     text = shown.get()
     assert "1/4 steps" in text
