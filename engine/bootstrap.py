@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from flowledger.engine.client.definitions import Definitions
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.repair import Repairer
@@ -61,15 +62,16 @@ def open_engine(  # noqa: PLR0913 - what an engine is made of
     *,
     classifier: Classifier = classify,
     projections: Sequence[object] = (),
+    dev: bool = False,
 ) -> Engine:
     """An engine with its roles started. Raises what `Engine.open` says."""
     unknown = [role for role in roles if role not in ALL_ROLES]
     if unknown:
         raise ValueError(f"there is no role {unknown[0]!r}: expected {' or '.join(ALL_ROLES)}")
     settings = settings or load_settings()
-    catalogue = HandlerTable(workflows, classifier)
-    if "worker" in roles:
-        catalogue = catalogue.within(settings.worker.namespaces)
+    if dev:
+        settings = settings.in_development()
+    catalogue = handlers_of(workflows, roles, settings, classifier)
     url = database_url(settings)
     bring_up_to_date(url, settings)
     with ExitStack() as opened:
@@ -78,6 +80,10 @@ def open_engine(  # noqa: PLR0913 - what an engine is made of
         parts = Parts(url, pool, wakeups, settings, faults)
         opened.callback(parts.close)
         parts.tasks.now()  # before anything is done by a host's clock that may be wrong
+        if settings.templates.development:
+            definitions = Definitions(parts.tasks, settings.templates)
+            workflows = [definitions.register(workflow) for workflow in workflows]
+            catalogue = handlers_of(workflows, roles, settings, classifier)
         engine = parts.engine(catalogue, roles, projections)
         if roles:
             wakeups.start()
@@ -86,6 +92,17 @@ def open_engine(  # noqa: PLR0913 - what an engine is made of
         parts.start()
         opened.pop_all()
     return engine
+
+
+def handlers_of(
+    workflows: Sequence[WorkflowLike[Any]],
+    roles: Sequence[Role],
+    settings: Settings,
+    classifier: Classifier,
+) -> HandlerTable:
+    """What a worker here runs. Raises UnknownHandler, InvalidConfiguration."""
+    catalogue = HandlerTable(workflows, classifier)
+    return catalogue.within(settings.worker.namespaces) if "worker" in roles else catalogue
 
 
 def database_url(settings: Settings) -> str:

@@ -37,17 +37,20 @@ def see_working_directory() -> None:
         sys.path.insert(0, here)
 
 
-def program_settings(*, quiet: bool) -> Settings:
+def program_settings(*, quiet: bool, dev: bool = False) -> Settings:
     """The settings; log lines go to standard error from now on, and users' modules are found.
 
     A quiet command writes only errors, unless a level is configured: what it prints says the rest.
+    With `dev`, or where it is configured, in development, where it writes warnings too.
     Raises InvalidConfiguration.
     """
     see_working_directory()
     loaded = read_settings()
-    settings = loaded.settings
+    settings = loaded.settings.in_development() if dev else loaded.settings
     if quiet and LEVEL not in loaded.places:
-        section = LoggingSettings(level="error", format=settings.logging.format)
+        dev = settings.templates.development
+        form = settings.logging.format
+        section = LoggingSettings(level="warning" if dev else "error", format=form)
         settings = settings.model_copy(update={"logging": section})
     configure_program_logging(settings.logging)
     return settings

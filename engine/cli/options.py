@@ -60,6 +60,14 @@ def noting_options(command: F) -> F:
     return reason(_actor_option("notes it")(key(command)))
 
 
+dev_option = click.option(
+    "--dev",
+    is_flag=True,
+    help="For development: register a definition that changed under the same version as a version"
+    " of its own, with a warning. Default: templates.development.",
+)
+
+
 def submission_options(command: F) -> F:
     """Who submits a task, what it is called, and when it may start and must have ended."""
     for option in (

@@ -20,6 +20,7 @@ from flowledger.engine.cli.command_setup import program_settings, workflows_of
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.cli.options import (
     context_option,
+    dev_option,
     handlers_option,
     json_option,
     submission_options,
@@ -85,6 +86,7 @@ class Outcome:
     help="Run the steps in N worker processes beside this one. Default: in this process.",
 )
 @time_scale_option
+@dev_option
 @json_option("Print one JSON object at the end, and nothing before.")
 def run(  # noqa: PLR0913 - one parameter for each option
     target: str,
@@ -93,6 +95,7 @@ def run(  # noqa: PLR0913 - one parameter for each option
     processes: int | None,
     time_scale: float,
     *,
+    dev: bool,
     as_json: bool,
 ) -> None:
     """Run one workflow to its end: exit code 0 where it completes, 1 where it fails.
@@ -103,10 +106,11 @@ def run(  # noqa: PLR0913 - one parameter for each option
     \b
     Example: flowledger run orders.yaml --handlers shop.handlers --context '{"id": 7}'
     """
-    settings = program_settings(quiet=True)
+    settings = program_settings(quiet=True, dev=dev)
     (workflow,) = workflows_of([target], settings, handlers, time_scale)
     _refuse_early(workflow, context)
     options = ["--handlers", handlers] if handlers else []
+    options += ["--dev"] if dev else []
     workers = WorkerProcesses(
         processes or 0,
         [*options, "--time-scale", str(time_scale), "--", target],
@@ -254,6 +258,7 @@ def _lines_above(settings: Settings) -> Generator[None]:
     help="What to do where the task exists: print its id, or fail. Default: return.",
 )
 @submission_options
+@dev_option
 @json_option("Print one JSON object.")
 def submit(  # noqa: PLR0913 - one parameter for each option
     target: str,
@@ -262,6 +267,7 @@ def submit(  # noqa: PLR0913 - one parameter for each option
     key: str | None,
     on_duplicate: OnDuplicate,
     *,
+    dev: bool,
     as_json: bool,
     **said: Any,
 ) -> None:
@@ -272,7 +278,7 @@ def submit(  # noqa: PLR0913 - one parameter for each option
     \b
     Example: flowledger submit shop.orders:orders --context '{"id": 7, "cents": 1999}'
     """
-    settings = program_settings(quiet=True)
+    settings = program_settings(quiet=True, dev=dev)
     (workflow,) = workflows_of([target], settings, handlers, 0.0)
     workflow.encode_context(context)
     with Engine.open(roles=(), settings=settings) as engine:

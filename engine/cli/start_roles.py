@@ -15,7 +15,7 @@ import click
 
 from flowledger.engine.cli import INTERRUPTED
 from flowledger.engine.cli.command_setup import program_settings, workflows_of
-from flowledger.engine.cli.options import handlers_option, time_scale_option
+from flowledger.engine.cli.options import dev_option, handlers_option, time_scale_option
 from flowledger.engine.cli.process_control import StopRequest, waiting_for
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.config import Settings
@@ -44,8 +44,14 @@ CONTAINERS = 10_000
 @handlers_option
 @time_scale_option
 @wait_option
+@dev_option
 def start(
-    targets: tuple[str, ...], handlers: str | None, time_scale: float, wait_for_database: float
+    targets: tuple[str, ...],
+    handlers: str | None,
+    time_scale: float,
+    wait_for_database: float,
+    *,
+    dev: bool,
 ) -> None:
     """Play all roles in this process, until SIGTERM, SIGHUP or Ctrl-C.
 
@@ -55,7 +61,7 @@ def start(
     \b
     Example: flowledger start shop.orders:orders
     """
-    settings = program_settings(quiet=False)
+    settings = program_settings(quiet=False, dev=dev)
     workflows = workflows_of(targets, settings, handlers, time_scale)
     _serve(ALL_ROLES, workflows, settings, wait=wait_for_database)
 
@@ -78,13 +84,15 @@ def coordinator(wait_for_database: float) -> None:
 @handlers_option
 @time_scale_option
 @wait_option
+@dev_option
 @click.option("--while-input", is_flag=True, hidden=True, help="Stop when standard input ends.")
-def worker(
+def worker(  # noqa: PLR0913 - one parameter for each option
     targets: tuple[str, ...],
     handlers: str | None,
     time_scale: float,
     wait_for_database: float,
     *,
+    dev: bool,
     while_input: bool,
 ) -> None:
     """Run steps of the TARGETs' workflows, until SIGTERM, SIGHUP or Ctrl-C.
@@ -95,7 +103,7 @@ def worker(
     \b
     Example: flowledger worker shop.orders:orders returns.yaml --handlers shop.returns
     """
-    settings = program_settings(quiet=False)
+    settings = program_settings(quiet=False, dev=dev)
     workflows = workflows_of(targets, settings, handlers, time_scale)
     _serve(("worker",), workflows, settings, wait=wait_for_database, while_input=while_input)
 

@@ -45,7 +45,7 @@ class AsyncEngine:
         self.projections = AsyncProjections(engine.projections)
 
     @classmethod
-    async def open(
+    async def open(  # noqa: PLR0913 - what an engine is made of
         cls,
         *,
         workflows: Iterable[WorkflowLike[Any]] = (),
@@ -53,6 +53,7 @@ class AsyncEngine:
         roles: Iterable[Role] = ALL_ROLES,
         settings: Settings | None = None,
         classifier: Classifier = classify,
+        dev: bool = False,
     ) -> AsyncEngine:
         """Open the engine and start the roles in this process, as `Engine.open` does."""
         opening = partial(
@@ -62,6 +63,7 @@ class AsyncEngine:
             roles=roles,
             settings=settings,
             classifier=classifier,
+            dev=dev,
         )
         return cls(await apart(opening))
 

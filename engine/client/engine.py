@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeVar, Unpack, cast
 from uuid import UUID
 
+from flowledger.engine.client.definitions import Definitions
 from flowledger.engine.client.health import HealthRows, health_report
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.repair import Repair, Repairer
@@ -30,7 +31,7 @@ from flowledger.engine.domain.failures.classification import Classifier, classif
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.domain.health_report import HealthReport
 from flowledger.engine.domain.submission_checks import task_id_of
-from flowledger.engine.domain.templates.template import Template, TemplateSize, validate_template
+from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.events.requests import TaskCancelRequested, TaskResetRequested
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 from flowledger.engine.ports.client import Tasks
@@ -104,13 +105,12 @@ class Engine:
         self._checks = checks
         self._repairer = repairer
         self._templates: dict[UUID, Template] = {}
-        self._registered: set[str] = set()
+        self._definitions = Definitions(tasks, settings.templates)
         self._opener = Opener()
-        self._sessions = tasks.sessions
         self._log = logger("engine")
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - what an engine is made of
         cls,
         *,
         workflows: Iterable[WorkflowLike[Any]] = (),
@@ -118,6 +118,7 @@ class Engine:
         roles: Iterable[Role] = ALL_ROLES,
         settings: Settings | None = None,
         classifier: Classifier = classify,
+        dev: bool = False,
     ) -> Engine:
         """Open the database, bring its schema up to date, and start the roles in this process.
 
@@ -125,9 +126,11 @@ class Engine:
         and reads. The workflows are registered, and their steps are what a worker here runs;
         `classifier` sorts the exceptions of their handlers. `projections` are classes derived from
         `flowledger.projections.Projection`, or objects of them, that a projector here runs beside
-        those of the configuration and of installed packages. Raises DatabaseUnavailable,
-        InvalidConfiguration, InvalidProjection, DefinitionChanged, UnknownHandler, and ValueError
-        for a role that there is not.
+        those of the configuration and of installed packages. With `dev`, as with the setting
+        `templates.development`, a definition that changed under the same version is registered as
+        a version of its own, with a warning. Raises DatabaseUnavailable, InvalidConfiguration,
+        InvalidProjection, DefinitionChanged, DefinitionInUse, UnknownHandler, and ValueError for a
+        role that there is not.
         """
         from flowledger.engine.bootstrap import open_engine  # noqa: PLC0415 - it imports all of us
 
@@ -137,6 +140,7 @@ class Engine:
             settings,
             classifier=classifier,
             projections=tuple(projections),
+            dev=dev,
         )
 
     def submit(
@@ -172,6 +176,7 @@ class Engine:
         self._opener.require()
         check_options("submit_many", options, SubmitManyOptions)
         self._tasks.keep_time()
+        workflow = self._definitions.in_development(workflow)
         created = self._submitting.created(workflow, contexts, options)
         self.register(workflow)
         if not created:
@@ -240,18 +245,13 @@ class Engine:
         return self._operations.mark_template(TemplateResumed, key, reason=reason, actor=actor)
 
     def register(self, workflow: WorkflowLike[Any]) -> None:
-        """Record the workflow's definition, once. Raises InvalidTemplate, DefinitionChanged."""
+        """Record the workflow's definition, once.
+
+        In development a changed one is recorded as a version of its own. Raises InvalidTemplate,
+        DefinitionChanged, DefinitionInUse.
+        """
         self._opener.require()
-        template, sessions = workflow.template, self._tasks.sessions
-        if sessions != self._sessions:
-            self._registered.clear()
-            self._sessions = sessions
-        if template.definition_hash not in self._registered:
-            limits = self.settings.templates
-            validate_template(template, TemplateSize(limits.max_steps, limits.max_depth))
-            self._tasks.register(template)
-            self._registered.add(template.definition_hash)
-            self._log.emit(Signal.TEMPLATE_REGISTERED, template=template.key)
+        self._definitions.register(workflow)
 
     def verify(self, task: UUID | str | None = None) -> Verification:
         """Hold all that was made from the log against it: of one task, or of everything.

@@ -154,6 +154,11 @@ class Settings(BaseSettings):
         section, key = path.split(".")
         return getattr(getattr(self, section), key)
 
+    def in_development(self) -> Settings:
+        """The same, with `templates.development`."""
+        templates = self.templates.model_copy(update={"development": True})
+        return self.model_copy(update={"templates": templates})
+
     def redacted(self) -> dict[str, dict[str, JsonValue]]:
         """All values as JSON, by section and key, with passwords taken out."""
         return {

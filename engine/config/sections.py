@@ -236,6 +236,11 @@ class TemplateSettings(Section):
     max_depth: Count = Field(
         default=2_000, description="Most steps on one path through a template."
     )
+    development: bool = Field(
+        default=False,
+        description="Register a definition that changed under the same version as a version of its"
+        " own, such as 1.0.0+dev.5e1f03ab, with a warning. Else it is refused.",
+    )
 
 
 class LimitSettings(Section):

@@ -55,6 +55,21 @@ class DefinitionChanged(EngineError):
         self.difference = difference
 
 
+class DefinitionInUse(EngineError):
+    """In development: a template was changed that live workers run as it was; nothing was stored.
+
+    `users` says which: `process 4711 on host ada`.
+    """
+
+    def __init__(self, template: str, users: Sequence[str]) -> None:
+        super().__init__(
+            f"template {template} was changed, and a worker runs it as it was:"
+            f" {', '.join(users)}; stop it, or give the change a new version"
+        )
+        self.template = template
+        self.users = tuple(users)
+
+
 class DuplicateTask(EngineError):
     """A task with the same identity exists, and the caller asked to be told."""
 

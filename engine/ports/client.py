@@ -74,6 +74,10 @@ class Tasks(Sessions, Protocol):
         """Record the definition once. Raises DefinitionChanged."""
         ...
 
+    def served_by(self, template_id: UUID) -> Sequence[str]:
+        """The live workers that run steps of the template: `process 4711 on host ada`."""
+        ...
+
     def template(self, template_id: UUID) -> Template:
         """A registered definition. Raises UnknownTemplate."""
         ...

@@ -105,6 +105,11 @@ class PostgresTaskStore:
             known = self.template(template.template_id)
             raise DefinitionChanged(template.key, difference(known, template))
 
+    def served_by(self, template_id: UUID) -> Sequence[str]:
+        """The live workers that run steps of the template, for people to find them."""
+        query = "select host, pid from flowledger.workers_for_template(%s, false) where serves"
+        return [f"process {pid} on host {host}" for host, pid in self._all(query, (template_id,))]
+
     def template(self, template_id: UUID) -> Template:
         """A registered definition. Raises UnknownTemplate."""
         with translate_errors():

@@ -57,6 +57,7 @@ class Signal(StrEnum):
     TASK_COMPLETED = "task.completed"
     TASK_FAILED = "task.failed"
     TASK_RESOLVED_MANUALLY = "task.resolved_manually"
+    TEMPLATE_CHANGED = "template.changed"
     TEMPLATE_REGISTERED = "template.registered"
     WORKER_CLAIMED = "worker.claimed"
     WORKER_HEARTBEAT_REFUSED = "worker.heartbeat_refused"
@@ -215,6 +216,11 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         ),
         Signal.TASK_RESOLVED_MANUALLY: Meaning(
             "info", "An operator settled a task elsewhere, so many seconds after its submission."
+        ),
+        Signal.TEMPLATE_CHANGED: Meaning(
+            "warning",
+            "In development, a definition that changed under the same version was registered as"
+            " a version of its own, which is what is submitted and run here.",
         ),
         Signal.TEMPLATE_REGISTERED: Meaning("debug", "A workflow's definition stands in the log."),
         Signal.WORKER_CLAIMED: Meaning("debug", "Steps were claimed and recorded as started."),
