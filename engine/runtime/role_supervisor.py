@@ -198,7 +198,10 @@ class Service:
         self._worker = self._coordinator = self._projector = None
 
     def _await_idle(self, worker: Worker) -> None:
-        until = monotonic() + self._settings.worker.grace_seconds
+        grace = self._settings.worker.grace_seconds
+        until = monotonic() + grace
+        if worker.running:
+            self._log.emit(Signal.WORKER_STOPPING, steps=worker.running, seconds=grace)
         idle = self._new_bell()
         while worker.busy and monotonic() < until:
             idle.wait(min(0.02, max(0.0, until - monotonic())))

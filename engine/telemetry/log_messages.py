@@ -73,6 +73,7 @@ class Signal(StrEnum):
     WORKER_STEP_LOST = "worker.step_lost"
     WORKER_STEP_RAISED = "worker.step_raised"
     WORKER_STEP_TIMED_OUT = "worker.step_timed_out"
+    WORKER_STOPPING = "worker.stopping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +262,10 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         ),
         Signal.WORKER_STEP_RAISED: Meaning("debug", "Where a handler raised, with its traceback."),
         Signal.WORKER_STEP_TIMED_OUT: Meaning("warning", "A handler ran longer than its limit."),
+        Signal.WORKER_STOPPING: Meaning(
+            "info",
+            "A stopping worker waits for so many steps to end, for so many seconds at most.",
+        ),
     }
 )
 

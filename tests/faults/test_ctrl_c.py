@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -68,6 +69,23 @@ def test_a_role_says_at_once_what_it_waits_for_and_ends_with_130(
     command.write("release", "")
     assert "engine.closed" in end_of(process)
     assert process.returncode == 130
+
+
+def test_any_stop_says_in_the_log_what_it_waits_for(
+    command: Command, harness: EngineHarness
+) -> None:
+    process = command.start("start", "held:flow")
+    read_until(process, "engine.opened")
+    command("submit", "held:flow", "--context", "{}")
+    harness.until((command.folder / "entered").exists)
+
+    process.terminate()
+
+    line = json.loads(read_until(process, "worker.stopping"))
+    assert (line["level"], line["steps"], line["seconds"]) == ("info", 1, 600.0)
+    command.write("release", "")
+    assert "engine.closed" in end_of(process)
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("role", [("coordinator",), ("projector",), ("worker", "held:flow")])

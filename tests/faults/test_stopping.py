@@ -98,6 +98,7 @@ def test_a_step_that_ends_within_the_grace_is_recorded_and_no_other_is_claimed(
     stopping.harness.until(lambda: stopping.history(second) == ["StepEnqueued"])
 
     process.terminate()
+    read_until(process, "worker.stopping")
     stopping.release("first")
 
     assert "engine.closed" in ends_within(process, GRACE + FAREWELL)
