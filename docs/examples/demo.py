@@ -21,7 +21,7 @@ from flowledger.engine.cli.output import say, tell, tell_document
 from flowledger.engine.cli.program import interrupted
 from flowledger.engine.cli.progress import view_for
 from flowledger.engine.cli.replay import replayed, told_lines
-from flowledger.engine.cli.run_workflow import run_to_end
+from flowledger.engine.cli.run_workflow import Wanted, run_to_end
 from flowledger.engine.cli.timeline import timeline
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.machine.transitions import TaskState
@@ -40,7 +40,7 @@ What to look at next:
   {program} status {task}
   {program} history {task}
   {program} explain {task}
-  {program} tasks
+  {program} tasks list
 """
 
 
@@ -57,7 +57,7 @@ def main() -> int:
 
     heading(console, "flowledger run orders:orders --context @order.json")
     view = view_for(console, settings.cli.refresh_per_second, as_json=False)
-    outcome = run_to_end(orders, ORDER, settings, None, view)
+    outcome = run_to_end(Wanted(orders, ORDER), settings, None, view)
     for line in outcome.as_text():
         tell(line)
 

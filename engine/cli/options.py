@@ -42,13 +42,13 @@ def template_argument(command: F) -> F:
 def word_options(command: F) -> F:
     """Who asks and why."""
     reason = click.option("--reason", metavar="TEXT", required=True, help="Why; it is recorded.")
-    return reason(_actor_option("asks")(command))
+    return reason(actor_option("asks")(command))
 
 
 def optional_word_options(command: F) -> F:
     """Who asks and why, of a command that changes something with an argument only."""
     reason = click.option("--reason", metavar="TEXT", help="Why; it is recorded.")
-    return reason(_actor_option("asks")(command))
+    return reason(actor_option("asks")(command))
 
 
 def noting_options(command: F) -> F:
@@ -57,7 +57,7 @@ def noting_options(command: F) -> F:
     key = click.option(
         "--key", metavar="TEXT", help="With the same key of a task, noting twice is noting once."
     )
-    return reason(_actor_option("notes it")(key(command)))
+    return reason(actor_option("notes it")(key(command)))
 
 
 dev_option = click.option(
@@ -78,7 +78,7 @@ def submission_options(command: F) -> F:
             "--correlation-id", metavar="TEXT", help="What it belongs to. Default: its own id."
         ),
         click.option("--tag", "tags", multiple=True, metavar="TAG", help="May be given often."),
-        _actor_option("submits it"),
+        actor_option("submits it"),
     ):
         command = option(command)
     return command
@@ -91,7 +91,8 @@ def time_option(name: str, help_text: str) -> Callable[[F], F]:
     )
 
 
-def _actor_option(does: str) -> Callable[[F], F]:
+def actor_option(does: str) -> Callable[[F], F]:
+    """Who does it: the user of the system where nobody is named."""
     return click.option(
         "--actor",
         metavar="NAME",

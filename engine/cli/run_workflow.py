@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from itertools import islice
 from threading import Event
 from time import monotonic
 from typing import Any
@@ -19,6 +20,7 @@ from flowledger.engine.cli import INTERRUPTED
 from flowledger.engine.cli.command_setup import program_settings, workflows_of
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.cli.options import (
+    actor_option,
     context_option,
     dev_option,
     handlers_option,
@@ -35,6 +37,7 @@ from flowledger.engine.cli.process_control import (
     waiting_for,
 )
 from flowledger.engine.cli.progress import NAMES_SHOWN, Look, View, view_for
+from flowledger.engine.cli.result import result_lines
 from flowledger.engine.cli.step_lines import StepLines
 from flowledger.engine.client.engine import ALL_ROLES, Engine
 from flowledger.engine.client.outcomes_from_history import errors_in
@@ -46,6 +49,8 @@ from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.errors import DatabaseUnavailable
 
 TASK_FAILED = 1
+MOST_RESULTS, LONGEST_RESULT = 20, 1_000
+"""So many results, and characters of each, are shown to people; `flowledger result` shows all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +71,29 @@ class Outcome:
             for name, step in self.steps.items()
         }
         found = {"task": self.task, "state": self.state, "seconds": round(self.seconds, 3)}
-        return {**found, "events": self.events, "steps": steps}
+        return {**found, "events": self.events, "steps": steps, "results": self._results()}
 
     def as_text(self) -> list[str]:
-        """For people: what failed, and how it ended, a line each."""
+        """For people: results or what failed, and how it ended, a line each.
+
+        Of very many results some are shown, and of long ones the beginning.
+        """
         failed = [f"step {name!r}: {message}" for name, message in self.errors.items()]
         ended = f"task {self.task}: {self.state} after {self.seconds:.2f} s, {self.events} events"
-        return [*failed, ended]
+        return [*(failed or self._result_lines()), ended]
+
+    def _results(self) -> dict[str, Any]:
+        done = StepState.COMPLETE
+        return {name: step.result for name, step in self.steps.items() if step.state is done}
+
+    def _result_lines(self) -> list[str]:
+        results = self._results()
+        lines = [
+            line if len(line) <= LONGEST_RESULT else f"{line[: LONGEST_RESULT - 1]}…"
+            for line in result_lines(dict(islice(results.items(), MOST_RESULTS)))
+        ]
+        more = len(results) - len(lines)
+        return [*lines, f"and {more} more: flowledger result {self.task}"] if more else lines
 
 
 @click.command("run")
@@ -87,6 +108,7 @@ class Outcome:
 )
 @time_scale_option
 @dev_option
+@actor_option("runs it")
 @json_option("Print one JSON object at the end, and nothing before.")
 def run(  # noqa: PLR0913 - one parameter for each option
     target: str,
@@ -96,9 +118,12 @@ def run(  # noqa: PLR0913 - one parameter for each option
     time_scale: float,
     *,
     dev: bool,
+    actor: str,
     as_json: bool,
 ) -> None:
     """Run one workflow to its end: exit code 0 where it completes, 1 where it fails.
+
+    At the end it prints what the steps returned, or what failed.
 
     FILE is a task template in YAML or JSON, a recorded run in WfFormat 1.5 JSON, or a workflow in
     Python as `module:attribute`.
@@ -118,7 +143,8 @@ def run(  # noqa: PLR0913 - one parameter for each option
     )
     view = view_for(Console(), settings.cli.refresh_per_second, as_json=as_json)
     with unwinding(), _answer_alone(as_json=as_json):
-        outcome = run_to_end(workflow, context, settings, workers if processes else None, view)
+        beside = workers if processes else None
+        outcome = run_to_end(Wanted(workflow, context, actor), settings, beside, view)
     if as_json:
         tell_json(outcome.as_json())
     else:
@@ -128,12 +154,17 @@ def run(  # noqa: PLR0913 - one parameter for each option
         sys.exit(TASK_FAILED)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The task that is to run, and who runs it."""
+
+    workflow: WorkflowLike[Any]
+    context: Any
+    actor: str | None = None
+
+
 def run_to_end(
-    workflow: WorkflowLike[Any],
-    context: Any,
-    settings: Settings,
-    workers: WorkerProcesses | None,
-    view: View,
+    wanted: Wanted, settings: Settings, workers: WorkerProcesses | None, view: View
 ) -> Outcome:
     """Submit a task, show its progress until it ends, and say how it ended.
 
@@ -141,25 +172,22 @@ def run_to_end(
     and `Engine.submit` raise.
     """
     roles = ALL_ROLES if workers is None else ("coordinator",)
-    with Engine.open(workflows=[workflow], roles=roles, settings=settings) as engine:
+    with Engine.open(workflows=[wanted.workflow], roles=roles, settings=settings) as engine:
         if workers is None:
-            return _submit_and_watch(engine, workflow, context, None, view)
+            return _submit_and_watch(engine, wanted, None, view)
         with workers:
-            return _submit_and_watch(engine, workflow, context, workers, view)
+            return _submit_and_watch(engine, wanted, workers, view)
 
 
 def _submit_and_watch(
-    engine: Engine,
-    workflow: WorkflowLike[Any],
-    context: Any,
-    workers: WorkerProcesses | None,
-    view: View,
+    engine: Engine, wanted: Wanted, workers: WorkerProcesses | None, view: View
 ) -> Outcome:
     began = monotonic()
-    task = engine.submit(workflow, context)
+    task = engine.submit(wanted.workflow, wanted.context, actor=wanted.actor)
     try:
         with view, _lines_above(engine.settings):
-            _watch(task, workflow, workers, view, engine.settings.cli.refresh_per_second)
+            refresh = engine.settings.cli.refresh_per_second
+            _watch(task, wanted.workflow, workers, view, refresh)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, at_once())
         _say_farewell(engine, task, workers)

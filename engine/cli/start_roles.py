@@ -45,12 +45,20 @@ CONTAINERS = 10_000
 @time_scale_option
 @wait_option
 @dev_option
-def start(
+@click.option(
+    "--projection",
+    "modules",
+    multiple=True,
+    metavar="MODULE:ATTRIBUTE",
+    help="A read model to keep up to date, beside those that are configured; may be given often.",
+)
+def start(  # noqa: PLR0913 - one parameter for each option
     targets: tuple[str, ...],
     handlers: str | None,
     time_scale: float,
     wait_for_database: float,
     *,
+    modules: tuple[str, ...],
     dev: bool,
 ) -> None:
     """Play all roles in this process, until SIGTERM, SIGHUP or Ctrl-C.
@@ -59,9 +67,9 @@ def start(
     get worker.grace_seconds to finish; what is left is handed back.
 
     \b
-    Example: flowledger start shop.orders:orders
+    Example: flowledger start shop.orders:orders --projection shop.models:CustomerSpend
     """
-    settings = program_settings(quiet=False, dev=dev)
+    settings = with_projections(program_settings(quiet=False, dev=dev), modules)
     workflows = workflows_of(targets, settings, handlers, time_scale)
     _serve(ALL_ROLES, workflows, settings, wait=wait_for_database)
 
@@ -120,12 +128,15 @@ def projector(modules: tuple[str, ...], wait_for_database: float) -> None:
     \b
     Example: flowledger projector shop.models:CustomerSpend
     """
-    settings = program_settings(quiet=False)
-    named = settings.projections.model_copy(
-        update={"classes": (*settings.projections.classes, *modules)}
-    )
-    settings = settings.model_copy(update={"projections": named})
+    settings = with_projections(program_settings(quiet=False), modules)
     _serve(("projector",), (), settings, wait=wait_for_database)
+
+
+def with_projections(settings: Settings, modules: Sequence[str]) -> Settings:
+    """The settings, with these projections beside those that are configured."""
+    classes = (*settings.projections.classes, *modules)
+    named = settings.projections.model_copy(update={"classes": classes})
+    return settings.model_copy(update={"projections": named})
 
 
 def _serve(

@@ -207,6 +207,41 @@ def test_a_process_of_its_own_runs_projections_that_are_named(
     assert harness.value("select count(*) from ends.task") == 1
 
 
+def write_flow(command: Command) -> str:
+    """A file with a workflow, whose handler is in `hands`."""
+    command.write("hands.py", "def act(context: dict) -> int:\n    return 1\n")
+    steps = "steps:\n- name: act\n"
+    return command.write("flow.yaml", f"namespace: shop\nname: acting\nversion: '1'\n{steps}")
+
+
+def test_a_process_of_all_roles_runs_projections_that_are_named(
+    command: Command, harness: EngineHarness
+) -> None:
+    command.write("model.py", MODEL + MODEL_AGAIN)
+    file = write_flow(command)
+    command.environment["FLOWLEDGER_PROJECTIONS__BUILTIN"] = "false"
+    process = command.start(
+        "start",
+        file,
+        "--handlers",
+        "hands",
+        "--projection",
+        "model:Ends",
+        "--projection",
+        "model:Again",
+    )
+    read_until(process, "projection.acquired")
+    read_until(process, "projection.acquired")
+    with harness.open(roles=()) as engine:
+        task = command("submit", file, "--handlers", "hands").out.strip()
+        engine.task(task).wait(timeout=30)
+        for name in ("ends", "ends_again"):
+            engine.projections.wait_for(name, timeout=30)
+
+    assert harness.value("select count(*) from ends.task") == 1
+    assert harness.value("select count(*) from ends_again.task") == 1
+
+
 def test_what_is_configured_is_found_in_the_working_directory(command: Command) -> None:
     """As a script the command has the folder of the script on its path, and not this one."""
     command.environment["PYTHONSAFEPATH"] = "1"
@@ -218,8 +253,17 @@ def test_what_is_configured_is_found_in_the_working_directory(command: Command) 
     assert (done.code, done.error) == (0, "")
 
 
-def test_a_module_that_is_not_there_is_told(command: Command) -> None:
-    done = command("projector", "nowhere:Nothing")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("projector", "nowhere:Nothing"),
+        ("start", "flow.yaml", "--handlers", "hands", "--projection", "nowhere:Nothing"),
+    ],
+)
+def test_a_module_that_is_not_there_is_told(command: Command, arguments: tuple[str, ...]) -> None:
+    write_flow(command)
+
+    done = command(*arguments)
 
     assert done.code == 2
     assert "projections.classes: 'nowhere:Nothing' cannot be imported" in done.error
@@ -236,4 +280,8 @@ class Ends(Projection):
     @on(TaskCompleted)
     def ended(self, event: TaskCompleted, cursor: Cursor) -> None:
         cursor.execute("insert into task values (%s)", (event.task_id,))
+"""
+MODEL_AGAIN = """
+class Again(Ends):
+    name = "ends_again"
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import pty
@@ -65,6 +66,7 @@ def test_a_complete_task_is_told_as_one_json_object_and_exit_code_0(command: Com
         "charge": {"state": "complete", "attempts": 3},
         "ship": {"state": "complete", "attempts": 1},
     }
+    assert told["results"] == {"validate": True, "charge": 5, "ship": "shipped for 5"}
     assert told["events"] == len(command("history", told["task"], "--json").lines)
     assert 0 < told["seconds"] < 60
 
@@ -92,6 +94,39 @@ def test_a_failed_task_is_exit_code_1_and_says_which_step_failed_why(command: Co
     assert as_json.value["state"] == "error"
     assert as_json.value["steps"]["charge"] == {"state": "error", "attempts": 3}
     assert as_json.value["steps"]["ship"] == {"state": "pending", "attempts": 0}
+
+
+def test_the_results_of_the_steps_are_printed_before_how_it_ended(command: Command) -> None:
+    done = command("run", *write_order(command), "--context", '{"cents": 5}')
+
+    *_, validate, charge, ship, ended = done.out.splitlines()
+    assert [validate, charge, ship] == ["validate: true", "charge: 5", 'ship: "shipped for 5"']
+    assert ": complete after " in ended
+
+
+def test_of_many_and_long_results_the_beginning_is_printed(command: Command) -> None:
+    steps = "".join(f"- name: s{n}\n  handler: {{callable: much}}\n" for n in range(30))
+    command.write("hands.py", "def much(context: dict) -> str:\n    return 'x' * 5_000\n")
+    command.write("wide.yaml", f"namespace: shop\nname: wide\nversion: '1'\nsteps:\n{steps}")
+
+    done = command("run", "wide.yaml", "--handlers", "hands")
+
+    assert done.code == 0, done.error
+    *results, more, ended = [line for line in done.out.splitlines() if "/30: " not in line]
+    task = ended.split()[1].rstrip(":")
+    assert [line.partition(":")[0] for line in results] == [f"s{n}" for n in range(20)]
+    assert {len(line) for line in results} <= set(range(900, 1_100))
+    assert more == f"and 10 more: flowledger result {task}"
+
+
+def test_who_runs_a_task_is_recorded(command: Command) -> None:
+    arguments = (*write_order(command), "--context", '{"cents": 5}', "--json")
+
+    named = command("run", *arguments, "--actor", "ada").value["task"]
+    unnamed = command("run", *arguments).value["task"]
+
+    actors = [command("history", task, "--json").lines[0]["actor"] for task in (named, unnamed)]
+    assert actors == ["ada", getpass.getuser()]
 
 
 def test_without_a_terminal_progress_is_plain_lines(command: Command) -> None:

@@ -187,7 +187,7 @@ def _identity(evidence: StoredTask, run: TaskRun | None) -> Iterator[Difference]
 
 
 def _parked(
-    evidence: StoredTask, run: TaskRun | None, history: Sequence[Placed]
+    evidence: StoredTask, run: TaskRun | None, history: Sequence[Placed[TaskEvent]]
 ) -> list[Difference]:
     """A task that has ended, and was asked nothing since, is nothing to be left alone.
 

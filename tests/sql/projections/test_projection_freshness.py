@@ -90,11 +90,7 @@ def test_all_that_is_read_from_a_projection_says_how_old_it_is(connection: Conne
     }
 
     assert len(read) >= 11
-    assert {
-        name: last
-        for name, last in read.items()
-        if last != ["as_of_position", "as_of"]
-    } == {}
+    assert {name: last for name, last in read.items() if last != ["as_of_position", "as_of"]} == {}
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["nothing read", "one event read"])
