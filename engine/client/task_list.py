@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from flowledger.engine.client.submit import check_options
 from flowledger.engine.domain.machine.transitions import TaskState
-from flowledger.engine.domain.task_query import TaskCursor, cursor_of, limit_of, query_of
+from flowledger.engine.domain.task_query import cursor_to, limit_of, place_of, query_of
 from flowledger.engine.ports.task_list import ListedTask, TaskList
 
 
@@ -51,9 +51,9 @@ class TaskPage:
 def list_tasks(stored: TaskList, limit: object, after: object, filters: TaskFilter) -> TaskPage:
     """A page of the tasks. Raises InvalidRequest, and TypeError for a filter that there is not."""
     check_options("tasks", filters, TaskFilter)
-    query, most, begin = query_of(filters), limit_of(limit), cursor_of(after)
+    query, most, begin = query_of(filters), limit_of(limit), place_of(after)
     found = stored.tasks(query, most + 1, begin)
     shown = tuple(found[:most])
     if len(found) <= most:
         return TaskPage(shown, None)
-    return TaskPage(shown, str(TaskCursor(shown[-1].created_at, shown[-1].id)))
+    return TaskPage(shown, cursor_to(shown[-1].id))

@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from flowledger.engine.domain.machine.transitions import TaskState
-from flowledger.engine.domain.task_query import TaskCursor, TaskQuery
+from flowledger.engine.domain.task_query import TaskQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,6 @@ class ListedTask:
 class TaskList(Protocol):
     """Lists tasks, the newest first."""
 
-    def tasks(self, query: TaskQuery, limit: int, after: TaskCursor | None) -> Sequence[ListedTask]:
-        """At most so many tasks that are all of what is asked for, behind a place."""
+    def tasks(self, query: TaskQuery, limit: int, after: UUID | None) -> Sequence[ListedTask]:
+        """At most so many tasks that are all of what is asked for, behind one."""
         ...

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from flowledger.engine.domain.machine.transitions import TaskState
-from flowledger.engine.domain.task_query import TaskCursor, TaskQuery
+from flowledger.engine.domain.task_query import TaskQuery
 from flowledger.engine.ports.task_list import ListedTask
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool
 
 LIST = (
     "select * from flowledger.list_tasks(%s, %s, %s, %s, %s::text[], %s, %s, %s::text[], %s,"
-    " %s::timestamptz, %s::timestamptz, %s::timestamptz, %s)"
+    " %s::timestamptz, %s::timestamptz, %s)"
 )
 
 
@@ -24,14 +25,13 @@ class PostgresTaskList:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def tasks(self, query: TaskQuery, limit: int, after: TaskCursor | None) -> Sequence[ListedTask]:
-        """At most so many tasks that are all of what is asked for, behind a place."""
+    def tasks(self, query: TaskQuery, limit: int, after: UUID | None) -> Sequence[ListedTask]:
+        """At most so many tasks that are all of what is asked for, behind one."""
         asked = (
             *(limit, query.namespace, query.template, query.version),
             None if query.states is None else [state.value for state in query.states],
             *(query.paused, query.parked, list(query.tags) or None, query.correlation_id),
-            *(query.created_after, query.created_before),
-            *((None, None) if after is None else (after.created_at, after.task_id)),
+            *(query.created_after, query.created_before, after),
         )
         with translate_errors(), self._pool.connection() as connection:
             rows = connection.execute(LIST, asked, binary=True).fetchall()

@@ -1,5 +1,5 @@
--- At most p_limit of the tasks that are all of what is given, the newest first, behind the one that
--- p_after_created and p_after_task name. With them are those that no coordinator has taken on:
+-- At most p_limit of the tasks that are all of what is given, the newest first, behind p_after. With
+-- them are those that no coordinator has taken on:
 -- what applications left in transactions of their own, what lies behind the position of the
 -- coordinator that is furthest behind, and what is parked. Of these, only the id is known where
 -- the payload is encrypted or cannot be read. Tags are those of the read model flowledger_notes.
@@ -19,8 +19,7 @@ create or replace function flowledger.list_tasks(
     p_correlation_id text default null,
     p_created_from timestamptz default null,
     p_created_before timestamptz default null,
-    p_after_created timestamptz default null,
-    p_after_task uuid default null
+    p_after uuid default null
 )
 returns table (
     task_id uuid, namespace text, template text, version text, state text, paused boolean,
@@ -30,6 +29,8 @@ language plpgsql
 stable
 as $$
 declare
+    v_open constant text[] := '{submitted,pending,in_progress,waiting,blocked}';
+    v_indexed constant text[] := '{blocked,error,cancelled,resolved_manually}';
     v_is_id constant boolean :=
         p_correlation_id ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$';
     v_parked constant text :=
@@ -40,6 +41,13 @@ declare
         case when p_template is not null then 't.template = $3' end,
         case when p_version is not null then 't.version = $4' end,
         case when p_states is not null then 't.state = any ($5)' end,
+        case
+            when 'complete' = any (p_states) or p_states <@ v_indexed then null
+            when p_states <@ v_open then 't.ended_at is null'
+            when p_states is not null then
+                '(t.ended_at is null'
+                ' or t.state = any ($5) and t.state in (''error'', ''cancelled'', ''resolved_manually''))'
+        end,
         case p_paused when true then 't.paused' when false then 'not t.paused' end,
         case p_parked when true then v_parked when false then 'not ' || v_parked end,
         (
@@ -59,9 +67,9 @@ declare
         end,
         case when p_created_from is not null then 't.created_at >= $8' end,
         case when p_created_before is not null then 't.created_at < $9' end,
-        case when p_after_task is not null then '(t.created_at, t.task_id) < ($10, $11)' end
+        case when p_after is not null then 't.task_id < $10' end
     );
-    v_newest constant text := ' order by t.created_at desc, t.task_id desc limit $1';
+    v_newest constant text := ' order by t.task_id desc limit $1';
 begin
     return query execute '
         with known as (
@@ -82,7 +90,7 @@ begin
                     coalesce(p.data ->> ''correlation_id'', s.task_id::text) as correlation_id,
                     s.created_at, null::timestamptz as ended_at
                 from (select * from flowledger.submitted_tasks() as s
-                    order by s.created_at desc, s.task_id desc) as s
+                    order by s.task_id desc) as s
                 cross join lateral (
                     select flowledger.payload_json(s.payload, s.encoding) as data offset 0
                 ) as p
@@ -94,7 +102,7 @@ begin
             select * from known
             union all
             select * from submitted
-            order by created_at desc, task_id desc
+            order by task_id desc
             limit $1
         )
 
@@ -104,9 +112,9 @@ begin
             array(select g.tag from flowledger_v1.tags as g where g.task_id = t.task_id order by 1),
             t.created_at, t.ended_at
         from page as t
-        order by t.created_at desc, t.task_id desc'
+        order by t.task_id desc'
     using
         p_limit, p_namespace, p_template, p_version, p_states, p_tags, p_correlation_id,
-        p_created_from, p_created_before, p_after_created, p_after_task;
+        p_created_from, p_created_before, p_after;
 end
 $$;

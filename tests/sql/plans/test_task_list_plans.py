@@ -24,9 +24,11 @@ FILL = """
     )
     select
         x.id, gen_random_uuid(), 'shop ' || n %% 7, 'flow ' || n %% 3, '1',
-        case when n %% 5000 = 9 then 'error' when n %% 9000 = 5 then 'blocked' else 'complete' end,
+        case when n %% 5000 = 9 then 'error' when n %% 9000 = 5 then 'blocked'
+        when n %% 9000 = 7 then 'in_progress' else 'complete' end,
         3, n %% 20000 = 7, 0, case when n %% 1000 = 3 then 'batch ' || n / 9000 else x.id::text end,
-        timestamptz '2026-03-01 12:00Z' + n * interval '1 second', now()
+        timestamptz '2026-03-01 12:00Z' + n * interval '1 second',
+        case when n %% 9000 in (5, 7) then null else now() end
     from generate_series(1, %s) as n
     cross join lateral (
         select (
@@ -35,6 +37,7 @@ FILL = """
         )::uuid as id
     ) as x
 """
+FAR_BEHIND = "019cac3f-fa80-7000-8000-00000000c350"
 TAG = """
     insert into flowledger_notes.tag (task_id, tag, namespace, template, at)
     select t.task_id, 'vip', t.namespace, t.template, t.created_at
@@ -47,19 +50,21 @@ FILTERS: dict[str, str] = {
     "two rare states": "p_states => '{error,blocked}'",
     "a state that most have": "p_states => '{complete}'",
     "a state that none has": "p_states => '{waiting}'",
+    "an open state": "p_states => '{in_progress}'",
+    "open and ended states": "p_states => '{waiting,error}'",
     "a template": "p_namespace => 'shop 1', p_template => 'flow 2'",
     "a version of a template": "p_namespace => 'shop 1', p_template => 'flow 2', p_version => '1'",
     "a template that there is not": "p_namespace => 'shop 1', p_template => 'flow 9'",
     "a state of a template": "p_namespace => 'shop 1', p_template => 'flow 2',"
     " p_states => '{error}'",
     "a correlation": "p_correlation_id => 'batch 7'",
-    "a task's own correlation": "p_correlation_id => '019ca940-0000-7000-8000-000000000001'",
+    "a task's own correlation": f"p_correlation_id => '{FAR_BEHIND}'",
     "a tag": "p_tags => '{vip}'",
     "paused": "p_paused => true",
     "parked": "p_parked => true",
     "a minute": "p_created_from => '2026-03-01 13:00Z', p_created_before => '2026-03-01 13:01Z'",
-    "a page far behind": "p_after_created => '2026-03-01 13:00Z',"
-    " p_after_task => '019ca940-0000-7000-8000-000000000001'",
+    "a page far behind": f"p_after => '{FAR_BEHIND}'",
+    "a state of a page far behind": f"p_after => '{FAR_BEHIND}', p_states => '{{error}}'",
 }
 
 
