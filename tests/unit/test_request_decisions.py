@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 
 import pytest
 
+from flowledger.engine.cli.many_tasks import would
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.requests import (
     REQUESTS,
@@ -125,6 +126,18 @@ def test_what_is_asked_of_a_task_is_granted_or_refused(case: str, kind: type[Tas
         assert found.run.task.state is state or state is TaskState.PENDING
     assert not found.run.requests
     assert found.decided() == ()
+
+
+@pytest.mark.parametrize("kind", TASK_REQUESTS, ids=lambda kind: kind.topic)
+@pytest.mark.parametrize("case", TASKS)
+def test_a_command_that_finds_tasks_finds_those_of_which_it_is_granted(
+    case: str, kind: type[TaskRequest]
+) -> None:
+    given, state, grants = TASKS[case]
+    verb = kind.topic.removeprefix("task.").removesuffix("_requested")
+    about = {"task": "1", "state": state.value, "paused": given().run.task.paused}
+
+    assert would(verb, about).facts["grantable"] is (kind in grants)
 
 
 @pytest.mark.parametrize("kind", STEP_REQUESTS, ids=lambda kind: kind.topic)
