@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -36,10 +37,10 @@ WRITTEN = ("event", "queue", "shard", "worker")
 class Refusals:
     """While it is on, whatever the engine writes is refused with one code."""
 
-    def __init__(self, harness: EngineHarness) -> None:
+    def __init__(self, harness: EngineHarness, written: Sequence[str] = WRITTEN) -> None:
         self._harness = harness
         harness.rows(SWITCH)
-        for name in WRITTEN:
+        for name in written:
             harness.rows(
                 f"create trigger refuse after insert or update or delete on flowledger.{name}"
                 " for each statement execute function public.refuse()"
@@ -75,6 +76,8 @@ def load(harness: EngineHarness, caplog: pytest.LogCaptureFixture) -> Background
         ("57P01", LOST),
         ("42501", REFUSED),
         ("P0001", REFUSED),
+        ("23514", REFUSED),
+        ("23P01", REFUSED),
     ],
 )
 def test_each_loop_says_once_that_it_is_refused_and_once_that_it_is_not(
@@ -91,6 +94,26 @@ def test_each_loop_says_once_that_it_is_refused_and_once_that_it_is_not(
     for loop in ("coordinator", "worker"):
         assert load.told(loop) == [meaning, BACK]
         assert load.states(loop) == {state}
+
+
+@pytest.mark.parametrize("table", ["event", "queue"])
+def test_a_rule_of_a_table_that_nothing_passes_parks_no_sound_task(
+    harness: EngineHarness, load: BackgroundLoad, table: str
+) -> None:
+    """That one task is refused alone proves nothing: all of them may be."""
+    refusals = Refusals(harness, [table])
+    with load.under_fault(attempts=0):
+        refusals.on("23514")
+        load.submit(4)
+    load.until_failing("coordinator", attempts=4)
+    health = load.engine.health["coordinator"]
+    assert (health.sqlstate, "as the test wants it" in str(health.error)) == ("23514", True)
+
+    refusals.off()
+
+    load.assert_everything_ends_once()
+    harness.until(lambda: not harness.rows("select from flowledger.parked_task"))
+    assert load.told("coordinator") == [REFUSED, BACK]
 
 
 @pytest.mark.parametrize(

@@ -94,3 +94,21 @@ def test_a_submission_that_cannot_be_read_is_told_once_and_holds_up_no_other(
     assert broken.state is TaskState.SUBMITTED
     told = [record.getMessage() for record in caplog.records]
     assert [line.split()[0] for line in told] == ["coordinator.task_parked"]
+
+
+def test_a_parked_task_that_goes_on_before_its_creation_is_met_wedges_nobody(
+    harness: EngineHarness,
+) -> None:
+    """A leader parked it and died before it passed the event; the next one reads one at a time."""
+    submitter = harness.open(flow, roles=())
+    tasks = [submitter.submit(flow, {"number": number}) for number in range(4)]
+    harness.rows(
+        "insert into flowledger.parked_task (task_id, reason, parked_at, tried_at)"
+        " values (%s, 'it could not be stored', now(), now())",
+        tasks[2].id,
+    )
+
+    harness.open(flow, coordinator={"batch_size": 1})
+
+    assert [task.result(PATIENCE)["only"] for task in tasks] == [0, 1, 2, 3]
+    assert harness.rows("select from flowledger.parked_task") == []

@@ -41,7 +41,8 @@ What can go wrong
 - A task cannot be decided on, because the log was tampered with, a row is wrong, its template is
   gone or a bug wrote something: the task is parked, and the others go on (`quarantine.py`).
 - The database refuses a value in a commit: nothing is stored, and for a while each batch is about
-  one task only. The task whose commit is refused then is parked.
+  one task only. The task whose commit is refused then is parked, unless everything is refused,
+  which is the database's outage (`refusals.py`).
 - A queue row is lost: the coordinator looks for such steps once a reconcile interval and queues
   them again. One that was running is given up when it is found a second time.
 """

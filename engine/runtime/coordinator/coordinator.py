@@ -16,6 +16,7 @@ from flowledger.engine.runtime.coordinator.decider import Decider
 from flowledger.engine.runtime.coordinator.desired_leadership import OnlyAssignment, ShardAssignment
 from flowledger.engine.runtime.coordinator.ended_tasks import log_ended_tasks
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE
+from flowledger.engine.runtime.coordinator.refusals import Refusals
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 
@@ -52,6 +53,7 @@ class Coordinator:
         self._decider = Decider(store, clock, settings, limits)
         self._admissions = self._decider.admissions
         self._quarantine = self._decider.quarantine
+        self._refusals = Refusals()
         self._runs = self._decider.runs
         self._leadership: Leadership | None = None
         self._pipeline = CommitPipeline(self._send)
@@ -86,7 +88,7 @@ class Coordinator:
             leadership = self._lead()
             if leadership is None:
                 return self._settings.poll_seconds
-            return self._work(leadership, woken_by)
+            return self._past_outage(self._work(leadership, woken_by))
         except LeadershipLost:
             self._log.emit(Signal.COORDINATOR_LOST)
             self._quarantine.clear_suspicions()
@@ -95,6 +97,15 @@ class Coordinator:
         except BaseException:
             self.forget()
             raise
+
+    def _past_outage(self, wait: float) -> float:
+        """Within an outage go on until something is stored; raise what the server said of it."""
+        while self._refusals.outage is not None:
+            leadership = self._lead() if wait == 0.0 else None
+            if leadership is None:
+                raise self._refusals.outage
+            wait = self._work(leadership, CLOCK)
+        return wait
 
     def forget(self) -> None:
         """Stop believing anything that is not stored."""
@@ -140,6 +151,7 @@ class Coordinator:
         decider, settings = self._decider, self._settings
         if self._pending is None:
             self._runs.shrink()
+        self._runs.careful = self._conflicts > 0
         self._quarantine.begin(certain=self._pending is None)
         batch = CommitBatch(settings.priority_ageing_seconds, settings.max_lost_leases)
         limit = settings.batch_size << min(self._conflicts, MOST_DOUBLINGS)
@@ -250,9 +262,12 @@ class Coordinator:
             self._apart = 2 * len(runs)
             return
         task_id = runs.pop().task_id
+        in_outage = self._refusals.outage is not None
+        if not self._refusals.blames(task_id, error):
+            raise error
         reason = f"what was decided about it cannot be stored: {error}"
         self._store.park(pending.commit.epoch, self._position, {task_id: reason})
-        self._quarantine.park(task_id, reason)
+        self._quarantine.park(task_id, reason, told=not in_outage)
         self._quarantine.saved()
 
     def _stored(self, batch: CommitBatch, commit: Commit) -> None:
@@ -261,8 +276,11 @@ class Coordinator:
         self._quarantine.clear_suspicions()
         self._admissions.stored(commit)
         if batch.unparked:
+            self._refusals.unparked(batch.unparked)
             self._store.unpark(commit.epoch, batch.unparked)
             self._log.emit(Signal.COORDINATOR_TASKS_UNPARKED, tasks=len(batch.unparked))
+        if commit.events and self._refusals.stored():
+            self._decider.try_parked()
         self._renew_at = self._clock.now() + timedelta(seconds=self._settings.lease_seconds / 3)
         self._runs.forget(run.task_id for run in batch.runs if run.ended)
         self._queued += len(commit.queued)

@@ -92,6 +92,11 @@ class Decider:
         self._reconcile_at = self._clock.now() + timedelta(seconds=soon)
         self._held_by_nobody = set()
 
+    def try_parked(self) -> None:
+        """Try again what is parked, as soon as the clock is asked, which is at once."""
+        self.quarantine.try_again(self._ledger.parked())
+        self.ask_at(self._clock.now())
+
     def look(self, position: int) -> None:
         """Begin at a position, and look at everything."""
         self.again(position)

@@ -65,6 +65,10 @@ class Quarantine:
         self.unsaved = {}
         self.clear_suspicions()
 
+    def try_again(self, parked: Iterable[UUID]) -> None:
+        """These are stored, and are to be tried again; what is not stored yet stays as it is."""
+        self._parked.update((one, None) for one in parked if one not in self.unsaved)
+
     def begin(self, *, certain: bool) -> None:
         """A batch begins."""
         self.spoiled, self.certain = False, certain
@@ -108,10 +112,11 @@ class Quarantine:
             self.park(task_id, reason)
         self._suspected.add(task_id)
 
-    def park(self, task_id: UUID | None, reason: str) -> None:
-        """Leave the task alone from now on. Told once."""
+    def park(self, task_id: UUID | None, reason: str, *, told: bool = True) -> None:
+        """Leave the task alone from now on. Told once, where it is to be told."""
         if task_id is None:
             self._log.emit(Signal.COORDINATOR_TASK_PARKED, task_id=None, error=reason)
         elif task_id not in self._parked:
             self._parked[task_id] = self.unsaved[task_id] = reason
-            self._log.emit(Signal.COORDINATOR_TASK_PARKED, task_id=str(task_id), error=reason)
+            if told:
+                self._log.emit(Signal.COORDINATOR_TASK_PARKED, task_id=str(task_id), error=reason)

@@ -22,7 +22,8 @@ class RunCache:
     """Runs by task, at most `limit` of them; the longest untouched goes first.
 
     Every step in one of the `limited` namespaces has a limit. `folded` is told of a run that was
-    folded from the log.
+    folded from the log. While it is `careful`, a creation that is met in the log may have been
+    answered before: by a leader that took up a parked task, of which it had not met it yet.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class RunCache:
         limited: Container[str] = (),
         folded: Callable[[TaskRun], None] = nothing,
     ) -> None:
+        self.careful = False
         self._store = store
         self._limit = limit
         self._limited = limited
@@ -54,9 +56,9 @@ class RunCache:
             run = self.at(event.task_id, position)
             run.apply(event)
             return run
-        if event.submission is None:
+        if event.submission is None and not self.careful:
             return self.create(event)
-        # It was appended by the coordinator, with decisions about it, and is now met in the log.
+        # There are decisions about it in the log, where it is met only now.
         return self.at(event.task_id, position)
 
     def cached(self, task_id: UUID) -> TaskRun | None:
