@@ -55,6 +55,7 @@ WRITES = [
     ("templates", "pause", "shop/order@1", "--reason", "x"),
     ("projections", "pause", "flowledger_notes", "--reason", "x"),
     ("projections", "rebuild", "flowledger_notes", "--reason", "x"),
+    ("projections", "skip", "flowledger_notes", "--position", "1", "--reason", "x"),
     ("db", "shards", "2", "--reason", "x"),
     ("submit", "other.yaml"),
 ]
@@ -175,6 +176,20 @@ def test_each_role_does_its_part_of_a_task(logins: Logins, harness: EngineHarnes
         assert second.result(PATIENCE) == {"charge": ONE}
     with harness_on(logins.new("flowledger_auditor")) as few:
         assert list(few.open(roles=()).verify()) == []
+
+
+def test_an_operator_has_a_projection_pass_over_an_event(
+    logins: Logins, harness: EngineHarness, task: str, roles: None
+) -> None:
+    harness.rows(
+        "update flowledger.projection set position = 0, failed_position = 1, failure = 'broken',"
+        " failed_at = now() where name = 'money'"
+    )
+    with harness_on(logins.new("flowledger_operator")) as few:
+        operator = few.open(roles=())
+        operator.projections.skip("money", position=1, actor="ada", reason="x")
+
+        assert [one.position for one in operator.projections.parked("money")] == [1]
 
 
 FORBIDDEN = [
