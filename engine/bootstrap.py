@@ -21,8 +21,8 @@ from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints, Wakeup
 from flowledger.engine.ports.verification import Check, Finding
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
-from flowledger.engine.runtime.coordinator.desired_leadership import ShardAssignment
 from flowledger.engine.runtime.coordinator.shards import Shards
+from flowledger.engine.runtime.coordinator.wanted_shard import WantedShard
 from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.runtime.role_supervisor import Projecting, Service
 from flowledger.engine.runtime.unserved_templates import UnservedTemplates
@@ -260,7 +260,7 @@ class Parts:
         # One for the first shard at once: only channels that have a wakeup by then are listened to.
         wakeups = {0: self.wakeups.subscribe(*channels)}
 
-        def coordinator_of(seat: ShardAssignment, shards: int) -> tuple[Coordinator, ProcessWakeup]:
+        def coordinator_of(seat: WantedShard, shards: int) -> tuple[Coordinator, ProcessWakeup]:
             if seat.shard not in wakeups:
                 wakeups[seat.shard] = self.wakeups.subscribe(*channels)
             return self._coordinator(identity, seat, shards), wakeups[seat.shard]
@@ -274,7 +274,7 @@ class Parts:
         )
         return shards, self.wakeups.subscribe("shard", "clock")
 
-    def _coordinator(self, identity: UUID, seat: ShardAssignment, shards: int) -> Coordinator:
+    def _coordinator(self, identity: UUID, seat: WantedShard, shards: int) -> Coordinator:
         settings = self.settings.coordinator
         ledger = PostgresCoordinatorStore(
             self.pool, self.mapper, self.clock, settings.lease_seconds, seat.shard, shards

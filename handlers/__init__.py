@@ -15,7 +15,7 @@ from flowledger.handlers.errors import PermanentFault, RetryableFault
 from flowledger.handlers.imports import import_workflow
 from flowledger.handlers.registry import Registry
 from flowledger.handlers.signature import From
-from flowledger.handlers.template_io import dump_template, load_template, load_workflow_file
+from flowledger.handlers.task_template_file import dump_template, load_template, load_workflow_file
 from flowledger.handlers.wfformat import load_wfformat
 from flowledger.handlers.workflow import Workflow
 from flowledger.handlers.workflow_from_template import TemplateWorkflow, workflow_from_template

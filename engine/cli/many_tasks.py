@@ -22,8 +22,8 @@ from flowledger.engine.cli.task_filter import filter_of, says_anything, tell_of_
 from flowledger.engine.client.engine import Engine
 from flowledger.engine.client.requests import Request, RequestOptions
 from flowledger.engine.client.task_list import TaskFilter
+from flowledger.engine.domain.argument_checks import check_request, task_id_of
 from flowledger.engine.domain.machine.transitions import TASK_TRANSITIONS, TaskState
-from flowledger.engine.domain.submission_checks import check_request, task_id_of
 from flowledger.engine.errors import InvalidRequest, TaskNotCreated, UnknownTask
 from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.events.task import (

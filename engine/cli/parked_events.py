@@ -12,8 +12,8 @@ from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.options import json_option, task_id_of, word_options
 from flowledger.engine.cli.output import tell, tell_either
 from flowledger.engine.client.projections import Projections
+from flowledger.engine.domain.argument_checks import LAST_POSITION
 from flowledger.engine.domain.failures.tracebacks import lines_of
-from flowledger.engine.domain.submission_checks import LAST_POSITION
 from flowledger.engine.ports.projections import ParkedEvent
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -14,9 +14,9 @@ from uuid import UUID
 from flowledger.engine.client.async_verification import AsyncVerification
 from flowledger.engine.client.requests import NoteOptions, Request, RequestOptions
 from flowledger.engine.client.task import StepHandle, StepStatus, TaskHandle
+from flowledger.engine.domain.argument_checks import check_seconds
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, TaskState
-from flowledger.engine.domain.submission_checks import check_seconds
 from flowledger.engine.errors import RequestDenied, TaskNotCreated, TaskUnfinished
 from flowledger.engine.events.base import Recorded
 from flowledger.engine.ports.client import Progress

@@ -11,7 +11,7 @@ from typing import Unpack
 from uuid import UUID
 
 from flowledger.engine.client.projections import Projections
-from flowledger.engine.domain.submission_checks import check_seconds
+from flowledger.engine.domain.argument_checks import check_seconds
 from flowledger.engine.errors import ProjectionBehind
 from flowledger.engine.ports.projections import (
     ParkedEvent,

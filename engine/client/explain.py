@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from flowledger.engine.domain.argument_checks import check_moment
 from flowledger.engine.domain.explain.context import ExplainContext, index_history
 from flowledger.engine.domain.explain.explain import explain_step, explain_task, not_taken_on
 from flowledger.engine.domain.explain.live_state import LiveState
@@ -19,7 +20,6 @@ from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.domain.submission_checks import check_moment
 from flowledger.engine.domain.templates.plan import Plan, compile_plan
 from flowledger.engine.errors import (
     IllegalTransition,

@@ -8,8 +8,8 @@ from time import monotonic
 from typing import Literal, Unpack
 from uuid import UUID
 
+from flowledger.engine.domain.argument_checks import check_position, check_seconds
 from flowledger.engine.domain.storable_text import is_storable
-from flowledger.engine.domain.submission_checks import check_position, check_seconds
 from flowledger.engine.errors import ProjectionBehind, UnknownProjection
 from flowledger.engine.ports.projections import (
     ParkedEvent,

@@ -16,8 +16,8 @@ from uuid import UUID
 
 from flowledger.engine.client.derived_rows import Made, apart_rows
 from flowledger.engine.client.verify import StreamCheck, TaskCheck
+from flowledger.engine.domain.argument_checks import check_request
 from flowledger.engine.domain.deterministic_ids import request_id
-from flowledger.engine.domain.submission_checks import check_request
 from flowledger.engine.domain.verify.non_task_streams import (
     OtherStreams,
     verify_apart,

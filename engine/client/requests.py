@@ -16,11 +16,11 @@ from typing import Any, NotRequired, TypedDict, TypeVar
 from uuid import UUID
 
 from flowledger.engine.client.waiters import Question, Waiters
+from flowledger.engine.domain.argument_checks import check_request, check_seconds, check_tags
 from flowledger.engine.domain.deterministic_ids import request_id
 from flowledger.engine.domain.event_text import actor_name
 from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.storable_text import unstorable
-from flowledger.engine.domain.submission_checks import check_request, check_seconds, check_tags
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.domain.templates.validation_message import shown
 from flowledger.engine.errors import (

@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, TypeVar
 from uuid import UUID
 
-from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.domain.json_values import as_json
-from flowledger.engine.domain.submission_checks import (
+from flowledger.engine.domain.argument_checks import (
     check_submission,
     check_tags,
     check_times,
     identity_of,
     plain_time,
 )
+from flowledger.engine.domain.handler_protocol import WorkflowLike
+from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import InvalidContext, InvalidSubmission
 from flowledger.engine.events.task import TaskCreated

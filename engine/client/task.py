@@ -20,10 +20,10 @@ from flowledger.engine.client.outcomes_from_history import (
 from flowledger.engine.client.requests import NoteOptions, Operations, Request, RequestOptions
 from flowledger.engine.client.verify import Verification
 from flowledger.engine.client.waiters import Waiters
+from flowledger.engine.domain.argument_checks import check_seconds
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState, TaskState
-from flowledger.engine.domain.submission_checks import check_seconds
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import (
     EngineClosed,

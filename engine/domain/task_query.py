@@ -10,8 +10,8 @@ from hashlib import blake2b
 from typing import Any, cast
 from uuid import UUID
 
+from flowledger.engine.domain.argument_checks import check_request, check_tags, time_in_utc
 from flowledger.engine.domain.machine.transitions import TaskState
-from flowledger.engine.domain.submission_checks import check_request, check_tags, time_in_utc
 from flowledger.engine.domain.templates.validation_message import shown
 from flowledger.engine.errors import InvalidRequest
 from flowledger.engine.text import nearest

@@ -154,7 +154,7 @@ class PostgresCoordinatorStore:
     ) -> Sequence[tuple[UUID, str]]:
         """Queued steps of these that nobody has claimed; what would be claimed last comes first."""
         rows = self._all(
-            "select * from flowledger.unclaimed_steps_matching(%s, %s, %s, %s, %s)",
+            "select * from flowledger.steps_to_withdraw(%s, %s, %s, %s, %s)",
             (UuidArray(templates), TextArray(systems), limit, self._shard, self._shards),
         )
         return cast("list[tuple[UUID, str]]", rows)
@@ -190,13 +190,13 @@ class PostgresCoordinatorStore:
     def parked(self) -> Sequence[UUID]:
         """The tasks that the leader before left alone; all of them are to be tried again."""
         rows = self._all(
-            "select flowledger.retry_all_parked_tasks(%s, %s)", (self._shard, self._shards)
+            "select flowledger.retry_parked_tasks_of_shard(%s, %s)", (self._shard, self._shards)
         )
         return [task for (task,) in rows]
 
     def wanted(self, limit: int) -> Sequence[UUID]:
         """Parked tasks that are to be tried again."""
-        query = "select flowledger.parked_tasks_to_retry(%s, %s, %s)"
+        query = "select flowledger.parked_tasks_asked_to_retry(%s, %s, %s)"
         return [task for (task,) in self._all(query, (limit, self._shard, self._shards))]
 
     def limits(self) -> LimitState:

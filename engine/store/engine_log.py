@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
+from flowledger.engine.domain.argument_checks import check_request
 from flowledger.engine.domain.deterministic_ids import action_id
-from flowledger.engine.domain.submission_checks import check_request
 from flowledger.engine.errors import LogCorrupt, StreamMoved
 from flowledger.engine.events.base import Event, Recorded
 from flowledger.engine.events.engine_actions import ENGINE_TOPICS, EngineAction, EngineEvent

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import psycopg
 
 from flowledger.engine.config.sections import ProjectionSettings
-from flowledger.engine.domain.failures.step_error import storable, words_of
+from flowledger.engine.domain.failures.step_error_from_exception import storable, words_of
 from flowledger.engine.domain.failures.tracebacks import bounded_traceback
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed, LeadershipLost
 from flowledger.engine.store.connection.errors import meaning_of

@@ -25,9 +25,9 @@ from flowledger.engine import (
 from flowledger.engine import events as asked
 from flowledger.engine import events as happened
 from flowledger.engine.client.requests import RequestOptions
+from flowledger.engine.domain.argument_checks import identity_of
 from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.machine.task_run import fold_run
-from flowledger.engine.domain.submission_checks import identity_of
 from flowledger.engine.domain.task_summary import (
     ExecutionStatus,
     HealthStatus,
@@ -189,7 +189,7 @@ def test_11_an_identity_is_the_same_in_every_process_and_long_enough(
     shared_harness: EngineHarness,
 ) -> None:
     code = (
-        "from flowledger.engine.domain.submission_checks import identity_of\n"
+        "from flowledger.engine.domain.argument_checks import identity_of\n"
         "from flowledger.engine.domain.templates.template import StepTemplate, Template\n"
         "step = StepTemplate.model_validate({'name': 'a'})\n"
         "names = {'namespace': 'shop', 'name': 'once', 'version': '1'}\n"

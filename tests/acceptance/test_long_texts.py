@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from flowledger.engine import Engine, InvalidSubmission, TaskHandle
+from flowledger.engine.domain.argument_checks import MOST_BYTES, MOST_REASON_BYTES
 from flowledger.engine.domain.limits.demand import LONGEST_VALUE
-from flowledger.engine.domain.submission_checks import MOST_BYTES, MOST_REASON_BYTES
 from flowledger.engine.errors import InvalidRequest
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN

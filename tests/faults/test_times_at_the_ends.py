@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowledger.engine import AsyncEngine, Engine, TaskHandle
-from flowledger.engine.domain.submission_checks import TIMES, check_times
+from flowledger.engine.domain.argument_checks import TIMES, check_times
 from flowledger.engine.errors import InvalidSubmission
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness

@@ -16,7 +16,7 @@ from flowledger.engine.domain.templates.template import (
     validate_template,
 )
 from flowledger.handlers import dump_template
-from flowledger.handlers.template_io import template_from_text
+from flowledger.handlers.task_template_file import template_from_text
 
 # YAML cannot carry some control characters, nor lone surrogates.
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)

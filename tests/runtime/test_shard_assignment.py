@@ -13,8 +13,8 @@ from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.shard_assignment import ShardLease, shard_of
 from flowledger.engine.ports.coordinator import Leadership
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
-from flowledger.engine.runtime.coordinator.desired_leadership import ShardAssignment
 from flowledger.engine.runtime.coordinator.shards import next_look
+from flowledger.engine.runtime.coordinator.wanted_shard import WantedShard
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.shard_store import PostgresShardStore
 from flowledger.handlers import Workflow
@@ -53,8 +53,8 @@ class Shop:
         self.client = harness.open(flow, roles=())
         PostgresShardStore(self.pool, DatabaseClock()).resize(2, actor="ann", reason="load")
 
-    def coordinator(self, shard: int) -> tuple[Coordinator, ShardAssignment, AskedLedger]:
-        clock, seat = DatabaseClock(), ShardAssignment(shard)
+    def coordinator(self, shard: int) -> tuple[Coordinator, WantedShard, AskedLedger]:
+        clock, seat = DatabaseClock(), WantedShard(shard)
         ledger = AskedLedger(self.pool, clock, shard)
         settings = self.harness.settings(coordinator={"lease_seconds": 36_000.0}).coordinator
         coordinator = Coordinator(

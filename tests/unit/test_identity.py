@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.submission_checks import identity_of
+from flowledger.engine.domain.argument_checks import identity_of
 from flowledger.engine.errors import MissingIdempotencyKey
 from support.builders import diamond
 
@@ -119,7 +119,7 @@ SUBMITTED = """
 from dataclasses import dataclass
 from typing import Any
 from pydantic import BaseModel, Field, RootModel
-from flowledger.engine.domain.submission_checks import identity_of
+from flowledger.engine.domain.argument_checks import identity_of
 from flowledger.handlers import Workflow
 
 class Named(RootModel[set[str]]): pass

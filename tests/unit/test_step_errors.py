@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from flowledger.engine.domain.failures.classification import Classification, StepFault
-from flowledger.engine.domain.failures.step_error import MESSAGE_CHARACTERS, step_error_of
+from flowledger.engine.domain.failures.step_error_from_exception import (
+    MESSAGE_CHARACTERS,
+    step_error_of,
+)
 from flowledger.engine.events.step import StepError
 from flowledger.handlers.errors import PermanentFault, RateLimitFault
 

@@ -31,7 +31,7 @@ from flowledger.handlers import (
     load_workflow_file,
     workflow_from_template,
 )
-from flowledger.handlers.template_io import template_from_text
+from flowledger.handlers.task_template_file import template_from_text
 
 
 class Order(BaseModel):

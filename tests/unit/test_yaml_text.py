@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowledger.engine.domain.yaml_text import BrokenYaml, read_yaml, write_yaml
-from flowledger.handlers.template_io import template_from_text
+from flowledger.handlers.task_template_file import template_from_text
 
 ROOT = Path(__file__).parents[2]
 CORE: list[tuple[str, Any]] = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from flowledger.engine.domain.failures.step_error import storable
+from flowledger.engine.domain.failures.step_error_from_exception import storable
 
 
 def bounded_traceback(error: BaseException, limit_bytes: int) -> str | None:

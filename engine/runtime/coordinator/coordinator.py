@@ -10,13 +10,13 @@ from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
 from flowledger.engine.errors import LeadershipLost, StatementRefused, StreamMoved
 from flowledger.engine.ports.coordinator import Commit, CoordinatorStore, Leadership
 from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints
+from flowledger.engine.runtime.coordinator.batch_decider import Decider
 from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
 from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline, PendingCommit
-from flowledger.engine.runtime.coordinator.decider import Decider
-from flowledger.engine.runtime.coordinator.desired_leadership import OnlyAssignment, ShardAssignment
-from flowledger.engine.runtime.coordinator.ended_tasks import log_ended_tasks
+from flowledger.engine.runtime.coordinator.log_task_endings import log_ended_tasks
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE
 from flowledger.engine.runtime.coordinator.refusals import Refusals
+from flowledger.engine.runtime.coordinator.wanted_shard import AlwaysWanted, WantedShard
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 
@@ -41,7 +41,7 @@ class Coordinator:
         settings: CoordinatorSettings,
         limits: LimitSettings = NO_LIMITS,
         crash_points: CrashPoints = NO_CRASH_POINTS,
-        assignment: ShardAssignment | None = None,
+        assignment: WantedShard | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -49,7 +49,7 @@ class Coordinator:
         self._identity = identity
         self._settings = settings
         self._crash_points = crash_points
-        self._assignment = assignment or OnlyAssignment()
+        self._assignment = assignment or AlwaysWanted()
         self._decider = Decider(store, clock, settings, limits)
         self._admissions = self._decider.admissions
         self._quarantine = self._decider.quarantine

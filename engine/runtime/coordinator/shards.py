@@ -48,7 +48,7 @@ from flowledger.engine.domain.shard_assignment import ShardLease, assign_shards
 from flowledger.engine.ports.coordinator import ShardStore
 from flowledger.engine.ports.runtime import Wakeup
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
-from flowledger.engine.runtime.coordinator.desired_leadership import ShardAssignment
+from flowledger.engine.runtime.coordinator.wanted_shard import WantedShard
 from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
@@ -66,7 +66,7 @@ class ShardLoop:
     """The coordinator of one shard in this process, and the loop that runs it."""
 
     coordinator: Coordinator
-    assignment: ShardAssignment
+    assignment: WantedShard
     wakeup: Wakeup
     loop: Loop
 
@@ -80,7 +80,7 @@ class Shards:
         roster: ShardStore,
         identity: UUID,
         settings: CoordinatorSettings,
-        new: Callable[[ShardAssignment, int], tuple[Coordinator, Wakeup]],
+        new: Callable[[WantedShard, int], tuple[Coordinator, Wakeup]],
         new_loop: Callable[[str, Callable[[frozenset[str]], float], Wakeup, OutageLog], Loop],
     ) -> None:
         """`new` makes the coordinator of a shard, of so many, and the wakeup that wakes it."""
@@ -175,7 +175,7 @@ class Shards:
             led.wakeup.notify("shard")
 
     def _made(self, shard: int) -> ShardLoop:
-        seat = ShardAssignment(shard)
+        seat = WantedShard(shard)
         coordinator, wakeup = self._new(seat, self._count)
         name = "coordinator" if self._count == 1 else f"coordinator-{shard}"
         loop = self._new_loop(name, coordinator.step, wakeup, self.telling)

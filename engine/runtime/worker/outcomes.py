@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from flowledger.engine.config.sections import WorkerSettings
 from flowledger.engine.domain.failures.classification import Classifier, classify
-from flowledger.engine.domain.failures.step_error import (
+from flowledger.engine.domain.failures.step_error_from_exception import (
     MESSAGE_CHARACTERS,
     step_error_of,
     storable,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowledger.engine.domain.submission_checks import check_request
+from flowledger.engine.domain.argument_checks import check_request
 from flowledger.engine.events.engine_actions import RightsGranted
 from flowledger.engine.store.connection.pool import Connection
 from flowledger.engine.store.engine_log import EngineLog

@@ -1,4 +1,4 @@
-"""retry_all_parked_tasks: what the leader before left alone."""
+"""retry_parked_tasks_of_shard: what the leader before left alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_a_new_leader_is_to_try_all_parked_tasks_of_its_shard(connection: Connec
     call(connection, "acquire_shard_lease", 0, new_id(), 60.0)
     call(connection, "park_tasks", 0, 1, 0, tasks, ["it"] * 6)
 
-    assert set(call(connection, "retry_all_parked_tasks", 1, 2)) == mine
+    assert set(call(connection, "retry_parked_tasks_of_shard", 1, 2)) == mine
 
     assert {
         task for task, wanted in table(connection, "parked_task", "task_id", "wanted") if wanted
@@ -24,4 +24,4 @@ def test_where_there_is_one_shard_all_are_its_own(connection: Connection) -> Non
     call(connection, "acquire_shard_lease", 0, new_id(), 60.0)
     call(connection, "park_tasks", 0, 1, 0, [task], ["it"])
 
-    assert call(connection, "retry_all_parked_tasks", 0, 1) == [task]
+    assert call(connection, "retry_parked_tasks_of_shard", 0, 1) == [task]

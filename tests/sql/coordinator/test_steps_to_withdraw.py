@@ -1,4 +1,4 @@
-"""unclaimed_steps_matching: what waits for a worker, of templates and of outside systems."""
+"""steps_to_withdraw: what waits for a worker, of templates and of outside systems."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def tasks(connection: Connection) -> list[UUID]:
 def test_steps_of_a_template_are_found_the_last_first(
     connection: Connection, tasks: list[UUID]
 ) -> None:
-    found = call(connection, "unclaimed_steps_matching", [BANKING.template_id], [], 10, 0, 1)
+    found = call(connection, "steps_to_withdraw", [BANKING.template_id], [], 10, 0, 1)
 
     assert found == [(tasks[1], "charge"), (tasks[0], "ship"), (tasks[0], "charge")]
 
 
 def test_steps_that_depend_on_a_system_are_found(connection: Connection, tasks: list[UUID]) -> None:
-    assert call(connection, "unclaimed_steps_matching", [], ["bank"], 10, 0, 1) == [
+    assert call(connection, "steps_to_withdraw", [], ["bank"], 10, 0, 1) == [
         (tasks[1], "charge"), (tasks[0], "charge"),
     ]  # fmt: skip
-    assert call(connection, "unclaimed_steps_matching", [], ["nowhere"], 10, 0, 1) == []
+    assert call(connection, "steps_to_withdraw", [], ["nowhere"], 10, 0, 1) == []
 
 
 def test_both_are_found_at_once_and_no_more_than_the_limit(
     connection: Connection, tasks: list[UUID]
 ) -> None:
-    found = call(connection, "unclaimed_steps_matching", [BAKING.template_id], ["bank"], 2, 0, 1)
+    found = call(connection, "steps_to_withdraw", [BAKING.template_id], ["bank"], 2, 0, 1)
 
     assert found == [(tasks[2], "charge"), (tasks[1], "charge")]
 
@@ -57,12 +57,12 @@ def test_both_are_found_at_once_and_no_more_than_the_limit(
 def test_what_a_worker_has_claimed_is_not_found(connection: Connection, tasks: list[UUID]) -> None:
     claim(connection, new_id(), [BANKING.template_id], 2)
 
-    found = call(connection, "unclaimed_steps_matching", [BANKING.template_id], [], 10, 0, 1)
+    found = call(connection, "steps_to_withdraw", [BANKING.template_id], [], 10, 0, 1)
     assert found == [(tasks[1], "charge")]
 
 
 def test_each_shard_finds_the_steps_of_its_tasks(connection: Connection, tasks: list[UUID]) -> None:
     for shard in range(2):
-        found = call(connection, "unclaimed_steps_matching", [], ["bank"], 10, shard, 2)
+        found = call(connection, "steps_to_withdraw", [], ["bank"], 10, shard, 2)
         mine = [task for task in (tasks[1], tasks[0]) if shard_of(task, 2) == shard]
         assert [task for task, _ in found] == mine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class ShardAssignment:
+class WantedShard:
     """One shard in one process. Any thread may tell and ask.
 
     While it is wanted, the coordinator leads or asks for the lease; otherwise it gives up what it
@@ -28,7 +28,7 @@ class ShardAssignment:
         self._wanted = False
 
 
-class OnlyAssignment(ShardAssignment):
+class AlwaysWanted(WantedShard):
     """Of a coordinator whom nobody tells anything: it asks for the lease whenever it looks."""
 
     @property

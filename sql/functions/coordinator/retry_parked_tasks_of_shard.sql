@@ -1,6 +1,6 @@
 -- The parked tasks of one of p_shards shards, for its new leader, who tries all of them again.
 
-create or replace function flowledger.retry_all_parked_tasks(p_shard integer, p_shards integer)
+create or replace function flowledger.retry_parked_tasks_of_shard(p_shard integer, p_shards integer)
 returns setof uuid
 language sql
 volatile

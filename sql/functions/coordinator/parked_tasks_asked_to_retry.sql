@@ -1,7 +1,7 @@
 -- Parked tasks of one of p_shards shards that are to be tried again, the longest parked first.
 -- Those that are still left to the coordinator come with flowledger.pending_submissions.
 
-create or replace function flowledger.parked_tasks_to_retry(
+create or replace function flowledger.parked_tasks_asked_to_retry(
     p_limit integer, p_shard integer default 0, p_shards integer default 1
 )
 returns setof uuid

@@ -1,4 +1,4 @@
-"""parked_tasks_to_retry: parked tasks that are to be tried again."""
+"""parked_tasks_asked_to_retry: parked tasks that are to be tried again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_only_those_that_were_asked_for_are_wanted(connection: Connection) -> No
     park(connection, task, other)
     call(connection, "retry_parked", [task])
 
-    assert call(connection, "parked_tasks_to_retry", 10) == [task]
+    assert call(connection, "parked_tasks_asked_to_retry", 10) == [task]
 
 
 def test_no_more_than_the_limit_is_told_and_each_shard_its_own(connection: Connection) -> None:
@@ -24,8 +24,8 @@ def test_no_more_than_the_limit_is_told_and_each_shard_its_own(connection: Conne
     park(connection, *tasks)
     call(connection, "retry_parked")
 
-    assert len(call(connection, "parked_tasks_to_retry", 4)) == 4
-    found = set(call(connection, "parked_tasks_to_retry", 9, 0, 2))
+    assert len(call(connection, "parked_tasks_asked_to_retry", 4)) == 4
+    found = set(call(connection, "parked_tasks_asked_to_retry", 9, 0, 2))
     assert found == {task for task in tasks if shard_of(task, 2) == 0}
 
 
@@ -41,5 +41,5 @@ def test_one_that_is_left_to_the_coordinator_comes_with_the_others_that_are(
 
     call(connection, "retry_parked")
 
-    assert call(connection, "parked_tasks_to_retry", 10) == []
+    assert call(connection, "parked_tasks_asked_to_retry", 10) == []
     assert [row[1] for row in call(connection, "pending_submissions", 10)] == [task]

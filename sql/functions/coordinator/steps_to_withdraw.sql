@@ -3,7 +3,7 @@
 -- whoever takes them out of the queue then meets the workers as late as can be. Those of parked
 -- tasks are left out.
 
-create or replace function flowledger.unclaimed_steps_matching(
+create or replace function flowledger.steps_to_withdraw(
     p_templates uuid[], p_systems text[], p_limit integer, p_shard integer, p_shards integer
 )
 returns table (task_id uuid, step text)
