@@ -13,12 +13,12 @@ from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.repair import Repairer
 from flowledger.engine.client.requests import template_named
-from flowledger.engine.client.verify import built_in
+from flowledger.engine.client.verification import built_in
 from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints, Wakeup
+from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, CrashPoints, Wakeup
 from flowledger.engine.ports.verification import Check, Finding
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.coordinator.shards import Shards

@@ -14,7 +14,7 @@ from flowledger.engine.cli.output import tell, tell_either
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.domain.argument_checks import LAST_POSITION
 from flowledger.engine.domain.failures.tracebacks import lines_of
-from flowledger.engine.ports.projections import ParkedEvent
+from flowledger.engine.ports.projection_admin import ParkedEvent
 
 F = TypeVar("F", bound=Callable[..., Any])
 

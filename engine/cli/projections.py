@@ -14,7 +14,7 @@ from flowledger.engine.cli.parked_events import exit_unless, indented, name_argu
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.domain.argument_checks import LAST_POSITION
 from flowledger.engine.domain.failures.tracebacks import lines_of
-from flowledger.engine.ports.projections import ProjectionStatus
+from flowledger.engine.ports.projection_admin import ProjectionStatus
 from flowledger.engine.text import on_one_line
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.options import json_option, optional_task_argument
 from flowledger.engine.cli.output import say, tell, tell_json
-from flowledger.engine.client.verify import Verification
+from flowledger.engine.client.verification import Verification
 from flowledger.engine.domain.verify.row_differences import Difference
 from flowledger.engine.ports.verification import NotCompared, VerifyProgress
 

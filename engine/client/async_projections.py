@@ -13,7 +13,7 @@ from uuid import UUID
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.domain.argument_checks import check_seconds
 from flowledger.engine.errors import ProjectionBehind
-from flowledger.engine.ports.projections import (
+from flowledger.engine.ports.projection_admin import (
     ParkedEvent,
     ProjectionStatus,
     RebuildStatus,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
-from flowledger.engine.client.verify import Verification
+from flowledger.engine.client.verification import Verification
 from flowledger.engine.domain.verify.row_differences import Difference
 
 T = TypeVar("T")

@@ -22,7 +22,7 @@ from flowledger.engine.client.submit import (
 )
 from flowledger.engine.client.task import TaskHandle
 from flowledger.engine.client.task_list import TaskFilter, TaskPage, list_tasks
-from flowledger.engine.client.verify import Verification
+from flowledger.engine.client.verification import Verification
 from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.config import Settings
 from flowledger.engine.config.admission_rules import admission_rules
@@ -35,8 +35,8 @@ from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.events.requests import TaskCancelRequested, TaskResetRequested
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 from flowledger.engine.ports.client import Tasks
+from flowledger.engine.ports.clock_and_wakeup import Clock
 from flowledger.engine.ports.owner_process import Opener
-from flowledger.engine.ports.runtime import Clock
 from flowledger.engine.ports.task_list import TaskList
 from flowledger.engine.ports.verification import Check
 from flowledger.engine.runtime.role_supervisor import Service

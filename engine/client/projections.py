@@ -9,9 +9,9 @@ from typing import Literal, Unpack
 from uuid import UUID
 
 from flowledger.engine.domain.argument_checks import check_position, check_seconds
-from flowledger.engine.domain.storable_text import is_storable
+from flowledger.engine.domain.storable_text_check import is_storable
 from flowledger.engine.errors import ProjectionBehind, UnknownProjection
-from flowledger.engine.ports.projections import (
+from flowledger.engine.ports.projection_admin import (
     ParkedEvent,
     ProjectionStatus,
     ProjectionStore,

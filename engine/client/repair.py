@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypedDict
 from uuid import UUID
 
 from flowledger.engine.client.derived_rows import Made, apart_rows
-from flowledger.engine.client.verify import StreamCheck, TaskCheck
+from flowledger.engine.client.verification import StreamCheck, TaskCheck
 from flowledger.engine.domain.argument_checks import check_request
 from flowledger.engine.domain.deterministic_ids import request_id
 from flowledger.engine.domain.verify.non_task_streams import (
@@ -36,7 +36,7 @@ from flowledger.engine.domain.verify.task import StoredTask, created_of, verify_
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.notes import TaskRepaired
-from flowledger.engine.ports.runtime import Clock
+from flowledger.engine.ports.clock_and_wakeup import Clock
 from flowledger.engine.ports.verification import Check, VerificationStore
 
 

@@ -20,7 +20,7 @@ from flowledger.engine.domain.argument_checks import check_request, check_second
 from flowledger.engine.domain.deterministic_ids import request_id
 from flowledger.engine.domain.event_text import actor_name
 from flowledger.engine.domain.json_values import as_json
-from flowledger.engine.domain.storable_text import unstorable
+from flowledger.engine.domain.storable_text_check import unstorable
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.domain.templates.validation_message import shown
 from flowledger.engine.errors import (
@@ -37,7 +37,7 @@ from flowledger.engine.events.requests import RequestRefused, StepRequest, TaskR
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 from flowledger.engine.ports.client import Answer, Tasks
-from flowledger.engine.ports.runtime import Clock
+from flowledger.engine.ports.clock_and_wakeup import Clock
 from flowledger.engine.text import nearest, short
 
 Kind = type[TaskRequest]

@@ -19,7 +19,7 @@ from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import InvalidContext, InvalidSubmission
 from flowledger.engine.events.task import TaskCreated
-from flowledger.engine.ports.runtime import Clock
+from flowledger.engine.ports.clock_and_wakeup import Clock
 from flowledger.engine.text import nearest
 
 C = TypeVar("C")

@@ -18,7 +18,7 @@ from flowledger.engine.client.outcomes_from_history import (
     results_in,
 )
 from flowledger.engine.client.requests import NoteOptions, Operations, Request, RequestOptions
-from flowledger.engine.client.verify import Verification
+from flowledger.engine.client.verification import Verification
 from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.domain.argument_checks import check_seconds
 from flowledger.engine.domain.explain.reasons import Explanation

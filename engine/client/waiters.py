@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from threading import Lock, Thread
 from uuid import UUID
 
-from flowledger.engine.ports.runtime import Wakeup
+from flowledger.engine.ports.clock_and_wakeup import Wakeup
 from flowledger.engine.runtime.worker.step_attempt import running
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal

@@ -14,7 +14,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from flowledger.engine.domain.max_duration import LONGEST_SECONDS
-from flowledger.engine.domain.storable_text import text_fault
+from flowledger.engine.domain.storable_text_check import text_fault
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.domain.templates.validation_message import shown
 from flowledger.engine.errors import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Event, Thread
 
-from flowledger.engine.ports.runtime import Wakeup
+from flowledger.engine.ports.clock_and_wakeup import Wakeup
 from flowledger.engine.telemetry.outages import Backoff, OutageLog, Outages
 
 STOP = "stop"

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Protocol
 
 from flowledger.engine.config import Settings
-from flowledger.engine.ports.runtime import Wakeup
+from flowledger.engine.ports.clock_and_wakeup import Wakeup
 from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.runtime.unserved_templates import UnservedTemplates
 from flowledger.engine.runtime.worker.worker import Worker

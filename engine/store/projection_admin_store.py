@@ -24,7 +24,7 @@ from flowledger.engine.events.engine_actions import (
     ProjectionTasksRebuildRequested,
 )
 from flowledger.engine.events.registry import FACT_TOPICS
-from flowledger.engine.ports.projections import (
+from flowledger.engine.ports.projection_admin import (
     ParkedEvent,
     ProjectionStatus,
     RebuildStatus,

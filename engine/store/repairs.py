@@ -105,7 +105,7 @@ class PostgresRepairs:
 
     def strays(self, event: Event) -> None:
         """Remove rows that nothing in the log stands behind, but templates."""
-        self._all("select flowledger.remove_strays()", (), event)
+        self._all("select flowledger.remove_orphan_rows()", (), event)
 
     def slots(self, keys: Sequence[str], event: Event) -> None:
         """Count slots in use anew."""

@@ -45,7 +45,7 @@ from flowledger.engine.errors import (
     TransactionEnded,
 )
 from flowledger.engine.events.step import StepCompleted
-from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints
+from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, CrashPoints
 from flowledger.engine.ports.worker import Claim
 from flowledger.engine.store.connection.errors import (
     NOT_HELD,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from flowledger.projections.host.failures import Failure
+from flowledger.projections.host.failure_record import Failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from uuid import UUID
 
 from flowledger.engine.config.sections import ProjectionSettings
 from flowledger.engine.errors import LogCorrupt
-from flowledger.engine.ports.runtime import Clock, CrashPoints
+from flowledger.engine.ports.clock_and_wakeup import Clock, CrashPoints
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Backoff
 from flowledger.projections.dispatch import Dispatcher
-from flowledger.projections.host.failures import Failure, failure_of, reraise_database_errors
+from flowledger.projections.host.failure_record import Failure, failure_of, reraise_database_errors
 from flowledger.projections.host.generation_records import Aside, Generation, GenerationLease
 from flowledger.projections.host.generation_store import HostStore
 from flowledger.projections.host.log_reader import LogEntry, LogReader

@@ -32,7 +32,7 @@ from flowledger.engine.store.connection.pool import (
     unavailable,
     with_keepalives,
 )
-from flowledger.projections.host.failures import Failure
+from flowledger.projections.host.failure_record import Failure
 from flowledger.projections.host.generation_records import (
     Aside,
     Generation,

@@ -13,11 +13,11 @@ from uuid import UUID
 from flowledger.engine.config.sections import ProjectionSettings
 from flowledger.engine.domain.shard_assignment import Members, ShardLease, assign_shards
 from flowledger.engine.errors import DatabaseBusy, LeadershipLost, ProjectionRefused
-from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
+from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.projections.code import fingerprint
-from flowledger.projections.host.failures import Failure
+from flowledger.projections.host.failure_record import Failure
 from flowledger.projections.host.generation_records import Generation, LeaseRow
 from flowledger.projections.host.generation_runner import GenerationRunner
 from flowledger.projections.host.generation_store import HostStore

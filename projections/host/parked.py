@@ -8,7 +8,7 @@ from uuid import UUID
 from flowledger.engine.config.sections import ProjectionSettings
 from flowledger.engine.events.base import Recorded
 from flowledger.projections.dispatch import Dispatcher
-from flowledger.projections.host.failures import Failure, failure_of, reraise_database_errors
+from flowledger.projections.host.failure_record import Failure, failure_of, reraise_database_errors
 from flowledger.projections.host.generation_records import (
     Aside,
     Generation,

@@ -30,7 +30,7 @@ begin
             ('as_of', 'projection_freshness'),
             ('engine_events', 'events_without_task'),
             ('is_registered', 'template_is_registered'),
-            ('not_before', 'clamp_event_time'),
+            ('not_before', 'payload_not_before_previous'),
             ('stream_events', 'read_streams'),
             ('task_events_for_fold', 'decided_task_events'),
             ('time_of', 'payload_occurred_at'),
@@ -52,7 +52,11 @@ begin
             ('oust_leaders', 'bump_shard_epochs'),
             ('repair_positions', 'repair_shard_positions'),
             ('check_claims', 'heartbeat_claims'),
-            ('superseded_claims', 'already_started_claims')
+            ('superseded_claims', 'already_started_claims'),
+            ('require_steps', 'require_known_steps'),
+            ('require_tasks', 'require_known_tasks'),
+            ('require_template', 'require_known_template'),
+            ('remove_strays', 'remove_orphan_rows')
         ) as t (old, new)
     loop
         for found in
@@ -72,6 +76,10 @@ $rename$;
 delete from flowledger.applied_file
 where path in (
     'v1/functions/as_of.sql',
+    'functions/readiness/require_steps.sql',
+    'functions/readiness/require_tasks.sql',
+    'functions/readiness/require_template.sql',
+    'functions/verify/remove_strays.sql',
     'functions/coordinator/count_steps.sql',
     'functions/coordinator/count_tasks.sql',
     'functions/coordinator/early_steps.sql',

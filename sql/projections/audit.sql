@@ -12,11 +12,11 @@ create table {schema}.operator_action (
     action text not null,
     actor text not null,
     reason text,
-    subject text,
     request uuid,
     answer text,
     answered_at timestamptz,
-    refusal text
+    refusal text,
+    subject text
 );
 
 comment on column {schema}.operator_action.answer is

@@ -18,7 +18,7 @@ from flowledger.engine import AsyncEngine, Engine, TaskHandle
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.task import StepHandle
 from flowledger.engine.errors import EngineForked
-from flowledger.engine.ports.projections import Word
+from flowledger.engine.ports.projection_admin import Word
 from flowledger.engine.store.connection.forks import _connections
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness

@@ -14,7 +14,7 @@ from flowledger.engine import Engine
 from flowledger.engine.domain.explain.reasons import ReasonKind
 from flowledger.engine.events import TaskCompleted
 from flowledger.engine.events.unreadable import UnreadableEvent
-from flowledger.engine.ports.projections import ParkedEvent
+from flowledger.engine.ports.projection_admin import ParkedEvent
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN
 from support.cli import Command

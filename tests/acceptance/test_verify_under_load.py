@@ -10,7 +10,7 @@ import pytest
 
 from flowledger.engine import Engine, TaskHandle
 from flowledger.engine.cli.replay import replayed
-from flowledger.engine.client.verify import fitting
+from flowledger.engine.client.verification import fitting
 from flowledger.engine.events.step import StepCheckpointed
 from flowledger.engine.ports.verification import VerifyProgress
 from flowledger.handlers import Retry, StepContext, Workflow
@@ -135,7 +135,7 @@ def test_as_many_tasks_are_read_at_once_as_have_so_many_events_together() -> Non
 def test_a_long_walk_tells_how_far_it_is(
     harness: EngineHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flowledger.engine.client.verify.TASKS_AT_ONCE", 10)
+    monkeypatch.setattr("flowledger.engine.client.verification.TASKS_AT_ONCE", 10)
     engine = harness.open(busy, roles=())
     submit(engine)
 

@@ -11,7 +11,7 @@ from typing import get_args
 import psycopg
 
 from flowledger.engine.config import KNOWN
-from flowledger.engine.ports.projections import Standing
+from flowledger.engine.ports.projection_admin import Standing
 from flowledger.projections import OnError
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.testing import Case

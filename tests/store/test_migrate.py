@@ -114,6 +114,28 @@ def test_an_upgraded_database_is_the_same_as_a_fresh_one(
     assert catalog(bare) == catalog(connection)
 
 
+def test_what_was_made_before_an_action_had_a_subject_gets_one(bare: Connection) -> None:
+    before = [
+        SqlFile(
+            file.path,
+            file.text.replace(b"    refusal text,\n    subject text\n", b"    refusal text\n"),
+        )
+        if file.path == "projections/audit.sql"
+        else SqlFile(file.path, file.text.replace(b", a.subject,", b", null::text as subject,"))
+        for file in packaged()
+        if (file.number or 0) < 25
+    ]
+    assert sum(file not in packaged() for file in before) == 2
+    migrate(bare, before)
+
+    migrate(bare)
+
+    assert value(bare, b"select count(subject) from flowledger_v1.operator_actions") == 0
+    assert "a.subject" in value(
+        bare, b"select pg_get_viewdef('flowledger_v1.operator_actions'::regclass)"
+    )
+
+
 def test_the_printed_script_builds_the_same_schema_with_nothing_left_to_do(
     bare: Connection, connection: Connection
 ) -> None:

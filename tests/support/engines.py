@@ -21,7 +21,7 @@ from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.events.base import Recorded, StepEvent
 from flowledger.engine.events.step import StepCompleted, StepEnqueued
 from flowledger.engine.events.task import TaskCompleted, TaskCreated
-from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints
+from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, CrashPoints
 from flowledger.engine.store.notifications import CHANNELS
 
 PATIENCE = 30.0

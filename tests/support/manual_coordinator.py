@@ -16,8 +16,8 @@ from flowledger.engine.domain.verify.row_differences import (
     visible_at,
 )
 from flowledger.engine.events.base import Recorded, TaskEvent
+from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, CrashPoints
 from flowledger.engine.ports.coordinator import Commit
-from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.id_generator import Identifiers

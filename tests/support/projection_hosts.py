@@ -14,8 +14,8 @@ from flowledger.engine import Engine
 from flowledger.engine.bootstrap import engine_pool, open_engine
 from flowledger.engine.client.engine import ALL_ROLES, Role
 from flowledger.engine.client.projections import Projections
-from flowledger.engine.ports.projections import Word
-from flowledger.engine.ports.runtime import NO_CRASH_POINTS, CrashPoints
+from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, CrashPoints
+from flowledger.engine.ports.projection_admin import Word
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.log.event_mapper import EventMapper

@@ -14,7 +14,7 @@ from flowledger.engine.client.async_verification import AsyncVerification
 from flowledger.engine.client.engine import Engine
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.task import StepHandle, TaskHandle
-from flowledger.engine.client.verify import Verification
+from flowledger.engine.client.verification import Verification
 
 TWINS = [
     (Engine, AsyncEngine),

@@ -29,7 +29,7 @@ from pydantic import (
 
 from flowledger.engine.domain.json_values import plain
 from flowledger.engine.domain.max_duration import LONGEST_SECONDS
-from flowledger.engine.domain.storable_text import unstorable
+from flowledger.engine.domain.storable_text_check import unstorable
 from flowledger.engine.domain.templates.canonical_json import canonical_json
 from flowledger.engine.domain.templates.policies import Concurrency, Rate, Retry
 from flowledger.engine.domain.templates.validation_message import first_problem

@@ -27,8 +27,8 @@ from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.events.base import Recorded, TaskEvent, Unreadable
 from flowledger.engine.events.requests import TaskRequest
 from flowledger.engine.events.task import TaskCreated
+from flowledger.engine.ports.clock_and_wakeup import Clock
 from flowledger.engine.ports.coordinator import CoordinatorStore, Due
-from flowledger.engine.ports.runtime import Clock
 from flowledger.engine.runtime.coordinator.admission import ShardAdmission
 from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE, Quarantine

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
 from flowledger.engine.errors import LeadershipLost, StatementRefused, StreamMoved
+from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, Clock, CrashPoints
 from flowledger.engine.ports.coordinator import Commit, CoordinatorStore, Leadership
-from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints
 from flowledger.engine.runtime.coordinator.batch_decider import Decider
 from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
 from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline, PendingCommit

@@ -45,8 +45,8 @@ from uuid import UUID
 
 from flowledger.engine.config.sections import CoordinatorSettings
 from flowledger.engine.domain.shard_assignment import ShardLease, assign_shards
+from flowledger.engine.ports.clock_and_wakeup import Wakeup
 from flowledger.engine.ports.coordinator import ShardStore
-from flowledger.engine.ports.runtime import Wakeup
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.coordinator.wanted_shard import WantedShard
 from flowledger.engine.runtime.loop import Loop

@@ -22,7 +22,7 @@ from flowledger.engine.domain.templates.plan import Plan
 from flowledger.engine.errors import EngineError, InvalidResult
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError
-from flowledger.engine.ports.runtime import Clock
+from flowledger.engine.ports.clock_and_wakeup import Clock
 from flowledger.engine.ports.worker import Claim
 from flowledger.engine.runtime.worker.step_attempt import Execution
 from flowledger.engine.telemetry.log import logger

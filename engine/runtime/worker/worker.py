@@ -13,7 +13,7 @@ from flowledger.engine.domain.shard_assignment import WorkerLease
 from flowledger.engine.errors import StatementRefused, UnstorableEvent
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased
-from flowledger.engine.ports.runtime import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
+from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
 from flowledger.engine.ports.worker import Claim, Exchange, WorkerStore
 from flowledger.engine.runtime.worker.completed_steps import CompletedSteps
 from flowledger.engine.runtime.worker.handler_table import HandlerTable

@@ -1,4 +1,4 @@
--- Whether an event of these very bytes, but for its time (see clamp_event_time), is in the stream, once
+-- Whether an event of these very bytes, but for its time (see payload_not_before_previous), is in the stream, once
 -- every commit that is under way is through: for a writer whose answer was lost. Locks: the log.
 
 create or replace function flowledger.confirm_recorded(p_stream uuid, p_state bytea)

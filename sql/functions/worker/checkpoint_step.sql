@@ -25,7 +25,7 @@ begin
     if found then
         perform flowledger.append_one(
             p_step, checkpoint_step.stream_version, 'step.checkpointed',
-            flowledger.clamp_event_time(p_step, checkpoint_step.stream_version, p_state, p_encoding),
+            flowledger.payload_not_before_previous(p_step, checkpoint_step.stream_version, p_state, p_encoding),
             v_task, p_encoding, 'start'
         );
     end if;

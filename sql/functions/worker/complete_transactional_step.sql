@@ -36,7 +36,7 @@ begin
 
     perform flowledger.append_one(
         p_step, v_version, 'step.completed',
-        flowledger.clamp_event_time(p_step, v_version, p_state, p_encoding), v_task, p_encoding, 'fact'
+        flowledger.payload_not_before_previous(p_step, v_version, p_state, p_encoding), v_task, p_encoding, 'fact'
     );
 
     return v_version;

@@ -15,7 +15,7 @@ set jit = off
 as $$
 #variable_conflict use_column
 begin
-    perform flowledger.require_tasks(dependency_levels.task);
+    perform flowledger.require_known_tasks(dependency_levels.task);
 
     return query
     select p.step, p.level

@@ -14,7 +14,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-    perform flowledger.require_steps(next_retry_at.task, next_retry_at.step_name);
+    perform flowledger.require_known_steps(next_retry_at.task, next_retry_at.step_name);
 
     return (
         select s.due_at

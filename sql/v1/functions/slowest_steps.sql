@@ -21,7 +21,7 @@ declare
 begin
     perform flowledger.require_not_null('since', since is not null);
     perform flowledger.require_not_null('most', most is not null);
-    perform flowledger.require_template(of_namespace, of_template, of_version);
+    perform flowledger.require_known_template(of_namespace, of_template, of_version);
 
     select a.position, a.at into v_known from flowledger.projection_freshness('flowledger_history') as a;
 

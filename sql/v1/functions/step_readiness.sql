@@ -16,7 +16,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-    perform flowledger.require_steps(task, variadic coalesce(steps, '{}'));
+    perform flowledger.require_known_steps(task, variadic coalesce(steps, '{}'));
 
     return query select * from flowledger.step_readiness(task, steps);
 end

@@ -22,7 +22,7 @@ declare
     v_task uuid;
 begin
     perform flowledger.require_not_null('tasks', step_readiness_batch.tasks is not null);
-    perform flowledger.require_tasks(variadic step_readiness_batch.tasks);
+    perform flowledger.require_known_tasks(variadic step_readiness_batch.tasks);
 
     foreach v_task in array step_readiness_batch.tasks loop
         return query select r.* from flowledger.step_readiness(v_task) as r;

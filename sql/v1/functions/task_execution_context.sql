@@ -21,7 +21,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-    perform flowledger.require_tasks(task);
+    perform flowledger.require_known_tasks(task);
 
     return query select * from flowledger.task_execution_context(task);
 end

@@ -25,7 +25,7 @@ declare
     v_task uuid;
 begin
     perform flowledger.require_not_null('tasks', task_execution_contexts.tasks is not null);
-    perform flowledger.require_tasks(variadic task_execution_contexts.tasks);
+    perform flowledger.require_known_tasks(variadic task_execution_contexts.tasks);
 
     foreach v_task in array task_execution_contexts.tasks loop
         return query select c.* from flowledger.task_execution_context(v_task) as c;

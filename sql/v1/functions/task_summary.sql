@@ -14,7 +14,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-    perform flowledger.require_tasks(task_summary.task);
+    perform flowledger.require_known_tasks(task_summary.task);
 
     return (
         select

@@ -17,7 +17,7 @@ as $$
 declare
     v_known record;
 begin
-    perform flowledger.require_tasks(task);
+    perform flowledger.require_known_tasks(task);
 
     select a.position, a.at into v_known from flowledger.projection_freshness('flowledger_history') as a;
 

@@ -27,7 +27,7 @@ declare
     v_distance integer := 0;
     v_parent integer;
 begin
-    perform flowledger.require_steps(
+    perform flowledger.require_known_steps(
         transitive_dependencies.task, transitive_dependencies.step_name
     );
 

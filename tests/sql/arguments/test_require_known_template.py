@@ -1,4 +1,4 @@
-"""require_template: what no registered template fits is named."""
+"""require_known_template: what no registered template fits is named."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def test_any_part_may_be_left_out_and_what_fits_nothing_is_named(connection: Con
     register(connection, diamond())
 
     for parts in ((None, None, None), ("shop", None, None), ("shop", "order", "1")):
-        call(connection, "require_template", *parts)
+        call(connection, "require_known_template", *parts)
     with pytest.raises(psycopg.errors.NoDataFound, match=r"there is no template shop/order@2"):
-        call(connection, "require_template", "shop", "order", "2")
+        call(connection, "require_known_template", "shop", "order", "2")
     with pytest.raises(psycopg.errors.NoDataFound, match=r"there is no template \*/nope@\*"):
-        call(connection, "require_template", None, "nope", None)
+        call(connection, "require_known_template", None, "nope", None)

@@ -2,7 +2,7 @@
 -- of the names that its template does not have, and 22004 where one is null. Of a task that no
 -- coordinator has met the template is not known, and every name is let pass.
 
-create or replace function flowledger.require_steps(p_task uuid, variadic p_steps text[])
+create or replace function flowledger.require_known_steps(p_task uuid, variadic p_steps text[])
 returns void
 language plpgsql
 stable
@@ -10,7 +10,7 @@ as $$
 declare
     v_unknown text;
 begin
-    perform flowledger.require_tasks(p_task);
+    perform flowledger.require_known_tasks(p_task);
     perform flowledger.require_not_null('step', array_position(p_steps, null) is null);
 
     select s.step into v_unknown

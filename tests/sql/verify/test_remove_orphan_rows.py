@@ -1,4 +1,4 @@
-"""remove_strays: what nothing in the log stands behind goes, and definitions stay."""
+"""remove_orphan_rows: what nothing in the log stands behind goes, and definitions stay."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def test_rows_of_nobody_go_and_their_slots_are_counted(connection: Connection) -
     for task in (known, nobody):
         park(connection, task)
 
-    assert call(connection, "remove_strays") == [6]
+    assert call(connection, "remove_orphan_rows") == [6]
 
     for name in ("queue", "timer", "waiting_step", "parked_task"):
         assert table(connection, name, "task_id") == [known]
     assert table(connection, "slot_count", "limit_key", "in_use") == [("k", 1)]
     assert table(connection, "submission", "task_id") == []
-    assert call(connection, "remove_strays") == [0]
+    assert call(connection, "remove_orphan_rows") == [0]
 
 
 def test_a_template_without_events_stays(connection: Connection) -> None:
@@ -59,6 +59,6 @@ def test_a_template_without_events_stays(connection: Connection) -> None:
         (TEMPLATE, Jsonb({"steps": []}), NOON),
     )
 
-    call(connection, "remove_strays")
+    call(connection, "remove_orphan_rows")
 
     assert table(connection, "template", "template_id") == [TEMPLATE]

@@ -1,4 +1,4 @@
-"""require_tasks: a task that was never submitted is named."""
+"""require_known_tasks: a task that was never submitted is named."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from support.sql_calls import Connection, Row, append, new_id
 
-REQUIRE = "select flowledger.require_tasks(variadic %s::uuid[])"
+REQUIRE = "select flowledger.require_known_tasks(variadic %s::uuid[])"
 
 
 def test_the_first_that_is_not_there_is_named(connection: Connection) -> None:

@@ -1,7 +1,7 @@
 -- Tasks that somebody names. Raises P0002, with the first of them that was never submitted, and
 -- 22004 where one is null.
 
-create or replace function flowledger.require_tasks(variadic p_tasks uuid[])
+create or replace function flowledger.require_known_tasks(variadic p_tasks uuid[])
 returns void
 language plpgsql
 stable

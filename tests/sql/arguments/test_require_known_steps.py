@@ -1,4 +1,4 @@
-"""require_steps: a step that the task's template does not have is named."""
+"""require_known_steps: a step that the task's template does not have is named."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from support.builders import diamond
 from support.sql_calls import Connection, Row, append
 from support.stored_tasks import given_task
 
-REQUIRE = "select flowledger.require_steps(%s, variadic %s::text[])"
+REQUIRE = "select flowledger.require_known_steps(%s, variadic %s::text[])"
 
 
 def test_the_first_that_is_not_there_is_named(connection: Connection) -> None:

@@ -1,7 +1,7 @@
 -- A namespace, template or version that somebody narrows an answer to; null is any. Raises P0002,
 -- with what was named, where no template is registered that fits.
 
-create or replace function flowledger.require_template(
+create or replace function flowledger.require_known_template(
     p_namespace text, p_template text, p_version text
 )
 returns void

@@ -2,7 +2,7 @@
 -- before the event that it follows there, it gets that one's time: another process, whose clock is
 -- a little ahead, was first. See payload_json.
 
-create or replace function flowledger.clamp_event_time(
+create or replace function flowledger.payload_not_before_previous(
     p_stream uuid, p_version bigint, p_state bytea, p_encoding bigint
 )
 returns bytea

@@ -1,6 +1,4 @@
-"""clamp_event_time: an event that would be earlier than the one that it follows gets that one's
-time.
-"""
+"""payload_not_before_previous: an event that would be earlier than the one before gets its time."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ def test_only_what_would_be_earlier_is_changed_and_only_its_time(
     stream = new_id()
     append(connection, Row(stream, 1, "task.created", state_at(0), stream))
 
-    (found,) = call(connection, "clamp_event_time", stream, 2, state_at(seconds), 0)
+    (found,) = call(connection, "payload_not_before_previous", stream, 2, state_at(seconds), 0)
 
     assert found == state_at(seconds if kept else 0)
     assert call(connection, "payload_occurred_at", found, 0) == [
@@ -41,6 +39,10 @@ def test_the_first_of_a_stream_and_what_has_no_head_stay_as_they_are(
     stream = new_id()
     append(connection, Row(stream, 1, "task.created", state_at(0), stream))
 
-    assert call(connection, "clamp_event_time", new_id(), 1, state_at(-1), 0) == [state_at(-1)]
-    assert call(connection, "clamp_event_time", stream, 2, b"{}", 0) == [b"{}"]
-    assert call(connection, "clamp_event_time", stream, 2, state_at(-1), 1) == [state_at(-1)]
+    assert call(connection, "payload_not_before_previous", new_id(), 1, state_at(-1), 0) == [
+        state_at(-1)
+    ]
+    assert call(connection, "payload_not_before_previous", stream, 2, b"{}", 0) == [b"{}"]
+    assert call(connection, "payload_not_before_previous", stream, 2, state_at(-1), 1) == [
+        state_at(-1)
+    ]

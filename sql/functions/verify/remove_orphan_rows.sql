@@ -3,7 +3,7 @@
 -- there were. For a caller who has locked all shards (bump_shard_epochs). Lock order: queue rows,
 -- timers, limits.
 
-create or replace function flowledger.remove_strays()
+create or replace function flowledger.remove_orphan_rows()
 returns bigint
 language plpgsql
 volatile
