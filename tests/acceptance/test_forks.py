@@ -79,6 +79,7 @@ def verbs_of_engine(engine: Engine) -> Mapping[str, Callable[[], object]]:
         "verify": engine.verify,
         "on_saturated": lambda: engine.on_saturated(lambda: None),
         "health": lambda: engine.health,
+        "running_steps": lambda: engine.running_steps,
         "health_report": engine.health_report,
         "tasks": engine.tasks,
         "repair": lambda: engine.repair(reason="r", actor="a"),
@@ -123,6 +124,8 @@ def verbs_of_projections(projections: Projections) -> Mapping[str, Callable[[], 
         "list": projections.list,
         "wanted": lambda: projections.wanted(None),
         "wait_for_rebuild": lambda: projections.wait_for_rebuild(1, 30.0),
+        "skip": lambda: projections.skip("x", position=1, **word),
+        "traceback": lambda: projections.traceback("x", generation=1, position=1),
         **{name: lambda name=name: getattr(projections, name)("x") for name in named},
         **{
             name: lambda name=name: getattr(projections, name)("x", **word)

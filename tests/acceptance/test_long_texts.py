@@ -36,6 +36,8 @@ BOUNDS = {
     "slot.limit_key": LIMIT_KEY,
     "slot_count.limit_key": LIMIT_KEY,
     "template.name": NAME,
+    "task.correlation_id": MOST_BYTES,
+    "task.state": 32,  # one of a few words
     "operator_action.actor": MOST_BYTES,
     "annotation.kind": MOST_BYTES,
     "tag.tag": MOST_BYTES,
