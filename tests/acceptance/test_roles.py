@@ -204,13 +204,32 @@ FORBIDDEN = [
     "create or replace function flowledger.lock_log() returns void language sql as 'select'",
     "drop view flowledger.log_lock",
 ]
+PLACED = (
+    "insert into flowledger.event"
+    " (notification_id, originator_id, originator_version, topic, state)"
+    " values (9, gen_random_uuid(), 1, 'task.annotated', '')"
+)
 MORE = {
-    "submitter": ["delete from flowledger.queue", "update flowledger.task set state = 'x'"],
+    "submitter": [
+        "delete from flowledger.queue",
+        "update flowledger.task set state = 'x'",
+        PLACED,
+        PLACED.replace("notification_id", "recorded_at").replace("9,", "now(),"),
+    ],
     "operator": [
         "delete from flowledger.queue",
         "insert into flowledger.submission default values",
+        "update flowledger.projection set tables = tables || '; select 1'",
+        "update flowledger.projection set name = 'hr'",
+        "update flowledger.projection set role = null",
+        "update flowledger.projection set position = 1000000",
+        PLACED,
     ],
-    "worker": ["update flowledger.task set state = 'x'", "update flowledger.shard set epoch = 9"],
+    "worker": [
+        "update flowledger.task set state = 'x'",
+        "update flowledger.shard set epoch = 9",
+        PLACED,
+    ],
     "coordinator": ["update flowledger.projection set position = 0"],
     "auditor": ["insert into flowledger.event default values", "select flowledger.lock_log()"],
     "reader": ["select * from flowledger.event", "select flowledger.clock()"],

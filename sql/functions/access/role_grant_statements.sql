@@ -10,7 +10,16 @@ stable
 as $$
 declare
     v_role constant text := quote_ident('flowledger_' || p_role);
-    v_append constant text[] := '{insert on flowledger.event,delete on flowledger.log_lock}';
+    -- Where in the log an event stands, and when it was recorded, the table says.
+    v_append constant text[] := array[
+        'insert (originator_id, originator_version, task_id, topic, state, encoding)'
+        ' on flowledger.event',
+        'delete on flowledger.log_lock'
+    ];
+    -- Not the tables of a projection: what stands there is made with the owner's rights.
+    v_projection constant text := 'update (paused, state, position, epoch, leader, moved_at,'
+        ' failures, failure, failure_traceback, failed_at, failed_position)'
+        ' on flowledger.projection';
     v_register constant text[] := '{"insert, update on flowledger.template",'
         '"insert, update, delete on flowledger.template_step"}';
     v_writes text[];
@@ -21,8 +30,8 @@ begin
         when 'auditor' then '{}'
         when 'submitter' then v_append || v_register || '{"insert, update on flowledger.identity",'
             'insert on flowledger.submission}'::text[]
-        when 'operator' then v_append || '{update on flowledger.template,'
-            'update on flowledger.projection,"insert, update on flowledger.parked_event",'
+        when 'operator' then v_append || v_projection || '{update on flowledger.template,'
+            '"insert, update on flowledger.parked_event",'
             '"insert, update on flowledger.projection_rebuild"}'::text[]
         when 'worker' then v_append || v_register || '{"insert, update, delete on flowledger.worker",'
             '"update, delete on flowledger.queue"}'::text[]

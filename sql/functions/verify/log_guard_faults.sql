@@ -7,15 +7,21 @@ returns table (subject text, field text, expected text, found text, place text)
 language sql
 stable
 as $$
-    select 'the log', 'trigger event_is_append_only', 'enabled', 'disabled or dropped',
+    select 'the log', 'trigger event_is_append_only', 'as it was made',
+        'disabled, dropped or another',
         'flowledger.event'
     where not exists (
         select
         from pg_trigger as t
+        join pg_proc as f on f.oid = t.tgfoid
         where t.tgrelid = 'flowledger.event'::regclass
             and t.tgname = 'event_is_append_only'
             and t.tgenabled in ('O', 'A')
             and t.tgfoid = 'flowledger.refuse_log_change()'::regprocedure
+            -- for each statement: before delete, update, truncate
+            and t.tgtype = 2 + 8 + 16 + 32
+            and t.tgqual is null
+            and f.prosrc ~ '^\s*begin\s+raise exception'
     )
     union all
     select 'the clock', 'shift', '00:00:00', o.shift::text, 'flowledger.clock_offset'

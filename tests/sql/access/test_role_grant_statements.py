@@ -7,6 +7,9 @@ import pytest
 
 from support.sql_calls import Connection, call
 
+WRITTEN = "originator_id, originator_version, task_id, topic, state, encoding"
+"""All of an event but its place in the log, and when it was recorded."""
+
 
 def test_a_reader_has_the_public_schema_alone(connection: Connection) -> None:
     assert call(connection, "role_grant_statements", "reader") == [
@@ -29,7 +32,7 @@ def test_who_appends_changes_nothing_that_was_appended(connection: Connection, r
     found = call(connection, "role_grant_statements", role)
 
     events = [statement for statement in found if "flowledger.event " in statement]
-    assert events == [f"grant insert on flowledger.event to flowledger_{role}"]
+    assert events == [f"grant insert ({WRITTEN}) on flowledger.event to flowledger_{role}"]
 
 
 def test_a_role_that_there_is_not_is_named(connection: Connection) -> None:

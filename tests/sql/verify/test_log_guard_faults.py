@@ -23,6 +23,13 @@ def test_nothing_is_wrong_with_a_log_that_nobody_touched(connection: Connection)
         "alter table flowledger.event disable trigger user",
         "drop trigger event_is_append_only on flowledger.event",
         "alter table flowledger.event enable replica trigger event_is_append_only",
+        "create or replace trigger event_is_append_only before truncate on flowledger.event"
+        " for each statement execute function flowledger.refuse_log_change()",
+        "create or replace trigger event_is_append_only"
+        " before update or delete or truncate on flowledger.event"
+        " for each statement when (false) execute function flowledger.refuse_log_change()",
+        "create or replace function flowledger.refuse_log_change() returns trigger"
+        " language plpgsql as 'begin return null; end'",
     ],
 )
 def test_a_guard_that_is_off_is_named(connection: Connection, statement: str) -> None:
