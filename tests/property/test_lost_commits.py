@@ -23,6 +23,8 @@ __all__ = ["shared_harness"]
 
 TASKS = 3
 ROUNDS = 500
+PATIENT_ROUNDS = 20
+"""After so many time passes: a step that was taken away is not begun again at once."""
 NO = StepError(error_class="ValueError", message="no", category="unknown", retryable=True)
 
 flow = Workflow("property", "commits", version="1")
@@ -130,7 +132,9 @@ def test_whatever_becomes_of_commits_the_log_is_legal_and_every_task_ends(
         stage.ledger.before, stage.ledger.after = interference(stage, hands, fates)
         tasks = stage.client.submit_many(flow, [{}] * TASKS)
         doings = iter(work)
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
+            if number % PATIENT_ROUNDS == PATIENT_ROUNDS - 1:
+                shared_harness.move_clock("1 minute")
             doing = next(doings, "complete")
             if doing == "silent":
                 stage.silence()
