@@ -9,8 +9,9 @@ import pytest
 
 from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.machine.decide import Rules, decide, lease_expired, timer_fired
-from flowledger.engine.domain.machine.transitions import TaskState
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.events.requests import StepResolveRequested
 from flowledger.engine.events.step import StepFailed, StepLeaseExpired, StepRetryScheduled
 from flowledger.engine.events.task import TaskFailed, TaskWaiting
 from support.builders import AT_ONCE, NEVER, NOON, TASK, Story, diamond, names, step, template
@@ -334,3 +335,23 @@ def test_what_an_earlier_round_left_open_is_found_without_an_event() -> None:
     found = decide(story.run, unrelated, NOON, Rules(lost_leases=1))
 
     assert names(found) == ["StepEnqueued a"]
+
+
+@pytest.mark.parametrize("attempts", [0, 1])
+def test_what_becomes_ready_as_another_is_given_up_is_decided_with_it(attempts: int) -> None:
+    """The one between them was settled early, so nothing else would come to look again."""
+    never = {"max_attempts": 0, "backoff": "none"}
+    story = Story(
+        template(
+            step("first", retry=never),
+            step("settled", "first", retry=never),
+            step("last", "settled", retry={"max_attempts": attempts, "backoff": "none"}),
+        )
+    )
+    story.ask(StepResolveRequested, "settled")
+
+    story.decided()
+
+    last = story.run.steps[2].state
+    assert last is (StepState.ENQUEUED if attempts else StepState.ERROR)
+    assert story.run.ended is not bool(attempts)

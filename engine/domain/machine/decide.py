@@ -96,8 +96,7 @@ def advance(build: DecisionBuilder, rules: Rules) -> None:
     """Queue what is ready, and say of the task what has become of it."""
     run = build.run
     if not run.task.paused:
-        for number in sorted(run.ready):
-            enqueue(build, number, rules)
+        enqueue_ready(build, rules)
         if build.resumed:
             wake(build, rules)
     if not (run.active or run.ready or run.waiting):
@@ -106,6 +105,15 @@ def advance(build: DecisionBuilder, rules: Rules) -> None:
         build.task(TaskWaitEnded)
     elif run.task.state is TaskState.IN_PROGRESS and is_idle(run, rules):
         build.task(TaskWaiting, until=next_due(run))
+
+
+def enqueue_ready(build: DecisionBuilder, rules: Rules) -> None:
+    """Queue what is ready, also what becomes so as another is given up without an attempt."""
+    seen: set[int] = set()
+    while ready := sorted(build.run.ready - seen):
+        for number in ready:
+            enqueue(build, number, rules)
+        seen.update(ready)
 
 
 def is_idle(run: TaskRun, rules: Rules) -> bool:
