@@ -86,7 +86,7 @@ class Relay:
 
     def __init__(self, url: str, *, by_transaction: bool) -> None:
         self._url = url
-        self._shared = self._session() if by_transaction else None
+        self._shared, self._greeting = self._session() if by_transaction else (None, b"")
         self._turn = Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets = [self._shared] if self._shared else []
@@ -105,7 +105,8 @@ class Relay:
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
 
-    def _session(self) -> socket.socket:
+    def _session(self) -> tuple[socket.socket, bytes]:
+        """A session of the server, and the greeting of its client; many may begin at once."""
         with psycopg.connect(self._url, autocommit=True) as connection:
             parts = connection.info
             family = socket.AF_UNIX if parts.host.startswith("/") else socket.AF_INET
@@ -115,14 +116,14 @@ class Relay:
             words = f"user\0{parts.user}\0database\0{parts.dbname}\0client_encoding\0UTF8\0\0"
         body = struct.pack("!i", 196608) + words.encode()
         server.sendall(struct.pack("!i", len(body) + 4) + body)
-        self._greeting = b""
+        greeting = b""
         for kind, message in _messages(server):
             if kind == b"K":
                 message = struct.pack("!ii", GREETED, 7)  # noqa: PLW2901
-            self._greeting += kind + struct.pack("!i", len(message) + 4) + message
+            greeting += kind + struct.pack("!i", len(message) + 4) + message
             if kind == b"Z":
                 break
-        return server
+        return server, greeting
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -132,11 +133,12 @@ class Relay:
                 Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        server = self._shared or self._session()
-        if server is not self._shared:
+        server, greeting = self._shared, self._greeting
+        if server is None:
+            server, greeting = self._session()
             self._sockets.append(server)
         with suppress(OSError), closing(client):
-            self._greet(client)
+            self._greet(client, greeting)
             if server is not self._shared:
                 Thread(target=_copy, args=(server, client), daemon=True).start()
                 _copy(client, server)
@@ -144,14 +146,14 @@ class Relay:
                 return
             self._take_turns(client, server)
 
-    def _greet(self, client: socket.socket) -> None:
+    def _greet(self, client: socket.socket, greeting: bytes) -> None:
         while True:
             (length,) = struct.unpack("!i", _exactly(client, 4))
             code = struct.unpack("!i", _exactly(client, length - 4)[:4])[0]
             if code == 196608:
                 break
             client.sendall(b"N")  # neither TLS nor GSSAPI
-        client.sendall(self._greeting)
+        client.sendall(greeting)
 
     def _take_turns(self, client: socket.socket, server: socket.socket) -> None:
         held = False
