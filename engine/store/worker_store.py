@@ -136,7 +136,7 @@ class PostgresWorkerStore:
             "select * from flowledger.heartbeat_claims(%s, %b, %s::text[])",
             (worker, UuidArray(list(beats)), details),
         )
-        return {step: replace(ClaimStatus(*row), at=moment(at)) for step, *row, at in rows}
+        return {step: ClaimStatus(*[*row, moment(at)]) for step, *row, at in rows}
 
     def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> ClaimStatus | None:
         """Append it, at whatever version the queue has; None if the step is another worker's."""
@@ -193,7 +193,7 @@ class PostgresWorkerStore:
 def begun(*row: Any) -> Claim:
     """A claim whose start the server has written, with the time of it at the end of the row."""
     *place, at = row
-    return replace(Claim(*place), at=moment(at))
+    return Claim(*[*place, moment(at)])
 
 
 def dated(connection: Connection, mapper: EventMapper, claims: Sequence[Claim]) -> list[Claim]:

@@ -29,6 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 ROOT = "flowledger"
+LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
 FIRST_FIELDS = ("timestamp", "level", "event", "correlation_id", "task_id", "step", "attempt")
 
 
@@ -62,7 +63,7 @@ class Log(structlog.stdlib.BoundLogger):
             factory = structlog.get_config()["logger_factory"]
             if not isinstance(factory, structlog.stdlib.LoggerFactory):
                 return True
-        return bool(self._logger.isEnabledFor(getattr(logging, level.upper())))
+        return bool(self._logger.isEnabledFor(LEVELS[level]))
 
 
 def logger(component: str, **fields: Any) -> Log:

@@ -298,7 +298,7 @@ class TaskRun:
         That is so by itself unless an operator settled it early. The counters follow the states
         alone: where what had ended is reset, children that have not begun wait again.
         """
-        if self.unended[number]:
+        if self.unended[number] or not (after in STEP_ENDS or before in STEP_ENDS):
             return
         ends = (after in STEP_ENDS) - (before in STEP_ENDS)
         lets = self._satisfies(number, after) - self._satisfies(number, before)

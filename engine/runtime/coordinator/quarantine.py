@@ -52,7 +52,7 @@ class Quarantine:
         self._log = logger("coordinator")
 
     def __contains__(self, task_id: UUID) -> bool:
-        return task_id in self._parked
+        return bool(self._parked) and task_id in self._parked
 
     @property
     def parked(self) -> Mapping[UUID, str | None]:

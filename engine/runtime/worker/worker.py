@@ -171,6 +171,7 @@ class Worker:
         self._wakeup.notify("outcome")
 
     def _collect(self) -> None:
+        reporting = self._outbox.steps if self._outcomes else set()
         while self._outcomes:
             job = self._outcomes.popleft()
             abandoned = self._abandoned.pop(id(job), None) is not None
@@ -183,7 +184,9 @@ class Worker:
                 self._notify("fact")
             elif job.fact is None:
                 self._end_unreported(job)
-            elif not self._runs_anew(job):
+            elif job.claim.step_id not in self._running and job.claim.step_id not in reporting:
+                # The log would refuse this attempt where a later one is here, and both with it.
+                reporting.add(job.claim.step_id)
                 self._outbox.add(job.fact)
 
     def _end_unreported(self, job: Execution) -> None:
@@ -192,11 +195,6 @@ class Worker:
             self._doubts_claims = True
         elif not job.attempt.lost:
             self._timed_out[job.claim.step_id] = job
-
-    def _runs_anew(self, job: Execution) -> bool:
-        """Whether a later attempt is here: the log would refuse the earlier, and both with it."""
-        step = job.claim.step_id
-        return step in self._running or step in self._outbox.steps
 
     def _check_claims(self) -> None:
         """Check the claims of running steps; count the slots that abandoned handlers take."""
