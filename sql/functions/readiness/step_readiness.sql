@@ -19,59 +19,104 @@ returns table (
 language sql
 stable
 as $$
+    with judged as materialized (
+        select
+            t.task_id,
+            t.template_id,
+            t.state as task_state,
+            t.paused,
+            p.step,
+            p.max_attempts,
+            p.dependencies,
+            p.blocking_dependencies,
+            coalesce(s.state, 'pending') as state,
+            coalesce(s.attempt, 0) as attempt,
+            s.due_at,
+            d.completed,
+            s.state in ('complete', 'error', 'cancelled', 'resolved_manually', 'skipped')
+            and d.ended < cardinality(p.dependencies) as is_early
+        from flowledger.task as t
+        inner join flowledger.template_step as p on p.template_id = t.template_id
+        left join lateral (
+            select n.state, n.attempt, n.due_at
+            from flowledger.step as n
+            where n.task_id = t.task_id and n.step = p.step
+            limit 1
+        ) as s on true
+        cross join lateral (
+            select
+                count(*) filter (
+                    where o.state in ('complete', 'resolved_manually')
+                    or o.state = 'skipped' and o.step <> all (p.blocking_dependencies)
+                )::integer as completed,
+                count(*) filter (
+                    where o.state in (
+                        'complete', 'error', 'cancelled', 'resolved_manually', 'skipped'
+                    )
+                ) as ended
+            from flowledger.step as o
+            where o.task_id = t.task_id and o.step = any (p.dependencies)
+        ) as d
+        where t.task_id = p_task and (p_steps is null or p.step = any (p_steps))
+    ),
+
+    -- Looked for where a step shows that there are some, or not all steps are looked at.
+    early as materialized (
+        select flowledger.steps_ended_before_dependencies(p_task, l.template_id) as steps
+        from (select j.template_id from judged as j where j.is_early or p_steps is not null limit 1)
+            as l
+    )
+
     select
-        t.task_id,
-        p.step,
-        coalesce(s.state, 'pending'),
-        d.completed = cardinality(p.dependencies),
-        case coalesce(s.state, 'pending')
-            when 'pending' then p.max_attempts > 0
+        j.task_id,
+        j.step,
+        j.state,
+        c.completed = cardinality(j.dependencies),
+        case j.state
+            when 'pending' then j.max_attempts > 0
             when 'enqueued' then true
-            when 'in_progress' then s.attempt < p.max_attempts
-            when 'waiting_for_retry' then s.due_at is not null
+            when 'in_progress' then j.attempt < j.max_attempts
+            when 'waiting_for_retry' then j.due_at is not null
             else false
         end,
-        case coalesce(s.state, 'pending')
+        case j.state
             when 'pending' then
-                t.state = 'in_progress' and p.max_attempts > 0
-                and d.completed = cardinality(p.dependencies)
+                j.task_state = 'in_progress' and j.max_attempts > 0
+                and c.completed = cardinality(j.dependencies)
             when 'waiting_for_retry' then
-                t.state in ('in_progress', 'waiting') and s.due_at <= flowledger.clock()
+                j.task_state in ('in_progress', 'waiting') and j.due_at <= flowledger.clock()
             else false
         end
-        and not t.paused
+        and not j.paused
         and not exists (
-            select from flowledger.waiting_step as h where h.task_id = t.task_id and h.step = p.step
+            select from flowledger.waiting_step as h where h.task_id = j.task_id and h.step = j.step
         ),
         case
-            when s.state in ('waiting_for_retry', 'error')
-                then ((select flowledger.last_failure_times(p_task)) ->> p.step)::timestamptz
+            when j.state in ('waiting_for_retry', 'error')
+                then ((select flowledger.last_failure_times(p_task)) ->> j.step)::timestamptz
         end,
-        case when s.state = 'waiting_for_retry' then s.due_at end,
-        cardinality(p.dependencies),
-        d.completed,
-        coalesce(s.attempt, 0),
-        p.max_attempts
-    from flowledger.task as t
+        case when j.state = 'waiting_for_retry' then j.due_at end,
+        cardinality(j.dependencies),
+        c.completed,
+        j.attempt,
+        j.max_attempts
+    from judged as j
+    left join early as e on true
     cross join lateral (
-        select flowledger.steps_ended_before_dependencies(t.task_id, t.template_id) as steps offset 0
-    ) as e
-    inner join flowledger.template_step as p on p.template_id = t.template_id
-    left join lateral (
-        select n.state, n.attempt, n.due_at
-        from flowledger.step as n
-        where n.task_id = t.task_id and n.step = p.step
-        limit 1
-    ) as s on true
-    cross join lateral (
-        select count(*)::integer as completed
-        from flowledger.step as o
-        where o.task_id = t.task_id and o.step = any (p.dependencies)
-        and (
-            o.state in ('complete', 'resolved_manually')
-            or o.state = 'skipped' and o.step <> all (p.blocking_dependencies)
-        )
-        and (e.steps is null or o.step <> all (e.steps))
-    ) as d
-    where t.task_id = p_task and (p_steps is null or p.step = any (p_steps));
+        select
+            case
+                when e.steps is null then j.completed
+                else (
+                    select count(*)::integer
+                    from flowledger.step as o
+                    where o.task_id = j.task_id and o.step = any (j.dependencies)
+                    and (
+                        o.state in ('complete', 'resolved_manually')
+                        or o.state = 'skipped' and o.step <> all (j.blocking_dependencies)
+                    )
+                    and o.step <> all (e.steps)
+                )
+            end as completed
+        offset 0
+    ) as c;
 $$;

@@ -27,7 +27,6 @@ declare
     v_open boolean;
     v_states text[];
     v_satisfied bigint;
-    v_early text[];
 begin
     select t.task_id, t.template_id, t.state, t.ended_at is null
     into task_id, v_template, state, v_open
@@ -36,10 +35,6 @@ begin
 
     if not found then
         return;
-    end if;
-
-    if v_open then
-        v_early := flowledger.steps_ended_before_dependencies(p_task, v_template);
     end if;
 
     select
@@ -55,7 +50,6 @@ begin
                     o.state in ('complete', 'resolved_manually')
                     or o.state = 'skipped' and o.step <> all (p.blocking_dependencies)
                 )
-                and (v_early is null or o.step <> all (v_early))
             )
         )
     into total_steps, v_states, v_satisfied
@@ -82,6 +76,7 @@ begin
     ready_steps := 0;
     waiting_steps := 0;
 
+    -- It says which of these depend on something that was settled early, too.
     if v_satisfied > 0 then
         select count(*) filter (where r.ready_for_execution),
             count(*) filter (where not r.ready_for_execution)

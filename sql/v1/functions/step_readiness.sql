@@ -16,9 +16,15 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-    perform flowledger.require_known_steps(task, variadic coalesce(steps, '{}'));
+    if steps is not null then
+        perform flowledger.require_known_steps(task, variadic steps);
+    end if;
 
     return query select * from flowledger.step_readiness(task, steps);
+
+    if not found then
+        perform flowledger.require_known_tasks(task);
+    end if;
 end
 $$;
 

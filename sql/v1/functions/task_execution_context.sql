@@ -21,9 +21,11 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-    perform flowledger.require_known_tasks(task);
-
     return query select * from flowledger.task_execution_context(task);
+
+    if not found then
+        perform flowledger.require_known_tasks(task);
+    end if;
 end
 $$;
 
