@@ -19,12 +19,14 @@ import click
 
 from flowledger.engine.cli import INTERRUPTED
 from flowledger.engine.cli.output import escape_what_the_console_lacks, tell, tell_document
-from flowledger.engine.errors import EngineError
+from flowledger.engine.errors import DefinitionChanged, EngineError
 from flowledger.engine.text import nearest
 
 BAD_INPUT = 2
 READER_LEFT = 141
 LONGEST_SENTENCE = 2_000
+MOST_LINES = 100
+"""So many lines of a difference are shown: where it is longer, the file says more than they do."""
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -117,6 +119,8 @@ def run_program() -> NoReturn:
         sys.exit(_misused(error))
     except click.ClickException as error:
         sys.exit(_refused(_lower(error)))
+    except DefinitionChanged as changed:
+        sys.exit(_changed(changed))
     except (EngineError, OSError) as error:
         sys.exit(_refused(str(error)))
     except (KeyboardInterrupt, click.Abort):
@@ -131,11 +135,24 @@ def interrupted() -> int:
 
 
 def _refused(message: str) -> int:
-    if len(message) > LONGEST_SENTENCE:  # what it is about stands at either end
-        half = LONGEST_SENTENCE // 2
-        message = f"{message[:half]} … {message[-half:]}"
-    tell(f"error: {message}", err=True)
+    tell(f"error: {_shortened(message)}", err=True)
     return BAD_INPUT
+
+
+def _shortened(line: str) -> str:
+    """A line of which the middle is left out where it is long: it says at either end what of."""
+    half = LONGEST_SENTENCE // 2
+    return line if len(line) <= LONGEST_SENTENCE else f"{line[:half]} … {line[-half:]}"
+
+
+def _changed(error: DefinitionChanged) -> int:
+    code = _refused(f"{error.sentence}:")
+    lines = error.difference.splitlines()
+    for line in lines[:MOST_LINES]:
+        tell(_shortened(line), err=True)
+    if len(lines) > MOST_LINES:
+        tell(f"… and {len(lines) - MOST_LINES} more lines", err=True)
+    return code
 
 
 def _misused(error: click.UsageError) -> int:

@@ -44,13 +44,17 @@ class DatabaseUnfit(DatabaseUnavailable):
 
 
 class DefinitionChanged(EngineError):
-    """A template was changed without a new version; nothing was stored."""
+    """A template was changed without a new version; nothing was stored.
+
+    `difference` is a unified diff of the two definitions, lines of text; `sentence` says the rest.
+    """
 
     def __init__(self, template: str, difference: str) -> None:
-        super().__init__(
-            f"template {template} is already registered with another definition;"
-            f" give the change a new version:\n{difference}"
+        self.sentence = (
+            f"template {template} is already registered with another definition: give the change"
+            " a new version, or while it is being written use --dev (Engine.open(dev=True))"
         )
+        super().__init__(f"{self.sentence}:\n{difference}")
         self.template = template
         self.difference = difference
 

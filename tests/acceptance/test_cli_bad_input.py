@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import psycopg
 import pytest
 
@@ -159,7 +157,9 @@ def test_a_setting_that_does_not_exist_is_named_with_its_place(command: Command)
     assert "worker.concurrency" in done.error
 
 
-def test_a_changed_definition_shows_the_difference(command: Command, tmp_path: Path) -> None:
+def test_a_changed_definition_shows_the_difference_as_lines_and_names_the_development_mode(
+    command: Command,
+) -> None:
     command.write("hands.py", HANDLERS)
     first = HEAD + "steps:\n- {name: a}\n"
     command.write("order.yaml", first)
@@ -169,6 +169,10 @@ def test_a_changed_definition_shows_the_difference(command: Command, tmp_path: P
     done = command("run", "order.yaml", "--handlers", "hands")
 
     assert done.code == 2
-    assert "template shop/order@1 is already registered with another definition" in done.error
-    assert '+      "name": "b"' in done.error
+    said, *difference = done.error.splitlines()
+    assert "template shop/order@1 is already registered with another definition" in said
+    assert "--dev (Engine.open(dev=True))" in said
+    assert difference[:2] == ["--- registered", "+++ submitted"]
+    assert any(line.startswith("+") and '"name": "b"' in line for line in difference)
     assert "Traceback" not in done.error
+    assert command("run", "order.yaml", "--handlers", "hands", "--dev").code == 0
