@@ -8,7 +8,7 @@ import psycopg
 
 from flowledger.engine.config.sections import ProjectionSettings
 from flowledger.engine.domain.failures.step_error_from_exception import storable, words_of
-from flowledger.engine.domain.failures.tracebacks import bounded_traceback
+from flowledger.engine.domain.failures.tracebacks import bounded_traceback, clear_traceback
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed, LeadershipLost
 from flowledger.engine.store.connection.errors import meaning_of
 from flowledger.engine.text import on_one_line
@@ -24,13 +24,15 @@ class Failure(NamedTuple):
 
 
 def failure_of(error: Exception, settings: ProjectionSettings) -> Failure:
-    """What is kept of an error, within the bounds of the settings, as it can be stored."""
+    """What is kept of an error, within the bounds of the settings, as it can be stored.
+
+    The error's own traceback is cleared: a method may raise the same object at its next try.
+    """
     said = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
     sentence = on_one_line(f"{type(said).__name__}: {words_of(said)}")
-    return Failure(
-        storable(sentence)[: settings.max_failure_chars],
-        bounded_traceback(error, settings.traceback_limit_bytes),
-    )
+    raised = bounded_traceback(error, settings.traceback_limit_bytes)
+    clear_traceback(error)
+    return Failure(storable(sentence)[: settings.max_failure_chars], raised)
 
 
 def reraise_database_errors(error: Exception) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from uuid import UUID
 
 from flowledger.engine.config.sections import ProjectionSettings
+from flowledger.engine.domain.failures.tracebacks import clear_traceback
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.ports.clock_and_wakeup import Clock, CrashPoints
 from flowledger.engine.telemetry.log import logger
@@ -144,10 +145,13 @@ class GenerationRunner:
             reraise_database_errors(error)
             if len(entries) <= 1:
                 return self._failed(entries, until, error)
-            half = len(entries) // 2
-            first, rest = entries[:half], entries[half:]
-            return self._applied(first, first[-1].position) and self._applied(rest, until)
-        return True
+            clear_traceback(error)
+        else:
+            return True
+        # Outside of the handler: what is raised now must not be told as raised during the other.
+        half = len(entries) // 2
+        first, rest = entries[:half], entries[half:]
+        return self._applied(first, first[-1].position) and self._applied(rest, until)
 
     def _commit(
         self,

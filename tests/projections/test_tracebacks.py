@@ -108,6 +108,41 @@ def test_a_retry_that_fails_says_where_it_failed_now(
     assert "KeyError: 'no such customer'" in str(traceback)
 
 
+@pytest.mark.parametrize("error", [None, ValueError("the same object")], ids=["anew", "the same"])
+def test_each_try_has_one_traceback_of_its_own(
+    harness: EngineHarness, hosts: ProjectionHosts, error: Exception | None
+) -> None:
+    record(harness, [charged("ann"), charged("bob"), charged("cid"), charged("eve")])
+    place = harness.value("select max(notification_id) from flowledger.event")
+    money = failing_at("eve", error)
+    host = hosts.host(money, retry_initial_seconds=20.0, retry_cap_seconds=20.0)
+    tracebacks: list[str] = []
+
+    for _ in range(3):
+        host.settle()
+        raised = hosts.projections.traceback("money", generation=1, position=place)
+        tracebacks.append(str(raised))
+        harness.move_clock("21 seconds")
+
+    assert [one.count("Traceback (most recent call last)") for one in tracebacks] == [1, 1, 1]
+    assert "During handling" not in "".join(tracebacks)
+    assert [one.count("deeper_in_the_method(error") for one in tracebacks] == [1, 1, 1]
+
+
+def failing_at(customer: str, error: Exception | None) -> type[Raises]:
+    """It fails at the event of one customer, with an error of its own, or always the same one."""
+
+    class Failing(Raises):
+        name, on_error = "money", "stop"
+
+        @on(StepCompleted)
+        def charged(self, event: StepCompleted, cursor: Cursor) -> None:
+            if customer in str(event.result):
+                deeper_in_the_method(error or ValueError("anew"))
+
+    return Failing
+
+
 def test_what_is_skipped_keeps_where_it_raised(
     harness: EngineHarness, hosts: ProjectionHosts
 ) -> None:

@@ -21,6 +21,11 @@ def bounded_traceback(error: BaseException, limit_bytes: int) -> str | None:
     return text.encode()[-limit_bytes:].decode("utf-8", "ignore")
 
 
+def clear_traceback(error: BaseException) -> None:
+    """Forget where it was raised: Python adds to that whenever the same object is raised again."""
+    error.__traceback__ = None
+
+
 def lines_of(text: str | None) -> list[str]:
     """The lines of a traceback, of what can be printed; none where there is none."""
     lines = (text or "").split("\n")

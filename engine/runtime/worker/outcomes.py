@@ -16,7 +16,7 @@ from flowledger.engine.domain.failures.step_error_from_exception import (
     storable,
     words_of,
 )
-from flowledger.engine.domain.failures.tracebacks import bounded_traceback
+from flowledger.engine.domain.failures.tracebacks import bounded_traceback, clear_traceback
 from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.templates.plan import Plan
 from flowledger.engine.errors import EngineError, InvalidResult
@@ -116,6 +116,7 @@ class Outcomes:
 
     def _described(self, job: Execution, error: BaseException) -> StepError:
         text = bounded_traceback(error, self._settings.traceback_limit_bytes)
+        clear_traceback(error)  # a handler may raise the same object in its next attempt
         return step_error_of(error, text, self._classifier, job.handler.retry_if)
 
 
