@@ -123,13 +123,18 @@ class Repairer:
         check_request("repair", {"reason": reason, "actor": actor}, None)
         repair, word = Repair(dry_run), Repairing(actor=actor, reason=reason)
         if task is None:
+            # What is repaired first changes these: they are told as they were, as a dry run does.
+            strays, miscounts = self._stored.strays(), self._stored.miscounts()
             self._positions(repair, word)
             self._streams(repair, word)
-        self._tasks(task, repair, word)
-        if task is None:
-            self._strays(repair, word)
-            self._counters(repair, word)
+            self._tasks(task, repair, word)
+            repair.repaired += repair.sort([*strays, *miscounts])
+            if not dry_run:
+                self._strays(word)
+                self._counters(word)
             repair.sort(self._stored.guards())
+        else:
+            self._tasks(task, repair, word)
         for check in self._others:
             repair.sort(one for one in check.check(task) if isinstance(one, Difference))
         return repair
@@ -163,7 +168,7 @@ class Repairer:
             made = Made(evidence, self._ageing)
             seen[:] = verify_task(evidence, check.plan, made)
             disputed[:] = self._disputed(evidence, seen)
-            mended = [one for one in undisputed(seen, disputed) if why_left(one) is None]
+            mended = mendable(undisputed(seen, disputed))
             return self._task_rows(evidence, made.rows(mended), mended, word) if mended else None
 
         self._repairs.task(task, make)
@@ -216,36 +221,32 @@ class Repairer:
                 continue
 
             def make(apart: OtherStreams) -> ApartRows | None:
-                found = [one for one in verify_apart(apart) if why_left(one) is None]
+                found = mendable(verify_apart(apart))
                 return apart_rows(apart, self._event(found, word)) if found else None
 
             self._repairs.apart(list(part.streams), make)
 
     def _positions(self, repair: Repair, word: Repairing) -> None:
         found = repair.sort(verify_shards(self._stored.shards()))
-        self._store(repair, found, word, self._repairs.positions)
+        repair.repaired += found
+        if not repair.dry_run:
+            self._store(found, word, self._repairs.positions)
 
-    def _strays(self, repair: Repair, word: Repairing) -> None:
-        found = repair.sort(self._stored.strays())
-        self._store(repair, found, word, self._repairs.strays)
+    def _strays(self, word: Repairing) -> None:
+        self._store(mendable(self._stored.strays()), word, self._repairs.strays)
 
-    def _counters(self, repair: Repair, word: Repairing) -> None:
-        found = repair.sort(self._stored.miscounts())
+    def _counters(self, word: Repairing) -> None:
+        found = mendable(self._stored.miscounts())
         slots = [one for one in found if one.place == "flowledger.slot_count"]
         keys = [one.subject for one in slots]
-        self._store(repair, slots, word, lambda event: self._repairs.slots(keys, event))
+        self._store(slots, word, lambda event: self._repairs.slots(keys, event))
         counts = [one for one in found if one not in slots]
-        self._store(repair, counts, word, self._repairs.recount)
+        self._store(counts, word, self._repairs.recount)
 
     def _store(
-        self,
-        repair: Repair,
-        found: Sequence[Difference],
-        word: Repairing,
-        store: Callable[[Event], None],
+        self, found: Sequence[Difference], word: Repairing, store: Callable[[Event], None]
     ) -> None:
-        repair.repaired += found
-        if found and not repair.dry_run:
+        if found:
             store(self._event(found, word))
 
     def _event(self, found: Sequence[Difference], word: Repairing) -> EngineRepaired:
@@ -259,6 +260,11 @@ class Repairer:
             **word,
             **told(found),
         )
+
+
+def mendable(found: Iterable[Difference]) -> list[Difference]:
+    """The differences that the log says how to mend."""
+    return [one for one in found if why_left(one) is None]
 
 
 def undisputed(found: Sequence[Difference], disputed: Sequence[Left]) -> list[Difference]:
