@@ -31,6 +31,15 @@ def soon(context: dict[str, int], step: StepContext) -> int:
     return succeed_after(context["failures"], step)
 
 
+same = Workflow("retries", "same", version="1")
+ALWAYS = RuntimeError("always this object")
+
+
+@same.step(retry=AT_ONCE)
+def the_same_error() -> None:
+    raise ALWAYS
+
+
 later = Workflow("retries", "later", version="1")
 
 
@@ -80,7 +89,7 @@ def succeed_after(failures: int, step: StepContext) -> int:
 
 @pytest.fixture(scope="module")
 def engine(shared_harness: EngineHarness) -> Engine:
-    return shared_harness.open(retried, later, never, branches)
+    return shared_harness.open(retried, same, later, never, branches)
 
 
 def until_scheduled(harness: EngineHarness, task: TaskHandle, times: int) -> None:
@@ -109,6 +118,14 @@ def test_attempts_are_counted_in_the_history(engine: Engine) -> None:
         (event.attempt, event.error.message, event.error.category)
         for event in of_kind(task.history(), StepAttemptFailed)
     ] == [(1, "attempt 1", "network"), (2, "attempt 2", "network")]
+
+
+def test_an_error_that_is_raised_again_tells_where_it_was_raised_once(engine: Engine) -> None:
+    task = engine.submit(same, {})
+    task.wait(PATIENCE)
+
+    raised = [str(event.error.traceback) for event in of_kind(task.history(), StepAttemptFailed)]
+    assert [traceback.count("raise ALWAYS") for traceback in raised] == [1, 1, 1]
 
 
 def test_a_step_whose_attempts_are_used_up_is_in_error(engine: Engine) -> None:
