@@ -18,6 +18,7 @@ from flowledger.engine.domain.templates.template import (
     HandlerRef,
     StepTemplate,
     Template,
+    difference,
     parse_template,
 )
 from flowledger.engine.domain.yaml_text import read_yaml
@@ -84,7 +85,7 @@ def test_the_example_in_python_runs(harness: EngineHarness) -> None:
     flow: Workflow[dict[str, Any]] = names["payments"]
     engine: Engine = harness.open(flow)
 
-    task = engine.submit(flow, {"cents": 1999}, idempotency_key="order 7")
+    task = engine.submit(flow, {"customer_id": 7, "cents": 1999})
 
     assert task.result(PATIENCE)["charge"] == "charged 1999"
 
@@ -122,4 +123,15 @@ def test_the_line_in_python_loads_the_file(tmp_path: Path, monkeypatch: pytest.M
 
     flow = load_workflow_file("payment.yaml", Registry.of_module("payment_steps"))
 
-    assert set(flow.handlers) == {"load", "check", "charge"}
+    assert set(flow.handlers) == {"load", "check-fraud", "charge"}
+
+
+def test_both_examples_are_one_definition() -> None:
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(block("python"), names)  # noqa: S102 - our own page
+    in_python: Template = names["payments"].template
+    in_yaml = parse_template(read_yaml(block("yaml")), "payment.yaml")
+
+    assert in_python.key == in_yaml.key
+    assert difference(in_python, in_yaml) == ""
+    assert in_python.definition_hash == in_yaml.definition_hash
