@@ -45,8 +45,8 @@ from flowledger.engine.client.submit import OnDuplicate
 from flowledger.engine.client.task import StepStatus, TaskHandle
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState, TaskState
+from flowledger.engine.errors import DatabaseUnavailable, DuplicateTask
 
 TASK_FAILED = 1
 MOST_RESULTS, LONGEST_RESULT = 20, 1_000
@@ -55,7 +55,7 @@ MOST_RESULTS, LONGEST_RESULT = 20, 1_000
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a task ended."""
+    """How a task ended; `ran` is False where it had before it was asked for."""
 
     task: str
     state: TaskState
@@ -63,6 +63,7 @@ class Outcome:
     events: int
     steps: Mapping[str, StepStatus]
     errors: Mapping[str, str]
+    ran: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -70,8 +71,14 @@ class Outcome:
             name: {"state": step.state, "attempts": step.attempts}
             for name, step in self.steps.items()
         }
-        found = {"task": self.task, "state": self.state, "seconds": round(self.seconds, 3)}
-        return {**found, "events": self.events, "steps": steps, "results": self._results()}
+        found = {"task": self.task, "state": self.state, "ran": self.ran}
+        return {
+            **found,
+            "seconds": round(self.seconds, 3),
+            "events": self.events,
+            "steps": steps,
+            "results": self._results(),
+        }
 
     def as_text(self) -> list[str]:
         """For people: results or what failed, and how it ended, a line each.
@@ -80,6 +87,11 @@ class Outcome:
         """
         failed = [f"step {name!r}: {message}" for name, message in self.errors.items()]
         ended = f"task {self.task}: {self.state} after {self.seconds:.2f} s, {self.events} events"
+        if not self.ran:
+            ended = (
+                f"nothing ran: the same was submitted before, as task {self.task},"
+                f" which is {self.state}"
+            )
         return [*(failed or self._result_lines()), ended]
 
     def _results(self) -> dict[str, Any]:
@@ -123,7 +135,8 @@ def run(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Run one workflow to its end: exit code 0 where it completes, 1 where it fails.
 
-    At the end it prints what the steps returned, or what failed.
+    At the end it prints what the steps returned, or what failed. Where the template's identity makes
+    it a task that had ended before, nothing runs, and it says so.
 
     FILE is a task template in YAML or JSON, a recorded run in WfFormat 1.5 JSON, or a workflow in
     Python as `module:attribute`.
@@ -183,7 +196,7 @@ def _submit_and_watch(
     engine: Engine, wanted: Wanted, workers: WorkerProcesses | None, view: View
 ) -> Outcome:
     began = monotonic()
-    task = engine.submit(wanted.workflow, wanted.context, actor=wanted.actor)
+    task, ran = _submitted(engine, wanted)
     try:
         with view, _lines_above(engine.settings):
             refresh = engine.settings.cli.refresh_per_second
@@ -195,7 +208,19 @@ def _submit_and_watch(
     except SystemExit:
         _say_farewell(engine, task, workers)
         raise
-    return _outcome(task, monotonic() - began)
+    return _outcome(task, monotonic() - began, ran=ran)
+
+
+def _submitted(engine: Engine, wanted: Wanted) -> tuple[TaskHandle, bool]:
+    """The task, and whether anything of it is left to run."""
+    try:
+        task = engine.submit(
+            wanted.workflow, wanted.context, actor=wanted.actor, on_duplicate="raise"
+        )
+    except DuplicateTask as stored:
+        task = engine.task(stored.task_id)
+        return task, task.state not in TASK_ENDS
+    return task, True
 
 
 def _say_farewell(engine: Engine, task: TaskHandle, workers: WorkerProcesses | None) -> None:
@@ -241,11 +266,10 @@ def _look(
     view.show(Look(template.key, task.id, total, dict(counts), running, seconds, lines))
 
 
-def _outcome(task: TaskHandle, seconds: float) -> Outcome:
+def _outcome(task: TaskHandle, seconds: float, *, ran: bool) -> Outcome:
     history = task.history()
-    return Outcome(
-        str(task.id), task.state, seconds, len(history), task.steps(), errors_in(history)
-    )
+    errors = errors_in(history)
+    return Outcome(str(task.id), task.state, seconds, len(history), task.steps(), errors, ran)
 
 
 def _refuse_early(workflow: WorkflowLike[Any], context: Any) -> Sequence[str]:

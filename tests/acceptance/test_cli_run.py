@@ -71,6 +71,25 @@ def test_a_complete_task_is_told_as_one_json_object_and_exit_code_0(command: Com
     assert 0 < told["seconds"] < 60
 
 
+def test_where_the_same_was_run_before_it_says_that_nothing_ran(command: Command) -> None:
+    file, *handlers = write_order(command)
+    command.write(file, ORDER.replace("steps:", "identity: strict\nsteps:", 1))
+    run = ("run", file, *handlers, "--context", '{"cents": 5}')
+    first = command(*run)
+    failing = command(*run[:-1], '{"cents": 5, "works_at": 9}')
+
+    again, as_json = command(*run), command(*run, "--json")
+    failed = command(*run[:-1], '{"cents": 5, "works_at": 9}')
+
+    task = as_json.value["task"]
+    assert first.out.splitlines()[-1].startswith(f"task {task}: complete after ")
+    said = f"nothing ran: the same was submitted before, as task {task}, which is complete"
+    assert (again.code, again.out.splitlines()[-1]) == (0, said)
+    assert as_json.value["ran"] is False
+    assert (failing.code, failed.code) == (1, 1)
+    assert failed.out.splitlines()[-1].startswith("nothing ran: ")
+
+
 def test_what_handlers_print_does_not_disturb_the_json(command: Command) -> None:
     arguments = write_order(command)
 
