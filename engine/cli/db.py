@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from flowledger.engine.bootstrap import database_url, engine_pool
 from flowledger.engine.cli.command_setup import program_settings
 from flowledger.engine.cli.options import json_option, optional_word_options
-from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_json
+from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_json, tell_row
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.config.sections import MOST_SHARDS
 from flowledger.engine.errors import InvalidConfiguration
@@ -60,7 +60,7 @@ def shards(number: int | None, *, as_json: bool, reason: str | None, actor: str)
             roster.resize(number, actor=actor, reason=reason or "")
         rows = roster.shards()
     for row in rows:
-        tell_either(fields(row, len(rows)), sentence(row), as_json=as_json)
+        tell_row(fields(row, len(rows)), sentence(row), as_json=as_json)
     if number is None and not all(is_led(row) for row in rows):
         raise SystemExit(NOBODY_LEADS)
 

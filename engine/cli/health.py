@@ -9,7 +9,7 @@ import click
 from flowledger.engine.bootstrap import database_url, engine_pool
 from flowledger.engine.cli.command_setup import program_settings
 from flowledger.engine.cli.options import json_option
-from flowledger.engine.cli.output import tell, tell_json
+from flowledger.engine.cli.output import tell_json, tell_sentence
 from flowledger.engine.client.health import health_report
 from flowledger.engine.domain.health_report import HealthReport, sentence_of
 from flowledger.engine.store.health import PostgresHealth
@@ -48,7 +48,7 @@ def health(patience: float, *, as_json: bool) -> None:
         tell_json(report.as_json())
     else:
         for line in lines(report):
-            tell(line)
+            tell_sentence(line)
     if not report.well:
         raise SystemExit(UNHEALTHY)
 

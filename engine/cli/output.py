@@ -19,6 +19,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from flowledger.engine.cli.columns import terminal_width, wrapped
 from flowledger.engine.text import visible
 
 
@@ -47,6 +48,20 @@ def tell_either(facts: object, said: str | Sequence[str], *, as_json: bool) -> N
         tell_json(facts)
         return
     for line in [said] if isinstance(said, str) else said:
+        tell(line)
+
+
+def tell_row(facts: object, sentence: str, *, as_json: bool) -> None:
+    """One of a list: a JSON value on a line, or a sentence, wrapped where a terminal is narrow."""
+    if as_json:
+        tell_json(facts)
+    else:
+        tell_sentence(sentence)
+
+
+def tell_sentence(sentence: str) -> None:
+    """Print a sentence, on more lines than one where a terminal is narrow."""
+    for line in wrapped(sentence, terminal_width()):
         tell(line)
 
 

@@ -11,7 +11,7 @@ import click
 from flowledger.engine.bootstrap import database_url, engine_pool
 from flowledger.engine.cli.command_setup import program_settings
 from flowledger.engine.cli.options import json_option, word_options
-from flowledger.engine.cli.output import tell, tell_either, tell_json
+from flowledger.engine.cli.output import tell, tell_json, tell_row
 from flowledger.engine.store.parked_tasks import ParkedTask, PostgresParked
 from flowledger.engine.store.schema.startup_migration import bring_up_to_date
 from flowledger.engine.text import on_one_line
@@ -33,7 +33,7 @@ def parked(context: click.Context, *, as_json: bool) -> None:
     with _stored() as stored:
         rows = stored.tasks()
     for row in rows:
-        tell_either(fields(row), sentence(row), as_json=as_json)
+        tell_row(fields(row), sentence(row), as_json=as_json)
     if not rows and not as_json:
         tell("nothing is parked")
 

@@ -10,7 +10,7 @@ import click
 
 from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.options import json_option, task_id_of, word_options
-from flowledger.engine.cli.output import tell, tell_either
+from flowledger.engine.cli.output import tell, tell_either, tell_row
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.domain.argument_checks import LAST_POSITION
 from flowledger.engine.domain.failures.tracebacks import lines_of
@@ -84,7 +84,7 @@ def list_parked(name: str, *, as_json: bool) -> None:
     with client() as engine:
         rows = engine.projections.parked(name)
     for row in rows:
-        tell_either(parked_fields(row), parked_sentence(row), as_json=as_json)
+        tell_row(parked_fields(row), parked_sentence(row), as_json=as_json)
     if not rows and not as_json:
         tell("nothing is parked")
 

@@ -9,7 +9,7 @@ import click
 
 from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.options import json_option, task_id_of, word_options
-from flowledger.engine.cli.output import tell_either
+from flowledger.engine.cli.output import tell_either, tell_row
 from flowledger.engine.cli.parked_events import exit_unless, indented, name_argument, parked
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.domain.argument_checks import LAST_POSITION
@@ -94,7 +94,7 @@ def list_projections(*, as_json: bool) -> None:
     with client() as engine:
         rows = engine.projections.list()
     for row in rows:
-        tell_either(status_fields(row), status_sentence(row), as_json=as_json)
+        tell_row(status_fields(row), status_sentence(row), as_json=as_json)
     exit_unless(all(row.healthy for row in rows))
 
 

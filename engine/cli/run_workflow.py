@@ -135,8 +135,8 @@ def run(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Run one workflow to its end: exit code 0 where it completes, 1 where it fails.
 
-    At the end it prints what the steps returned, or what failed. Where the template's identity makes
-    it a task that had ended before, nothing runs, and it says so.
+    At the end it prints what the steps returned, or what failed. Where the same was submitted
+    before and has ended, nothing runs, and it says so.
 
     FILE is a task template in YAML or JSON, a recorded run in WfFormat 1.5 JSON, or a workflow in
     Python as `module:attribute`.

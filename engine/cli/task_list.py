@@ -8,9 +8,10 @@ from typing import Any
 import click
 from rich.text import Text
 
+from flowledger.engine.cli.columns import Column, rows_that_fit, terminal_width
 from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.options import json_option
-from flowledger.engine.cli.output import say, tell, tell_json
+from flowledger.engine.cli.output import say, tell, tell_json, tell_sentence
 from flowledger.engine.cli.task_filter import filter_of, filter_options, tell_of_late_tags
 from flowledger.engine.domain.task_query import MOST_TASKS
 from flowledger.engine.ports.task_list import ListedTask
@@ -55,9 +56,9 @@ def list_tasks(limit: int, after: str | None, *, as_json: bool, **options: Any) 
     elif not page.tasks:
         tell("there are no such tasks")
     else:
-        say(task_lines(page.tasks))
+        say(task_lines(page.tasks, terminal_width()))
         if page.next is not None:
-            tell(f"there are more: the same with --after {page.next}")
+            tell_sentence(f"there are more: the same with --after {page.next}")
 
 
 def fields(task: ListedTask) -> dict[str, Any]:
@@ -86,14 +87,19 @@ def state_of(task: ListedTask) -> str:
     return ", ".join((task.state.value, *kept))
 
 
-def task_lines(tasks: Sequence[ListedTask]) -> Iterator[Text]:
-    """A table of tasks: a line for each, below a head."""
-    rows = [_cells(task) for task in tasks]
-    head = ("task", "state", "submitted (UTC)", "template", "correlation", "tags")
-    wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True))
-        yield Text(line.rstrip(), "bold" if row is head else "")
+COLUMNS = (
+    Column("task"),
+    Column("state"),
+    Column("submitted (UTC)"),
+    Column("template", second=True),
+    Column("correlation", second=True),
+    Column("tags", second=True),
+)
+
+
+def task_lines(tasks: Sequence[ListedTask], width: int | None = None) -> Iterator[Text]:
+    """A table of tasks below a head: a line for each, or two where the terminal is narrow."""
+    return rows_that_fit(COLUMNS, [_cells(task) for task in tasks], width)
 
 
 def _cells(task: ListedTask) -> tuple[str, ...]:

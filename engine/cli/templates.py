@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flowledger.engine.cli.columns import Column, rows_that_fit, terminal_width
 from flowledger.engine.cli.command_setup import client, program_settings, stored_tasks, workflows_of
 from flowledger.engine.cli.options import (
     handlers_option,
@@ -14,10 +15,12 @@ from flowledger.engine.cli.options import (
     template_argument,
     word_options,
 )
-from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_json
+from flowledger.engine.cli.output import say, tell, tell_document, tell_either, tell_json
 from flowledger.engine.client.requests import template_named
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.handlers import dump_template
+
+COLUMNS = (Column(), Column(second=True), Column(second=True))
 
 
 @click.group()
@@ -39,11 +42,13 @@ def list_templates(*, as_json: bool) -> None:
     """
     with stored_tasks(program_settings(quiet=True)) as tasks:
         rows, open_tasks = tasks.templates(), tasks.open_tasks()
-    for namespace, name, version, digest in rows:
-        key = f"{namespace}/{name}@{version}"
-        count = open_tasks.get(key, 0)
-        found = {"template": key, "hash": digest, "open_tasks": count}
-        tell_either(found, f"{key}  {digest}  {count} open", as_json=as_json)
+    found = [(f"{row[0]}/{row[1]}@{row[2]}", row[3]) for row in rows]
+    if as_json:
+        for key, digest in found:
+            tell_json({"template": key, "hash": digest, "open_tasks": open_tasks.get(key, 0)})
+    elif found:
+        cells = [(key, digest, f"{open_tasks.get(key, 0)} open") for key, digest in found]
+        say(rows_that_fit(COLUMNS, cells, terminal_width()))
 
 
 @templates.command("show")

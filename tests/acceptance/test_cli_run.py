@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from support.cli import PROGRAM, Command
+from support.cli import PROGRAM, Command, read_all
 
 ORDER = """namespace: shop
 name: order
@@ -177,18 +177,6 @@ def test_on_a_terminal_progress_is_repainted(command: Command) -> None:
     assert re.search(r"  ship +complete, ", shown)
     assert "3/3 steps" in shown
     assert "\x1b[2K" in shown  # a line was erased to be painted again
-
-
-def read_all(terminal: int) -> str:
-    found = b""
-    try:
-        while more := os.read(terminal, 65536):
-            found += more
-    except OSError:  # Linux says so when the other side is closed
-        pass
-    finally:
-        os.close(terminal)
-    return found.decode()
 
 
 def test_steps_run_in_worker_processes_and_none_is_left(command: Command) -> None:

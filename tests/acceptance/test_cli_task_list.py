@@ -68,6 +68,21 @@ def test_tasks_are_told_in_a_table_the_newest_first(
     assert len({line.index("shop/") for line in lines}) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "columns"),
+    [("tasks list", 80), ("templates list", 80), ("projections list", 60), ("db shards", 60)],
+)
+def test_lists_fit_a_terminal_and_are_whole_in_a_pipe(
+    command: Command, tasks: list[TaskHandle], words: str, columns: int
+) -> None:
+    shown = command.on_terminal(*words.split(), columns=columns)
+    piped = command(*words.split()).out.splitlines()
+
+    assert max(map(len, shown)) <= columns < max(map(len, piped))
+    if words == "tasks list":
+        assert [line[:36] for line in shown[2::2]] == [str(task.id) for task in reversed(tasks)]
+
+
 def test_a_page_says_how_to_get_the_next(command: Command, tasks: list[TaskHandle]) -> None:
     first = command("tasks", "list", "--limit", "2").out.splitlines()
     cursor = first[-1].rpartition(" --after ")[2]

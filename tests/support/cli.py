@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
+import termios
 from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -75,6 +78,23 @@ class Command:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def on_terminal(self, *arguments: str, columns: int = 80) -> list[str]:
+        """The lines that it shows on a terminal of so many columns, without their colours."""
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (24, columns))
+        unset = {"COLUMNS", "LINES", "NO_COLOR"}
+        given = {key: value for key, value in self.environment.items() if key not in unset}
+        with subprocess.Popen(  # noqa: S603 - the program under test
+            [*PROGRAM, *arguments],
+            cwd=self.folder,
+            env={**given, "TERM": "xterm"},
+            stdout=theirs,
+            stderr=theirs,
+        ):
+            os.close(theirs)
+            shown = read_all(ours)
+        return re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start it; its log lines can be read from `stderr`."""
         process = subprocess.Popen(  # noqa: S603 - the program under test
@@ -92,6 +112,19 @@ class Command:
         """A file in the folder; returns its name."""
         (self.folder / name).write_text(text, "utf-8")
         return name
+
+
+def read_all(terminal: int) -> str:
+    """What is shown on a terminal until the program ends."""
+    found = b""
+    try:
+        while more := os.read(terminal, 65536):
+            found += more
+    except OSError:  # Linux says so when the other side is closed
+        pass
+    finally:
+        os.close(terminal)
+    return found.decode()
 
 
 def read_until(process: subprocess.Popen[str], word: str) -> str:
