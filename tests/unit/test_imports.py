@@ -17,26 +17,41 @@ MODULES = sorted(
 )
 
 # Loads the libraries once, then imports each module as the first of ours, in a process of its own.
+# Python imports a module's package before it, so that process is forked from one that did.
 EACH_FIRST = """
 import importlib, json, os, sys, traceback
 import click, eventsourcing.postgres, psycopg, psycopg_pool, pydantic_settings, rich, structlog
 
-def error(module):
+MODULES = sys.argv[1:]
+
+def first_within(package):
+    errors = {}
+    for module in MODULES:
+        if module.rpartition(".")[0] == package:
+            errors.update(first(module))
+    return errors
+
+def first(module):
     reading, writing = os.pipe()
     if os.fork() == 0:
+        os.close(reading)
         try:
             importlib.import_module(module)
+            errors = {module: "", **first_within(module)}
         except BaseException:
-            os.write(writing, traceback.format_exc().encode()[-4000:])
+            error = traceback.format_exc()[-4000:]
+            errors = {m: error for m in MODULES if f"{m}.".startswith(f"{module}.")}
+        with os.fdopen(writing, "w") as pipe:
+            json.dump(errors, pipe)
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as pipe:
         text = pipe.read()
     os.wait()
-    return text
+    return json.loads(text)
 
 assert not [name for name in sys.modules if name.startswith("flowledger.")]
-print(json.dumps({module: error(module) for module in sys.argv[1:]}))
+print(json.dumps(first_within("flowledger")))
 """
 
 
