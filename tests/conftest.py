@@ -23,6 +23,7 @@ from psycopg.rows import TupleRow
 
 from flowledger.engine.store.embedded.temporary import temporary_server
 from flowledger.engine.store.schema.migrate import migrate
+from support.forked_program import forked_program
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -53,6 +54,14 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Generator[None
                 patch.delenv(name)
         patch.setenv("FLOWLEDGER_HOME", str(tmp_path_factory.getbasetemp() / "home"))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_forked_program() -> Generator[None]:
+    """What forks for the tests of the command ends with them."""
+    yield
+    if forked_program.cache_info().currsize:
+        forked_program().close()
 
 
 @pytest.fixture(autouse=True)
