@@ -16,7 +16,7 @@ Limit = Mapping[str, str | float]
 
 def seconds(duration: timedelta | float | None) -> float | None:
     """A duration as templates have it."""
-    return duration.total_seconds() if isinstance(duration, timedelta) else duration
+    return timedelta.total_seconds(duration) if isinstance(duration, timedelta) else duration
 
 
 def plain(limit: Concurrency | Rate | Limit | None) -> object:

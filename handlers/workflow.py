@@ -25,7 +25,7 @@ from flowledger.engine.domain.templates.template import (
     WhenSkipped,
     validate_template,
 )
-from flowledger.engine.domain.templates.validation_message import first_problem
+from flowledger.engine.domain.templates.validation_message import first_problem, plain_text
 from flowledger.engine.errors import InvalidContext, InvalidTemplate
 from flowledger.engine.text import short
 from flowledger.handlers.binding import BoundStep
@@ -103,7 +103,7 @@ class Workflow(Generic[C]):
         concurrency: Concurrency | Limit | None = None,
         rate: Rate | Limit | None = None,
     ) -> None:
-        self.key = f"{namespace}/{name}@{version}"
+        self.key = f"{plain_text(namespace)}/{plain_text(name)}@{plain_text(version)}"
         self._head: dict[str, Any] = {
             "namespace": namespace,
             "name": name,
@@ -247,7 +247,7 @@ class Workflow(Generic[C]):
             return StepTemplate.model_validate({"name": name, **fields})
         except ValidationError as error:
             fault = first_problem(error, "", values=True)
-            raise InvalidTemplate(f"{self._where(short(str(name)))}: {fault}") from None
+            raise InvalidTemplate(f"{self._where(short(plain_text(name)))}: {fault}") from None
 
     def _add(
         self,
@@ -297,7 +297,7 @@ class Workflow(Generic[C]):
         if isinstance(item, str):
             return item
         _, names = self._functions.get(id(item), (item, list[str]()))
-        label = short(str(getattr(item, "__name__", repr(item))))
+        label = short(plain_text(getattr(item, "__name__", item)))
         if not names:
             raise InvalidTemplate(f"workflow {self.key}: `after` has {label}, no step of it")
         if len(names) > 1:

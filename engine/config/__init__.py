@@ -40,7 +40,7 @@ from flowledger.engine.config.sources import (
     file_layers,
     option_layer,
 )
-from flowledger.engine.domain.templates.validation_message import shown
+from flowledger.engine.domain.templates.validation_message import plain_text, shown
 from flowledger.engine.errors import InvalidConfiguration
 from flowledger.engine.text import HIDDEN
 
@@ -217,6 +217,8 @@ def read_settings(
     except ValidationError as error:
         # Not chained: pydantic's own error would show the values, and one may be a password.
         raise _refusal(error, given) from None
+    except Exception:  # noqa: BLE001 - pydantic asks a value of the caller's to compare itself
+        raise _unfit(given) from None
     return Loaded(settings, {path: entry.place for path, entry in given.items()})
 
 
@@ -239,7 +241,24 @@ def _refusal(error: ValidationError, given: Layer) -> InvalidConfiguration:
     if isinstance(broken, RuleBroken):
         return InvalidConfiguration(_contradiction(broken.rule, given))
     path = ".".join(str(part) for part in first["loc"][:2])
-    entry, field = given[path], _field(path)
+    return _unusable(path, given[path])
+
+
+def _unfit(given: Layer) -> InvalidConfiguration:
+    """Of the first value that cannot even be checked: an enumeration's, an object of one's own."""
+    for path, entry in given.items():
+        section, key = path.split(".")
+        try:
+            SECTIONS[section].model_validate({key: entry.value})
+        except ValidationError:
+            pass
+        except Exception:  # noqa: BLE001 - this is the one
+            return _unusable(path, entry)
+    return _unusable(*next(iter(given.items())))
+
+
+def _unusable(path: str, entry: Given) -> InvalidConfiguration:
+    field = _field(path)
     found = "not usable" if is_secret(field) else shown(entry.value)
     return InvalidConfiguration(f"{entry.place} is {found}: expected {expectation(field)}")
 
@@ -247,7 +266,7 @@ def _refusal(error: ValidationError, given: Layer) -> InvalidConfiguration:
 def _contradiction(rule: Rule, given: Layer) -> str:
     def said(path: str) -> str:
         entry = given.get(path, Given(_field(path).default, DEFAULT))
-        return f"{entry.value} ({entry.place})"
+        return f"{plain_text(entry.value)} ({entry.place})"
 
     expected = f"expected {rule.demand} {rule.larger}, which is {said(rule.larger)}"
     return f"{rule.smaller} is {said(rule.smaller)}: {expected}"

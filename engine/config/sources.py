@@ -13,6 +13,7 @@ from typing import cast
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
+from flowledger.engine.domain.templates.validation_message import plain_text
 from flowledger.engine.domain.yaml_text import BrokenYaml, read_yaml
 from flowledger.engine.errors import InvalidConfiguration
 from flowledger.engine.text import short
@@ -75,7 +76,9 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
 def option_layer(overrides: Mapping[str, object], known: Known) -> Layer:
     """What the caller says: nested mappings, or section models with the fields that were set."""
     plain = {
-        section: body.model_dump(exclude_unset=True) if isinstance(body, BaseModel) else body
+        plain_text(section): body.model_dump(exclude_unset=True)
+        if isinstance(body, BaseModel)
+        else body
         for section, body in overrides.items()
     }
     return dict(_leaves(plain, lambda path: f"option {path}", known))
@@ -145,7 +148,8 @@ def _leaves(
     tree: Mapping[str, object], place: Place, known: Known, extra: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, Given]]:
     """The tree's values by dotted path. Values are never shown here: they may be secrets."""
-    for section, body in tree.items():
+    for name, body in tree.items():
+        section = plain_text(name)
         if section not in known:
             raise _unknown(place(section), section, [*known, *paths(known), *extra])
         for key, value in _mapping(body, place(section)).items():
@@ -167,7 +171,7 @@ def _mapping(value: object, place: str) -> Mapping[str, object]:
         return {}
     if not isinstance(value, Mapping):
         raise InvalidConfiguration(f"{place} is a single value or a list: expected keys below it")
-    return {str(key): item for key, item in cast("Mapping[object, object]", value).items()}
+    return {plain_text(key): item for key, item in cast("Mapping[object, object]", value).items()}
 
 
 def _environments(value: object, file: str, known: Known) -> Mapping[str, Layer]:

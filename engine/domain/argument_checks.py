@@ -16,7 +16,7 @@ from uuid import UUID
 from flowledger.engine.domain.max_duration import LONGEST_SECONDS
 from flowledger.engine.domain.storable_text_check import text_fault
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.domain.templates.validation_message import shown
+from flowledger.engine.domain.templates.validation_message import plain_text, shown
 from flowledger.engine.errors import (
     EngineError,
     InvalidRequest,
@@ -55,12 +55,12 @@ def check_submission(
 
     Raises InvalidSubmission, which names the template and the parameter.
     """
-    if not _is_priority(priority):
+    if not _is_whole(priority, LOWEST_PRIORITY, HIGHEST_PRIORITY):
         raise InvalidSubmission(
             f"{template}: priority should be a whole number from {LOWEST_PRIORITY} to"
             f" {HIGHEST_PRIORITY}, got {shown(priority)}"
         )
-    if on_duplicate not in DUPLICATES:
+    if plain_text(on_duplicate) not in DUPLICATES:
         raise InvalidSubmission(
             f"{template}: on_duplicate should be {' or '.join(DUPLICATES)},"
             f" got {shown(on_duplicate)}"
@@ -103,8 +103,8 @@ def task_id_of(given: object) -> UUID:
     """The id of a task, given as one or as text. Raises InvalidRequest."""
     try:
         return given if isinstance(given, UUID) else UUID(str(given))
-    except ValueError:
-        said = f"{short(str(given))!r} is not the id of a task, which is a UUID"
+    except Exception:  # noqa: BLE001 - an object of the user's own raises what it pleases
+        said = f"{short(plain_text(given))!r} is not the id of a task, which is a UUID"
         raise InvalidRequest(said) from None
 
 
@@ -139,7 +139,7 @@ def check_request(subject: str, texts: Mapping[str, object], key: object) -> Non
     """
     for name, text in (*texts.items(), ("key", key)):
         fault = _fault(text, MOST_REASON_BYTES if name == "reason" else MOST_BYTES)
-        if name != "key" and not fault and not str(text or "").strip():
+        if name != "key" and not fault and not (isinstance(text, str) and str.strip(text)):
             fault = "must be given, and say something"
         if fault:
             raise InvalidRequest(f"{subject}: {name} {fault}")
@@ -149,7 +149,8 @@ def check_seconds(name: str, seconds: object) -> None:
     """Refuse a time to wait that no clock can count; None is none given. Raises InvalidRequest."""
     if seconds is None:
         return
-    if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_SECONDS:
+    number = _plain_number(seconds)
+    if number is None or not 0 <= number <= LONGEST_SECONDS:
         raise InvalidRequest(
             f"{name} should be seconds from 0 to {LONGEST_SECONDS:.0f}, got {shown(seconds)}"
             f" ({type(seconds).__name__})"
@@ -158,8 +159,7 @@ def check_seconds(name: str, seconds: object) -> None:
 
 def check_position(position: object) -> None:
     """Refuse what is no place in the log. Raises InvalidRequest."""
-    whole = isinstance(position, int) and not isinstance(position, bool)
-    if not whole or not 1 <= cast("int", position) <= LAST_POSITION:
+    if not _is_whole(position, 1, LAST_POSITION):
         raise InvalidRequest(
             f"position should be a whole number from 1 to {LAST_POSITION}, got {shown(position)}"
             f" ({type(position).__name__})"
@@ -174,18 +174,22 @@ def check_tags(subject: str, tags: object, refusal: type[EngineError]) -> tuple[
     for tag in cast("Iterable[object]", tags):
         fault = _fault(tag)
         if fault or not isinstance(tag, str) or not tag.strip():
-            raise refusal(f"{subject}: a tag {fault or f'must say something, got {tag!r}'}")
-        found[tag] = None
+            raise refusal(f"{subject}: a tag {fault or f'must say something, got {shown(tag)}'}")
+        found[plain_text(tag)] = None
     return tuple(found)
 
 
-def _is_priority(value: object) -> bool:
+def _is_whole(value: object, lowest: int, highest: int) -> bool:
     # By comparison: a range that is asked for a subclass of int counts through it.
-    return (
-        isinstance(value, int)
-        and not isinstance(value, bool)
-        and LOWEST_PRIORITY <= value <= HIGHEST_PRIORITY
-    )
+    number = None if isinstance(value, bool) else _plain_number(value)
+    return isinstance(number, int) and lowest <= number <= highest
+
+
+def _plain_number(value: object) -> int | float | None:
+    """The number, without what a class of the user's own makes of comparisons; None for others."""
+    if isinstance(value, int):
+        return int.__index__(value)
+    return float.__float__(value) if isinstance(value, float) else None
 
 
 def _fault(text: object, most: int = MOST_BYTES) -> str | None:

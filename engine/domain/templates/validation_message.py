@@ -67,6 +67,11 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
 
 
+def plain_text(value: object) -> str:
+    """A text as it is, whatever its class makes of it; anything else as it is shown."""
+    return str.__str__(value) if isinstance(value, str) else shown(value)
+
+
 def _shown(value: object, *, values: bool) -> str:
     kind = type(value).__name__
     return f"{shown(value)} ({kind})" if values else kind
