@@ -6,6 +6,8 @@ create or replace function flowledger.store_template_steps(p_template uuid)
 returns void
 language plpgsql
 volatile
+security definer
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     delete from flowledger.template_step where template_id = p_template;

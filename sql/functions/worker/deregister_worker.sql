@@ -4,6 +4,8 @@ create or replace function flowledger.deregister_worker(p_worker uuid)
 returns void
 language sql
 volatile
+security definer
+set search_path = pg_catalog, pg_temp
 as $$
     delete from flowledger.worker as w
     where w.worker_id = p_worker

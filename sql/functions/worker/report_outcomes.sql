@@ -22,6 +22,8 @@ create or replace function flowledger.report_outcomes(
 returns uuid[]
 language plpgsql
 volatile
+security definer
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_refused uuid[];

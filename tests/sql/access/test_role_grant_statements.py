@@ -13,6 +13,7 @@ WRITTEN = "originator_id, originator_version, task_id, topic, state, encoding"
 
 def test_a_reader_has_the_public_schema_alone(connection: Connection) -> None:
     assert call(connection, "role_grant_statements", "reader") == [
+        "revoke all on all tables in schema flowledger, flowledger_v1 from flowledger_reader",
         "grant usage on schema flowledger_v1 to flowledger_reader",
         "grant select on all tables in schema flowledger_v1 to flowledger_reader",
         "grant execute on all functions in schema flowledger_v1 to flowledger_reader",
