@@ -27,6 +27,7 @@ from flowledger.engine.domain.verify.queue_rows import (
     TASK,
     TIMERS,
     QueueRows,
+    misqueued,
     queue_row_of,
     slots_of,
 )
@@ -58,6 +59,7 @@ class Made(Onlooker):
         self._evidence = evidence
         self._ageing = priority_ageing_seconds
         self._task: dict[str, Any] | None = None
+        self._stood: Mapping[str, Row] = {}
         self._steps: dict[str, dict[str, Any]] = {}
         self._timers: dict[str, dict[str, Any]] = {}
         self._held: dict[str, Waiter] = {}
@@ -66,6 +68,7 @@ class Made(Onlooker):
 
     def at_position(self, run: TaskRun, work: QueueRows) -> None:
         """The run where the coordinator stands."""
+        self._stood = work.queue
         self._task = task_row(run)
         noted = step_rows(run)
         for number, template in enumerate(run.plan.steps):
@@ -85,12 +88,12 @@ class Made(Onlooker):
         run = fold.run
         if run is None:
             return
-        sort_key = self._turn(run)
         for number, template in enumerate(run.plan.steps):
             row = queue_row_of(fold, run, number)
             if row is not None:
                 its = step_id(run.task_id, template.name)
-                self._queue[template.name] = {**row, "step_id": its, "sort_key": sort_key}
+                place = self._place(fold, run, number)
+                self._queue[template.name] = {**row, "step_id": its, **place}
 
     def rows(self, found: Iterable[Difference]) -> dict[str, Any]:
         """What is to be stored for these differences."""
@@ -175,6 +178,20 @@ class Made(Onlooker):
             wait = Wait("rate", demand.rates[0].key)
         step, since = step_id(run.task_id, name), self._evidence.now
         return Waiter(self._turn(run), step, run.task_id, name, since, wait, demand)
+
+    def _place(self, fold: CheckedFold, run: TaskRun, number: int) -> dict[str, Any]:
+        """The step's place in the queue: its own, unless that cannot be."""
+        name = run.plan.steps[number].name
+        row = self._stood.get(name)
+        wrong = {"sort_key", "exclusive"}
+        if row is not None:
+            now = self._evidence.now
+            wrong = {found.field for found in misqueued(fold, run, number, row, now)}
+        made = {"sort_key": self._turn(run), "exclusive": False}
+        return {
+            field: value if row is None or field in wrong else row[field]
+            for field, value in made.items()
+        }
 
     def _turn(self, run: TaskRun) -> float:
         seconds = (self._evidence.now - EPOCH).total_seconds()

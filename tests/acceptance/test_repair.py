@@ -28,6 +28,8 @@ IN_THE_LOG = {
     "a public view that says something else",
     "a public function that says something else",
     "a time of recording before the one in front of it",
+    "a time of recording that is yet to come",
+    "a payload that is said to be encoded",
 }
 MENDED = [*ROWS, *(name for name in APART if name not in IN_THE_LOG)]
 _numbers = iter(range(1_000))

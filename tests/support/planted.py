@@ -154,6 +154,22 @@ ROWS = {
         "update flowledger.queue set worker_id = '{nobody}' where step_id = '{runs}'",
         ["step 'runs': worker_id is {nobody} in flowledger.queue, and "],
     ),
+    "a queue row that is before its turn": (
+        "update flowledger.queue set sort_key = 7 where step_id = '{queued}'",
+        ["step 'queued': sort_key is 7.0 in flowledger.queue, and at least 17"],
+    ),
+    "a queue row that is never its turn": (
+        "update flowledger.queue set sort_key = 'infinity' where step_id = '{queued}'",
+        ["step 'queued': sort_key is inf in flowledger.queue, and a time by the log"],
+    ),
+    "a queue row whose turn is to come": (
+        "update flowledger.queue set sort_key = sort_key + 7000 where step_id = '{queued}'",
+        ["in flowledger.queue, and not to come by the log"],
+    ),
+    "a queue row that is alone for no reason": (
+        "update flowledger.queue set exclusive = true where step_id = '{queued}'",
+        ["step 'queued': exclusive is True in flowledger.queue, and False by the log"],
+    ),
     "a queue row of a step that is not ready": (
         row_of("last", "one", "last"),
         ["step 'last': row is there in flowledger.queue, and none by the log"],
@@ -226,6 +242,16 @@ APART = {
         " where originator_id = '{first}' and originator_version = 2",
         ["recorded_at is "],
     ),
+    "a time of recording that is yet to come": (
+        "update flowledger.event set recorded_at = now() + interval '1 d'"
+        " where notification_id = (select max(notification_id) from flowledger.event)",
+        ["recorded_at is 20"],
+    ),
+    "a payload that is said to be encoded": (
+        "update flowledger.event set encoding = 1 where task_id = '{one}'"
+        " and originator_id = '{first}' and originator_version = 2",
+        ["encoding is 1 in flowledger.event, and that of its payload by the rule for the log"],
+    ),
     "a wrong count of slots": (
         "update flowledger.slot_count set in_use = 7",
         ["step:shop/order/runs: count is 7 in flowledger.slot_count, and 1 by counting"],
@@ -245,6 +271,22 @@ APART = {
     "a step of a template that was changed": (
         "update flowledger.template_step set parents = '{{0}}' where step = 'last'",
         ["template {template}, step 4: parents is [0] in flowledger.template_step, and [1, 2, 3]"],
+    ),
+    "a step of a template with other words": (
+        "update flowledger.template_step set level = 7, backoff = 'none',"
+        " dependencies = '{{first}}', blocking_dependencies = '{{runs}}' where step = 'last'",
+        [
+            "template {template}, step 4: level is 7 in flowledger.template_step, and 2 by the log",
+            "template {template}, step 4: backoff is none in",
+            "template {template}, step 4: dependencies is ['first'] in",
+            "template {template}, step 4: blocking_dependencies is ['runs'] in",
+        ],
+    ),
+    "steps of a template that there is not": (
+        "insert into flowledger.template_step select '{nobody}', number, step, level, max_attempts,"
+        " backoff, system, parents, children, dependencies, blocking_dependencies"
+        " from flowledger.template_step",
+        ["template_step {nobody}: row is a row ({nobody}) in flowledger.template_step, and none"],
     ),
     "a lost template": (
         "delete from flowledger.template_step; delete from flowledger.template;"

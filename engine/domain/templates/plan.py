@@ -76,3 +76,17 @@ def ancestors(plan: Plan, step: str) -> frozenset[str]:
             found.add(number)
             waiting.extend(plan.parents[number])
     return frozenset(plan.steps[number].name for number in found)
+
+
+def levels_of(plan: Plan) -> tuple[int, ...]:
+    """For each step, how many the longest way to it from a step without parents has before it."""
+    levels = [0] * len(plan.steps)
+    missing = [len(its_parents) for its_parents in plan.parents]
+    known = [number for number, count in enumerate(missing) if not count]
+    for number in known:
+        for child in plan.children[number]:
+            levels[child] = max(levels[child], levels[number] + 1)
+            missing[child] -= 1
+            if not missing[child]:
+                known.append(child)
+    return tuple(levels)

@@ -13,7 +13,7 @@ from flowledger.engine.domain.limits.circuit_breaker import (
     circuit_id,
     evolve_circuit,
 )
-from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.domain.templates.plan import compile_plan, levels_of
 from flowledger.engine.domain.templates.template import UNLIMITED, Template, parse_template
 from flowledger.engine.domain.verify.log import EVENT, LOG, LogEntry, contiguous
 from flowledger.engine.domain.verify.queue_rows import compared
@@ -140,6 +140,7 @@ def template_row(first: TemplateRegistered, others: Iterable[Event | None]) -> R
 
 def _template_steps(subject: str, template: Template, rows: Sequence[Row]) -> Iterator[Difference]:
     plan = compile_plan(template)
+    levels = levels_of(plan)
     stored = {row["number"]: row for row in rows}
     for number in sorted({*range(len(plan.steps)), *stored}):
         log: Row | None = None
@@ -151,6 +152,14 @@ def _template_steps(subject: str, template: Template, rows: Sequence[Row]) -> It
                 "children": sorted(plan.children[number]),
                 "max_attempts": step.retry.max_attempts,
                 "system": step.system,
+                "level": levels[number],
+                "backoff": step.retry.backoff,
+                "dependencies": [plan.steps[one].name for one in sorted(plan.parents[number])],
+                "blocking_dependencies": [
+                    plan.steps[one].name
+                    for one in sorted(plan.parents[number])
+                    if plan.steps[one].when_skipped == "stop"
+                ],
             }
         yield from compared(f"{subject}, step {number}", log, stored.get(number), STEPS)
 

@@ -2,7 +2,9 @@
 
 Timers, slots and waiting steps are the coordinator's, so they are compared at its position. Queue
 rows are also the workers', who claim and release in the transactions of their facts: they are
-compared with the whole log.
+compared with the whole log. What a point of priority weighs, and how many workers a step may lose,
+is the coordinator's configuration, which may have been another: of the place in the queue only that
+is compared which holds for all.
 
 Some rows come and go without an event, and are no differences:
 - The timer of a step that fired and led to nothing is removed when timers are next fired. A retry
@@ -15,7 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from math import isfinite
 from uuid import UUID
 
 from flowledger.engine.domain.deterministic_ids import step_id
@@ -30,6 +33,10 @@ QUEUE = "flowledger.queue"
 SLOTS = "flowledger.slot"
 TIMERS = "flowledger.timer"
 NONE = "none"
+SLACK = 60.0
+"""Seconds by which the coordinator's estimate of the engine's time may be off, and more."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TASK = ""
 """In place of a step's name: the task as a whole."""
 
@@ -63,6 +70,26 @@ def queued(fold: CheckedFold, work: QueueRows) -> Iterator[Difference]:
         log, row = queue_row_of(fold, run, number), work.queue.get(template.name)
         if row is None or log is not None or not _is_refused(fold, row):
             yield from compared(f"step {template.name!r}", log, row, QUEUE)
+        if row is not None and log is not None:
+            yield from misqueued(fold, run, number, row, work.now)
+
+
+def misqueued(
+    fold: CheckedFold, run: TaskRun, number: int, row: Row, now: datetime
+) -> Iterator[Difference]:
+    """Where a row in the queue is before or behind its turn, or alone without a reason."""
+    step = run.plan.steps[number].name
+    subject, turn = f"step {step!r}", float(row["sort_key"])
+    since = (fold.queued[step].occurred_at - EPOCH).total_seconds()
+    until = (now - EPOCH).total_seconds()
+    if not isfinite(turn):
+        yield Difference(subject, "sort_key", "a time", turn, QUEUE)
+    elif run.priority <= 0 and turn < since - SLACK:
+        yield Difference(subject, "sort_key", f"at least {since}", turn, QUEUE)
+    elif run.priority >= 0 and turn > until + SLACK:
+        yield Difference(subject, "sort_key", "not to come", turn, QUEUE)
+    if row["exclusive"] and not run.steps[number].lost:
+        yield Difference(subject, "exclusive", False, True, QUEUE)
 
 
 def compared(subject: str, log: Row | None, row: Row | None, place: str) -> Iterator[Difference]:

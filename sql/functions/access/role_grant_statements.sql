@@ -11,9 +11,10 @@ stable
 as $$
 declare
     v_role constant text := quote_ident('flowledger_' || p_role);
-    v_writes constant text[] := array(select * from flowledger.role_writes(p_role));
     r record;
 begin
+    perform flowledger.role_writes(p_role);
+
     return next format('revoke all on all tables in schema flowledger, flowledger_v1 from %s', v_role);
     return next format('grant usage on schema flowledger_v1 to %s', v_role);
     return next format('grant select on all tables in schema flowledger_v1 to %s', v_role);
@@ -51,6 +52,10 @@ begin
         return next format('grant select on all tables in schema %s to %s', r.name, v_role);
     end loop;
 
-    return query select format('grant %s to %s', w, v_role) from unnest(v_writes) as w;
+    return query
+    select format('grant %s on flowledger.%I to %s',
+        w.privilege || coalesce(' (' || array_to_string(w.columns, ', ') || ')', ''),
+        w.relation, v_role)
+    from flowledger.role_writes(p_role) as w;
 end
 $$;

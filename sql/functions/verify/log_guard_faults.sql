@@ -1,6 +1,7 @@
 -- What is wrong with the log as a whole, and with what guards it: the trigger that keeps it
 -- append-only, a clock that was moved, as tests do, and events that were recorded before the one in
--- front of them; of these at most p_limit. Reads the whole log.
+-- front of them or are yet to be, or whose payload is said to be encoded and is not, or the other
+-- way round; of each kind at most p_limit. Reads the whole log.
 
 create or replace function flowledger.log_guard_faults(p_limit integer)
 returns table (subject text, field text, expected text, found text, place text)
@@ -41,6 +42,29 @@ as $$
         ) as d
         where d.recorded_at < d.before
         order by d.notification_id
+        limit p_limit
+    )
+    union all
+    (
+        select
+            format('position %s', e.notification_id), 'recorded_at', 'past', e.recorded_at::text,
+            'flowledger.event'
+        from flowledger.event as e
+        where e.recorded_at > clock_timestamp() + interval '1 minute'
+        order by e.notification_id
+        limit p_limit
+    )
+    union all
+    (
+        select
+            format('position %s', e.notification_id), 'encoding', 'that of its payload',
+            e.encoding::text, 'flowledger.event'
+        from flowledger.event as e
+        where e.encoding not in (0, 1)
+            -- a payload in plain begins with its head, or is a JSON object
+            or e.encoding = 0 and substr(e.state, 1, 1) not in ('\x01', '\x02', '\x7b')
+            or e.encoding = 1 and flowledger.payload_json(e.state, 0::smallint) is not null
+        order by e.notification_id
         limit p_limit
     );
 $$;

@@ -1,6 +1,6 @@
 -- Rows beside the log that belong to nothing in it: of a task that is not known, or by an id that
 -- no step of the row's task can have; slots by an id that no step of any task can have; templates
--- without a stream. Also tasks that are left to the coordinator and are in the log already, and
+-- without a stream, and steps of templates that have neither a stream nor a row. Also tasks that are left to the coordinator and are in the log already, and
 -- parked tasks of which nothing is stored at all. stream is the id of the row.
 
 create or replace function flowledger.orphan_rows()
@@ -50,6 +50,11 @@ as $$
     select 'template', null, null, t.template_id
     from flowledger.template as t
     where not exists (select from flowledger.event as e where e.originator_id = t.template_id)
+    union all
+    select distinct 'template_step', null::uuid, null, s.template_id
+    from flowledger.template_step as s
+    where not exists (select from flowledger.template as t where t.template_id = s.template_id)
+        and not exists (select from flowledger.event as e where e.originator_id = s.template_id)
     union all
     select 'submission', s.task_id, null, s.task_id
     from flowledger.submission as s

@@ -23,6 +23,10 @@ begin
     using json_to_recordset(v_strays) as s (relation text, stream uuid)
     where s.relation = 'parked_task' and w.task_id = s.stream;
 
+    delete from flowledger.template_step as w
+    using json_to_recordset(v_strays) as s (relation text, stream uuid)
+    where s.relation = 'template_step' and w.template_id = s.stream;
+
     delete from flowledger.queue as w
     using json_to_recordset(v_strays) as s (relation text, stream uuid)
     where s.relation = 'queue' and w.step_id = s.stream;

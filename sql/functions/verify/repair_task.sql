@@ -25,18 +25,19 @@ begin
     insert into flowledger.queue
         (step_id, task_id, template_id, stream_version, sort_key, worker_id, attempt, resets,
         cancelling,
-        step, correlation_id)
+        step, correlation_id, exclusive)
     select
         x.step_id, x.task_id, x.template_id, x.stream_version, x.sort_key, x.worker_id, x.attempt,
-        x.resets, x.cancelling, x.step, x.correlation_id
+        x.resets, x.cancelling, x.step, x.correlation_id, coalesce(x.exclusive, false)
     from json_to_recordset(p_rows -> 'queue') as x (
         step_id uuid, task_id uuid, template_id uuid, stream_version bigint,
         sort_key double precision,
         worker_id uuid, attempt integer, resets integer, cancelling boolean, step text,
-        correlation_id text
+        correlation_id text, exclusive boolean
     )
     on conflict (step_id) do update
     set task_id = excluded.task_id, template_id = excluded.template_id,
+        sort_key = excluded.sort_key, exclusive = excluded.exclusive,
         stream_version = excluded.stream_version, worker_id = excluded.worker_id,
         attempt = excluded.attempt, resets = excluded.resets, cancelling = excluded.cancelling,
         step = excluded.step, correlation_id = excluded.correlation_id;

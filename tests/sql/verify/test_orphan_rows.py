@@ -113,3 +113,16 @@ def test_a_submission_that_is_in_the_log_is_a_stray(connection: Connection) -> N
     append(connection, Row(TASK, 1, "task.created", task=TASK))
 
     assert strays(connection) == [("submission", TASK, None, TASK)]
+
+
+def test_steps_of_a_template_that_there_is_not_are_strays(connection: Connection) -> None:
+    connection.execute(
+        "insert into flowledger.template_step (template_id, number, step, level, max_attempts,"
+        " backoff, parents, children, dependencies, blocking_dependencies)"
+        " values (%s, 0, 'a', 0, 3, 'none', '{}', '{}', '{}', '{}')",
+        (TEMPLATE,),
+    )
+
+    assert strays(connection) == [("template_step", None, None, TEMPLATE)]
+    assert call(connection, "remove_orphan_rows") == [1]
+    assert strays(connection) == []

@@ -85,7 +85,7 @@ def test_rows_are_stored_where_none_were_and_nothing_is_counted(connection: Conn
     assert log(connection)[-1] == (NOTE.stream, 1)
 
 
-def test_rows_take_the_place_of_others_and_the_turn_stays(connection: Connection) -> None:
+def test_rows_take_the_place_of_others(connection: Connection) -> None:
     fill(connection)
     (seen,) = append(connection, Row(step_id(TASK, "b"), 1, task=TASK))
     worker = new_id()
@@ -95,7 +95,7 @@ def test_rows_take_the_place_of_others_and_the_turn_stays(connection: Connection
 
     call(connection, "repair_task", TASK, seen, orjson.dumps(rows).decode(), *columns([other]))
 
-    assert table(connection, "queue", "sort_key", "worker_id", "attempt") == [(1.0, worker, 5)]
+    assert table(connection, "queue", "sort_key", "worker_id", "attempt") == [(9.0, worker, 5)]
     assert table(connection, "step", "state", "attempt") == [("in_progress", 5)]
 
 
