@@ -41,6 +41,7 @@ from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.notifications import Notifications, ProcessWakeup
 from flowledger.engine.store.projection_admin_store import PostgresProjectionStore
 from flowledger.engine.store.repairs import PostgresRepairs
+from flowledger.engine.store.schema.internal_schema_check import InternalSchemaCheck
 from flowledger.engine.store.schema.public_schema_check import PublicSchemaCheck
 from flowledger.engine.store.schema.startup_migration import bring_up_to_date
 from flowledger.engine.store.shard_store import PostgresShardStore
@@ -187,7 +188,11 @@ class Parts:
             partial(self.wakeups.notify, "projection"),
             partial(template_named, self.tasks),
         )
-        others = (PublicSchemaCheck(self.url), ProjectionChecks(self, projections))
+        others = (
+            InternalSchemaCheck(self.pool),
+            PublicSchemaCheck(self.url),
+            ProjectionChecks(self, projections),
+        )
         endings = Waiters(self.wakeups.subscribe("ended"), poll, self.wakeups.start)
         self.service = Service(
             self.settings,

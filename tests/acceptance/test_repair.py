@@ -27,6 +27,12 @@ IN_THE_LOG = {
     "a clock that was moved",
     "a public view that says something else",
     "a public function that says something else",
+    "a function that says something else",
+    "a function that sets something",
+    "a function that calls for others",
+    "a function, a trigger and a rule that nobody knows",
+    "a trigger that is off",
+    "a right too many",
     "a time of recording before the one in front of it",
     "a time of recording that is yet to come",
     "a payload that is said to be encoded",
@@ -74,6 +80,18 @@ def test_what_was_planted_in_rows_is_mended_and_the_tasks_complete(
     assert standing.differences() == []
     assert events_of(standing, "task.repaired") + events_of(standing, "engine.repaired") > 0
     assert_they_complete(standing)
+
+
+def test_a_row_of_the_queue_that_is_mended_keeps_its_turn(standing: TamperedDatabase) -> None:
+    turn = "select sort_key, exclusive from flowledger.queue where step_id = %s"
+    step = standing.names["queued"]
+    (before,) = standing.harness.rows(turn, step)
+    standing.plant("update flowledger.queue set attempt = 7 where step_id = '{queued}'")
+
+    standing.engine.repair(**WHY)
+
+    assert standing.harness.rows(turn, step) == [before]
+    assert standing.differences() == []
 
 
 def said(found: Iterable[Difference]) -> list[str]:

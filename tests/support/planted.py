@@ -233,6 +233,41 @@ APART = {
         "alter function flowledger_v1.step_readiness(uuid, text[]) cost 7",
         ["definition is another in the public schema, and that of its file by this release"],
     ),
+    "a function that says something else": (
+        "create or replace function flowledger.lock_log() returns void language sql as 'select'",
+        ["function lock_log: definition is another in the schema flowledger, and that of its file"],
+    ),
+    "a function that sets something": (
+        "alter function flowledger.lock_log() set lock_timeout = '1ms'",
+        ["function lock_log: definition is another in the schema flowledger, and that of its file"],
+    ),
+    "a function that calls for others": (
+        "create function flowledger.lock_log(integer) returns void language sql as 'select'"
+        ";revoke execute on function flowledger.lock_log(integer) from public",
+        ["function lock_log: definition is 2 of them in the schema flowledger, and that of"],
+    ),
+    "a function, a trigger and a rule that nobody knows": (
+        "create function flowledger.mine() returns void language sql as 'select'"
+        ";revoke execute on function flowledger.mine() from public"
+        ";create trigger swallow before insert on flowledger.submission"
+        " for each row execute function flowledger.refuse_log_change()"
+        ";create rule hide as on delete to flowledger.queue do instead nothing"
+        ";alter table flowledger.identity enable row level security",
+        [
+            "function mine: definition is there in the schema flowledger, and none by this release",
+            "trigger swallow on submission: definition is there in",
+            "rule hide on queue: definition is there in",
+            "row security on identity: definition is there in",
+        ],
+    ),
+    "a trigger that is off": (
+        "alter table flowledger.projection disable trigger projection_is_its_owners",
+        ["trigger projection_is_its_owners on projection: definition is disabled, dropped or"],
+    ),
+    "a right too many": (
+        "grant select on flowledger.event to public",
+        ["everybody: select on flowledger.event is granted in the grants, and not granted by this"],
+    ),
     "a clock that was moved": (
         "select flowledger.advance_test_clock('1 s')",
         ["the clock: shift is 00:00:01 in flowledger.clock_offset, and 00:00:00 by"],

@@ -89,7 +89,7 @@ def misqueued(
     elif run.priority >= 0 and turn > until + SLACK:
         yield Difference(subject, "sort_key", "not to come", turn, QUEUE)
     if row["exclusive"] and not run.steps[number].lost:
-        yield Difference(subject, "exclusive", False, True, QUEUE)
+        yield Difference(subject, "exclusive", log=False, row=True, place=QUEUE)
 
 
 def compared(subject: str, log: Row | None, row: Row | None, place: str) -> Iterator[Difference]:

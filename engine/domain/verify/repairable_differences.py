@@ -41,10 +41,17 @@ MENDED = frozenset(
         "flowledger.state_count",
     }
 )
+APPLIED = (
+    "a migration applies the file again once its row in flowledger.applied_file is deleted; what no"
+    " file makes is dropped by hand"
+)
 LEFT: Mapping[str, str] = MappingProxyType(
     {
         "the table": "a projection is made again by `flowledger projections rebuild`",
-        "the public schema": "its files are applied by a migration, once it has been dropped",
+        "the public schema": APPLIED,
+        "the schema flowledger": APPLIED,
+        "the grants": "`flowledger db grants --apply` takes from the roles what is not theirs, and"
+        " an administrator from others",
         "flowledger.event": "whoever changed the log must say why, and undo it",
         "flowledger.clock_offset": "it is moved back as it was moved, by "
         "flowledger.advance_test_clock",
