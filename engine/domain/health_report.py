@@ -235,6 +235,28 @@ def _shifted(row: FoundRow, now: datetime) -> Told:
     )
 
 
+def _leases_ahead(row: FoundRow, now: datetime) -> Told:
+    leases: Mapping[str, int] = row.details["leases"]
+    whose = listed([_counted(count, kind) for kind, count in leases.items()], len(leases))
+    later = duration(timedelta(seconds=row.details["seconds"]))
+    of_projections = not leases.keys() - {"projection", "projector"}
+    return (
+        f"leases of {whose} end up to {later} later than they can have been given for: the clock"
+        " was ahead then, and they say nothing of who is there",
+        f"flowledger {'projector' if of_projections else 'coordinator'} (one that runs shortens"
+        " them)",
+    )
+
+
+def _put_back(row: FoundRow, now: datetime) -> Told:
+    later = duration(timedelta(seconds=row.details["seconds"]))
+    return (
+        "the engine's clock was ahead and was put back: retries, timeouts and deadlines that were"
+        f" set meanwhile may come late, for another {later}",
+        "flowledger step reset TASK STEP --reason WHY (tries at once what waits for a retry)",
+    )
+
+
 def _short(row: FoundRow, now: datetime) -> Told:
     used, most = row.details["used"], row.details["most"]
     return (
@@ -257,6 +279,8 @@ WORDS: Mapping[str, Callable[[FoundRow, datetime], Told]] = MappingProxyType(
         "events_parked": _events_parked,
         "projection_code_changed": _code_changed,
         "clock_shifted": _shifted,
+        "leases_ahead": _leases_ahead,
+        "clock_put_back": _put_back,
         "connections_short": _short,
     }
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
+
+PUT_BACK = timedelta(seconds=1)
+"""By how much the engine's clock must be put back to be noticed."""
 
 
 class Clock(Protocol):
@@ -12,6 +15,19 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The time by which everything is decided, UTC."""
         ...
+
+
+class PutBackWatch:
+    """Tells a loop that the engine's clock was put back: what it waits for may be far too late."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen = clock.now()
+
+    def was_put_back(self) -> bool:
+        """Whether it was since this was last asked, by more than clocks differ anyway."""
+        seen, self._seen = self._seen, self._clock.now()
+        return self._seen < seen - PUT_BACK
 
 
 class Wakeup(Protocol):

@@ -13,7 +13,13 @@ from uuid import UUID
 from flowledger.engine.config.sections import ProjectionSettings
 from flowledger.engine.domain.shard_assignment import Members, ShardLease, assign_shards
 from flowledger.engine.errors import DatabaseBusy, LeadershipLost, ProjectionRefused
-from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
+from flowledger.engine.ports.clock_and_wakeup import (
+    NO_CRASH_POINTS,
+    Clock,
+    CrashPoints,
+    PutBackWatch,
+    Wakeup,
+)
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.projections.code import fingerprint
@@ -72,6 +78,7 @@ class Host:
         self._wanted: frozenset[Generation] = frozenset()
         self._told: set[tuple[str, str]] = set()
         self._told_code: set[Generation] = set()
+        self._watch = PutBackWatch(clock)
         self._look_at = clock.now()
         self._installed = False
         self._attends = False
@@ -102,7 +109,7 @@ class Host:
             self._look_at = self._clock.now()
 
     def _work(self, *, asked: bool) -> float:
-        if self._store.connect():
+        if self._store.connect() or self._watch.was_put_back():
             self._begin_anew()
         now = self._clock.now()
         if not self._installed:

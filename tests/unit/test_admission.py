@@ -233,6 +233,14 @@ def test_what_is_queued_is_called_back_only_while_the_circuit_is_shut() -> None:
     assert not story.gate.must_withdraw
 
 
+def test_a_circuit_that_was_opened_by_a_clock_that_was_ahead_is_tried() -> None:
+    story = bank()
+
+    before = story.now - timedelta(hours=1)
+
+    assert story.gate.to_withdraw(before) == ([], [])
+
+
 def test_what_one_transaction_queues_before_it_opens_is_looked_for_in_the_next() -> None:
     story = bank()
     story.gate.withdrawals_done()

@@ -31,6 +31,9 @@ from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, Step
 C = TypeVar("C", bound=CircuitEvent)
 NO_PROBES: frozenset[UUID] = frozenset()
 
+CLOCKS_DIFFER = timedelta(seconds=10)
+"""More than the clocks of two coordinators differ by."""
+
 
 class CircuitState(StrEnum):
     """Whether steps of a system may go."""
@@ -153,9 +156,13 @@ def close(circuit: Circuit, cause: StepEvent, now: datetime) -> Outcome:
 
 
 def is_shut(circuit: Circuit, now: datetime, rules: CircuitRules) -> bool:
-    """Whether a step of the system has to wait."""
+    """Whether a step of the system has to wait.
+
+    What is open for longer than any circuit was opened by a clock that was ahead, and is tried.
+    """
     if circuit.state is CircuitState.OPEN:
-        return circuit.open_until is not None and now < circuit.open_until
+        longest = timedelta(seconds=rules.open_cap_seconds) + CLOCKS_DIFFER
+        return circuit.open_until is not None and now < circuit.open_until <= now + longest
     return circuit.state is CircuitState.HALF_OPEN and len(circuit.probes) >= rules.half_open_probes
 
 

@@ -8,7 +8,12 @@ from uuid import UUID
 
 from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
 from flowledger.engine.errors import LeadershipLost, StatementRefused, StreamMoved
-from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, Clock, CrashPoints
+from flowledger.engine.ports.clock_and_wakeup import (
+    NO_CRASH_POINTS,
+    Clock,
+    CrashPoints,
+    PutBackWatch,
+)
 from flowledger.engine.ports.coordinator import Commit, CoordinatorStore, Leadership
 from flowledger.engine.runtime.coordinator.batch_decider import Decider
 from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
@@ -45,6 +50,7 @@ class Coordinator:
     ) -> None:
         self._store = store
         self._clock = clock
+        self._watch = PutBackWatch(clock)
         self._notify = notify
         self._identity = identity
         self._settings = settings
@@ -82,6 +88,8 @@ class Coordinator:
         DatabaseUnavailable; the next step then starts from what is stored.
         """
         try:
+            if self._watch.was_put_back():  # all that is waited for is of the time that was
+                self.forget()
             if not self._assignment.wanted:
                 self.resign()
                 return self._settings.poll_seconds
@@ -296,4 +304,5 @@ class Coordinator:
 
     def _pause(self) -> float:
         next_at = min(self._decider.next_at, self._renew_at)
-        return max(0.0, (next_at - self._clock.now()).total_seconds())
+        seconds = (next_at - self._clock.now()).total_seconds()
+        return max(0.0, min(seconds, self._settings.poll_seconds))

@@ -13,7 +13,13 @@ from flowledger.engine.domain.shard_assignment import WorkerLease
 from flowledger.engine.errors import StatementRefused, UnstorableEvent
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased
-from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
+from flowledger.engine.ports.clock_and_wakeup import (
+    NO_CRASH_POINTS,
+    Clock,
+    CrashPoints,
+    PutBackWatch,
+    Wakeup,
+)
 from flowledger.engine.ports.worker import Claim, Exchange, WorkerStore
 from flowledger.engine.runtime.worker.completed_steps import CompletedSteps
 from flowledger.engine.runtime.worker.handler_table import HandlerTable
@@ -73,6 +79,7 @@ class Worker:
         self._outcomes: deque[Execution] = deque()
         self._outbox = Outbox(self.identity, store, self._facts)
         self._lease: WorkerLease | None = None
+        self._watch = PutBackWatch(clock)
         self._check_at = self._isolate_at = clock.now()
         self._may_claim = True
         self._paused = False
@@ -118,6 +125,8 @@ class Worker:
         """
         if "queue" in woken_by or (self._paused and not woken_by):
             self._may_claim = True
+        if self._watch.was_put_back():
+            self._check_at = self._isolate_at = self._clock.now()
         if "cancel" in woken_by:
             self._check_at = self._clock.now()
         wait = self._work()

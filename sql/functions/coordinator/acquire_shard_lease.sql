@@ -13,7 +13,8 @@ as $$
     update flowledger.shard as s
     set leader = p_leader,
         epoch = s.epoch + (s.leader is distinct from p_leader)::integer,
-        lease_until = flowledger.clock() + make_interval(secs => p_lease)
+        lease_until = flowledger.clock() + make_interval(secs => p_lease),
+        lease_seconds = p_lease
     where s.shard = p_shard
         and s.shards = p_shards
         and (s.leader is null or s.leader = p_leader or s.lease_until < flowledger.clock())

@@ -6,7 +6,8 @@ returns void
 language sql
 volatile
 as $$
-    update flowledger.shard set leader = null, lease_until = flowledger.clock()
+    update flowledger.shard
+    set leader = null, lease_until = flowledger.clock(), lease_seconds = 0
     where shard = p_shard and epoch = p_epoch;
 
     select pg_notify('flowledger.shard', p_shard::text);

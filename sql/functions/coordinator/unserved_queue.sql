@@ -31,7 +31,7 @@ as $$
     left join flowledger.template as t on t.template_id = w.template_id
     where not exists (
         select from flowledger.worker as k
-        where k.lease_until > flowledger.clock()
+        where flowledger.lease_holds(k.lease_until, k.lease_seconds)
             and (k.templates is null or w.template_id = any (k.templates))
     )
     order by t.namespace, t.name, t.version, w.template_id;

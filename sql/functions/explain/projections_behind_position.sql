@@ -17,7 +17,8 @@ as $$
             case
                 when p.paused then 'paused'
                 when p.failed_position is not null then 'event_failed'
-                when p.leader is null or p.lease_until <= flowledger.clock() then 'no_host'
+                when p.leader is null or not flowledger.lease_holds(p.lease_until, p.lease_seconds)
+                    then 'no_host'
                 else 'running'
             end as standing
         from flowledger.projection as p

@@ -18,14 +18,14 @@ begin
         order by x.limit_key
     loop
         if r.old is null or r.old <= r.at then
-            insert into flowledger.rate as t (limit_key, expected_at)
-            values (r.limit_key, r.new)
+            insert into flowledger.rate as t (limit_key, expected_at, set_at)
+            values (r.limit_key, r.new, r.at)
             on conflict (limit_key) do update
-            set expected_at = excluded.expected_at
+            set expected_at = excluded.expected_at, set_at = excluded.set_at
             where t.expected_at = r.old or t.expected_at <= r.at;
         else
             update flowledger.rate as t
-            set expected_at = r.new
+            set expected_at = r.new, set_at = r.at
             where t.limit_key = r.limit_key and t.expected_at = r.old;
         end if;
 

@@ -1,6 +1,6 @@
 -- What the coordinator of a shard must know of limits when it begins: of the whole engine, but for
 -- the steps that wait, which are those of the shard's tasks, in their order. Forgets rates that
--- hold nobody back any more.
+-- hold nobody back any more, and moves those back that a clock that was ahead has set.
 
 create or replace function flowledger.load_limit_state(p_shard integer, p_shards integer)
 returns json
@@ -8,6 +8,7 @@ language plpgsql
 volatile
 as $$
 begin
+    perform flowledger.move_rates_back();
     perform flowledger.forget_rates();
 
     return json_build_object(

@@ -20,6 +20,7 @@ as $$
     set leader = p_host,
         epoch = p.epoch + (p.leader is distinct from p_host)::integer,
         lease_until = flowledger.clock() + make_interval(secs => p_lease),
+        lease_seconds = p_lease,
         code = coalesce(p.code, p_code),
         other_code = case when p.code <> p_code then p_code else p.other_code end,
         code_changed_at = case

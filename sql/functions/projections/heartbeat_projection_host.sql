@@ -1,5 +1,6 @@
--- Say that a host is there for so long; forgets hosts that are not. Returns the hosts that are and
--- run the same. Locks: the rows of the hosts.
+-- Say that a host is there for so long; forgets hosts that are not. Leases that a clock that was
+-- ahead has made too long are shortened. Returns the hosts that are there and run the same. Locks:
+-- the rows of the hosts and of projections, without waiting for any but its own.
 -- drop: function flowledger.heartbeat_projection_host(uuid, text, integer, double precision)
 
 create or replace function flowledger.heartbeat_projection_host(
@@ -12,12 +13,15 @@ volatile
 as $$
 begin
     insert into flowledger.projection_host (host_id, lease_until, started_at, host, pid,
-        projection_versions)
+        projection_versions, lease_seconds)
     values (
         p_host, flowledger.clock() + make_interval(secs => p_lease), flowledger.clock(), p_name,
-        p_pid, p_projection_versions
+        p_pid, p_projection_versions, p_lease
     )
-    on conflict (host_id) do update set lease_until = excluded.lease_until;
+    on conflict (host_id) do update
+    set lease_until = excluded.lease_until, lease_seconds = excluded.lease_seconds;
+
+    perform flowledger.shorten_leases('{projection_host, projection}');
 
     delete from flowledger.projection_host as h
     where h.host_id in (

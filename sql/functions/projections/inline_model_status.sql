@@ -23,7 +23,8 @@ as $$
                 limit 1
             ) as since,
             (
-                select bool_or(s.lease_until >= flowledger.clock()) from flowledger.shard as s
+                select bool_or(flowledger.lease_holds(s.lease_until, s.lease_seconds))
+                from flowledger.shard as s
             ) as led
         from flowledger.inline_model_position(p_topics) as r (reached)
     ),

@@ -33,7 +33,8 @@ as $$
         from flowledger.projection as p
         cross join head as h
         left join flowledger.projection_host as o
-            on o.host_id = p.leader and p.lease_until >= flowledger.clock()
+            on o.host_id = p.leader
+            and flowledger.lease_holds(p.lease_until, p.lease_seconds)
         cross join lateral (
             select
                 count(*) filter (where k.skipped_at is null) as parked,

@@ -15,7 +15,9 @@ stable
 as $$
     with standing as (
         select s.*, p.failed_at, p.code_changed_at,
-            case when isfinite(p.lease_until) then p.lease_until end as led_until
+            case
+                when isfinite(p.lease_until) then least(p.lease_until, flowledger.clock())
+            end as led_until
         from flowledger.projection_status(p_patience) as s
         inner join flowledger.projection as p on p.name = s.name and p.generation = s.generation
     )

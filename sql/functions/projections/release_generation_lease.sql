@@ -8,7 +8,8 @@ returns void
 language sql
 volatile
 as $$
-    update flowledger.projection as p set leader = null, lease_until = flowledger.clock()
+    update flowledger.projection as p
+    set leader = null, lease_until = flowledger.clock(), lease_seconds = 0
     where p.name = p_name and p.generation = p_generation and p.epoch = p_epoch;
 
     select pg_notify('flowledger.projection', p_name);

@@ -1,5 +1,6 @@
 -- Register a coordinator process or renew its lease, and forget those whose lease has run out.
--- Returns the engine's time. Locks: rows of coordinators, without waiting for any but its own.
+-- Leases that a clock that was ahead has made too long are shortened. Returns the engine's time.
+-- Locks: rows of coordinators, shards and workers, without waiting for any but its own.
 
 create or replace function flowledger.heartbeat_coordinator(
     p_coordinator uuid, p_host text, p_pid integer, p_lease double precision
@@ -8,12 +9,17 @@ returns timestamptz
 language sql
 volatile
 as $$
-    insert into flowledger.coordinator as c (coordinator_id, lease_until, started_at, host, pid)
+    insert into flowledger.coordinator as c (
+        coordinator_id, lease_until, started_at, host, pid, lease_seconds
+    )
     values (
         p_coordinator, flowledger.clock() + make_interval(secs => p_lease), flowledger.clock(),
-        p_host, p_pid
+        p_host, p_pid, p_lease
     )
-    on conflict (coordinator_id) do update set lease_until = excluded.lease_until;
+    on conflict (coordinator_id) do update
+    set lease_until = excluded.lease_until, lease_seconds = excluded.lease_seconds;
+
+    select flowledger.shorten_leases('{coordinator, shard, worker}');
 
     delete from flowledger.coordinator
     where coordinator_id in (

@@ -8,5 +8,5 @@ stable
 as $$
     select c.coordinator_id
     from flowledger.coordinator as c
-    where c.lease_until >= flowledger.clock();
+    where flowledger.lease_holds(c.lease_until, c.lease_seconds);
 $$;

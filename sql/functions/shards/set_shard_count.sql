@@ -51,7 +51,7 @@ begin
     from generate_series(0, p_shards - 1) as i
     on conflict (shard) do update
     set position = v_end, epoch = v_epoch, leader = null, lease_until = excluded.lease_until,
-        shards = p_shards;
+        lease_seconds = 0, shards = p_shards;
 
     perform pg_notify('flowledger.shard', '');
     return v_found;

@@ -15,8 +15,10 @@ as $$
     with placed as (
         select
             s.shard, s.leader,
-            s.leader is not null and s.lease_until >= flowledger.clock() as led,
-            case when isfinite(s.lease_until) then s.lease_until end as lease_until,
+            s.leader is not null and flowledger.lease_holds(s.lease_until, s.lease_seconds) as led,
+            case
+                when isfinite(s.lease_until) then least(s.lease_until, flowledger.clock())
+            end as lease_until,
             f.behind, f.waiting_since
         from flowledger.shard as s
         cross join lateral (

@@ -21,7 +21,7 @@ as $$
     inner join flowledger.template as t on t.template_id = o.template_id
     where not exists (
         select from flowledger.worker as w
-        where w.lease_until > flowledger.clock()
+        where flowledger.lease_holds(w.lease_until, w.lease_seconds)
             and (w.templates is null or o.template_id = any (w.templates))
     )
     order by t.namespace, t.name, t.version;

@@ -15,13 +15,15 @@ volatile
 as $$
     insert into flowledger.worker as w (
         worker_id, lease_until, started_at, host, pid, templates, concurrency, seen_at,
-        excluded_templates
+        excluded_templates, lease_seconds
     )
     values (
         p_worker, flowledger.clock() + make_interval(secs => p_lease), flowledger.clock(),
-        p_host, p_pid, p_templates, p_places, flowledger.clock(), p_excluded
+        p_host, p_pid, p_templates, p_places, flowledger.clock(), p_excluded,
+        p_lease
     )
     on conflict (worker_id) do update
-    set lease_until = excluded.lease_until, seen_at = excluded.seen_at
+    set lease_until = excluded.lease_until, lease_seconds = excluded.lease_seconds,
+        seen_at = excluded.seen_at
     returning flowledger.clock();
 $$;

@@ -56,6 +56,22 @@ as $$
     where o.shift <> interval '0'
     union all
     select
+        'leases_ahead', null, null,
+        jsonb_build_object(
+            'leases', jsonb_object_agg(l.kind, l.leases), 'seconds', max(l.seconds)
+        )
+    from flowledger.leases_ahead() as l
+    having count(*) > 0
+    union all
+    select
+        'clock_put_back', null, c.noticed_at,
+        jsonb_build_object(
+            'seconds', extract(epoch from c.reached - flowledger.clock())::double precision
+        )
+    from flowledger.clock_put_back as c
+    where c.reached > flowledger.clock()
+    union all
+    select
         'connections_short', null, null,
         jsonb_build_object('used', c.used, 'most', c.most)
     from (
@@ -78,7 +94,9 @@ comment on function flowledger_v1.health_findings(double precision) is
     '(no coordinator could take these on), projection_paused, projection_failing, '
     'projection_unled, projection_stalled, projection_code_changed (a process has other code than '
     'that it was built with, of the same version), events_parked, clock_shifted (a test has moved the '
-    'engine''s clock), or connections_short (less than a twentieth of the connections that the '
+    'engine''s clock), leases_ahead (leases end later than they can have been given for: the server''s '
+    'clock was ahead), clock_put_back (it was, and timers that were set then are due as much later), '
+    'or connections_short (less than a twentieth of the connections that the '
     'server gives to ordinary logins is free). about names the shard, template, task or projection; since is null where '
     'nobody knows. Sessions that hold back vacuum are told by vacuum_holders.
 Example: select kind, about, since from flowledger_v1.health_findings() order by since';

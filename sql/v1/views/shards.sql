@@ -15,7 +15,12 @@ select
         ) as f
     ) as behind,
     s.lease_until,
-    s.leader is not null and s.lease_until >= clock_timestamp() + o.shift as led
+    s.leader is not null and s.lease_until >= clock_timestamp() + o.shift
+    and (
+        s.lease_seconds is null
+        or s.lease_until <= clock_timestamp() + o.shift
+        + make_interval(secs => s.lease_seconds + 1)
+    ) as led
 from flowledger.shard as s
 cross join flowledger.clock_offset as o
 left join flowledger.coordinator as c on c.coordinator_id = s.leader;

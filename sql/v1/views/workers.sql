@@ -3,7 +3,12 @@
 create or replace view flowledger_v1.workers as
 select
     w.worker_id, w.host, w.pid, w.started_at, w.lease_until,
-    w.lease_until >= clock_timestamp() + o.shift as live, w.condition, coalesce(q.steps,
+    w.lease_until >= clock_timestamp() + o.shift
+    and (
+        w.lease_seconds is null
+        or w.lease_until <= clock_timestamp() + o.shift
+        + make_interval(secs => w.lease_seconds + 1)
+    ) as live, w.condition, coalesce(q.steps,
     0) as steps,
     case when w.templates is not null then array(
         select t.namespace || '/' || t.name || '@' || t.version
