@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any, cast
 
+from flowledger.engine.domain.failures.step_error_from_exception import words_of
+from flowledger.engine.domain.failures.untrusted_exception import name_of
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.errors import UnknownTemplate
 from flowledger.engine.text import nearest
@@ -14,9 +16,9 @@ MAIN = "__main__"
 
 def import_fault(error: BaseException) -> str:
     """What an import raised, in words; a module that ends its process must not end this one."""
-    if isinstance(error, SystemExit):
+    if type(error) is SystemExit:
         return f"it calls sys.exit({error.code!r}) when it is imported"
-    return f"{type(error).__name__}: {error}"
+    return f"{name_of(error)}: {words_of(error)}"
 
 
 def import_attribute(name: str) -> Any:

@@ -20,6 +20,8 @@ from typing import (
 )
 from uuid import UUID
 
+from flowledger.engine.domain.failures.step_error_from_exception import words_of
+from flowledger.engine.domain.failures.untrusted_exception import name_of
 from flowledger.engine.errors import InvalidProjection, ProjectionRefused
 from flowledger.engine.events.base import Event, Recorded
 from flowledger.engine.events.registry import EVENTS
@@ -278,7 +280,7 @@ def instance_of(given: object) -> Projection:
     try:
         made: object = cast("type[object]", given)() if isinstance(given, type) else given
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
+        said = f"{name_of(error)}: {words_of(error)}"
         raise InvalidProjection(f"{given!r} cannot be made: {said}") from error
     if not isinstance(made, Projection) or not hasattr(made, "name"):
         raise InvalidProjection(f"{given!r} is no projection with a name")

@@ -27,7 +27,7 @@ What can go wrong
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from threading import Semaphore
 from typing import LiteralString, cast
 from uuid import UUID, uuid4
@@ -55,7 +55,7 @@ from flowledger.engine.store.connection.errors import (
     translate_errors,
 )
 from flowledger.engine.store.connection.open_connection import dial
-from flowledger.engine.store.connection.pool import Pool, unavailable, with_keepalives
+from flowledger.engine.store.connection.pool import Pool, is_in_use, unavailable, with_keepalives
 from flowledger.engine.store.connection.restricted import LentConnection, LentCursor
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 
@@ -196,7 +196,7 @@ class PostgresTransactions:
     ) -> None:
         self._faults.reached("completing")
         try:
-            refuse_pipeline(connection)
+            refuse_in_use(connection)
             cursor = psycopg.ClientCursor(connection)
             cursor.execute(COMPLETE, (*place, stored.state, stored.encoding))
             self._faults.reached("completed")
@@ -227,10 +227,12 @@ class PostgresTransactions:
         return bool(row and row[0])
 
 
-def refuse_pipeline(connection: LentConnection) -> None:
-    """Raise psycopg's OperationalError in pipeline mode, in which no statement is waited for."""
+def refuse_in_use(connection: LentConnection) -> None:
+    """Raise psycopg's OperationalError where a statement of ours would wait for the handler's."""
     if connection.pgconn.pipeline_status != PipelineStatus.OFF:
         raise psycopg.OperationalError("the connection is in pipeline mode")
+    if is_in_use(connection):
+        raise psycopg.OperationalError("a copy or a stream was left open on the connection")
 
 
 def cut_off(error: psycopg.Error, connection: LentConnection) -> bool:
@@ -245,10 +247,14 @@ def milliseconds(seconds: float) -> str:
 
 
 def leave(connection: LentConnection) -> None:
-    """End what is open, and leave nothing of one handler's session to the next."""
-    try:
-        refuse_pipeline(connection)
-        connection.rollback()
-        connection.execute(CLEAN, prepare=False)
-    except psycopg.Error:
-        connection.close()
+    """End what is open, and leave nothing of one handler's session to the next.
+
+    Where that cannot be said, or somebody made another class of it, it is closed.
+    """
+    with suppress(psycopg.Error):
+        refuse_in_use(connection)
+        if type(connection) is LentConnection:
+            connection.rollback()
+            connection.execute(CLEAN, prepare=False)
+            return
+    connection.pgconn.finish()

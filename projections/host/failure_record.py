@@ -9,6 +9,7 @@ import psycopg
 from flowledger.engine.config.sections import ProjectionSettings
 from flowledger.engine.domain.failures.step_error_from_exception import storable, words_of
 from flowledger.engine.domain.failures.tracebacks import bounded_traceback, clear_traceback
+from flowledger.engine.domain.failures.untrusted_exception import cause_of, is_a, name_of
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed, LeadershipLost
 from flowledger.engine.store.connection.errors import meaning_of
 from flowledger.engine.text import on_one_line
@@ -28,8 +29,9 @@ def failure_of(error: Exception, settings: ProjectionSettings) -> Failure:
 
     The error's own traceback is cleared: a method may raise the same object at its next try.
     """
-    said = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
-    sentence = on_one_line(f"{type(said).__name__}: {words_of(said)}")
+    cause = cause_of(error)
+    said = cause if cause is not None and is_a(cause, psycopg.Error) else error
+    sentence = on_one_line(f"{name_of(said)}: {words_of(said)}")
     raised = bounded_traceback(error, settings.traceback_limit_bytes)
     clear_traceback(error)
     return Failure(storable(sentence)[: settings.max_failure_chars], raised)
@@ -40,7 +42,7 @@ def reraise_database_errors(error: Exception) -> None:
 
     The same may succeed later.
     """
-    if isinstance(error, NOBODYS_FAULT):
+    if is_a(error, NOBODYS_FAULT):
         raise error
     meaning = meaning_of(error)
     if isinstance(meaning, NOBODYS_FAULT):

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from flowledger.engine.config.sections import ProjectionSettings
 from flowledger.engine.domain.failures.tracebacks import clear_traceback
+from flowledger.engine.domain.failures.untrusted_exception import is_a
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.ports.clock_and_wakeup import Clock, CrashPoints
 from flowledger.engine.telemetry.log import logger
@@ -187,7 +188,7 @@ class GenerationRunner:
 
         Nobody could do anything about it, and there are all the others.
         """
-        if self._applying.projection.builtin and isinstance(error, LogCorrupt):
+        if self._applying.projection.builtin and is_a(error, LogCorrupt):
             return True
         return self._policy != "stop" and not self.lead.building
 

@@ -29,6 +29,7 @@ from flowledger.engine.store.connection.pool import (
     Pool,
     check,
     has_something_to_read,
+    is_in_use,
     unavailable,
     with_keepalives,
 )
@@ -268,6 +269,8 @@ class HostStore:
             ):
                 batch = ProjectionBatch(cursor)
                 yield batch
+            if is_in_use(connection):
+                raise RuntimeError("a copy or a stream was left open on the cursor")
             with translate_errors():
                 self._put_aside(connection, place, batch)
                 numbers = {"epoch": lead.epoch, "old": lead.position, "new": until}
@@ -326,11 +329,12 @@ class HostStore:
 
     def _leave(self, connection: HostConnection) -> None:
         """Nothing of the transaction stays; a connection that cannot say so is closed."""
-        try:
-            connection.rollback()
-        except psycopg.Error:
-            with suppress(psycopg.Error):
-                connection.close()
+        with suppress(psycopg.Error):
+            if not is_in_use(connection):
+                connection.rollback()
+                return
+        with suppress(psycopg.Error):
+            connection.close()
 
     def _all(self, query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with translate_errors(), self._pool.connection() as connection:

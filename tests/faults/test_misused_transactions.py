@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 
 from flowledger.engine import Engine, TaskState
 from flowledger.engine.events.step import StepAttemptFailed, StepFailed, StepRetryScheduled
+from flowledger.engine.store.connection.restricted import LentConnection
 from flowledger.handlers import Retry, Workflow
 from support.engines import PATIENCE, EngineHarness, kinds, of_kind
 
@@ -24,6 +25,12 @@ beside = Workflow("transactions", "beside-harm", version="1")
 pausing = Workflow("transactions", "pausing", version="1")
 
 pipelines: list[Any] = []
+kept: list[Any] = []
+
+
+class OtherConnection(LentConnection):
+    def execute(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("not for you")
 
 
 def closes(cursor: Cursor[Any]) -> None:
@@ -46,6 +53,27 @@ def is_ended_by_the_server(cursor: Cursor[Any]) -> None:
 
 def leaves_a_copy_open(cursor: Cursor[Any]) -> None:
     cursor.copy("copy harmed from stdin").__enter__()
+
+
+def keeps_a_copy_open(cursor: Cursor[Any]) -> None:
+    kept.append(cursor.copy("copy harmed from stdin"))
+    kept[-1].__enter__()
+
+
+def keeps_a_stream_open(cursor: Cursor[Any]) -> None:
+    kept.append(cursor.stream("select generate_series(1, 100000)"))
+    next(kept[-1])
+
+
+def raises_within_a_stream(cursor: Cursor[Any]) -> None:
+    rows = cursor.stream("select generate_series(1, 100000)")
+    for _ in rows:
+        raise ValueError("the traceback keeps the stream")
+
+
+def changes_the_class_of_the_connection(cursor: Cursor[Any]) -> None:
+    cursor.connection.__class__ = OtherConnection
+    raise ValueError("so it is not used again")
 
 
 def leaves_a_pipeline_open(cursor: Cursor[Any]) -> None:
@@ -92,7 +120,9 @@ HARMS: dict[str, Harm] = {
     harm.__name__: harm
     for harm in (
         closes, finishes, closes_the_socket, is_ended_by_the_server, leaves_a_copy_open,
-        leaves_a_pipeline_open, leaves_a_failed_transaction, sets_autocommit, sets_the_isolation,
+        keeps_a_copy_open, keeps_a_stream_open, raises_within_a_stream,
+        changes_the_class_of_the_connection, leaves_a_pipeline_open,
+        leaves_a_failed_transaction, sets_autocommit, sets_the_isolation,
         uses_the_connection_as_its_own, commits_beneath, begins_another, prepares_for_two_phases,
         exits,
     )

@@ -13,6 +13,7 @@ from flowledger.engine.domain.failures.classification import (
     asked_seconds,
     classify,
 )
+from flowledger.engine.domain.failures.untrusted_exception import is_a, name_of
 from flowledger.engine.events.step import StepError
 
 MESSAGE_CHARACTERS = 2_000
@@ -37,7 +38,7 @@ def step_error_of(
     retryable = _is_retryable(error, found, retry_if, notes)
     asked = asked_seconds(found.retry_after_seconds)
     return StepError(
-        error_class=storable(type(error).__qualname__),
+        error_class=storable(name_of(error, "__qualname__")),
         message=storable("; ".join([words_of(error)[:MESSAGE_CHARACTERS], *notes])),
         category=found.category,
         retryable=retryable,
@@ -49,9 +50,9 @@ def step_error_of(
 def words_of(error: BaseException) -> str:
     """What the exception says; its name where it says nothing or fails in saying it."""
     try:
-        return str(error) or type(error).__name__
+        return str(error) or name_of(error)
     except BaseException:  # noqa: BLE001 - the words are user code too
-        return type(error).__name__
+        return name_of(error)
 
 
 def storable(text: str) -> str:
@@ -75,9 +76,9 @@ def _classification(
 def _is_retryable(
     error: BaseException, found: Classification, retry_if: RetryIf | None, notes: list[str]
 ) -> bool:
-    if retry_if is None or not isinstance(error, Exception):
+    if retry_if is None or not is_a(error, Exception):
         return found.retryable
-    answer = _answer(lambda: bool(retry_if(error)), "retry_if", notes)
+    answer = _answer(lambda: bool(retry_if(cast("Exception", error))), "retry_if", notes)
     return found.retryable if answer is None else answer
 
 
@@ -85,7 +86,5 @@ def _answer(ask: Callable[[], T], subject: str, notes: list[str]) -> T | None:
     try:
         return ask()
     except BaseException as fault:  # noqa: BLE001 - a failure must be kept whatever sorts it
-        notes.append(
-            f"{subject} failed: {type(fault).__name__}: {words_of(fault)}"[:NOTE_CHARACTERS]
-        )
+        notes.append(f"{subject} failed: {name_of(fault)}: {words_of(fault)}"[:NOTE_CHARACTERS])
         return None

@@ -13,6 +13,7 @@ from typing import cast
 from pydantic import JsonValue
 
 from flowledger.engine.config.sections import WorkerSettings
+from flowledger.engine.domain.failures.untrusted_exception import is_a
 from flowledger.engine.errors import StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased
@@ -147,7 +148,7 @@ class HandlerExecutor:
 
     def _failed(self, job: Execution, error: BaseException) -> StepEvent:
         """Where the step is another's by now, the log refuses the report."""
-        if isinstance(error, asyncio.CancelledError):
+        if is_a(error, asyncio.CancelledError):
             if job.attempt.cancelled:
                 error = _stopped(job)
             elif job.disturbed:

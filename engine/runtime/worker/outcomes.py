@@ -17,6 +17,7 @@ from flowledger.engine.domain.failures.step_error_from_exception import (
     words_of,
 )
 from flowledger.engine.domain.failures.tracebacks import bounded_traceback, clear_traceback
+from flowledger.engine.domain.failures.untrusted_exception import name_of
 from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.templates.plan import Plan
 from flowledger.engine.errors import EngineError, InvalidResult
@@ -102,7 +103,7 @@ class Outcomes:
             stored = self._described(job, error)
         except BaseException:  # noqa: BLE001 - the exception is user code too, or memory is short
             stored = StepError(
-                error_class=storable(type(error).__name__),
+                error_class=storable(name_of(error)),
                 message="the error could not be described",
                 category="unknown",
                 retryable=True,

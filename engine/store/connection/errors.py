@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
+from typing import cast
 from uuid import UUID
 
 import psycopg
 from eventsourcing.persistence import PersistenceError
 
+from flowledger.engine.domain.failures.untrusted_exception import cause_of, is_a
 from flowledger.engine.errors import (
     AccessDenied,
     DatabaseBusy,
@@ -95,11 +97,12 @@ def told_again(again: str, tasks: Sequence[UUID] = (), key: str | None = None) -
 
 def meaning_of(error: Exception) -> EngineError | None:
     """The engine's error; None for one of ours by number, and for what never left this process."""
-    cause = error.__cause__ if isinstance(error, PersistenceError) else error
+    cause = cause_of(error) if is_a(error, PersistenceError) else error
+    if cause is None or not is_a(cause, psycopg.Error):
+        return None
+    cause = cast("psycopg.Error", cause)
     if isinstance(cause, psycopg.errors.UniqueViolation):
         return StreamMoved(str(cause.diag.message_detail))
-    if not isinstance(cause, psycopg.Error):
-        return None
     if cause.sqlstate in (LIMIT_TAKEN, STREAM_MOVED):
         return StreamMoved(sentence(cause))
     if cause.sqlstate is not None:

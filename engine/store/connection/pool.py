@@ -17,7 +17,7 @@ from select import POLLIN, poll
 from threading import Condition
 from time import monotonic
 from types import MappingProxyType, TracebackType
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import psycopg
 from psycopg import conninfo
@@ -205,6 +205,12 @@ def has_something_to_read(connection: Connection) -> bool:
     reading = poll()
     reading.register(connection.fileno(), POLLIN)
     return bool(reading.poll(0))
+
+
+def is_in_use(connection: psycopg.Connection[Any]) -> bool:
+    """Whether a copy or a stream that somebody left open holds it: any statement would wait."""
+    status = connection.pgconn.transaction_status
+    return connection.lock.locked() or status == TransactionStatus.ACTIVE
 
 
 def connect(
