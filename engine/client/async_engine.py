@@ -28,7 +28,7 @@ from flowledger.engine.config import Settings
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.domain.health_report import HealthReport
+from flowledger.engine.domain.health_rows import HealthReport
 from flowledger.engine.ports.event_loop_connection import on_loop
 from flowledger.engine.telemetry.outages import Health
 

@@ -30,7 +30,7 @@ from flowledger.engine.domain.argument_checks import task_id_of
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.domain.health_report import HealthReport
+from flowledger.engine.domain.health_rows import HealthReport
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.events.requests import TaskCancelRequested, TaskResetRequested
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Protocol
 
-from flowledger.engine.domain.health_report import (
-    Finding,
-    FoundRow,
-    HealthReport,
-    HolderRow,
-    report_of,
-)
+from flowledger.engine.domain.health_report import report_on
+from flowledger.engine.domain.health_rows import Finding, HealthLook, HealthReport
 from flowledger.engine.telemetry.outages import Health
 from flowledger.engine.text import on_one_line
 
@@ -24,10 +18,8 @@ CONNECTIONS = "connections"
 class HealthRows(Protocol):
     """What the database tells. Raises DatabaseUnavailable."""
 
-    def look(
-        self, patience_seconds: float
-    ) -> tuple[datetime, Sequence[FoundRow], Sequence[HolderRow]]:
-        """The server's time, what was found, and who holds back vacuum or cannot be seen."""
+    def look(self, patience_seconds: float) -> HealthLook:
+        """What was found, who holds locks, and who holds back vacuum or cannot be seen."""
         ...
 
 
@@ -35,13 +27,13 @@ def health_report(
     rows: HealthRows, loops: Mapping[str, Health], patience_seconds: float
 ) -> HealthReport:
     """What needs somebody, of the database and of these loops. Raises DatabaseUnavailable."""
-    now, found, holders = rows.look(patience_seconds)
+    look = rows.look(patience_seconds)
     own = [
         _of_loop(name, health)
         for name, health in loops.items()
         if not health.ok and name not in TOLD_BY_THE_DATABASE
     ]
-    return report_of(now, found, holders, own)
+    return report_on(look, own)
 
 
 def _of_loop(name: str, health: Health) -> Finding:

@@ -2,80 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from shlex import quote
 from types import MappingProxyType
-from typing import Any
 
+from flowledger.engine.domain.health_rows import (
+    Finding,
+    FoundRow,
+    HealthLook,
+    HealthReport,
+    HolderRow,
+)
+from flowledger.engine.domain.health_sessions import lock_held, not_seen, vacuum_held_back
 from flowledger.engine.text import duration, listed, moment, on_one_line
 
 MOST_NAMES = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something that needs somebody: `sentence` says what, and `command` what mends it.
-
-    `about` names the shard, template, task, projection, session or loop. `since` is None where
-    nobody knows. `details` are JSON values by name, times in ISO 8601, durations in seconds.
-    """
-
-    kind: str
-    sentence: str
-    about: str | None = None
-    since: datetime | None = None
-    command: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+def report_on(look: HealthLook, others: Sequence[Finding] = ()) -> HealthReport:
+    """The report of a look. Who locks out the engine comes first: all else may follow from it."""
+    report = report_of(look.now, look.found, look.holders, others)
+    locks = [lock_held(row, look.now) for row in look.locks]
+    unseen = (LOCKED, *report.unseen) if look.locked else report.unseen
+    found = [_with_address(one, look.address) for one in (*locks, *report.findings)]
+    return HealthReport(at=look.now, findings=tuple(found), unseen=unseen)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthReport:
-    """What needs somebody at a time, the oldest first, and what this login could not look at."""
-
-    at: datetime
-    findings: tuple[Finding, ...] = ()
-    unseen: tuple[str, ...] = ()
-
-    @property
-    def well(self) -> bool:
-        """Whether nothing was found."""
-        return not self.findings
-
-    def as_json(self) -> dict[str, Any]:
-        """All of it as JSON values, but for times, which are as they are."""
-        return {
-            "well": self.well,
-            "at": self.at,
-            "findings": [asdict(one) for one in self.findings],
-            "unseen": self.unseen,
-        }
+LOCKED = "what the tables of the engine tell: somebody has locked them"
+PSQL = "psql -c "
 
 
-@dataclass(frozen=True, slots=True)
-class FoundRow:
-    """A row of `flowledger_v1.health_findings`."""
-
-    kind: str
-    about: str | None
-    since: datetime | None
-    details: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class HolderRow:
-    """A row of `flowledger_v1.vacuum_holders`."""
-
-    kind: str
-    name: str | None
-    pid: int | None
-    login: str | None
-    application: str | None
-    since: datetime | None
-    state: str | None
-    transactions: int | None
-    sessions: int
+def _with_address(finding: Finding, address: str | None) -> Finding:
+    """With a command that works as it stands, also where no PGDATABASE is set."""
+    if address is None or finding.command is None or not finding.command.startswith(PSQL):
+        return finding
+    return replace(finding, command=finding.command.replace("psql", f"psql {quote(address)}", 1))
 
 
 def report_of(
@@ -91,11 +54,11 @@ def report_of(
     unled = [row for row in rows if row.kind == "projection_unled"]
     found = [_found(row, now) for row in rows if row.kind != "projection_unled"]
     found += [_unled(unled)] if unled else []
-    found += [_holder(row, now) for row in holders if row.kind != "hidden"]
+    found += [vacuum_held_back(row, now) for row in holders if row.kind != "hidden"]
     ordered = sorted([*found, *others], key=lambda one: (one.since or now, one.kind))
     hidden = [row for row in holders if row.kind == "hidden"]
     return HealthReport(
-        at=now, findings=tuple(ordered), unseen=tuple(_unseen(hidden)) if hidden else ()
+        at=now, findings=tuple(ordered), unseen=tuple(not_seen(hidden)) if hidden else ()
     )
 
 
@@ -301,71 +264,6 @@ def _unled(rows: Sequence[FoundRow]) -> Finding:
         command="flowledger projector (or flowledger projections remove NAME)",
         details={"projections": names},
     )
-
-
-def _holder(row: HolderRow, now: datetime) -> Finding:
-    sentence, command = HOLDERS[row.kind](row, now)
-    return Finding(
-        kind="vacuum_held_back",
-        sentence=sentence,
-        about=row.name or (None if row.pid is None else str(row.pid)),
-        since=row.since,
-        command=command,
-        details={
-            "holder": row.kind,
-            "pid": row.pid,
-            "login": row.login,
-            "application": row.application,
-            "state": row.state,
-            "transactions": row.transactions,
-        },
-    )
-
-
-def _session(row: HolderRow, now: datetime) -> Told:
-    by = f" ({row.application})" if row.application else ""
-    open_for = "" if row.since is None else f", open for {duration(now - row.since)}"
-    return (
-        f"vacuum is held back by a session of {row.login}{by}, process {row.pid}, {row.state}"
-        f"{open_for}",
-        f'psql -c "select pg_terminate_backend({row.pid})"',
-    )
-
-
-def _prepared(row: HolderRow, now: datetime) -> Told:
-    since = "" if row.since is None else f", prepared {duration(now - row.since)} ago"
-    return (
-        f"vacuum is held back by the prepared transaction {row.name} of {row.login}{since}",
-        f'psql -c "rollback prepared {_literal(row.name)}"',
-    )
-
-
-def _slot(row: HolderRow, now: datetime) -> Told:
-    used = "that nobody uses" if row.state == "unused" else "that is far behind"
-    return (
-        f"vacuum is held back by the replication slot {row.name}, {used}"
-        f" ({row.transactions} transactions old)",
-        f'psql -c "select pg_drop_replication_slot({_literal(row.name)})"',
-    )
-
-
-def _literal(name: str | None) -> str:
-    doubled = (name or "").replace("'", "''")
-    return f"'{doubled}'"
-
-
-HOLDERS: Mapping[str, Callable[[HolderRow, datetime], Told]] = MappingProxyType(
-    {"session": _session, "prepared": _prepared, "slot": _slot}
-)
-
-
-def _unseen(hidden: Iterable[HolderRow]) -> Iterable[str]:
-    for row in hidden:
-        sessions = f"{row.sessions} session{'' if row.sessions == 1 else 's'}"
-        yield (
-            f"whether vacuum is held back by {sessions} of {row.login}: this login may not see what"
-            " they do (grant pg_read_all_stats to it)"
-        )
 
 
 def sentence_of(finding: Finding) -> str:

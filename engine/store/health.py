@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
-from flowledger.engine.domain.health_report import FoundRow, HolderRow
+import psycopg
+
+from flowledger.engine.domain.health_rows import FoundRow, HealthLook, HolderRow, LockRow
+from flowledger.engine.store.connection.address import address_for_psql
 from flowledger.engine.store.connection.errors import translate_errors
-from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.connection.pool import Connection, Pool
 
 FINDINGS = "select * from flowledger_v1.health_findings(%s)"
 HOLDERS = "select * from flowledger_v1.vacuum_holders(%s)"
+LOCKS = "select * from flowledger_v1.lock_holders()"
+# So long it waits for tables that somebody has locked; it says who then.
+PATIENCE = b"set local lock_timeout = '2s'"
 
 
 class PostgresHealth:
@@ -20,16 +26,32 @@ class PostgresHealth:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def look(
-        self, patience_seconds: float
-    ) -> tuple[datetime, Sequence[FoundRow], Sequence[HolderRow]]:
-        """The server's time, what was found, and who holds back vacuum or cannot be seen."""
+    def look(self, patience_seconds: float) -> HealthLook:
+        """What was found, who holds locks, and who holds back vacuum or cannot be seen."""
         with translate_errors(), self._pool.connection() as connection:
-
-            def rows(query: str) -> list[tuple[Any, ...]]:
-                return connection.execute(query.encode(), (patience_seconds,)).fetchall()
-
-            found = [FoundRow(*row) for row in rows(FINDINGS)]
-            holders = [HolderRow(*row) for row in rows(HOLDERS)]
             ((now,),) = connection.execute("select pg_catalog.clock_timestamp()").fetchall()
-        return now, found, holders
+            holders = _rows(connection, HOLDERS, patience_seconds)
+            look = HealthLook(
+                now=now,
+                holders=[HolderRow(*row) for row in holders],
+                address=address_for_psql(connection.info),
+            )
+            try:
+                with connection.transaction():
+                    connection.execute(PATIENCE)
+                    rows = _rows(connection, FINDINGS, patience_seconds)
+            except psycopg.errors.LockNotAvailable:
+                locks = _locks(connection)
+                if not locks:  # whoever it was has let go
+                    raise
+                return replace(look, locks=locks, locked=True)
+            found = [FoundRow(*row) for row in rows]
+            return replace(look, found=found, locks=_locks(connection))
+
+
+def _locks(connection: Connection) -> Sequence[LockRow]:
+    return [LockRow(*row) for row in _rows(connection, LOCKS)]
+
+
+def _rows(connection: Connection, query: str, *parameters: float) -> list[tuple[Any, ...]]:
+    return connection.execute(query.encode(), parameters).fetchall()

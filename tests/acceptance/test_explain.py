@@ -49,17 +49,6 @@ def test_a_task_that_nobody_has_taken_on_says_so_and_that_nobody_leads(
     assert first(task.explain("a"), ReasonKind.SUBMITTED).steps == ("a",)
 
 
-def test_a_task_that_is_left_to_the_coordinator_has_no_event_yet(harness: EngineHarness) -> None:
-    engine = harness.open(chain, roles=())
-    with harness.connect() as connection:
-        task = engine.submit(chain, {"world": "none"}, connection=connection)
-        connection.commit()
-
-    reason = first(task.explain(), ReasonKind.SUBMITTED)
-    assert (reason.cause, reason.earliest) == (None, None)
-    assert task.explain("a").kinds == (ReasonKind.SUBMITTED,)
-
-
 @forces(ReasonKind.DELAYED_START, ReasonKind.DEPENDENCY, ReasonKind.DEADLINE)
 def test_a_delayed_start_says_when(harness: EngineHarness) -> None:
     start = datetime.now(UTC) + timedelta(hours=1)
@@ -223,6 +212,27 @@ def test_an_open_circuit_says_what_opened_it_and_until_when(harness: EngineHarne
     assert ReasonKind.RETRY in earlier.kinds
 
 
+@forces(ReasonKind.ROW_MISSING)
+def test_a_ready_step_whose_row_is_lost_says_so_and_what_makes_it_anew(
+    harness: EngineHarness,
+) -> None:
+    with ExitStack() as opened:
+        stage, _ = stage_of(harness, opened, narrow)
+        _, task = begin(stage.client, narrow)
+        stage.settle()
+        assert ReasonKind.ROW_MISSING not in task.explain().kinds
+        harness.rows("delete from flowledger.waiting_step where task_id = %s", task.id)
+
+        reason = first(task.explain("a"), ReasonKind.ROW_MISSING)
+
+        assert "its row in flowledger.waiting_step is missing" in reason.sentence
+        assert reason.command == f"flowledger repair {task.id} --reason WHY"
+        assert reason.earliest is None
+        (repaired,) = stage.client.repair(task.id, **WHY).repaired
+        assert repaired.place == "flowledger.waiting_step"
+        assert task.explain("a").kinds == (ReasonKind.CONCURRENCY,)
+
+
 @forces(ReasonKind.NO_WORKER)
 def test_a_queued_step_says_that_no_worker_of_its_template_runs(harness: EngineHarness) -> None:
     engine = harness.open(chain, roles=("coordinator",))
@@ -287,15 +297,6 @@ def test_a_running_step_whose_worker_went_silent_says_that_it_is_lost(
         assert "whose lease has run out; a coordinator takes the step back" in reason.sentence
         assert topic_of(task, reason) == "step.started"
         assert found(task.explain(), ReasonKind.LEASE_LOST).steps == ("a",)
-
-
-def test_a_worker_that_left_with_a_step_in_hand_has_lost_it(harness: EngineHarness) -> None:
-    with ExitStack() as opened:
-        stage, task = stage_of(harness, opened, chain)
-        stage.worker.exchange(limit=1)
-        stage.worker.board.retire(stage.worker.identity)
-
-        assert "nobody knows any more" in first(task.explain("a"), ReasonKind.LEASE_LOST).sentence
 
 
 @forces(ReasonKind.COORDINATOR_BEHIND)

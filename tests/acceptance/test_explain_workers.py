@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from os import getpid
 from socket import gethostname
 
@@ -9,7 +10,7 @@ from flowledger.engine.domain.explain.reasons import ReasonKind
 from flowledger.handlers import Workflow
 from support.controlled_steps import begin
 from support.engines import PATIENCE, EngineHarness
-from support.explain_workflows import chain, first, until
+from support.explain_workflows import chain, first, stage_of, until
 
 elsewhere = Workflow("bank", "loan", version="1")
 
@@ -44,3 +45,23 @@ def test_one_that_is_kept_from_nothing_is_not(harness: EngineHarness) -> None:
 
     (reason,) = task.explain("a")
     assert reason.command == "flowledger worker TARGET"
+
+
+def test_a_task_that_is_left_to_the_coordinator_has_no_event_yet(harness: EngineHarness) -> None:
+    engine = harness.open(chain, roles=())
+    with harness.connect() as connection:
+        task = engine.submit(chain, {"world": "none"}, connection=connection)
+        connection.commit()
+
+    reason = first(task.explain(), ReasonKind.SUBMITTED)
+    assert (reason.cause, reason.earliest) == (None, None)
+    assert task.explain("a").kinds == (ReasonKind.SUBMITTED,)
+
+
+def test_a_worker_that_left_with_a_step_in_hand_has_lost_it(harness: EngineHarness) -> None:
+    with ExitStack() as opened:
+        stage, task = stage_of(harness, opened, chain)
+        stage.worker.exchange(limit=1)
+        stage.worker.board.retire(stage.worker.identity)
+
+        assert "nobody knows any more" in first(task.explain("a"), ReasonKind.LEASE_LOST).sentence

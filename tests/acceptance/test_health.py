@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ from flowledger.engine import AsyncEngine
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.cli.program import program
 from flowledger.engine.client.health import health_report
-from flowledger.engine.domain.health_report import Finding, HealthReport
+from flowledger.engine.domain.health_rows import Finding, HealthReport
 from flowledger.engine.errors import SchemaBehind
 from flowledger.engine.events import TaskCreated
 from flowledger.engine.store.connection.clock import DatabaseClock
@@ -205,7 +206,38 @@ def test_a_session_that_holds_back_vacuum(quiet: EngineHarness) -> None:
         assert one.sentence.startswith("vacuum is held back by a session of ")
         assert "(a report)" in one.sentence
         assert "open for" in one.sentence
-        assert one.command == (f'psql -c "select pg_terminate_backend({session.info.backend_pid})"')
+        command = str(one.command)
+        assert command.endswith(f' -c "select pg_terminate_backend({session.info.backend_pid})"')
+        assert f"dbname={session.info.dbname}" in command
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("lock table flowledger.log_lock in share update exclusive mode", "flowledger.log_lock"),
+        ("select from flowledger.shard for update", "flowledger.shard"),
+        ("lock table flowledger.shard in access exclusive mode", "flowledger.shard"),
+    ],
+)
+def test_who_locks_the_engine_out_is_told_before_all_else(
+    quiet: EngineHarness, asked: Callable[..., Any], statement: str, what: str
+) -> None:
+    with psycopg.connect(quiet.url, application_name="a report") as session:
+        session.execute(statement.encode())
+        pid = session.info.backend_pid
+        quiet.until(lambda: quiet.rows("select pid from flowledger_v1.lock_holders()"))
+
+        first, *_ = asked(quiet.url).output.splitlines()
+
+        assert f"(a report), process {pid}, idle in transaction, holds a lock on {what} (" in first
+        assert "that the engine needs, in a transaction that is open for " in first
+        command = first.partition(" -> ")[2]
+        assert "password" not in command
+        _, address, _, ends = shlex.split(command)
+        with psycopg.connect(address, autocommit=True) as other:
+            other.execute(ends.encode())
+        quiet.until(lambda: not quiet.rows("select pid from flowledger_v1.lock_holders()"))
+        session.close()
 
 
 def test_a_prepared_transaction_and_a_slot_that_hold_back_vacuum(
@@ -222,7 +254,7 @@ def test_a_prepared_transaction_and_a_slot_that_hold_back_vacuum(
         said = asked(postgres_server.url, "--patience", "0").output
 
         assert "by the prepared transaction half of" in said
-        assert "-> psql -c \"rollback prepared 'half'\"" in said
+        assert " -c \"rollback prepared 'half'\"" in said
         assert "by the replication slot copies, that nobody uses" in said
         admin.execute("rollback prepared 'half'")
         admin.execute("select pg_drop_replication_slot('copies')")

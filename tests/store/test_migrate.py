@@ -123,7 +123,7 @@ def test_what_was_made_before_an_action_had_a_subject_gets_one(bare: Connection)
         if file.path == "projections/audit.sql"
         else SqlFile(file.path, file.text.replace(b", a.subject,", b", null::text as subject,"))
         for file in packaged()
-        if (file.number or 0) < 25
+        if file.number != 25  # what is applied again at each release needs the later ones
     ]
     assert sum(file not in packaged() for file in before) == 2
     migrate(bare, before)

@@ -6,15 +6,9 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from flowledger.engine.domain.health_report import (
-    HOLDERS,
-    WORDS,
-    Finding,
-    FoundRow,
-    HolderRow,
-    report_of,
-    sentence_of,
-)
+from flowledger.engine.domain.health_report import WORDS, report_of, sentence_of
+from flowledger.engine.domain.health_rows import Finding, FoundRow, HolderRow
+from flowledger.engine.domain.health_sessions import HOLDERS
 from support.builders import NOON
 
 ROOT = Path(__file__).parents[2]

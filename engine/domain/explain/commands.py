@@ -141,6 +141,7 @@ COMMANDS: Mapping[ReasonKind, Callable[[ExplainContext, Reason], str | None]] = 
         ReasonKind.PAUSED: _paused,
         ReasonKind.SUBMITTED: _undecided,
         ReasonKind.COORDINATOR_BEHIND: _undecided,
+        ReasonKind.ROW_MISSING: lambda scene, _: _of_task(scene, "repair"),
         ReasonKind.LEASE_LOST: _undecided,
         ReasonKind.NO_WORKER: _no_worker,
         ReasonKind.PROJECTION_BEHIND: _projection_behind,

@@ -129,6 +129,12 @@ class ExplainContext:
         return None if leaderless else self.now
 
     @property
+    def all_decided(self) -> bool:
+        """Whether a coordinator has stored what follows from every fact of the task."""
+        last = self.index.facts[-1][0] if self.index.facts else self.index.last
+        return self.live is not None and self.live.shard.position >= last
+
+    @property
     def template_paused(self) -> Placed[Event] | None:
         """The event by which the template is paused; None where it is not."""
         placed = self.related_events.get(self.run.plan.template_id)

@@ -32,6 +32,7 @@ GROUPED: Mapping[ReasonKind, str] = MappingProxyType(
     {
         ReasonKind.DEPENDENCY_FAILED: "do not start, since {about} did not succeed",
         ReasonKind.COORDINATOR_BEHIND: "wait for a coordinator's decision",
+        ReasonKind.ROW_MISSING: "are ready, and lack the rows that say so",
         ReasonKind.NO_WORKER: "are queued; no worker of {about} takes them",
         ReasonKind.LEASE_LOST: "were lost with their worker; a coordinator takes them back",
         ReasonKind.CIRCUIT_OPEN: "are held back, since the circuit of {about} is open",

@@ -25,6 +25,7 @@ class ReasonKind(StrEnum):
     PAUSED = "paused"
     SUBMITTED = "submitted"
     COORDINATOR_BEHIND = "coordinator_behind"
+    ROW_MISSING = "row_missing"
     DELAYED_START = "delayed_start"
     NO_WORKER = "no_worker"
     LEASE_LOST = "lease_lost"

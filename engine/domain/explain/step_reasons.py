@@ -119,9 +119,24 @@ def _ready(scene: ExplainContext, number: int) -> Iterable[Reason]:
         found = list(held_back(scene, scene.live, number, held)) if held else []
     if found or paused:
         return found
-    return [
-        behind(scene, "is ready; a coordinator queues it next", _trigger(scene, number), number)
-    ]
+    trigger = _trigger(scene, number)
+    if scene.all_decided:
+        return [_row_missing(scene, number, trigger)]
+    return [behind(scene, "is ready; a coordinator queues it next", trigger, number)]
+
+
+def _row_missing(
+    scene: ExplainContext, number: int, trigger: tuple[int, happened.TaskEvent]
+) -> Reason:
+    """All is decided, and neither the queue nor a limit has the step: a row of it is lost."""
+    return Reason(
+        kind=ReasonKind.ROW_MISSING,
+        sentence="is ready, and its row in flowledger.waiting_step is missing, by which a"
+        " coordinator would come to it",
+        about="flowledger.waiting_step",
+        cause=cause(trigger),
+        steps=(scene.name(number),),
+    )
 
 
 def _trigger(scene: ExplainContext, number: int) -> tuple[int, happened.TaskEvent]:

@@ -31,3 +31,14 @@ def shown_address(url: str) -> str:
     user, host = quote(str(parts.get("user", ""))), quote(str(parts.get("host", "")), safe="[]:,")
     port = f":{parts['port']}" if "port" in parts else ""
     return f"postgresql://{user}:{HIDDEN}@{host}{port}/{quote(str(parts.get('dbname', '')))}"
+
+
+FOR_PSQL = ("service", "host", "hostaddr", "port", "user", "dbname", "sslmode", "sslrootcert")
+
+
+def address_for_psql(info: psycopg.ConnectionInfo) -> str:
+    """A connection string by which psql comes to the same database, without a password."""
+    given = info.get_parameters()
+    parts = {name: given[name] for name in FOR_PSQL if name in given}
+    known = {"host": info.host, "port": str(info.port), "user": info.user, "dbname": info.dbname}
+    return conninfo.make_conninfo("", **{**{k: v for k, v in known.items() if v}, **parts})
