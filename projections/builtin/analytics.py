@@ -107,7 +107,7 @@ WAITED_FOR = MappingProxyType(
 # Rows are looked up one by one, whatever the planner believes of tables that grow while they are
 # built: it would read all there is for each batch.
 TASKS: LiteralString = """
-    select k.place, t.version, t.created_at, t.start_at, t.paused_at, t.blocked_at
+    select k.place, t.version, t.created_at, t.start_at, t.paused_at, t.blocked_at, t.resumed_at
     from unnest(%s::uuid[]) with ordinality as k (task_id, place)
     cross join lateral (
         select * from known_task as o where o.task_id = k.task_id limit 1
@@ -125,7 +125,7 @@ BEGIN_TASKS: LiteralString = """
 """
 HOLD_TASKS: LiteralString = """
     update known_task as t
-    set paused_at = n.paused_at, blocked_at = n.blocked_at
+    set paused_at = n.paused_at, blocked_at = n.blocked_at, resumed_at = n.resumed_at
     from (
         select j.*, (select o.ctid from known_task as o where o.task_id = j.task_id) as place
         from json_populate_recordset(null::known_task, %s) as j
@@ -181,13 +181,17 @@ class Analytics(Projection):
 
 
 class Task(NamedTuple):
-    """What is known of a task that its later events do not say again."""
+    """What is known of a task that its later events do not say again.
+
+    `resumed_at` is there where it was paused before the time at which it was to start.
+    """
 
     version: str
     created_at: datetime
     start_at: datetime | None
     paused_at: datetime | None = None
     blocked_at: datetime | None = None
+    resumed_at: datetime | None = None
 
 
 class Open(NamedTuple):
@@ -261,9 +265,14 @@ class AnalyticsFold:
         self._held[key] = None
 
     def _resumed(self, key: int, task: Task, event: TaskEvent, times: MinuteBucket) -> None:
-        if task.paused_at is not None:
-            times.blocked("paused", task.paused_at, event.occurred_at)
-            self._hold(key, task._replace(paused_at=None))
+        if task.paused_at is None:
+            return
+        # Until then it would not have started either.
+        since = max(task.paused_at, task.start_at or task.paused_at)
+        times.blocked("paused", since, event.occurred_at)
+        if since > task.paused_at:
+            task = task._replace(resumed_at=event.occurred_at)
+        self._hold(key, task._replace(paused_at=None))
 
     def _went_on(self, key: int, task: Task, event: TaskEvent, times: MinuteBucket) -> None:
         """It is not blocked any more, and unless it was opened again, it has ended."""
@@ -332,7 +341,7 @@ def _started(task: Task, event: TaskStarted, times: MinuteBucket) -> None:
     created, now = task.created_at, event.occurred_at
     begins = max(created, task.start_at or created)
     times.blocked("delayed_start", created, min(begins, now))
-    times.blocked("coordinator", begins, now)
+    times.blocked("coordinator", max(begins, task.resumed_at or begins), now)
 
 
 def _row(event: TaskCreated, task: Task) -> Row:

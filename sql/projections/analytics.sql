@@ -1,5 +1,4 @@
--- version: 2
--- version: 1
+-- version: 3
 -- What happened in each minute, by template; and what is needed to tell how long things took.
 
 create table {schema}.task_minute (
@@ -74,7 +73,8 @@ create table {schema}.known_task (
     created_at timestamptz not null,
     start_at timestamptz,
     paused_at timestamptz,
-    blocked_at timestamptz
+    blocked_at timestamptz,
+    resumed_at timestamptz
 ) with (fillfactor = 90);
 
 comment on table {schema}.known_task is

@@ -10,6 +10,7 @@ from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.client.requests import RequestOptions
 from flowledger.engine.events.circuit import CircuitClosed, CircuitHalfOpened, CircuitOpened
 from flowledger.engine.events.step import StepEnqueued
+from flowledger.engine.events.task import TaskStarted
 from flowledger.projections.builtin import Analytics, Systems
 from support.builders import NOON, step
 from support.controlled_steps import begin, controlled_steps
@@ -236,3 +237,30 @@ def test_a_system_is_shut_from_its_first_opening_until_it_closes(models: ReadMod
     assert (bank["state"], bank["openings"], bank["failures"]) == ("open", 3, 7)
     assert bank["shut_time"] == "00:02:03"
     assert datetime.fromisoformat(bank["shut_since"]) == NOON + timedelta(seconds=500)
+
+
+@pytest.mark.parametrize(
+    ("resumed", "paused", "delayed"),
+    [(300, [], [(1, 600)]), (900, [(1, 300)], [(1, 600)])],
+)
+def test_a_task_that_is_paused_before_it_was_to_start_waits_for_its_start(
+    engine: Engine,
+    harness: EngineHarness,
+    resumed: int,
+    paused: list[tuple[int, float]],
+    delayed: list[tuple[int, float]],
+) -> None:
+    start_at = engine._submitting._clock.now() + timedelta(seconds=600)
+    _, task = begin(engine, plain, start_at=start_at)
+    harness.until(lambda: task.state is TaskState.WAITING)
+    task.pause(**WORD)
+    later(engine, harness, resumed)
+    task.resume(**WORD)
+    if resumed < 600:
+        later(engine, harness, 600 - resumed)
+
+    harness.until(lambda: of_kind(task.history(), TaskStarted))
+
+    assert seconds(engine, harness, "paused") == paused
+    assert seconds(engine, harness, "delayed_start") == delayed
+    assert sum(total for _, total in seconds(engine, harness, "coordinator")) < 30
