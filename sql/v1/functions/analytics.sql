@@ -27,6 +27,7 @@ declare
     v_start constant timestamptz := date_trunc('minute', v_now - since, 'UTC');
 begin
     perform flowledger.require_not_null('since', since is not null);
+    perform flowledger.require_not_negative('since', since::text, since < '0');
 
     return query
     with tasks as (

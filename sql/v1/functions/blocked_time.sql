@@ -19,6 +19,7 @@ declare
     v_known record;
 begin
     perform flowledger.require_not_null('since', since is not null);
+    perform flowledger.require_not_negative('since', since::text, since < '0');
     perform flowledger.require_known_template(of_namespace, of_template, of_version);
 
     select a.position, a.at into v_known from flowledger.projection_freshness('flowledger_analytics') as a;

@@ -8,6 +8,8 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+    select flowledger.require_not_negative('patience', patience::text, patience < 0);
+
     select
         case when s.led then 'shard_behind' else 'shard_unled' end, s.shard::text, s.since,
         jsonb_build_object(

@@ -14,6 +14,8 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+    select flowledger.require_not_negative('patience', patience::text, patience < 0);
+
     select * from flowledger.inline_model_status(patience, flowledger.fact_topics())
     union all
     select * from flowledger.projection_status(patience);

@@ -35,6 +35,7 @@ declare
     r record;
 begin
     perform flowledger.require_not_null('most', ready_tasks.most is not null);
+    perform flowledger.require_not_negative('most', ready_tasks.most::text, ready_tasks.most < 0);
 
     for r in
         select q.task_id, q.sort_key

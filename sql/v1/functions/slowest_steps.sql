@@ -20,7 +20,9 @@ declare
     v_known record;
 begin
     perform flowledger.require_not_null('since', since is not null);
+    perform flowledger.require_not_negative('since', since::text, since < '0');
     perform flowledger.require_not_null('most', most is not null);
+    perform flowledger.require_not_negative('most', most::text, most < 0);
     perform flowledger.require_known_template(of_namespace, of_template, of_version);
 
     select a.position, a.at into v_known from flowledger.projection_freshness('flowledger_history') as a;

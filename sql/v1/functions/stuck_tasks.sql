@@ -29,6 +29,7 @@ declare
     v_now constant timestamptz := flowledger.clock();
 begin
     perform flowledger.require_not_null('idle', stuck_tasks.idle is not null);
+    perform flowledger.require_not_negative('idle', stuck_tasks.idle::text, stuck_tasks.idle < '0');
 
     return query
     select t.task_id, t.namespace, t.template, t.state, e.at, w.reason
