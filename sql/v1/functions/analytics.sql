@@ -14,7 +14,7 @@ returns table (
     step_errors bigint,
     steps_per_minute double precision, avg_step_seconds double precision,
     longest_step_seconds double precision, avg_queue_seconds double precision,
-    health_score double precision,
+    health_score double precision, projection_paused boolean,
     as_of_position bigint, as_of timestamptz
 )
 language plpgsql
@@ -89,7 +89,7 @@ begin
             70 * (1 - coalesce(t.failed / nullif(t.ended, 0), 0))
             + 30 * (1 - coalesce(s.failed::numeric / nullif(s.completed + s.failed, 0), 0))
         )::numeric, 1)::double precision end,
-        a.position, a.at
+        a.paused, a.position, a.at
     from tasks as t
     cross join steps as s
     cross join live as l
@@ -109,5 +109,5 @@ comment on function flowledger_v1.analytics(interval) is
     'that ran too long, or whose worker was lost; step_errors are steps that were given up. '
     'health_score goes to 100: 70 for endings that were no error, 30 for attempts that did not '
     'fail; it is null where nothing ended and no attempt did. What there was none of is null in averages and rates. Read from the projection '
-    'flowledger_analytics, as_of a time and a position of the log: of what came later it knows nothing.
+    'flowledger_analytics, as_of a time and a position of the log: of what came later it knows nothing, and while the projection is paused nothing comes to it.
 Example: select task_completions, error_rate, avg_step_seconds from flowledger_v1.analytics(''15 minutes'')';

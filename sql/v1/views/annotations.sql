@@ -8,7 +8,8 @@ from flowledger_notes.annotation as a
 left join flowledger.projection_as_of as o on o.name = 'flowledger_notes';
 
 comment on view flowledger_v1.annotations is
-    'What people noted of tasks. Read from the projection flowledger_notes.
+    'What people noted of tasks. Read from the projection flowledger_notes: '
+    'where there is no row, projection_freshness(''flowledger_notes'') says how old that is.
 Example: select task_id, value, actor from flowledger_v1.annotations where kind = ''comment'' order by at desc limit 20';
 comment on column flowledger_v1.annotations.position is 'The place of the event in the log.';
 comment on column flowledger_v1.annotations.task_id is 'The task.';

@@ -19,7 +19,8 @@ left join flowledger.projection_as_of as o on o.name = 'flowledger_systems';
 
 comment on view flowledger_v1.dependent_systems is
     'The outside systems that steps of registered templates depend on, and what became of their '
-    'circuits. Read from the projection flowledger_systems.
+    'circuits. Read from the projection flowledger_systems: '
+    'where there is no row, projection_freshness(''flowledger_systems'') says how old that is.
 Example: select system, state, openings, steps from flowledger_v1.dependent_systems where state <> ''closed''';
 comment on column flowledger_v1.dependent_systems.system is 'The name of the system.';
 comment on column flowledger_v1.dependent_systems.state is 'Of its circuit: closed, open, half_open.';

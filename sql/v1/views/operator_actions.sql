@@ -10,7 +10,8 @@ left join flowledger.projection_as_of as o on o.name = 'flowledger_audit';
 
 comment on view flowledger_v1.operator_actions is
     'Who did what, to which task, when and why, and what was answered. Read from the projection '
-    'flowledger_audit.
+    'flowledger_audit: '
+    'where there is no row, projection_freshness(''flowledger_audit'') says how old that is.
 Example: select at, actor, action, reason, answer from flowledger_v1.operator_actions where at > now() - interval ''1 day'' order by at';
 comment on column flowledger_v1.operator_actions.position is 'The place of the event in the log.';
 comment on column flowledger_v1.operator_actions.at is 'When it was done.';

@@ -8,7 +8,8 @@ from flowledger_notes.tag as t
 left join flowledger.projection_as_of as o on o.name = 'flowledger_notes';
 
 comment on view flowledger_v1.tags is
-    'The tags that tasks have now. Read from the projection flowledger_notes.
+    'The tags that tasks have now. Read from the projection flowledger_notes: '
+    'where there is no row, projection_freshness(''flowledger_notes'') says how old that is.
 Example: select task_id from flowledger_v1.tags where tag = ''urgent''';
 comment on column flowledger_v1.tags.task_id is 'The task.';
 comment on column flowledger_v1.tags.tag is 'The tag.';

@@ -46,7 +46,7 @@ def test_it_is_the_position_and_when_the_last_event_up_to_there_was_recorded(
     connection: Connection,
 ) -> None:
     assert called(connection, "projection_freshness", "flowledger_audit") == [
-        {"position": None, "at": None}
+        {"position": None, "at": None, "paused": False}
     ]
     for _ in range(3):
         task = new_id()
@@ -56,13 +56,23 @@ def test_it_is_the_position_and_when_the_last_event_up_to_there_was_recorded(
         " select notification_id from flowledger.event order by 1 offset 1 limit 1)"
     )
 
-    ((position, at),) = call(connection, "projection_freshness", "flowledger_analytics")
+    ((position, at, _),) = call(connection, "projection_freshness", "flowledger_analytics")
 
     query = "select notification_id, recorded_at from flowledger.event order by 1 offset 1 limit 1"
     assert connection.execute(query).fetchone() == (position, at)
     (row,) = called(connection, "analytics")
     assert row["as_of_position"] == position
     assert row["as_of"] is not None
+
+
+def test_a_projection_that_is_paused_says_so_also_where_there_is_no_row(
+    connection: Connection,
+) -> None:
+    connection.execute("update flowledger.projection set paused = true, position = 0")
+
+    assert call(connection, "projection_freshness", "flowledger_analytics") == [(None, None, True)]
+    (row,) = called(connection, "analytics")
+    assert (row["as_of"], row["projection_paused"]) == (None, True)
 
 
 PUBLIC = """
