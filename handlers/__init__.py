@@ -12,7 +12,7 @@ from flowledger.engine.domain.failures.classification import (
 from flowledger.engine.domain.templates.policies import Concurrency, Rate, Retry
 from flowledger.handlers.context import StepContext
 from flowledger.handlers.errors import PermanentFault, RetryableFault
-from flowledger.handlers.imports import import_workflow
+from flowledger.handlers.imports import import_workflow, workflow_names
 from flowledger.handlers.registry import Registry
 from flowledger.handlers.signature import From
 from flowledger.handlers.task_template_file import dump_template, load_template, load_workflow_file
@@ -42,4 +42,5 @@ __all__ = [
     "load_wfformat",
     "load_workflow_file",
     "workflow_from_template",
+    "workflow_names",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any, cast
 
 from flowledger.engine.domain.failures.step_error_from_exception import words_of
@@ -12,6 +13,7 @@ from flowledger.engine.errors import UnknownTemplate
 from flowledger.engine.text import nearest
 
 MAIN = "__main__"
+MOST_NAMED = 10
 
 
 def import_fault(error: BaseException) -> str:
@@ -51,7 +53,37 @@ def import_workflow(name: str) -> WorkflowLike[Any]:
         found = import_attribute(name)
     except LookupError as error:
         raise UnknownTemplate(f"workflow {name!r}: {error}") from error
-    kind = type(cast("object", found))
-    if not all(hasattr(kind, part) for part in ("template", "handlers", "encode_context")):
-        raise UnknownTemplate(f"{name!r} is a {kind.__name__}, expected a workflow")
+    if not _is_workflow(found):
+        kind = type(cast("object", found)).__name__
+        raise UnknownTemplate(f"{name!r} is a {kind}, expected a workflow{_named(name)}")
     return cast("WorkflowLike[Any]", found)
+
+
+def workflow_names(module_name: str) -> list[str] | None:
+    """The workflows of a module as `module:attribute`, in its order; None where there is none.
+
+    The module is imported. Raises UnknownTemplate where that fails.
+    """
+    try:
+        if importlib.util.find_spec(module_name) is None:
+            return None
+    except (ModuleNotFoundError, ValueError):  # the package in front of it is none, or __main__
+        return None
+    try:
+        module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
+        raise UnknownTemplate(
+            f"module {module_name!r} cannot be imported: {import_fault(error)}"
+        ) from error
+    return [f"{module_name}:{name}" for name, value in vars(module).items() if _is_workflow(value)]
+
+
+def _named(name: str) -> str:
+    """The workflows that stand in the same module, for an error."""
+    names = workflow_names(name.partition(":")[0])
+    return f"; there is {', '.join(names[:MOST_NAMED])}" if names else ""
+
+
+def _is_workflow(value: object) -> bool:
+    kind = type(value)
+    return all(hasattr(kind, part) for part in ("template", "handlers", "encode_context"))

@@ -18,16 +18,20 @@ from flowledger.engine.config.sections import LoggingSettings
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.templates.template import TemplateSize, validate_template
+from flowledger.engine.errors import UnknownTemplate
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.id_generator import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.schema.startup_migration import bring_up_to_date
 from flowledger.engine.store.task_store import PostgresTaskStore
-from flowledger.handlers import Registry, import_workflow, load_workflow_file
+from flowledger.engine.text import listed
+from flowledger.handlers import Registry, import_workflow, load_workflow_file, workflow_names
 
 LEVEL = "logging.level"
 
 IN_MODULE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+DOCUMENTS = (".yaml", ".yml", ".json")
 
 
 def see_working_directory() -> None:
@@ -114,4 +118,24 @@ def _workflow(
         workflow = import_workflow(target)
         validate_template(workflow.template, limits)
         return workflow
+    _refuse_module(target)
     return load_workflow_file(target, registry, time_scale=time_scale, limits=limits)
+
+
+def _refuse_module(target: str) -> None:
+    """Say which workflows there are where a module is named, or its file. Raises UnknownTemplate.
+
+    A module may have several, and none is the one that is meant.
+    """
+    module = target.removesuffix(".py").replace("/", ".") if target.endswith(".py") else target
+    if target.endswith(DOCUMENTS) or not MODULE.fullmatch(module):
+        return
+    if module == target and Path(target).exists():
+        return  # a document without a suffix
+    names = workflow_names(module)
+    if names is None:
+        return
+    there = f"it has {listed(names)}" if names else "there is none in it"
+    raise UnknownTemplate(
+        f"{target} is a module: expected a workflow of it, as module:attribute; {there}"
+    )

@@ -33,9 +33,23 @@ FILES = {
     "wf.json": '{"name": "x", "workflow": {"specification": {"tasks": [{"id": "a"}]}}}',
     "context.json": '{"id": }',
     "hands.py": HANDLERS,
+    "bakery.py": "from flowledger.handlers import Workflow\n"
+    "orders = Workflow('shop', 'orders', version='1')\n"
+    "refunds = Workflow('shop', 'refunds', version='1')\n",
 }
 
 CASES = {
+    "a module without a workflow's name": (
+        ["bakery"],
+        "bakery is a module: expected a workflow of it, as module:attribute;"
+        " it has bakery:orders, bakery:refunds",
+    ),
+    "the file of a module": (["bakery.py"], "bakery.py is a module: expected a workflow of it"),
+    "a module in which there is none": (["hands"], "as module:attribute; there is none in it"),
+    "what is in a module and no workflow": (
+        ["bakery:Workflow"],
+        "'bakery:Workflow' is a type, expected a workflow; there is bakery:orders, bakery:refunds",
+    ),
     "a cycle": (["cycle.yaml"], "cycle.yaml: steps: dependencies form a cycle: a -> b -> a"),
     "an unknown dependency": (
         ["unknown.yaml"],
