@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from threading import current_thread, main_thread
 from types import FrameType
 from typing import NoReturn
 
@@ -16,14 +19,34 @@ def main() -> NoReturn:
     if os.getpid() == 1:
         end_at_once_when_told()
     try:
-        from flowledger.engine.cli.program import run_program  # noqa: PLC0415 - needs an extra
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
+        with ended_by_ctrl_c():
+            from flowledger.engine.cli.program import run_program  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as error:
         if error.name not in {"click", "rich"}:
             raise
         raise SystemExit("error: the command needs an extra: install flowledger[cli]") from None
     run_program()
+
+
+@contextmanager
+def ended_by_ctrl_c() -> Generator[None]:
+    """While modules are imported: what is raised in the middle of an import may be swallowed."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or current_thread() is not main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, end_interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def end_interrupted(number: int, frame: FrameType | None) -> NoReturn:
+    """End as Ctrl-C ends the command elsewhere."""
+    with suppress(OSError):
+        os.write(2, b"interrupted\n")
+    os._exit(INTERRUPTED)
 
 
 def end_at_once_when_told() -> None:

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import click
 
-from flowledger.engine.cli import INTERRUPTED
+from flowledger.engine.cli import INTERRUPTED, ended_by_ctrl_c
 from flowledger.engine.cli.output import escape_what_the_console_lacks, tell, tell_document
 from flowledger.engine.errors import DefinitionChanged, EngineError
 from flowledger.engine.text import nearest
@@ -81,7 +81,8 @@ class Program(click.Group):
         if cmd_name not in COMMANDS:
             ctx.fail(f"there is no command {cmd_name!r}{nearest(cmd_name, COMMANDS)}")
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        found: click.Command = getattr(import_module(f"{__package__}.{module}"), attribute)
+        with ended_by_ctrl_c():
+            found: click.Command = getattr(import_module(f"{__package__}.{module}"), attribute)
         return found
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import psycopg
 import pytest
 
-from support.cli import Command
+from support.cli import PATIENCE, Command, read_until
 
 HEAD = 'namespace: shop\nname: order\nversion: "1"\n'
 HANDLERS = "def a() -> int:\n    return 1\n\n\ndef b(a: int, context: dict) -> int:\n    return a\n"
@@ -190,3 +192,18 @@ def test_a_changed_definition_shows_the_difference_as_lines_and_names_the_develo
     assert any(line.startswith("+") and '"name": "b"' in line for line in difference)
     assert "Traceback" not in done.error
     assert command("run", "order.yaml", "--handlers", "hands", "--dev").code == 0
+
+
+WAITING = "import signal, sys\nprint('importing', file=sys.stderr, flush=True)\nsignal.pause()\n"
+
+
+@pytest.mark.parametrize("module", ["click", "psycopg", "pydantic", "mine"])
+def test_ctrl_c_while_modules_are_imported_is_no_defect(command: Command, module: str) -> None:
+    command.write(f"{module}.py", WAITING)
+    process = command.start("run", "mine:flow")
+    read_until(process, "importing")
+
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=PATIENCE)
+
+    assert (process.returncode, out, error.strip()) == (130, "", "interrupted")
