@@ -150,10 +150,10 @@ def _serve(
     stop = StopRequest()
     if while_input:
         stop.ask_at_end_of_input()
-    saturated = Event()
+    stuck = Event()
 
     def leave() -> None:
-        saturated.set()
+        stuck.set()
         stop.ask()
 
     opening = partial(Engine.open, workflows=workflows, roles=roles, settings=settings)
@@ -162,12 +162,12 @@ def _serve(
         with engine:
             grace = settings.worker.grace_seconds
             stop.farewell = lambda: waiting_for(engine.running_steps, grace)
-            engine.on_saturated(leave)
+            engine.on_worker_stuck(leave)
             tune_gc()
             stop.wait()
     if stop.interrupted:
         sys.exit(INTERRUPTED)
-    if saturated.is_set() and not stop.signalled:
+    if stuck.is_set() and not stop.signalled:
         _start_anew()
 
 

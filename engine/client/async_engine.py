@@ -110,9 +110,9 @@ class AsyncEngine:
         """Record the workflow's definition, once."""
         await asyncio.to_thread(self._engine.register, workflow)
 
-    def on_saturated(self, tell: Callable[[], None]) -> None:
-        """Call `tell`, in the worker's thread and perhaps more than once, when it is saturated."""
-        self._engine.on_saturated(tell)
+    def on_worker_stuck(self, tell: Callable[[], None]) -> None:
+        """Call `tell`, in the worker's thread and perhaps more than once, when it is stuck."""
+        self._engine.on_worker_stuck(tell)
 
     def task(self, task_id: UUID | str) -> AsyncTaskHandle:
         """A handle on a task, which need not exist."""

@@ -276,15 +276,15 @@ class Engine:
         its = None if task is None else _ids([task])[0]
         return self._repairer.repair(its, dry_run=dry_run, actor=actor, reason=reason)
 
-    def on_saturated(self, tell: Callable[[], None]) -> None:
-        """Call `tell`, in the worker's thread and perhaps more than once, when it is saturated.
+    def on_worker_stuck(self, tell: Callable[[], None]) -> None:
+        """Call `tell`, in the worker's thread and perhaps more than once, when it is stuck.
 
         That is: handlers that were abandoned after a timeout and never ended take half of
         `worker.concurrency`, and everything else that ran here has ended. Nothing is claimed from
         then on, and `health["handlers"]` says so. Only a new process gets rid of such handlers.
         """
         self._opener.require()
-        self._service.on_saturated(tell)
+        self._service.on_worker_stuck(tell)
 
     @property
     def running_steps(self) -> int:

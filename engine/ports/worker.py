@@ -104,7 +104,7 @@ class WorkerStore(Sessions, Protocol):
         """Whether the worker shall take only steps that are to run alone, one at a time."""
         ...
 
-    def set_saturated(self, worker: UUID, *, saturated: bool) -> None:
+    def set_stuck(self, worker: UUID, *, stuck: bool) -> None:
         """Note for people whether abandoned handlers keep the worker from claiming."""
         ...
 

@@ -128,7 +128,7 @@ class Service:
         """How each loop of this process fares, by its name, and the worker's handlers."""
         loops = {loop.name: loop.outages for loop in self._loops}
         loops |= self._coordinator[0].outages if self._coordinator is not None else {}
-        handlers = {"handlers": self._worker[0].saturation} if self._worker is not None else {}
+        handlers = {"handlers": self._worker[0].handlers_health} if self._worker is not None else {}
         if self._coordinator is not None:
             handlers["parked"] = self._coordinator[0].parked
         found = {name: one.health for name, one in {**loops, **self._others}.items()}
@@ -140,10 +140,10 @@ class Service:
         """How many steps run here."""
         return self._worker[0].running if self._worker is not None else 0
 
-    def on_saturated(self, tell: Callable[[], None]) -> None:
+    def on_worker_stuck(self, tell: Callable[[], None]) -> None:
         """Have the worker tell that nothing but abandoned handlers is left in it."""
         if self._worker is not None:
-            self._worker[0].on_saturated = tell
+            self._worker[0].on_stuck = tell
 
     def start(self) -> None:
         """Start the loops. Raises DatabaseUnavailable where the worker cannot be registered."""

@@ -156,9 +156,9 @@ class PostgresWorkerStore:
         query = "select flowledger.elect_isolated_worker(%s, %b)"
         return bool(self._all(query, (worker, UuidArray(templates)))[0][0])
 
-    def set_saturated(self, worker: UUID, *, saturated: bool) -> None:
+    def set_stuck(self, worker: UUID, *, stuck: bool) -> None:
         """Note for people whether abandoned handlers keep the worker from claiming."""
-        self._all("select flowledger.set_worker_saturated(%s, %s)", (worker, saturated))
+        self._all("select flowledger.set_worker_stuck(%s, %s)", (worker, stuck))
 
     def contexts(self, tasks: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
         """The contexts of tasks."""

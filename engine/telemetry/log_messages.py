@@ -68,12 +68,12 @@ class Signal(StrEnum):
     WORKER_RECOVERED = "worker.recovered"
     WORKER_REGISTERED = "worker.registered"
     WORKER_RELEASED = "worker.released"
-    WORKER_SATURATED = "worker.saturated"
     WORKER_STEP_FAILED = "worker.step_failed"
     WORKER_STEP_LOST = "worker.step_lost"
     WORKER_STEP_RAISED = "worker.step_raised"
     WORKER_STEP_TIMED_OUT = "worker.step_timed_out"
     WORKER_STOPPING = "worker.stopping"
+    WORKER_STUCK = "worker.stuck"
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,11 +249,6 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         ),
         Signal.WORKER_REGISTERED: Meaning("info", "A worker announced itself, and has a lease."),
         Signal.WORKER_RELEASED: Meaning("info", "A stopping worker handed back unfinished steps."),
-        Signal.WORKER_SATURATED: Meaning(
-            "error",
-            "Abandoned handlers take half of the worker's places: it claims nothing until it is"
-            " started anew.",
-        ),
         Signal.WORKER_STEP_FAILED: Meaning(
             "warning", "A handler raised, or its result was refused."
         ),
@@ -265,6 +260,11 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.WORKER_STOPPING: Meaning(
             "info",
             "A stopping worker waits for so many steps to end, for so many seconds at most.",
+        ),
+        Signal.WORKER_STUCK: Meaning(
+            "error",
+            "Abandoned handlers take half of the worker's places: it claims nothing until it is"
+            " started anew.",
         ),
     }
 )

@@ -77,7 +77,7 @@ def verbs_of_engine(engine: Engine) -> Mapping[str, Callable[[], object]]:
         "resume_template": lambda: engine.resume_template("forks/counted@1", reason="r", actor="a"),
         "register": lambda: engine.register(counted),
         "verify": engine.verify,
-        "on_saturated": lambda: engine.on_saturated(lambda: None),
+        "on_worker_stuck": lambda: engine.on_worker_stuck(lambda: None),
         "health": lambda: engine.health,
         "running_steps": lambda: engine.running_steps,
         "health_report": engine.health_report,

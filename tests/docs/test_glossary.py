@@ -17,7 +17,8 @@ RETIRED = frozenset(
         "Elder", "Elders", "Gate", "Ledger", "Limbo", "Roster", "Round", "Seat", "Surroundings",
         "Workboard", "acquit", "astray", "beaten_at", "bell", "farewell_seconds", "free_slots",
         "held_by", "held_since", "held_step", "held_steps", "hurry_events", "outrun_claims",
-        "passed_facts", "rang", "rung", "silent_until", "slot_key", "stoppers", "tally", "untime",
+        "on_saturated", "passed_facts", "rang", "rung", "set_worker_saturated", "silent_until",
+        "slot_key", "stoppers", "tally", "untime",
         "watch_steps", "wear_worker", "worn_out",
         "StepErrored", "StepHandedBack", "StepWithdrawn", "TaskContinued",
     }

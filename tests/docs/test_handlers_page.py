@@ -34,7 +34,7 @@ def test_the_statement_runs(connection: psycopg.Connection) -> None:
 
 
 def test_every_setting_that_is_named_exists() -> None:
-    named = set(re.findall(r"`((?:worker|coordinator)\.[a-z_]+)`", PAGE)) - {"worker.saturated"}
+    named = set(re.findall(r"`((?:worker|coordinator)\.[a-z_]+)`", PAGE)) - {"worker.stuck"}
     known = {f"{section}.{key}" for section, keys in KNOWN.items() for key in keys}
 
     assert len(named) > 6

@@ -132,7 +132,7 @@ def test_one_that_never_ends_is_timed_out_and_wears_its_worker_out(
         assert errored.message == "failed 1 of 1 times: ran longer than 1.5 s"
     assert [task.wait(PATIENCE) for task in tasks] == [TaskState.COMPLETE] * NEIGHBOURS
     condition = "select condition from flowledger.worker"
-    harness.until(lambda: harness.value(condition) == "saturated")
+    harness.until(lambda: harness.value(condition) == "stuck")
     for number in range(6):
         released[f"for ever {number}"].set()
     harness.until(lambda: harness.value(condition) == "ready")

@@ -318,7 +318,7 @@ def test_a_worker_that_abandoned_handlers_wear_out_starts_itself_anew(
         for task in client.submit_many(poison.beside, [{}] * NEIGHBOURS):
             assert task.result(LONG) == {"works": "worked"}
         assert supervisor.codes == []
-        worn = next(line for line in supervisor.lines if line["event"] == "worker.saturated")
+        worn = next(line for line in supervisor.lines if line["event"] == "worker.stuck")
         assert worn["abandoned"] == 2
     finally:
         supervisor.end()

@@ -129,7 +129,7 @@ def test_namespaces_are_words_between_commas_in_the_environment(
     assert Settings.load().worker.namespaces == ("shop", "returns")
 
 
-def test_a_worker_that_is_worn_out_says_so_claims_nothing_and_recovers(
+def test_a_worker_that_is_stuck_says_so_claims_nothing_and_recovers(
     harness: EngineHarness,
 ) -> None:
     """One of two places is taken by a handler that outlived its timeout and the grace."""
@@ -137,7 +137,7 @@ def test_a_worker_that_is_worn_out_says_so_claims_nothing_and_recovers(
         wearing, flow, worker={"concurrency": 2, "heartbeat_seconds": 0.05, "poll_seconds": 0.05}
     )
     told = Event()
-    engine.on_saturated(told.set)
+    engine.on_worker_stuck(told.set)
     task = engine.submit(wearing, {})
     assert entered[-1].wait(PATIENCE)
     harness.until(lambda: harness.value("select count(*) from flowledger.timer") == 1)
@@ -150,7 +150,7 @@ def test_a_worker_that_is_worn_out_says_so_claims_nothing_and_recovers(
     found = engine.health["handlers"]
     assert (found.ok, found.attempts) == (False, 1)
     assert "1 abandoned handlers take half or more of the worker's 2 places" in str(found.error)
-    assert harness.value("select condition from flowledger.worker") == "saturated"
+    assert harness.value("select condition from flowledger.worker") == "stuck"
     waiting = engine.submit(flow, {"number": 3})
     harness.until(lambda: kinds(waiting.history())[-1] == "StepEnqueued")
 

@@ -65,7 +65,7 @@ class Registered:
     """A row of the workers."""
 
     lease_until: datetime
-    condition: Literal["ready", "isolated", "saturated"] = "ready"
+    condition: Literal["ready", "isolated", "stuck"] = "ready"
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ LEAST_PAUSE_SECONDS = 0.001
 CHANGES = frozenset(
     {
         *("lead", "resign", "commit", "renew", "retire", "exchange", "checkpoint"),
-        *("elect_isolated", "set_saturated", "submit", "request"),
+        *("elect_isolated", "set_stuck", "submit", "request"),
     }
 )
 UNTOLD = frozenset(

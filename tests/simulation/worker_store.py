@@ -181,10 +181,10 @@ class MemoryWorkerStore:
             row.condition = "isolated" if isolated else "ready"
         return isolated
 
-    def set_saturated(self, worker: UUID, *, saturated: bool) -> None:
+    def set_stuck(self, worker: UUID, *, stuck: bool) -> None:
         """Note for people whether abandoned handlers keep the worker from claiming."""
         if worker in self._database.workers:
-            self._database.workers[worker].condition = "saturated" if saturated else "ready"
+            self._database.workers[worker].condition = "stuck" if stuck else "ready"
 
     def contexts(self, tasks: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
         """The contexts of tasks."""

@@ -126,11 +126,11 @@ WORKERS = {
         K.NO_WORKER,
         "no worker of shop/order@1 runs; 2 workers of other templates run",
     ),
-    "saturated": (
-        (worker(condition="saturated"),),
+    "stuck": (
+        (worker(condition="stuck"),),
         {},
         K.NO_WORKER,
-        "all workers of shop/order@1 are saturated, as handlers that were given up take their"
+        "all workers of shop/order@1 are stuck, as handlers that were given up take their"
         " places: start them anew",
     ),
     "full": (

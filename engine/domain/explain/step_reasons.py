@@ -210,7 +210,7 @@ def _taken_by(
     serving = [worker for worker in beside.workers if worker.serves is not False]
     if not beside.registered:
         return ReasonKind.NO_WORKER, UNREGISTERED.format(key=key), {"template": key}
-    able = [worker for worker in serving if worker.condition != "saturated"]
+    able = [worker for worker in serving if worker.condition != "stuck"]
     details: Details = {
         "template": key,
         "before": row.before,
@@ -239,7 +239,7 @@ def _taken_by(
 def _nobody(key: str, serving: Sequence[WorkerStatus], workers: Sequence[WorkerStatus]) -> str:
     if serving:
         return (
-            f"all workers of {key} are saturated, as handlers that were given up take their places:"
+            f"all workers of {key} are stuck, as handlers that were given up take their places:"
             " start them anew"
         )
     excluded = [f"process {one.pid} on {one.host}" for one in workers if one.excluded]

@@ -28,7 +28,7 @@ What can go wrong
 
 - The step was taken away, by a timeout or because the lease expired: a coroutine is cancelled, a
   thread is abandoned and keeps its slot until it ends. What they report is refused and dropped.
-- Abandoned handlers take too many slots: the worker is saturated. It claims nothing more, finishes
+- Abandoned handlers take too many slots: the worker is stuck. It claims nothing more, finishes
   what runs, and says so to whoever can restart it.
 - A coroutine blocks its event loop: the other coroutines on it are released (`event_loops.py`).
 - The answer to an exchange is lost: the facts are reported again, and the log recognises them by

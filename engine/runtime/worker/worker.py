@@ -26,9 +26,9 @@ from flowledger.engine.runtime.worker.handler_table import HandlerTable
 from flowledger.engine.runtime.worker.inputs import StepInputs
 from flowledger.engine.runtime.worker.outbox import Outbox, UnconfirmedExchanges
 from flowledger.engine.runtime.worker.outcomes import EventFactory, ExecutorFactory, Outcomes
-from flowledger.engine.runtime.worker.saturation import saturated_health
 from flowledger.engine.runtime.worker.step_attempt import Execution
 from flowledger.engine.runtime.worker.step_heartbeats import watched
+from flowledger.engine.runtime.worker.stuck_health import stuck_health
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health
@@ -56,8 +56,8 @@ class Worker:
         elapsed: Callable[[], float] = monotonic,
     ) -> None:
         self.identity = new_id()
-        self.on_saturated: Callable[[], None] = lambda: None
-        self.saturation = Health()
+        self.on_stuck: Callable[[], None] = lambda: None
+        self.handlers_health = Health()
         self._store = store
         self._handlers = handlers
         self._clock = clock
@@ -222,7 +222,7 @@ class Worker:
             job.attempt.moved(found)
             if job.attempt.cancelled and not known:
                 self._executor.stop(job)
-        self._check_saturation(now)
+        self._check_abandoned(now)
         self._check_at = now + timedelta(seconds=self._settings.heartbeat_seconds)
 
     def _give_up(self, job: Execution, now: datetime) -> None:
@@ -236,24 +236,24 @@ class Worker:
         self._abandoned[id(job)] = (job, now)
         self._executor.stop(job)
 
-    def _check_saturation(self, now: datetime) -> None:
+    def _check_abandoned(self, now: datetime) -> None:
         """Abandoned handlers get the grace to end, as they may have been asked to."""
         grace = timedelta(seconds=self._settings.grace_seconds)
-        stuck = sum(now - since >= grace for _, since in self._abandoned.values())
-        saturated = 2 * stuck >= self._settings.concurrency
-        if saturated is self.saturation.ok:
-            self._store.set_saturated(self.identity, saturated=saturated)
+        abandoned = sum(now - since >= grace for _, since in self._abandoned.values())
+        stuck = 2 * abandoned >= self._settings.concurrency
+        if stuck is self.handlers_health.ok:
+            self._store.set_stuck(self.identity, stuck=stuck)
             most = self._settings.concurrency
-            self.saturation = saturated_health(now, stuck, most) if saturated else Health()
-            signal = Signal.WORKER_SATURATED if saturated else Signal.WORKER_RECOVERED
-            self._log.emit(signal, worker=str(self.identity), abandoned=stuck)
-        if saturated and not self.busy:
-            self.on_saturated()
+            self.handlers_health = stuck_health(now, abandoned, most) if stuck else Health()
+            signal = Signal.WORKER_STUCK if stuck else Signal.WORKER_RECOVERED
+            self._log.emit(signal, worker=str(self.identity), abandoned=abandoned)
+        if stuck and not self.busy:
+            self.on_stuck()
 
     def _claimable(self) -> int:
         now = self._clock.now()
         trusted = self._lease is not None and self._lease.is_trusted(now)
-        if self._stopping or not self.saturation.ok or not trusted:
+        if self._stopping or not self.handlers_health.ok or not trusted:
             return 0
         if now >= self._isolate_at:
             self._check_isolation(now)

@@ -17,7 +17,7 @@ returns table (
     retry_due_steps bigint, backoff_steps bigint, first_wait_seconds double precision,
     waiting_for_slot bigint, waiting_for_rate bigint, waiting_for_circuit bigint,
     waiting_for_template bigint,
-    workers_live bigint, workers_isolated bigint, workers_worn_out bigint,
+    workers_live bigint, workers_isolated bigint, workers_stuck bigint,
     coordinators_live bigint, shards bigint, shards_led bigint, facts_behind bigint,
     circuits_open bigint, circuits_half_open bigint, connections bigint, max_connections integer,
     parked_tasks bigint
@@ -81,7 +81,7 @@ begin
         select
             count(*) as live,
             count(*) filter (where w.condition = 'isolated') as isolated,
-            count(*) filter (where w.condition = 'saturated') as saturated
+            count(*) filter (where w.condition = 'stuck') as stuck
         from flowledger.worker as w
         where flowledger.lease_holds(w.lease_until, w.lease_seconds)
     ),
@@ -145,7 +145,7 @@ begin
                 on e.originator_id = f.step_id and e.originator_version = f.stream_version
         ),
         h.by_slot, h.by_rate, h.by_circuit, h.by_template,
-        w.live, w.isolated, w.saturated,
+        w.live, w.isolated, w.stuck,
         (select count(*) from flowledger.live_coordinators()),
         s.shards, s.led, s.behind, c.opened, c.half_opened,
         (select sum(pg_stat_get_db_numbackends(b.oid))::bigint from pg_database as b),

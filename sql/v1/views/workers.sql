@@ -36,7 +36,7 @@ comment on column flowledger_v1.workers.lease_until is
     'When its steps are given to others, unless it is heard of.';
 comment on column flowledger_v1.workers.live is 'Whether that time is still to come.';
 comment on column flowledger_v1.workers.condition is
-    'ready; isolated: it takes only steps that are to run alone; saturated: it claims nothing more.';
+    'ready; isolated: it takes only steps that are to run alone; stuck: it claims nothing more.';
 comment on column flowledger_v1.workers.steps is 'How many steps it has claimed.';
 comment on column flowledger_v1.workers.serves is
     'The templates whose steps it claims; null: it is of an older version, which does not say.';

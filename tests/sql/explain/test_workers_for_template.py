@@ -15,7 +15,7 @@ def test_living_workers_tell_what_they_serve_and_how_full_they_are(connection: C
     call(connection, "heartbeat_worker", two, "b", 2, 600.0, [new_id()], 4)
     call(connection, "heartbeat_worker", old, "c", 3, 600.0)
     call(connection, "heartbeat_worker", dead, "d", 4, 1.0, [template], 8)
-    call(connection, "set_worker_saturated", two, True)
+    call(connection, "set_worker_stuck", two, True)
     queue(connection, *(queue_row(task, template, name) for name in "abc"))
     claim(connection, one, [template], 2)
     call(connection, "advance_test_clock", "1 minute")
@@ -26,7 +26,7 @@ def test_living_workers_tell_what_they_serve_and_how_full_they_are(connection: C
 
     assert found == {
         one: ("a", 1, "ready", True, 8, 2),
-        two: ("b", 2, "saturated", False, 4, 0),
+        two: ("b", 2, "stuck", False, 4, 0),
         old: ("c", 3, "ready", None, None, 0),
     }
 

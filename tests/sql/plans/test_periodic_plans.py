@@ -116,7 +116,7 @@ NOT_PERIODIC = {
     "already_started_claims": "reads no table",
     "report_outcomes": "costs what it stores",
     "append_per_stream": "costs what it stores",
-    "set_worker_saturated": "one worker",
+    "set_worker_stuck": "one worker",
 }
 
 

@@ -164,14 +164,14 @@ def test_only_the_living_are_counted(connection: Connection) -> None:
     for worker in (worn, exclusive, new_id()):
         renew(connection, worker, 60)
     renew(connection, dead, -1)
-    call(connection, "set_worker_saturated", worn, True)
+    call(connection, "set_worker_stuck", worn, True)
     connection.execute(
         "update flowledger.worker set condition = 'isolated' where worker_id = %s", (exclusive,)
     )
     call(connection, "heartbeat_coordinator", new_id(), "here", 1, 60.0)
     call(connection, "heartbeat_coordinator", new_id(), "here", 2, -1.0)
 
-    said(connection, workers_live=3, workers_worn_out=1, workers_isolated=1, coordinators_live=1)
+    said(connection, workers_live=3, workers_stuck=1, workers_isolated=1, coordinators_live=1)
 
 
 def test_shards_are_told_with_what_is_left_to_decide(connection: Connection) -> None:

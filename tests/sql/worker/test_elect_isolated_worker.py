@@ -57,14 +57,14 @@ def test_another_takes_over_where_the_isolated_one_is_silent(connection: Connect
     assert isolated(connection, other)
 
 
-def test_being_worn_out_is_not_forgotten_where_nothing_is_to_run_alone(
+def test_being_stuck_is_not_forgotten_where_nothing_is_to_run_alone(
     connection: Connection,
 ) -> None:
     only = worker(connection)
-    call(connection, "set_worker_saturated", only, True)
+    call(connection, "set_worker_stuck", only, True)
 
     assert not isolated(connection, only)
-    assert table(connection, "worker", "condition") == ["saturated"]
+    assert table(connection, "worker", "condition") == ["stuck"]
 
 
 def test_a_step_whose_template_is_gone_isolates_nobody(connection: Connection) -> None:

@@ -7,10 +7,10 @@ from datetime import datetime
 from flowledger.engine.telemetry.outages import Health
 
 
-def saturated_health(since: datetime, stuck: int, places: int) -> Health:
+def stuck_health(since: datetime, abandoned: int, places: int) -> Health:
     """The health of a worker that abandoned handlers keep from claiming."""
     error = (
-        f"{stuck} abandoned handlers take half or more of the worker's {places} places:"
+        f"{abandoned} abandoned handlers take half or more of the worker's {places} places:"
         " it claims nothing until they end or the process is started anew"
     )
-    return Health(since, stuck, error)
+    return Health(since, abandoned, error)

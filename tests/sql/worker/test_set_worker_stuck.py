@@ -1,4 +1,4 @@
-"""set_worker_saturated: a worker says that it claims nothing any more, or again."""
+"""set_worker_stuck: a worker says that it claims nothing any more, or again."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ def test_the_condition_of_one_worker_is_noted(connection: Connection) -> None:
     renew(connection, worn, 60)
     renew(connection, other, 60)
 
-    call(connection, "set_worker_saturated", worn, True)
+    call(connection, "set_worker_stuck", worn, True)
     conditions = dict(table(connection, "worker", "worker_id", "condition"))
-    assert conditions == {worn: "saturated", other: "ready"}
+    assert conditions == {worn: "stuck", other: "ready"}
 
-    call(connection, "set_worker_saturated", worn, False)
+    call(connection, "set_worker_stuck", worn, False)
     assert set(table(connection, "worker", "condition")) == {"ready"}
 
 
 def test_renewing_the_lease_keeps_the_condition(connection: Connection) -> None:
     worn = new_id()
     renew(connection, worn, 60)
-    call(connection, "set_worker_saturated", worn, True)
+    call(connection, "set_worker_stuck", worn, True)
 
     renew(connection, worn, 60)
 
-    assert table(connection, "worker", "condition") == ["saturated"]
+    assert table(connection, "worker", "condition") == ["stuck"]
