@@ -31,12 +31,12 @@ from flowledger.engine.runtime.worker.handler_table import HandlerTable
 from flowledger.engine.runtime.worker.worker import Worker
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
-from flowledger.engine.store.connection.id_generator import Identifiers
 from flowledger.engine.store.connection.pool import Pool, open_pool
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.engine_log import EngineLog
 from flowledger.engine.store.health import PostgresHealth
+from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.notifications import Notifications, ProcessWakeup
 from flowledger.engine.store.projection_admin_store import PostgresProjectionStore

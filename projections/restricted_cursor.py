@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
 
-import psycopg
-from psycopg import sql
-from psycopg.abc import Params, Query
+from psycopg.abc import Params
 from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow, tuple_row
 
 from flowledger.engine.errors import ProjectionLeft
-from flowledger.engine.store.connection.restricted import ENDS, SPACE
+from flowledger.engine.store.connection.restricted import (
+    ENDS,
+    SPACE,
+    RestrictedConnection,
+    RestrictedCursor,
+)
 
 LEAVES = re.compile(
     rf"{SPACE}*(?:set{SPACE}+(?:(?:local|session){SPACE}+)?(?:role|session{SPACE}+authorization)"
@@ -24,8 +27,10 @@ LEAVES = re.compile(
 )
 
 
-class Cursor(psycopg.Cursor[TupleRow]):
+class Cursor(RestrictedCursor[TupleRow]):
     """A psycopg cursor in the host's transaction, with the search path of the projection.
+
+    Raises ProjectionLeft for the end of the transaction, or another role.
 
     `position` and `recorded_at` are the place in the log of the event at hand, and when it was
     recorded; for a batch, those of its last event.
@@ -43,37 +48,21 @@ class Cursor(psycopg.Cursor[TupleRow]):
         binary: bool | None = None,
     ) -> Self:
         """As psycopg's. Raises ProjectionLeft for the end of the transaction, or another role."""
-        refuse(self.connection, query)
         if params is None and prepare is None and _is_lent(self.connection):
             prepare = True  # of a text with several statements the last might be a commit
         return super().execute(query, params, prepare=prepare, binary=binary)
 
-    def executemany(
-        self, query: Query, params_seq: Iterable[Params], *, returning: bool = False
-    ) -> None:
-        """As psycopg's. Raises ProjectionLeft for the end of the transaction, or another role."""
-        refuse(self.connection, query)
-        super().executemany(query, params_seq, returning=returning)
 
-
-class HostConnection(psycopg.Connection[TupleRow]):
+class HostConnection(RestrictedConnection):
     """A connection whose transaction cannot be ended while it is lent to a projection."""
-
-    lent_to: str | None = None
 
     def __init__(self, pgconn: PGconn) -> None:
         super().__init__(pgconn, tuple_row)
         self.cursor_factory = Cursor  # whichever cursor a projection makes of it is one of these
 
-    def commit(self) -> None:
-        """As psycopg's. Raises ProjectionLeft while it is lent."""
-        refuse(self, "commit")
-        super().commit()
-
-    def rollback(self) -> None:
-        """As psycopg's. Raises ProjectionLeft while it is lent."""
-        refuse(self, "rollback")
-        super().rollback()
+    def refusal(self, words: str, lent_to: str) -> Exception | None:
+        """ProjectionLeft for a statement by which a projection would leave its place."""
+        return ProjectionLeft(lent_to) if ENDS.match(words) or LEAVES.match(words) else None
 
     @contextmanager
     def lend(self, projection: str) -> Generator[Cursor]:
@@ -88,15 +77,3 @@ class HostConnection(psycopg.Connection[TupleRow]):
 
 def _is_lent(connection: object) -> bool:
     return isinstance(connection, HostConnection) and connection.lent_to is not None
-
-
-def refuse(connection: object, query: object) -> None:
-    """Raise ProjectionLeft for a statement by which a projection would leave its place."""
-    if not isinstance(connection, HostConnection) or connection.lent_to is None:
-        return
-    if isinstance(query, bytes):
-        words = query.decode("utf-8", "replace")
-    else:
-        words = query if isinstance(query, str) else sql.as_string(query, connection)
-    if ENDS.match(words) or LEAVES.match(words):
-        raise ProjectionLeft(connection.lent_to)

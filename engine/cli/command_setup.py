@@ -20,7 +20,7 @@ from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.templates.template import TemplateSize, validate_template
 from flowledger.engine.errors import UnknownTemplate
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.connection.id_generator import Identifiers
+from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.schema.startup_migration import bring_up_to_date
 from flowledger.engine.store.task_store import PostgresTaskStore

@@ -16,8 +16,8 @@ from flowledger.engine.events.base import Event, Recorded
 from flowledger.engine.events.engine_actions import ENGINE_TOPICS, EngineAction, EngineEvent
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.engine.store.connection.errors import told_again, translate_errors
-from flowledger.engine.store.connection.id_generator import Identifiers
 from flowledger.engine.store.connection.pool import Connection, Pool
+from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from flowledger.engine.store.log.recorder import event_arrays
 

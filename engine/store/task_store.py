@@ -31,10 +31,10 @@ from flowledger.engine.ports.event_loop_connection import OnLoop
 from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import told_again, translate_errors
-from flowledger.engine.store.connection.id_generator import Identifiers
 from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.coordinator_store import registered
 from flowledger.engine.store.explain_snapshot import surroundings_of
+from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder, event_arrays
 from flowledger.engine.store.transactional_submission import (

@@ -21,8 +21,8 @@ from flowledger.engine.ports.worker import Claim, ClaimStatus, Exchange
 from flowledger.engine.store.connection.arrays import UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
-from flowledger.engine.store.connection.id_generator import Identifiers
 from flowledger.engine.store.connection.pool import Connection, Pool
+from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent, moment
 
 COMPLETIONS = (StepCompleted, StepCompletedManually)

@@ -14,7 +14,7 @@ from flowledger.engine.runtime.worker.executor import HandlerExecutor
 from flowledger.engine.runtime.worker.handler_table import HandlerTable
 from flowledger.engine.runtime.worker.worker import Worker
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.connection.id_generator import Identifiers
+from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.notifications import ProcessWakeup
 from flowledger.engine.store.transactional_steps import PostgresTransactions

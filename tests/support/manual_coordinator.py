@@ -20,9 +20,9 @@ from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, CrashPoint
 from flowledger.engine.ports.coordinator import Commit
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.connection.id_generator import Identifiers
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
+from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.task_store import PostgresTaskStore
 from support.engines import EngineHarness

@@ -1,11 +1,14 @@
-"""Connections lent to transactional handlers, which refuse statements that end the transaction."""
+"""Connections that are lent to code of users, and refuse statements that are not for it.
+
+Here are those of transactional handlers; those of projections refuse more.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -14,6 +17,7 @@ from psycopg.rows import TupleRow
 
 from flowledger.engine.errors import TransactionEnded
 
+Row = TypeVar("Row")
 SPACE = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)"
 ENDS = re.compile(
     rf"{SPACE}*(?:abort|begin|commit|end|prepare{SPACE}+transaction|start{SPACE}+transaction"
@@ -25,8 +29,66 @@ PREPARE_THRESHOLD, PREPARED_MAX = 5, 100
 """As psycopg has them: from which use on a statement is prepared, and how many are."""
 
 
-class LentCursor(psycopg.Cursor[Any]):
-    """A handler's cursor: everything but the end of the transaction, and only within the step."""
+class RestrictedConnection(psycopg.Connection[TupleRow]):
+    """A connection that refuses some statements while `lent_to` names who has it."""
+
+    lent_to: str | None = None
+
+    def refusal(self, words: str, lent_to: str) -> Exception | None:
+        """What such a statement raises; None for one that may be executed."""
+        raise NotImplementedError
+
+    def refuse(self, query: object) -> None:
+        """Raise for a statement that is not for whom it is lent to."""
+        if self.lent_to is None:
+            return
+        refusal = self.refusal(words_of(query, self), self.lent_to)
+        if refusal is not None:
+            raise refusal
+
+    def commit(self) -> None:
+        """As psycopg's. Raises while it is lent."""
+        self.refuse(b"commit")
+        super().commit()
+
+    def rollback(self) -> None:
+        """As psycopg's. Raises while it is lent."""
+        self.refuse(b"rollback")
+        super().rollback()
+
+
+class RestrictedCursor(psycopg.Cursor[Row]):
+    """A cursor that asks its connection about each statement first."""
+
+    def execute(
+        self,
+        query: Any,
+        params: Params | None = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool | None = None,
+    ) -> Self:
+        """As psycopg's. Raises what the connection has for a statement that it refuses."""
+        self._refuse(query)
+        return super().execute(query, params, prepare=prepare, binary=binary)
+
+    def executemany(
+        self, query: Query, params_seq: Iterable[Params], *, returning: bool = False
+    ) -> None:
+        """As psycopg's. Raises what the connection has for a statement that it refuses."""
+        self._refuse(query)
+        super().executemany(query, params_seq, returning=returning)
+
+    def _refuse(self, query: object) -> None:
+        if isinstance(self.connection, RestrictedConnection):
+            self.connection.refuse(query)
+
+
+class LentCursor(RestrictedCursor[Any]):
+    """A handler's cursor: everything but the end of the transaction, and only within the step.
+
+    Raises TransactionEnded for a statement that would end the transaction.
+    """
 
     def __init__(self, connection: Any, **options: Any) -> None:
         super().__init__(connection, **options)
@@ -37,30 +99,10 @@ class LentCursor(psycopg.Cursor[Any]):
             raise psycopg.InterfaceError("the step that this cursor was lent to has ended")
         return super()._start_query(query)
 
-    def execute(
-        self,
-        query: Any,
-        params: Params | None = None,
-        *,
-        prepare: bool | None = None,
-        binary: bool | None = None,
-    ) -> Self:
-        """As psycopg's. Raises TransactionEnded for a statement that would end the transaction."""
-        refuse_end(self.connection, query)
-        return super().execute(query, params, prepare=prepare, binary=binary)
 
-    def executemany(
-        self, query: Query, params_seq: Iterable[Params], *, returning: bool = False
-    ) -> None:
-        """As psycopg's. Raises TransactionEnded for a statement that would end the transaction."""
-        refuse_end(self.connection, query)
-        super().executemany(query, params_seq, returning=returning)
-
-
-class LentConnection(psycopg.Connection[TupleRow]):
+class LentConnection(RestrictedConnection):
     """A connection that a handler cannot end the transaction of, while `lent_to` names its step."""
 
-    lent_to: str | None = None
     lending: object = None
     _untouched: Mapping[str, Any] = MappingProxyType({})
 
@@ -82,26 +124,12 @@ class LentConnection(psycopg.Connection[TupleRow]):
         self._prepared.prepare_threshold = PREPARE_THRESHOLD
         self._prepared.prepared_max = PREPARED_MAX
 
-    def commit(self) -> None:
-        """As psycopg's. Raises TransactionEnded while it is lent."""
-        refuse_end(self, b"commit")
-        super().commit()
-
-    def rollback(self) -> None:
-        """As psycopg's. Raises TransactionEnded while it is lent."""
-        refuse_end(self, b"rollback")
-        super().rollback()
+    def refusal(self, words: str, lent_to: str) -> Exception | None:
+        """TransactionEnded for a statement that would end the transaction."""
+        return TransactionEnded(lent_to) if ENDS.match(words) else None
 
 
-def refuse_end(connection: object, query: object) -> None:
-    """Raise TransactionEnded where the connection is lent and the statement ends transactions."""
-    if not isinstance(connection, LentConnection) or connection.lent_to is None:
-        return
-    if ENDS.match(words_of(query, connection)):
-        raise TransactionEnded(connection.lent_to)
-
-
-def words_of(query: object, connection: LentConnection) -> str:
+def words_of(query: object, connection: RestrictedConnection) -> str:
     """The text of a statement in whichever form psycopg takes it."""
     if isinstance(query, bytes):
         return query.decode("utf-8", "replace")
