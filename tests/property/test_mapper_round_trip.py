@@ -10,7 +10,7 @@ import pytest
 from eventsourcing.cipher import AESCipher
 from eventsourcing.compressor import ZlibCompressor
 from eventsourcing.utils import Environment
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.errors import LogCorrupt
@@ -39,6 +39,8 @@ MAPPERS = {
     "compressed and encrypted": EventMapper(compressor=ZlibCompressor(), cipher=CIPHER),
 }
 STREAM = UUID(int=7)
+PER_KIND = 25
+"""Examples of each kind of event: the kinds share their fields, and the code that maps them."""
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -141,6 +143,7 @@ def events(kind: type[Event]) -> st.SearchStrategy[Event]:
 
 
 @pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
+@settings(max_examples=PER_KIND)
 @given(data=st.data())
 def test_an_event_comes_back_as_it_was(kind: type[Event], data: st.DataObject) -> None:
     event = data.draw(events(kind))
@@ -150,6 +153,7 @@ def test_an_event_comes_back_as_it_was(kind: type[Event], data: st.DataObject) -
 
 
 @pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
+@settings(max_examples=PER_KIND)
 @given(data=st.data())
 def test_an_event_made_without_checks_is_the_checked_one(
     kind: type[Event], data: st.DataObject
