@@ -29,6 +29,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import TypeAlias
 
@@ -105,8 +106,12 @@ class SqlFile:
         return b"".join(drops) + self.text
 
 
+@cache
 def packaged() -> tuple[SqlFile, ...]:
-    """The files of this release, in the order in which they are applied."""
+    """The files of this release, in the order in which they are applied.
+
+    They are read once: every opening of an engine holds them against the database.
+    """
     return tuple(file for folder in FOLDERS for file in _folder(folder))
 
 
