@@ -9,6 +9,7 @@ import itertools
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,9 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Generator[None
             if name.startswith("FLOWLEDGER_") and name != SERVER_VARIABLE:
                 patch.delenv(name)
         patch.setenv("FLOWLEDGER_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+        # A module that a test writes twice within a second must not come from a cache.
+        patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+        patch.setattr(sys, "dont_write_bytecode", True)
         yield
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,13 +60,16 @@ def words(path: Path) -> set[str]:
     return set(re.findall(r"\w+", re.sub(r"--.*", "", path.read_text("utf-8"))))
 
 
-IN_PYTHON = {path: names(path) for folder in CODE for path in sources(folder, ".py")}
-IN_SQL = {path: words(path) for path in sources("sql", ".sql")}
+@cache
+def used_words() -> dict[Path, set[str]]:
+    """What each file of the code and of the SQL calls things."""
+    python = {path: names(path) for folder in CODE for path in sources(folder, ".py")}
+    return python | {path: words(path) for path in sources("sql", ".sql")}
 
 
 @pytest.mark.parametrize(("term", "name"), [row[:2] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_a_term_is_in_the_code(term: str, name: str) -> None:
-    assert any(name in found for found in (*IN_PYTHON.values(), *IN_SQL.values())), term
+    assert any(name in found for found in used_words().values()), term
 
 
 def test_terms_are_in_alphabetical_order_with_a_sentence_each() -> None:
@@ -79,7 +83,7 @@ def test_terms_are_in_alphabetical_order_with_a_sentence_each() -> None:
 def test_no_retired_word_is_an_identifier() -> None:
     found = {
         str(path.relative_to(ROOT)): sorted(retired)
-        for path, used in (IN_PYTHON | IN_SQL).items()
+        for path, used in used_words().items()
         if (retired := used & RETIRED)
     }
 
