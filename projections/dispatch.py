@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from threading import current_thread, main_thread
 from typing import Any, TypeVar, cast
 
 from pydantic import JsonValue
 
+from flowledger.engine.domain.failures.step_error_from_exception import words_of
+from flowledger.engine.domain.failures.untrusted_exception import is_a, name_of
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import Event, Recorded, Unreadable
 from flowledger.projections.projection import Projection, Subscription, subscriptions_of
@@ -80,9 +83,23 @@ class Dispatcher:
         """Call the methods that want these events; effects only behind `no_effects_until` (None:
         none).
 
-        The events are of kinds that the projection subscribes to. Raises what they raise, and
-        LogCorrupt for an event that cannot be read.
+        The events are of kinds that the projection subscribes to. Raises what they raise,
+        LogCorrupt for an event that cannot be read, and RuntimeError where one tries to end the
+        process: only who interrupts the main thread does that.
         """
+        try:
+            self._apply(events, cursor, no_effects_until)
+        except Exception:
+            raise
+        except BaseException as error:
+            if is_a(error, KeyboardInterrupt) and current_thread() is main_thread():
+                raise
+            said = f"a method raised {name_of(error)}: {words_of(error)}"
+            raise RuntimeError(said) from error
+
+    def _apply(
+        self, events: Sequence[Recorded | Unreadable], cursor: Cursor, no_effects_until: int | None
+    ) -> None:
         if self.routes.batch:
             self._apply_batch(events, cursor)
             return

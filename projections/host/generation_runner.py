@@ -50,7 +50,6 @@ class GenerationRunner:
     ) -> None:
         self.place = place
         self.lead = lead
-        self.retry_at: datetime | None = None
         self._applying = Dispatcher(projection)
         self._policy = projection.on_error
         self._store = store
@@ -61,6 +60,7 @@ class GenerationRunner:
         self._moved = moved
         self._faults = faults
         self._backoff = Backoff(settings.retry_initial_seconds, settings.retry_cap_seconds)
+        self.retry_at: datetime | None = None
         self._parking = ParkedEvents(place, store, events, self._applying, settings)
         self.strides = False  # it went through the log in a large batch, as others may with it
         self._limit = 1

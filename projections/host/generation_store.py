@@ -56,6 +56,11 @@ BEGIN: LiteralString = """
 """The lock holds up no other batch: by it `terminate_stale_batches` tells batches from people."""
 LEAVE: LiteralString = """
     set constraints all immediate;
+    select set_config(
+        'flowledger.projected_as',
+        coalesce(nullif(current_setting('flowledger.projected_as', true), ''), current_user::text),
+        true
+    );
     set local role none;
     set local search_path = pg_catalog, pg_temp
 """
@@ -279,7 +284,7 @@ class HostStore:
     def close(self) -> None:
         """Close the connections that batches are applied on."""
         for connection in self._connections:
-            connection.close()
+            psycopg.Connection.close(connection)
         self._connections, self._idle = [], []
 
     def _frame(self, place: Generation, *, durable: bool) -> tuple[str, str]:
@@ -296,7 +301,10 @@ class HostStore:
                 scans=sql.SQL("off" if role is None else "default"),
                 role=sql.SQL("none") if role is None else sql.Identifier(role),
             )
-            move = sql.SQL(f"{LEAVE};{MOVE}").format(name=place.name, generation=place.generation)
+            kept = "" if role is None else "select flowledger.refuse_changed_role({role});"
+            move = sql.SQL(f"{LEAVE};{kept}{MOVE}").format(
+                role=role, name=place.name, generation=place.generation
+            )
             framed = begin.as_string(), move.as_string()
             self._framed[place, durable] = framed
         return framed
@@ -325,12 +333,14 @@ class HostStore:
             self._leave(connection)
             raise
         finally:
+            if type(connection) is not HostConnection:  # a method made another class of it
+                connection.pgconn.finish()
             self._idle.append(connection)
 
     def _leave(self, connection: HostConnection) -> None:
         """Nothing of the transaction stays; a connection that cannot say so is closed."""
         with suppress(psycopg.Error):
-            if not is_in_use(connection):
+            if type(connection) is HostConnection and not is_in_use(connection):
                 connection.rollback()
                 return
         with suppress(psycopg.Error):
@@ -342,7 +352,8 @@ class HostStore:
 
 
 def _is_well(connection: HostConnection) -> bool:
-    return not connection.closed and not has_something_to_read(connection)
+    ours = type(connection) is HostConnection
+    return ours and not connection.closed and not has_something_to_read(connection)
 
 
 def refused(name: str, error: psycopg.Error | StatementRefused) -> ProjectionRefused:

@@ -75,6 +75,7 @@ class Host:
         self._moved = moved
         self._faults = faults
         self._led: dict[Generation, GenerationRunner] = {}
+        self._waiting: dict[Generation, datetime | None] = {}  # when it was last begun anew
         self._wanted: frozenset[Generation] = frozenset()
         self._told: set[tuple[str, str]] = set()
         self._told_code: set[Generation] = set()
@@ -98,7 +99,11 @@ class Host:
             raise
 
     def _begin_anew(self) -> None:
-        """Go on from what is stored, which may be less than was read and stored before."""
+        """Go on from what is stored, which may be less than was read and stored before.
+
+        What waited goes on to wait: it may be what cost the others their connection.
+        """
+        self._waiting |= {place: led.retry_at for place, led in self._led.items()}
         self._led.clear()
         self._events.forget()
         self._look_at = self._clock.now()
@@ -285,6 +290,8 @@ class Host:
             moved=self._moved,
             faults=self._faults,
         )
+        if lead.failures:  # and nobody has resumed it
+            self._led[place].retry_at = self._waiting.pop(place, None)
 
     def _position_of(self, name: str) -> int | None:
         """Where the serving generation of a projection is; None: there is none."""

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import sql
 
+from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
+from flowledger.projections.restricted_cursor import HostConnection
 from support.engines import EngineHarness
 from support.projection_hosts import ProjectionHosts
 from support.spend_projection import ADD, charged, record, rows, schemas, spending
+
+kept: list[Any] = []
 
 
 def doing(act: Callable[[Cursor], Any]) -> type[Projection]:
@@ -121,6 +127,84 @@ def test_it_is_refused_whichever_way_it_is_sent(
     harness: EngineHarness, hosts: ProjectionHosts, act: Callable[[Cursor], Any]
 ) -> None:
     assert failure(harness, hosts, act).startswith("ProjectionLeft")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda cursor: cursor.execute("select set_config('role', 'none', true)"),
+        lambda cursor: cursor.execute("do $$ begin reset role; end $$"),
+        lambda cursor: psycopg.Cursor(cursor.connection).execute("reset role"),
+    ],
+    ids=["function", "block", "psycopg's own cursor"],
+)
+def test_a_method_that_ends_in_another_role_has_failed(
+    harness: EngineHarness, hosts: ProjectionHosts, act: Callable[[Cursor], Any]
+) -> None:
+    def loots(cursor: Cursor) -> None:
+        act(cursor)
+        cursor.execute("create table public.loot (cents bigint)")
+
+    assert "a method took the role" in failure(harness, hosts, loots)
+    assert harness.value("select to_regclass('public.loot')") is None
+
+
+def keeps_a_copy(cursor: Cursor) -> None:
+    kept.append(cursor.copy("copy spend from stdin"))
+    kept[-1].__enter__()
+
+
+def raises_within_a_stream(cursor: Cursor) -> None:
+    rows = cursor.stream("select generate_series(1, 1000)")
+    for _ in rows:
+        raise ValueError("within a stream")
+
+
+def exits(cursor: Cursor) -> None:
+    raise SystemExit(3)
+
+
+def raises_what_cannot_be_looked_at(cursor: Cursor) -> None:
+    class Proxied(Exception):
+        @property
+        def __class__(self) -> Any:
+            raise RuntimeError("its target is gone")
+
+    raise Proxied
+
+
+def makes_another_class_of_the_connection(cursor: Cursor) -> None:
+    class OtherConnection(HostConnection):
+        def execute(self, *_: Any, **__: Any) -> Any:
+            raise TypeError("not for you")
+
+    cursor.connection.__class__ = OtherConnection
+    raise ValueError("of another class")
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (keeps_a_copy, "a copy or a stream was left open"),
+        (raises_within_a_stream, "within a stream"),
+        (exits, "a method raised SystemExit: 3"),
+        (raises_what_cannot_be_looked_at, "Proxied"),
+        (makes_another_class_of_the_connection, "of another class"),
+    ],
+)
+def test_whatever_a_method_leaves_behind_is_its_own_failure(
+    harness: EngineHarness, hosts: ProjectionHosts, act: Callable[[Cursor], Any], said: str
+) -> None:
+    sound = spending(name="others")
+    record(harness, [charged("ann")])
+    host = hosts.host(doing(act), sound)
+
+    with suppress(DatabaseUnavailable):  # its connection is closed with what was left open
+        host.settle()
+    host.settle()
+
+    assert said in str(hosts.projections.status("money").failure)
+    assert rows(harness, "others") == {"ann": 1}
 
 
 def test_of_several_statements_in_one_text_none_is_done(
