@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Timer
 from typing import Any
 from uuid import UUID
 
 from flowledger.engine.cli.output import tell, tell_json
+from flowledger.engine.client.engine import Engine
 from flowledger.engine.client.requests import Request, RequestOptions
 from flowledger.engine.client.task import TaskHandle
-from flowledger.engine.errors import RequestDenied, RequestUnanswered
+from flowledger.engine.domain.explain.reasons import Explanation, ReasonKind
+from flowledger.engine.errors import EngineError, RequestDenied, RequestUnanswered
 
 NOT_DONE = 1
+
+SILENCE_SECONDS = 1.0
+"""After so long without an answer is said why, where that is known."""
 
 Verb = Callable[..., Request]
 
@@ -48,6 +55,43 @@ def asked(verb: Verb, asking: RequestOptions) -> Answer:
     return stored(request) if asking.get("timeout") == 0 else granted(request)
 
 
+@contextmanager
+def telling_why_it_waits(engine: Engine, task_id: UUID, asking: RequestOptions) -> Generator[None]:
+    """For a block that waits for an answer about the task: say before long that none is to come."""
+    given = asking.get("timeout")
+    seconds = engine.settings.submit.request_timeout_seconds if given is None else given
+    if seconds <= SILENCE_SECONDS:
+        yield
+        return
+    timer = Timer(SILENCE_SECONDS, _tell_why_it_waits, (engine, task_id, seconds))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _tell_why_it_waits(engine: Engine, task_id: UUID, seconds: float) -> None:
+    try:
+        why = _silence(engine.explain(task_id))
+    except EngineError:
+        return  # whoever waits is told
+    if why is not None:
+        tell(f"{why}; waiting for an answer for up to {seconds:g} s (--wait)", err=True)
+
+
+def _silence(found: Explanation) -> str | None:
+    """Why nobody answers what is asked of a task; None where somebody does."""
+    for reason in found:
+        if reason.kind is ReasonKind.PARKED:
+            return f"task {found.task_id} is {reason.sentence}"
+        if "leader" in reason.details:
+            return reason.sentence
+    return None
+
+
 def awaited(request: Request, seconds: float, left: float) -> Answer:
     """The answer to a request that is stored, of whose time to wait so many seconds are left."""
     if seconds == 0:
@@ -56,8 +100,8 @@ def awaited(request: Request, seconds: float, left: float) -> Answer:
         request.wait(left)
     except RequestDenied as refused:
         return Answer("refused", refused.message, request.id)
-    except RequestUnanswered:
-        said = str(RequestUnanswered(request.task_id, request.id, seconds))
+    except RequestUnanswered as unanswered:
+        said = str(RequestUnanswered(request.task_id, request.id, seconds, unanswered.parked))
         return Answer("unanswered", said, request.id)
     return granted(request)
 

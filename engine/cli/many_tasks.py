@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from time import monotonic
 from types import MappingProxyType
@@ -15,7 +16,15 @@ from typing import Any, cast
 
 import click
 
-from flowledger.engine.cli.answers import NOT_DONE, about_task, asked, awaited, stands, tell_answer
+from flowledger.engine.cli.answers import (
+    NOT_DONE,
+    about_task,
+    asked,
+    awaited,
+    stands,
+    tell_answer,
+    telling_why_it_waits,
+)
 from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.output import tell, tell_json
 from flowledger.engine.cli.task_filter import filter_of, says_anything, tell_of_late_tags
@@ -74,7 +83,8 @@ def ask_tasks(verb: str, tasks: Sequence[str], options: dict[str, Any]) -> None:
     with client() as engine:
         if alone is not None:
             task = engine.task(alone)
-            answer = asked(getattr(task, verb), asking)
+            with telling_why_it_waits(engine, alone, asking):
+                answer = asked(getattr(task, verb), asking)
             tell_answer(answer, about_task(task), as_json=as_json)
             return
         found = None if tasks else found_by(engine, verb, filters, limit)
@@ -195,11 +205,14 @@ def asked_each(
     timeout = asking.get("timeout")
     seconds = engine.settings.submit.request_timeout_seconds if timeout is None else timeout
     deadline = monotonic() + seconds
+    first = True
     for request in stored:
         if isinstance(request, Told):
             yield request
             continue
-        answer = awaited(request, seconds, max(0.0, deadline - monotonic()))
+        with telling_why_it_waits(engine, request.task_id, asking) if first else nullcontext():
+            answer = awaited(request, seconds, max(0.0, deadline - monotonic()))
+        first = False
         about = about_task(engine.task(request.task_id))
         line = f"task {request.task_id}: {answer.said}" if answer.failed else stands(about)
         word = answer.answer if answer.failed else answer.said

@@ -8,7 +8,12 @@ from uuid import UUID
 
 import click
 
-from flowledger.engine.cli.answers import about_task, asked, tell_answer
+from flowledger.engine.cli.answers import (
+    about_task,
+    asked,
+    tell_answer,
+    telling_why_it_waits,
+)
 from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.many_tasks import ask_tasks
 from flowledger.engine.cli.options import (
@@ -77,7 +82,8 @@ def _ask_step(task_id: UUID, name: str, verb: str, asking: RequestOptions, **opt
     as_json: bool = options.pop("as_json")
     with client() as engine:
         task = engine.task(task_id)
-        answer = asked(partial(getattr(task.step(name), verb), **options), asking)
+        with telling_why_it_waits(engine, task_id, asking):
+            answer = asked(partial(getattr(task.step(name), verb), **options), asking)
         steps = task.steps()
         about = {**about_task(task), "step": name}
         if name in steps:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -25,7 +24,6 @@ from flowledger.engine.domain.explain.reasons import Explanation, Reason
 from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.domain.task_summary import counts_of, summary_of
 from flowledger.engine.domain.templates.plan import compile_plan
 from flowledger.engine.errors import UnknownTask
 from flowledger.engine.events.base import Recorded
@@ -161,7 +159,7 @@ def _status(tasks: Tasks, rules: AdmissionRules, task_id: UUID) -> dict[str, Any
         "correlation_id": row.correlation_id,
         "created_at": row.created_at.isoformat(),
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,
-        **asdict(summary_of(counts_of(run))),
+        **outlook.summary(),
         "words": [*present.faults, *outlook.task()],
         "steps": _steps(run, outlook),
     }

@@ -38,7 +38,7 @@ from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 from flowledger.engine.ports.client import Answer, Tasks
 from flowledger.engine.ports.clock_and_wakeup import Clock
-from flowledger.engine.text import nearest, short
+from flowledger.engine.text import nearest, on_one_line, short
 
 Kind = type[TaskRequest]
 E = TypeVar("E", TaskRequest, TaskNote)
@@ -129,7 +129,9 @@ class Request:
         if not self.answered:
             if self._endings.stopped:
                 raise EngineClosed(self.task_id)
-            raise RequestUnanswered(self.task_id, self.id, seconds)
+            raise RequestUnanswered(
+                self.task_id, self.id, seconds, parked_because(self._tasks, self.task_id)
+            )
         if self.refusal is not None:
             raise RequestDenied(self.task_id, self.id, self.refusal)
 
@@ -289,7 +291,7 @@ class Operations:
             found.update(self._tasks.created(submitted))
         for task in submitted:
             if task not in found:
-                raise TaskNotCreated(task)
+                raise TaskNotCreated(task, parked_because(self._tasks, task))
         return [found[task] for task in tasks]
 
     def _json(self, name: str, given: object) -> Any:
@@ -323,6 +325,12 @@ class Operations:
             template=created.template,
             **data,
         )
+
+
+def parked_because(tasks: Tasks, task_id: UUID) -> str | None:
+    """Why coordinators leave the task alone, where they do."""
+    parked = tasks.surroundings(task_id)[1].parked
+    return None if parked is None else on_one_line(parked.reason)
 
 
 def template_named(tasks: Tasks, key: object) -> UUID:

@@ -6,6 +6,7 @@ The words are those of explanations; of each step the first one that is its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from flowledger.engine.domain.explain.context import ExplainContext
 from flowledger.engine.domain.explain.explain import explain_task
@@ -13,6 +14,13 @@ from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, in_orde
 from flowledger.engine.domain.explain.step_reasons import step_reasons
 from flowledger.engine.domain.explain.task_reasons import concerns, task_reasons
 from flowledger.engine.domain.machine.transitions import STEP_ENDS, StepState, TaskState
+from flowledger.engine.domain.task_summary import counts_of, summary_of
+
+UNATTENDED = "unattended"
+"""How well a task is that nobody decides about: no coordinator leads, or they leave it alone."""
+
+START_COORDINATOR = "start_coordinator"
+RETRY_PARKED = "retry_parked"
 
 
 class Outlook:
@@ -33,6 +41,18 @@ class Outlook:
             said.append(self._waits())
         kinds = set(ReasonKind) - {ReasonKind.PROJECTION_BEHIND}
         return said + [reason.sentence for reason in self._whole if reason.kind in kinds]
+
+    def summary(self) -> dict[str, str | float]:
+        """The task in three words and a number, from its counts, and from who sees to it."""
+        run, beside = self._scene.run, self._scene.live
+        words = asdict(summary_of(counts_of(run)))
+        if run.ended or beside is None:
+            return words
+        if beside.parked is not None:
+            return {**words, "recommended_action": RETRY_PARKED, "health_status": UNATTENDED}
+        if beside.shard.leader is None:
+            return {**words, "recommended_action": START_COORDINATOR, "health_status": UNATTENDED}
+        return words
 
     def step(self, name: str) -> str:
         """What became of a step, and what happens next."""

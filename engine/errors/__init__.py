@@ -12,6 +12,8 @@ from flowledger.engine.errors.projections import ProjectionBehind as ProjectionB
 from flowledger.engine.errors.projections import ProjectionLeft as ProjectionLeft
 from flowledger.engine.errors.projections import ProjectionRefused as ProjectionRefused
 from flowledger.engine.errors.projections import UnknownProjection as UnknownProjection
+from flowledger.engine.errors.requests import RequestUnanswered as RequestUnanswered
+from flowledger.engine.errors.requests import TaskNotCreated as TaskNotCreated
 
 
 class DatabaseUnavailable(EngineError):
@@ -206,19 +208,6 @@ class RequestDenied(EngineError):
         self.message = message
 
 
-class RequestUnanswered(EngineError, TimeoutError):
-    """The request is stored, and no coordinator had answered it within the time given."""
-
-    def __init__(self, task_id: UUID, request_id: UUID, seconds: float) -> None:
-        super().__init__(
-            f"no coordinator has answered within {seconds:g} s what was asked of task {task_id};"
-            " the request stands, and is answered when one runs"
-        )
-        self.task_id = task_id
-        self.request_id = request_id
-        self.seconds = seconds
-
-
 class SchemaTooNew(EngineError):
     """The database was migrated by a newer release; this one does not touch it."""
 
@@ -334,17 +323,6 @@ class TaskNotCompleted(EngineError):
         self.state = state
         self.errors = errors
         self.why = why
-
-
-class TaskNotCreated(EngineError):
-    """The task was submitted, but no coordinator has seen it; nothing can be asked of it yet."""
-
-    def __init__(self, task_id: UUID) -> None:
-        super().__init__(
-            f"task {task_id} is only submitted: no coordinator has taken it on yet;"
-            " ask again when one runs"
-        )
-        self.task_id = task_id
 
 
 class TaskUnfinished(EngineError, TimeoutError):

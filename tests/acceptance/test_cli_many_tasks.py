@@ -272,3 +272,37 @@ def test_requests_that_nobody_answers_stand(harness: EngineHarness, tmp_path: Pa
     assert left.out.count("the request is stored; a coordinator will answer it: task ") == 2
     assert left.out.splitlines()[-1] == "cancel: 2 of 2 tasks"
     assert asked(harness) == 2
+
+
+def test_who_waits_for_an_answer_is_told_before_long_that_nobody_leads(
+    harness: EngineHarness, tmp_path: Path
+) -> None:
+    client = harness.open(flow)
+    _, task = begin(client, flow, waits="a")
+    harness.until(lambda: task.state is TaskState.IN_PROGRESS)
+    client.close()
+    client = harness.open(roles=())
+    with ExitStack() as opened:
+        command = Command(harness.url, tmp_path, opened)
+        waited = command("cancel", str(task.id), *WHY, "--wait", "3")
+        status = command("status", str(task.id), "--json").value
+
+        told, unanswered = waited.error.splitlines()
+        assert (waited.code, waited.out) == (1, "")
+        assert told.startswith("no coordinator leads shard 0, since ")
+        assert told.endswith("; waiting for an answer for up to 3 s (--wait)")
+        assert "no coordinator has answered within 3 s" in unanswered
+        assert status["health_status"] == "unattended"
+        assert status["recommended_action"] == "start_coordinator"
+
+        harness.rows(
+            "insert into flowledger.parked_task values (%s, 'a row', now(), now())", task.id
+        )
+        parked = command("cancel", str(task.id), *WHY, "--wait", "2")
+        assert f"task {task.id} is parked for " in parked.error
+        assert (
+            f"task {task.id} is parked, so nothing that is asked of it is answered" in parked.error
+        )
+        assert f"`flowledger parked retry {task.id} --reason WHY`" in parked.error
+        status = command("status", str(task.id), "--json").value
+        assert status["recommended_action"] == "retry_parked"

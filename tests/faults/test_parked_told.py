@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from flowledger.engine.cli.program import program
+from flowledger.engine.errors import RequestUnanswered, TaskNotCreated
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness
 
@@ -135,3 +136,19 @@ def test_it_is_the_reason_that_its_steps_stay_queued_and_a_new_worker_mends_it(
     assert "of a template that is not registered any more" in found.sentence
     harness.open(bad, roles=["worker"])
     assert task.result(PATIENCE) == {"only": 2}
+
+
+def test_what_is_asked_of_what_is_parked_says_so(harness: EngineHarness) -> None:
+    client = harness.open(good, bad, roles=())
+    lose_template(harness)
+    begun = client.submit(bad, {})
+    with harness.connect() as connection:
+        left = client.submit(bad, {}, connection=connection)
+        connection.commit()
+    harness.open(good)
+    harness.until(lambda: harness.value("select count(*) from flowledger_v1.parked_tasks") == 2)
+
+    for task, kind in ((begun, RequestUnanswered), (left, TaskNotCreated)):
+        with pytest.raises(kind, match=r"is parked.*no template") as refused:
+            task.cancel(reason="ticket 7", actor="ada", timeout=0.1)
+        assert f"`flowledger parked retry {task.id} --reason WHY`" in str(refused.value)

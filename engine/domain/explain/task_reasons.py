@@ -181,13 +181,15 @@ def _not_started(scene: ExplainContext) -> Iterator[Reason]:
 def _asked(scene: ExplainContext) -> Iterator[Reason]:
     """What operators asked for and nobody has answered."""
     places = {event.event_id: position for position, event in scene.index.facts}
+    parked = scene.live is not None and scene.live.parked is not None
+    tail = "nothing is answered while it is parked" if parked else "a coordinator answers next"
     for request in scene.run.requests.values():
         asked = f"{actor_name(request.actor)} {describe(request)}"
         yield Reason(
             kind=ReasonKind.COORDINATOR_BEHIND,
-            sentence=f"{asked}; a coordinator answers next",
+            sentence=f"{asked}; {tail}",
             cause=cause_of(places[request.event_id], request),
-            earliest=scene.earliest_decision,
+            earliest=None if parked else scene.earliest_decision,
             details={"request": str(request.originator_id), "step": getattr(request, "step", None)},
         )
 
