@@ -99,7 +99,7 @@ class InternalSchemaCheck:
 
 def shipped_functions(files: Iterable[SqlFile]) -> Mapping[str, Made]:
     """The functions of the schema flowledger by name, as their files make them."""
-    made = {}
+    made: dict[str, Made] = {}
     for text in _texts(files):
         for name, head, body in _FUNCTION.findall(text):
             words = " ".join(head.split())
@@ -118,7 +118,7 @@ def shipped_functions(files: Iterable[SqlFile]) -> Mapping[str, Made]:
 
 def shipped_triggers(files: Iterable[SqlFile]) -> Mapping[str, str]:
     """The triggers of the schema flowledger by name and table, as the server describes them."""
-    made = {}
+    made: dict[str, str] = {}
     for text in _texts(files):
         for name, moment, events, table, rest in _TRIGGER.findall(text):
             ordered = " or ".join(sorted(events.split(" or "), key=EVENTS.index))
