@@ -1,14 +1,16 @@
 """A process that has imported the command, and forks to run it: a command costs no imports.
 
 Each run is a process of its own, as a shell starts one: with its own folder, environment, output,
-signals and end. What it shares with the others is what Python had imported before it began, which
-is what every command imports. What only some commands import, they still import for themselves.
+signals and end. What it shares with the others is what Python had imported before it began: the
+modules of all commands, and what these import first of all. That each of them can be the first to
+be imported is tested elsewhere.
 
 This file is both sides of it: `ForkedProgram` for the tests, and the program that forks.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -163,6 +165,8 @@ def become(asked: Mapping[str, Any]) -> NoReturn:
 if __name__ == "__main__":
     if not sys.flags.safe_path:
         del sys.path[0]  # this folder
-    for needed in ("program", "command_setup"):
-        import_module(f"{MODULE}.{needed}")
+    commands = import_module(f"{MODULE}.program").COMMANDS.values()
+    for module in sorted({where.partition(":")[0] for where, _ in commands}):
+        import_module(f"{MODULE}.{module}")
+    gc.freeze()  # a collection in a fork would copy all that was imported
     fork_for_each(socket.socket(fileno=int(sys.argv[1])))

@@ -19,7 +19,7 @@ MODULES = sorted(
 # Loads the libraries once, then imports each module as the first of ours, in a process of its own.
 # Python imports a module's package before it, so that process is forked from one that did.
 EACH_FIRST = """
-import importlib, json, os, sys, traceback
+import gc, importlib, json, os, sys, traceback
 import click, eventsourcing.postgres, psycopg, psycopg_pool, pydantic_settings, rich, structlog
 
 MODULES = sys.argv[1:]
@@ -51,6 +51,7 @@ def first(module):
     return json.loads(text)
 
 assert not [name for name in sys.modules if name.startswith("flowledger.")]
+gc.disable()  # a collection in a fork would copy all that was imported
 print(json.dumps(first_within("flowledger")))
 """
 
