@@ -29,7 +29,7 @@ import psycopg
 from psycopg import sql
 from shapes import BackgroundLoad
 
-from flowledger.engine.cli.start_roles import tune_gc
+from flowledger.engine.cli.commands.start_roles import tune_gc
 
 SPAWN = multiprocessing.get_context("spawn")
 POLL_SECONDS = 0.005

@@ -31,7 +31,7 @@ from psycopg import sql
 from shapes import BackgroundLoad
 
 from flowledger.engine import Engine, Settings
-from flowledger.engine.cli.start_roles import tune_gc
+from flowledger.engine.cli.commands.start_roles import tune_gc
 from flowledger.engine.store.connection.pool import open_pool
 from flowledger.engine.store.log import event_mapper as frame
 from flowledger.engine.store.log.event_mapper import EventMapper

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from flowledger.engine.client.definitions import Definitions
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
+from flowledger.engine.client.operator_requests import template_named
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.repair import Repairer
-from flowledger.engine.client.requests import template_named
 from flowledger.engine.client.verification import built_in
 from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.config import Settings, load_settings

@@ -30,7 +30,7 @@ from flowledger.engine.errors import InvalidContext, InvalidTemplate
 from flowledger.engine.text import short
 from flowledger.handlers.binding import BoundStep
 from flowledger.handlers.canonical_sets import in_one_order
-from flowledger.handlers.decorator_arguments import (
+from flowledger.handlers.declaration_helpers import (
     Limit,
     local_names,
     plain,

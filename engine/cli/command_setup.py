@@ -13,7 +13,7 @@ from flowledger.engine.bootstrap import database_url, engine_pool
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.client.engine import Engine
 from flowledger.engine.config import Settings, read_settings
-from flowledger.engine.config.admission_rules import admission_rules
+from flowledger.engine.config.admission_rules_from_settings import admission_rules
 from flowledger.engine.config.sections import LoggingSettings
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.domain.limits.admission import AdmissionRules

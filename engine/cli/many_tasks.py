@@ -29,7 +29,7 @@ from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.output import tell, tell_json
 from flowledger.engine.cli.task_filter import filter_of, says_anything, tell_of_late_tags
 from flowledger.engine.client.engine import Engine
-from flowledger.engine.client.requests import Request, RequestOptions
+from flowledger.engine.client.operator_requests import Request, RequestOptions
 from flowledger.engine.client.task_list import TaskFilter
 from flowledger.engine.domain.argument_checks import check_request, task_id_of
 from flowledger.engine.domain.machine.transitions import TASK_TRANSITIONS, TaskState

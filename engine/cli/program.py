@@ -82,7 +82,9 @@ class Program(click.Group):
             ctx.fail(f"there is no command {cmd_name!r}{nearest(cmd_name, COMMANDS)}")
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         with ended_by_ctrl_c():
-            found: click.Command = getattr(import_module(f"{__package__}.{module}"), attribute)
+            found: click.Command = getattr(
+                import_module(f"{__package__}.commands.{module}"), attribute
+            )
         return found
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -14,7 +14,7 @@ from flowledger.engine.domain.event_text import (
     traceback_lines,
     writer_of,
 )
-from flowledger.engine.domain.templates.plan import Plan
+from flowledger.engine.domain.templates.compiled_template import Plan
 from flowledger.engine.events.base import Event, Recorded, StepEvent, TaskEvent
 from flowledger.engine.events.requests import StepRequest
 

@@ -20,8 +20,8 @@ from flowledger.engine.client.async_handles import AsyncTaskHandle, all_asked
 from flowledger.engine.client.async_projections import AsyncProjections
 from flowledger.engine.client.async_verification import AsyncVerification, apart
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
+from flowledger.engine.client.operator_requests import Request, RequestOptions
 from flowledger.engine.client.repair import Repair
-from flowledger.engine.client.requests import Request, RequestOptions
 from flowledger.engine.client.submit import SubmitManyOptions, SubmitOptions
 from flowledger.engine.client.task_list import TaskFilter, TaskPage
 from flowledger.engine.config import Settings

@@ -12,7 +12,7 @@ from typing import Any, Unpack
 from uuid import UUID
 
 from flowledger.engine.client.async_verification import AsyncVerification
-from flowledger.engine.client.requests import NoteOptions, Request, RequestOptions
+from flowledger.engine.client.operator_requests import NoteOptions, Request, RequestOptions
 from flowledger.engine.client.task import StepHandle, StepStatus, TaskHandle
 from flowledger.engine.domain.argument_checks import check_seconds
 from flowledger.engine.domain.explain.reasons import Explanation

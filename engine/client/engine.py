@@ -10,9 +10,9 @@ from uuid import UUID
 
 from flowledger.engine.client.definitions import Definitions
 from flowledger.engine.client.health import HealthRows, health_report
+from flowledger.engine.client.operator_requests import Operations, Request, RequestOptions
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.repair import Repair, Repairer
-from flowledger.engine.client.requests import Operations, Request, RequestOptions
 from flowledger.engine.client.submit import (
     EachSubmission,
     SubmitManyOptions,
@@ -25,7 +25,7 @@ from flowledger.engine.client.task_list import TaskFilter, TaskPage, list_tasks
 from flowledger.engine.client.verification import Verification
 from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.config import Settings
-from flowledger.engine.config.admission_rules import admission_rules
+from flowledger.engine.config.admission_rules_from_settings import admission_rules
 from flowledger.engine.domain.argument_checks import task_id_of
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.failures.classification import Classifier, classify

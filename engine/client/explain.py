@@ -20,7 +20,7 @@ from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.domain.templates.plan import Plan, compile_plan
+from flowledger.engine.domain.templates.compiled_template import Plan, compile_plan
 from flowledger.engine.errors import (
     IllegalTransition,
     LogCorrupt,

@@ -11,13 +11,18 @@ from typing import Any, Unpack
 from uuid import UUID
 
 from flowledger.engine.client.explain import load_explanation
+from flowledger.engine.client.operator_requests import (
+    NoteOptions,
+    Operations,
+    Request,
+    RequestOptions,
+)
 from flowledger.engine.client.outcomes_from_history import (
     cause_in,
     errors_in,
     failures_in,
     results_in,
 )
-from flowledger.engine.client.requests import NoteOptions, Operations, Request, RequestOptions
 from flowledger.engine.client.verification import Verification
 from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.domain.argument_checks import check_seconds

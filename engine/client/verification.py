@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from flowledger.engine.domain.templates.plan import Plan, compile_plan
+from flowledger.engine.domain.templates.compiled_template import Plan, compile_plan
 from flowledger.engine.domain.verify.non_task_streams import (
     OtherStreams,
     verify_apart,

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 
 from flowledger.engine.domain.health_rows import FoundRow, HealthLook, HolderRow, LockRow
-from flowledger.engine.store.connection.address import address_for_psql
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, Pool
+from flowledger.engine.store.connection.redacted_address import address_for_psql
 
 FINDINGS = "select * from flowledger_v1.health_findings(%s)"
 HOLDERS = "select * from flowledger_v1.vacuum_holders(%s)"

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from flowledger.engine.cli.db import db
+from flowledger.engine.cli.commands.db import db
 from flowledger.engine.errors import InvalidConfiguration
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.schema.migrate import packaged, script

@@ -24,7 +24,7 @@ from flowledger.engine import (
 )
 from flowledger.engine import events as asked
 from flowledger.engine import events as happened
-from flowledger.engine.client.requests import RequestOptions
+from flowledger.engine.client.operator_requests import RequestOptions
 from flowledger.engine.domain.argument_checks import identity_of
 from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.machine.task_run import fold_run
@@ -35,7 +35,7 @@ from flowledger.engine.domain.task_summary import (
     counts_of,
     summary_of,
 )
-from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.domain.templates.compiled_template import compile_plan
 from flowledger.handlers import load_template
 from support.builders import step
 from support.controlled_steps import begin, controlled_steps, stored_together

@@ -16,7 +16,7 @@ from flowledger.engine import (
 )
 from flowledger.engine import events as asked
 from flowledger.engine import events as happened
-from flowledger.engine.client.requests import RequestOptions
+from flowledger.engine.client.operator_requests import RequestOptions
 from flowledger.engine.errors import (
     RequestDenied,
     UnknownTemplate,

@@ -17,7 +17,7 @@ from flowledger.engine import (
     UnknownTask,
 )
 from flowledger.engine import events as asked
-from flowledger.engine.client.requests import RequestOptions
+from flowledger.engine.client.operator_requests import RequestOptions
 from flowledger.engine.errors import (
     InvalidRequest,
     RequestDenied,

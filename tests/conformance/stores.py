@@ -18,7 +18,7 @@ from simulation.worker_store import MemoryWorkerStore
 
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.deterministic_ids import request_id, step_id
-from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.domain.templates.compiled_template import compile_plan
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepEnqueued
 from flowledger.engine.events.task import TaskCreated

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from flowledger.engine.cli.db import db
+from flowledger.engine.cli.commands.db import db
 from flowledger.engine.store.schema.sql_reference_page import Connection, described, sql_reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "sql.md"

@@ -21,7 +21,7 @@ import pytest
 from click.testing import CliRunner
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.cli.task_inspection import history, status
+from flowledger.engine.cli.commands.task_inspection import history, status
 from flowledger.engine.events.step import StepAttemptFailed, StepFailed
 from support.engines import PATIENCE, SHORT_LEASES, EngineHarness, completions, kinds, of_kind
 

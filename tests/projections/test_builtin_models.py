@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.client.requests import RequestOptions
+from flowledger.engine.client.operator_requests import RequestOptions
 from flowledger.engine.errors import RequestDenied
 from flowledger.engine.events.base import Recorded, StepEvent
 from flowledger.engine.events.notes import TaskAnnotated

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from flowledger.engine import Engine, TaskHandle, TaskState
-from flowledger.engine.client.requests import RequestOptions
+from flowledger.engine.client.operator_requests import RequestOptions
 from flowledger.engine.events.circuit import CircuitClosed, CircuitHalfOpened, CircuitOpened
 from flowledger.engine.events.step import StepEnqueued
 from flowledger.engine.events.task import TaskStarted

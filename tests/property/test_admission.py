@@ -19,7 +19,7 @@ from flowledger.engine.domain.limits.demand import demand_of
 from flowledger.engine.domain.machine.decide import Rules, admitted, decide, timer_fired
 from flowledger.engine.domain.machine.task_run import BUSY, TaskRun, fold_run
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState
-from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.domain.templates.compiled_template import compile_plan
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.requests import (
     StepSkipRequested,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.task_summary import counts_of, summary_of
-from flowledger.engine.domain.templates.plan import ancestors
+from flowledger.engine.domain.templates.compiled_template import ancestors
 from flowledger.engine.events.requests import REQUESTS, StepRequest
 from support.builders import Story
 from support.sql_calls import Connection, call, call_public, new_id, now

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.machine.task_run import BUSY
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.domain.templates.plan import Plan
+from flowledger.engine.domain.templates.compiled_template import Plan
 from flowledger.engine.domain.verify.log import LogEntry
 from flowledger.engine.domain.verify.row_differences import Difference
 from flowledger.engine.domain.verify.task import StoredTask, verify_task

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from flowledger.engine.bootstrap import engine_pool
-from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.domain.templates.compiled_template import compile_plan
 from flowledger.engine.domain.verify.row_differences import (
     Difference,
     Replay,

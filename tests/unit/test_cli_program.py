@@ -18,7 +18,7 @@ from flowledger.engine.cli.progress import Lines, Look, Repainted, Silent, paint
 from flowledger.engine.cli.timeline import depths, event_facts
 from flowledger.engine.domain.event_text import actor_of, describe
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.domain.templates.compiled_template import compile_plan
 from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.step import (
     StepCompleted,
@@ -67,7 +67,7 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
         "import sys; from flowledger.engine.cli.program import program;"
         "program(['--help'], standalone_mode=False);"
         "sys.exit(any(name in sys.modules for name in"
-        " ('flowledger.engine.cli.run_workflow', 'flowledger.engine.bootstrap', 'psycopg')))"
+        " ('flowledger.engine.cli.commands.run_workflow', 'flowledger.engine.bootstrap', 'psycopg')))"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)  # noqa: S603

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
 
-from flowledger.engine.cli.config import config
+from flowledger.engine.cli.commands.config import config
 from flowledger.engine.config import RULES, Rule, Settings, load_settings, read_settings
 from flowledger.engine.config.sections import WorkerSettings
 from flowledger.engine.errors import InvalidConfiguration

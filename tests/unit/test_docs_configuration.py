@@ -6,7 +6,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from flowledger.engine.cli.config import config
+from flowledger.engine.cli.commands.config import config
 from flowledger.engine.config import KNOWN, SECTIONS, reference
 from flowledger.engine.config.sources import variable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowledger.engine.domain.templates.plan import ancestors, compile_plan
+from flowledger.engine.domain.templates.compiled_template import ancestors, compile_plan
 from support.builders import diamond, step, template
 
 

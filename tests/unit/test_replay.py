@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.domain.templates.plan import Plan, compile_plan
+from flowledger.engine.domain.templates.compiled_template import Plan, compile_plan
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.domain.verify.row_differences import (
     Difference,

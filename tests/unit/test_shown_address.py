@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from flowledger.engine.store.connection.address import shown_address
+from flowledger.engine.store.connection.redacted_address import shown_address
 
 HIDDEN_TEXT = "s3cr3t"
 FORMS = [

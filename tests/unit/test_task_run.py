@@ -9,7 +9,7 @@ import pytest
 from flowledger.engine.domain.machine.evolve import NEW_STEP
 from flowledger.engine.domain.machine.task_run import fold_run
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.domain.templates.compiled_template import compile_plan
 from flowledger.engine.domain.templates.policies import Retry
 from flowledger.engine.errors import IllegalTransition
 from flowledger.engine.events.step import StepEnqueued

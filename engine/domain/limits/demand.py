@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 
 from flowledger.engine.domain.argument_checks import BEYOND_INTEGERS
-from flowledger.engine.domain.templates.plan import Plan
+from flowledger.engine.domain.templates.compiled_template import Plan
 from flowledger.engine.domain.templates.policies import Concurrency, Rate
 from flowledger.engine.domain.templates.template import StepTemplate, Template
 

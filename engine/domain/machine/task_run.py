@@ -30,7 +30,7 @@ from flowledger.engine.domain.machine.transitions import (
     StepState,
     TaskState,
 )
-from flowledger.engine.domain.templates.plan import Plan
+from flowledger.engine.domain.templates.compiled_template import Plan
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.requests import RequestGranted, RequestRefused, TaskRequest
 from flowledger.engine.events.step import (

@@ -13,7 +13,7 @@ from flowledger.engine.domain.limits.circuit_breaker import (
     circuit_id,
     evolve_circuit,
 )
-from flowledger.engine.domain.templates.plan import compile_plan, levels_of
+from flowledger.engine.domain.templates.compiled_template import compile_plan, levels_of
 from flowledger.engine.domain.templates.template import UNLIMITED, Template, parse_template
 from flowledger.engine.domain.verify.log import EVENT, LOG, LogEntry, contiguous
 from flowledger.engine.domain.verify.queue_rows import compared

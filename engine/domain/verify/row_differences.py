@@ -15,7 +15,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.domain.templates.plan import Plan
+from flowledger.engine.domain.templates.compiled_template import Plan
 from flowledger.engine.events.base import Placed, StepEvent, TaskEvent
 from flowledger.engine.events.registry import DECISIONS
 from flowledger.engine.events.task import TaskCreated

@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from flowledger.engine.domain.machine.task_run import TaskRun
-from flowledger.engine.domain.templates.plan import Plan
+from flowledger.engine.domain.templates.compiled_template import Plan
 from flowledger.engine.domain.verify.log import LOG, CheckedFold, LogEntry, own_entries, whole
 from flowledger.engine.domain.verify.queue_rows import (
     TASK,

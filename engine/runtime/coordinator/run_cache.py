@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable
 from uuid import UUID
 
 from flowledger.engine.domain.machine.task_run import TaskRun, fold_run
-from flowledger.engine.domain.templates.plan import Plan, compile_plan
+from flowledger.engine.domain.templates.compiled_template import Plan, compile_plan
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.events.task import TaskCreated

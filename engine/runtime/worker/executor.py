@@ -19,7 +19,7 @@ from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased
 from flowledger.engine.ports.worker import Transactions
 from flowledger.engine.runtime.daemon_thread_pool import DaemonThreadPool
-from flowledger.engine.runtime.worker.event_loop_watchdog import EventLoops
+from flowledger.engine.runtime.worker.coroutine_loops import EventLoops
 from flowledger.engine.runtime.worker.outcomes import Outcomes
 from flowledger.engine.runtime.worker.step_attempt import Execution, running
 from flowledger.engine.telemetry.log import bound, logger

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from flowledger.engine.config.sections import WorkerSettings
 from flowledger.engine.domain.deterministic_ids import idempotency_key, step_id
 from flowledger.engine.domain.handler_protocol import StepCall, StepHandler
-from flowledger.engine.domain.templates.plan import Plan, ancestors
+from flowledger.engine.domain.templates.compiled_template import Plan, ancestors
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.step import StepAttemptFailed, StepCheckpointed
 from flowledger.engine.ports.worker import Claim, ClaimStatus, WorkerStore

@@ -19,7 +19,7 @@ from flowledger.engine.domain.failures.step_error_from_exception import (
 from flowledger.engine.domain.failures.tracebacks import bounded_traceback, clear_traceback
 from flowledger.engine.domain.failures.untrusted_exception import name_of
 from flowledger.engine.domain.json_values import as_json
-from flowledger.engine.domain.templates.plan import Plan
+from flowledger.engine.domain.templates.compiled_template import Plan
 from flowledger.engine.errors import EngineError, InvalidResult
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from flowledger.engine.domain.handler_protocol import StepCall, StepHandler
 from flowledger.engine.domain.json_values import as_json
 from flowledger.engine.domain.storable_text_check import unstorable
-from flowledger.engine.domain.templates.plan import Plan
+from flowledger.engine.domain.templates.compiled_template import Plan
 from flowledger.engine.errors import InvalidResult, StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted

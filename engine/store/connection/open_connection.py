@@ -22,8 +22,8 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
-from flowledger.engine.store.connection.address import shown_address
 from flowledger.engine.store.connection.forks import leave_to_parent
+from flowledger.engine.store.connection.redacted_address import shown_address
 
 SPEECH: Mapping[str, str] = MappingProxyType(
     {

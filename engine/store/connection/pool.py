@@ -26,8 +26,8 @@ from psycopg.rows import TupleRow
 
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
 from flowledger.engine.ports.owner_process import Opener
-from flowledger.engine.store.connection.address import shown_address
 from flowledger.engine.store.connection.open_connection import dial
+from flowledger.engine.store.connection.redacted_address import shown_address
 from flowledger.engine.store.connection.waits import PATIENCE_SECONDS, Waits
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal

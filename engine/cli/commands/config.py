@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from flowledger.engine.cli.output import tell, tell_document, tell_json
 from flowledger.engine.config import DEFAULT, Loaded, read_settings, reference
-from flowledger.engine.store.connection.address import shown_address
+from flowledger.engine.store.connection.redacted_address import shown_address
 
 
 @click.group()

@@ -26,7 +26,7 @@ from flowledger.engine.cli.options import (
 )
 from flowledger.engine.cli.output import tell_either
 from flowledger.engine.cli.task_filter import filter_options
-from flowledger.engine.client.requests import NoteOptions, RequestOptions
+from flowledger.engine.client.operator_requests import NoteOptions, RequestOptions
 
 EXAMPLE_TASK = "019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071"
 OF_MANY = (

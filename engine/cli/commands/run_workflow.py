@@ -18,6 +18,7 @@ from rich.console import Console
 
 from flowledger.engine.cli import INTERRUPTED
 from flowledger.engine.cli.command_setup import program_settings, workflows_of
+from flowledger.engine.cli.commands.result import result_lines
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.cli.options import (
     actor_option,
@@ -37,7 +38,6 @@ from flowledger.engine.cli.process_control import (
     waiting_for,
 )
 from flowledger.engine.cli.progress import NAMES_SHOWN, Look, View, view_for
-from flowledger.engine.cli.result import result_lines
 from flowledger.engine.cli.step_lines import StepLines
 from flowledger.engine.client.engine import ALL_ROLES, Engine
 from flowledger.engine.client.outcomes_from_history import errors_in

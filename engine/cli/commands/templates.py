@@ -16,7 +16,7 @@ from flowledger.engine.cli.options import (
     word_options,
 )
 from flowledger.engine.cli.output import say, tell, tell_document, tell_either, tell_json
-from flowledger.engine.client.requests import template_named
+from flowledger.engine.client.operator_requests import template_named
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.handlers import dump_template
 

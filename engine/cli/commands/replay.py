@@ -17,7 +17,7 @@ from flowledger.engine.cli.output import say, tell_json
 from flowledger.engine.cli.timeline import task_events
 from flowledger.engine.domain.event_text import describe, stream_of
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.domain.templates.plan import Plan, compile_plan
+from flowledger.engine.domain.templates.compiled_template import Plan, compile_plan
 from flowledger.engine.domain.verify.row_differences import (
     Difference,
     Frame,

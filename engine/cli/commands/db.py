@@ -17,10 +17,10 @@ from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.config.sections import MOST_SHARDS
 from flowledger.engine.errors import InvalidConfiguration
-from flowledger.engine.store.connection.address import shown_address
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, connect
+from flowledger.engine.store.connection.redacted_address import shown_address
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.embedded.server import EmbeddedServer
 from flowledger.engine.store.schema.grants import ROLES, grant, grants_of

@@ -11,9 +11,9 @@ import click
 from rich.text import Text
 
 from flowledger.engine.cli.command_setup import client
+from flowledger.engine.cli.commands.verify import sentence
 from flowledger.engine.cli.options import json_option, optional_task_argument, word_options
 from flowledger.engine.cli.output import say, tell_json
-from flowledger.engine.cli.verify import sentence
 from flowledger.engine.client.repair import Repair
 from flowledger.engine.domain.verify.row_differences import Difference
 

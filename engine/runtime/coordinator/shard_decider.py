@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from flowledger.engine.config.admission_rules import admission_rules
+from flowledger.engine.config.admission_rules_from_settings import admission_rules
 from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
 from flowledger.engine.domain.limits.wait_queue import with_wait
 from flowledger.engine.domain.machine.decide import (

@@ -8,9 +8,14 @@ from uuid import UUID
 import click
 
 from flowledger.engine.cli.command_setup import client
+from flowledger.engine.cli.commands.parked_events import (
+    exit_unless,
+    indented,
+    name_argument,
+    parked,
+)
 from flowledger.engine.cli.options import json_option, task_id_of, word_options
 from flowledger.engine.cli.output import tell_either, tell_row
-from flowledger.engine.cli.parked_events import exit_unless, indented, name_argument, parked
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.domain.argument_checks import LAST_POSITION
 from flowledger.engine.domain.failures.tracebacks import lines_of

@@ -24,7 +24,7 @@ from flowledger.engine.domain.explain.reasons import Explanation, Reason
 from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.domain.templates.plan import compile_plan
+from flowledger.engine.domain.templates.compiled_template import compile_plan
 from flowledger.engine.errors import UnknownTask
 from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.step import StepAttemptFailed
