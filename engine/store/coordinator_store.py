@@ -185,7 +185,9 @@ class PostgresCoordinatorStore:
 
     def unpark(self, epoch: int, tasks: Sequence[UUID]) -> None:
         """These go on: what was decided about them is stored."""
-        self._one("select flowledger.unpark_tasks(%s, %s, %s)", (self._shard, epoch, [*tasks]))
+        self._one(
+            "select flowledger.delete_parked_tasks(%s, %s, %s)", (self._shard, epoch, [*tasks])
+        )
 
     def parked(self) -> Sequence[UUID]:
         """The tasks that the leader before left alone; all of them are to be tried again."""

@@ -27,7 +27,7 @@ from flowledger.engine.store.connection.pool import Connection
 from flowledger.engine.store.limit_json import circuits_of, demand_of_json
 
 SHARD = "select * from flowledger.shard_status_of_task(%s)"
-QUEUE = "select * from flowledger.queue_status_of_task(%s, %s::int)"
+QUEUE = "select * from flowledger.queued_and_running_steps(%s, %s::int)"
 HELD = "select * from flowledger.waiting_steps_of_task(%s, %s::int)"
 WORKERS = "select * from flowledger.workers_for_template(%s, %s)"
 HOLDERS = "select * from flowledger.slot_holders(%b, %s::int)"

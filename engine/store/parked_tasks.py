@@ -20,7 +20,7 @@ PARKED = """
     from flowledger_v1.parked_tasks
     order by parked_at, task_id
 """
-RETRY = "select flowledger.retry_parked(%b::uuid[])"
+RETRY = "select flowledger.request_parked_retry(%b::uuid[])"
 
 
 @dataclass(frozen=True, slots=True)

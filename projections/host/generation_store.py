@@ -174,7 +174,7 @@ class HostStore:
 
     def failed(self, place: Generation, epoch: int, position: int, failure: Failure) -> None:
         """Note that the generation cannot take the event at this position."""
-        query = "select flowledger.record_generation_failure(%s, %s, %s, %s, %s, %s)"
+        query = "select flowledger.record_failed_event(%s, %s, %s, %s, %s, %s)"
         self._all(query, (*_key(place), epoch, position, *failure))
 
     def parked(self, place: Generation) -> Sequence[Parked]:

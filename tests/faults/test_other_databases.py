@@ -75,7 +75,7 @@ def test_where_the_template_was_lost_its_tasks_are_parked_and_no_other(
     assert all("no template" in reason for _, reason in rows)
 
     harness.open(flow, roles=())
-    harness.value("select count(*) from flowledger.retry_parked()")
+    harness.value("select count(*) from flowledger.request_parked_retry()")
     harness.open(flow, roles=["worker"])
     assert [task.result(PATIENCE) for task in (late, plain)] == [{"only": 1}] * 2
     assert harness.rows("select task_id from flowledger.parked_task") == []

@@ -384,7 +384,7 @@ def last_of(engine: Engine, harness: EngineHarness, name: str) -> TaskHandle:
 def test_the_reader_may_read_what_is_public(engine: Engine, shared_harness: EngineHarness) -> None:
     public = [
         "analytics('1 day')", "blocked_time('1 day')", "slowest_steps()", "slowest_tasks()",
-        "slowest_steps_by_template()", "slowest_tasks_by_template()", "operator_actions",
+        "slowest_template_steps()", "slowest_templates()", "operator_actions",
         "annotations", "tags", "dependent_systems",
     ]  # fmt: skip
     assert engine

@@ -167,6 +167,6 @@ if __name__ == "__main__":
         del sys.path[0]  # this folder
     commands = import_module(f"{MODULE}.program").COMMANDS.values()
     for module in sorted({where.partition(":")[0] for where, _ in commands}):
-        import_module(f"{MODULE}.{module}")
+        import_module(f"{MODULE}.commands.{module}")
     gc.freeze()  # a collection in a fork would copy all that was imported
     fork_for_each(socket.socket(fileno=int(sys.argv[1])))

@@ -67,7 +67,8 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
         "import sys; from flowledger.engine.cli.program import program;"
         "program(['--help'], standalone_mode=False);"
         "sys.exit(any(name in sys.modules for name in"
-        " ('flowledger.engine.cli.commands.run_workflow', 'flowledger.engine.bootstrap', 'psycopg')))"
+        " ('flowledger.engine.cli.commands.run_workflow', 'flowledger.engine.bootstrap',"
+        " 'psycopg')))"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)  # noqa: S603

@@ -30,7 +30,7 @@ What can go wrong
   thread is abandoned and keeps its slot until it ends. What they report is refused and dropped.
 - Abandoned handlers take too many slots: the worker is stuck. It claims nothing more, finishes
   what runs, and says so to whoever can restart it.
-- A coroutine blocks its event loop: the other coroutines on it are released (`event_loops.py`).
+- A coroutine blocks its event loop: the other coroutines on it are released (`coroutine_loops.py`).
 - The answer to an exchange is lost: the facts are reported again, and the log recognises them by
   their bytes. Claims that were stored are found in the queue, and run. The database may also carry
   out the exchange later, within the statement timeout: until then the worker asks for its claims

@@ -22,7 +22,7 @@ begin
         perform flowledger.store_waiting_steps(p_limits -> 'waiters');
     end if;
     if p_limits -> 'holders' is not null then
-        v_freed := flowledger.store_slots(p_limits -> 'holders', p_limits -> 'most');
+        v_freed := flowledger.set_slots_of_steps(p_limits -> 'holders', p_limits -> 'most');
     end if;
     if p_limits -> 'rates' is not null then
         perform flowledger.advance_rates(p_limits -> 'rates');

@@ -16,7 +16,7 @@ as $$
             'shard', s.shard, 'host', s.host, 'pid', s.pid, 'behind', s.behind,
             'waiting_since', s.waiting_since
         )
-    from flowledger.shards_needing_attention(coalesce(patience, 60), flowledger.fact_topics()) as s
+    from flowledger.unled_or_stuck_shards(coalesce(patience, 60), flowledger.fact_topics()) as s
     union all
     select
         'queue_unserved', coalesce(q.namespace || '/' || q.name || '@' || q.version,

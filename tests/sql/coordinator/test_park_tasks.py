@@ -31,7 +31,7 @@ def test_one_that_is_tried_in_vain_is_parked_since_it_was(connection: Connection
     epoch = lead(connection)
     call(connection, "park_tasks", 0, epoch, 0, [TASK], ["one"])
     (before,) = table(connection, "parked_task", "parked_at", "tried_at")
-    call(connection, "retry_parked")
+    call(connection, "request_parked_retry")
     connection.execute("select flowledger.advance_test_clock('1 hour')")
 
     call(connection, "park_tasks", 0, epoch, 0, [TASK], ["another"])

@@ -14,7 +14,7 @@ def park(connection: Connection, *tasks: object) -> None:
 def test_only_those_that_were_asked_for_are_wanted(connection: Connection) -> None:
     task, other = new_id(), new_id()
     park(connection, task, other)
-    call(connection, "retry_parked", [task])
+    call(connection, "request_parked_retry", [task])
 
     assert call(connection, "parked_tasks_asked_to_retry", 10) == [task]
 
@@ -22,7 +22,7 @@ def test_only_those_that_were_asked_for_are_wanted(connection: Connection) -> No
 def test_no_more_than_the_limit_is_told_and_each_shard_its_own(connection: Connection) -> None:
     tasks = [new_id() for _ in range(6)]
     park(connection, *tasks)
-    call(connection, "retry_parked")
+    call(connection, "request_parked_retry")
 
     assert len(call(connection, "parked_tasks_asked_to_retry", 4)) == 4
     found = set(call(connection, "parked_tasks_asked_to_retry", 9, 0, 2))
@@ -39,7 +39,7 @@ def test_one_that_is_left_to_the_coordinator_comes_with_the_others_that_are(
     )
     assert call(connection, "pending_submissions", 10) == []
 
-    call(connection, "retry_parked")
+    call(connection, "request_parked_retry")
 
     assert call(connection, "parked_tasks_asked_to_retry", 10) == []
     assert [row[1] for row in call(connection, "pending_submissions", 10)] == [task]

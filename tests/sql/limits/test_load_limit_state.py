@@ -20,7 +20,7 @@ def test_an_engine_without_limits_has_nothing(connection: Connection) -> None:
 def test_holders_and_counts_are_those_of_all_shards(connection: Connection) -> None:
     one, two = new_id(), new_id()
     rows = [{"step_id": one, "keys": ["a", "b"]}, {"step_id": two, "keys": ["a"]}]
-    call(connection, "store_slots", rows_of(rows), "{}")
+    call(connection, "set_slots_of_steps", rows_of(rows), "{}")
 
     (found,) = call(connection, "load_limit_state", 3, 16)
 

@@ -11,7 +11,7 @@ def test_the_first_holders_of_each_limit_are_named(connection: Connection) -> No
     for name in "cab":
         queue(connection, queue_row(task, template, name))
     holders = [{"step_id": step_id(task, name), "keys": ["k", "l"]} for name in "abc"]
-    call(connection, "store_slots", rows_of(holders), "{}")
+    call(connection, "set_slots_of_steps", rows_of(holders), "{}")
     claim(connection, worker, [template], 1)
 
     found = call(connection, "slot_holders", ["k", "none"], 2)

@@ -43,9 +43,9 @@ def pages(connection: Connection, function: str, *arguments: object) -> int:
 
 
 def test_a_place_in_a_long_queue_is_told_from_its_front(connection: Connection, task: UUID) -> None:
-    (found,) = call(connection, "queue_status_of_task", task, MOST)
+    (found,) = call(connection, "queued_and_running_steps", task, MOST)
 
     assert (found[2], found[9]) == (0, True)
-    assert pages(connection, "queue_status_of_task", task, MOST) < PAGES
+    assert pages(connection, "queued_and_running_steps", task, MOST) < PAGES
     assert pages(connection, "workers_for_template", new_id(), False) < PAGES
     assert pages(connection, "workers_for_template", new_id(), True) > 10 * PAGES

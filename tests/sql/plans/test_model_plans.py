@@ -70,8 +70,8 @@ FUNCTIONS = (
     "blocked_time()",
     "slowest_steps()",
     "slowest_tasks()",
-    "slowest_steps_by_template()",
-    "slowest_tasks_by_template()",
+    "slowest_template_steps()",
+    "slowest_templates()",
     f"timeline('{SUBMITTED}')",
 )
 

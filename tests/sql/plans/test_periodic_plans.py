@@ -102,7 +102,7 @@ NOT_PERIODIC = {
     "commit_decisions": "costs what it stores",
     "decided_task_events": "reads one task",
     "park_tasks": "costs what it stores",
-    "unpark_tasks": "costs what it stores",
+    "delete_parked_tasks": "costs what it stores",
     "release_shard_lease": "at the end",
     "deregister_coordinator": "at the end",
     "deregister_worker": "at the end",

@@ -67,7 +67,7 @@ def test_the_leader_is_told_how_often_an_event_failed_and_that_it_was_resumed(
 ) -> None:
     make(connection)
     lead(connection, ONE)
-    call(connection, "record_generation_failure", "money", 1, 1, 7, "broken")
+    call(connection, "record_failed_event", "money", 1, 1, 7, "broken")
 
     failures = [lead(connection, ONE)[0]]
     call(connection, "set_projection_paused", "money", False)

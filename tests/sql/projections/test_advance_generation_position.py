@@ -54,7 +54,7 @@ def test_what_is_retired_does_not_move(connection: Connection) -> None:
 def test_what_failed_has_not_failed_any_more(connection: Connection) -> None:
     make(connection)
     epoch = lead(connection)
-    call(connection, "record_generation_failure", "money", 1, epoch, 5, "broken")
+    call(connection, "record_failed_event", "money", 1, epoch, 5, "broken")
 
     move(connection, epoch, 0, 5)
 

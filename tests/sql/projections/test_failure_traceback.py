@@ -10,7 +10,7 @@ WHERE = 'File "spend.py", line 7\nValueError: broken'
 
 def test_of_the_event_at_which_it_stands(connection: Connection) -> None:
     make(connection)
-    fail = ("record_generation_failure", "money", 1, lead(connection), 7, "broken", WHERE)
+    fail = ("record_failed_event", "money", 1, lead(connection), 7, "broken", WHERE)
     call(connection, *fail)
 
     assert call(connection, "failure_traceback", "money", 1, 7) == [WHERE]

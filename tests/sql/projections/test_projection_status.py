@@ -112,7 +112,7 @@ def test_one_that_is_paused_is_paused_whoever_leads_it(connection: Connection) -
 def test_one_that_cannot_take_an_event_is_not_well_at_once(connection: Connection) -> None:
     hosted(connection)
     last = happen(connection, 1)
-    call(connection, "record_generation_failure", "money", 1, 1, last, "broken")
+    call(connection, "record_failed_event", "money", 1, 1, last, "broken")
 
     found = status(connection)
 

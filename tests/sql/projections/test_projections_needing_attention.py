@@ -63,7 +63,7 @@ def test_one_that_fails_at_an_event_says_which_and_since_when(connection: Connec
     hosted(connection)
     position = happen(connection, 1)
     epoch = row(connection, "epoch")
-    call(connection, "record_generation_failure", "money", 1, epoch, position, "no such column")
+    call(connection, "record_failed_event", "money", 1, epoch, position, "no such column")
 
     assert told(connection) == [("money", 1, "event_failed", position, "no such column", 1, 0)]
     since = rows(connection)[0][4]

@@ -143,7 +143,7 @@ def test_what_failed_before_the_swap_has_not_failed_any_more(connection: Connect
     advance(connection, 7, 2)
     call(
         connection,
-        "record_generation_failure",
+        "record_failed_event",
         "money",
         2,
         lead(connection, 2),

@@ -25,7 +25,7 @@ def test_it_goes_on(connection: Connection) -> None:
 
 def test_one_that_goes_on_has_tried_its_event_never_yet(connection: Connection) -> None:
     make(connection)
-    call(connection, "record_generation_failure", "money", 1, lead(connection), 7, "broken")
+    call(connection, "record_failed_event", "money", 1, lead(connection), 7, "broken")
 
     call(connection, "set_projection_paused", "money", False)
 

@@ -23,7 +23,7 @@ def place(connection: Connection) -> int:
 
 def fail(connection: Connection, place: int, generation: int = 1) -> None:
     epoch = lead(connection, generation)
-    call(connection, "record_generation_failure", "money", generation, epoch, place, "broken")
+    call(connection, "record_failed_event", "money", generation, epoch, place, "broken")
 
 
 def test_it_goes_on_behind_the_event_in_a_new_epoch(connection: Connection, place: int) -> None:

@@ -10,7 +10,7 @@ def test_what_the_coordinator_stores_is_counted_right(connection: Connection) ->
     call(connection, "upsert_tasks", rows_of([task_row(task, new_id())]))
     call(connection, "upsert_steps", rows_of([step_row(task, "a"), step_row(task, "b")]))
     call(connection, "upsert_steps", rows_of([step_row(task, "a", state="complete")]))
-    call(connection, "store_slots", rows_of([{"step_id": task, "keys": ["k", "l"]}]), "{}")
+    call(connection, "set_slots_of_steps", rows_of([{"step_id": task, "keys": ["k", "l"]}]), "{}")
 
     assert call(connection, "counter_mismatches") == []
 
@@ -18,7 +18,7 @@ def test_what_the_coordinator_stores_is_counted_right(connection: Connection) ->
 def test_counters_that_are_wrong_missing_or_left_over_are_named(connection: Connection) -> None:
     task = new_id()
     call(connection, "upsert_steps", rows_of([step_row(task, "a")]))
-    call(connection, "store_slots", rows_of([{"step_id": task, "keys": ["k", "l"]}]), "{}")
+    call(connection, "set_slots_of_steps", rows_of([{"step_id": task, "keys": ["k", "l"]}]), "{}")
     connection.execute("update flowledger.state_count set steps_enqueued = 5, tasks_paused = 1")
     connection.execute("update flowledger.slot_count set in_use = 7 where limit_key = 'k'")
     connection.execute("delete from flowledger.slot_count where limit_key = 'l'")

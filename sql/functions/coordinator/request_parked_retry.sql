@@ -1,7 +1,7 @@
 -- Have parked tasks tried again by whoever leads their shards: these, or all of them where p_tasks
 -- is null. Returns those that are parked. Wakes the coordinators.
 
-create or replace function flowledger.retry_parked(p_tasks uuid[] default null)
+create or replace function flowledger.request_parked_retry(p_tasks uuid[] default null)
 returns setof uuid
 language sql
 volatile

@@ -1,8 +1,8 @@
 -- Note that a generation stands at an event that it cannot take. Nothing happens where the caller
 -- no longer leads. Locks: its row.
--- drop: function flowledger.record_generation_failure(text, integer, bigint, bigint, text)
+-- drop: function flowledger.record_failed_event(text, integer, bigint, bigint, text)
 
-create or replace function flowledger.record_generation_failure(
+create or replace function flowledger.record_failed_event(
     p_name text, p_generation integer, p_epoch bigint, p_position bigint, p_failure text,
     p_traceback text default null
 )

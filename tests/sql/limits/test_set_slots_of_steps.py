@@ -1,4 +1,4 @@
-"""store_slots: what steps hold, and the counts kept in line with it."""
+"""set_slots_of_steps: what steps hold, and the counts kept in line with it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def hold(
 ) -> list[str]:
     rows = [{"step_id": step, "keys": list(keys)} for step, keys in holders.items()]
     (freed,) = call(
-        connection, "store_slots", orjson.dumps(rows).decode(), orjson.dumps(most or {}).decode()
+        connection,
+        "set_slots_of_steps",
+        orjson.dumps(rows).decode(),
+        orjson.dumps(most or {}).decode(),
     )
     return sorted(freed)
 

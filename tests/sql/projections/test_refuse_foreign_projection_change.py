@@ -1,4 +1,4 @@
-"""guard_projection_row: what a role that does not own the projections may change of one."""
+"""refuse_foreign_projection_change: what a role that does not own projections may change."""
 
 from __future__ import annotations
 

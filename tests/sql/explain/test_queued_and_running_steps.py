@@ -1,6 +1,4 @@
-"""queue_status_of_task: who holds the queued and running steps of a task, and who comes before
-them.
-"""
+"""queued_and_running_steps: who holds them, and who comes before them."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ def serve(connection: Connection, *templates: UUID) -> UUID:
 
 def before(connection: Connection, task: UUID, most: int = 100) -> dict[str, int | None]:
     """How many come before each step."""
-    return {row[0]: row[2] for row in call(connection, "queue_status_of_task", task, most)}
+    return {row[0]: row[2] for row in call(connection, "queued_and_running_steps", task, most)}
 
 
 def test_what_the_same_workers_claim_first_is_counted(connection: Connection) -> None:
@@ -49,15 +47,18 @@ def test_a_step_in_hand_names_its_worker_and_has_nobody_before_it(connection: Co
     worker = serve(connection, template)
     claim(connection, worker, [template], 1)
 
-    ((step, exclusive, count, *place),) = call(connection, "queue_status_of_task", task, 100)
+    ((step, exclusive, count, *place),) = call(connection, "queued_and_running_steps", task, 100)
 
     assert (step, exclusive, count) == ("a", False, None)
     assert place[:3] == [worker, "there", 7]
     assert place[3] < place[4]
     connection.execute("update flowledger.worker set lease_until = '-infinity'")
-    assert call(connection, "queue_status_of_task", task, 100)[0][7] is None
+    assert call(connection, "queued_and_running_steps", task, 100)[0][7] is None
     connection.execute("delete from flowledger.worker")
-    assert call(connection, "queue_status_of_task", task, 100)[0][3:8] == (worker, *[None] * 4)
+    assert call(connection, "queued_and_running_steps", task, 100)[0][3:8] == (
+        worker,
+        *[None] * 4,
+    )
 
 
 def test_in_a_long_queue_only_its_beginning_is_looked_at(connection: Connection) -> None:
@@ -66,7 +67,9 @@ def test_in_a_long_queue_only_its_beginning_is_looked_at(connection: Connection)
     queue(connection, *others, queue_row(new_id(), mine, sort_key=30.0))
     queue(connection, queue_row(task, mine, "a", sort_key=99.0))
 
-    (short,), (long,) = (call(connection, "queue_status_of_task", task, most) for most in (2, 1))
+    (short,), (long,) = (
+        call(connection, "queued_and_running_steps", task, most) for most in (2, 1)
+    )
 
     assert (short[2], short[9]) == (1, False)
     assert (long[2], long[9]) == (0, True), "of the first 20 steps none is its workers'"

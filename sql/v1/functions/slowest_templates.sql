@@ -1,7 +1,7 @@
--- drop: function flowledger_v1.slowest_tasks_by_template(interval, integer, bigint, text, text, text)
+-- drop: function flowledger_v1.slowest_templates(interval, integer, bigint, text, text, text)
 -- The templates whose tasks are slow on average. Reads the minutes of that time.
 
-create or replace function flowledger_v1.slowest_tasks_by_template(
+create or replace function flowledger_v1.slowest_templates(
     since interval default '1 day', most integer default 10, min_executions bigint default 5,
     of_namespace text default null, of_template text default null, of_version text default null
 )
@@ -54,11 +54,11 @@ begin
 end
 $$;
 
-comment on function flowledger_v1.slowest_tasks_by_template(
+comment on function flowledger_v1.slowest_templates(
     interval, integer, bigint, text, text, text
 ) is
     'The templates whose tasks took longest on average in the time, which begins with a whole '
     'minute; of those of which at least so many tasks ended. Times are of the tasks that completed, '
     'from their submission to their end. Read from the projection flowledger_analytics, '
     'as_of a time and a position of the log.
-Example: select template, executions, avg_task_seconds, error_rate from flowledger_v1.slowest_tasks_by_template()';
+Example: select template, executions, avg_task_seconds, error_rate from flowledger_v1.slowest_templates()';

@@ -1,4 +1,4 @@
-"""flowledger_v1.slowest_steps_by_template: which step of which template is slow."""
+"""flowledger_v1.slowest_template_steps: which step of which template is slow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from support.read_model_rows import called, step_minute
 from support.sql_calls import Connection
 
-FUNCTION = "slowest_steps_by_template"
+FUNCTION = "slowest_template_steps"
 
 
 def steps(connection: Connection, *arguments: object, **named: object) -> list[Any]:

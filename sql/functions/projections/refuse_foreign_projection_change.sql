@@ -2,7 +2,7 @@
 -- and give up what is being built; a position anywhere else would hide events from its readers.
 -- Which columns such a role may write at all, its grants say. Raises 42501.
 
-create or replace function flowledger.guard_projection_row()
+create or replace function flowledger.refuse_foreign_projection_change()
 returns trigger
 language plpgsql
 as $$
@@ -30,4 +30,4 @@ $$;
 
 create or replace trigger projection_is_its_owners
 before update on flowledger.projection
-for each row execute function flowledger.guard_projection_row();
+for each row execute function flowledger.refuse_foreign_projection_change();

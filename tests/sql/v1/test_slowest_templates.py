@@ -1,4 +1,4 @@
-"""flowledger_v1.slowest_tasks_by_template: which template is slow."""
+"""flowledger_v1.slowest_templates: which template is slow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from support.read_model_rows import called, task_minute
 from support.sql_calls import Connection
 
-FUNCTION = "slowest_tasks_by_template"
+FUNCTION = "slowest_templates"
 
 
 def templates(connection: Connection, *arguments: object, **named: object) -> list[Any]:

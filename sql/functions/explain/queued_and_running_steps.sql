@@ -2,9 +2,9 @@
 -- same workers may claim come before it, counted up to p_most; null where somebody holds it. Of a
 -- long queue only the first 20 times as many rows are looked at: more says that others may come
 -- before it.
--- drop: function flowledger.queue_status_of_task(uuid, integer)
+-- drop: function flowledger.queued_and_running_steps(uuid, integer)
 
-create or replace function flowledger.queue_status_of_task(p_task uuid, p_most integer)
+create or replace function flowledger.queued_and_running_steps(p_task uuid, p_most integer)
 returns table (
     step text, exclusive boolean, before bigint, worker_id uuid, host text, pid integer,
     seen_at timestamptz, lease_until timestamptz, heartbeat_at timestamptz,

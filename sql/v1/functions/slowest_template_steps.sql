@@ -1,7 +1,7 @@
--- drop: function flowledger_v1.slowest_steps_by_template(interval, integer, bigint, text, text, text)
+-- drop: function flowledger_v1.slowest_template_steps(interval, integer, bigint, text, text, text)
 -- The steps of templates that are slow on average. Reads the minutes of that time.
 
-create or replace function flowledger_v1.slowest_steps_by_template(
+create or replace function flowledger_v1.slowest_template_steps(
     since interval default '1 day', most integer default 10, min_executions bigint default 5,
     of_namespace text default null, of_template text default null, of_version text default null
 )
@@ -56,11 +56,11 @@ begin
 end
 $$;
 
-comment on function flowledger_v1.slowest_steps_by_template(
+comment on function flowledger_v1.slowest_template_steps(
     interval, integer, bigint, text, text, text
 ) is
     'The steps whose attempts ran longest on average in the time, which begins with a whole minute; '
     'of those that ended at least so many times. executions are attempts, however they ended. Read '
     'from the projection flowledger_analytics, '
     'as_of a time and a position of the log.
-Example: select template, step, executions, avg_run_seconds from flowledger_v1.slowest_steps_by_template(''1 hour'')';
+Example: select template, step, executions, avg_run_seconds from flowledger_v1.slowest_template_steps(''1 hour'')';

@@ -5,7 +5,7 @@
 --
 -- Raises FL006 where more were in use: another shard was first. Locks: slots, slot keys by key.
 
-create or replace function flowledger.store_slots(p_holders json, p_most json)
+create or replace function flowledger.set_slots_of_steps(p_holders json, p_most json)
 returns text[]
 language plpgsql
 volatile

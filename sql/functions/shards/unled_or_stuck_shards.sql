@@ -3,7 +3,7 @@
 -- ended (null where there never was one), or when that event was recorded. behind counts up to
 -- 1000.
 
-create or replace function flowledger.shards_needing_attention(p_patience double precision,
+create or replace function flowledger.unled_or_stuck_shards(p_patience double precision,
 p_topics text[])
 returns table (
     shard integer, led boolean, host text, pid integer, since timestamptz, behind bigint,

@@ -1,7 +1,7 @@
 -- These tasks go on: what the leader of the shard decided about them is stored. Nothing happens
 -- where it leads no longer.
 
-create or replace function flowledger.unpark_tasks(p_shard integer, p_epoch bigint, p_tasks uuid[])
+create or replace function flowledger.delete_parked_tasks(p_shard integer, p_epoch bigint, p_tasks uuid[])
 returns void
 language sql
 volatile

@@ -1,4 +1,4 @@
-"""record_generation_failure: what a generation could not take is told, by its leader only."""
+"""record_failed_event: what a generation could not take is told, by its leader only."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from support.sql_calls import Connection, call, now
 def test_the_place_and_the_reason_are_noted_and_attempts_counted(connection: Connection) -> None:
     make(connection)
     epoch, began = lead(connection), now(connection)
-    call(connection, "record_generation_failure", "money", 1, epoch, 7, "broken")
+    call(connection, "record_failed_event", "money", 1, epoch, 7, "broken")
     later(connection, 60)
 
-    call(connection, "record_generation_failure", "money", 1, epoch, 7, "broken again")
+    call(connection, "record_failed_event", "money", 1, epoch, 7, "broken again")
 
     noted = row(connection, "failed_position", "failure", "failures")
     assert noted == (7, "broken again", 2)
@@ -23,6 +23,6 @@ def test_who_does_not_lead_says_nothing(connection: Connection) -> None:
     make(connection)
     epoch = lead(connection)
 
-    call(connection, "record_generation_failure", "money", 1, epoch - 1, 7, "broken")
+    call(connection, "record_failed_event", "money", 1, epoch - 1, 7, "broken")
 
     assert row(connection, "failed_position", "failures") == (None, 0)

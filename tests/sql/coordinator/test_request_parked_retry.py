@@ -1,4 +1,4 @@
-"""retry_parked: an operator has parked tasks tried again."""
+"""request_parked_retry: an operator has parked tasks tried again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def wanted(connection: Connection) -> set[object]:
 def test_all_parked_tasks_are_wanted_where_none_is_named(connection: Connection) -> None:
     park(connection)
 
-    assert set(call(connection, "retry_parked")) == {TASK, OTHER}
+    assert set(call(connection, "request_parked_retry")) == {TASK, OTHER}
 
     assert wanted(connection) == {TASK, OTHER}
 
@@ -29,13 +29,13 @@ def test_all_parked_tasks_are_wanted_where_none_is_named(connection: Connection)
 def test_of_those_that_are_named_the_parked_ones_are(connection: Connection) -> None:
     park(connection)
 
-    assert call(connection, "retry_parked", [TASK, new_id()]) == [TASK]
+    assert call(connection, "request_parked_retry", [TASK, new_id()]) == [TASK]
 
     assert wanted(connection) == {TASK}
 
 
 def test_the_coordinators_are_woken(connection: Connection, database: str) -> None:
     with psycopg.connect(database, autocommit=True) as listening:
-        told = heard(connection, "clock", listening, "retry_parked")
+        told = heard(connection, "clock", listening, "request_parked_retry")
 
     assert told == [""]
