@@ -9,6 +9,7 @@ import itertools
 import logging
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -44,6 +45,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heard_interrupts() -> Generator[None]:
+    """What a shell starts in the background ignores Ctrl-C, and so would all that tests start."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session", autouse=True)
