@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from threading import current_thread, main_thread
@@ -12,10 +13,12 @@ from typing import NoReturn
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
+STANDARD_ERROR = 2
 
 
 def main() -> NoReturn:
     """Run the command with the arguments of this process, and exit."""
+    open_closed_streams()
     if os.getpid() == 1:
         end_at_once_when_told()
     try:
@@ -26,6 +29,21 @@ def main() -> NoReturn:
             raise
         raise SystemExit("error: the command needs an extra: install flowledger[cli]") from None
     run_program()
+
+
+def open_closed_streams() -> None:
+    """Open the null device where standard input, output or error are closed (`2>&-`).
+
+    Python has None in their place then, which any library may trip over; and the next file that is
+    opened, or a session of the database, would get their number, and what is written there.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
+        os.set_inheritable(opened, True)  # noqa: FBT003 - positional only; for processes beside
+    os.close(opened)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 @contextmanager
