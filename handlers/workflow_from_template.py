@@ -17,6 +17,7 @@ from flowledger.engine.text import place
 from flowledger.handlers.binding import BoundStep
 from flowledger.handlers.fitting import check_inputs
 from flowledger.handlers.registry import Registry
+from flowledger.handlers.schema_references import BrokenReference, check_references
 from flowledger.handlers.signature import HandlerSite
 from flowledger.handlers.type_codec import described
 
@@ -39,7 +40,7 @@ class TemplateWorkflow:
     """A template with a way to find its handlers; they are found when first asked for."""
 
     def __init__(self, template: Template, bind: Bind) -> None:
-        """Raises InvalidTemplate where the context's schema is no JSON schema."""
+        """Raises InvalidTemplate where the context's schema is none that can be followed."""
         self._template = template
         self._bind = bind
         self._check = _context_check(template)
@@ -110,9 +111,16 @@ def _context_check(template: Template) -> ContextCheck:
         ) from error
     try:
         Draft202012Validator.check_schema(template.context_schema)
+        check_references(template.context_schema)
     except SchemaError as error:
         where = place(tuple(error.absolute_path), CONTEXT)
         raise InvalidTemplate(f"template {template.key}: {where}: {error.message}") from None
+    except BrokenReference as error:
+        where = place(error.path, CONTEXT)
+        raise InvalidTemplate(f"template {template.key}: {where}: {error}") from None
+    except RecursionError:
+        fault = f"{CONTEXT}: the schema is nested too deeply"
+        raise InvalidTemplate(f"template {template.key}: {fault}") from None
     # An empty registry: a schema must not make the engine fetch another one from somewhere.
     validator = Draft202012Validator(template.context_schema, registry=Schemas())
 
@@ -139,6 +147,9 @@ def _first_fault(
         faults = sorted(found, key=lambda fault: list(map(str, fault.absolute_path)))
     except Unresolvable as error:
         raise InvalidContext(f"{key}: the context's schema cannot be followed: {error}") from error
+    except RecursionError:
+        fault = f"{CONTEXT}: is nested too deeply to be checked against the template's schema"
+        raise InvalidContext(f"{key}: {fault}") from None
     return faults[0] if faults else None
 
 
