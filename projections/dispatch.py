@@ -15,6 +15,7 @@ from flowledger.engine.domain.failures.step_error_from_exception import words_of
 from flowledger.engine.domain.failures.untrusted_exception import is_a, name_of
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import Event, Recorded, Unreadable
+from flowledger.engine.ports.owner_process import EndsForks
 from flowledger.projections.projection import Projection, Subscription, subscriptions_of
 from flowledger.projections.restricted_cursor import Cursor
 
@@ -88,7 +89,8 @@ class Dispatcher:
         process: only who interrupts the main thread does that.
         """
         try:
-            self._apply(events, cursor, no_effects_until)
+            with EndsForks():
+                self._apply(events, cursor, no_effects_until)
         except Exception:
             raise
         except BaseException as error:

@@ -13,6 +13,7 @@ from flowledger.engine.domain.failures.tracebacks import clear_traceback
 from flowledger.engine.domain.failures.untrusted_exception import is_a
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.ports.clock_and_wakeup import Clock, CrashPoints
+from flowledger.engine.ports.owner_process import EndsForks
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Backoff
@@ -268,5 +269,6 @@ class GenerationRunner:
         reads = [entry.read for entry in wanted]
         if tasks:
             with self._store.batch(self.place, self.lead, self.lead.position) as batch:
-                self._applying.projection.forget(tasks, batch.cursor)
+                with EndsForks():
+                    self._applying.projection.forget(tasks, batch.cursor)
                 self._applying.apply(reads, batch.cursor, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -15,6 +16,7 @@ from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
 from flowledger.projections.restricted_cursor import HostConnection
 from support.engines import EngineHarness
+from support.forks import fork
 from support.projection_hosts import ProjectionHosts
 from support.spend_projection import ADD, charged, record, rows, schemas, spending
 
@@ -205,6 +207,25 @@ def test_whatever_a_method_leaves_behind_is_its_own_failure(
 
     assert said in str(hosts.projections.status("money").failure)
     assert rows(harness, "others") == {"ann": 1}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no forks")
+def test_a_fork_made_in_a_method_ends_with_it(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    codes: list[int] = []
+
+    def forks(cursor: Cursor) -> None:
+        made = fork()
+        if made.is_me:
+            raise SystemExit(5)
+        codes.append(made.exit_code())
+
+    record(harness, [charged("ann")])
+    hosts.host(doing(forks)).settle()
+
+    assert codes == [5]
+    assert hosts.projections.status("money").failure is None
 
 
 def test_of_several_statements_in_one_text_none_is_done(

@@ -17,6 +17,7 @@ from flowledger.engine.domain.failures.untrusted_exception import is_a
 from flowledger.engine.errors import StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased
+from flowledger.engine.ports.owner_process import EndsForks
 from flowledger.engine.ports.worker import Transactions
 from flowledger.engine.runtime.daemon_thread_pool import DaemonThreadPool
 from flowledger.engine.runtime.worker.coroutine_loops import EventLoops
@@ -106,8 +107,10 @@ class HandlerExecutor:
             try:
                 async with limit:
                     _refuse_cancelled(job)
-                    result = job.awaited or job.handler(job.call)
-                    fact = self._outcomes.completed(job, await cast("Awaitable[JsonValue]", result))
+                    with EndsForks():
+                        awaited = job.awaited or job.handler(job.call)
+                        result = await cast("Awaitable[JsonValue]", awaited)
+                    fact = self._outcomes.completed(job, result)
             except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
                 if limit.expired():
                     self._log.emit(Signal.WORKER_STEP_TIMED_OUT)
@@ -122,7 +125,8 @@ class HandlerExecutor:
 
     def _called(self, job: Execution) -> StepEvent | None:
         """None where it returned what is still to be awaited."""
-        result = job.handler(job.call)
+        with EndsForks():
+            result = job.handler(job.call)
         if isawaitable(result):
             job.awaited = result
             return None
@@ -133,7 +137,8 @@ class HandlerExecutor:
 
         def work(cursor: object) -> StepCompleted:
             _refuse_cancelled(job)  # it may have waited long for a connection
-            result = job.handler(replace(job.call, cursor=cursor))
+            with EndsForks():
+                result = job.handler(replace(job.call, cursor=cursor))
             return self._outcomes.completed(job, cast("JsonValue", result))
 
         worker = self._outcomes.facts.worker

@@ -10,6 +10,9 @@ An exit or an interrupt raised in a task or callback stops the loop, as in async
 run again, and the step that the code belongs to, by the context of its tasks and callbacks, fails
 with that error. If the step cannot be found, the error is logged and nothing follows.
 
+A step's code may fork. In the child the loop, whose selector is the parent's as well, stops when
+the step's task waits, and the child ends.
+
 A loop that cannot run on, for example because its selector was closed, is dead: the steps on it are
 released.
 """
@@ -17,14 +20,18 @@ released.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import Context
 from threading import Thread
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
+from weakref import WeakSet
 
+from flowledger.engine.ports.owner_process import end_fork
 from flowledger.engine.runtime.worker.step_attempt import Execution, Run, running
 
 REFUSED = (
@@ -85,8 +92,10 @@ class SharedLoop:
         self._was_left = False
         self._ends = False
         self._answered = True
+        self._process = os.getpid()
         self._thread = Thread(target=self._live, name="flowledger-loop", daemon=True)
         self._thread.start()
+        _loops.add(self)
 
     @property
     def current(self) -> Execution | None:
@@ -130,6 +139,11 @@ class SharedLoop:
         self._ends = True
         self._stop()
 
+    def stop_in_fork(self) -> None:
+        """In a process that was forked by code that runs on the loop: let nothing else run."""
+        if threading.get_ident() == self._thread.ident:
+            self._stop()
+
     def _answer(self) -> None:
         self._answered = True
 
@@ -164,6 +178,8 @@ class SharedLoop:
             if owner is not None:
                 owner.escaped = error
                 cancel([owner])
+        if os.getpid() != self._process:
+            end_fork(RuntimeError("a step's coroutine cannot wait in a fork of its process"))
 
 
 def cancel(jobs: Sequence[Execution]) -> None:
@@ -171,6 +187,18 @@ def cancel(jobs: Sequence[Execution]) -> None:
     for job in jobs:
         if isinstance(job.task, OwnedTask):
             job.task.stop()
+
+
+_loops: WeakSet[SharedLoop] = WeakSet()  # of the whole process, as a fork is
+
+
+def _stop_in_fork() -> None:
+    for loop in _loops:
+        loop.stop_in_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_stop_in_fork)
 
 
 def _task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
