@@ -315,3 +315,22 @@ def test_a_connection_refused_by_a_full_server_is_not_taken_for_a_dead_one(home:
 
     for guest in guests:
         guest.close()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PGSERVICE", "nowhere"),
+        ("PGOPTIONS", "-c no_such_setting=1"),
+        ("PGCHANNELBINDING", "require"),
+        ("PGTARGETSESSIONATTRS", "read-only"),
+        ("PGREQUIREAUTH", "scram-sha-256"),
+    ],
+)
+def test_a_variable_of_libpq_that_no_connection_can_have_is_told_at_once(
+    shared: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(DatabaseUnavailable, match=f"cannot connect to it: .*{variable}") as error:
+        embedded.start(shared.data.parent, fsync=False, timeout_seconds=2)
+    assert "\n" not in str(error.value)

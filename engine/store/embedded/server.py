@@ -36,6 +36,7 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import errors
+from psycopg.pq import PGconn, Ping
 
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.store.connection.open_connection import dial
@@ -45,6 +46,7 @@ from flowledger.engine.store.embedded.system_user import (
     grant_search,
     server_user,
 )
+from flowledger.engine.text import on_one_line
 
 DATABASE = "flowledger"
 SUPERUSER = "postgres"
@@ -323,23 +325,48 @@ def _can_hold_socket(folder: Path) -> bool:
 def _answers(postmaster: _Postmaster, data: Path, *, timeout_seconds: float) -> bool:
     """Wait until it answers: it may be recovering from a crash. False: it is gone.
 
-    Raises DatabaseUnavailable where it runs and says nothing.
+    Raises DatabaseUnavailable where it runs and says nothing, or refuses for good.
     """
     deadline = time.monotonic() + timeout_seconds
+    up = False
     while True:
         try:
             dial(postmaster.url("postgres"), psycopg.Connection, timeout_seconds=5).close()
         except psycopg.OperationalError as error:
             if _running(data) is None:
                 return False
+            if up and not _is_full(error):
+                raise _refused(data, error) from error
             if time.monotonic() >= deadline:
                 raise DatabaseUnavailable(
                     f"the embedded database in {data} runs as process {postmaster.pid},"
                     f" and has not answered within {timeout_seconds:g} s: {error}"
                 ) from error
-            time.sleep(0.05)
+            waits = _is_full(error) or isinstance(error, errors.ConnectionTimeout)
+            up = not waits and _is_up(postmaster)
+            if not up:
+                time.sleep(0.05)
         else:
             return True
+
+
+def _is_up(postmaster: _Postmaster) -> bool:
+    """Whether it takes connections by now, or none is even tried with what libpq was told."""
+    return PGconn.ping(postmaster.url("postgres").encode()) in (Ping.OK, Ping.NO_ATTEMPT)
+
+
+def _is_full(error: psycopg.OperationalError) -> bool:
+    """Whether others have all its sessions; libpq tells no SQLSTATE, and the server no language."""
+    return any(said in str(error) for said in ("too many", "remaining connection slots"))
+
+
+def _refused(data: Path, error: psycopg.OperationalError) -> DatabaseUnavailable:
+    told = sorted(name for name in os.environ if name.startswith("PG"))
+    why = f" (variables of libpq are set: {', '.join(told)})" if told else ""
+    return DatabaseUnavailable(
+        f"the embedded database in {data} runs, and this process cannot connect to it:"
+        f" {on_one_line(str(error))}{why}"
+    )
 
 
 def _require_fsync(postmaster: _Postmaster, home: Path) -> None:
