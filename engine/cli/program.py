@@ -1,16 +1,20 @@
 """The list of commands, and what becomes of errors: one line on standard error, and exit code 2.
 
 Exit codes: 0 done; 1 a task failed, a replay found differences, something needs somebody, or a
-request was refused or not answered in time; 2 bad input or usage, or a database that cannot be
-reached; 130 and 143 stopped by a signal, 141 left by who read the output.
+request was refused or not answered in time, or standard output cannot be written; 2 bad input or
+usage, or a database that cannot be reached; 130 and 143 stopped by a signal, 141 left by who read
+the output.
 A traceback is always a defect.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -23,6 +27,8 @@ from flowledger.engine.errors import DefinitionChanged, EngineError
 from flowledger.engine.text import nearest
 
 BAD_INPUT = 2
+NOT_WRITTEN = 1
+TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 READER_LEFT = 141
 LONGEST_SENTENCE = 2_000
 MOST_LINES = 100
@@ -106,7 +112,7 @@ def program() -> None:
     """Event-sourced workflows on Postgres.
 
     Where no database is configured, an embedded one is started. Exit codes: 0 done, 1 a task
-    failed or a request was refused, 2 bad input.
+    failed, a request was refused or the output cannot be written, 2 bad input.
 
     \b
     Example: flowledger run workflow.yaml --context '{"id": 7}'
@@ -124,8 +130,10 @@ def run_program() -> NoReturn:
         sys.exit(_refused(_lower(error)))
     except DefinitionChanged as changed:
         sys.exit(_changed(changed))
-    except (EngineError, OSError) as error:
+    except EngineError as error:
         sys.exit(_refused(str(error)))
+    except OSError as error:
+        sys.exit(_unwritten(error) or _refused(system_said(error)))
     except (KeyboardInterrupt, click.Abort):
         sys.exit(interrupted())
     sys.exit(code if isinstance(code, int) else 0)
@@ -138,8 +146,46 @@ def interrupted() -> int:
 
 
 def _refused(message: str) -> int:
-    tell(f"error: {_shortened(message)}", err=True)
+    with suppress(OSError):  # the exit code says it still
+        tell(f"error: {_shortened(message)}", err=True)
     return BAD_INPUT
+
+
+def system_said(error: OSError) -> str:
+    """What the system refused, with where: it names no place itself where there is no file."""
+    said = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename) if _is_path(error) else error.filename}: {said}"
+    if error.errno in TOO_MANY_FILES:
+        return f"{said}: raise the limit of this process (ulimit -n)"
+    if error.errno == errno.ENOENT and not _has_working_directory():
+        return "the working directory is not there any more"
+    innermost = traceback.extract_tb(error.__traceback__)[-1:]
+    return "".join([said, *(f" (in {frame.name}, {frame.filename})" for frame in innermost)])
+
+
+def _is_path(error: OSError) -> bool:
+    return isinstance(error.filename, str | bytes)
+
+
+def _has_working_directory() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - to know whether there is one
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _unwritten(error: OSError) -> int:
+    """The exit code of ordinary programs where it was standard output that took nothing; else 0."""
+    where = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if where[-1:] != [click.echo.__code__]:
+        return 0
+    _drop_output()
+    if isinstance(error, BrokenPipeError):
+        return READER_LEFT
+    _refused(f"standard output cannot be written: {error.strerror}")
+    return NOT_WRITTEN
 
 
 def _shortened(line: str) -> str:
@@ -172,6 +218,10 @@ def _lower(error: click.ClickException) -> str:
 
 
 def _reader_left() -> int:
+    _drop_output()
+    return READER_LEFT
+
+
+def _drop_output() -> None:
     # As `| head` does: nobody reads on, and the interpreter must not complain when it flushes.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return READER_LEFT

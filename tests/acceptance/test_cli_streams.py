@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,40 @@ def test_a_worker_that_runs_while_there_is_input_ends_where_there_is_none(
     done = redirected(command, "<&-", "worker", "--while-input", "wf:w")
 
     assert done.returncode == 0, done.stderr
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no full device")
+@pytest.mark.parametrize("asked", [["tasks", "list"], ["--version"]], ids=" ".join)
+def test_output_that_cannot_be_written_is_told_with_exit_code_1(
+    command: Command, asked: list[str]
+) -> None:
+    done = redirected(command, ">/dev/full", *asked)
+
+    assert done.stderr == "error: standard output cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no full device")
+def test_where_errors_cannot_be_written_the_exit_code_is_still_right(command: Command) -> None:
+    assert redirected(command, "2>/dev/full", "status", "no-id").returncode == 2
+
+
+def test_a_working_directory_that_is_gone_is_named(command: Command) -> None:
+    folder = command.folder / "gone"
+    folder.mkdir()
+
+    done = subprocess.run(  # noqa: S603 - the program under test
+        ["/bin/sh", "-c", 'rmdir "$0" && exec "$@"', folder, *PROGRAM, "templates", "list"],
+        cwd=folder,
+        env=command.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert done.stderr == "error: the working directory is not there any more\n"
+    assert done.returncode == 2

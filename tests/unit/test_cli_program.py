@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from flowledger.engine.cli.program import COMMANDS, program
+from flowledger.engine.cli.program import COMMANDS, program, system_said
 from flowledger.engine.cli.progress import Lines, Look, Repainted, Silent, painted, view_for
 from flowledger.engine.cli.timeline import depths, event_facts
 from flowledger.engine.domain.event_text import actor_of, describe
@@ -198,3 +199,31 @@ def test_the_view_suits_who_looks() -> None:
     assert type(view_for(terminal, 8, as_json=True)) is Silent
     assert type(view_for(terminal, 8, as_json=False)) is Repainted
     assert type(view_for(pipe, 8, as_json=False)) is Lines
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOENT, "No such file", "a.yaml"), "a.yaml: No such file"),
+        (OSError(errno.ENOENT, "No such file", b"a.yaml"), "a.yaml: No such file"),
+        (OSError(errno.EIO, "I/O error", 7), "7: I/O error"),
+        (
+            OSError(errno.EMFILE, "Too many open files"),
+            "Too many open files: raise the limit of this process (ulimit -n)",
+        ),
+        (TimeoutError("timed out"), "timed out"),
+    ],
+    ids=str,
+)
+def test_what_the_system_refuses_is_said_with_its_place(error: OSError, said: str) -> None:
+    assert system_said(error) == said
+
+
+def test_without_a_file_the_place_in_the_program_is_named() -> None:
+    def reads() -> None:
+        raise OSError(errno.EIO, "I/O error")
+
+    with pytest.raises(OSError, match="I/O") as caught:
+        reads()
+
+    assert system_said(caught.value) == f"I/O error (in reads, {__file__})"
