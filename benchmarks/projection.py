@@ -35,7 +35,11 @@ from flowledger.engine.cli.commands.start_roles import tune_gc
 from flowledger.engine.store.connection.pool import open_pool
 from flowledger.engine.store.log import event_mapper as frame
 from flowledger.engine.store.log.event_mapper import EventMapper
-from flowledger.engine.store.log.recorder import LAST, LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.log.eventsourcing_recorders import (
+    LAST,
+    LedgerDatastore,
+    LedgerRecorder,
+)
 from flowledger.engine.store.schema.migrate import migrate
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.dispatch import Dispatcher

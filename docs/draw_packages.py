@@ -19,7 +19,7 @@ LEFT_OUT = frozenset(
         "engine",
         *PARTS,
         "engine.errors",
-        "engine.text",
+        "engine.display_text",
         "engine.domain.max_duration",
         "engine.domain.deterministic_ids",
     }

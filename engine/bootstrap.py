@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from flowledger.engine.client.definitions import Definitions
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.client.operator_requests import template_named
 from flowledger.engine.client.projections import Projections
-from flowledger.engine.client.repair import Repairer
+from flowledger.engine.client.repair_rows_from_log import Repairer
 from flowledger.engine.client.verification import built_in
 from flowledger.engine.client.waiters import Waiters
+from flowledger.engine.client.workflow_registration import Definitions
 from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
@@ -22,7 +22,7 @@ from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, CrashPoint
 from flowledger.engine.ports.verification import Check, Finding
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.coordinator.shards import Shards
-from flowledger.engine.runtime.coordinator.wanted_shard import WantedShard
+from flowledger.engine.runtime.coordinator.should_lead_shard import WantedShard
 from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.runtime.role_supervisor import Projecting, Service
 from flowledger.engine.runtime.unserved_templates import UnservedTemplates
@@ -34,9 +34,8 @@ from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool, open_pool
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
 from flowledger.engine.store.embedded import server as embedded
-from flowledger.engine.store.engine_log import EngineLog
+from flowledger.engine.store.engine_action_log import EngineLog
 from flowledger.engine.store.health import PostgresHealth
-from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.notifications import Notifications, ProcessWakeup
 from flowledger.engine.store.projection_admin_store import PostgresProjectionStore
@@ -44,10 +43,11 @@ from flowledger.engine.store.repairs import PostgresRepairs
 from flowledger.engine.store.schema.internal_schema_check import InternalSchemaCheck
 from flowledger.engine.store.schema.public_schema_check import PublicSchemaCheck
 from flowledger.engine.store.schema.startup_migration import bring_up_to_date
-from flowledger.engine.store.shard_store import PostgresShardStore
+from flowledger.engine.store.shard_membership_store import PostgresShardStore
 from flowledger.engine.store.task_list import PostgresTaskList
 from flowledger.engine.store.task_store import PostgresTaskStore
 from flowledger.engine.store.transactional_steps import PostgresTransactions
+from flowledger.engine.store.uuid_generator import Identifiers
 from flowledger.engine.store.verification_store import PostgresVerificationStore
 from flowledger.engine.store.worker_store import PostgresWorkerStore
 from flowledger.engine.telemetry.log import logger

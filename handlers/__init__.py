@@ -9,16 +9,16 @@ from flowledger.engine.domain.failures.classification import (
     by_type,
     classify,
 )
-from flowledger.engine.domain.templates.policies import Concurrency, Rate, Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate, Retry
 from flowledger.handlers.context import StepContext
 from flowledger.handlers.errors import PermanentFault, RetryableFault
-from flowledger.handlers.imports import import_workflow, workflow_names
+from flowledger.handlers.import_workflows_by_name import import_workflow, workflow_names
 from flowledger.handlers.registry import Registry
 from flowledger.handlers.signature import From
 from flowledger.handlers.task_template_file import dump_template, load_template, load_workflow_file
+from flowledger.handlers.template_with_handlers import TemplateWorkflow, workflow_from_template
 from flowledger.handlers.wfformat import load_wfformat
 from flowledger.handlers.workflow import Workflow
-from flowledger.handlers.workflow_from_template import TemplateWorkflow, workflow_from_template
 
 __all__ = [
     "Classification",

@@ -7,10 +7,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from flowledger.engine.display_text import listed, nearest
 from flowledger.engine.domain.templates.template import StepTemplate
 from flowledger.engine.errors import UnknownHandler
-from flowledger.engine.text import listed, nearest
-from flowledger.handlers.imports import import_attribute, import_fault
+from flowledger.handlers.import_workflows_by_name import import_attribute, import_fault
 
 Handler = Callable[..., Any]
 

@@ -13,7 +13,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Protocol, cast
 
-from flowledger.engine.text import short
+from flowledger.engine.display_text import short
 
 Path = tuple[int | str, ...]
 

@@ -15,9 +15,9 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from psycopg import Cursor
 
+from flowledger.engine.display_text import listed, nearest
 from flowledger.engine.domain.templates.template import CONTEXT
 from flowledger.engine.errors import InvalidTemplate
-from flowledger.engine.text import listed, nearest
 from flowledger.handlers.context import StepContext
 from flowledger.handlers.type_codec import ANYTHING, UNANNOTATED
 

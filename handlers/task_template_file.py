@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
+from flowledger.engine.domain.strict_yaml_reader import write_yaml
 from flowledger.engine.domain.templates.template import (
     CONTEXT,
     DEFAULT_LIMITS,
@@ -14,11 +15,10 @@ from flowledger.engine.domain.templates.template import (
     TemplateSize,
     parse_template,
 )
-from flowledger.engine.domain.yaml_text import write_yaml
 from flowledger.engine.errors import MissingExtra
 from flowledger.handlers.registry import Registry
+from flowledger.handlers.template_with_handlers import TemplateWorkflow, workflow_from_template
 from flowledger.handlers.wfformat import is_wfformat, wfformat_workflow
-from flowledger.handlers.workflow_from_template import TemplateWorkflow, workflow_from_template
 from flowledger.handlers.yaml_json_parser import parse_document, read_document
 
 

@@ -16,6 +16,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from flowledger.engine.display_text import nearest
 from flowledger.engine.domain.handler_protocol import StepCall
 from flowledger.engine.domain.templates.template import (
     DEFAULT_LIMITS,
@@ -28,8 +29,7 @@ from flowledger.engine.domain.templates.template import (
 )
 from flowledger.engine.domain.templates.validation_message import first_problem
 from flowledger.engine.errors import InvalidTemplate
-from flowledger.engine.text import nearest
-from flowledger.handlers.workflow_from_template import TemplateWorkflow
+from flowledger.handlers.template_with_handlers import TemplateWorkflow
 from flowledger.handlers.yaml_json_parser import read_document
 
 NAMESPACE = "wfformat"

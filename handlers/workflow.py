@@ -12,9 +12,10 @@ from typing import Any, Generic, TypeVar, overload
 import orjson
 from pydantic import JsonValue, PydanticUserError, TypeAdapter, ValidationError
 
+from flowledger.engine.display_text import short
 from flowledger.engine.domain.failures.classification import RetryIf
 from flowledger.engine.domain.json_values import ONLY_JSON, TOO_DEEP, as_json, is_nested_too_deeply
-from flowledger.engine.domain.templates.policies import Concurrency, Rate, Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate, Retry
 from flowledger.engine.domain.templates.template import (
     CONTEXT,
     UNLIMITED,
@@ -27,19 +28,18 @@ from flowledger.engine.domain.templates.template import (
 )
 from flowledger.engine.domain.templates.validation_message import first_problem, plain_text
 from flowledger.engine.errors import InvalidContext, InvalidTemplate
-from flowledger.engine.text import short
-from flowledger.handlers.binding import BoundStep
 from flowledger.handlers.canonical_sets import in_one_order
-from flowledger.handlers.declaration_helpers import (
+from flowledger.handlers.declaration_values import (
     Limit,
     local_names,
     plain,
     seconds,
     summary_of,
 )
-from flowledger.handlers.fitting import check_inputs
+from flowledger.handlers.result_fits_parameter import check_inputs
 from flowledger.handlers.round_trip import is_equal
 from flowledger.handlers.signature import HandlerSite
+from flowledger.handlers.step_function_adapter import BoundStep
 from flowledger.handlers.type_codec import OneWay, described, dumped, exact_type, stored_adapter
 
 C = TypeVar("C")

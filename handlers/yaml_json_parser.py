@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from flowledger.engine.domain.strict_yaml_reader import BrokenYaml, read_yaml
 from flowledger.engine.domain.templates.validation_message import shown
-from flowledger.engine.domain.yaml_text import BrokenYaml, read_yaml
 from flowledger.engine.errors import InvalidTemplate, MissingExtra
 
 

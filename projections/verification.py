@@ -16,16 +16,16 @@ from uuid import UUID, uuid4
 
 from psycopg import sql
 
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.events.base import Recorded
 from flowledger.engine.ports.verification import Finding, NotCompared, VerifyProgress
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.open_connection import dial
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.log.event_mapper import EventMapper
-from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.log.eventsourcing_recorders import LedgerDatastore, LedgerRecorder
 from flowledger.projections.dispatch import Dispatcher
-from flowledger.projections.host.generation_records import Generation
+from flowledger.projections.host.generation_types import Generation
 from flowledger.projections.host.log_reader import LogEntry
 from flowledger.projections.projection import PLACE, Projection
 from flowledger.projections.restricted_cursor import HostConnection

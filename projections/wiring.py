@@ -12,10 +12,10 @@ from flowledger.engine.errors import InvalidProjection
 from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, Clock, CrashPoints, Wakeup
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.log.event_mapper import EventMapper
-from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.log.eventsourcing_recorders import LedgerDatastore, LedgerRecorder
 from flowledger.projections.builtin import BUILTIN
-from flowledger.projections.host.generation_store import HostStore
 from flowledger.projections.host.host import Host
+from flowledger.projections.host.host_store import HostStore
 from flowledger.projections.host.log_reader import LogReader
 from flowledger.projections.projection import Projection, instance_of
 from flowledger.projections.verification import ProjectionCheck

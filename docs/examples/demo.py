@@ -21,7 +21,7 @@ from flowledger.engine.cli.commands.replay import replayed, told_lines
 from flowledger.engine.cli.commands.run_workflow import Wanted, run_to_end
 from flowledger.engine.cli.output import say, tell, tell_document
 from flowledger.engine.cli.program import interrupted
-from flowledger.engine.cli.progress import view_for
+from flowledger.engine.cli.task_progress import view_for
 from flowledger.engine.cli.timeline import timeline
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.machine.transitions import TaskState

@@ -16,7 +16,7 @@ from typing import TypeVar
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
-from flowledger.engine.text import visible
+from flowledger.engine.display_text import visible
 
 T = TypeVar("T")
 GAP = "  "

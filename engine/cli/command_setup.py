@@ -15,16 +15,16 @@ from flowledger.engine.client.engine import Engine
 from flowledger.engine.config import Settings, read_settings
 from flowledger.engine.config.admission_rules_from_settings import admission_rules
 from flowledger.engine.config.sections import LoggingSettings
+from flowledger.engine.display_text import listed
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.templates.template import TemplateSize, validate_template
 from flowledger.engine.errors import UnknownTemplate
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.schema.startup_migration import bring_up_to_date
 from flowledger.engine.store.task_store import PostgresTaskStore
-from flowledger.engine.text import listed
+from flowledger.engine.store.uuid_generator import Identifiers
 from flowledger.handlers import Registry, import_workflow, load_workflow_file, workflow_names
 
 LEVEL = "logging.level"

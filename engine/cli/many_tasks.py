@@ -16,7 +16,9 @@ from typing import Any, cast
 
 import click
 
-from flowledger.engine.cli.answers import (
+from flowledger.engine.cli.command_setup import client
+from flowledger.engine.cli.output import tell, tell_json
+from flowledger.engine.cli.request_answers import (
     NOT_DONE,
     about_task,
     asked,
@@ -25,8 +27,6 @@ from flowledger.engine.cli.answers import (
     tell_answer,
     telling_why_it_waits,
 )
-from flowledger.engine.cli.command_setup import client
-from flowledger.engine.cli.output import tell, tell_json
 from flowledger.engine.cli.task_filter import filter_of, says_anything, tell_of_late_tags
 from flowledger.engine.client.engine import Engine
 from flowledger.engine.client.operator_requests import Request, RequestOptions

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from flowledger.engine.cli.columns import terminal_width, wrapped
-from flowledger.engine.text import visible
+from flowledger.engine.display_text import visible
 
 
 def tell(line: str, *, err: bool = False) -> None:

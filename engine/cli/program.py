@@ -23,8 +23,8 @@ import click
 
 from flowledger.engine.cli import INTERRUPTED, ended_by_ctrl_c
 from flowledger.engine.cli.output import escape_what_the_console_lacks, tell, tell_document
+from flowledger.engine.display_text import nearest
 from flowledger.engine.errors import DefinitionChanged, EngineError
-from flowledger.engine.text import nearest
 
 BAD_INPUT = 2
 NOT_WRITTEN = 1

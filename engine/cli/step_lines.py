@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
 
+from flowledger.engine.display_text import on_one_line
 from flowledger.engine.domain.event_text import STATE_LABELS, describe
 from flowledger.engine.domain.machine.transitions import STEP_TRANSITIONS, StepState
 from flowledger.engine.domain.templates.template import Template
@@ -20,7 +21,6 @@ from flowledger.engine.events.step import (
     StepStarted,
     StepTimedOut,
 )
-from flowledger.engine.text import on_one_line
 
 LINES_SHOWN = 20
 STEPS_FOLLOWED = 100

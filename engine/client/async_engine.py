@@ -21,15 +21,15 @@ from flowledger.engine.client.async_projections import AsyncProjections
 from flowledger.engine.client.async_verification import AsyncVerification, apart
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.client.operator_requests import Request, RequestOptions
-from flowledger.engine.client.repair import Repair
-from flowledger.engine.client.submit import SubmitManyOptions, SubmitOptions
+from flowledger.engine.client.repair_rows_from_log import Repair
+from flowledger.engine.client.submission_to_event import SubmitManyOptions, SubmitOptions
 from flowledger.engine.client.task_list import TaskFilter, TaskPage
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.domain.health_rows import HealthReport
-from flowledger.engine.ports.event_loop_connection import on_loop
+from flowledger.engine.domain.health_rows_and_report import HealthReport
+from flowledger.engine.ports.async_connection_from_threads import on_loop
 from flowledger.engine.telemetry.outages import Health
 
 C = TypeVar("C")

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from flowledger.engine.client.verification import Verification
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from flowledger.engine.domain.verify.non_task_streams import (
     template_row,
     verify_apart,
 )
-from flowledger.engine.domain.verify.queue_rows import (
+from flowledger.engine.domain.verify.queue_timer_and_slot_rows import (
     HOLDS,
     QUEUE,
     SLOTS,
@@ -37,12 +37,12 @@ from flowledger.engine.domain.verify.repairable_differences import (
     ApartRows,
     why_left,
 )
-from flowledger.engine.domain.verify.row_differences import Difference, Row, step_rows
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference, Row, step_rows
 from flowledger.engine.domain.verify.task import PARKED, Onlooker, StoredTask, created_of
 from flowledger.engine.events.circuit import CircuitEvent
 from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.template import TemplateRegistered
-from flowledger.engine.runtime.coordinator.commit_batch import (
+from flowledger.engine.runtime.coordinator.commit_contents import (
     step_row,
     task_row,
     task_timer_row,

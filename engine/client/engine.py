@@ -8,12 +8,11 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeVar, Unpack, cast
 from uuid import UUID
 
-from flowledger.engine.client.definitions import Definitions
 from flowledger.engine.client.health import HealthRows, health_report
 from flowledger.engine.client.operator_requests import Operations, Request, RequestOptions
 from flowledger.engine.client.projections import Projections
-from flowledger.engine.client.repair import Repair, Repairer
-from flowledger.engine.client.submit import (
+from flowledger.engine.client.repair_rows_from_log import Repair, Repairer
+from flowledger.engine.client.submission_to_event import (
     EachSubmission,
     SubmitManyOptions,
     SubmitOptions,
@@ -24,19 +23,20 @@ from flowledger.engine.client.task import TaskHandle
 from flowledger.engine.client.task_list import TaskFilter, TaskPage, list_tasks
 from flowledger.engine.client.verification import Verification
 from flowledger.engine.client.waiters import Waiters
+from flowledger.engine.client.workflow_registration import Definitions
 from flowledger.engine.config import Settings
 from flowledger.engine.config.admission_rules_from_settings import admission_rules
 from flowledger.engine.domain.argument_checks import task_id_of
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
-from flowledger.engine.domain.health_rows import HealthReport
+from flowledger.engine.domain.health_rows_and_report import HealthReport
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.events.requests import TaskCancelRequested, TaskResetRequested
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 from flowledger.engine.ports.client import Tasks
 from flowledger.engine.ports.clock_and_wakeup import Clock
-from flowledger.engine.ports.owner_process import Opener
+from flowledger.engine.ports.fork_check import Opener
 from flowledger.engine.ports.task_list import TaskList
 from flowledger.engine.ports.verification import Check
 from flowledger.engine.runtime.role_supervisor import Service

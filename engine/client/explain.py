@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from flowledger.engine.display_text import nearest
 from flowledger.engine.domain.argument_checks import check_moment
 from flowledger.engine.domain.explain.context import ExplainContext, index_history
 from flowledger.engine.domain.explain.explain import explain_step, explain_task, not_taken_on
@@ -33,7 +34,6 @@ from flowledger.engine.events.base import Event, Placed, Recorded, TaskEvent
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.unreadable import unreadable_at
 from flowledger.engine.ports.client import Snapshot, Tasks
-from flowledger.engine.text import nearest
 
 LAST_POSITION = 2**63 - 1
 LONGEST_NAME = 200

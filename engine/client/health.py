@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from flowledger.engine.domain.health_report import report_on
-from flowledger.engine.domain.health_rows import Finding, HealthLook, HealthReport
+from flowledger.engine.display_text import on_one_line
+from flowledger.engine.domain.health_rows_and_report import Finding, HealthLook, HealthReport
+from flowledger.engine.domain.health_text import report_on
 from flowledger.engine.telemetry.outages import Health
-from flowledger.engine.text import on_one_line
 
 TOLD_BY_THE_DATABASE = frozenset({"parked", "templates"})
 CLOCK = "clock"

@@ -16,6 +16,7 @@ from typing import Any, NotRequired, TypedDict, TypeVar
 from uuid import UUID
 
 from flowledger.engine.client.waiters import Question, Waiters
+from flowledger.engine.display_text import nearest, on_one_line, short
 from flowledger.engine.domain.argument_checks import check_request, check_seconds, check_tags
 from flowledger.engine.domain.deterministic_ids import request_id
 from flowledger.engine.domain.event_text import actor_name
@@ -38,7 +39,6 @@ from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 from flowledger.engine.ports.client import Answer, Tasks
 from flowledger.engine.ports.clock_and_wakeup import Clock
-from flowledger.engine.text import nearest, on_one_line, short
 
 Kind = type[TaskRequest]
 E = TypeVar("E", TaskRequest, TaskNote)

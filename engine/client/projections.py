@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Literal, Unpack
 from uuid import UUID
 
+from flowledger.engine.display_text import short
 from flowledger.engine.domain.argument_checks import check_position, check_seconds
 from flowledger.engine.domain.storable_text_check import is_storable
 from flowledger.engine.errors import ProjectionBehind, UnknownProjection
@@ -19,7 +20,6 @@ from flowledger.engine.ports.projection_admin import (
     SkippedEvent,
     Word,
 )
-from flowledger.engine.text import short
 
 LONGEST_NAME = 100
 """More characters than a projection's name may have; one of a million cannot even be notified."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from flowledger.engine.domain.execution_status_from_counts import counts_of, summary_of
 from flowledger.engine.domain.explain.context import ExplainContext
 from flowledger.engine.domain.explain.explain import explain_task
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, in_order
 from flowledger.engine.domain.explain.step_reasons import step_reasons
 from flowledger.engine.domain.explain.task_reasons import concerns, task_reasons
 from flowledger.engine.domain.machine.transitions import STEP_ENDS, StepState, TaskState
-from flowledger.engine.domain.task_summary import counts_of, summary_of
 
 UNATTENDED = "unattended"
 """How well a task is that nobody decides about: no coordinator leads, or they leave it alone."""

@@ -17,7 +17,7 @@ from flowledger.engine.client.operator_requests import (
     Request,
     RequestOptions,
 )
-from flowledger.engine.client.outcomes_from_history import (
+from flowledger.engine.client.step_results_and_errors import (
     cause_in,
     errors_in,
     failures_in,
@@ -25,6 +25,7 @@ from flowledger.engine.client.outcomes_from_history import (
 )
 from flowledger.engine.client.verification import Verification
 from flowledger.engine.client.waiters import Waiters
+from flowledger.engine.display_text import nearest
 from flowledger.engine.domain.argument_checks import check_seconds
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.limits.admission import AdmissionRules
@@ -57,7 +58,6 @@ from flowledger.engine.events.requests import (
 )
 from flowledger.engine.ports.client import Progress, StepRow, TaskRow, Tasks
 from flowledger.engine.ports.verification import Check
-from flowledger.engine.text import nearest
 
 FAILURES = frozenset({StepState.ERROR, StepState.WAITING_FOR_RETRY})
 OUTCOMES = FAILURES | {StepState.COMPLETE}

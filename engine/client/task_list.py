@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
 
-from flowledger.engine.client.submit import check_options
+from flowledger.engine.client.submission_to_event import check_options
 from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.task_query import cursor_to, limit_of, place_of, query_of
 from flowledger.engine.ports.task_list import ListedTask, TaskList

@@ -16,7 +16,7 @@ from flowledger.engine.domain.verify.non_task_streams import (
     verify_apart,
     verify_shards,
 )
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.domain.verify.task import StoredTask, verify_task
 from flowledger.engine.errors import UnknownTask
 from flowledger.engine.ports.verification import (

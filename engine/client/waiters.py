@@ -8,7 +8,7 @@ from threading import Lock, Thread
 from uuid import UUID
 
 from flowledger.engine.ports.clock_and_wakeup import Wakeup
-from flowledger.engine.runtime.worker.step_attempt import running
+from flowledger.engine.runtime.worker.step_attempt_state import running
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Outages

@@ -40,9 +40,9 @@ from flowledger.engine.config.sources import (
     file_layers,
     option_layer,
 )
+from flowledger.engine.display_text import HIDDEN
 from flowledger.engine.domain.templates.validation_message import plain_text, shown
 from flowledger.engine.errors import InvalidConfiguration
-from flowledger.engine.text import HIDDEN
 
 __all__ = [
     "CliSettings",

@@ -7,7 +7,13 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from flowledger.engine.config.types import Allotments, Count, CountOrNone, Names, Seconds
+from flowledger.engine.config.setting_value_types import (
+    Allotments,
+    Count,
+    CountOrNone,
+    Names,
+    Seconds,
+)
 from flowledger.engine.events.step import Category
 
 MOST_SHARDS = 1024

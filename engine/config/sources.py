@@ -13,10 +13,10 @@ from typing import cast
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
+from flowledger.engine.display_text import short
+from flowledger.engine.domain.strict_yaml_reader import BrokenYaml, read_yaml
 from flowledger.engine.domain.templates.validation_message import plain_text
-from flowledger.engine.domain.yaml_text import BrokenYaml, read_yaml
 from flowledger.engine.errors import InvalidConfiguration
-from flowledger.engine.text import short
 
 PREFIX = "FLOWLEDGER_"
 TEST_PREFIX = "FLOWLEDGER_TEST_"

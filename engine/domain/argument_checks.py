@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any, cast
 from uuid import UUID
 
+from flowledger.engine.display_text import short
 from flowledger.engine.domain.max_duration import LONGEST_SECONDS
 from flowledger.engine.domain.storable_text_check import text_fault
 from flowledger.engine.domain.templates.template import Template
@@ -23,7 +24,6 @@ from flowledger.engine.errors import (
     InvalidSubmission,
     MissingIdempotencyKey,
 )
-from flowledger.engine.text import short
 
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -(2**31), 2**31 - 1
 """What Postgres's integer holds."""

@@ -12,6 +12,7 @@ from typing import Any
 from flowledger.engine import events as asked
 from flowledger.engine import events as happened
 from flowledger.engine import events as noted
+from flowledger.engine.display_text import duration, moment, on_one_line, short, some_of, visible
 from flowledger.engine.domain.failures.tracebacks import lines_of
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.events import engine_actions as engine
@@ -25,7 +26,6 @@ from flowledger.engine.events.circuit import (
 from flowledger.engine.events.registry import DECISIONS
 from flowledger.engine.events.requests import ANSWERS, RequestGranted, RequestRefused, TaskRequest
 from flowledger.engine.events.unreadable import UnreadableEvent
-from flowledger.engine.text import duration, moment, on_one_line, short, some_of, visible
 
 PLAIN_NAME = re.compile(r"[\w.@+-]+")
 WRITERS = frozenset({"application", "coordinator", "worker", "unknown"})

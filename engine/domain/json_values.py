@@ -14,7 +14,7 @@ from typing import cast
 import orjson
 from pydantic import JsonValue
 
-from flowledger.engine.text import place
+from flowledger.engine.display_text import place
 
 Location = tuple[int | str, ...]
 

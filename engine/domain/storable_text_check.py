@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from flowledger.engine.text import place
+from flowledger.engine.display_text import place
 
 Location = tuple[int | str, ...]
 

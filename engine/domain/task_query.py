@@ -10,11 +10,11 @@ from hashlib import blake2b
 from typing import Any, cast
 from uuid import UUID
 
+from flowledger.engine.display_text import nearest
 from flowledger.engine.domain.argument_checks import check_request, check_tags, time_in_utc
 from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.templates.validation_message import shown
 from flowledger.engine.errors import InvalidRequest
-from flowledger.engine.text import nearest
 
 MOST_TASKS = 10_000
 """So many tasks a page has at most."""

@@ -12,8 +12,8 @@ from flowledger.engine.errors.projections import ProjectionBehind as ProjectionB
 from flowledger.engine.errors.projections import ProjectionLeft as ProjectionLeft
 from flowledger.engine.errors.projections import ProjectionRefused as ProjectionRefused
 from flowledger.engine.errors.projections import UnknownProjection as UnknownProjection
-from flowledger.engine.errors.requests import RequestUnanswered as RequestUnanswered
-from flowledger.engine.errors.requests import TaskNotCreated as TaskNotCreated
+from flowledger.engine.errors.unanswered_requests import RequestUnanswered as RequestUnanswered
+from flowledger.engine.errors.unanswered_requests import TaskNotCreated as TaskNotCreated
 
 
 class DatabaseUnavailable(EngineError):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.limits.admission import LimitChanges, LimitState
 from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
-from flowledger.engine.domain.limits.concurrency import OlderWaiter
+from flowledger.engine.domain.limits.concurrency_slots import OlderWaiter
 from flowledger.engine.domain.shard_assignment import Members
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.events.base import Event, Recorded, TaskEvent, Unreadable

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.domain.verify.non_task_streams import OtherStreams
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.domain.verify.task import StoredTask
 
 

@@ -12,7 +12,7 @@ from eventsourcing.persistence import StoredEvent
 
 from flowledger.engine.domain.limits.admission import LimitState
 from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
-from flowledger.engine.domain.limits.concurrency import OlderWaiter
+from flowledger.engine.domain.limits.concurrency_slots import OlderWaiter
 from flowledger.engine.domain.templates.template import UNLIMITED, Template, parse_template
 from flowledger.engine.errors import LogCorrupt, UnknownTemplate
 from flowledger.engine.events.base import Recorded, TaskEvent, Unreadable
@@ -26,7 +26,7 @@ from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.limit_json import changes_text, circuits_of, state_of
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
-from flowledger.engine.store.log.recorder import (
+from flowledger.engine.store.log.eventsourcing_recorders import (
     LAST,
     LOG_OF_TOPICS,
     LedgerDatastore,

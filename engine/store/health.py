@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from flowledger.engine.domain.health_rows import FoundRow, HealthLook, HolderRow, LockRow
+from flowledger.engine.domain.health_rows_and_report import FoundRow, HealthLook, HolderRow, LockRow
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.connection.redacted_address import address_for_psql

@@ -34,7 +34,7 @@ from flowledger.engine.ports.projection_admin import (
 from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.errors import PROJECTION_REFUSED, translate_errors
 from flowledger.engine.store.connection.pool import Pool
-from flowledger.engine.store.engine_log import Act, EngineLog
+from flowledger.engine.store.engine_action_log import Act, EngineLog
 
 INLINE = "select * from flowledger.inline_model_status(%s, %b)"
 REACHED = "select flowledger.projection_position(%s, %b)"

@@ -26,17 +26,20 @@ from flowledger.engine.events.notes import TaskNote
 from flowledger.engine.events.requests import TaskRequest
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateRegistered, TemplateResumed
+from flowledger.engine.ports.async_connection_from_threads import OnLoop
 from flowledger.engine.ports.client import Answer, Progress, Snapshot, StepRow, TaskRow
-from flowledger.engine.ports.event_loop_connection import OnLoop
 from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import told_again, translate_errors
 from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.coordinator_store import registered
 from flowledger.engine.store.explain_snapshot import surroundings_of
-from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
-from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder, event_arrays
+from flowledger.engine.store.log.eventsourcing_recorders import (
+    LedgerDatastore,
+    LedgerRecorder,
+    event_arrays,
+)
 from flowledger.engine.store.transactional_submission import (
     WHICH_DATABASE,
     LaterSubmission,
@@ -44,6 +47,7 @@ from flowledger.engine.store.transactional_submission import (
     identities_of,
     owners_of,
 )
+from flowledger.engine.store.uuid_generator import Identifiers
 
 TASK = "select * from flowledger.task_row(%s)"
 STEPS = "select * from flowledger.step_rows(%s)"

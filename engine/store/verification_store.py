@@ -15,7 +15,7 @@ from flowledger.engine.domain.limits.circuit_breaker import Circuit
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.domain.verify.log import LogEntry
 from flowledger.engine.domain.verify.non_task_streams import OtherStreams, streams_of
-from flowledger.engine.domain.verify.row_differences import Difference, Row
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference, Row
 from flowledger.engine.domain.verify.task import StoredTask
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.task import TaskCreated
@@ -25,7 +25,7 @@ from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.coordinator_store import registered
 from flowledger.engine.store.limit_json import circuits_of
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
-from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.log.eventsourcing_recorders import LedgerDatastore, LedgerRecorder
 
 TASKS = "select * from flowledger.next_tasks(%s, %s)"
 EVENTS = "select * from flowledger.events_in_task_ranges(%b)"

@@ -22,8 +22,8 @@ from flowledger.engine.store.connection.arrays import UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, Pool
-from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent, moment
+from flowledger.engine.store.uuid_generator import Identifiers
 
 COMPLETIONS = (StepCompleted, StepCompletedManually)
 REPORT = "select flowledger.report_outcomes(%s, %s, %s, %s, %s, %s, %s, %s, %s)"

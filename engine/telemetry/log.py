@@ -22,8 +22,8 @@ import structlog
 from structlog.contextvars import bind_contextvars, merge_contextvars, reset_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from flowledger.engine.display_text import redact, visible
 from flowledger.engine.telemetry.log_messages import CATALOGUE, Signal
-from flowledger.engine.text import redact, visible
 
 P = ParamSpec("P")
 R = TypeVar("R")

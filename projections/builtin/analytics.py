@@ -45,14 +45,14 @@ from flowledger.engine.events.task import (
     TaskTimedOut,
 )
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
-from flowledger.projections.builtin.batch_rows import (
+from flowledger.projections.builtin.analytics_minute_totals import MinuteBucket, Minutes, OfStep
+from flowledger.projections.builtin.rows_touched_by_batch import (
     ReferencedRows,
     Row,
     referenced_rows,
     store,
     tables_of,
 )
-from flowledger.projections.builtin.minutes import MinuteBucket, Minutes, OfStep
 from flowledger.projections.projection import Projection, on_batch
 from flowledger.projections.restricted_cursor import Cursor
 

@@ -47,7 +47,7 @@ from flowledger.engine.events.requests import (
 )
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateRegistered, TemplateResumed
-from flowledger.projections.builtin.batch_rows import Row, fetch_rows, store, tables_of
+from flowledger.projections.builtin.rows_touched_by_batch import Row, fetch_rows, store, tables_of
 from flowledger.projections.projection import Projection, on_batch
 from flowledger.projections.restricted_cursor import Cursor
 

@@ -15,7 +15,7 @@ from flowledger.engine.events.circuit import (
     CircuitOpened,
 )
 from flowledger.engine.events.template import TemplateRegistered
-from flowledger.projections.builtin.batch_rows import Row, fetch_rows, store, tables_of
+from flowledger.projections.builtin.rows_touched_by_batch import Row, fetch_rows, store, tables_of
 from flowledger.projections.projection import Projection, on_batch
 from flowledger.projections.restricted_cursor import Cursor
 

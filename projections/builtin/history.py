@@ -26,7 +26,7 @@ from flowledger.engine.events.step import (
     StepTimedOut,
 )
 from flowledger.engine.events.task import TaskCreated, TaskStarted
-from flowledger.projections.builtin.batch_rows import Key, Row, store, tables_of
+from flowledger.projections.builtin.rows_touched_by_batch import Key, Row, store, tables_of
 from flowledger.projections.projection import Projection, on_batch
 from flowledger.projections.restricted_cursor import Cursor
 

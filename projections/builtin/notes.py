@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.notes import TaskAnnotated, TaskTagged, TaskUntagged
 from flowledger.engine.events.task import TaskCreated
-from flowledger.projections.builtin.batch_rows import Row, store, tables_of
+from flowledger.projections.builtin.rows_touched_by_batch import Row, store, tables_of
 from flowledger.projections.projection import Projection, on_batch
 from flowledger.projections.restricted_cursor import Cursor
 

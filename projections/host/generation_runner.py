@@ -13,14 +13,18 @@ from flowledger.engine.domain.failures.tracebacks import clear_traceback
 from flowledger.engine.domain.failures.untrusted_exception import is_a
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.ports.clock_and_wakeup import Clock, CrashPoints
-from flowledger.engine.ports.owner_process import EndsForks
+from flowledger.engine.ports.fork_check import EndsForks
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Backoff
 from flowledger.projections.dispatch import Dispatcher
-from flowledger.projections.host.failure_record import Failure, failure_of, reraise_database_errors
-from flowledger.projections.host.generation_records import Aside, Generation, GenerationLease
-from flowledger.projections.host.generation_store import HostStore
+from flowledger.projections.host.failure_from_exception import (
+    Failure,
+    failure_of,
+    reraise_database_errors,
+)
+from flowledger.projections.host.generation_types import Aside, Generation, GenerationLease
+from flowledger.projections.host.host_store import HostStore
 from flowledger.projections.host.log_reader import LogEntry, LogReader
 from flowledger.projections.host.parked import ParkedEvents
 from flowledger.projections.projection import Projection

@@ -22,11 +22,11 @@ from flowledger.engine.ports.clock_and_wakeup import (
 )
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
-from flowledger.projections.code import fingerprint
-from flowledger.projections.host.failure_record import Failure
-from flowledger.projections.host.generation_records import Generation, LeaseRow
+from flowledger.projections.code_fingerprint import fingerprint
+from flowledger.projections.host.failure_from_exception import Failure
 from flowledger.projections.host.generation_runner import GenerationRunner
-from flowledger.projections.host.generation_store import HostStore
+from flowledger.projections.host.generation_types import Generation, LeaseRow
+from flowledger.projections.host.host_store import HostStore
 from flowledger.projections.host.log_reader import LogReader
 from flowledger.projections.host.parallel_calls import attempted, run_parallel
 from flowledger.projections.projection import Projection

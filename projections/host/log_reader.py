@@ -20,7 +20,7 @@ from flowledger.engine.events.base import Recorded, Unreadable
 from flowledger.engine.events.step import StepCompleted, StepEnqueued, StepStarted
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.log.event_mapper import EventMapper
-from flowledger.engine.store.log.recorder import LedgerRecorder, LogRow
+from flowledger.engine.store.log.eventsourcing_recorders import LedgerRecorder, LogRow
 
 Read = Recorded | Unreadable
 EACH_STEP = frozenset({StepEnqueued.topic, StepStarted.topic, StepCompleted.topic})

@@ -8,14 +8,18 @@ from uuid import UUID
 from flowledger.engine.config.sections import ProjectionSettings
 from flowledger.engine.events.base import Recorded
 from flowledger.projections.dispatch import Dispatcher
-from flowledger.projections.host.failure_record import Failure, failure_of, reraise_database_errors
-from flowledger.projections.host.generation_records import (
+from flowledger.projections.host.failure_from_exception import (
+    Failure,
+    failure_of,
+    reraise_database_errors,
+)
+from flowledger.projections.host.generation_types import (
     Aside,
     Generation,
     GenerationLease,
     Parked,
 )
-from flowledger.projections.host.generation_store import HostStore
+from flowledger.projections.host.host_store import HostStore
 from flowledger.projections.host.log_reader import LogEntry, LogReader
 
 AFTER = Failure("an earlier event of its task is parked")

@@ -18,7 +18,7 @@ from flowledger.engine import (
     TaskUnfinished,
     UnknownTask,
 )
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.handlers import Retry, Workflow
 from support.engines import PATIENCE, EngineHarness, assert_legal_order, kinds, of_kind

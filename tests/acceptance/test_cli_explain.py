@@ -11,7 +11,7 @@ import pytest
 
 from flowledger.engine import TaskHandle
 from flowledger.engine.domain.explain.reasons import ReasonKind
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from support.builders import step
 from support.cli import Command
 from support.controlled_steps import begin, controlled_steps

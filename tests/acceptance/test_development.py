@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flowledger.engine import DefinitionChanged, Engine, TaskState
-from flowledger.engine.client.definitions import LONGEST_VERSION, development_version
+from flowledger.engine.client.workflow_registration import LONGEST_VERSION, development_version
 from flowledger.engine.errors import DefinitionInUse
 from flowledger.engine.events.task import TaskCreated
 from flowledger.handlers import Retry, Workflow

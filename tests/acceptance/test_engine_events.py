@@ -13,8 +13,8 @@ import pytest
 from flowledger.engine.errors import InvalidRequest, ProjectionRefused
 from flowledger.engine.events import EngineAction
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.engine_log import EngineLog
-from flowledger.engine.store.shard_store import PostgresShardStore
+from flowledger.engine.store.engine_action_log import EngineLog
+from flowledger.engine.store.shard_membership_store import PostgresShardStore
 from flowledger.projections.builtin.audit import Audit
 from support.cli import Command
 from support.engines import PATIENCE, EngineHarness

@@ -18,7 +18,7 @@ from flowledger.engine import AsyncEngine
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.cli.program import program
 from flowledger.engine.client.health import health_report
-from flowledger.engine.domain.health_rows import Finding, HealthReport
+from flowledger.engine.domain.health_rows_and_report import Finding, HealthReport
 from flowledger.engine.errors import SchemaBehind
 from flowledger.engine.events import TaskCreated
 from flowledger.engine.store.connection.clock import DatabaseClock

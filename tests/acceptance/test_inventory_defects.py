@@ -27,14 +27,14 @@ from flowledger.engine import events as happened
 from flowledger.engine.client.operator_requests import RequestOptions
 from flowledger.engine.domain.argument_checks import identity_of
 from flowledger.engine.domain.deterministic_ids import step_id
-from flowledger.engine.domain.machine.task_run import fold_run
-from flowledger.engine.domain.task_summary import (
+from flowledger.engine.domain.execution_status_from_counts import (
     ExecutionStatus,
     HealthStatus,
     RecommendedAction,
     counts_of,
     summary_of,
 )
+from flowledger.engine.domain.machine.task_run import fold_run
 from flowledger.engine.domain.templates.compiled_template import compile_plan
 from flowledger.handlers import load_template
 from support.builders import step

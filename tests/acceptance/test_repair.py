@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.errors import InvalidRequest, UnknownTask
 from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.notes import TaskRepaired

@@ -14,7 +14,7 @@ import pytest
 from flowledger.engine.config import Settings
 from flowledger.engine.errors import InvalidRequest
 from flowledger.engine.events import ClockMoved, EngineEvent, RightsGranted, SchemaMigrated
-from flowledger.engine.store.engine_log import EngineLog
+from flowledger.engine.store.engine_action_log import EngineLog
 from flowledger.engine.store.schema.grants import grant, grants_of
 from flowledger.engine.store.schema.startup_migration import bring_up_to_date
 from flowledger.projections.builtin.audit import Audit

@@ -27,9 +27,9 @@ from flowledger.engine.ports.coordinator import Commit, CoordinatorStore, Row
 from flowledger.engine.ports.worker import Claim, Exchange, WorkerStore
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
-from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.task_store import PostgresTaskStore
+from flowledger.engine.store.uuid_generator import Identifiers
 from flowledger.engine.store.worker_store import PostgresWorkerStore
 from support.builders import NOON, diamond
 from support.engines import EngineHarness

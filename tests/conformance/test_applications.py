@@ -11,7 +11,7 @@ from conformance.stores import Stores, claimed, kinds
 from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.limits.admission import LimitChanges
 from flowledger.engine.domain.limits.circuit_breaker import Circuit, CircuitChanges, StoredCircuit
-from flowledger.engine.domain.limits.concurrency import SlotChanges
+from flowledger.engine.domain.limits.concurrency_slots import SlotChanges
 from flowledger.engine.domain.limits.demand import Demand, SlotLimit
 from flowledger.engine.domain.limits.rate_limit import RateChange
 from flowledger.engine.domain.limits.wait_queue import Waiter

@@ -15,7 +15,7 @@ from eventsourcing.tests.persistence import (
 )
 
 from flowledger.engine.store.connection.pool import open_pool
-from flowledger.engine.store.log.recorder import (
+from flowledger.engine.store.log.eventsourcing_recorders import (
     LedgerDatastore,
     LedgerRecorder,
     LedgerTrackingRecorder,

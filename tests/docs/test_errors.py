@@ -9,7 +9,7 @@ from typing import Any
 
 from flowledger.engine.domain.failures.classification import TYPES, Classification, StepFault
 from flowledger.engine.domain.failures.http import STATUSES, status_category
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.events.step import StepError
 from flowledger.handlers import errors
 from flowledger.handlers.http.call_options import HttpCall

@@ -9,6 +9,13 @@ from typing import Any
 
 import pytest
 
+from flowledger.engine.domain.execution_status_from_counts import (
+    ACTIONS,
+    Counts,
+    ExecutionStatus,
+    HealthStatus,
+    summary_of,
+)
 from flowledger.engine.domain.machine.decide_requests import ABOUT_STEPS, TO_REOPEN
 from flowledger.engine.domain.machine.transitions import (
     STEP_ENDS,
@@ -17,13 +24,6 @@ from flowledger.engine.domain.machine.transitions import (
     TASK_TRANSITIONS,
     StepState,
     TaskState,
-)
-from flowledger.engine.domain.task_summary import (
-    ACTIONS,
-    Counts,
-    ExecutionStatus,
-    HealthStatus,
-    summary_of,
 )
 from flowledger.engine.events import registry as happened
 from flowledger.engine.events.requests import (

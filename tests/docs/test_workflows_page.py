@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from flowledger.engine import Engine
-from flowledger.engine.domain.templates.policies import Concurrency, Rate, Retry
+from flowledger.engine.domain.strict_yaml_reader import read_yaml
+from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate, Retry
 from flowledger.engine.domain.templates.template import (
     CONTEXT,
     HandlerRef,
@@ -21,7 +22,6 @@ from flowledger.engine.domain.templates.template import (
     difference,
     parse_template,
 )
-from flowledger.engine.domain.yaml_text import read_yaml
 from flowledger.handlers import Registry, Workflow, load_workflow_file
 from support.cli import PATIENCE, Command
 from support.engines import EngineHarness, harness

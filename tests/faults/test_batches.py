@@ -15,7 +15,7 @@ from flowledger.engine.events.step import StepCompleted, StepReleased
 from flowledger.engine.ports.worker import Claim
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.log.event_mapper import EventMapper
-from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.log.eventsourcing_recorders import LedgerDatastore, LedgerRecorder
 from flowledger.engine.store.worker_store import PostgresWorkerStore
 from flowledger.handlers import Workflow
 from support.engines import EngineHarness, completions, kinds

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flowledger.engine import Engine
-from flowledger.engine.domain.health_rows import Finding
+from flowledger.engine.domain.health_rows_and_report import Finding
 from flowledger.handlers import Rate, Workflow
 from support.engines import PATIENCE, SHORT_LEASES, EngineHarness
 

@@ -14,7 +14,7 @@ from psycopg import conninfo
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool, connect, open_pool
-from flowledger.engine.store.log.recorder import (
+from flowledger.engine.store.log.eventsourcing_recorders import (
     LedgerDatastore,
     LedgerRecorder,
     LedgerTrackingRecorder,

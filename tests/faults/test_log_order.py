@@ -15,7 +15,7 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 
 from flowledger.engine.store.connection.pool import open_pool
-from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.log.eventsourcing_recorders import LedgerDatastore, LedgerRecorder
 from support.engines import PATIENCE, EngineHarness
 from support.logins import logins_on
 
@@ -27,7 +27,7 @@ import sys
 from uuid import uuid4
 from eventsourcing.persistence import StoredEvent
 from flowledger.engine.store.connection.pool import open_pool
-from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.log.eventsourcing_recorders import LedgerDatastore, LedgerRecorder
 
 url, events, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 with open_pool(url, min_size=1, max_size=1, timeout_seconds=30) as pool:

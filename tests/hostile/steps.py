@@ -18,7 +18,7 @@ from hostile.stage import PATIENCE, ManualCoordinator, awaited, ordinary, plain,
 from psycopg.rows import dict_row
 
 from flowledger.engine import InvalidResult, StepState, TaskHandle, TaskState
-from flowledger.engine.client.outcomes_from_history import errors_in
+from flowledger.engine.client.step_results_and_errors import errors_in
 from flowledger.handlers import StepContext
 
 ENDS = {TaskState.COMPLETE, TaskState.ERROR}

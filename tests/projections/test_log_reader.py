@@ -14,7 +14,7 @@ from flowledger.engine.errors import StatementRefused
 from flowledger.engine.events.base import Unreadable
 from flowledger.engine.store.connection.pool import open_pool
 from flowledger.engine.store.log.event_mapper import EventMapper
-from flowledger.engine.store.log.recorder import LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.log.eventsourcing_recorders import LedgerDatastore, LedgerRecorder
 from flowledger.projections.host.log_reader import EACH_STEP, LogReader
 from support.sql_calls import Connection, Row, append, new_id
 

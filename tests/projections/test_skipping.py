@@ -12,7 +12,7 @@ import pytest
 
 from flowledger.engine.errors import InvalidRequest, ProjectionRefused, UnknownProjection
 from flowledger.engine.events import ProjectionEventSkipped
-from flowledger.engine.store.engine_log import EngineLog
+from flowledger.engine.store.engine_action_log import EngineLog
 from flowledger.projections import OnError
 from support.cli import Command
 from support.engines import EngineHarness

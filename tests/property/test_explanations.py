@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 from flowledger.engine.domain.explain.explain import explain_step, explain_task
 from flowledger.engine.domain.explain.reasons import RANKS, ReasonKind
 from flowledger.engine.domain.machine.transitions import STEP_ENDS
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from support.builders import Story, diamond
 from support.explain_contexts import scene
 

@@ -8,7 +8,7 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.events.step import Category
 
 POLICIES = st.builds(

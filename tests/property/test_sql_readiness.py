@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flowledger.engine.domain.execution_status_from_counts import counts_of, summary_of
 from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.domain.task_summary import counts_of, summary_of
 from flowledger.engine.domain.templates.compiled_template import ancestors
 from flowledger.engine.events.requests import REQUESTS, StepRequest
 from support.builders import Story

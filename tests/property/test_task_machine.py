@@ -13,10 +13,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from flowledger.engine.domain.execution_status_from_counts import (
+    ExecutionStatus,
+    counts_of,
+    summary_of,
+)
 from flowledger.engine.domain.machine.decide import decide
 from flowledger.engine.domain.machine.task_run import ACTIVE, TaskRun, Wait, fold_run
 from flowledger.engine.domain.machine.transitions import DONE, STEP_ENDS, StepState, TaskState
-from flowledger.engine.domain.task_summary import ExecutionStatus, counts_of, summary_of
 from flowledger.engine.domain.templates.compiled_template import ancestors
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.events.base import StepEvent, TaskEvent

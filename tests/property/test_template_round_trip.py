@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.templates.policies import Concurrency, Rate, Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate, Retry
 from flowledger.engine.domain.templates.template import (
     HandlerRef,
     StepTemplate,

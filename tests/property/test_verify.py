@@ -14,7 +14,7 @@ from flowledger.engine.domain.machine.task_run import BUSY
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.compiled_template import Plan
 from flowledger.engine.domain.verify.log import LogEntry
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.domain.verify.task import StoredTask, verify_task
 from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.events.requests import (
@@ -25,7 +25,7 @@ from flowledger.engine.events.requests import (
     TaskResumeRequested,
 )
 from flowledger.engine.events.step import StepStarted
-from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from support.builders import NOON, TASK, Story
 from support.strategies import templates
 

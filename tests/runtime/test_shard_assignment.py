@@ -14,9 +14,9 @@ from flowledger.engine.domain.shard_assignment import ShardLease, shard_of
 from flowledger.engine.ports.coordinator import Leadership
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.coordinator.shards import next_look
-from flowledger.engine.runtime.coordinator.wanted_shard import WantedShard
+from flowledger.engine.runtime.coordinator.should_lead_shard import WantedShard
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.shard_store import PostgresShardStore
+from flowledger.engine.store.shard_membership_store import PostgresShardStore
 from flowledger.handlers import Workflow
 from support.engines import EngineHarness
 from support.manual_coordinator import CLOCK, InterferedStore, nothing

@@ -14,10 +14,10 @@ from flowledger.engine.runtime.worker.executor import HandlerExecutor
 from flowledger.engine.runtime.worker.handler_table import HandlerTable
 from flowledger.engine.runtime.worker.worker import Worker
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.notifications import ProcessWakeup
 from flowledger.engine.store.transactional_steps import PostgresTransactions
+from flowledger.engine.store.uuid_generator import Identifiers
 from flowledger.engine.store.worker_store import PostgresWorkerStore
 from flowledger.handlers import Workflow
 from support.engines import EngineHarness

@@ -29,7 +29,7 @@ from flowledger.engine.events.registry import FACTS
 from flowledger.engine.ports.worker import Exchange
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.worker.handler_table import HandlerTable
-from flowledger.engine.runtime.worker.step_attempt import Execution
+from flowledger.engine.runtime.worker.step_attempt_state import Execution
 from flowledger.engine.runtime.worker.worker import Worker
 
 SOON_SECONDS = 0.1

@@ -9,7 +9,7 @@ from simulation.agenda import Crash
 from simulation.process import Process, SteppedLoop
 
 from flowledger.engine.ports.coordinator import Commit
-from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline, PendingCommit
 
 LONGEST_SECONDS = 2.0

@@ -13,7 +13,7 @@ from simulation.local_clock import LocalClock
 
 from flowledger.engine.domain.limits.admission import LimitState
 from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
-from flowledger.engine.domain.limits.concurrency import OlderWaiter
+from flowledger.engine.domain.limits.concurrency_slots import OlderWaiter
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import UnknownTemplate

@@ -11,7 +11,7 @@ from simulation.process import Process
 from flowledger.engine.errors import DatabaseUnavailable, InvalidResult, StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.runtime.worker.outcomes import Outcomes
-from flowledger.engine.runtime.worker.step_attempt import Execution
+from flowledger.engine.runtime.worker.step_attempt_state import Execution
 
 DURATIONS = (0.0, 0.01, 0.3, 3.0, 40.0)
 

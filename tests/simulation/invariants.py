@@ -17,7 +17,7 @@ from flowledger.engine.domain.limits.demand import demand_of
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import STEP_TRANSITIONS, StepState
 from flowledger.engine.domain.templates.compiled_template import Plan, ancestors, compile_plan
-from flowledger.engine.domain.verify.row_differences import Replay, differences, visible_at
+from flowledger.engine.domain.verify.replay_and_compare_rows import Replay, differences, visible_at
 from flowledger.engine.errors import IllegalTransition
 from flowledger.engine.events.base import Event, StepEvent, TaskEvent
 from flowledger.engine.events.requests import StepRequest

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.limits.admission import LimitChanges, LimitState
 from flowledger.engine.domain.limits.circuit_breaker import CircuitChanges, StoredCircuit
-from flowledger.engine.domain.limits.concurrency import SlotChanges
+from flowledger.engine.domain.limits.concurrency_slots import SlotChanges
 from flowledger.engine.domain.limits.wait_queue import Waiter
 from flowledger.engine.errors import StreamMoved
 

@@ -22,7 +22,7 @@ from flowledger.engine.events.base import Event, StepEvent
 from flowledger.engine.events.step import StepStarted
 from flowledger.engine.ports.coordinator import Commit, Leadership
 from flowledger.engine.runtime.coordinator import coordinator
-from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch, in_order
+from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch, in_order
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.worker.worker import Worker
 

@@ -13,7 +13,7 @@ from flowledger.engine.domain.machine import decide as decisions
 from flowledger.engine.domain.machine.decide import Admit, Rules
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.templates.compiled_template import Plan, compile_plan
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.domain.templates.template import StepTemplate, Template
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.requests import RequestRefused, StepRequest, TaskRequest

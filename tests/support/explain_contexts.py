@@ -17,7 +17,7 @@ from flowledger.engine.domain.explain.live_state import (
 from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.events.base import Event, Placed
 from support.builders import NOON, WORKER, Story, step, template
 

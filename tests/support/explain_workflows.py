@@ -9,7 +9,7 @@ from typing import Any
 
 from flowledger.engine import TaskHandle
 from flowledger.engine.domain.explain.reasons import Explanation, Reason, ReasonKind
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.events.step import StepCompleted
 from flowledger.projections import Cursor, Projection, on
 from support.builders import NEVER

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.templates.compiled_template import compile_plan
-from flowledger.engine.domain.verify.row_differences import (
+from flowledger.engine.domain.verify.replay_and_compare_rows import (
     Difference,
     Replay,
     differences,
@@ -22,9 +22,9 @@ from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
-from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.task_store import PostgresTaskStore
+from flowledger.engine.store.uuid_generator import Identifiers
 from support.engines import EngineHarness
 from support.manual_worker import ManualWorker
 

@@ -13,8 +13,8 @@ from flowledger.engine.events.base import StepEvent
 from flowledger.engine.ports.worker import Claim
 from flowledger.engine.runtime.worker.outcomes import EventFactory
 from flowledger.engine.store.connection.clock import DatabaseClock
-from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.uuid_generator import Identifiers
 from flowledger.engine.store.worker_store import PostgresWorkerStore
 from support.engines import EngineHarness
 

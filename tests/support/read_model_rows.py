@@ -11,12 +11,19 @@ from uuid import UUID
 
 from psycopg import sql
 
-from flowledger.projections.builtin import minutes
+from flowledger.projections.builtin.analytics_minute_totals import STEP_COUNTS, TASK_COUNTS
 from support.sql_calls import Connection, call, new_id
 
 STEP_TIMES = ("run_time", "longest_run", "queue_time", "longest_queue")
-TASK_MINUTE = {**dict.fromkeys(minutes.TASK_COUNTS, 0), "total_time": "0", "longest_time": "0"}
-STEP_MINUTE = {**dict.fromkeys(minutes.STEP_COUNTS, 0), **dict.fromkeys(STEP_TIMES, "0")}
+TASK_MINUTE = {
+    **dict.fromkeys(TASK_COUNTS, 0),
+    "total_time": "0",
+    "longest_time": "0",
+}
+STEP_MINUTE = {
+    **dict.fromkeys(STEP_COUNTS, 0),
+    **dict.fromkeys(STEP_TIMES, "0"),
+}
 BLOCKED_MINUTE = {"reason": "queue", "times": 1, "total_time": "0", "longest_time": "0"}
 NAMED = {"namespace": "shop", "template": "order", "version": "1"}
 

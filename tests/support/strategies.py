@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.events.base import TaskEvent
 from support.builders import NOON, step, template

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from flowledger.engine.domain.deterministic_ids import request_id, step_id
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError
 from flowledger.handlers import Retry, Workflow
 from support.engines import EngineHarness

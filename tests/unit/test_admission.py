@@ -13,7 +13,7 @@ from flowledger.engine.domain.limits.demand import Demand
 from flowledger.engine.domain.machine.decide import admitted
 from flowledger.engine.domain.machine.task_run import Wait
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.requests import (
     StepCancelRequested,

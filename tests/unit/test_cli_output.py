@@ -17,10 +17,10 @@ from flowledger.engine.cli import output
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.cli.output import say, tell, tell_document, tell_json
 from flowledger.engine.config.sections import LoggingSettings
+from flowledger.engine.display_text import on_one_line, visible
 from flowledger.engine.domain.event_text import WRITERS, actor_name
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
-from flowledger.engine.text import on_one_line, visible
 
 COMMANDS = Path(output.__file__).parent
 OBEYED = (

@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from flowledger.engine.cli.program import COMMANDS, program, system_said
-from flowledger.engine.cli.progress import Lines, Look, Repainted, Silent, painted, view_for
+from flowledger.engine.cli.task_progress import Lines, Look, Repainted, Silent, painted, view_for
 from flowledger.engine.cli.timeline import depths, event_facts
+from flowledger.engine.display_text import LONGEST
 from flowledger.engine.domain.event_text import actor_of, describe
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.compiled_template import compile_plan
@@ -28,7 +29,6 @@ from flowledger.engine.events.step import (
     StepStarted,
 )
 from flowledger.engine.events.task import TaskFailed
-from flowledger.engine.text import LONGEST
 from support.builders import NOON, Story, diamond, event
 
 CONTEXT = click.Context(program, info_name="flowledger")

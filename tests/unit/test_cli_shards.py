@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from flowledger.engine.cli.commands.db import fields, sentence
-from flowledger.engine.store.shard_store import ShardRow
+from flowledger.engine.store.shard_membership_store import ShardRow
 
 LED = ShardRow(2, UUID(int=1), "here", 71, 5, 900, 0, 2.04)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flowledger.engine.domain.deterministic_ids import step_id
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.ports.coordinator import Commit
-from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from support.builders import AT_ONCE, NOON, TASK, Story, diamond, step, template
 
 IN_TEN = Retry(backoff="fixed", base_seconds=10.0, jitter="none")

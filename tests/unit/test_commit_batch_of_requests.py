@@ -16,7 +16,7 @@ from flowledger.engine.events.requests import (
     TaskResumeRequested,
 )
 from flowledger.engine.ports.coordinator import Commit
-from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from support.builders import NOON, TASK, Story, step, template
 from support.operator_stories import begun, story
 

@@ -8,7 +8,7 @@ import pytest
 
 from flowledger.engine.errors import LeadershipLost
 from flowledger.engine.ports.coordinator import Commit
-from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline
 from support.engines import PATIENCE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import takewhile
 from uuid import UUID
 
-from flowledger.engine.runtime.coordinator.refusals import Refusals
+from flowledger.engine.runtime.coordinator.task_fault_or_database_outage import Refusals
 from support.sql_calls import new_id
 
 ERROR = ValueError("no row may hold this")

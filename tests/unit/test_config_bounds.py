@@ -8,7 +8,7 @@ import pytest
 
 from flowledger.engine.config import SECTIONS, load_settings
 from flowledger.engine.config.reference_page import expectation
-from flowledger.engine.config.types import GREATEST_COUNT, LONGEST_SECONDS
+from flowledger.engine.config.setting_value_types import GREATEST_COUNT, LONGEST_SECONDS
 from flowledger.engine.errors import InvalidConfiguration
 
 NUMBERS = [

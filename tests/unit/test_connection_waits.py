@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from flowledger.engine.store.connection.waits import Waits
+from flowledger.engine.store.connection.pool_wait_health import Waits
 
 
 @pytest.mark.parametrize("full", [True, False])

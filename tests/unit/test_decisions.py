@@ -10,7 +10,7 @@ import pytest
 from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.machine.decide import Rules, decide, lease_expired, timer_fired
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.events.requests import StepResolveRequested
 from flowledger.engine.events.step import StepFailed, StepLeaseExpired, StepRetryScheduled
 from flowledger.engine.events.task import TaskFailed, TaskWaiting

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flowledger.engine.domain.templates.policies import Concurrency, Rate
+from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate
 from flowledger.engine.errors import InvalidTemplate
 from flowledger.handlers import Retry, Workflow
 

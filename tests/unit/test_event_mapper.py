@@ -19,7 +19,7 @@ from flowledger.engine.events import registry as upcasts
 from flowledger.engine.events.step import StepCompleted
 from flowledger.engine.events.task import TaskStarted
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent, length_of, read
-from flowledger.engine.store.log.recorder import event_arrays
+from flowledger.engine.store.log.eventsourcing_recorders import event_arrays
 from support.builders import NOON, TASK, event
 
 PLACE = f"the event at version 2 of stream {TASK}"

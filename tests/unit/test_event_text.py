@@ -9,11 +9,11 @@ import pytest
 
 from flowledger.engine import events as asked
 from flowledger.engine import events as happened
+from flowledger.engine.display_text import duration, some_of
 from flowledger.engine.domain.event_text import actor_of, describe, stream_of
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.registry import EVENTS
 from flowledger.engine.events.requests import REQUESTS
-from flowledger.engine.text import duration, some_of
 from support.builders import NOON, TASK, WORKER, error, event
 
 VALUES: dict[str, Any] = {

@@ -24,7 +24,7 @@ from flowledger.engine.domain.limits.circuit_breaker import (
     circuit_id,
 )
 from flowledger.engine.domain.limits.demand import Demand, RateLimit, SlotLimit
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.events.circuit import CircuitOpened
 from support.builders import AT_ONCE, NOON, TASK, WORKER, Story, diamond, step, template
 from support.explain_contexts import LATER, chain, in_hand, in_queue, scene, shard, worker

@@ -6,9 +6,9 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from flowledger.engine.domain.health_report import WORDS, report_of, sentence_of
-from flowledger.engine.domain.health_rows import Finding, FoundRow, HolderRow
-from flowledger.engine.domain.health_sessions import HOLDERS
+from flowledger.engine.domain.health_blocking_sessions import HOLDERS
+from flowledger.engine.domain.health_rows_and_report import Finding, FoundRow, HolderRow
+from flowledger.engine.domain.health_text import WORDS, report_of, sentence_of
 from support.builders import NOON
 
 ROOT = Path(__file__).parents[2]

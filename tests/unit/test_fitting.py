@@ -30,10 +30,10 @@ from typing_extensions import TypedDict
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import InvalidTemplate
 from flowledger.handlers import From, Workflow
-from flowledger.handlers.fitting import never_fits
 from flowledger.handlers.registry import Registry
+from flowledger.handlers.result_fits_parameter import never_fits
+from flowledger.handlers.template_with_handlers import workflow_from_template
 from flowledger.handlers.type_codec import reader, writer
-from flowledger.handlers.workflow_from_template import workflow_from_template
 
 
 class Money(BaseModel):

@@ -12,7 +12,7 @@ import pytest
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
 from flowledger.projections.builtin import BUILTIN
-from flowledger.projections.code import fingerprint
+from flowledger.projections.code_fingerprint import fingerprint
 
 TEXT = '''
 from flowledger.engine.events import StepCompleted

@@ -8,8 +8,8 @@ import pytest
 
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.compiled_template import Plan, compile_plan
-from flowledger.engine.domain.templates.policies import Retry
-from flowledger.engine.domain.verify.row_differences import (
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
+from flowledger.engine.domain.verify.replay_and_compare_rows import (
     Difference,
     Replay,
     Row,
@@ -21,7 +21,7 @@ from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.events.registry import FACTS
 from flowledger.engine.events.step import StepCompleted, StepStarted
 from flowledger.engine.events.task import TaskCreated
-from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from support.builders import NOON, Story, created, diamond, event, step, template
 
 LATER = Retry(backoff="fixed", base_seconds=5, jitter="none")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from flowledger.engine.domain.limits.concurrency import (
+from flowledger.engine.domain.limits.concurrency_slots import (
     AGAIN_SECONDS,
     RESERVED_SECONDS,
     OlderWaiter,

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from flowledger.engine.config import KNOWN
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.domain.templates.template import parse_template
 from flowledger.handlers import Workflow
 from flowledger.handlers.yaml_json_parser import parse_document

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from flowledger.engine.domain.templates.template import HandlerRef, StepTemplate, Template
 from flowledger.engine.errors import InvalidContext, InvalidTemplate
 from flowledger.handlers.registry import Registry
-from flowledger.handlers.workflow_from_template import TemplateWorkflow, workflow_from_template
+from flowledger.handlers.template_with_handlers import TemplateWorkflow, workflow_from_template
 
 FOREVER = "refers to itself, and would be checked for ever"
 NOWHERE = "is not in this schema, and no other is fetched"

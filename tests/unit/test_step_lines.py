@@ -9,10 +9,10 @@ from typing import Literal
 import pytest
 from rich.console import Console
 
-from flowledger.engine.cli.progress import Lines, Look, painted
 from flowledger.engine.cli.step_lines import StepLine, StepLines, middle, most_telling
+from flowledger.engine.cli.task_progress import Lines, Look, painted
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.events.base import Recorded, StepEvent
 from flowledger.engine.events.step import (
     StepAttemptFailed,

@@ -10,7 +10,7 @@ from flowledger.engine.domain.machine.evolve import NEW_STEP
 from flowledger.engine.domain.machine.task_run import fold_run
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.templates.compiled_template import compile_plan
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.errors import IllegalTransition
 from flowledger.engine.events.step import StepEnqueued
 from flowledger.engine.events.task import TaskCompleted, TaskStarted

@@ -10,7 +10,7 @@ import pytest
 from flowledger.engine import events as asked
 from flowledger.engine.client.status_text import Outlook
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.domain.templates.policies import Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from support.builders import AT_ONCE, NOON, Story, step, template
 from support.explain_contexts import scene
 

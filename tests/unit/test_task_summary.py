@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowledger.engine.domain.machine.task_run import TaskRun, Wait
-from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.domain.task_summary import (
+from flowledger.engine.domain.execution_status_from_counts import (
     ACTIONS,
     Counts,
     ExecutionStatus,
@@ -18,6 +16,8 @@ from flowledger.engine.domain.task_summary import (
     counts_of,
     summary_of,
 )
+from flowledger.engine.domain.machine.task_run import TaskRun, Wait
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.requests import (
     StepCancelRequested,
     StepSkipRequested,

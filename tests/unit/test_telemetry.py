@@ -20,9 +20,9 @@ from structlog.typing import EventDict
 
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.config.sections import LoggingSettings
+from flowledger.engine.display_text import redact
 from flowledger.engine.telemetry.log import bound, logger
 from flowledger.engine.telemetry.log_messages import CATALOGUE, Signal, reference
-from flowledger.engine.text import redact
 
 ROOT = Path(__file__).parents[2]
 TASK = UUID("01890000-0000-7000-8000-000000000001")

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.yaml_text import BrokenYaml, read_yaml, write_yaml
+from flowledger.engine.domain.strict_yaml_reader import BrokenYaml, read_yaml, write_yaml
 from flowledger.handlers.task_template_file import template_from_text
 
 ROOT = Path(__file__).parents[2]

@@ -25,10 +25,10 @@ from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.embedded.server import EmbeddedServer
 from flowledger.engine.store.schema.grants import ROLES, grant, grants_of
 from flowledger.engine.store.schema.migrate import pending, script
+from flowledger.engine.store.schema.migrate_and_record_event import BEHIND, upgrade
 from flowledger.engine.store.schema.sql_reference_page import sql_reference
 from flowledger.engine.store.schema.startup_migration import bring_up_to_date
-from flowledger.engine.store.schema.upgrade import BEHIND, upgrade
-from flowledger.engine.store.shard_store import PostgresShardStore, ShardRow
+from flowledger.engine.store.shard_membership_store import PostgresShardStore, ShardRow
 
 NOBODY_LEADS = 1
 

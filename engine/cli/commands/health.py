@@ -11,8 +11,8 @@ from flowledger.engine.cli.command_setup import program_settings
 from flowledger.engine.cli.options import json_option
 from flowledger.engine.cli.output import tell_json, tell_sentence
 from flowledger.engine.client.health import health_report
-from flowledger.engine.domain.health_report import sentence_of
-from flowledger.engine.domain.health_rows import HealthReport
+from flowledger.engine.domain.health_rows_and_report import HealthReport
+from flowledger.engine.domain.health_text import sentence_of
 from flowledger.engine.store.health import PostgresHealth
 from flowledger.engine.store.schema.startup_migration import require_schema
 

@@ -12,9 +12,9 @@ from flowledger.engine.bootstrap import database_url, engine_pool
 from flowledger.engine.cli.command_setup import program_settings
 from flowledger.engine.cli.options import json_option, word_options
 from flowledger.engine.cli.output import tell, tell_json, tell_row
-from flowledger.engine.store.parked_tasks import ParkedTask, PostgresParked
+from flowledger.engine.display_text import on_one_line
+from flowledger.engine.store.parked_task_admin_store import ParkedTask, PostgresParked
 from flowledger.engine.store.schema.startup_migration import bring_up_to_date
-from flowledger.engine.text import on_one_line
 
 NOT_PARKED = 1
 

@@ -17,10 +17,10 @@ from flowledger.engine.cli.commands.parked_events import (
 from flowledger.engine.cli.options import json_option, task_id_of, word_options
 from flowledger.engine.cli.output import tell_either, tell_row
 from flowledger.engine.client.projections import Projections
+from flowledger.engine.display_text import on_one_line
 from flowledger.engine.domain.argument_checks import LAST_POSITION
 from flowledger.engine.domain.failures.tracebacks import lines_of
 from flowledger.engine.ports.projection_admin import ProjectionStatus
-from flowledger.engine.text import on_one_line
 
 
 def status_fields(row: ProjectionStatus) -> dict[str, Any]:

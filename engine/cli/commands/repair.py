@@ -14,8 +14,8 @@ from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.commands.verify import sentence
 from flowledger.engine.cli.options import json_option, optional_task_argument, word_options
 from flowledger.engine.cli.output import say, tell_json
-from flowledger.engine.client.repair import Repair
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.client.repair_rows_from_log import Repair
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 
 LEFT = 1
 

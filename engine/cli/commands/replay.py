@@ -18,7 +18,7 @@ from flowledger.engine.cli.timeline import task_events
 from flowledger.engine.domain.event_text import describe, stream_of
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.compiled_template import Plan, compile_plan
-from flowledger.engine.domain.verify.row_differences import (
+from flowledger.engine.domain.verify.replay_and_compare_rows import (
     Difference,
     Frame,
     Replay,

@@ -8,12 +8,6 @@ from uuid import UUID
 
 import click
 
-from flowledger.engine.cli.answers import (
-    about_task,
-    asked,
-    tell_answer,
-    telling_why_it_waits,
-)
 from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.many_tasks import ask_tasks
 from flowledger.engine.cli.options import (
@@ -25,6 +19,12 @@ from flowledger.engine.cli.options import (
     task_argument,
 )
 from flowledger.engine.cli.output import tell_either
+from flowledger.engine.cli.request_answers import (
+    about_task,
+    asked,
+    tell_answer,
+    telling_why_it_waits,
+)
 from flowledger.engine.cli.task_filter import filter_options
 from flowledger.engine.client.operator_requests import NoteOptions, RequestOptions
 

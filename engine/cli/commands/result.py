@@ -10,12 +10,12 @@ import click
 from flowledger.engine.cli.command_setup import program_settings, stored_tasks
 from flowledger.engine.cli.options import json_option, task_argument
 from flowledger.engine.cli.output import tell, tell_either
-from flowledger.engine.client.outcomes_from_history import results_in
+from flowledger.engine.client.step_results_and_errors import results_in
+from flowledger.engine.display_text import nearest
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.errors import UnknownStep, UnknownTask
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.client import Snapshot, Tasks
-from flowledger.engine.text import nearest
 
 NO_RESULT = 1
 

@@ -37,11 +37,11 @@ from flowledger.engine.cli.process_control import (
     unwinding,
     waiting_for,
 )
-from flowledger.engine.cli.progress import NAMES_SHOWN, Look, View, view_for
 from flowledger.engine.cli.step_lines import StepLines
+from flowledger.engine.cli.task_progress import NAMES_SHOWN, Look, View, view_for
 from flowledger.engine.client.engine import ALL_ROLES, Engine
-from flowledger.engine.client.outcomes_from_history import errors_in
-from flowledger.engine.client.submit import OnDuplicate
+from flowledger.engine.client.step_results_and_errors import errors_in
+from flowledger.engine.client.submission_to_event import OnDuplicate
 from flowledger.engine.client.task import StepStatus, TaskHandle
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.handler_protocol import WorkflowLike

@@ -14,10 +14,11 @@ from flowledger.engine.bootstrap import database_url, engine_pool
 from flowledger.engine.cli.command_setup import program_settings, rules_of, stored_tasks
 from flowledger.engine.cli.options import json_option, optional_task_argument, task_argument
 from flowledger.engine.cli.output import say, tell, tell_json
-from flowledger.engine.cli.progress import COLOURS
+from flowledger.engine.cli.task_progress import COLOURS
 from flowledger.engine.cli.timeline import event_facts, table, timeline
 from flowledger.engine.client.explain import load_current, load_explanation
 from flowledger.engine.client.status_text import Outlook
+from flowledger.engine.display_text import moment
 from flowledger.engine.domain.event_text import traceback_lines
 from flowledger.engine.domain.explain.explain import not_taken_on
 from flowledger.engine.domain.explain.reasons import Explanation, Reason
@@ -30,9 +31,8 @@ from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.step import StepAttemptFailed
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.client import Tasks
-from flowledger.engine.store.engine_log import EngineLog
+from flowledger.engine.store.engine_action_log import EngineLog
 from flowledger.engine.store.schema.startup_migration import bring_up_to_date
-from flowledger.engine.text import moment
 
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Show where handlers raised.")
 

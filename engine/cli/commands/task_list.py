@@ -13,9 +13,9 @@ from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.options import json_option
 from flowledger.engine.cli.output import say, tell, tell_json, tell_sentence
 from flowledger.engine.cli.task_filter import filter_of, filter_options, tell_of_late_tags
+from flowledger.engine.display_text import short
 from flowledger.engine.domain.task_query import MOST_TASKS
 from flowledger.engine.ports.task_list import ListedTask
-from flowledger.engine.text import short
 
 
 @click.group("tasks")

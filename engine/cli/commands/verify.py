@@ -18,7 +18,7 @@ from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.options import json_option, optional_task_argument
 from flowledger.engine.cli.output import say, tell, tell_json
 from flowledger.engine.client.verification import Verification
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.ports.verification import NotCompared, VerifyProgress
 
 DIFFERS = 1

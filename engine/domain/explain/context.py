@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from flowledger.engine import events as happened
+from flowledger.engine.display_text import duration, moment, on_one_line
 from flowledger.engine.domain.event_text import actor_name, describe
 from flowledger.engine.domain.explain.live_state import LiveState
 from flowledger.engine.domain.explain.reasons import Cause, Reason, ReasonKind, cause_of
@@ -18,7 +19,6 @@ from flowledger.engine.events.base import Event, Placed, StepEvent, TaskEvent
 from flowledger.engine.events.registry import FACTS
 from flowledger.engine.events.requests import ANSWERS, TaskRequest
 from flowledger.engine.events.template import TemplatePaused
-from flowledger.engine.text import duration, moment, on_one_line
 
 FAILURES = (
     happened.StepAttemptFailed,

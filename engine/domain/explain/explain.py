@@ -14,11 +14,12 @@ from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
-from flowledger.engine.domain.explain.commands import with_commands, with_root
+from flowledger.engine.display_text import some_of
 from flowledger.engine.domain.explain.context import ExplainContext, cause
 from flowledger.engine.domain.explain.live_state import LiveState
 from flowledger.engine.domain.explain.reasons import Explanation, Reason, ReasonKind, in_order
 from flowledger.engine.domain.explain.step_reasons import step_reasons
+from flowledger.engine.domain.explain.suggested_commands import with_commands, with_root
 from flowledger.engine.domain.explain.task_reasons import (
     concerns,
     parked_reasons,
@@ -26,7 +27,6 @@ from flowledger.engine.domain.explain.task_reasons import (
     task_reasons,
 )
 from flowledger.engine.domain.machine.transitions import STEP_ENDS, StepState, TaskState
-from flowledger.engine.text import some_of
 
 GROUPED: Mapping[ReasonKind, str] = MappingProxyType(
     {

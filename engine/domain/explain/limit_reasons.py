@@ -7,6 +7,7 @@ from functools import partial
 
 from pydantic import JsonValue
 
+from flowledger.engine.display_text import duration
 from flowledger.engine.domain.explain.context import ExplainContext, behind, cause
 from flowledger.engine.domain.explain.live_state import COUNTED, LiveState, WaitStatus
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind
@@ -15,7 +16,6 @@ from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.engine.domain.machine.task_run import Wait
 from flowledger.engine.events.base import Event, Placed
 from flowledger.engine.events.circuit import CircuitOpened
-from flowledger.engine.text import duration
 
 KINDS = {
     "slot": ReasonKind.CONCURRENCY,

@@ -8,13 +8,13 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from flowledger.engine import events as happened
+from flowledger.engine.display_text import listed, on_one_line, some_of
 from flowledger.engine.domain.event_text import STATE_LABELS, describe
 from flowledger.engine.domain.explain.context import ExplainContext, behind, cause, iso
 from flowledger.engine.domain.explain.limit_reasons import as_the_log_knows, counted, held_back
 from flowledger.engine.domain.explain.live_state import LiveState, QueueStatus, WorkerStatus
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.text import listed, on_one_line, some_of
 
 NAMESAKES_TOLD = 5
 Details = Mapping[str, JsonValue]

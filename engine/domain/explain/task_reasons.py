@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
+from flowledger.engine.display_text import duration, on_one_line, some_of
 from flowledger.engine.domain.event_text import actor_name, describe
 from flowledger.engine.domain.explain.context import ExplainContext, cause, iso
 from flowledger.engine.domain.explain.live_state import LaggingProjection, LiveState
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, cause_of
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.base import Placed, TaskEvent
-from flowledger.engine.text import duration, on_one_line, some_of
 
 TRY_AGAIN = "`flowledger reset` tries again, `flowledger resolve` counts it as done"
 SETTLE = (

@@ -26,7 +26,7 @@ from flowledger.engine.domain.limits.circuit_breaker import (
     CircuitState,
     StoredCircuit,
 )
-from flowledger.engine.domain.limits.concurrency import (
+from flowledger.engine.domain.limits.concurrency_slots import (
     RESERVED_SECONDS,
     OlderWaiter,
     ReservedSlots,

@@ -16,7 +16,7 @@ import orjson
 
 from flowledger.engine.domain.argument_checks import BEYOND_INTEGERS
 from flowledger.engine.domain.templates.compiled_template import Plan
-from flowledger.engine.domain.templates.policies import Concurrency, Rate
+from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate
 from flowledger.engine.domain.templates.template import StepTemplate, Template
 
 LONGEST_VALUE = 200

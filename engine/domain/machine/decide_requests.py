@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from flowledger.engine import events as asked
+from flowledger.engine.display_text import listed, nearest
 from flowledger.engine.domain.machine.decision_builder import DecisionBuilder
 from flowledger.engine.domain.machine.evolve import Step
 from flowledger.engine.domain.machine.task_run import TaskRun
@@ -39,7 +40,6 @@ from flowledger.engine.events.task import (
     TaskResolvedManually,
     TaskResumed,
 )
-from flowledger.engine.text import listed, nearest
 
 Refusal = str | None
 DONE_TO: Mapping[type[StepEvent], str] = MappingProxyType(

@@ -27,14 +27,14 @@ from pydantic import (
     model_validator,
 )
 
+from flowledger.engine.display_text import nearest
 from flowledger.engine.domain.json_values import plain
 from flowledger.engine.domain.max_duration import LONGEST_SECONDS
 from flowledger.engine.domain.storable_text_check import unstorable
 from flowledger.engine.domain.templates.canonical_json import canonical_json
-from flowledger.engine.domain.templates.policies import Concurrency, Rate, Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate, Retry
 from flowledger.engine.domain.templates.validation_message import first_problem
 from flowledger.engine.errors import InvalidTemplate
-from flowledger.engine.text import nearest
 
 CONTEXT = "context"
 """The parameter by which handlers take the task's context; hence no step's name."""

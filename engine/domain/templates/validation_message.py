@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from flowledger.engine.text import listed, nearest, place
+from flowledger.engine.display_text import listed, nearest, place
 
 Known = Callable[[tuple[str, ...]], Collection[str]]
 """The keys that a mapping may have, given the names on the way to it."""

@@ -15,8 +15,8 @@ from uuid import UUID
 from flowledger.engine.domain.deterministic_ids import caused_id, milliseconds, step_id
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.templates.compiled_template import Plan
-from flowledger.engine.domain.verify.causation_checks import against_its_cause
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.domain.verify.decisions_match_causes import against_its_cause
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.errors import IllegalTransition
 from flowledger.engine.events.base import Event, Placed, StepEvent, TaskEvent
 from flowledger.engine.events.registry import DECISIONS

@@ -16,8 +16,8 @@ from flowledger.engine.domain.limits.circuit_breaker import (
 from flowledger.engine.domain.templates.compiled_template import compile_plan, levels_of
 from flowledger.engine.domain.templates.template import UNLIMITED, Template, parse_template
 from flowledger.engine.domain.verify.log import EVENT, LOG, LogEntry, contiguous
-from flowledger.engine.domain.verify.queue_rows import compared
-from flowledger.engine.domain.verify.row_differences import Difference, Row
+from flowledger.engine.domain.verify.queue_timer_and_slot_rows import compared
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference, Row
 from flowledger.engine.errors import IllegalTransition, InvalidTemplate
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.circuit import CircuitEvent

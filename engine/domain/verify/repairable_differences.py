@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from flowledger.engine.domain.limits.circuit_breaker import Circuit
-from flowledger.engine.domain.verify.row_differences import Difference, Row
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference, Row
 from flowledger.engine.domain.verify.task import PARKED
 from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.notes import TaskRepaired

@@ -14,7 +14,7 @@ from uuid import UUID
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.templates.compiled_template import Plan
 from flowledger.engine.domain.verify.log import LOG, CheckedFold, LogEntry, own_entries, whole
-from flowledger.engine.domain.verify.queue_rows import (
+from flowledger.engine.domain.verify.queue_timer_and_slot_rows import (
     TASK,
     QueueRows,
     by_step,
@@ -23,7 +23,7 @@ from flowledger.engine.domain.verify.queue_rows import (
     queued,
     step_names,
 )
-from flowledger.engine.domain.verify.row_differences import (
+from flowledger.engine.domain.verify.replay_and_compare_rows import (
     Difference,
     Row,
     differences,

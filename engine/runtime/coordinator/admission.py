@@ -22,7 +22,7 @@ from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.circuit import CircuitClosed, CircuitOpened
 from flowledger.engine.ports.coordinator import Commit, CoordinatorStore
-from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 

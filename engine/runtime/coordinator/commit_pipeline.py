@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from flowledger.engine.ports.coordinator import Commit
-from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from flowledger.engine.runtime.daemon_thread_pool import DaemonThreadPool
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal

@@ -15,13 +15,13 @@ from flowledger.engine.ports.clock_and_wakeup import (
     PutBackWatch,
 )
 from flowledger.engine.ports.coordinator import Commit, CoordinatorStore, Leadership
-from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline, PendingCommit
 from flowledger.engine.runtime.coordinator.log_task_endings import log_ended_tasks
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE
-from flowledger.engine.runtime.coordinator.refusals import Refusals
 from flowledger.engine.runtime.coordinator.shard_decider import Decider
-from flowledger.engine.runtime.coordinator.wanted_shard import AlwaysWanted, WantedShard
+from flowledger.engine.runtime.coordinator.should_lead_shard import AlwaysWanted, WantedShard
+from flowledger.engine.runtime.coordinator.task_fault_or_database_outage import Refusals
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 

@@ -14,7 +14,7 @@ from flowledger.engine.events.task import (
     TaskFailed,
     TaskResolvedManually,
 )
-from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from flowledger.engine.telemetry.log import Log
 from flowledger.engine.telemetry.log_messages import Signal
 

@@ -30,7 +30,7 @@ from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.clock_and_wakeup import Clock
 from flowledger.engine.ports.coordinator import CoordinatorStore, Due
 from flowledger.engine.runtime.coordinator.admission import ShardAdmission
-from flowledger.engine.runtime.coordinator.commit_batch import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE, Quarantine
 from flowledger.engine.runtime.coordinator.run_cache import RunCache
 from flowledger.engine.telemetry.log import logger

@@ -48,7 +48,7 @@ from flowledger.engine.domain.shard_assignment import ShardLease, assign_shards
 from flowledger.engine.ports.clock_and_wakeup import Wakeup
 from flowledger.engine.ports.coordinator import ShardStore
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
-from flowledger.engine.runtime.coordinator.wanted_shard import WantedShard
+from flowledger.engine.runtime.coordinator.should_lead_shard import WantedShard
 from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal

@@ -17,12 +17,12 @@ from flowledger.engine.domain.failures.untrusted_exception import is_a
 from flowledger.engine.errors import StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased
-from flowledger.engine.ports.owner_process import EndsForks
+from flowledger.engine.ports.fork_check import EndsForks
 from flowledger.engine.ports.worker import Transactions
 from flowledger.engine.runtime.daemon_thread_pool import DaemonThreadPool
-from flowledger.engine.runtime.worker.coroutine_loops import EventLoops
 from flowledger.engine.runtime.worker.outcomes import Outcomes
-from flowledger.engine.runtime.worker.step_attempt import Execution, running
+from flowledger.engine.runtime.worker.step_attempt_state import Execution, running
+from flowledger.engine.runtime.worker.watched_event_loops import EventLoops
 from flowledger.engine.telemetry.log import bound, logger
 from flowledger.engine.telemetry.log_messages import Signal
 

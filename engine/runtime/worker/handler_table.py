@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from flowledger.engine.display_text import listed
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import StepHandler, WorkflowLike
 from flowledger.engine.domain.templates.compiled_template import Plan, compile_plan
 from flowledger.engine.errors import InvalidConfiguration
 from flowledger.engine.ports.worker import Claim
-from flowledger.engine.text import listed
 
 
 class HandlerTable:

@@ -19,7 +19,7 @@ from flowledger.engine.events.step import StepAttemptFailed, StepCheckpointed
 from flowledger.engine.ports.worker import Claim, ClaimStatus, WorkerStore
 from flowledger.engine.runtime.worker.handler_table import HandlerTable
 from flowledger.engine.runtime.worker.outcomes import EventFactory, permanent
-from flowledger.engine.runtime.worker.step_attempt import Attempt, Execution, Results
+from flowledger.engine.runtime.worker.step_attempt_state import Attempt, Execution, Results
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 

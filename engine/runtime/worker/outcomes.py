@@ -25,7 +25,7 @@ from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError
 from flowledger.engine.ports.clock_and_wakeup import Clock
 from flowledger.engine.ports.worker import Claim
-from flowledger.engine.runtime.worker.step_attempt import Execution
+from flowledger.engine.runtime.worker.step_attempt_state import Execution
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 

@@ -31,8 +31,8 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn
 from weakref import WeakSet
 
-from flowledger.engine.ports.owner_process import end_fork
-from flowledger.engine.runtime.worker.step_attempt import Execution, Run, running
+from flowledger.engine.ports.fork_check import end_fork
+from flowledger.engine.runtime.worker.step_attempt_state import Execution, Run, running
 
 REFUSED = (
     "close",

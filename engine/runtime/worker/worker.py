@@ -21,13 +21,13 @@ from flowledger.engine.ports.clock_and_wakeup import (
     Wakeup,
 )
 from flowledger.engine.ports.worker import Claim, Exchange, WorkerStore
-from flowledger.engine.runtime.worker.completed_steps import CompletedSteps
+from flowledger.engine.runtime.worker.handler_heartbeats import watched
 from flowledger.engine.runtime.worker.handler_table import HandlerTable
 from flowledger.engine.runtime.worker.inputs import StepInputs
+from flowledger.engine.runtime.worker.log_step_completions import CompletedSteps
 from flowledger.engine.runtime.worker.outbox import Outbox, UnconfirmedExchanges
 from flowledger.engine.runtime.worker.outcomes import EventFactory, ExecutorFactory, Outcomes
-from flowledger.engine.runtime.worker.step_attempt import Execution
-from flowledger.engine.runtime.worker.step_heartbeats import watched
+from flowledger.engine.runtime.worker.step_attempt_state import Execution
 from flowledger.engine.runtime.worker.stuck_health import stuck_health
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal

@@ -15,6 +15,7 @@ from uuid import UUID
 import psycopg
 from eventsourcing.persistence import PersistenceError
 
+from flowledger.engine.display_text import on_one_line
 from flowledger.engine.domain.failures.untrusted_exception import cause_of, is_a
 from flowledger.engine.errors import (
     AccessDenied,
@@ -30,7 +31,6 @@ from flowledger.engine.errors import (
     StreamMoved,
     TransactionEnded,
 )
-from flowledger.engine.text import on_one_line
 
 NOT_ALLOWED = "42501"
 OUR_CODES = "FL"

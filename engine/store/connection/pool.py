@@ -24,15 +24,15 @@ from psycopg import conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
+from flowledger.engine.display_text import on_one_line
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
-from flowledger.engine.ports.owner_process import Opener
+from flowledger.engine.ports.fork_check import Opener
 from flowledger.engine.store.connection.open_connection import dial
+from flowledger.engine.store.connection.pool_wait_health import PATIENCE_SECONDS, Waits
 from flowledger.engine.store.connection.redacted_address import shown_address
-from flowledger.engine.store.connection.waits import PATIENCE_SECONDS, Waits
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health
-from flowledger.engine.text import on_one_line
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import conninfo
 
-from flowledger.engine.text import HIDDEN
+from flowledger.engine.display_text import HIDDEN
 
 SECRET_PARTS = frozenset({"password", "sslpassword", "oauth_client_secret"})
 

@@ -38,6 +38,7 @@ import psycopg
 from psycopg import errors
 from psycopg.pq import PGconn, Ping
 
+from flowledger.engine.display_text import on_one_line
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.store.connection.open_connection import dial
 from flowledger.engine.store.embedded.system_user import (
@@ -46,7 +47,6 @@ from flowledger.engine.store.embedded.system_user import (
     grant_search,
     server_user,
 )
-from flowledger.engine.text import on_one_line
 
 DATABASE = "flowledger"
 SUPERUSER = "postgres"

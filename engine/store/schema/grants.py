@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flowledger.engine.domain.argument_checks import check_request
 from flowledger.engine.events.engine_actions import RightsGranted
 from flowledger.engine.store.connection.pool import Connection
-from flowledger.engine.store.engine_log import EngineLog
+from flowledger.engine.store.engine_action_log import EngineLog
 
 ROLES = ("reader", "auditor", "submitter", "operator", "worker", "coordinator")
 PRESENT = "select to_regrole(%s) is not null"

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.ports.verification import Finding
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, Pool

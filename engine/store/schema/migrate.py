@@ -36,13 +36,13 @@ from typing import TypeAlias
 import psycopg
 from psycopg.rows import TupleRow
 
+from flowledger.engine.display_text import on_one_line
 from flowledger.engine.errors import (
     DatabaseUnavailable,
     MigrationEdited,
     SchemaTooNew,
     StatementRefused,
 )
-from flowledger.engine.text import on_one_line
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 

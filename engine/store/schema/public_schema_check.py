@@ -12,7 +12,7 @@ from uuid import UUID
 
 import psycopg
 
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.ports.verification import Finding, NotCompared
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.open_connection import dial

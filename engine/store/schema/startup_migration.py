@@ -12,7 +12,7 @@ from flowledger.engine.errors import AccessDenied, SchemaBehind, StatementRefuse
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import connect
 from flowledger.engine.store.schema.migrate import pending
-from flowledger.engine.store.schema.upgrade import upgrade
+from flowledger.engine.store.schema.migrate_and_record_event import upgrade
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowledger.engine.events.registry import FACT_TOPICS
-from flowledger.engine.store.log import recorder
+from flowledger.engine.store.log import eventsourcing_recorders
 from support.query_plans import history, plan_of, prepared, tasks
 from support.sql_calls import Connection, call
 
@@ -70,7 +70,9 @@ def test_a_task_is_read_in_a_few_pages(long_log: Connection) -> None:
 def test_a_follower_of_everything_reads_by_position(long_log: Connection, after: int) -> None:
     arguments = [after, 2**63 - 1, 128]
 
-    plan = follower_plan(long_log, recorder.LOG, ["bigint", "bigint", "bigint"], arguments)
+    plan = follower_plan(
+        long_log, eventsourcing_recorders.LOG, ["bigint", "bigint", "bigint"], arguments
+    )
 
     assert "event_notification_id_key" in plan
     assert "Seq Scan" not in plan
@@ -82,7 +84,7 @@ def test_a_follower_of_facts_reads_by_position(long_log: Connection, after: int)
     arguments = [after, 2**63 - 1, list(FACT_TOPICS), 128]
     types = ["bigint", "bigint", "text[]", "bigint"]
 
-    plan = follower_plan(long_log, recorder.LOG_OF_TOPICS, types, arguments)
+    plan = follower_plan(long_log, eventsourcing_recorders.LOG_OF_TOPICS, types, arguments)
 
     assert "event_notification_id_key" in plan
     assert "Seq Scan" not in plan

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flowledger.engine.domain.execution_status_from_counts import Counts, summary_of
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
-from flowledger.engine.domain.task_summary import Counts, summary_of
 from support.sql_calls import Connection, call
 
 FEW = st.sampled_from([0, 0, 1, 2, 7]) | st.integers(0, 10_000)

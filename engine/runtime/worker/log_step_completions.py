@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flowledger.engine.events.step import StepCompleted
 from flowledger.engine.runtime.worker.inputs import LruCache
-from flowledger.engine.runtime.worker.step_attempt import Execution
+from flowledger.engine.runtime.worker.step_attempt_state import Execution
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 

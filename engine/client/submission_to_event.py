@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, TypeVar
 from uuid import UUID
 
+from flowledger.engine.display_text import nearest
 from flowledger.engine.domain.argument_checks import (
     check_submission,
     check_tags,
@@ -20,7 +21,6 @@ from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import InvalidContext, InvalidSubmission
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.clock_and_wakeup import Clock
-from flowledger.engine.text import nearest
 
 C = TypeVar("C")
 OnDuplicate = Literal["return", "raise"]

@@ -6,11 +6,11 @@ import importlib
 import importlib.util
 from typing import Any, cast
 
+from flowledger.engine.display_text import nearest
 from flowledger.engine.domain.failures.step_error_from_exception import words_of
 from flowledger.engine.domain.failures.untrusted_exception import name_of
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.errors import UnknownTemplate
-from flowledger.engine.text import nearest
 
 MAIN = "__main__"
 MOST_NAMED = 10

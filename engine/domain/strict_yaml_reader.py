@@ -13,7 +13,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from flowledger.engine.text import place
+from flowledger.engine.display_text import place
 
 if TYPE_CHECKING:
     import yaml

@@ -26,7 +26,7 @@ from flowledger.engine.domain.limits.demand import demand_of
 from flowledger.engine.domain.machine.task_run import BUSY, TaskRun
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.verify.log import CheckedFold
-from flowledger.engine.domain.verify.row_differences import Difference, Row
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference, Row
 
 HOLDS = "flowledger.waiting_step"
 QUEUE = "flowledger.queue"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
+from flowledger.engine.display_text import duration
 from flowledger.engine.telemetry.outages import Health
-from flowledger.engine.text import duration
 
 PATIENCE_SECONDS = 1.0
 """Who waits no longer is nothing to tell."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import LiteralString
 
 from flowledger.engine.events.base import TaskEvent
-from flowledger.projections.builtin.batch_rows import Row, store
+from flowledger.projections.builtin.rows_touched_by_batch import Row, store
 from flowledger.projections.restricted_cursor import Cursor
 
 NONE = timedelta()

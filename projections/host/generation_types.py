@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from flowledger.projections.host.failure_record import Failure
+from flowledger.projections.host.failure_from_exception import Failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import FACTS_LEFT, translate_errors
 from flowledger.engine.store.connection.pool import Pool
-from flowledger.engine.store.engine_log import EngineLog
+from flowledger.engine.store.engine_action_log import EngineLog
 
 LEASES = "select * from flowledger.shard_leases()"
 SET_SHARDS = "select flowledger.set_shard_count(%s, %b)"

@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 from shlex import quote
 from types import MappingProxyType
 
-from flowledger.engine.domain.health_rows import (
+from flowledger.engine.display_text import duration, listed, moment, on_one_line
+from flowledger.engine.domain.health_blocking_sessions import lock_held, not_seen, vacuum_held_back
+from flowledger.engine.domain.health_rows_and_report import (
     Finding,
     FoundRow,
     HealthLook,
     HealthReport,
     HolderRow,
 )
-from flowledger.engine.domain.health_sessions import lock_held, not_seen, vacuum_held_back
-from flowledger.engine.text import duration, listed, moment, on_one_line
 
 MOST_NAMES = 5
 

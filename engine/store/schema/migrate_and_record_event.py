@@ -7,7 +7,7 @@ from importlib.metadata import version
 from flowledger.engine.domain.argument_checks import check_request
 from flowledger.engine.events.engine_actions import SchemaMigrated
 from flowledger.engine.store.connection.pool import Connection
-from flowledger.engine.store.engine_log import EngineLog
+from flowledger.engine.store.engine_action_log import EngineLog
 from flowledger.engine.store.schema.migrate import migrate
 
 ENGINE = "engine"

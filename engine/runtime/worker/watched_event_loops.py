@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from threading import Event, Lock, Thread
 
 from flowledger.engine.runtime.worker.shared_loop import Escaped, SharedLoop, cancel
-from flowledger.engine.runtime.worker.step_attempt import Execution, Run
+from flowledger.engine.runtime.worker.step_attempt_state import Execution, Run
 
 LOOKS = 4
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import JsonValue
 
+from flowledger.engine.display_text import place
 from flowledger.engine.domain.handler_protocol import StepHandler
 from flowledger.engine.domain.json_values import plain
 from flowledger.engine.domain.templates.template import CONTEXT, StepTemplate, Template
 from flowledger.engine.errors import InvalidContext, InvalidTemplate, MissingExtra
-from flowledger.engine.text import place
-from flowledger.handlers.binding import BoundStep
-from flowledger.handlers.fitting import check_inputs
 from flowledger.handlers.registry import Registry
+from flowledger.handlers.result_fits_parameter import check_inputs
 from flowledger.handlers.schema_references import BrokenReference, check_references
 from flowledger.handlers.signature import HandlerSite
+from flowledger.handlers.step_function_adapter import BoundStep
 from flowledger.handlers.type_codec import described
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flowledger.engine import events as happened
+from flowledger.engine.display_text import on_one_line
 from flowledger.engine.domain.event_text import actor_name, describe
 from flowledger.engine.events.base import Recorded, StepEvent
 from flowledger.engine.events.step import (
@@ -18,7 +19,6 @@ from flowledger.engine.events.step import (
     StepTimedOut,
 )
 from flowledger.engine.events.task import TaskCancelled, TaskReopened, TaskTimedOut
-from flowledger.engine.text import on_one_line
 
 COMPLETIONS = (StepCompleted, StepCompletedManually)
 

@@ -18,8 +18,8 @@ from typing import Any
 from pydantic import PydanticUserError
 
 from flowledger.engine.errors import InvalidTemplate
-from flowledger.handlers.binding import BoundStep
 from flowledger.handlers.signature import shown_type
+from flowledger.handlers.step_function_adapter import BoundStep
 from flowledger.handlers.type_codec import ANYTHING, adapter
 
 Schema = Mapping[str, Any]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from flowledger.engine.domain.health_rows import Finding, HolderRow, LockRow
-from flowledger.engine.text import duration
+from flowledger.engine.display_text import duration
+from flowledger.engine.domain.health_rows_and_report import Finding, HolderRow, LockRow
 
 Told = tuple[str, str]
 

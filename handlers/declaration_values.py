@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import Any
 
-from flowledger.engine.domain.templates.policies import Concurrency, Rate
+from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate
 
 Limit = Mapping[str, str | float]
 """A limit as a mapping: the fields of `Concurrency` or of `Rate`."""

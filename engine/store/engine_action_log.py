@@ -17,9 +17,9 @@ from flowledger.engine.events.engine_actions import ENGINE_TOPICS, EngineAction,
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.engine.store.connection.errors import told_again, translate_errors
 from flowledger.engine.store.connection.pool import Connection, Pool
-from flowledger.engine.store.identifiers import Identifiers
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
-from flowledger.engine.store.log.recorder import event_arrays
+from flowledger.engine.store.log.eventsourcing_recorders import event_arrays
+from flowledger.engine.store.uuid_generator import Identifiers
 
 APPEND = "select flowledger.append_per_stream(%b, %b, %b, %b, %b, %b, 'engine')"
 READ = "select * from flowledger.events_without_task(%s, %s, %b)"

@@ -12,7 +12,7 @@ from flowledger.engine.events.engine_actions import TasksParkedRetryRequested
 from flowledger.engine.store.connection.arrays import UuidArray
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool
-from flowledger.engine.store.engine_log import EngineLog
+from flowledger.engine.store.engine_action_log import EngineLog
 
 PARKED = """
     select

@@ -16,9 +16,9 @@ from rich.text import Text
 
 from flowledger.engine.cli.output import tell
 from flowledger.engine.cli.step_lines import StepLine, middle, most_telling
+from flowledger.engine.display_text import visible
 from flowledger.engine.domain.event_text import STATE_LABELS
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.text import visible
 
 NAMES_SHOWN = 6
 COLOURS: Mapping[StepState, str] = {

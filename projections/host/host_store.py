@@ -33,8 +33,8 @@ from flowledger.engine.store.connection.pool import (
     unavailable,
     with_keepalives,
 )
-from flowledger.projections.host.failure_record import Failure
-from flowledger.projections.host.generation_records import (
+from flowledger.projections.host.failure_from_exception import Failure
+from flowledger.projections.host.generation_types import (
     Aside,
     Generation,
     GenerationLease,

@@ -31,7 +31,7 @@ from flowledger.engine.domain.verify.repairable_differences import (
     told,
     why_left,
 )
-from flowledger.engine.domain.verify.row_differences import Difference
+from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.domain.verify.task import StoredTask, created_of, verify_task
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.engine_actions import EngineRepaired
