@@ -155,7 +155,7 @@ def _standing(connection: HostConnection, projection: Projection) -> ServingGene
         return None
     generation, version, position = rows[0]
     aside = connection.execute(
-        "select flowledger.skipped_event_positions(%s, %s)", (projection.name, generation)
+        "select flowledger.unapplied_event_positions(%s, %s)", (projection.name, generation)
     ).fetchall()
     place = Generation(projection.name, generation)
     return ServingGeneration(place, version, position, frozenset(row[0] for row in aside))

@@ -1,6 +1,6 @@
 """Summarises a task from its counts: execution status, recommended action, health, percentage.
 
-`flowledger.task_status_from_counts` in SQL computes the same from the same counts.
+`flowledger.execution_status_from_counts` in SQL computes the same from the same counts.
 
 The words answer: is anything to be done, what should be done about it, and is anything wrong? A
 step that ended in error is wrong however many attempts its policy had left, a cancelled step keeps

@@ -74,7 +74,7 @@ class HolderRow:
 
 @dataclass(frozen=True, slots=True)
 class LockRow:
-    """A row of `flowledger_v1.lock_holders`."""
+    """A row of `flowledger_v1.blocking_sessions`."""
 
     pid: int
     login: str

@@ -15,7 +15,7 @@ from flowledger.engine.store.connection.redacted_address import address_for_psql
 
 FINDINGS = "select * from flowledger_v1.health_findings(%s)"
 HOLDERS = "select * from flowledger_v1.vacuum_holders(%s)"
-LOCKS = "select * from flowledger_v1.lock_holders()"
+LOCKS = "select * from flowledger_v1.blocking_sessions()"
 # So long it waits for tables that somebody has locked; it says who then.
 PATIENCE = b"set local lock_timeout = '2s'"
 

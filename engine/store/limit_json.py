@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 def changes_text(changes: LimitChanges) -> str:
-    """The argument of flowledger.store_limit_changes."""
+    """The argument of flowledger.store_limit_state."""
     holders = sorted(changes.slots.holders.items())
     rates = sorted(changes.rates.items())
     parts: Json = {

@@ -116,7 +116,7 @@ class PostgresProjectionStore:
 
     def rebuild_state(self, rebuild: int) -> RebuildStatus:
         """The state of such a rebuild, how many tasks are done, and its error."""
-        rows = self._all("select * from flowledger.task_rebuild_state(%s)", (rebuild,))
+        rows = self._all("select * from flowledger.task_rebuild_request_status(%s)", (rebuild,))
         if not rows:
             return RebuildStatus("cancelled", 0, "there is no such rebuild")
         return RebuildStatus(*rows[0])

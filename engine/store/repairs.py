@@ -30,7 +30,7 @@ from flowledger.engine.store.verification_store import PostgresVerificationStore
 
 ATTEMPTS = 20
 LOCK = "select flowledger.lock_task(%s)"
-OUST = "select flowledger.bump_shard_epochs()"
+OUST = "select flowledger.make_shard_leaders_reload()"
 REPAIR = (
     "select flowledger.repair_task("
     "%s::uuid, %s::bigint, %s::json, %s, %s, %s, %s, %s, %s::bigint[])"

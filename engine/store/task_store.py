@@ -280,7 +280,7 @@ class PostgresTaskStore:
 
     def unserved(self) -> Sequence[tuple[str, int]]:
         """Templates of which tasks are open and no live worker claims steps, and how many."""
-        rows = self._all("select * from flowledger.unserved_templates()", ())
+        rows = self._all("select * from flowledger.templates_without_worker()", ())
         return [(f"{row[0]}/{row[1]}@{row[2]}", row[3]) for row in rows]
 
     @contextmanager

@@ -28,7 +28,7 @@ from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from flowledger.engine.store.log.eventsourcing_recorders import LedgerDatastore, LedgerRecorder
 
 TASKS = "select * from flowledger.next_tasks(%s, %s)"
-EVENTS = "select * from flowledger.events_in_task_ranges(%b)"
+EVENTS = "select * from flowledger.events_in_id_ranges_of_tasks(%b)"
 ROWS = "select * from flowledger.rows_of_tasks(%b)"
 OWNERS = "select * from flowledger.identity_owners(%b)"
 NOW = "select flowledger.clock()"
@@ -127,7 +127,7 @@ class PostgresVerificationStore:
 
     def guards(self) -> Sequence[Difference]:
         """What is wrong with the log as a whole, and with what guards it."""
-        rows = self._all("select * from flowledger.log_guard_faults(%s)", (MOST_FAULTS,))
+        rows = self._all("select * from flowledger.log_and_trigger_faults(%s)", (MOST_FAULTS,))
         return [
             Difference(subject, field, expected, found, place, "the rule for the log")
             for subject, field, expected, found, place in rows

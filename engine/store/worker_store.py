@@ -37,7 +37,7 @@ LATEST = (
 HELD = "select * from flowledger.claimed_steps(%s)"
 CREATED = "select * from flowledger.task_created_events(%b)"
 COMPLETED = "select * from flowledger.step_completed_events(%b)"
-CHECKPOINTED = "select * from flowledger.last_checkpoints(%b)"
+CHECKPOINTED = "select * from flowledger.last_checkpoints_of_steps(%b)"
 CHECKPOINT = "select * from flowledger.checkpoint_step(%s, %s, %s::int, %s, %s::bigint)"
 
 
@@ -133,7 +133,7 @@ class PostgresWorkerStore:
         """Those of the steps that the worker still holds; notes heartbeats, JSON each, of some."""
         details = [None if beat is None else beat.decode() for beat in beats.values()]
         rows = self._all(
-            "select * from flowledger.heartbeat_claims(%s, %b, %s::text[])",
+            "select * from flowledger.check_claims_and_record_heartbeats(%s, %b, %s::text[])",
             (worker, UuidArray(list(beats)), details),
         )
         return {step: ClaimStatus(*[*row, moment(at)]) for step, *row, at in rows}

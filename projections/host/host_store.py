@@ -184,7 +184,7 @@ class HostStore:
 
     def aside(self, place: Generation) -> frozenset[int]:
         """The positions of all events that are not in the rows although they are behind."""
-        query = "select flowledger.skipped_event_positions(%s, %s)"
+        query = "select flowledger.unapplied_event_positions(%s, %s)"
         return frozenset(position for (position,) in self._all(query, _key(place)))
 
     def failed_again(self, place: Generation, position: int, failure: Failure) -> None:
@@ -301,7 +301,7 @@ class HostStore:
                 scans=sql.SQL("off" if role is None else "default"),
                 role=sql.SQL("none") if role is None else sql.Identifier(role),
             )
-            kept = "" if role is None else "select flowledger.refuse_changed_role({role});"
+            kept = "" if role is None else "select flowledger.refuse_session_role_switch({role});"
             move = sql.SQL(f"{LEAVE};{kept}{MOVE}").format(
                 role=role, name=place.name, generation=place.generation
             )

@@ -201,10 +201,13 @@ def test_a_session_that_holds_back_vacuum(quiet: EngineHarness) -> None:
         session.execute("set transaction isolation level repeatable read")
         session.execute("select 1")
 
-        one = found(engine.health_report(0.0), "vacuum_held_back")
+        (one,) = [
+            finding
+            for finding in engine.health_report(0.0).findings
+            if finding.kind == "vacuum_held_back" and "(a report)" in finding.sentence
+        ]  # the engine's own short transactions are told of, too, where there is no patience
 
         assert one.sentence.startswith("vacuum is held back by a session of ")
-        assert "(a report)" in one.sentence
         assert "open for" in one.sentence
         command = str(one.command)
         assert command.endswith(f' -c "select pg_terminate_backend({session.info.backend_pid})"')
@@ -225,7 +228,7 @@ def test_who_locks_the_engine_out_is_told_before_all_else(
     with psycopg.connect(quiet.url, application_name="a report") as session:
         session.execute(statement.encode())
         pid = session.info.backend_pid
-        quiet.until(lambda: quiet.rows("select pid from flowledger_v1.lock_holders()"))
+        quiet.until(lambda: quiet.rows("select pid from flowledger_v1.blocking_sessions()"))
 
         first, *_ = asked(quiet.url).output.splitlines()
 
@@ -236,7 +239,7 @@ def test_who_locks_the_engine_out_is_told_before_all_else(
         _, address, _, ends = shlex.split(command)
         with psycopg.connect(address, autocommit=True) as other:
             other.execute(ends.encode())
-        quiet.until(lambda: not quiet.rows("select pid from flowledger_v1.lock_holders()"))
+        quiet.until(lambda: not quiet.rows("select pid from flowledger_v1.blocking_sessions()"))
         session.close()
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowledger.engine.domain.deterministic_ids import step_id
+from flowledger.engine.domain.deterministic_ids import EPOCH, step_id
 from flowledger.engine.domain.machine.task_run import BUSY
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.compiled_template import Plan
@@ -92,6 +92,8 @@ def queue_rows(story: Story) -> Iterable[dict[str, Any]]:
                 "cancelling": step.cancelling,
                 "worker_id": workers[plan.name] if runs else None,
                 "correlation_id": run.correlation_id,
+                "sort_key": (story.now - EPOCH).total_seconds(),
+                "exclusive": False,
             }
 
 

@@ -63,7 +63,7 @@ from pg_class as c
 where c.relnamespace = 'flowledger'::regnamespace and c.relrowsecurity
 order by 1
 """
-RIGHTS = "select * from flowledger.grant_faults()"
+RIGHTS = "select * from flowledger.excess_grants()"
 
 
 class Made(NamedTuple):

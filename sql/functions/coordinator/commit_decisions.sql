@@ -45,7 +45,7 @@ begin
         perform flowledger.upsert_timers(p_timers);
     end if;
     if p_limits is not null then
-        perform flowledger.store_limit_changes(p_limits);
+        perform flowledger.store_limit_state(p_limits);
     end if;
     if p_answers then
         perform pg_notify('flowledger.ended', '');

@@ -50,8 +50,8 @@ begin
         order by v.n
     )
     into v_change
-    from unnest(flowledger.step_state_names()) with ordinality as v (state, n);
+    from unnest(flowledger.ordered_step_states()) with ordinality as v (state, n);
 
-    perform flowledger.add_step_counts(p_shard, v_change);
+    perform flowledger.add_shard_step_counts(p_shard, v_change);
 end
 $$;

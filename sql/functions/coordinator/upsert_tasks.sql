@@ -61,7 +61,7 @@ begin
             )
             order by v.n
         ) as states
-        from unnest(flowledger.task_state_names()) with ordinality as v (state, n)
+        from unnest(flowledger.ordered_task_states()) with ordinality as v (state, n)
     )
 
     select
@@ -83,7 +83,7 @@ begin
     into v_ended, v_change
     from counted as c;
 
-    perform flowledger.add_task_counts(p_shard, v_change);
+    perform flowledger.add_shard_task_counts(p_shard, v_change);
 
     if v_ended then
         perform pg_notify('flowledger.ended', '');

@@ -17,7 +17,7 @@ as $$
             case
                 when p.paused then 'paused'
                 when p.failed_position is not null then 'event_failed'
-                when p.leader is null or not flowledger.lease_holds(p.lease_until, p.lease_seconds)
+                when p.leader is null or not flowledger.lease_is_unexpired(p.lease_until, p.lease_seconds)
                     then 'no_host'
                 else 'running'
             end as standing

@@ -27,7 +27,7 @@ as $$
             union all
             select unnest(w.templates)
             from flowledger.worker as w
-            where flowledger.lease_holds(w.lease_until, w.lease_seconds)
+            where flowledger.lease_is_unexpired(w.lease_until, w.lease_seconds)
                 and exists (select from mine as m where m.template_id = any (w.templates))
         ) as r (template_id)
     )

@@ -11,7 +11,7 @@ stable
 as $$
     select
         s.shard, s.position,
-        case when flowledger.lease_holds(s.lease_until, s.lease_seconds)
+        case when flowledger.lease_is_unexpired(s.lease_until, s.lease_seconds)
             then s.leader end,
         c.host, c.pid, nullif(s.lease_until, '-infinity'),
         coalesce((select max(e.notification_id) from flowledger.event as e), 0),

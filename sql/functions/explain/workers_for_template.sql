@@ -36,6 +36,6 @@ as $$
         where p_counted and q.worker_id is not null
         group by q.worker_id
     ) as r on r.worker_id = w.worker_id
-    where flowledger.lease_holds(w.lease_until, w.lease_seconds)
+    where flowledger.lease_is_unexpired(w.lease_until, w.lease_seconds)
     order by w.started_at, w.worker_id;
 $$;

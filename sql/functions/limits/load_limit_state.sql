@@ -8,7 +8,7 @@ language plpgsql
 volatile
 as $$
 begin
-    perform flowledger.move_rates_back();
+    perform flowledger.correct_rates_after_clock_set_back();
     perform flowledger.forget_rates();
 
     return json_build_object(

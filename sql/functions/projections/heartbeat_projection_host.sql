@@ -21,7 +21,7 @@ begin
     on conflict (host_id) do update
     set lease_until = excluded.lease_until, lease_seconds = excluded.lease_seconds;
 
-    perform flowledger.shorten_leases('{projection_host, projection}');
+    perform flowledger.shorten_overlong_leases('{projection_host, projection}');
 
     delete from flowledger.projection_host as h
     where h.host_id in (

@@ -23,7 +23,7 @@ as $$
                 limit 1
             ) as since,
             (
-                select bool_or(flowledger.lease_holds(s.lease_until, s.lease_seconds))
+                select bool_or(flowledger.lease_is_unexpired(s.lease_until, s.lease_seconds))
                 from flowledger.shard as s
             ) as led
         from flowledger.inline_model_position(p_topics) as r (reached)

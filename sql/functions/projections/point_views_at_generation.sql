@@ -40,7 +40,7 @@ begin
         end;
     end loop;
 
-    perform flowledger.open_schema(p_name), flowledger.open_schema(v_schema);
+    perform flowledger.grant_read_on_projection_schema(p_name), flowledger.grant_read_on_projection_schema(v_schema);
 exception
     when dependent_objects_still_exist then
         raise exception 'the view %.% cannot change: something depends on it (%)',

@@ -34,7 +34,7 @@ as $$
         cross join head as h
         left join flowledger.projection_host as o
             on o.host_id = p.leader
-            and flowledger.lease_holds(p.lease_until, p.lease_seconds)
+            and flowledger.lease_is_unexpired(p.lease_until, p.lease_seconds)
         cross join lateral (
             select
                 count(*) filter (where k.skipped_at is null) as parked,

@@ -29,7 +29,7 @@ begin
     select format('process %s on %s runs it', o.pid, o.host) into v_runs
     from flowledger.projection as p
     join flowledger.projection_host as o on o.host_id = p.leader
-    where p.name = p_name and flowledger.lease_holds(p.lease_until, p.lease_seconds)
+    where p.name = p_name and flowledger.lease_is_unexpired(p.lease_until, p.lease_seconds)
     limit 1;
 
     if found then

@@ -87,7 +87,7 @@ begin
 
     select w.execution_status, w.recommended_action, w.completion_percentage, w.health_status
     into execution_status, recommended_action, completion_percentage, health_status
-    from flowledger.task_status_from_counts(
+    from flowledger.execution_status_from_counts(
         state, pending_steps, enqueued_steps, in_progress_steps, waiting_for_retry_steps,
         completed_steps, failed_steps, cancelled_steps, resolved_steps, skipped_steps,
         ready_steps, waiting_steps

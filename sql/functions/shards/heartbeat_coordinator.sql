@@ -19,7 +19,7 @@ as $$
     on conflict (coordinator_id) do update
     set lease_until = excluded.lease_until, lease_seconds = excluded.lease_seconds;
 
-    select flowledger.shorten_leases('{coordinator, shard, worker}');
+    select flowledger.shorten_overlong_leases('{coordinator, shard, worker}');
 
     delete from flowledger.coordinator
     where coordinator_id in (

@@ -8,5 +8,5 @@ stable
 as $$
     select c.coordinator_id
     from flowledger.coordinator as c
-    where flowledger.lease_holds(c.lease_until, c.lease_seconds);
+    where flowledger.lease_is_unexpired(c.lease_until, c.lease_seconds);
 $$;

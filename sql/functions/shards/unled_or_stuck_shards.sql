@@ -15,7 +15,7 @@ as $$
     with placed as (
         select
             s.shard, s.leader,
-            s.leader is not null and flowledger.lease_holds(s.lease_until, s.lease_seconds) as led,
+            s.leader is not null and flowledger.lease_is_unexpired(s.lease_until, s.lease_seconds) as led,
             case
                 when isfinite(s.lease_until) then least(s.lease_until, flowledger.clock())
             end as lease_until,

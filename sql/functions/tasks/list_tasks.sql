@@ -89,7 +89,7 @@ begin
                     ''submitted'' as state, false as paused,
                     coalesce(p.data ->> ''correlation_id'', s.task_id::text) as correlation_id,
                     s.created_at, null::timestamptz as ended_at
-                from (select * from flowledger.submitted_tasks() as s
+                from (select * from flowledger.submitted_tasks_without_row() as s
                     order by s.task_id desc) as s
                 cross join lateral (
                     select flowledger.payload_json(s.payload, s.encoding) as data offset 0

@@ -1,5 +1,5 @@
 -- Keep everybody from changing the rows of a task until the end of the transaction: its
--- coordinator, which begins anew then (bump_shard_epochs), and the workers that hold steps of it. Facts
+-- coordinator, which begins anew then (make_shard_leaders_reload), and the workers that hold steps of it. Facts
 -- may still come. Lock order: shard row, queue rows.
 
 create or replace function flowledger.lock_task(p_task uuid)
@@ -8,7 +8,7 @@ language plpgsql
 volatile
 as $$
 begin
-    perform flowledger.bump_shard_epochs(p_task);
+    perform flowledger.make_shard_leaders_reload(p_task);
 
     perform from flowledger.queue as q
     where q.step_id

@@ -16,7 +16,7 @@ begin
 
     select array_agg(coalesce(c.counted, 0) order by s.place)
     into v_tasks
-    from unnest(flowledger.task_state_names()) with ordinality as s (state, place)
+    from unnest(flowledger.ordered_task_states()) with ordinality as s (state, place)
     left join (
         select t.state, count(*) as counted from flowledger.task as t group by t.state
     ) as c on c.state = s.state;
@@ -29,12 +29,12 @@ begin
 
     select array_agg(coalesce(c.counted, 0) order by s.place)
     into v_steps
-    from unnest(flowledger.step_state_names()) with ordinality as s (state, place)
+    from unnest(flowledger.ordered_step_states()) with ordinality as s (state, place)
     left join (
         select t.state, count(*) as counted from flowledger.step as t group by t.state
     ) as c on c.state = s.state;
 
-    perform flowledger.add_task_counts(0, v_tasks);
-    perform flowledger.add_step_counts(0, v_steps);
+    perform flowledger.add_shard_task_counts(0, v_tasks);
+    perform flowledger.add_shard_step_counts(0, v_steps);
 end
 $$;

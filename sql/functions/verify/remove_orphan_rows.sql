@@ -1,6 +1,6 @@
 -- Remove the rows that nothing in the log stands behind (orphan_rows), but for templates: the row
 -- may be all that is left of a definition. Counts the slots of their limits anew. Returns how many
--- there were. For a caller who has locked all shards (bump_shard_epochs). Lock order: queue rows,
+-- there were. For a caller who has locked all shards (make_shard_leaders_reload). Lock order: queue rows,
 -- timers, limits.
 
 create or replace function flowledger.remove_orphan_rows()

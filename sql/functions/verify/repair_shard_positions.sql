@@ -1,6 +1,6 @@
 -- Move shards whose position lies behind the end of the log back to its end, and have each open
 -- task of theirs looked at anew, since nobody knows which facts were passed over. Returns how many
--- shards there were. For a caller who has locked all shards (bump_shard_epochs). Locks: parked tasks,
+-- shards there were. For a caller who has locked all shards (make_shard_leaders_reload). Locks: parked tasks,
 -- the log.
 
 create or replace function flowledger.repair_shard_positions()

@@ -26,7 +26,7 @@ as $$
             'template_id', q.template_id, 'namespace', q.namespace, 'template', q.name,
             'version', q.version, 'steps', q.steps
         )
-    from flowledger.unserved_queue() as q
+    from flowledger.queued_steps_without_worker() as q
     union all
     select
         case when k.taken_on then 'tasks_parked' else 'submissions_parked' end, k.first_task::text,
@@ -62,7 +62,7 @@ as $$
         jsonb_build_object(
             'leases', jsonb_object_agg(l.kind, l.leases), 'seconds', max(l.seconds)
         )
-    from flowledger.leases_ahead() as l
+    from flowledger.overlong_leases() as l
     having count(*) > 0
     union all
     select

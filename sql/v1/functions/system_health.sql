@@ -83,14 +83,14 @@ begin
             count(*) filter (where w.condition = 'isolated') as isolated,
             count(*) filter (where w.condition = 'stuck') as stuck
         from flowledger.worker as w
-        where flowledger.lease_holds(w.lease_until, w.lease_seconds)
+        where flowledger.lease_is_unexpired(w.lease_until, w.lease_seconds)
     ),
 
     shard as (
         select
             count(*) as shards,
             count(*) filter (where s.leader is not null
-                and flowledger.lease_holds(s.lease_until, s.lease_seconds)) as led,
+                and flowledger.lease_is_unexpired(s.lease_until, s.lease_seconds)) as led,
             sum((
                 select count(*)
                 from flowledger.facts_of_shard(s.shard, s.shards, s.position, 1000,

@@ -1,4 +1,4 @@
-"""What is the same of add_step_counts and add_task_counts."""
+"""What is the same of add_shard_step_counts and add_shard_task_counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import pytest
 
 from support.sql_calls import Connection, call, table
 
-COUNTED = [("add_step_counts", "steps_pending", 9), ("add_task_counts", "tasks_pending", 10)]
+COUNTED = [
+    ("add_shard_step_counts", "steps_pending", 9),
+    ("add_shard_task_counts", "tasks_pending", 10),
+]
 counted = pytest.mark.parametrize(("function", "column", "places"), COUNTED)
 
 

@@ -85,7 +85,7 @@ PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
     ("worker", "heartbeat_worker", (WORKER, "here", 1, 60.0), FEW),
     ("worker", "claim_steps", (WORKER, [KNOWN], 16, False), TWICE),
     ("worker", "elect_isolated_worker", (WORKER, [KNOWN]), FEW),
-    ("worker", "heartbeat_claims", (WORKER, [WORKER], [None]), FEW),
+    ("worker", "check_claims_and_record_heartbeats", (WORKER, [WORKER], [None]), FEW),
     ("worker, after an outage", "claimed_steps", (WORKER,), ONCE),
     ("projector", "heartbeat_projection_host", (WORKER, "here", 1, 60.0, "x"), FEW),
     ("projector", "generation_leases", (), FEW),
@@ -96,7 +96,7 @@ PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
 ]
 NOT_PERIODIC = {
     "circuits": "returns what is in a table of outside systems",
-    "skipped_event_positions": "asked when a batch failed",
+    "unapplied_event_positions": "asked when a batch failed",
     "list_shards": "asked by people",
     "set_shard_count": "asked by people",
     "commit_decisions": "costs what it stores",
@@ -111,7 +111,7 @@ NOT_PERIODIC = {
     "step_completed_events": "the steps that are asked about",
     "task_created_events": "the tasks that are asked about",
     "last_event_of_streams": "the streams that are asked about",
-    "last_checkpoints": "the steps that are asked about",
+    "last_checkpoints_of_steps": "the steps that are asked about",
     "report_and_claim": "claim_steps, and what is reported",
     "already_started_claims": "reads no table",
     "report_outcomes": "costs what it stores",

@@ -37,14 +37,14 @@ def test_it_is_done_where_there_is_no_next_task(connection: Connection, asked: i
     advance(connection, asked, TASK, 3)
     advance(connection, asked, None, 0)
 
-    assert call(connection, "task_rebuild_state", asked) == [("done", 3, None)]
+    assert call(connection, "task_rebuild_request_status", asked) == [("done", 3, None)]
     assert table(connection, "projection_rebuild", "ended_at") != [None]
 
 
 def test_it_has_failed_where_there_is_an_error(connection: Connection, asked: int) -> None:
     advance(connection, asked, None, 0, "broken")
 
-    assert call(connection, "task_rebuild_state", asked) == [("failed", 0, "broken")]
+    assert call(connection, "task_rebuild_request_status", asked) == [("failed", 0, "broken")]
 
 
 def test_what_was_cancelled_stays_cancelled(connection: Connection, asked: int) -> None:
@@ -53,4 +53,4 @@ def test_what_was_cancelled_stays_cancelled(connection: Connection, asked: int) 
 
     advance(connection, asked, None, 9)
 
-    assert call(connection, "task_rebuild_state", asked) == [("cancelled", 0, None)]
+    assert call(connection, "task_rebuild_request_status", asked) == [("cancelled", 0, None)]

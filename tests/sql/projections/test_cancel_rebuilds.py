@@ -22,8 +22,8 @@ def test_rebuilds_of_tasks_are_cancelled(connection: Connection) -> None:
     other = call(connection, "request_tasks_rebuild", "others", new_id(), None)[0]
 
     assert call(connection, "cancel_rebuilds", "money") == [1]
-    assert call(connection, "task_rebuild_state", number)[0][0] == "cancelled"
-    assert call(connection, "task_rebuild_state", other)[0][0] == "asked"
+    assert call(connection, "task_rebuild_request_status", number)[0][0] == "cancelled"
+    assert call(connection, "task_rebuild_request_status", other)[0][0] == "asked"
 
 
 def test_where_nothing_is_built_nothing_is_given_up(connection: Connection) -> None:

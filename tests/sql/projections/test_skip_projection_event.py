@@ -43,7 +43,7 @@ def test_the_event_is_put_aside_as_skipped(connection: Connection, place: int) -
     (found,) = call(connection, "parked_events", "money")
     assert found[:5] == (1, place, TASK, "step.started", "broken")
     assert found[-1] is not None
-    assert call(connection, "skipped_event_positions", "money", 1) == [place]
+    assert call(connection, "unapplied_event_positions", "money", 1) == [place]
 
 
 def test_who_was_about_to_store_the_event_does_not(connection: Connection, place: int) -> None:

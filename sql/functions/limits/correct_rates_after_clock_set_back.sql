@@ -1,0 +1,18 @@
+-- Rates that were moved by a clock that was ahead and was put back: they hold back for as long as
+-- they would have held back then. One that is being moved is passed over. Locks: rates, without
+-- waiting.
+
+create or replace function flowledger.correct_rates_after_clock_set_back()
+returns void
+language sql
+volatile
+as $$
+    update flowledger.rate as t
+    set expected_at = t.expected_at - (t.set_at - flowledger.clock()), set_at = flowledger.clock()
+    where t.limit_key in (
+        select r.limit_key
+        from flowledger.rate as r
+        where r.set_at > flowledger.clock() + interval '1 second'
+        for update skip locked
+    );
+$$;

@@ -1,0 +1,44 @@
+-- Leases that end later than they can have been given for, since the clock was ahead then, end as if
+-- they were given now: who lives renews them, and of who does not they run out. p_tables are the
+-- tables of leases to look at. Notes how far the clock had come. Locks: rows of leases, without
+-- waiting.
+
+create or replace function flowledger.shorten_overlong_leases(p_tables text[])
+returns void
+language plpgsql
+volatile
+as $$
+declare
+    v_table text;
+    v_reached timestamptz;
+begin
+    foreach v_table in array p_tables loop
+        execute format(
+            'select max(l.lease_until - make_interval(secs => l.lease_seconds))'
+            ' from flowledger.%I as l'
+            ' where l.lease_until > flowledger.clock()'
+            ' + make_interval(secs => l.lease_seconds + 1) and isfinite(l.lease_until)',
+            v_table
+        ) into v_reached;
+
+        continue when v_reached is null;
+
+        execute format(
+            'update flowledger.%1$I as l'
+            ' set lease_until = flowledger.clock() + make_interval(secs => l.lease_seconds)'
+            ' where l.ctid = any (array('
+            ' select m.ctid from flowledger.%1$I as m'
+            ' where m.lease_until > flowledger.clock()'
+            ' + make_interval(secs => m.lease_seconds + 1)'
+            ' for no key update skip locked))',
+            v_table
+        );
+
+        insert into flowledger.clock_put_back as c (noticed_at, reached)
+        values (flowledger.clock(), v_reached)
+        on conflict (one) do update
+        set noticed_at = excluded.noticed_at, reached = excluded.reached
+        where c.reached < flowledger.clock() or c.reached < excluded.reached;
+    end loop;
+end
+$$;

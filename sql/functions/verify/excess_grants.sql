@@ -1,0 +1,88 @@
+-- Rights that somebody has and should not have, by the lists that the grants of the roles are made
+-- from: a role of the engine on its tables, everybody on whatever there is, and any other login to
+-- write. What others were granted to read is an administrator's decision.
+
+create or replace function flowledger.excess_grants()
+returns table (subject text, field text, expected text, found text, place text)
+language sql
+stable
+as $$
+    with granted as materialized (
+        select
+            c.oid, c.relname as relation, n.nspname as schema, c.relowner as owner,
+            a.grantee, lower(a.privilege_type) as privilege, null as attribute
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        cross join lateral aclexplode(c.relacl) as a
+        where n.nspname in ('flowledger', 'flowledger_v1')
+        union all
+        select
+            c.oid, c.relname, n.nspname, c.relowner, a.grantee, lower(a.privilege_type), t.attname
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        join pg_attribute as t on t.attrelid = c.oid
+        cross join lateral aclexplode(t.attacl) as a
+        where n.nspname in ('flowledger', 'flowledger_v1')
+    ),
+
+    role as materialized (
+        select r.oid, r.rolname, n.name
+        from unnest('{reader,auditor,submitter,operator,worker,coordinator}'::text[]) as n (name)
+        join pg_roles as r on r.rolname = 'flowledger_' || n.name
+    ),
+
+    allowed as materialized (
+        select r.oid, w.*
+        from role as r
+        cross join lateral flowledger.role_writes(r.name) as w
+    )
+
+    select
+        case when g.grantee = 0 then 'everybody' else 'role ' || g.grantee::regrole end,
+        format('%s on %s', g.privilege, coalesce(g.schema || '.' || g.relation || '.' || g.attribute,
+        g.schema || '.' || g.relation)),
+        'not granted', 'granted', 'the grants'
+    from granted as g
+    left join role as r on r.oid = g.grantee
+    where g.grantee <> g.owner
+        and not (
+            g.privilege = 'select' and g.grantee <> 0
+            and (r.name is distinct from 'reader' or g.schema = 'flowledger_v1')
+        )
+        and not exists (
+            select
+            from allowed as a
+            where a.oid = g.grantee and g.schema = 'flowledger' and a.relation = g.relation
+                and a.privilege = g.privilege
+                and (a.columns is null or g.attribute = any (a.columns))
+        )
+    union all
+    select
+        case when a.grantee = 0 then 'everybody' else 'role ' || a.grantee::regrole end,
+        format('create on %s', n.nspname), 'not granted', 'granted', 'the grants'
+    from pg_namespace as n
+    cross join lateral aclexplode(n.nspacl) as a
+    where n.nspname in ('flowledger', 'flowledger_v1')
+        and a.privilege_type = 'CREATE' and a.grantee <> n.nspowner
+    union all
+    select
+        'everybody', format('execute on %s', f.oid::regprocedure), 'not granted', 'granted',
+        'the grants'
+    from pg_proc as f
+    join pg_namespace as n on n.oid = f.pronamespace
+    cross join lateral aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) as a
+    where n.nspname in ('flowledger', 'flowledger_v1')
+        and f.provolatile <> 'i' and a.grantee = 0
+    union all
+    select
+        'role ' || a.grantee::regrole, format('execute on %s', f.oid::regprocedure), 'not granted',
+        'granted', 'the grants'
+    from pg_proc as f
+    cross join lateral aclexplode(f.proacl) as a
+    join role as r on r.oid = a.grantee
+    where f.pronamespace = 'flowledger'::regnamespace and f.prosecdef
+        and r.name <> all (case f.proname
+            when 'store_template_steps' then '{submitter,worker,coordinator}'::text[]
+            else '{worker}'
+        end);
+$$;

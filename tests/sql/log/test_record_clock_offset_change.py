@@ -1,0 +1,55 @@
+"""record_clock_offset_change: who moves the engine's time is in the log, however it is moved."""
+
+from __future__ import annotations
+
+import json
+
+from support.sql_calls import Connection, call
+
+TOLD = (
+    "select e.topic, e.task_id, flowledger.payload_json(e.state, e.encoding)"
+    " from flowledger.event as e order by e.notification_id"
+)
+
+
+def said(connection: Connection) -> list[dict[str, object]]:
+    """What each event says of who moved the time, and how far."""
+    found = []
+    for topic, task, payload in connection.execute(TOLD).fetchall():
+        assert (topic, task) == ("clock.moved", None)
+        fields = payload if isinstance(payload, dict) else json.loads(payload)
+        found.append({name: fields[name] for name in ("actor", "reason", "by_seconds")})
+    return found
+
+
+def test_a_word_that_was_given_is_for_one_move(connection: Connection) -> None:
+    with connection.transaction():
+        call(connection, "advance_test_clock", "1 s", 'a "b"\n', "why \\ not")
+        connection.execute("update flowledger.clock_offset set shift = '0'")
+
+    login = connection.execute("select session_user::text").fetchone()
+    assert login is not None
+    assert said(connection) == [
+        {"actor": 'a "b"\n', "reason": "why \\ not", "by_seconds": 1},
+        {"actor": login[0], "reason": "clock_offset was written", "by_seconds": -1},
+    ]
+
+
+def test_without_a_word_it_is_the_login_that_tests(connection: Connection) -> None:
+    call(connection, "advance_test_clock", "0.5 s")
+
+    (move,) = said(connection)
+    assert (move["reason"], move["by_seconds"]) == ("a test moves the time", 0.5)
+
+
+def test_what_moves_nothing_is_no_event(connection: Connection) -> None:
+    call(connection, "advance_test_clock", "0 s")
+
+    assert said(connection) == []
+
+
+def test_a_move_that_is_taken_back_is_no_event(connection: Connection) -> None:
+    with connection.transaction(force_rollback=True):
+        call(connection, "advance_test_clock", "1 h")
+
+    assert said(connection) == []

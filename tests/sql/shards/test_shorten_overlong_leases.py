@@ -1,0 +1,57 @@
+"""shorten_overlong_leases: what a clock that was ahead gave ends as if it were given now."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from support.sql_calls import Connection, Others, call, new_id, now, table
+
+ALL = ["coordinator", "shard", "worker", "projection_host", "projection"]
+HOUR, SLACK = timedelta(hours=1), timedelta(seconds=5)
+
+
+def left(connection: Connection, name: str) -> timedelta:
+    (until,) = table(connection, name, "lease_until")
+    return until - now(connection)
+
+
+def given_ahead(connection: Connection) -> None:
+    """Leases of a clock that was an hour ahead and was put back."""
+    call(connection, "advance_test_clock", HOUR)
+    call(connection, "heartbeat_coordinator", new_id(), "here", 1, 30.0)
+    call(connection, "acquire_shard_lease", 0, new_id(), 40.0)
+    call(connection, "heartbeat_worker", new_id(), "here", 1, 50.0)
+    call(connection, "advance_test_clock", -HOUR)
+
+
+def test_each_lasts_as_long_as_it_was_given_for(connection: Connection) -> None:
+    given_ahead(connection)
+
+    call(connection, "shorten_overlong_leases", ALL)
+
+    for name, seconds in (("coordinator", 30), ("shard", 40), ("worker", 50)):
+        assert abs(left(connection, name) - timedelta(seconds=seconds)) < SLACK
+    ((noticed, reached),) = table(connection, "clock_put_back", "noticed_at", "reached")
+    assert abs(reached - noticed - HOUR) < SLACK
+
+
+def test_what_is_as_it_should_be_stays(connection: Connection) -> None:
+    call(connection, "heartbeat_worker", new_id(), "here", 1, 50.0)
+    before = table(connection, "worker", "lease_until")
+
+    call(connection, "shorten_overlong_leases", ALL)
+
+    assert table(connection, "worker", "lease_until") == before
+    assert table(connection, "clock_put_back", "reached") == []
+
+
+def test_a_row_that_somebody_has_is_not_waited_for(connection: Connection, others: Others) -> None:
+    given_ahead(connection)
+
+    with others.begin() as busy:
+        busy.execute("select from flowledger.worker for update")
+        connection.execute("set lock_timeout = '5s'")
+        call(connection, "shorten_overlong_leases", ALL)
+
+    assert left(connection, "worker") > timedelta(minutes=50)
+    assert left(connection, "coordinator") < timedelta(minutes=1)

@@ -1,0 +1,95 @@
+"""excess_grants: rights that somebody has and should not have."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from flowledger.engine.store.schema.grants import ROLES, grant, grants_of
+from support.logins import logins_on, name_of
+from support.projection_hosts import WORD
+from support.sql_calls import Connection, call
+
+
+@pytest.fixture
+def roles(connection: Connection) -> Connection:
+    """Every role has its rights in this database."""
+    for role in ROLES:
+        grant(connection, role, grants_of(connection, role), **WORD)
+    return connection
+
+
+@pytest.fixture
+def login(database: str) -> Generator[str]:
+    """A login that is a member of no role."""
+    with logins_on(database) as logins:
+        yield name_of(logins.new())
+
+
+def faults(connection: Connection) -> list[tuple[str, str]]:
+    return sorted((subject, field) for subject, field, *_ in call(connection, "excess_grants"))
+
+
+def test_the_roles_have_what_they_are_to_have(roles: Connection) -> None:
+    assert faults(roles) == []
+
+
+@pytest.mark.parametrize(
+    ("granted", "subject", "field"),
+    [
+        (
+            "update on flowledger.template to flowledger_worker",
+            "role flowledger_worker",
+            "update on flowledger.template",
+        ),
+        (
+            "insert (recorded_at) on flowledger.event to flowledger_submitter",
+            "role flowledger_submitter",
+            "insert on flowledger.event.recorded_at",
+        ),
+        (
+            "select on flowledger.event to flowledger_reader",
+            "role flowledger_reader",
+            "select on flowledger.event",
+        ),
+        (
+            "select on flowledger_v1.tasks to public",
+            "everybody",
+            "select on flowledger_v1.tasks",
+        ),
+        (
+            "execute on function flowledger.lock_log() to public",
+            "everybody",
+            "execute on flowledger.lock_log()",
+        ),
+        (
+            "execute on function flowledger.deregister_worker(uuid) to flowledger_auditor",
+            "role flowledger_auditor",
+            "execute on flowledger.deregister_worker(uuid)",
+        ),
+        (
+            "create on schema flowledger to flowledger_operator",
+            "role flowledger_operator",
+            "create on flowledger",
+        ),
+    ],
+)
+def test_a_right_too_many_is_named_until_the_roles_are_granted_theirs(
+    roles: Connection, granted: str, subject: str, field: str
+) -> None:
+    roles.execute(f"grant {granted}".encode())
+
+    assert faults(roles) == [(subject, field)]
+
+    roles.execute(f"revoke {granted.replace(' to ', ' from ')}".encode())
+    assert faults(roles) == []
+
+
+def test_another_login_may_read_and_not_write(roles: Connection, login: str) -> None:
+    roles.execute(f"grant select on flowledger.task to {login}".encode())
+    assert faults(roles) == []
+
+    roles.execute(f"grant delete on flowledger.log_lock to {login}".encode())
+
+    assert faults(roles) == [(f"role {login}", "delete on flowledger.log_lock")]
