@@ -124,7 +124,10 @@ def test_lines_for_each_step_or_task_are_collected_only_where_somebody_reads_the
         if {"STEP_COMPLETED", "TASK_COMPLETED"} & names_in(path)
     ]
 
-    assert sorted(path.name for path in writers) == ["completed_steps.py", "log_task_endings.py"]
+    assert sorted(path.name for path in writers) == [
+        "log_step_completions.py",
+        "log_task_endings.py",
+    ]
     assert all("hears" in names_in(path) for path in writers)
 
 

@@ -11,7 +11,7 @@ import orjson
 from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.runtime.coordinator import commit_batch as batch
+from flowledger.engine.runtime.coordinator import commit_contents as batch
 from support.builders import NOON
 from support.sql_calls import Connection, append, call, new_id, rows_of, step_row, task_row
 from support.sql_calls import Row as Event

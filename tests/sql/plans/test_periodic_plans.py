@@ -175,7 +175,7 @@ def test_what_is_asked_periodically_reads_no_more_than_is_open(
     assert rows_read(crowd) - before <= most
 
 
-@pytest.mark.parametrize("file", ["coordinator_store", "shard_store", "worker_store"])
+@pytest.mark.parametrize("file", ["coordinator_store", "shard_membership_store", "worker_store"])
 def test_every_function_that_the_loops_call_is_measured_or_named(file: str) -> None:
     text = (ROOT / "engine" / "store" / f"{file}.py").read_text("utf-8")
     called = set(re.findall(r"flowledger\.([a-z_]+)\(", text))

@@ -109,4 +109,4 @@ def test_nothing_else_of_the_project_reads_or_writes_yaml() -> None:
         if "import yaml" in path.read_text("utf-8")
     ]
 
-    assert using == ["yaml_text.py"]
+    assert using == ["strict_yaml_reader.py"]
