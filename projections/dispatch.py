@@ -15,7 +15,7 @@ from flowledger.engine.domain.failures.step_error_from_exception import words_of
 from flowledger.engine.domain.failures.untrusted_exception import is_a, name_of
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import Event, Recorded, Unreadable
-from flowledger.engine.ports.fork_check import EndsForks
+from flowledger.engine.ports.fork_guard import EndsForks
 from flowledger.projections.projection import Projection, Subscription, subscriptions_of
 from flowledger.projections.restricted_cursor import Cursor
 

@@ -36,7 +36,7 @@ from flowledger.engine.events.requests import TaskCancelRequested, TaskResetRequ
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 from flowledger.engine.ports.client import Tasks
 from flowledger.engine.ports.clock_and_wakeup import Clock
-from flowledger.engine.ports.fork_check import Opener
+from flowledger.engine.ports.fork_guard import Opener
 from flowledger.engine.ports.task_list import TaskList
 from flowledger.engine.ports.verification import Check
 from flowledger.engine.runtime.role_supervisor import Service

@@ -136,7 +136,7 @@ class PostgresWorkerStore:
             "select * from flowledger.check_claims_and_record_heartbeats(%s, %b, %s::text[])",
             (worker, UuidArray(list(beats)), details),
         )
-        return {step: ClaimStatus(*[*row, moment(at)]) for step, *row, at in rows}
+        return {step: claim_status(*columns) for step, *columns in rows}
 
     def checkpoint(self, worker: UUID, checkpoint: StepCheckpointed) -> ClaimStatus | None:
         """Append it, at whatever version the queue has; None if the step is another worker's."""
@@ -190,10 +190,15 @@ class PostgresWorkerStore:
             return connection.execute(query, parameters, binary=True).fetchall()
 
 
+def claim_status(version: int, attempt: int, cancelling: bool, at: int | None) -> ClaimStatus:  # noqa: FBT001 - the columns of a row, in their order
+    """A row of the queue, with when its step was told to stop."""
+    return ClaimStatus(version, attempt, cancelling, moment(at))
+
+
 def begun(*row: Any) -> Claim:
     """A claim whose start the server has written, with the time of it at the end of the row."""
-    *place, at = row
-    return Claim(*[*place, moment(at)])
+    columns: tuple[Any, ...] = (*row[:-1], moment(row[-1]))
+    return Claim(*columns)
 
 
 def dated(connection: Connection, mapper: EventMapper, claims: Sequence[Claim]) -> list[Claim]:

@@ -13,7 +13,7 @@ from flowledger.engine.domain.failures.tracebacks import clear_traceback
 from flowledger.engine.domain.failures.untrusted_exception import is_a
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.ports.clock_and_wakeup import Clock, CrashPoints
-from flowledger.engine.ports.fork_check import EndsForks
+from flowledger.engine.ports.fork_guard import EndsForks
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Backoff

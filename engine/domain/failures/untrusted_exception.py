@@ -60,7 +60,7 @@ def _before(error: BaseException) -> Iterator[BaseException]:
 
 def _has_its_own_way(kind: type[BaseException]) -> bool:
     ours = (BaseException, BaseExceptionGroup)
-    mro = type.__dict__["__mro__"].__get__(kind)
+    mro = cast("tuple[type[object], ...]", type.__dict__["__mro__"].__get__(kind))
     return any(OVERRIDES & vars(one).keys() for one in mro if one is not object and one not in ours)
 
 

@@ -17,7 +17,7 @@ from flowledger.engine.domain.failures.untrusted_exception import is_a
 from flowledger.engine.errors import StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased
-from flowledger.engine.ports.fork_check import EndsForks
+from flowledger.engine.ports.fork_guard import EndsForks
 from flowledger.engine.ports.worker import Transactions
 from flowledger.engine.runtime.daemon_thread_pool import DaemonThreadPool
 from flowledger.engine.runtime.worker.outcomes import Outcomes

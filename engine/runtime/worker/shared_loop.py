@@ -31,7 +31,7 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn
 from weakref import WeakSet
 
-from flowledger.engine.ports.fork_check import end_fork
+from flowledger.engine.ports.fork_guard import end_fork
 from flowledger.engine.runtime.worker.step_attempt_state import Execution, Run, running
 
 REFUSED = (

@@ -180,7 +180,7 @@ class Worker:
         self._wakeup.notify("outcome")
 
     def _collect(self) -> None:
-        reporting = self._outbox.steps if self._outcomes else set()
+        reporting = self._outbox.steps if self._outcomes else set[UUID]()
         while self._outcomes:
             job = self._outcomes.popleft()
             abandoned = self._abandoned.pop(id(job), None) is not None

@@ -26,7 +26,7 @@ from psycopg.rows import TupleRow
 
 from flowledger.engine.display_text import on_one_line
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
-from flowledger.engine.ports.fork_check import Opener
+from flowledger.engine.ports.fork_guard import Opener
 from flowledger.engine.store.connection.open_connection import dial
 from flowledger.engine.store.connection.pool_wait_health import PATIENCE_SECONDS, Waits
 from flowledger.engine.store.connection.redacted_address import shown_address
