@@ -38,6 +38,7 @@ from flowledger.engine.config.sources import (
     Layer,
     environment_layer,
     file_layers,
+    is_utf8,
     option_layer,
 )
 from flowledger.engine.display_text import HIDDEN
@@ -260,6 +261,8 @@ def _unfit(given: Layer) -> InvalidConfiguration:
 def _unusable(path: str, entry: Given) -> InvalidConfiguration:
     field = _field(path)
     found = "not usable" if is_secret(field) else shown(entry.value)
+    if not is_utf8(entry.value):
+        found += ", which is not UTF-8"
     return InvalidConfiguration(f"{entry.place} is {found}: expected {expectation(field)}")
 
 

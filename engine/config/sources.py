@@ -25,6 +25,8 @@ FILE = "FLOWLEDGER_CONFIG"
 HOME = "FLOWLEDGER_HOME"
 DEFAULT_FILE = "flowledger.yaml"
 HOME_PATH = "embedded.home"
+MOST_CHARACTERS = 1_000_000
+"""So many a file may have: a device may never end."""
 
 
 PROTOCOL = r"(?:tcp|udp|sctp)"
@@ -61,6 +63,16 @@ Place = Callable[[str], str]  # where a dotted path stands in a source
 def variable(path: str) -> str:
     """The environment variable of a setting or section, from its dotted path."""
     return PREFIX + path.replace(".", "__").upper()
+
+
+def is_utf8(value: object) -> bool:
+    """Whether a value, where it is a text, could be written as UTF-8: Python lets others through,
+    with surrogates in the place of their bytes."""
+    try:
+        _ = value.encode() if isinstance(value, str) else b""
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def paths(known: Known) -> list[str]:
@@ -204,13 +216,18 @@ def _file(directory: Path) -> Path | None:
 
 def _parse(file: Path) -> object:
     try:
-        text = file.read_text(encoding="utf-8")
+        with file.open(encoding="utf-8") as opened:
+            text = opened.read(MOST_CHARACTERS + 1)
     except OSError as error:
         raise InvalidConfiguration(
             f"{file} cannot be read ({error.strerror}): expected a YAML file"
         ) from error
     except UnicodeDecodeError as error:
         raise InvalidConfiguration(f"{file} is not UTF-8: expected a YAML file") from error
+    if len(text) > MOST_CHARACTERS:
+        raise InvalidConfiguration(
+            f"{file} has more than {MOST_CHARACTERS:_} characters: expected a YAML file"
+        )
     return _parse_yaml(text, file)
 
 

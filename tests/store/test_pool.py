@@ -111,6 +111,11 @@ def test_a_database_that_is_away_is_named_without_its_password(
     assert "s3cr3t" not in str(caught.value) + str(caught.value.__cause__)
 
 
+def test_a_parameter_that_libpq_does_not_know_is_named() -> None:
+    with pytest.raises(DatabaseUnavailable, match="has the parameter 'autocommit', which libpq"):
+        connect("postgresql://ada:s3cr3t@host/x?autocommit=1")
+
+
 @pytest.mark.parametrize("open_it", [connect, open_one])
 @pytest.mark.parametrize(
     "text", ["s3cr3t", "postgresql://ada:s3cr3t@host/x?s3cr3t", "host=x s3cr3t"]

@@ -1,4 +1,4 @@
-"""Every number of the configuration has an upper bound, and is refused beyond it."""
+"""What is given as configuration has bounds, and is refused beyond them: numbers, texts, files."""
 
 from __future__ import annotations
 
@@ -48,3 +48,18 @@ def test_a_namespace_cannot_be_given_more_than_the_database_counts() -> None:
 
 def test_the_longest_time_is_what_postgres_takes_as_a_timeout() -> None:
     assert LONGEST_SECONDS * 1000 < 2**31
+
+
+def test_a_file_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWLEDGER_CONFIG", "/dev/zero")
+
+    expected = "/dev/zero has more than 1_000_000 characters: expected a YAML file"
+    with pytest.raises(InvalidConfiguration, match=expected):
+        load_settings()
+
+
+def test_a_variable_that_is_not_utf8_is_said_to_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__APPLICATION_NAME", "\udcff\udcfe")
+
+    with pytest.raises(InvalidConfiguration, match="which is not UTF-8: expected a text, at"):
+        load_settings()

@@ -24,12 +24,12 @@ from psycopg import conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
-from flowledger.engine.display_text import on_one_line
+from flowledger.engine.display_text import on_one_line, short
 from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
 from flowledger.engine.ports.fork_guard import Opener
 from flowledger.engine.store.connection.open_connection import dial
 from flowledger.engine.store.connection.pool_wait_health import PATIENCE_SECONDS, Waits
-from flowledger.engine.store.connection.redacted_address import shown_address
+from flowledger.engine.store.connection.redacted_address import shown_address, unknown_parameter
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health
@@ -310,11 +310,15 @@ def check(url: str) -> None:
     try:
         conninfo.conninfo_to_dict(url)
     except (psycopg.ProgrammingError, UnicodeEncodeError):
-        # Not chained: the library's message quotes the text, and with it a password.
-        raise DatabaseUnavailable(
-            "database.url is not a connection string:"
+        unknown = unknown_parameter(url)
+        fault = (
+            f"database.url has the parameter {short(unknown)!r}, which libpq does not know"
+            if unknown
+            else "database.url is not a connection string:"
             " expected postgresql://user:password@host:port/database"
-        ) from None
+        )
+        # Not chained: the library's message quotes the text, and with it a password.
+        raise DatabaseUnavailable(fault) from None
 
 
 def unavailable(url: str, error: psycopg.Error) -> DatabaseUnavailable:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import conninfo
+from psycopg.pq import Conninfo
 
 from flowledger.engine.display_text import HIDDEN
 
@@ -31,6 +32,27 @@ def shown_address(url: str) -> str:
     user, host = quote(str(parts.get("user", ""))), quote(str(parts.get("host", "")), safe="[]:,")
     port = f":{parts['port']}" if "port" in parts else ""
     return f"postgresql://{user}:{HIDDEN}@{host}{port}/{quote(str(parts.get('dbname', '')))}"
+
+
+def unknown_parameter(url: str) -> str | None:
+    """The parameter because of which an URL is none, where it is sure not to be of a password.
+
+    >>> unknown_parameter("postgresql://ada:secret@db/flow?autocommit=1")
+    'autocommit'
+    """
+    address, _, query = url.partition("?")
+    try:
+        conninfo.conninfo_to_dict(address)
+    except (psycopg.Error, UnicodeEncodeError):
+        return None
+    if "@" in query or "://" not in address:  # the question mark was one of the password
+        return None
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()} | {"ssl"}
+    parts = [part.partition("=") for part in query.split("&")]
+    names = [name for name, is_set, _ in parts if is_set]
+    if SECRET_PARTS & {*names}:  # what follows it may be a part of it
+        return None
+    return next((name for name in names if name.isidentifier() and name not in known), None)
 
 
 FOR_PSQL = ("service", "host", "hostaddr", "port", "user", "dbname", "sslmode", "sslrootcert")
