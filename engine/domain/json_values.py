@@ -107,7 +107,22 @@ def _equal(loaded: object, value: object) -> bool:
         return False
 
 
+class NotJson(ValueError):
+    """What is no JSON; it names the place in the value already."""
+
+
 def _copied(value: object, location: Location) -> JsonValue:
+    """The copy of a part; what the code of its class raises is told of the part."""
+    try:
+        return _copied_by_kind(value, location)
+    except NotJson:
+        raise
+    except Exception as error:
+        shown = f"{_class_of(value)} cannot be read, {_class_of(error)} was raised"
+        raise NotJson(f"{inside(location)}: {shown}") from error
+
+
+def _copied_by_kind(value: object, location: Location) -> JsonValue:
     if isinstance(value, dict):
         return _object(cast("dict[object, object]", value), _deeper(location))
     if isinstance(value, list | tuple):
@@ -119,7 +134,7 @@ def _copied(value: object, location: Location) -> JsonValue:
 
 def _deeper(location: Location) -> Location:
     if len(location) >= MOST_NESTED:
-        raise ValueError(f"{inside(location[:SHOWN_LOCATION])}: {TOO_DEEP}")
+        raise NotJson(f"{inside(location[:SHOWN_LOCATION])}: {TOO_DEEP}")
     return location
 
 
@@ -128,10 +143,10 @@ def _object(value: dict[object, object], location: Location) -> JsonValue:
     for key, part in value.items():
         if not isinstance(key, str):
             fault = f"{inside(location)}: the key {key!r} is not a string"
-            raise ValueError(fault)  # noqa: TRY004 - a value of no use, whatever its class
+            raise NotJson(fault)
         name = _text(key, location)
         if name in copied:
-            raise ValueError(f"{inside(location)}: there are two keys {name!r}")
+            raise NotJson(f"{inside(location)}: there are two keys {name!r}")
         copied[name] = _copied(part, (*location, name))
     return copied
 
@@ -146,25 +161,30 @@ def _scalar(value: object, location: Location) -> JsonValue:
         return _integer(int.__int__(value), location)
     if isinstance(value, float):
         return _double(float.__float__(value), location)
-    raise ValueError(f"{inside(location)}: {type(value).__name__} is not JSON")
+    raise NotJson(f"{inside(location)}: {_class_of(value)} is not JSON")
 
 
 def _text(value: str, location: Location) -> str:
     text = str.__str__(value)
     fault = fault_of(text)
     if fault is not None:
-        raise ValueError(f"{inside(location)}: {fault}")
+        raise NotJson(f"{inside(location)}: {fault}")
     return text
 
 
 def _integer(value: int, location: Location) -> int:
     # By comparison: a range that is asked for a subclass of int counts through it.
     if not LEAST_INTEGER <= value <= GREATEST_INTEGER:
-        raise ValueError(f"{inside(location)}: an integer of more than 64 bits")
+        raise NotJson(f"{inside(location)}: an integer of more than 64 bits")
     return value
 
 
 def _double(value: float, location: Location) -> float:
     if not math.isfinite(value):
-        raise ValueError(f"{inside(location)}: {value} is not JSON")
+        raise NotJson(f"{inside(location)}: {value} is not JSON")
     return value
+
+
+def _class_of(value: object) -> str:
+    """The name of its class, whatever that and its own class define."""
+    return cast("str", type.__dict__["__name__"].__get__(type(value)))
