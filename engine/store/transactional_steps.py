@@ -4,9 +4,9 @@ Protocol
 --------
 
 A handler is lent a cursor in an open transaction. When it returns, one message to the server runs
-the deferred constraints, calls `complete_transactional_step` (release the queue row, append the
-completion) and commits. The log lock is taken last in that message, so neither user code nor a
-network round trip happens while it is held.
+the deferred constraints, takes the engine's role, calls `complete_transactional_step` (release the
+queue row, append the completion) and commits. The log lock is taken last in that message, so
+neither user code nor a network round trip happens while it is held.
 
 What can go wrong
 -----------------
@@ -68,6 +68,8 @@ BEGIN: LiteralString = """
 """
 COMPLETE: LiteralString = """
     set constraints all immediate;
+    set session authorization default;
+    reset role;
     set local lock_timeout = 0;
     select flowledger.complete_transactional_step(%s, %s, %s, %s, %s, %s);
     commit
