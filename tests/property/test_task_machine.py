@@ -13,11 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from flowledger.engine.domain.execution_status_from_counts import (
-    ExecutionStatus,
-    counts_of,
-    summary_of,
-)
+from flowledger.engine.domain import execution_status_from_counts as from_counts
 from flowledger.engine.domain.machine.decide import decide
 from flowledger.engine.domain.machine.task_run import ACTIVE, TaskRun, Wait, fold_run
 from flowledger.engine.domain.machine.transitions import DONE, STEP_ENDS, StepState, TaskState
@@ -375,8 +371,8 @@ class TaskMachine(RuleBasedStateMachine):
         )
 
     def is_over_in_words(self) -> bool:
-        status = summary_of(counts_of(self.run)).execution_status
-        return status in {ExecutionStatus.ALL_COMPLETE, ExecutionStatus.BLOCKED_BY_FAILURES}
+        status = from_counts.summary_of(from_counts.counts_of(self.run)).execution_status
+        return status in {"all_complete", "blocked_by_failures"}
 
     def steps_in(self, *states: StepState) -> list[str]:
         return [

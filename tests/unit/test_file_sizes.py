@@ -32,7 +32,7 @@ def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def test_there_are_files_to_measure() -> None:
-    assert ROOT / "engine" / "text.py" in files(".py")
+    assert ROOT / "engine" / "display_text.py" in files(".py")
     assert any(path.suffix == ".sql" for path in files(".sql"))
 
 
