@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from flowledger.engine.domain.failures.classification import RetryIf
 from flowledger.engine.domain.handler_protocol import StepCall
+from flowledger.engine.domain.json_values import PLAIN_TYPES
 from flowledger.engine.domain.templates.template import CONTEXT
 from flowledger.engine.errors import InvalidContext, InvalidResult, InvalidTemplate
 from flowledger.handlers.context import StepContext
@@ -62,7 +63,7 @@ class BoundStep:
         if self.is_async:
             return self._run(call)
         value = self._function(**self._arguments(call))
-        if inspect.isawaitable(value):
+        if type(value) not in PLAIN_TYPES and inspect.isawaitable(value):
             return self._awaited(value, call)
         return self._result(value)
 

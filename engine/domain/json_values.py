@@ -22,6 +22,9 @@ MOST_NESTED = 100
 """Lists and objects in each other. Codecs, validators and the stack give up at about 200, and
 definitions and events wrap what they are given; so this is what every reader can take."""
 
+PLAIN_TYPES = frozenset({dict, list, str, int, float, bool, type(None)})
+"""What a codec reads JSON as."""
+
 LEAST_INTEGER, GREATEST_INTEGER = -(2**63), 2**64 - 1
 """What the codec reads as an integer; it would read one beyond as a float."""
 

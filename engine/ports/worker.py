@@ -82,6 +82,10 @@ class WorkerStore(Sessions, Protocol):
         """
         ...
 
+    def try_out(self, worker: UUID, fact: StepEvent) -> None:
+        """Report it and take that back. Raises what `exchange` would raise."""
+        ...
+
     def claims_of(self, worker: UUID) -> Sequence[Claim]:
         """The steps that this worker runs, by the queue."""
         ...

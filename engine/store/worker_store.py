@@ -121,6 +121,15 @@ class PostgresWorkerStore:
         claims = (begun(*row) for row in rows)
         return Exchange([claim for claim in claims if claim.step_id not in gone], gone)
 
+    def try_out(self, worker: UUID, fact: StepEvent) -> None:
+        """Report it and take that back. Raises what `exchange` would raise."""
+        with (
+            translate_errors(),
+            self._pool.connection() as connection,
+            connection.transaction(force_rollback=True),
+        ):
+            self._report(connection, worker, [fact])
+
     def claims_of(self, worker: UUID) -> Sequence[Claim]:
         """The steps that this worker runs, by the queue."""
         with translate_errors(), self._pool.connection() as connection:

@@ -228,3 +228,14 @@ def test_an_isolated_worker_takes_others_again_when_nothing_is_left(store: Store
     assert not store.board.elect_isolated(store.worker, templates)
     store.queued()
     assert len(store.exchange(limit=5).claims) == 1
+
+
+def test_what_is_tried_out_leaves_nothing_behind(store: Stores) -> None:
+    claim = claimed(store)
+    before = kinds(store, claim.task_id)
+
+    store.board.try_out(store.worker, completed(store, claim))
+
+    assert kinds(store, claim.task_id) == before
+    assert [one.step_id for one in store.board.claims_of(store.worker)] == [claim.step_id]
+    assert store.exchange(completed(store, claim)).refused == frozenset()

@@ -9,6 +9,7 @@ import pytest
 
 from flowledger.engine import TaskState
 from flowledger.engine.events.step import StepAttemptFailed
+from flowledger.engine.runtime.worker.outbox import SURE
 from flowledger.handlers import Retry, Workflow
 from support.background_load import HURRIED
 from support.engines import PATIENCE, EngineHarness, completions, of_kind
@@ -83,6 +84,20 @@ def test_where_no_failure_is_taken_either_the_outcome_waits_and_the_others_are_s
     assert set(completions(harness).values()) == {1}
     told = [record.getMessage().split()[0] for record in caplog.records]
     assert told.count("database.refused") == 1
+
+
+def test_a_rule_that_ends_with_the_last_refusal_costs_no_outcome(harness: EngineHarness) -> None:
+    """It was refused often enough, and what would be stored in its place is taken again."""
+    alone = 2 * SURE  # each time with all others before
+    harness.rows("create sequence public.refusals")
+    harness.rows("grant usage on sequence public.refusals to public")
+    condition = f"new.topic = 'step.completed' and nextval('public.refusals') <= {alone}"
+    harness.rows(TRIGGER.replace("position('poison'::bytea in new.state) > 0", condition))
+    engine = harness.open(flow, **HURRIED)
+
+    assert engine.submit(flow, {"how": "works"}).result(PATIENCE) == {"only": "well"}
+
+    assert harness.value("select last_value from public.refusals") > alone
 
 
 class Unchecked:

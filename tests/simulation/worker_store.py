@@ -80,6 +80,9 @@ class MemoryWorkerStore:
         ]
         return Exchange(dated, refused)
 
+    def try_out(self, worker: UUID, fact: StepEvent) -> None:
+        """Memory refuses nothing."""
+
     def _started(self, worker: UUID, claim: Claim) -> StepStarted:
         """The start of a claimed step: now, and never before the last event of its stream."""
         now = self._database.clock()

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from flowledger.engine.config.sections import WorkerSettings
 from flowledger.engine.domain.failures.untrusted_exception import is_a
+from flowledger.engine.domain.json_values import PLAIN_TYPES
 from flowledger.engine.errors import StepLost, StepStopRequested
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased
@@ -127,10 +128,10 @@ class HandlerExecutor:
         """None where it returned what is still to be awaited."""
         with EndsForks():
             result = job.handler(job.call)
-        if isawaitable(result):
+        if type(result) not in PLAIN_TYPES and isawaitable(result):
             job.awaited = result
             return None
-        return self._outcomes.completed(job, result)
+        return self._outcomes.completed(job, cast("JsonValue", result))
 
     def _in_transaction(self, job: Execution) -> StepEvent | None:
         """The completion is stored here; without a connection the step is released."""

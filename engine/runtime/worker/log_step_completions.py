@@ -19,11 +19,15 @@ class CompletedSteps:
         self._began: LruCache[UUID, tuple[str, datetime | None]] = LruCache(limit)
         self._log = logger("worker")
 
+    @property
+    def are_told(self) -> bool:
+        """Whether anybody reads of them."""
+        return self._log.hears(Signal.STEP_COMPLETED)
+
     def ended(self, job: Execution) -> None:
         """Its handler returned; whether that is stored is not known yet."""
-        if self._log.hears(Signal.STEP_COMPLETED):
-            claim = job.claim
-            self._began.store(claim.step_id, (job.plan.template.key, claim.at))
+        claim = job.claim
+        self._began.store(claim.step_id, (job.plan.template.key, claim.at))
 
     def stored(self, fact: StepCompleted) -> None:
         """The completion is in the log."""

@@ -4,9 +4,10 @@ They are sent in one batch, of which each stream is stored or refused by itself.
 refuses the statement as a whole, because of a type, a size limit or somebody's trigger, the
 outcomes are sent one by one, so that the others are stored.
 
-An outcome that was refused alone `SURE` times is replaced by a failure of the step that says why,
-since another attempt would end in the same way. If that is refused too, the outcome is not the
-cause: it waits, as in any outage, and no result is thrown away. Meanwhile it takes one of the
+An outcome that was refused alone `SURE` times, and once more after the database would have taken a
+failure of the step, is replaced by that failure, which says why, since another attempt would end in
+the same way. If the failure is refused too, the outcome is not the cause: it waits, as in any
+outage, and no result is thrown away. Meanwhile it takes one of the
 worker's slots, and the worker's health says why.
 
 Unconfirmed exchanges. An exchange whose answer was lost may still be carried out by the database,
@@ -22,7 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from uuid import UUID
 
-from flowledger.engine.errors import StatementRefused, UnstorableEvent
+from flowledger.engine.errors import EngineError, StatementRefused, UnstorableEvent
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepAttemptFailed, StepCompleted
 from flowledger.engine.ports.worker import ClaimStatus, Exchange, WorkerStore
@@ -150,13 +151,26 @@ class Outbox:
                 fact, StepCompleted | StepAttemptFailed
             ):
                 raise
-            return self._sent_replacement(fact, error, send)
+            return self._sent_once_more(fact, error, send)
+
+    def _sent_once_more(
+        self, fact: StepEvent, error: StatementRefused, send: Send
+    ) -> tuple[StepEvent, Exchange]:
+        """Where a failure of the step is taken, and its outcome still is not, that is the cause."""
+        self._store.try_out(self._worker, self._failure(fact, error))
+        try:
+            return fact, send([fact], 0)
+        except StatementRefused as refusal:
+            return self._sent_replacement(fact, refusal, send)
+
+    def _failure(self, fact: StepEvent, error: EngineError) -> StepEvent:
+        return self._facts.replacement(StepAttemptFailed, fact, error=permanent(error))
 
     def _sent_replacement(
         self, fact: StepEvent, error: StatementRefused | UnstorableEvent, send: Send
     ) -> tuple[StepEvent, Exchange]:
         place = self.waiting.index(fact)
-        instead = self._facts.replacement(StepAttemptFailed, fact, error=permanent(error))
+        instead = self._failure(fact, error)
         self.waiting[place] = instead  # where the answer is lost, this is what may be stored
         try:
             exchange = send([instead], 0)

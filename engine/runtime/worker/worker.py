@@ -180,13 +180,16 @@ class Worker:
         self._wakeup.notify("outcome")
 
     def _collect(self) -> None:
-        reporting = self._outbox.steps if self._outcomes else set[UUID]()
+        if not self._outcomes:
+            return
+        reporting, told = self._outbox.steps, self._completed.are_told
         while self._outcomes:
             job = self._outcomes.popleft()
             abandoned = self._abandoned.pop(id(job), None) is not None
             if not abandoned:
                 self._running.pop(job.claim.step_id, None)
-            self._completed.ended(job)
+            if told:
+                self._completed.ended(job)
             if job.stored is not None:
                 self._completed.stored(job.stored)
                 self._inputs.completed(job.claim.step_id, job.stored.result, job.sessions)
@@ -317,9 +320,9 @@ class Worker:
         """Refused facts of steps that are still ours get the next version; the others are lost."""
         refused = self._outbox.reported(facts, exchange.refused)
         anew = {claim.step_id for claim in exchange.claims}
+        lost = anew | exchange.refused
         for fact in facts:
-            lost = fact.originator_id in exchange.refused | anew
-            if isinstance(fact, StepCompleted) and not lost:
+            if isinstance(fact, StepCompleted) and fact.originator_id not in lost:
                 self._inputs.completed(fact.originator_id, fact.result)
                 self._completed.stored(fact)
         if not refused:
