@@ -39,6 +39,7 @@ from flowledger.engine.domain.handler_protocol import StepCall
 from flowledger.engine.errors import InvalidContext, InvalidResult, InvalidTemplate
 from flowledger.handlers import Workflow
 from flowledger.handlers.round_trip import difference
+from flowledger.handlers.type_codec import reader
 
 CALL = StepCall(
     task_id=UUID(int=1),
@@ -360,6 +361,16 @@ def test_a_model_that_holds_itself_may_be_declared() -> None:
     node = Node(children=[Node()])
 
     assert read(Node, context_of(Node, node)) == node
+
+
+def test_plain_json_is_read_as_json_where_a_text_may_be_a_time() -> None:
+    kind, text = dict[str, datetime | str], "2026-01-01T00:00:00"
+    workflow: Workflow[Any] = Workflow("a", "b", version="1", context=kind)
+
+    stored = workflow.encode_context({"when": text})
+
+    assert stored == {"when": text}
+    assert reader(kind)(stored) == {"when": datetime.fromisoformat(text)}
 
 
 def test_plain_json_given_for_a_model_is_converted_once() -> None:
