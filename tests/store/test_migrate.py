@@ -136,6 +136,15 @@ def test_what_was_made_before_an_action_had_a_subject_gets_one(bare: Connection)
     )
 
 
+def test_functions_that_an_early_schema_has_left_behind_go(bare: Connection) -> None:
+    migrate(bare, [file for file in packaged() if file.number != 31])
+    bare.execute("create function flowledger.held_steps(uuid) returns int return 1")
+
+    migrate(bare)
+
+    assert value(bare, b"select to_regprocedure('flowledger.held_steps(uuid)')") is None
+
+
 def test_the_printed_script_builds_the_same_schema_with_nothing_left_to_do(
     bare: Connection, connection: Connection
 ) -> None:
