@@ -16,9 +16,9 @@ set search_path = pg_catalog, pg_temp
 as $$
     select flowledger.require_not_negative('patience', patience::text, patience < 0);
 
-    select * from flowledger.inline_model_status(patience, flowledger.fact_topics())
+    select * from flowledger.inline_model_status(coalesce(patience, 60), flowledger.fact_topics())
     union all
-    select * from flowledger.projection_status(patience);
+    select * from flowledger.projection_status(coalesce(patience, 60));
 $$;
 
 comment on function flowledger_v1.projection_status(double precision) is

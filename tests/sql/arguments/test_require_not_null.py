@@ -26,8 +26,13 @@ def test_what_is_given_passes_and_what_is_not_is_named(connection: Connection) -
 
 def arguments(connection: Connection) -> list[tuple[str, str]]:
     """Each public function with each of its arguments that must be given."""
+    return [(name, one) for name, one in every_argument(connection) if known(one)]
+
+
+def every_argument(connection: Connection) -> list[tuple[str, str]]:
+    """Each public function with each of its arguments."""
     found = connection.execute(FUNCTIONS).fetchall()
-    return [(name, one) for _, name, names in found for one in names or () if known(one)]
+    return [(name, one) for _, name, names in found for one in names or ()]
 
 
 def known(name: str) -> bool:
@@ -51,6 +56,26 @@ def test_every_public_function_refuses_a_null_for_what_it_needs(connection: Conn
         silent.append((function, argument))
 
     assert silent == []
+
+
+def test_a_patience_that_is_null_is_as_none(connection: Connection) -> None:
+    """Also where something is behind, which is what the patience is for."""
+    connection.execute(
+        b"insert into flowledger.event (originator_id, originator_version, task_id, topic, state)"
+        b" select id, 1, id, 'task.submitted', '' from gen_random_uuid() as id"
+    )
+    connection.execute(b"update flowledger.projection set position = 0")
+    asked = [name for name, argument in every_argument(connection) if argument == "patience"]
+    assert len(asked) >= 3
+
+    for name in asked:
+        given, none = (
+            connection.execute(
+                f"select to_jsonb(f) - 'lag_seconds' from flowledger_v1.{name}({word}) as f".encode()  # noqa: S608
+            ).fetchall()
+            for word in ("", "null")
+        )
+        assert none == given, name
 
 
 def test_every_public_function_that_is_asked_about_a_task_names_one_that_there_is_not(
