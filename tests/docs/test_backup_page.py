@@ -6,17 +6,20 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from importlib import util
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
 import psycopg
 import pytest
 
+from flowledger.engine.store.embedded.temporary import temporary_server
+from flowledger.engine.store.schema.grants import ROLES, grant, grants_of
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness, harness, harness_on
+from support.projection_hosts import WORD
 
 __all__ = ["harness"]
 
@@ -48,25 +51,26 @@ def commands() -> list[str]:
 
 
 @pytest.mark.skipif(programs() is None, reason="needs pg_dump and pg_restore")
-def test_a_dump_of_what_runs_is_restored_and_goes_on(
-    harness: EngineHarness, server: str, tmp_path: Path
+def test_a_dump_of_what_runs_is_restored_on_another_server_and_goes_on(
+    harness: EngineHarness, tmp_path: Path
 ) -> None:
+    with psycopg.connect(harness.url, autocommit=True) as connection:
+        for role in ROLES:
+            grant(connection, role, grants_of(connection, role), **WORD)
     harness.open(flow, roles=("coordinator",))
     client = harness.open(flow, roles=())
     tasks = client.submit_many(flow, [{"number": number} for number in range(3)])
-    name = f"restored_{uuid4().hex}"
-    restored = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-    environment = {
-        **os.environ,
-        "PATH": f"{programs()}:{os.environ['PATH']}",
-        "FLOWLEDGER_DATABASE__URL": harness.url,
-        "SERVER_URL": server,
-        "RESTORED_URL": restored,
-    }
-    try:
+    with temporary_server(timeout_seconds=60) as other:
+        restored = urlunsplit(urlsplit(other.url)._replace(path="/restored"))
+        environment = {
+            **os.environ,
+            "PATH": f"{programs()}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "FLOWLEDGER_DATABASE__URL": harness.url,
+            "SERVER_URL": other.url,
+            "RESTORED_URL": restored,
+        }
         for command in commands():
-            words = re.sub(r"\brestored\b", name, command)
-            subprocess.run(words, shell=True, cwd=tmp_path, env=environment, check=True)  # noqa: S602
+            subprocess.run(command, shell=True, cwd=tmp_path, env=environment, check=True)  # noqa: S602
 
         with harness_on(restored) as again:
             engine = again.open(flow)
@@ -74,6 +78,3 @@ def test_a_dump_of_what_runs_is_restored_and_goes_on(
                 {"only": number} for number in range(3)
             ]
             assert not list(engine.verify())
-    finally:
-        with psycopg.connect(server, autocommit=True) as admin:
-            admin.execute(f"drop database if exists {name} with (force)")
