@@ -14,6 +14,7 @@ FUNCTIONS = """
     select p.oid::regprocedure::text, p.proname, p.proargnames[1:p.pronargs]
     from pg_proc as p where p.pronamespace = 'flowledger_v1'::regnamespace order by 2
 """
+ASKED = "select to_jsonb(f) - 'lag_seconds' from flowledger_v1.{}({}) as f"
 NULLABLE = re.compile(r"of_\w+|steps|patience")
 
 
@@ -70,9 +71,7 @@ def test_a_patience_that_is_null_is_as_none(connection: Connection) -> None:
 
     for name in asked:
         given, none = (
-            connection.execute(
-                f"select to_jsonb(f) - 'lag_seconds' from flowledger_v1.{name}({word}) as f".encode()  # noqa: S608
-            ).fetchall()
+            connection.execute(ASKED.format(name, word).encode()).fetchall()
             for word in ("", "null")
         )
         assert none == given, name
