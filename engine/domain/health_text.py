@@ -185,7 +185,8 @@ def _code_changed(row: FoundRow, now: datetime) -> Told:
     return (
         f"the code of projection {row.about} changed since it was built, and its version"
         f" {row.details['version']} did not: its rows may be of both",
-        f"flowledger projections rebuild {name} --reason WHY (or raise the version)",
+        f"flowledger projections rebuild {name} --reason WHY (as the owner of the schema; or raise"
+        " the version)",
     )
 
 
@@ -261,7 +262,8 @@ def _unled(rows: Sequence[FoundRow]) -> Finding:
         f" what is read from {'it' if len(names) == 1 else 'them'} gets older",
         about=names[0] if len(names) == 1 else None,
         since=min(known, default=None),
-        command="flowledger projector (or flowledger projections remove NAME)",
+        command="flowledger projector (or flowledger projections remove NAME --reason WHY; both as"
+        " the owner of the schema)",
         details={"projections": names},
     )
 

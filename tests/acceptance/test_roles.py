@@ -59,6 +59,23 @@ WRITES = [
     ("db", "shards", "2", "--reason", "x"),
     ("submit", "other.yaml"),
 ]
+OPERATES = [
+    ("projections", "pause", "money"),
+    ("projections", "resume", "money"),
+    ("projections", "skip", "money", "--position", "1"),
+    ("projections", "rebuild", "flowledger_history", "--task", "{task}", "--wait", "0"),
+    ("projections", "rebuild", "flowledger_history", "--template", "shop/order@1", "--wait", "0"),
+    ("projections", "rebuild", "flowledger_history", "--cancel"),
+    ("projections", "parked", "retry", "money", "--all"),
+    ("projections", "parked", "drop", "money", "--all"),
+    ("parked", "retry", "{task}"),
+    ("parked", "retry"),
+]
+OWNED = [
+    ("projections", "rebuild", "money"),
+    ("projections", "remove", "money"),
+    ("db", "shards", "2"),
+]
 
 
 @pytest.fixture
@@ -135,6 +152,31 @@ def test_who_may_only_read_is_told_in_a_sentence_what_it_may_not(
         assert (code, said.count("\n")) == (2, 1), (words, said)
         assert said.startswith("error: this login may not do that: permission denied"), words
     assert harness.value("select max(notification_id) from flowledger.event") == before
+
+
+@pytest.mark.usefixtures("roles")
+def test_an_operator_sees_to_projections_and_parked_tasks_and_is_told_what_the_owner_does(
+    command: Callable[..., tuple[int, str]], harness: EngineHarness, logins: Logins, task: str
+) -> None:
+    operator = logins.new("flowledger_operator")
+    harness.rows(
+        "insert into flowledger.parked_task (task_id, reason, parked_at, tried_at)"
+        " values (%s, 'broken', now(), now())",
+        task,
+    )
+    harness.rows(
+        "update flowledger.projection set position = 0, failed_position = 1, failure = 'broken',"
+        " failed_at = now() where name = 'money'"
+    )
+
+    for arguments in OPERATES:
+        words = [word.format(task=task) for word in (*arguments, "--reason", "x")]
+        assert command(operator, *words) == (0, ""), words
+    for arguments in OWNED:
+        words = [word.format(task=task) for word in (*arguments, "--reason", "x")]
+        code, said = command(operator, *words)
+        assert (code, said.count("\n")) == (2, 1), (words, said)
+        assert said.startswith("error: this login may not do that: permission denied"), words
 
 
 def test_verify_compares_the_tables_of_a_projection_for_who_may_make_none(

@@ -38,6 +38,7 @@ begin
         ('operator', 'parked_event', 'update', '{requested_action,skipped_at}'),
         ('operator', 'projection_rebuild', 'insert', null),
         ('operator', 'projection_rebuild', 'update', '{state,ended_at}'),
+        ('operator', 'parked_task', 'update', '{wanted}'),
         ('worker', 'worker', 'insert', null),
         ('worker', 'worker', 'update', '{lease_until,lease_seconds,seen_at,condition}'),
         ('worker', 'queue', 'update', '{worker_id,stream_version,heartbeat_at,heartbeat_details}'),
