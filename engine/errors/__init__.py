@@ -19,9 +19,9 @@ from flowledger.engine.errors.unanswered_requests import TaskNotCreated as TaskN
 class DatabaseUnavailable(EngineError):
     """The database cannot be reached or prepared; the sentence says where and why.
 
-    Nothing was stored, but for MaybeStored, and for what may be asked again without harm anyway
-    (registering, pausing and resuming templates and projections). `sqlstate` is the server's code
-    where it gave one.
+    Nothing was stored, but for MaybeStored, and for what has no key and may be asked again without
+    harm: registering and pausing templates, what is done to projections but for rebuilds, parked
+    tasks, shards, repairs and grants. `sqlstate` is the server's code where it gave one.
     """
 
     def __init__(self, sentence: str, sqlstate: str | None = None) -> None:

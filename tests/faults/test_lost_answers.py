@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from flowledger.engine import DatabaseUnavailable, Engine, InvalidSubmission, TaskHandle
-from flowledger.engine.errors import InvalidRequest, MaybeStored
+from flowledger.engine.errors import (
+    InvalidRequest,
+    MaybeStored,
+    ProjectionRefused,
+    UnknownProjection,
+)
 from flowledger.handlers import Workflow
+from support.cli import Command, command
 from support.engines import PATIENCE, EngineHarness
 from support.pooled import Cutter
 from support.spend_projection import spending
+
+__all__ = ["command"]
 
 ASKING: Any = {"reason": "test", "actor": "ada", "timeout": 0}
 
@@ -75,6 +84,24 @@ def test_a_submission_is_made_again_with_its_id(
     assert streams(harness, "task.created") == 1
     harness.open(flow)
     assert again[0].result(PATIENCE) == {"only": 1}
+
+
+def test_the_command_makes_a_submission_again_with_its_id(
+    harness: EngineHarness, cutter: Cutter, command: Command
+) -> None:
+    target = command.write("flow.yaml", "namespace: n\nname: f\nversion: '1'\nsteps: [{name: a}]\n")
+    command.environment["FLOWLEDGER_DATABASE__URL"] = cutter.url
+    cutter.cut("submit_tasks")
+
+    told = command("submit", target)
+
+    assert told.code == 2
+    found = re.search(r"submit it again with task_id=(\S+)", told.error)
+    assert found is not None, told.error
+    for _ in range(2):
+        assert command("submit", target, "--task-id", found[1]).out == f"{found[1]}\n"
+    assert streams(harness, "task.created") == 1
+    assert "'x' is not the id of a task" in command("submit", target, "--task-id", "x").error
 
 
 def test_many_submissions_are_made_again_with_their_ids(
@@ -215,6 +242,48 @@ def built(harness: EngineHarness) -> bool:
         "select from flowledger.projection where state = 'building' union all"
         " select from flowledger.projection_rebuild where state = 'asked'"
     )
+
+
+AGAIN: dict[str, tuple[Callable[..., object], int, type[Exception] | None]] = {
+    "paused": (lambda of, word: of.pause("money", **word), 1, None),
+    "resumed": (lambda of, word: of.resume("money", **word), 1, None),
+    "event_skipped": (lambda of, word: of.skip("money", position=1, **word), 1, ProjectionRefused),
+    "parked_retry_requested": (
+        lambda of, word: of.retry_parked("money", position=1, **word),
+        2,
+        None,
+    ),
+    "parked_drop_requested": (
+        lambda of, word: of.drop_parked("money", position=1, **word),
+        2,
+        None,
+    ),
+    "removed": (lambda of, word: of.remove("money", **word), 1, UnknownProjection),
+}
+"""What has no key: how often it is recorded where it is asked twice, and what the second raises."""
+
+
+def test_what_has_no_key_is_stored_too_and_may_be_asked_again(
+    harness: EngineHarness, cutter: Cutter, engine: Engine
+) -> None:
+    word = {"reason": "test", "actor": "ada"}
+    with harness.open(flow, roles=("projector",), projections=[Money]):
+        pass
+    engine.submit(flow, {"number": 1})
+    harness.rows(
+        "update flowledger.projection set position = 0, failed_position = 1, failure = 'broken',"
+        " failed_at = now(), failures = 1 where name = 'money'"
+    )
+
+    for topic, (ask, recorded, refusal) in AGAIN.items():
+        cutter.cut("COMMIT")
+        with pytest.raises(DatabaseUnavailable) as told:
+            ask(engine.projections, word)
+        assert not isinstance(told.value, MaybeStored)
+        assert streams(harness, f"projection.{topic}") == 1, topic
+        with nullcontext() if refusal is None else pytest.raises(refusal):
+            ask(engine.projections, word)
+        assert streams(harness, f"projection.{topic}") == recorded, topic
 
 
 def test_of_two_who_ask_with_one_key_at_once_one_begins(

@@ -27,6 +27,7 @@ from flowledger.engine.cli.options import (
     handlers_option,
     json_option,
     submission_options,
+    task_id_of,
     time_scale_option,
 )
 from flowledger.engine.cli.output import tell, tell_either, tell_json
@@ -308,6 +309,12 @@ def _lines_above(settings: Settings) -> Generator[None]:
     type=click.Choice(["return", "raise"]),
     default="return",
     help="What to do where the task exists: print its id, or fail. Default: return.",
+)
+@click.option(
+    "--task-id",
+    metavar="TASK",
+    callback=task_id_of,
+    help="Its id, where an answer was lost: with the same id, submitting twice is submitting once.",
 )
 @submission_options
 @dev_option
