@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from flowledger.engine.cli.commands.db import db
-from flowledger.engine.errors import InvalidConfiguration
+from flowledger.engine.errors import InvalidConfiguration, SchemaBehind, StatementRefused
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.schema.migrate import packaged, script
 
@@ -105,6 +105,43 @@ def test_a_migration_counts_what_it_applied_and_names_it_when_asked(
         [*(f"applied {file}" for file in files), "applied 1 of functions, 1 of views"],
     ]
     assert json.loads(flowledger("check", "--json")) == {"pending": []}
+
+
+def test_printing_the_reference_applies_nothing(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", empty_database)
+
+    for migrate, error, said in (
+        ("auto", SchemaBehind, "run `flowledger db migrate`"),
+        ("check", SchemaBehind, "run `flowledger db migrate`"),
+        ("never", StatementRefused, 'schema "flowledger" does not exist'),
+    ):
+        monkeypatch.setenv("FLOWLEDGER_DATABASE__MIGRATE", migrate)
+        refused = CliRunner().invoke(db, ["reference"])
+
+        assert (type(refused.exception), refused.stdout) == (error, ""), migrate
+        assert said in str(refused.exception)
+    with psycopg.connect(empty_database) as connection:
+        made = connection.execute("select to_regnamespace('flowledger') is not null").fetchone()
+    assert made == (False,)
+
+
+def test_where_nothing_is_ever_migrated_the_reference_is_of_what_there_is(
+    database: str, flowledger: Flowledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", database)
+    lost = "functions/log/clock.sql"
+    with psycopg.connect(database) as connection:
+        connection.execute("delete from flowledger.applied_file where path = %s", (lost,))
+
+    behind = CliRunner().invoke(db, ["reference"])
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__MIGRATE", "never")
+    printed = flowledger("reference")
+
+    assert isinstance(behind.exception, SchemaBehind)
+    assert printed.startswith("# SQL\n")
+    assert json.loads(CliRunner().invoke(db, ["check", "--json"]).stdout) == {"pending": [lost]}
 
 
 def test_grants_are_printed_and_applied(

@@ -18,7 +18,7 @@ EXAMPLES = re.findall(r"^```sql\n(.*?)\n```$", PAGE.read_text("utf-8"), re.MULTI
 
 
 def test_the_page_is_the_reference(connection: Connection) -> None:
-    hint = "run: .venv/bin/flowledger db reference > docs/sql.md"
+    hint = "run: .venv/bin/flowledger db migrate, then db reference > docs/sql.md"
 
     assert PAGE.read_text("utf-8") == sql_reference(connection), hint
 

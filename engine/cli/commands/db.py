@@ -27,7 +27,7 @@ from flowledger.engine.store.schema.grants import ROLES, grant, grants_of
 from flowledger.engine.store.schema.migrate import pending, script
 from flowledger.engine.store.schema.migrate_and_record_event import BEHIND, upgrade
 from flowledger.engine.store.schema.sql_reference_page import sql_reference
-from flowledger.engine.store.schema.startup_migration import bring_up_to_date
+from flowledger.engine.store.schema.startup_migration import bring_up_to_date, require_schema
 from flowledger.engine.store.shard_membership_store import PostgresShardStore, ShardRow
 
 NOBODY_LEADS = 1
@@ -208,12 +208,15 @@ def grant_rights(
 def print_reference() -> None:
     """Print every public view and function of the database's schema, as Markdown.
 
+    Nothing is applied: the schema must be that of this release, where database.migrate is not
+    never.
+
     \b
     Example: flowledger db reference > sql.md
     """
     settings = load_settings()
+    require_schema(_url(settings), settings)
     with _connected(settings) as connection:
-        upgrade(connection)
         tell_document(sql_reference(connection))
 
 
