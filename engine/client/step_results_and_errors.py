@@ -14,8 +14,10 @@ from flowledger.engine.events.step import (
     StepCancelled,
     StepCompleted,
     StepCompletedManually,
+    StepEnqueued,
     StepFailed,
     StepLeaseExpired,
+    StepReset,
     StepTimedOut,
 )
 from flowledger.engine.events.task import TaskCancelled, TaskReopened, TaskTimedOut
@@ -57,6 +59,28 @@ def errors_in(history: Sequence[Recorded]) -> dict[str, str]:
             case _:
                 pass
     return errors
+
+
+def error_facts_in(history: Sequence[Recorded]) -> dict[str, dict[str, str | None]]:
+    """The class and the message of the error of each step that stands in error.
+
+    The class is None where no exception ended the last attempt, as where it ran too long; the
+    message is why the step was given up then.
+    """
+    raised: dict[str, dict[str, str | None]] = {}
+    for recorded in history:
+        match recorded.event:
+            case StepAttemptFailed() as event:
+                error = event.error
+                raised[event.step] = {"error_class": error.error_class, "message": error.message}
+            case StepEnqueued() | StepReset() as event:
+                raised.pop(event.step, None)
+            case _:
+                pass
+    return {
+        step: raised.get(step, {"error_class": None, "message": why})
+        for step, why in errors_in(history).items()
+    }
 
 
 def cause_in(history: Sequence[Recorded]) -> str | None:

@@ -49,7 +49,9 @@ def test_a_step_without_a_result_says_so(command: Command, task: str) -> None:
     missing = command("result", task, "ship")
 
     assert (missing.code, missing.out) == (1, "")
-    assert missing.error == f"step 'ship' of task {task} has no result: it is error\n"
+    assert missing.error == (
+        f"step 'ship' of task {task} has no result: it is error, ValueError: not enough\n"
+    )
 
 
 def test_what_does_not_exist_is_bad_input(command: Command, task: str) -> None:

@@ -111,8 +111,26 @@ def test_a_failed_task_is_exit_code_1_and_says_which_step_failed_why(command: Co
     assert "step 'charge': failed 3 of 3 times: ConnectionError: the bank does not" in done.out
     assert ": error after " in done.out
     assert as_json.value["state"] == "error"
-    assert as_json.value["steps"]["charge"] == {"state": "error", "attempts": 3}
+    error = {"error_class": "ConnectionError", "message": "the bank does not answer"}
+    assert as_json.value["steps"]["charge"] == {"state": "error", "attempts": 3, "error": error}
     assert as_json.value["steps"]["ship"] == {"state": "pending", "attempts": 0}
+
+
+def test_of_a_step_that_failed_of_no_exception_the_json_says_why(command: Command) -> None:
+    command.write("hands.py", "def a() -> None:\n    raise KeyError('nope')\n")
+    head = 'namespace: n\nname: {}\nversion: "1"\nsteps:\n- {{name: a, retry: {{{}}}}}\n'
+    raised = command.write("r.yaml", head.format("r", "max_attempts: 1"))
+    never = command.write("n.yaml", head.format("n", "max_attempts: 0"))
+
+    errors = [
+        command("run", file, "--handlers", "hands", "--json").value["steps"]["a"]["error"]
+        for file in (raised, never)
+    ]
+
+    assert errors == [
+        {"error_class": "KeyError", "message": "'nope'"},
+        {"error_class": None, "message": "the policy allows no attempt"},
+    ]
 
 
 def test_the_results_of_the_steps_are_printed_before_how_it_ended(command: Command) -> None:

@@ -125,7 +125,9 @@ def test_a_transition_says_who_and_why(engine: Engine, reader: Reader) -> None:
         ("task.reopened", None, "ada", "mended"),
     ]
     failed = next(row for row in rows if row["type"] == "step.attempt_failed")
-    assert (failed["message"], failed["attempt"]) == ("b is broken", 1)
+    assert (failed["message"], failed["attempt"]) == ("RuntimeError: b is broken", 1)
+    given_up = next(row for row in rows if row["type"] == "step.failed")
+    assert given_up["message"].endswith(failed["message"])
     started = next(row for row in rows if row["type"] == "step.started")
     assert started["worker_id"] is not None
 

@@ -10,8 +10,8 @@ import click
 from flowledger.engine.cli.command_setup import program_settings, stored_tasks
 from flowledger.engine.cli.options import json_option, task_argument
 from flowledger.engine.cli.output import tell, tell_either
-from flowledger.engine.client.step_results_and_errors import results_in
-from flowledger.engine.display_text import nearest
+from flowledger.engine.client.step_results_and_errors import errors_in, results_in
+from flowledger.engine.display_text import nearest, on_one_line
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.errors import UnknownStep, UnknownTask
 from flowledger.engine.events.task import TaskCreated
@@ -27,7 +27,7 @@ NO_RESULT = 1
 def result(task_id: UUID, step: str | None, *, as_json: bool) -> None:
     """Print the results that a task has so far, a line each or, with STEP, that step's, as JSON.
 
-    It does not wait. Exit code 1 where STEP has no result.
+    It does not wait. Exit code 1 where STEP has no result; where it failed, it says of what.
 
     \b
     Example: flowledger result 019a2b3c-4d5e-7f60-8a1b-2c3d4e5f6071 charge
@@ -39,7 +39,9 @@ def result(task_id: UUID, step: str | None, *, as_json: bool) -> None:
         results = results_in(found.history)
         state = None if step is None or step in results else _state_of(step, found, tasks, task_id)
     if state is not None:
-        tell(f"step {step!r} of task {task_id} has no result: it is {state}", err=True)
+        why = errors_in(found.history).get(step or "")
+        failed = "" if why is None else f", {on_one_line(why)}"
+        tell(f"step {step!r} of task {task_id} has no result: it is {state}{failed}", err=True)
         raise SystemExit(NO_RESULT)
     if step is not None:
         tell_either(results[step], shown(results[step]), as_json=as_json)

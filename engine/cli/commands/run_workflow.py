@@ -41,7 +41,7 @@ from flowledger.engine.cli.process_control import (
 from flowledger.engine.cli.step_lines import StepLines
 from flowledger.engine.cli.task_progress import NAMES_SHOWN, Look, View, view_for
 from flowledger.engine.client.engine import ALL_ROLES, Engine
-from flowledger.engine.client.step_results_and_errors import errors_in
+from flowledger.engine.client.step_results_and_errors import error_facts_in, errors_in
 from flowledger.engine.client.submission_to_event import OnDuplicate
 from flowledger.engine.client.task import StepStatus, TaskHandle
 from flowledger.engine.config import Settings
@@ -64,12 +64,13 @@ class Outcome:
     events: int
     steps: Mapping[str, StepStatus]
     errors: Mapping[str, str]
+    error_facts: Mapping[str, Mapping[str, str | None]]
     ran: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         steps = {
-            name: {"state": step.state, "attempts": step.attempts}
+            name: {"state": step.state, "attempts": step.attempts, **self._error(name)}
             for name, step in self.steps.items()
         }
         found = {"task": self.task, "state": self.state, "ran": self.ran}
@@ -94,6 +95,9 @@ class Outcome:
                 f" which is {self.state}"
             )
         return [*(failed or self._result_lines()), ended]
+
+    def _error(self, step: str) -> dict[str, Any]:
+        return {"error": self.error_facts[step]} if step in self.error_facts else {}
 
     def _results(self) -> dict[str, Any]:
         done = StepState.COMPLETE
@@ -269,8 +273,16 @@ def _look(
 
 def _outcome(task: TaskHandle, seconds: float, *, ran: bool) -> Outcome:
     history = task.history()
-    errors = errors_in(history)
-    return Outcome(str(task.id), task.state, seconds, len(history), task.steps(), errors, ran)
+    return Outcome(
+        task=str(task.id),
+        state=task.state,
+        seconds=seconds,
+        events=len(history),
+        steps=task.steps(),
+        errors=errors_in(history),
+        error_facts=error_facts_in(history),
+        ran=ran,
+    )
 
 
 def _refuse_early(workflow: WorkflowLike[Any], context: Any) -> Sequence[str]:

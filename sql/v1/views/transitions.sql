@@ -8,8 +8,10 @@ select
     p.data ->> 'step' as step, e.topic as type, b.state as from_state,
     flowledger.state_after(e.topic, b.state) as to_state,
     (p.data ->> 'attempt')::integer as attempt, p.data ->> 'actor' as actor,
-    p.data ->> 'reason' as reason, coalesce(p.data #>> '{error,message}',
-    p.data ->> 'message') as message,
+    p.data ->> 'reason' as reason, coalesce(
+        (p.data #>> '{error,error_class}') || ': ' || (p.data #>> '{error,message}'),
+        p.data ->> 'message'
+    ) as message,
     (p.data ->> 'worker')::uuid as worker_id, (p.data ->> 'causation_id')::uuid as causation_id
 from flowledger.event as e
 cross join lateral (select flowledger.payload_json(e.state, e.encoding) as data) as p
@@ -48,6 +50,7 @@ comment on column flowledger_v1.transitions.to_state is 'The state after it.';
 comment on column flowledger_v1.transitions.attempt is 'Which start of the step it belongs to.';
 comment on column flowledger_v1.transitions.actor is 'Who asked for it, where somebody did.';
 comment on column flowledger_v1.transitions.reason is 'Why, where a reason was given.';
-comment on column flowledger_v1.transitions.message is 'What the error said, where there was one.';
+comment on column flowledger_v1.transitions.message is
+    'The error''s class and what it said, or why the step was given up, where there was an error.';
 comment on column flowledger_v1.transitions.worker_id is 'The worker that began it or was lost with it.';
 comment on column flowledger_v1.transitions.causation_id is 'The event that led to this one.';
