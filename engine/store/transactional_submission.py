@@ -57,7 +57,11 @@ class LaterSubmission:
         self._only_new = only_new
 
     def store(self, ours: WhichDatabase, connection: object) -> Sequence[UUID]:
-        """The task of each identity. Raises InvalidSubmission, DuplicateTask, TypeError."""
+        """The task of each identity.
+
+        Raises DuplicateTask; InvalidSubmission for a connection that is none of those it knows,
+        is closed or is to another database.
+        """
         own = connection_of(connection)
         # A cursor of its own kind: that of the connection may put parameters into the text.
         cursor = psycopg.Cursor(own, row_factory=tuple_row)

@@ -17,6 +17,8 @@ import yaml
 from flowledger.engine.cli.program import program
 from flowledger.engine.client.engine import Role
 from flowledger.engine.config import KNOWN
+from flowledger.engine.errors import EngineError
+from flowledger.engine.store.transactional_submission import LaterSubmission
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN
 from support.cli import Command
@@ -64,6 +66,19 @@ def test_a_process_has_no_more_connections_than_the_page_says(
 
     assert len(results) == 20
     assert 0 < harness.value(COUNT, name) <= MOST[roles]
+
+
+def test_another_connection_is_refused_with_the_error_of_the_page(harness: EngineHarness) -> None:
+    (named,) = re.findall(r"^Anything else is refused with `(\w+)`", PAGE, re.MULTILINE)
+    documented = LaterSubmission.store.__doc__ or ""
+
+    with pytest.raises(EngineError) as refused:
+        harness.open(flow, roles=()).submit(flow, {}, connection="psycopg2")
+
+    assert type(refused.value).__name__ == named
+    assert named in documented
+    assert "TypeError" not in documented
+    assert issubclass(type(refused.value), ValueError)
 
 
 def block(language: str) -> str:
