@@ -137,6 +137,8 @@ class WorkerProcesses:
         grace = min(settings.worker.grace_seconds, self.drain / 2)
         self._environment = {
             **os.environ,
+            # The relay reads UTF-8, and writes what the console of this process has.
+            "PYTHONIOENCODING": "utf-8:backslashreplace",
             "FLOWLEDGER_LOGGING__LEVEL": settings.logging.level,
             "FLOWLEDGER_WORKER__GRACE_SECONDS": str(grace),
         }

@@ -133,6 +133,31 @@ def test_of_a_step_that_failed_of_no_exception_the_json_says_why(command: Comman
     ]
 
 
+def test_on_a_latin_1_console_the_json_has_every_character_and_prints_are_escaped(
+    command: Command,
+) -> None:
+    hands = "def a() -> str:\n    print('grün \u2603')\n    return 'grün \u2603'\n\n\n"
+    command.write("hands.py", hands + "def b() -> None:\n    raise KeyError('grün \u2603')\n")
+    steps = "- name: a\n- {name: b, dependencies: [a], retry: {max_attempts: 1}}\n"
+    file = command.write("s.yaml", f'namespace: n\nname: s\nversion: "1"\nsteps:\n{steps}')
+    latin = {**command.environment, "PYTHONIOENCODING": "latin-1"}
+
+    for processes in ([], ["--processes", "1"]):
+        done = subprocess.run(  # noqa: S603 - the program under test
+            [*PROGRAM, "run", file, "--handlers", "hands", *processes, "--json"],
+            cwd=command.folder,
+            env=latin,
+            capture_output=True,
+            check=False,
+        )
+
+        assert (done.returncode, done.stderr.decode("latin-1")) == (1, "grün \\u2603\n"), processes
+        told = json.loads(done.stdout.decode("latin-1"))
+        assert told["results"] == {"a": "grün \u2603"}
+        error = {"error_class": "KeyError", "message": "'grün \u2603'"}
+        assert told["steps"]["b"]["error"] == error
+
+
 def test_the_results_of_the_steps_are_printed_before_how_it_ended(command: Command) -> None:
     done = command("run", *write_order(command), "--context", '{"cents": 5}')
 
