@@ -32,7 +32,7 @@ from flowledger.engine.errors import (
 )
 from flowledger.engine.events.base import Event, Placed, Recorded, TaskEvent
 from flowledger.engine.events.task import TaskCreated
-from flowledger.engine.events.unreadable import unreadable_at
+from flowledger.engine.events.unreadable import unreadable_in
 from flowledger.engine.ports.client import Snapshot, Tasks
 
 LAST_POSITION = 2**63 - 1
@@ -188,12 +188,6 @@ def _plan(tasks: Tasks, rules: AdmissionRules, history: Sequence[Placed[TaskEven
     if not isinstance(created, TaskCreated):
         raise LogCorrupt(f"the history of task {created.task_id} does not begin with its creation")
     return compile_plan(tasks.template(created.template_id), rules.namespaces)
-
-
-def unreadable_in(history: Iterable[Recorded]) -> list[str]:
-    """What is said of the events that cannot be read."""
-    said = (unreadable_at(one.position, one.event) for one in history)
-    return [one for one in said if one is not None]
 
 
 def _folded(history: Sequence[Placed[TaskEvent]], plan: Plan) -> tuple[TaskRun, Sequence[str]]:

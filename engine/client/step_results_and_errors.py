@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from flowledger.engine import events as happened
 from flowledger.engine.display_text import on_one_line
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.event_text import actor_name, describe
 from flowledger.engine.events.base import Recorded, StepEvent
+from flowledger.engine.events.notes import TaskAnnotated, TaskTagged, TaskUntagged
 from flowledger.engine.events.step import (
     StepAttemptFailed,
     StepCancelled,
@@ -21,8 +24,10 @@ from flowledger.engine.events.step import (
     StepTimedOut,
 )
 from flowledger.engine.events.task import TaskCancelled, TaskReopened, TaskTimedOut
+from flowledger.engine.events.unreadable import UnreadableEvent, unreadable_in
 
 COMPLETIONS = (StepCompleted, StepCompletedManually)
+NOTES = frozenset(kind.topic for kind in (TaskAnnotated, TaskTagged, TaskUntagged))
 
 
 def failures_in(history: Sequence[Recorded]) -> dict[str, str]:
@@ -45,6 +50,21 @@ def results_in(history: Sequence[Recorded]) -> dict[str, Any]:
     """The results of the completed steps."""
     events = (recorded.event for recorded in history)
     return {event.step: event.result for event in events if isinstance(event, COMPLETIONS)}
+
+
+def unreadable_outcomes_in(history: Sequence[Recorded]) -> list[str]:
+    """What is said of the events that cannot be read and may be outcomes; notes are none."""
+    return unreadable_in(
+        one
+        for one in history
+        if isinstance(one.event, UnreadableEvent) and one.event.stored_topic not in NOTES
+    )
+
+
+def unreadable_of_step(history: Sequence[Recorded], task_id: UUID, step: str) -> list[str]:
+    """What is said of the events of the step that cannot be read."""
+    stream = step_id(task_id, step)
+    return unreadable_in(one for one in history if one.event.originator_id == stream)
 
 
 def errors_in(history: Sequence[Recorded]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Event as ThreadEvent
 from typing import Any, Unpack
@@ -22,6 +22,8 @@ from flowledger.engine.client.step_results_and_errors import (
     errors_in,
     failures_in,
     results_in,
+    unreadable_of_step,
+    unreadable_outcomes_in,
 )
 from flowledger.engine.client.verification import Verification
 from flowledger.engine.client.waiters import Waiters
@@ -33,6 +35,7 @@ from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState, T
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import (
     EngineClosed,
+    LogCorrupt,
     TaskNotCompleted,
     TaskNotCreated,
     TaskUnfinished,
@@ -71,6 +74,7 @@ class StepStatus:
 
     `result` is what it returned, or was settled with, where it is complete; None is a result too.
     `error` says what its last attempt failed of, where it is in error or waits for a retry.
+    Where an event of a step that ended an attempt cannot be read, `error` says that instead.
     """
 
     state: StepState
@@ -164,12 +168,17 @@ class TaskHandle:
 
         A task is done that is complete, or that an operator resolved. Waits for that, at most
         `timeout` seconds. Raises TaskNotCompleted where the task ended in error, was cancelled or
-        ran past its deadline, TaskUnfinished when the time is up, UnknownTask.
+        ran past its deadline, TaskUnfinished when the time is up, UnknownTask, and LogCorrupt where
+        an event that may hold a result cannot be read; `steps` has the results of the others.
         """
         state = self.wait(timeout)
         history = self.history()
+        unreadable = unreadable_outcomes_in(history)
         if state not in TASKS_DONE:
-            raise TaskNotCompleted(self.id, state, errors_in(history), cause_in(history))
+            why = "; ".join(filter(None, (cause_in(history), *unreadable))) or None
+            raise TaskNotCompleted(self.id, state, errors_in(history), why)
+        if unreadable:
+            raise LogCorrupt(f"task {self.id}: {'; '.join(unreadable)}")
         return results_in(history)
 
     def explain(self, step: str | None = None, at: datetime | int | None = None) -> Explanation:
@@ -248,10 +257,20 @@ class TaskHandle:
         rows = {step.step: step for step in self._tasks.steps(self.id)}
         history = self._tasks.history(self.id) if OUTCOMES.intersection(_states(rows)) else ()
         results, failures = results_in(history), failures_in(history)
-        return {
+        found = {
             step.name: _status(step.name, rows.get(step.name), results, failures)
             for step in self._template_of(row.template_id).steps
         }
+        if unreadable_outcomes_in(history):
+            return {name: self._marked(name, one, history) for name, one in found.items()}
+        return found
+
+    def _marked(self, name: str, status: StepStatus, history: Sequence[Recorded]) -> StepStatus:
+        """The status with what of the step cannot be read, where it is about an outcome."""
+        unreadable = unreadable_of_step(history, self.id, name)
+        if not unreadable or status.state not in OUTCOMES:
+            return status
+        return replace(status, error="; ".join(unreadable))
 
     def progress(self, names: int = 0) -> Progress:
         """Steps by state, and the names of at most so many that run; cheap however large the task.

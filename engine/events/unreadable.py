@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from flowledger.engine.events.base import Event
+from flowledger.engine.events.base import Event, Recorded
 
 
 class UnreadableEvent(Event):
@@ -27,3 +28,9 @@ def unreadable_at(position: int, event: Any) -> str | None:
     if isinstance(event, UnreadableEvent):
         return f"position {position}: unreadable: {event.why}"
     return None
+
+
+def unreadable_in(history: Iterable[Recorded]) -> list[str]:
+    """What is said of the events that cannot be read."""
+    said = (unreadable_at(one.position, one.event) for one in history)
+    return [one for one in said if one is not None]

@@ -12,6 +12,7 @@ import pytest
 
 from flowledger.engine import Engine
 from flowledger.engine.domain.explain.reasons import ReasonKind
+from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events import TaskCompleted
 from flowledger.engine.events.unreadable import UnreadableEvent
 from flowledger.engine.ports.projection_admin import ParkedEvent
@@ -106,6 +107,41 @@ def test_an_explanation_and_a_status_tell_it_and_the_rest(
     assert status.code == 0
     assert sentence in status.out.splitlines()
     assert "second" in status.out
+
+
+def test_results_are_told_with_the_one_that_cannot_be_read(
+    harness: EngineHarness, program: Command
+) -> None:
+    (task,) = completed(harness)
+    position = spoil(harness, task.id)
+    sentence = f"position {position}: unreadable: unknown topic 'step.vanished'"
+    found = harness.open(flow, roles=()).task(task.id)
+
+    told, as_json = program("result", str(task.id)), program("result", str(task.id), "--json")
+    lost, other = (program("result", str(task.id), name) for name in ("first", "second"))
+    with pytest.raises(LogCorrupt) as refused:
+        found.result()
+
+    assert (told.code, told.out, told.error) == (1, "second: 2\n", f"{sentence}\n")
+    assert (as_json.code, as_json.value, as_json.error) == (1, {"second": 2}, f"{sentence}\n")
+    assert (lost.code, lost.out, lost.error) == (1, "", f"{sentence}\n")
+    assert (other.code, other.out, other.error) == (0, "2\n", "")
+    assert sentence in str(refused.value)
+    assert found.steps()["first"].error == sentence
+    assert found.steps()["second"].error is None
+
+
+def test_what_people_noted_hides_no_result(harness: EngineHarness, program: Command) -> None:
+    (task,) = completed(harness)
+    client = harness.open(flow, roles=())
+    client.task(task.id).tag("kept", actor="ada")
+    harness.rows("update flowledger.event set state = '{' where topic = 'task.tagged'")
+
+    told = program("result", str(task.id))
+
+    assert client.task(task.id).result() == {"first": 1, "second": 2}
+    assert (told.code, told.out) == (1, "first: 1\nsecond: 2\n")
+    assert "unreadable" in told.error
 
 
 def test_a_replay_folds_the_rest(harness: EngineHarness, program: Command) -> None:

@@ -50,6 +50,7 @@ from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState, T
 from flowledger.engine.errors import DatabaseUnavailable, DuplicateTask
 
 TASK_FAILED = 1
+DONE = StepState.COMPLETE
 MOST_RESULTS, LONGEST_RESULT = 20, 1_000
 """So many results, and characters of each, are shown to people; `flowledger result` shows all."""
 
@@ -100,8 +101,8 @@ class Outcome:
         return {"error": self.error_facts[step]} if step in self.error_facts else {}
 
     def _results(self) -> dict[str, Any]:
-        done = StepState.COMPLETE
-        return {name: step.result for name, step in self.steps.items() if step.state is done}
+        done = ((name, one) for name, one in self.steps.items() if one.state is DONE)
+        return {name: one.result for name, one in done if one.error is None}
 
     def _result_lines(self) -> list[str]:
         results = self._results()
@@ -273,13 +274,15 @@ def _look(
 
 def _outcome(task: TaskHandle, seconds: float, *, ran: bool) -> Outcome:
     history = task.history()
+    steps = task.steps()
+    unread = {name: one.error for name, one in steps.items() if one.state is DONE and one.error}
     return Outcome(
         task=str(task.id),
         state=task.state,
         seconds=seconds,
         events=len(history),
-        steps=task.steps(),
-        errors=errors_in(history),
+        steps=steps,
+        errors={**errors_in(history), **unread},
         error_facts=error_facts_in(history),
         ran=ran,
     )
