@@ -25,6 +25,11 @@ as $$
 declare
     v_now constant timestamptz := flowledger.clock();
     v_start constant timestamptz := date_trunc('minute', v_now - since, 'UTC');
+    -- Of what no projector has read, a count of 0 is not known.
+    v_none constant bigint := (
+        select 0 from flowledger.projection_freshness('flowledger_analytics') as a
+        where a.position is not null
+    );
 begin
     perform flowledger.require_not_null('since', since is not null);
     perform flowledger.require_not_negative('since', since::text, since < '0');
@@ -32,14 +37,14 @@ begin
     return query
     with tasks as (
         select
-            count(distinct m.namespace) as namespaces,
-            count(distinct (m.namespace, m.template)) as templates,
-            coalesce(sum(m.created), 0)::bigint as created,
-            coalesce(sum(m.completed), 0)::bigint as completed,
-            coalesce(sum(m.failed), 0)::bigint as failed,
-            coalesce(sum(m.cancelled), 0)::bigint as cancelled,
-            coalesce(sum(m.resolved), 0)::bigint as resolved,
-            coalesce(sum(m.completed + m.failed + m.cancelled + m.resolved), 0) as ended,
+            v_none + count(distinct m.namespace) as namespaces,
+            v_none + count(distinct (m.namespace, m.template)) as templates,
+            coalesce(sum(m.created), v_none)::bigint as created,
+            coalesce(sum(m.completed), v_none)::bigint as completed,
+            coalesce(sum(m.failed), v_none)::bigint as failed,
+            coalesce(sum(m.cancelled), v_none)::bigint as cancelled,
+            coalesce(sum(m.resolved), v_none)::bigint as resolved,
+            coalesce(sum(m.completed + m.failed + m.cancelled + m.resolved), v_none) as ended,
             sum(m.total_time) as total_time,
             max(m.longest_time) as longest_time
         from flowledger_analytics.task_minute as m
@@ -48,11 +53,11 @@ begin
 
     steps as (
         select
-            coalesce(sum(m.started), 0)::bigint as started,
-            coalesce(sum(m.completed), 0)::bigint as completed,
-            coalesce(sum(m.failed + m.timed_out + m.lost), 0)::bigint as failed,
-            coalesce(sum(m.retried), 0)::bigint as retried,
-            coalesce(sum(m.errored), 0)::bigint as errored,
+            coalesce(sum(m.started), v_none)::bigint as started,
+            coalesce(sum(m.completed), v_none)::bigint as completed,
+            coalesce(sum(m.failed + m.timed_out + m.lost), v_none)::bigint as failed,
+            coalesce(sum(m.retried), v_none)::bigint as retried,
+            coalesce(sum(m.errored), v_none)::bigint as errored,
             sum(m.runs) as runs,
             sum(m.run_time) as run_time,
             max(m.longest_run) as longest_run,
@@ -108,6 +113,6 @@ comment on function flowledger_v1.analytics(interval) is
     'avg_queue_seconds how long it was queued. step_failures are attempts whose handler raised, '
     'that ran too long, or whose worker was lost; step_errors are steps that were given up. '
     'health_score goes to 100: 70 for endings that were no error, 30 for attempts that did not '
-    'fail; it is null where nothing ended and no attempt did. What there was none of is null in averages and rates. Read from the projection '
+    'fail; it is null where nothing ended and no attempt did. What there was none of is null in averages and rates. Where as_of is null nothing has been counted yet, and all but active_tasks and the times is null. Read from the projection '
     'flowledger_analytics, as_of a time and a position of the log: of what came later it knows nothing, and while the projection is paused nothing comes to it.
 Example: select task_completions, error_rate, avg_step_seconds from flowledger_v1.analytics(''15 minutes'')';
