@@ -174,7 +174,8 @@ def found_by(
         after = page.next
         if after is None:
             break
-    tell_of_late_tags(engine, filters)
+    if filters.get("tags") is not None:
+        tell_of_late_tags(engine)
     return found
 
 

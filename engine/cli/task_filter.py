@@ -76,20 +76,15 @@ def says_anything(filters: TaskFilter) -> bool:
     return any(value is not None for value in filters.values())
 
 
-def tell_of_late_tags(engine: Engine, filters: TaskFilter) -> None:
-    """Say where tags that are asked for may be missing: a read model has them, behind the log."""
-    if filters.get("tags") is None:
-        return
+def tell_of_late_tags(engine: Engine) -> None:
+    """Say where tags may be missing: a read model has them, which may be behind the log."""
     try:
         behind = engine.projections.status(NOTES).behind
     except UnknownProjection:
         tell(f"no projector has run, so no tag is known: see {NOTES}", err=True)
         return
     if behind:
-        tell(
-            f"tags may be missing: {NOTES} is {behind} events behind, which a projector reads",
-            err=True,
-        )
+        tell(f"tags may be missing: {NOTES} is {behind} events behind the log", err=True)
 
 
 def _template(

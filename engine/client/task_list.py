@@ -36,10 +36,17 @@ class TaskFilter(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class TaskPage:
-    """Some tasks, the newest first. `next` is where those behind begin; None: there are none."""
+    """Some tasks, the newest first. `next` is where those behind begin; None: there are none.
+
+    The tasks are as they stand. Their tags are from the read model `flowledger_notes`, which had
+    read the log up to `tags_as_of_position`, and all that was recorded until `tags_as_of`; None
+    where it has read nothing, so that no tag is known.
+    """
 
     tasks: tuple[ListedTask, ...]
     next: str | None
+    tags_as_of: datetime | None = None
+    tags_as_of_position: int | None = None
 
     def __iter__(self) -> Iterator[ListedTask]:
         return iter(self.tasks)
@@ -53,7 +60,6 @@ def list_tasks(stored: TaskList, limit: object, after: object, filters: TaskFilt
     check_options("tasks", filters, TaskFilter)
     query, most, begin = query_of(filters), limit_of(limit), place_of(after)
     found = stored.tasks(query, most + 1, begin)
-    shown = tuple(found[:most])
-    if len(found) <= most:
-        return TaskPage(shown, None)
-    return TaskPage(shown, cursor_to(shown[-1].id))
+    shown = tuple(found.tasks[:most])
+    behind = None if len(found.tasks) <= most else cursor_to(shown[-1].id)
+    return TaskPage(shown, behind, found.tags_as_of, found.tags_as_of_position)

@@ -34,9 +34,18 @@ class ListedTask:
     ended_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Tasks, and how far the read model that has their tags knew the log, and up to when."""
+
+    tasks: Sequence[ListedTask]
+    tags_as_of: datetime | None
+    tags_as_of_position: int | None
+
+
 class TaskList(Protocol):
     """Lists tasks, the newest first."""
 
-    def tasks(self, query: TaskQuery, limit: int, after: UUID | None) -> Sequence[ListedTask]:
+    def tasks(self, query: TaskQuery, limit: int, after: UUID | None) -> Listing:
         """At most so many tasks that are all of what is asked for, behind one."""
         ...

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.task_query import TaskQuery
-from flowledger.engine.ports.task_list import ListedTask
+from flowledger.engine.ports.task_list import ListedTask, Listing
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool
 
@@ -18,6 +17,8 @@ LIST = (
     " %s::timestamptz, %s::timestamptz, %s)"
 )
 
+AS_OF = "select at, position from flowledger_v1.projection_freshness('flowledger_notes')"
+
 
 class PostgresTaskList:
     """Lists tasks with the rights of who may read. Raises DatabaseUnavailable."""
@@ -25,7 +26,7 @@ class PostgresTaskList:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def tasks(self, query: TaskQuery, limit: int, after: UUID | None) -> Sequence[ListedTask]:
+    def tasks(self, query: TaskQuery, limit: int, after: UUID | None) -> Listing:
         """At most so many tasks that are all of what is asked for, behind one."""
         asked = (
             *(limit, query.namespace, query.template, query.version),
@@ -34,8 +35,11 @@ class PostgresTaskList:
             *(query.created_after, query.created_before, after),
         )
         with translate_errors(), self._pool.connection() as connection:
+            # Before the tags are read, which are thus no older than is said.
+            ((at, position),) = connection.execute(AS_OF, binary=True).fetchall()
             rows = connection.execute(LIST, asked, binary=True).fetchall()
-        return [_listed(*row) for row in rows]
+        listed = [_listed(*row) for row in rows]
+        return Listing(listed, None if at is None else _utc(at), position)
 
 
 def _listed(*row: Any) -> ListedTask:

@@ -122,6 +122,19 @@ def test_a_task_is_told_with_what_it_is(engine: Engine, tasks: dict[str, TaskHan
     assert told.created_at.tzinfo is UTC
 
 
+def test_a_page_says_how_old_its_tags_are(
+    engine: Engine, tasks: dict[str, TaskHandle], harness: EngineHarness
+) -> None:
+    page = engine.tasks()
+
+    assert page.tags_as_of_position is not None
+    assert page.tags_as_of_position >= tasks["other"].history()[-1].position
+    assert page.tags_as_of is not None
+    assert page.tags_as_of.tzinfo is UTC
+    unread = harness.open(roles=()).tasks()
+    assert (unread.tags_as_of, unread.tags_as_of_position) == (None, None)
+
+
 def test_pages_hold_every_task_once_while_others_are_submitted(harness: EngineHarness) -> None:
     client = harness.open(flow, roles=())
     known = [task.id for task in client.submit_many(flow, [{}] * 7)]

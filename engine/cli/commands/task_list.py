@@ -13,6 +13,7 @@ from flowledger.engine.cli.command_setup import client
 from flowledger.engine.cli.options import json_option
 from flowledger.engine.cli.output import say, tell, tell_json, tell_sentence
 from flowledger.engine.cli.task_filter import filter_of, filter_options, tell_of_late_tags
+from flowledger.engine.client.task_list import TaskPage
 from flowledger.engine.display_text import short
 from flowledger.engine.domain.task_query import MOST_TASKS
 from flowledger.engine.ports.task_list import ListedTask
@@ -42,7 +43,8 @@ def tasks() -> None:
 def list_tasks(limit: int, after: str | None, *, as_json: bool, **options: Any) -> None:
     """Show tasks, the newest first, that are all of what is asked for.
 
-    The last line says how to get the next page, where there is one; in JSON it is `next`.
+    The last line says how to get the next page, where there is one; in JSON it is `next`. Tags are
+    those that the read model flowledger_notes has; standard error says where it is behind the log.
 
     \b
     Example: flowledger tasks list --state error --state blocked --template shop/order
@@ -50,15 +52,27 @@ def list_tasks(limit: int, after: str | None, *, as_json: bool, **options: Any) 
     filters = filter_of(options)
     with client() as engine:
         page = engine.tasks(limit=limit, after=after, **filters)
-        tell_of_late_tags(engine, filters)
+        if page.tasks or filters.get("tags") is not None:
+            tell_of_late_tags(engine)
     if as_json:
-        tell_json({"tasks": [fields(task) for task in page], "next": page.next})
+        tell_json(page_fields(page))
     elif not page.tasks:
         tell("there are no such tasks")
     else:
         say(task_lines(page.tasks, terminal_width()))
         if page.next is not None:
             tell_sentence(f"there are more: the same with --after {page.next}")
+
+
+def page_fields(page: TaskPage) -> dict[str, Any]:
+    """A page as JSON."""
+    as_of = page.tags_as_of
+    return {
+        "tasks": [fields(task) for task in page],
+        "next": page.next,
+        "tags_as_of": None if as_of is None else as_of.isoformat(),
+        "tags_as_of_position": page.tags_as_of_position,
+    }
 
 
 def fields(task: ListedTask) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import pytest
 from support.read_model_rows import called, minute, step_minute, task_minute
 from support.sql_calls import Connection, Row, append, new_id
 
-
 RATES = {
     *("completion_rate", "error_rate", "avg_task_seconds", "longest_task_seconds"),
     *("avg_step_seconds", "longest_step_seconds", "avg_queue_seconds", "health_score"),
