@@ -7,8 +7,10 @@ from typing import Any
 
 from flowledger.engine.domain.explain.explain import explain_step, explain_task
 from flowledger.engine.domain.explain.live_state import LimitStatus, WaitStatus
-from flowledger.engine.domain.explain.reasons import Explanation, ReasonKind
+from flowledger.engine.domain.explain.reasons import Explanation, Reason, ReasonKind
 from flowledger.engine.domain.limits.demand import Demand, RateLimit
+from flowledger.engine.domain.machine.transitions import TaskState
+from flowledger.engine.events import requests as asked
 from support.builders import NEVER, NOON, TASK, Story, step, template
 from support.explain_contexts import scene, shard, worker
 
@@ -125,6 +127,69 @@ def test_what_ended_says_who_must_do_what() -> None:
     assert own.command == f"flowledger step reset {TASK} a --reason WHY"
     assert never.sentence.endswith("; it does when the task is reset")
     assert never.command == task.command
+
+
+def of_ended(told: Story, name: str) -> Reason:
+    (reason,) = explain_step(scene(told), name)
+    assert reason.kind is ReasonKind.ENDED
+    return reason
+
+
+def test_a_step_that_never_started_names_the_root_after_the_end() -> None:
+    failed = chain(retry=NEVER)
+
+    never = of_ended(failed, "d")
+
+    assert never.sentence == (
+        "did not start before the task ended, since a is in error; it does when the task is reset"
+    )
+    assert (never.about, never.details["root"], never.details["state"]) == ("a", "a", "error")
+    assert never.cause is not None
+    assert never.cause.topic == "step.failed"
+
+
+def test_behind_a_skipped_step_of_a_complete_task_nothing_can_be_done() -> None:
+    told = chain(when_skipped="stop")
+    told.asked(asked.StepSkipRequested, "a", actor="ada", reason="ticket 7")
+
+    (task,) = explain_task(scene(told))
+    skipped, never = of_ended(told, "a"), of_ended(told, "c")
+
+    assert told.run.task.state is TaskState.COMPLETE
+    assert "b, c and d did not start, since a is skipped" in task.sentence
+    assert skipped.sentence.endswith(
+        "; what depends on it did not start, and nothing of the task is started any more"
+    )
+    assert never.sentence == (
+        "did not start before the task ended, since a is skipped;"
+        " whoever still wants it submits the task anew"
+    )
+    assert never.about == "a"
+    assert skipped.command is never.command is task.command is None
+
+
+def test_behind_a_skipped_step_of_a_failed_task_a_reset_does_not_help() -> None:
+    told = Story(
+        template(
+            *(step("a", when_skipped="stop"), step("x", retry=NEVER)),
+            *(step("b", "a", "x"), step("c", "b")),
+        )
+    )
+    told.decided()
+    told.asked(asked.StepSkipRequested, "a", actor="ada", reason="ticket 7")
+
+    skipped, never = of_ended(told, "a"), of_ended(told, "c")
+
+    assert told.run.task.state is TaskState.ERROR
+    assert never.sentence == (
+        "did not start before the task ended, since a is skipped;"
+        " no reset of the task starts it: an operator says how it was settled"
+    )
+    assert never.command == f"flowledger step resolve {TASK} c --reason WHY"
+    assert skipped.sentence.endswith(
+        "; what depends on it does not start until an operator settles that"
+    )
+    assert skipped.command == f"flowledger step resolve {TASK} b --reason WHY"
 
 
 def test_where_nobody_leads_a_coordinator_is_to_be_started() -> None:

@@ -285,7 +285,7 @@ STEPS: dict[tuple[Callable[[], Story], str], tuple[StepState, str]] = {
     ),
     (failed, "c"): (
         StepState.PENDING,
-        "did not start before the task ended; it does when the task is reset",
+        "did not start before the task ended, since a is in error; it does when the task is reset",
     ),
     (blocked, "c"): (
         StepState.PENDING,
@@ -297,8 +297,8 @@ STEPS: dict[tuple[Callable[[], Story], str], tuple[StepState, str]] = {
     (skipped, "a"): (StepState.SKIPPED, "skipped: ticket 7 (by ada), 5 s ago"),
     (skipped_for_all, "a"): (
         StepState.SKIPPED,
-        "skipped: ticket 7 (by ada), 5 s ago; what depends on it does not start"
-        " until an operator settles that",
+        "skipped: ticket 7 (by ada), 5 s ago; what depends on it did not start,"
+        " and nothing of the task is started any more",
     ),
     (delayed, "a"): (StepState.PENDING, f"starts in 59 min 55 s ({AT} 13:00:00 UTC)"),
 }

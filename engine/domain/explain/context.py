@@ -108,12 +108,16 @@ class ExplainContext:
         return [n for n in parents if not self.satisfies(n) or self.run.unended[n]]
 
     def obstacles(self) -> dict[int, int]:
-        """The steps that cannot start, and for each a step before it whose end does not let it."""
+        """The steps that cannot start, and for each a step before it whose end does not let it.
+
+        Of several that is a skipped one, which no reset of the task mends.
+        """
         plan, found = self.run.plan, dict[int, int]()
         stack: list[tuple[int, int]] = []
         for number, step in enumerate(self.run.steps):
             if step.state in STEP_ENDS and not self.satisfies(number):
                 stack.append((number, number))
+        stack.sort(key=lambda one: self.run.steps[one[0]].state is StepState.SKIPPED)
         while stack:
             number, root = stack.pop()
             for child in plan.children[number]:

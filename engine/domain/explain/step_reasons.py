@@ -13,8 +13,9 @@ from flowledger.engine.domain.event_text import STATE_LABELS, describe
 from flowledger.engine.domain.explain.context import ExplainContext, behind, cause, iso
 from flowledger.engine.domain.explain.limit_reasons import as_the_log_knows, counted, held_back
 from flowledger.engine.domain.explain.live_state import LiveState, QueueStatus, WorkerStatus
+from flowledger.engine.domain.explain.never_started import behind_skipped, not_started
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind
-from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.domain.machine.transitions import StepState
 
 NAMESAKES_TOLD = 5
 Details = Mapping[str, JsonValue]
@@ -68,7 +69,7 @@ SETTLED: Mapping[StepState, str] = MappingProxyType(
 def _never(scene: ExplainContext, number: int, root: int) -> Reason:
     name, state = scene.name(root), scene.run.steps[root].state
     if scene.run.ended:
-        return _not_started(scene, number)
+        return not_started(scene, number, root)
     return Reason(
         kind=ReasonKind.DEPENDENCY_FAILED,
         sentence=f"does not start, since {name} is {STATE_LABELS[state]}{SETTLED[state]}",
@@ -79,29 +80,9 @@ def _never(scene: ExplainContext, number: int, root: int) -> Reason:
     )
 
 
-AFTER_END: Mapping[TaskState, str] = MappingProxyType(
-    {
-        TaskState.ERROR: "; it does when the task is reset",
-        TaskState.CANCELLED: "; whoever still wants it submits the task anew",
-        TaskState.RESOLVED_MANUALLY: "; an operator counts the task as done",
-    }
-)
-"""Who must do what for a step that never started."""
-
-
-def _not_started(scene: ExplainContext, number: int) -> Reason:
-    return Reason(
-        kind=ReasonKind.ENDED,
-        sentence=f"did not start before the task ended{AFTER_END.get(scene.run.task.state, '')}",
-        cause=cause(scene.index.task),
-        details={"task_state": scene.run.task.state},
-        steps=(scene.name(number),),
-    )
-
-
 def _pending(scene: ExplainContext, number: int) -> Iterable[Reason]:
     if scene.run.ended:
-        return [_not_started(scene, number)]
+        return [not_started(scene, number, None)]
     parents = scene.waits_for(number)
     if parents:
         return [dependency(scene, number, parent) for parent in parents]
@@ -359,7 +340,7 @@ def _end_of(scene: ExplainContext, number: int, last: happened.TaskEvent) -> str
         return f"given up ({last.reason.replace('_', ' ')}): {on_one_line(last.message)}"
     said = scene.what(last)
     if scene.run.steps[number].state is StepState.SKIPPED and not scene.satisfies(number):
-        return f"{said}; what depends on it does not start until an operator settles that"
+        return f"{said}; what depends on it {behind_skipped(scene)}"
     return said
 
 

@@ -8,6 +8,7 @@ from shlex import quote
 from types import MappingProxyType
 
 from flowledger.engine.domain.explain.context import ExplainContext
+from flowledger.engine.domain.explain.never_started import pending_behind
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, in_order
 from flowledger.engine.domain.explain.step_reasons import step_reasons
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
@@ -88,10 +89,14 @@ def _ended(scene: ExplainContext, reason: Reason) -> str | None:
     if step in {StepState.ERROR, StepState.CANCELLED} and state in REOPENED:
         return _of_step(scene, "reset", reason.steps[0])
     if step is StepState.PENDING and state is TaskState.ERROR:
+        root = reason.details.get("state")
+        if root == StepState.SKIPPED:
+            return _of_step(scene, "resolve", reason.steps[0])
         return _of_task(scene, "reset")
-    if step is StepState.SKIPPED and not scene.satisfies(number) and not scene.run.ended:
-        children = scene.run.plan.children[number]
-        return _of_step(scene, "resolve", scene.name(children[0])) if children else None
+    open_to_operators = state is TaskState.ERROR or not scene.run.ended
+    if step is StepState.SKIPPED and not scene.satisfies(number) and open_to_operators:
+        behind = pending_behind(scene, number)
+        return _of_step(scene, "resolve", scene.name(behind[0])) if behind else None
     return None
 
 

@@ -74,7 +74,7 @@ def _ended(scene: ExplainContext) -> Iterator[Reason]:
         case TaskState.ERROR:
             rest = TRY_AGAIN
         case TaskState.COMPLETE:
-            rest = "nothing is left to do"
+            rest = f"{_left_out(scene)}nothing is left to do"
         case TaskState.CANCELLED:
             rest = "nothing more of it starts; whoever still wants it submits it anew"
         case _:
@@ -88,6 +88,17 @@ def _ended(scene: ExplainContext) -> Iterator[Reason]:
         cause=cause(placed),
         details={"state": run.task.state, "failed_steps": list(run.failed_steps())},
     )
+
+
+def _left_out(scene: ExplainContext) -> str:
+    """Of a task that is complete: the steps behind skipped ones, which never started."""
+    obstacles = scene.obstacles()
+    if not obstacles:
+        return ""
+    roots = sorted({*obstacles.values()})
+    verb = "is" if len(roots) == 1 else "are"
+    names = some_of(scene.name(number) for number in sorted(obstacles))
+    return f"{names} did not start, since {some_of(map(scene.name, roots))} {verb} skipped; "
 
 
 def parked_reasons(beside: LiveState | None, now: datetime) -> Iterator[Reason]:
