@@ -20,6 +20,7 @@ from flowledger.engine.store.schema.grants import ROLES, grant, grants_of
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness, harness, harness_on
 from support.projection_hosts import WORD
+from support.spend_projection import orders, spending
 
 __all__ = ["harness"]
 
@@ -58,7 +59,10 @@ def test_a_dump_of_what_runs_is_restored_on_another_server_and_goes_on(
         for role in ROLES:
             grant(connection, role, grants_of(connection, role), **WORD)
     harness.open(flow, roles=("coordinator",))
-    client = harness.open(flow, roles=())
+    client = harness.open(orders, flow, roles=())
+    harness.open(orders, roles=("worker", "projector"), projections=[spending()])
+    client.submit(orders, {"customer": "ann", "cents": 1}).wait(PATIENCE)
+    harness.until(lambda: harness.rows("select customer from money.spend"))
     tasks = client.submit_many(flow, [{"number": number} for number in range(3)])
     with temporary_server(timeout_seconds=60) as other:
         restored = urlunsplit(urlsplit(other.url)._replace(path="/restored"))
@@ -73,7 +77,9 @@ def test_a_dump_of_what_runs_is_restored_on_another_server_and_goes_on(
             subprocess.run(command, shell=True, cwd=tmp_path, env=environment, check=True)  # noqa: S602
 
         with harness_on(restored) as again:
-            engine = again.open(flow)
+            engine = again.open(flow, orders, projections=[spending()])
+            engine.submit(orders, {"customer": "bob", "cents": 2}).wait(PATIENCE)
+            again.until(lambda: len(again.rows("select customer from money.spend")) == 2)
             assert [engine.task(task.id).result(PATIENCE) for task in tasks] == [
                 {"only": number} for number in range(3)
             ]
