@@ -82,6 +82,8 @@ PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
     ("runtime", "live_coordinators", (), FEW),
     ("runtime", "shard_leases", (), FEW),
     ("runtime", "which_ended", ([WORKER],), FEW),
+    ("runtime", "templates_without_worker", (), ONCE),
+    ("runtime", "request_answers", ([WORKER],), FEW),
     ("worker", "heartbeat_worker", (WORKER, "here", 1, 60.0), FEW),
     ("worker", "claim_steps", (WORKER, [KNOWN], 16, False), TWICE),
     ("worker", "elect_isolated_worker", (WORKER, [KNOWN]), FEW),
@@ -93,10 +95,23 @@ PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
     ("projector", "next_task_rebuild", ("x", 10), FEW),
     ("projector", "unresolved_parked_events", ("x", 1), FEW),
     ("projector", "last_position", (), FEW),
+    ("projector", "serving_position", ("x",), FEW),
+    ("projector", "unapplied_event_positions", ("x", 1), FEW),
+    ("projector", "terminate_stale_batches", ("x", 1, 1), FEW),
+    ("projector", "drop_retired_generations", ("x",), FEW),
+    ("projector", "generation_writer_role", ("x", 1), FEW),
+    ("projector", "advance_task_rebuild", (1, WORKER, 10, None), FEW),
+    ("projector", "record_failed_event", ("x", 1, 1, 1, "no", None), FEW),
 ]
+STORES = (
+    "engine/store/coordinator_store",
+    "engine/store/shard_membership_store",
+    "engine/store/task_store",
+    "engine/store/worker_store",
+    "projections/host/host_store",
+)
 NOT_PERIODIC = {
     "circuits": "returns what is in a table of outside systems",
-    "unapplied_event_positions": "asked when a batch failed",
     "list_shards": "asked by people",
     "set_shard_count": "asked by people",
     "commit_decisions": "costs what it stores",
@@ -117,6 +132,27 @@ NOT_PERIODIC = {
     "report_outcomes": "costs what it stores",
     "append_per_stream": "costs what it stores",
     "set_worker_stuck": "one worker",
+    "clock": "reads no table",
+    "register_template": "one template, once",
+    "set_template_paused": "asked by people",
+    "list_templates": "asked by people",
+    "open_tasks_by_template": "asked by people",
+    "workers_for_template": "asked by people",
+    "submit_tasks": "costs what it stores",
+    "task_exists": "one task",
+    "task_row": "one task",
+    "task_events": "one task",
+    "step_rows": "one task",
+    "step_counts_of_task": "one task",
+    "shard_position_of_task": "one task",
+    "create_generation": "once for each version",
+    "promote_generation": "once for each version",
+    "advance_generation_position": "one generation, by its key",
+    "refuse_session_role_switch": "reads no table",
+    "park_events": "costs what it stores",
+    "record_parked_outcomes": "costs what it stores",
+    "release_generation_lease": "at the end",
+    "deregister_projection_host": "at the end",
 }
 
 
@@ -144,7 +180,10 @@ def crowd(server: str, template: str) -> Generator[Connection]:
             for key, value in PLANS.items():
                 connection.execute(f"set {key} = {value}".encode())
             connection.execute("set statement_timeout = '5 s'")
-            call(connection, "heartbeat_worker", WORKER, "here", 1, 60.0)
+            for key, called in ((KNOWN, "t"), (UNKNOWN, "u")):
+                definition = (key, "n", called, "1", called, "{}", "template.registered", b"{}", 0)
+                call(connection, "register_template", *definition)
+            call(connection, "heartbeat_worker", WORKER, "here", 1, 60.0, [KNOWN], 16)
             yield connection
         admin.execute(sql.SQL("drop database {} with (force)").format(name))
 
@@ -175,9 +214,9 @@ def test_what_is_asked_periodically_reads_no_more_than_is_open(
     assert rows_read(crowd) - before <= most
 
 
-@pytest.mark.parametrize("file", ["coordinator_store", "shard_membership_store", "worker_store"])
+@pytest.mark.parametrize("file", STORES)
 def test_every_function_that_the_loops_call_is_measured_or_named(file: str) -> None:
-    text = (ROOT / "engine" / "store" / f"{file}.py").read_text("utf-8")
+    text = (ROOT / f"{file}.py").read_text("utf-8")
     called = set(re.findall(r"flowledger\.([a-z_]+)\(", text))
 
     assert called - {function for _, function, *_ in PERIODIC} <= set(NOT_PERIODIC)
