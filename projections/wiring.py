@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from uuid import UUID
 
 from flowledger.engine.config import Settings
@@ -98,13 +100,19 @@ def _configured(settings: Settings) -> Iterable[object]:
 
 
 def _installed() -> Iterable[object]:
-    for entry in entry_points(group=ENTRY_POINTS):
+    for entry in _entry_points(tuple(sys.path)):
         try:
             yield entry.load()
         except (Exception, SystemExit) as error:
             raise InvalidProjection(
                 f"the entry point {entry.name!r} of {ENTRY_POINTS} cannot be loaded: {error}"
             ) from error
+
+
+@cache
+def _entry_points(_path: tuple[str, ...]) -> EntryPoints:
+    """Each file of what is installed is read for them, so this is done once for a search path."""
+    return entry_points(group=ENTRY_POINTS)
 
 
 def _builtin(settings: Settings) -> Iterable[object]:

@@ -8,30 +8,28 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 import structlog
 from hypothesis import settings as hypothesis_settings
-from psycopg import sql
 from psycopg.rows import TupleRow
 
 from flowledger.engine.store.embedded.temporary import temporary_server
 from flowledger.engine.store.schema.migrate import migrate
+from support.databases import close_makers, database_on
 from support.forked_program import forked_program
+from support.memory_folders import in_memory
+from support.postgres_server import migrated_home, postgres_server
+
+__all__ = ["migrated_home", "postgres_server"]
 
 Connection = psycopg.Connection[TupleRow]
 
 SERVER_VARIABLE = "FLOWLEDGER_TEST_DATABASE_URL"
-ROOM = 4 << 30
-"""Bytes that must be free in memory, for three servers with many databases."""
 
 hypothesis_settings.register_profile("local", deadline=None)
 hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -106,26 +104,19 @@ def server() -> Generator[str]:
     given = os.environ.get(SERVER_VARIABLE)
     if given:
         yield given
+        close_makers()
         return
     with temporary_server(timeout_seconds=60, within=in_memory()) as found:
         yield found.url
-
-
-def in_memory() -> str | None:
-    """A folder in memory, where there is one with room: each test copies a database.
-
-    On a disk, with three processes at it, a copy takes a second instead of some milliseconds.
-    """
-    memory = Path("/dev/shm")  # noqa: S108 - each run makes a folder of its own there
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > ROOM
-    return str(memory) if roomy and os.access(memory, os.W_OK) else None
+        close_makers()
 
 
 @pytest.fixture(scope="session")
 def template(server: str) -> Generator[str]:
     """The name of a migrated database to copy, which nobody is connected to."""
-    with _database(server, f"flowledger_template_{os.getpid()}") as name:
-        with psycopg.connect(_url(server, name), autocommit=True) as connection:
+    name = f"flowledger_template_{os.getpid()}"
+    with database_on(server, name) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
             migrate(connection)
         yield name
 
@@ -133,17 +124,15 @@ def template(server: str) -> Generator[str]:
 @pytest.fixture
 def database(server: str, template: str) -> Generator[str]:
     """The URL of a migrated database that is this test's alone."""
-    name = f"flowledger_test_{os.getpid()}_{next(_numbers)}"
-    with _database(server, name, template=template):
-        yield _url(server, name)
+    with database_on(server, _new_name(), template) as url:
+        yield url
 
 
 @pytest.fixture
 def empty_database(server: str) -> Generator[str]:
     """The URL of a database that was never migrated."""
-    name = f"flowledger_test_{os.getpid()}_{next(_numbers)}"
-    with _database(server, name):
-        yield _url(server, name)
+    with database_on(server, _new_name()) as url:
+        yield url
 
 
 @pytest.fixture
@@ -153,20 +142,5 @@ def connection(database: str) -> Generator[Connection]:
         yield connection
 
 
-@contextmanager
-def _database(server: str, name: str, template: str = "template0") -> Generator[str]:
-    create = sql.SQL("create database {} template {} strategy file_copy")
-    drop = sql.SQL("drop database {} with (force)")
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
-    try:
-        yield name
-    finally:
-        with psycopg.connect(server, autocommit=True) as admin:
-            admin.execute(drop.format(sql.Identifier(name)))
-
-
-def _url(server: str, name: str) -> str:
-    """The server's URL with another database; a URL too, since users' settings are URLs."""
-    parts = urlsplit(server)
-    return urlunsplit(parts._replace(path=f"/{name}"))
+def _new_name() -> str:
+    return f"flowledger_test_{os.getpid()}_{next(_numbers)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from flowledger.engine.cli.commands.db import db
 from flowledger.engine.errors import InvalidConfiguration, SchemaBehind, StatementRefused
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.schema.migrate import packaged, script
+from support.memory_folders import new_home
 
 Flowledger = Callable[..., str]
 
@@ -23,7 +23,7 @@ Flowledger = Callable[..., str]
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
     """The user's folder for the embedded database, which is stopped and removed after the test."""
-    home = Path(tempfile.mkdtemp(prefix="flowledger-test-")).resolve()
+    home = new_home()
     monkeypatch.chdir(home)
     monkeypatch.setenv("FLOWLEDGER_HOME", str(home))
     monkeypatch.setenv("FLOWLEDGER_EMBEDDED__FSYNC", "false")

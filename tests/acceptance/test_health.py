@@ -28,10 +28,8 @@ from flowledger.handlers import Workflow
 from flowledger.projections import Cursor, Projection, on
 from support.engines import PATIENCE, EngineHarness
 from support.logins import Logins, logins_on
-from support.postgres_server import PostgresServer, postgres_server
+from support.postgres_server import PostgresServer
 from support.projection_hosts import WORD
-
-__all__ = ["postgres_server"]
 
 flow = Workflow("shop", "order", version="1")
 lost = Workflow("shop", "lost", version="1")

@@ -17,8 +17,9 @@ from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.notes import TaskRepaired
 from flowledger.handlers import Workflow
 from support.cli import Command
+from support.databases import database_on
 from support.engines import PATIENCE, EngineHarness, harness_on
-from support.planted import APART, EVENTS, PLANTED, ROWS, database_on
+from support.planted import APART, EVENTS, PLANTED, ROWS
 from support.tampered_database import TamperedDatabase, bring_halfway, halfway
 
 WHY = {"actor": "ann", "reason": "ticket 7"}

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from support.databases import database_on
 from support.engines import harness_on
-from support.planted import PLANTED, database_on
+from support.planted import PLANTED
 from support.tampered_database import TamperedDatabase, bring_halfway
 
 _numbers = count()

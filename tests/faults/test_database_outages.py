@@ -21,9 +21,7 @@ from flowledger.engine.store.log.eventsourcing_recorders import (
 )
 from support.background_load import BACK, LOST, BackgroundLoad
 from support.engines import PATIENCE, EngineHarness, harness_on
-from support.postgres_server import PostgresServer, postgres_server
-
-__all__ = ["postgres_server"]
+from support.postgres_server import PostgresServer
 
 CUT = (
     "select count(pg_terminate_backend(pid)) from pg_stat_activity"

@@ -13,9 +13,7 @@ from flowledger.engine import AsyncEngine, Engine
 from flowledger.engine.cli.program import program
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness, harness_on
-from support.postgres_server import PostgresServer, postgres_server
-
-__all__ = ["postgres_server"]
+from support.postgres_server import PostgresServer
 
 flow = Workflow("health", "flow", version="1")
 

@@ -10,9 +10,7 @@ import pytest
 
 from support.cli import PATIENCE, Command
 from support.pooled import free_port
-from support.postgres_server import PostgresServer, postgres_server
-
-__all__ = ["postgres_server"]
+from support.postgres_server import PostgresServer
 
 
 def command_on(url: str, folder: Path, opened: ExitStack) -> Command:

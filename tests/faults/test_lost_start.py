@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from flowledger.engine.store.schema.migrate import migrate
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness, assert_legal_order, completions, harness_on
 from support.manual_worker import ManualWorker
+from support.memory_folders import new_home
 
 QUEUED = "select count(*) from flowledger.queue"
 TOPICS = "select topic from flowledger.event where task_id = %s order by notification_id"
@@ -37,7 +37,7 @@ def only() -> None:
 @pytest.fixture
 def home() -> Generator[Path]:
     """A folder for a server of its own, short enough to hold its socket."""
-    folder = Path(tempfile.mkdtemp(prefix="flowledger-crash-"))
+    folder = new_home()
     try:
         yield folder
     finally:

@@ -13,9 +13,9 @@ import pytest
 
 from support.cli import Command, command, read_until
 from support.engines import PATIENCE, EngineHarness, harness_on, kinds
-from support.postgres_server import PostgresServer, postgres_server
+from support.postgres_server import PostgresServer
 
-__all__ = ["command", "postgres_server"]
+__all__ = ["command"]
 
 GRACE, FAREWELL, SPARE = 2.0, 1.0, 5.0
 """Seconds: for handlers, for the last words, and for a busy machine."""

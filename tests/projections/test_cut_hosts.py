@@ -11,11 +11,9 @@ from psycopg import sql
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
 from support.engines import EngineHarness, harness_on
-from support.postgres_server import PostgresServer, postgres_server
+from support.postgres_server import PostgresServer
 from support.projection_hosts import ProjectionHosts, hosts_on
 from support.spend_projection import ADD, charged, fold, record, rows, spending
-
-__all__ = ["postgres_server"]
 
 CUTS = 3
 CUTTER = """

@@ -13,11 +13,9 @@ import pytest
 
 from flowledger.engine import DatabaseUnavailable
 from support.engines import EngineHarness, harness_on
-from support.postgres_server import PostgresServer, postgres_server
+from support.postgres_server import PostgresServer
 from support.projection_hosts import ProjectionHosts, hosts_on
 from support.spend_projection import charged, fold, record, rows, spending
-
-__all__ = ["postgres_server"]
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ import pytest
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.embedded.server import EmbeddedServer
+from support.memory_folders import new_home
 
 START = """
 import os, sys
@@ -37,7 +38,7 @@ print(server.pid, server.started, server.url)
 @pytest.fixture
 def home() -> Generator[Path]:
     """A home of its own; its server is stopped, and the folder removed, after the test."""
-    home = Path(tempfile.mkdtemp(prefix="flowledger-test-")).resolve()
+    home = new_home()
     yield home
     embedded.stop(home, timeout_seconds=60)
     shutil.rmtree(home)
@@ -46,7 +47,7 @@ def home() -> Generator[Path]:
 @pytest.fixture(scope="module")
 def shared() -> Generator[EmbeddedServer]:
     """A running server for the tests that only look at one."""
-    home = Path(tempfile.mkdtemp(prefix="flowledger-test-")).resolve()
+    home = new_home()
     yield start(home)
     embedded.stop(home, timeout_seconds=60)
     shutil.rmtree(home)

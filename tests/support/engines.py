@@ -6,12 +6,10 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from flowledger.engine import Engine
 from flowledger.engine.bootstrap import open_engine
@@ -23,6 +21,7 @@ from flowledger.engine.events.step import StepCompleted, StepEnqueued
 from flowledger.engine.events.task import TaskCompleted, TaskCreated
 from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, CrashPoints
 from flowledger.engine.store.notifications import CHANNELS
+from support.databases import database_on
 
 PATIENCE = 30.0
 """Seconds that a test waits at most for what must happen; far more than it takes."""
@@ -140,15 +139,11 @@ def harness(database: str) -> Generator[EngineHarness]:
 @pytest.fixture(scope="module")
 def shared_harness(server: str, template: str) -> Generator[EngineHarness]:
     """A lab that the tests of one file share."""
-    name = sql.Identifier(f"flowledger_shared_{uuid4().hex}")
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(
-            sql.SQL("create database {} template {}").format(name, sql.Identifier(template))
-        )
-        path = f"/{name.as_string(None).strip(chr(34))}"
-        with harness_on(urlunsplit(urlsplit(server)._replace(path=path))) as found:
-            yield found
-        admin.execute(sql.SQL("drop database {} with (force)").format(name))
+    with (
+        database_on(server, f"flowledger_shared_{uuid4().hex}", template) as url,
+        harness_on(url) as found,
+    ):
+        yield found
 
 
 def kinds(history: Sequence[Recorded], step: str | None = None) -> list[str]:

@@ -2,22 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from urllib.parse import urlsplit, urlunsplit
-
-import psycopg
-from psycopg import sql
-
-
-@contextmanager
-def database_on(server: str, name: str, template: str) -> Generator[str]:
-    with psycopg.connect(server, autocommit=True) as admin:
-        create = sql.SQL("create database {} template {}")
-        admin.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
-        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
-
 
 def changed(stream: str, version: int, old: str, new: str, topic: str | None = None) -> str:
     """A statement that changes the payload of an event, and what happened where that is given."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -97,7 +98,8 @@ class InternalSchemaCheck:
             yield Difference(subject, field, expected, stored, place, RELEASE)
 
 
-def shipped_functions(files: Iterable[SqlFile]) -> Mapping[str, Made]:
+@cache
+def shipped_functions(files: tuple[SqlFile, ...]) -> Mapping[str, Made]:
     """The functions of the schema flowledger by name, as their files make them."""
     made: dict[str, Made] = {}
     for text in _texts(files):
@@ -116,7 +118,8 @@ def shipped_functions(files: Iterable[SqlFile]) -> Mapping[str, Made]:
     return made
 
 
-def shipped_triggers(files: Iterable[SqlFile]) -> Mapping[str, str]:
+@cache
+def shipped_triggers(files: tuple[SqlFile, ...]) -> Mapping[str, str]:
     """The triggers of the schema flowledger by name and table, as the server describes them."""
     made: dict[str, str] = {}
     for text in _texts(files):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from itertools import islice
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-from psycopg import sql
 
+from support.databases import database_on
 from support.query_plans import history, tasks
 from support.sql_calls import Connection, append
 
@@ -18,22 +17,15 @@ from support.sql_calls import Connection, append
 def long_log(server: str, template: str) -> Generator[Connection]:
     """A connection to a database whose log has 100 000 events, analyzed. For reading."""
     name = f"{template}_long_log"
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(
-            sql.SQL("create database {} template {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-        parts = urlsplit(server)
-        with psycopg.connect(
-            urlunsplit(parts._replace(path=f"/{name}")), autocommit=True
-        ) as connection:
-            rows = (row for task in tasks() for row in history(task))
-            while batch := list(islice(rows, 10_000)):
-                append(connection, *batch)
-            connection.execute("analyze")
-            yield connection
-        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with (
+        database_on(server, name, template) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        rows = (row for task in tasks() for row in history(task))
+        while batch := list(islice(rows, 10_000)):
+            append(connection, *batch)
+        connection.execute("analyze")
+        yield connection
 
 
 @pytest.fixture(params=["auto", "force_generic_plan", "force_custom_plan"])

@@ -11,14 +11,13 @@ import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.store.connection.pool import PLANS
+from support.databases import database_on
 from support.sql_calls import Connection, call, new_id
 
 ROOT = Path(__file__).parents[3]
@@ -159,33 +158,29 @@ NOT_PERIODIC = {
 @pytest.fixture(scope="module")
 def crowd(server: str, template: str) -> Generator[Connection]:
     """A connection as the engine has it, to a database with a history and a backlog."""
-    name = sql.Identifier(f"{template}_crowd")
     values = {"known": KNOWN, "unknown": UNKNOWN, "ended": ENDED, "open": OPEN}
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(
-            sql.SQL("create database {} template {}").format(name, sql.Identifier(template))
-        )
-        url = urlunsplit(urlsplit(server)._replace(path=f"/{template}_crowd"))
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("alter table flowledger.task set (autovacuum_enabled = off)")
-            for text in (HISTORY, BACKLOG):
-                for statement in filter(str.strip, text.split(";")):
-                    named = set(re.findall(r"%\((\w+)\)s", statement))
-                    bound = {key: values[key] for key in named}
-                    connection.execute(
-                        psycopg.ClientCursor(connection).mogrify(statement.encode(), bound)
-                        if bound
-                        else statement.encode()
-                    )
-            for key, value in PLANS.items():
-                connection.execute(f"set {key} = {value}".encode())
-            connection.execute("set statement_timeout = '5 s'")
-            for key, called in ((KNOWN, "t"), (UNKNOWN, "u")):
-                definition = (key, "n", called, "1", called, "{}", "template.registered", b"{}", 0)
-                call(connection, "register_template", *definition)
-            call(connection, "heartbeat_worker", WORKER, "here", 1, 60.0, [KNOWN], 16)
-            yield connection
-        admin.execute(sql.SQL("drop database {} with (force)").format(name))
+    with (
+        database_on(server, f"{template}_crowd", template) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        connection.execute("alter table flowledger.task set (autovacuum_enabled = off)")
+        for text in (HISTORY, BACKLOG):
+            for statement in filter(str.strip, text.split(";")):
+                named = set(re.findall(r"%\((\w+)\)s", statement))
+                bound = {key: values[key] for key in named}
+                connection.execute(
+                    psycopg.ClientCursor(connection).mogrify(statement.encode(), bound)
+                    if bound
+                    else statement.encode()
+                )
+        for key, value in PLANS.items():
+            connection.execute(f"set {key} = {value}".encode())
+        connection.execute("set statement_timeout = '5 s'")
+        for key, called in ((KNOWN, "t"), (UNKNOWN, "u")):
+            definition = (key, "n", called, "1", called, "{}", "template.registered", b"{}", 0)
+            call(connection, "register_template", *definition)
+        call(connection, "heartbeat_worker", WORKER, "here", 1, 60.0, [KNOWN], 16)
+        yield connection
 
 
 def rows_read(connection: Connection) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from support.databases import database_on
 from support.query_plans import tasks as tasks_of_the_log
 from support.sql_calls import Connection
 
@@ -68,15 +68,10 @@ PAGES_OF_A_TASK = 500
 
 @contextmanager
 def filled(server: str, template: str, tasks: int) -> Generator[str]:
-    name = sql.Identifier(f"{template}_of_{tasks}")
-    url = urlunsplit(urlsplit(server)._replace(path=f"/{template}_of_{tasks}"))
-    with psycopg.connect(server, autocommit=True) as admin:
-        command = sql.SQL("create database {} template {}")
-        admin.execute(command.format(name, sql.Identifier(template)))
+    with database_on(server, f"{template}_of_{tasks}", template) as url:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(FILL.format(task=TASK, tasks=tasks).encode())
         yield url
-        admin.execute(sql.SQL("drop database {} with (force)").format(name))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import psycopg
@@ -13,6 +12,7 @@ from psycopg import sql
 
 from flowledger.engine.domain.deterministic_ids import milliseconds, step_id, uuid7
 from support.builders import NOON, diamond
+from support.databases import database_on
 from support.query_plans import prepared
 from support.sql_calls import (
     Connection,
@@ -36,15 +36,13 @@ TABLES = ("task", "step", "template_step", "queue", "waiting_step")
 def many(server: str, template: str) -> Generator[tuple[Connection, Sequence[UUID]]]:
     """A connection to a database with many tasks, analyzed, and the tasks. For reading."""
     name = f"{template}_many_tasks"
-    identifiers = sql.Identifier(name), sql.Identifier(template)
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(sql.SQL("create database {} template {}").format(*identifiers))
-        url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-        with psycopg.connect(url, autocommit=True) as connection:
-            tasks = fill(connection)
-            connection.execute("analyze")
-            yield connection, tasks
-        admin.execute(sql.SQL("drop database {} with (force)").format(identifiers[0]))
+    with (
+        database_on(server, name, template) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        tasks = fill(connection)
+        connection.execute("analyze")
+        yield connection, tasks
 
 
 def fill(connection: Connection) -> Sequence[UUID]:

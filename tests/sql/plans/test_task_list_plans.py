@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from flowledger.engine.store.connection.pool import PLANS
+from support.databases import database_on
 from support.sql_calls import Connection
 
 MANY = 100_000
@@ -72,19 +71,14 @@ FILTERS: dict[str, str] = {
 def many(server: str, template: str) -> Generator[Connection]:
     """A database with very many tasks, which the planner knows of, as the engine connects to it."""
     name = f"{template}_many_tasks"
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(
-            sql.SQL("create database {} template {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-        url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(FILL, (MANY,))
-            connection.execute(TAG)
-            connection.execute("vacuum analyze")
-            yield connection
-        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with (
+        database_on(server, name, template) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        connection.execute(FILL, (MANY,))
+        connection.execute(TAG)
+        connection.execute("vacuum analyze")
+        yield connection
 
 
 @pytest.fixture(params=["as the engine connects", "as anybody connects"])

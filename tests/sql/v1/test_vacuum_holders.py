@@ -11,10 +11,8 @@ from psycopg.rows import dict_row
 
 from support.logins import Connection as LoginConnection
 from support.logins import Logins, logins_on, name_of
-from support.postgres_server import PostgresServer, postgres_server
+from support.postgres_server import PostgresServer
 from support.sql_calls import Connection
-
-__all__ = ["postgres_server"]
 
 
 def holders(connection: psycopg.Connection[Any], patience: float = 0.0) -> list[dict[str, Any]]:
