@@ -16,7 +16,7 @@ from flowledger.engine import Engine, Settings
 from flowledger.engine.errors import DatabaseUnfit
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN
-from support.engines import PATIENCE, EngineHarness
+from support.engines import PATIENCE, EngineHarness, harness_on
 
 SNOW = "☃ 雪"
 # Each is what some installation has; all of them at once are what the engine must bear.
@@ -156,7 +156,8 @@ def test_a_database_that_is_not_utf8_is_refused_at_open(server: str, encoding: s
         with pytest.raises(DatabaseUnfit, match=rf"encoding {encoding}.*encoding 'UTF8'"):
             Engine.open(roles=(), settings=settings)
 
-        assert not sessions(url)
+        with harness_on(url) as lab:  # a session ends some moments after its connection
+            lab.until(lambda: ("flowledger",) not in sessions(url))
 
 
 def test_an_address_that_says_all_leaves_nothing_to_the_environment(
