@@ -49,7 +49,7 @@ demo: $(READY) ## Run an order workflow on an embedded Postgres and look at its 
 
 .PHONY: test
 test: $(READY) view ## Run the tests
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist loadfile
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: chaos
 chaos: $(READY) ## Kill and stop processes and the database under load; everything must end once

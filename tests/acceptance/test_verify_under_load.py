@@ -17,7 +17,7 @@ from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, EngineHarness
 from support.manual_coordinator import ManualCoordinator
 
-TASKS = 150
+TASKS = 80
 DISTURBED, MOST_LOOKS = 12, 1_000
 ANN = {"reason": "to see", "actor": "ann", "timeout": 0}
 

@@ -16,7 +16,7 @@ from support.spend_projection import orders, schemas
 
 __all__ = ["command", "projectors", "tally"]
 
-ROUNDS = 5
+ROUNDS = 3
 FEW, ONE = ({"FLOWLEDGER_PROJECTIONS__BATCH_SIZE": size} for size in ("3", "1"))
 SLOWLY = {**ONE, "SECONDS_AN_EVENT": "0.005"}
 

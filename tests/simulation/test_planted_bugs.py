@@ -215,6 +215,8 @@ PLANTS = (
 
 
 RARE = {
+    no_compare_and_swap: (90, 208, 495),
+    all_or_nothing: (76, 90, 179),
     blind_to_successors: range(420, 430),
     late_claim: range(280, 290),
     stale_claim_wins: range(2_050, 2_100),

@@ -35,9 +35,6 @@ wait_option = click.option(
     help="Wait for a database that is away, 60 s or so many. Default: end at once.",
 )
 
-CONTAINERS = 10_000
-"""So many more objects than were freed are made before the collector looks at them (its 700)."""
-
 
 @click.command("start")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
@@ -206,10 +203,9 @@ def _start_anew() -> None:
 
 
 def tune_gc() -> None:
-    """Have the collector pass over what is there by now, and look at the rest more rarely.
+    """Have the collector pass over what is there by now.
 
     For the whole process, so it is for programs to call, when everything is imported and opened.
     """
     gc.collect()
-    gc.set_threshold(CONTAINERS)
     gc.freeze()
