@@ -12,7 +12,9 @@ it commits with, so that it is not woken twice.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
+from socket import socket, socketpair
 from threading import Event, Lock, Thread
 
 from psycopg.pq.abc import PGconn
@@ -34,7 +36,6 @@ CHANNELS = (
     "projection",
 )
 PREFIX = "flowledger."
-LOOK_UP_SECONDS = 0.1
 
 
 class ProcessWakeup:
@@ -82,6 +83,7 @@ class Notifications:
         self.own: set[int] = set()
         self.outages = Outages("wakeups", over=Signal.LISTENER_RECONNECTED)
         self._stopping = Event()
+        self._told_to_stop: socket | None = None
         self._thread = Thread(target=self._run, name="flowledger-wakeups", daemon=True)
 
     def subscribe(self, *channels: str) -> ProcessWakeup:
@@ -107,6 +109,9 @@ class Notifications:
         Waits at most so many seconds for the thread, which may be waiting for a silent server.
         """
         self._stopping.set()
+        if self._told_to_stop is not None:
+            with suppress(OSError):  # it has stopped
+                self._told_to_stop.send(b".")
         self._notify_all()
         if self._thread.is_alive():
             self._thread.join(seconds)
@@ -137,11 +142,14 @@ class Notifications:
         self._backoff.reset()
         self.outages.succeeded()
         self._notify_all()
-        with DefaultSelector() as readable:
-            readable.register(connection, EVENT_READ)
+        told, tells = socketpair()
+        with told, tells, DefaultSelector() as readable:
+            for source in (connection, told):
+                readable.register(source, EVENT_READ)
+            self._told_to_stop = tells  # before it looks whether it was stopped already
             while not self._stopping.is_set():
-                if readable.select(LOOK_UP_SECONDS):
-                    self._forward(connection.pgconn)
+                readable.select()
+                self._forward(connection.pgconn)
 
     def _forward(self, server: PGconn) -> None:
         # Straight from libpq: psycopg's generator takes ten times as long, and it would take it

@@ -7,10 +7,12 @@ import resource
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
+from selectors import DefaultSelector, SelectorKey
 from threading import Thread
 
 import pytest
 
+from flowledger.engine.store import notifications
 from flowledger.engine.store.notifications import Notifications, ProcessWakeup
 from support.engines import PATIENCE, EngineHarness
 
@@ -117,6 +119,28 @@ def test_whoever_waits_goes_on_when_listening_stops(
     wakeups.stop()
 
     assert wakeup.wait(PATIENCE) == {"queue"}
+    harness.until(lambda: harness.value(LISTENERS) == 0)
+
+
+def test_a_listener_sleeps_until_something_is_said_and_stops_at_once(
+    harness: EngineHarness, wakeups: Notifications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float | None] = []
+
+    class Watched(DefaultSelector):
+        def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+            slept.append(timeout)
+            return super().select(timeout)
+
+    monkeypatch.setattr(notifications, "DefaultSelector", Watched)
+    wakeup = wakeups.subscribe("queue")
+    wakeups.start()
+    wakeup.wait(PATIENCE)
+    notify(harness, "queue")
+    wakeup.wait(PATIENCE)
+    wakeups.stop(PATIENCE)
+
+    assert set(slept) == {None}
     harness.until(lambda: harness.value(LISTENERS) == 0)
 
 
