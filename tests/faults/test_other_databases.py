@@ -55,6 +55,9 @@ def test_where_the_template_was_lost_its_tasks_are_parked_and_no_other(
 ) -> None:
     """The database was restored to before the template was registered."""
     engine = harness.open(flow, known, roles=())
+    with psycopg.connect(harness.url) as connection:
+        late = engine.submit(flow, {}, connection=connection)
+    plain = engine.submit(flow, {})
     harness.rows("alter table flowledger.event disable trigger user")
     for table in ("template", "template_step"):
         harness.rows(
@@ -63,10 +66,6 @@ def test_where_the_template_was_lost_its_tasks_are_parked_and_no_other(
         )
     harness.rows("delete from flowledger.event where originator_id = %s", flow.template.template_id)
     harness.rows("alter table flowledger.event enable trigger user")
-    with psycopg.connect(harness.url) as connection:
-        late = engine.submit(flow, {}, connection=connection)
-    plain = engine.submit(flow, {})
-
     harness.open(known)
 
     assert engine.submit(known, {}).result(PATIENCE) == {"also": 2}
