@@ -58,9 +58,10 @@ class Projections:
         return self._rows.status(self._patience)
 
     def status(self, name: object) -> ProjectionStatus:
-        """The generation that serves."""
+        """The generation that serves. Raises UnknownProjection."""
+        storable = self._storable(name)
         for status in self.list():
-            if status.name == name and status.state != "building":
+            if status.name == storable and status.state != "building":
                 return status
         raise self._unknown(name)
 

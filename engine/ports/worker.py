@@ -38,7 +38,8 @@ class Claim:
 class ClaimStatus:
     """A running step by its queue row: its stream is at `version`; it may have to stop.
 
-    `at` is when it was told to.
+    `at` is when it was told to, or that of the checkpoint which was stored: nothing that follows in
+    its stream happened before.
     """
 
     version: int

@@ -152,8 +152,8 @@ class PostgresWorkerStore:
         stored = self._mapper.to_stored_event(checkpoint)
         step, attempt = checkpoint.originator_id, checkpoint.attempt
         parameters = (worker, step, attempt, stored.state, stored.encoding)
-        version, cancelling = self._all(CHECKPOINT, parameters)[0]
-        return None if version is None else ClaimStatus(version, attempt, cancelling)
+        version, cancelling, at = self._all(CHECKPOINT, parameters)[0]
+        return None if version is None else claim_status(version, attempt, cancelling, at)
 
     def checkpoints(self, steps: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
         """What was recorded last of each step; steps without a checkpoint are left out."""
@@ -200,7 +200,7 @@ class PostgresWorkerStore:
 
 
 def claim_status(version: int, attempt: int, cancelling: bool, at: int | None) -> ClaimStatus:  # noqa: FBT001 - the columns of a row, in their order
-    """A row of the queue, with when its step was told to stop."""
+    """A row of the queue, with the time of the last that is known of its stream."""
     return ClaimStatus(version, attempt, cancelling, moment(at))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from conformance.stores import LEASE, Stores, claimed, completed, kinds
 
 from flowledger.engine.domain.deterministic_ids import step_id
@@ -180,6 +182,19 @@ def test_a_checkpoint_moves_the_stream_and_the_row(store: Stores) -> None:
         claim.step_id: ClaimStatus(3, 1, cancelling=False)
     }
     assert store.exchange(completed(store, claim, 4)).refused == frozenset()
+
+
+def test_a_checkpoint_is_not_before_what_it_follows_and_its_worker_is_told(store: Stores) -> None:
+    """Else what the worker reports next, by a clock that is behind, would be before it."""
+    claim = claimed(store)
+    assert claim.at is not None
+    fact = store.event(StepCheckpointed, claim.task_id, 3, state=1)
+    behind = fact.model_copy(update={"occurred_at": claim.at - timedelta(hours=1)})
+
+    held = store.board.checkpoint(store.worker, behind)
+
+    assert held is not None
+    assert held.at == claim.at
 
 
 def test_a_checkpoint_of_another_worker_or_attempt_is_not_stored(store: Stores) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hostile.oddities import Raising
 
+from flowledger.engine.client.projections import Projections
 from flowledger.engine.errors import ProjectionBehind, UnknownProjection
 from support.engines import PATIENCE, EngineHarness
 from support.projection_hosts import WORD, ProjectionHosts
@@ -186,6 +189,33 @@ def test_who_waited_in_vain_is_told_how_it_stands(
 def test_nobody_waits_for_what_is_not_there(hosts: ProjectionHosts) -> None:
     with pytest.raises(UnknownProjection, match="no projection 'nobody'"):
         hosts.projections.wait_for("nobody", timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda projections, name: projections.status(name),
+        lambda projections, name: projections.reached(name),
+        lambda projections, name: projections.pause(name, **WORD),
+        lambda projections, name: projections.resume(name, **WORD),
+        lambda projections, name: projections.rebuild(name, **WORD),
+        lambda projections, name: projections.rebuild(name, template="a/b@1", **WORD),
+        lambda projections, name: projections.cancel_rebuild(name, **WORD),
+        lambda projections, name: projections.remove(name, **WORD),
+        lambda projections, name: projections.skip(name, position=1, **WORD),
+        lambda projections, name: projections.parked(name),
+        lambda projections, name: projections.traceback(name, generation=1, position=1),
+        lambda projections, name: projections.retry_parked(name, **WORD),
+        lambda projections, name: projections.drop_parked(name, **WORD),
+    ],
+)
+def test_a_name_that_cannot_even_be_compared_is_refused_as_any_other(
+    hosts: ProjectionHosts, asked: Callable[[Projections, object], object]
+) -> None:
+    hosts.host(spending()).settle()
+
+    with pytest.raises(UnknownProjection, match="no projection of a Raising"):
+        asked(hosts.projections, Raising())
 
 
 def test_no_projection_takes_the_name_of_a_model_that_is_written_with_decisions() -> None:

@@ -26,6 +26,7 @@ CHUNK = 100
 )
 @given(seed=st.integers(0, 2**32 - 1))
 @example(seed=1435657364).via("the clock was moved while an exchange was cut off")
+@example(seed=2077).via("a worker behind in time reports what followed a lifted checkpoint")
 @example(seed=10886).via("everything stood still while an exchange was on its way")
 def test_whatever_goes_wrong_every_task_ends_as_its_template_allows(seed: int) -> None:
     simulate(seed)

@@ -149,7 +149,7 @@ class MemoryWorkerStore:
         )
         if self._database.log.append_per_stream([event]):
             raise AssertionError(f"the board is behind the log: {event}")
-        return held(row)
+        return replace(held(row), at=at)
 
     def checkpoints(self, steps: Sequence[UUID]) -> Mapping[UUID, JsonValue]:
         """What was recorded last of each step; steps without a checkpoint are left out."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
 import pytest
 
 from flowledger.engine.domain.deterministic_ids import step_id
+from flowledger.engine.events.task import TaskStarted
+from flowledger.engine.store.log.event_mapper import EventMapper, microseconds
+from support.builders import event
 from support.sql_calls import (
     Connection,
     Row,
@@ -39,8 +43,14 @@ def step(connection: Connection) -> UUID:
 def checkpoint(
     connection: Connection, step: UUID, worker: UUID = WORKER, attempt: int = 2
 ) -> tuple[int | None, bool | None]:
-    ((version, cancelling),) = call(connection, "checkpoint_step", worker, step, attempt, b"{}", 0)
+    ((version, cancelling, _),) = call(
+        connection, "checkpoint_step", worker, step, attempt, b"{}", 0
+    )
     return version, cancelling
+
+
+def at(day: int) -> datetime:
+    return datetime(2026, 1, day, tzinfo=UTC)
 
 
 def test_each_checkpoint_moves_the_stream_and_the_row_on(
@@ -64,6 +74,24 @@ def test_a_step_that_shall_stop_may_still_note_how_far_it_is(
     call(connection, "signal_cancel", [step])
 
     assert checkpoint(connection, step) == (6, True)
+
+
+def test_it_is_told_when_the_checkpoint_is_said_to_have_happened(
+    connection: Connection, step: UUID
+) -> None:
+    """Not before what it follows, which a clock that is ahead may have written."""
+    behind, ahead, later = (
+        EventMapper().payload(event(TaskStarted, 2).model_copy(update={"occurred_at": at(day)}))
+        for day in (1, 2, 3)
+    )
+    append(connection, Row(step, 5, "step.cancel_signalled", ahead))
+    call(connection, "signal_cancel", [step])
+
+    ((version, _, told),) = call(connection, "checkpoint_step", WORKER, step, 2, behind, 0)
+    (following,) = call(connection, "checkpoint_step", WORKER, step, 2, later, 0)
+
+    assert (version, told) == (6, microseconds(at(2)))
+    assert following == (7, True, microseconds(at(3)))
 
 
 @pytest.mark.parametrize(("worker", "attempt"), [(new_id(), 2), (WORKER, 1), (WORKER, 3)])
