@@ -298,6 +298,7 @@ class Engine:
 
         A process without a role asks the database every two seconds whether it answers, as
         `database`. `parked`, where a coordinator runs here: whether it leaves tasks alone.
+        `projections`, where a projector runs here: whether the database refuses tables of theirs.
         `connections`: whether somebody has waited for one for longer than a second.
         """
         self._opener.require()

@@ -13,6 +13,7 @@ from flowledger.engine.telemetry.outages import Health
 TOLD_BY_THE_DATABASE = frozenset({"parked", "templates"})
 CLOCK = "clock"
 CONNECTIONS = "connections"
+PROJECTIONS = "projections"
 
 
 class HealthRows(Protocol):
@@ -54,6 +55,14 @@ def _of_loop(name: str, health: Health) -> Finding:
             since=health.since,
             command="flowledger config show (database.pool_max_size, database.url)",
             details={"waiting": health.attempts},
+        )
+    if name == PROJECTIONS:
+        return Finding(
+            kind="projection_refused",
+            sentence=f"the database refuses what projections of this process are to have: {error}",
+            about=name,
+            since=health.since,
+            details={"projections": health.attempts},
         )
     return Finding(
         kind="loop_failing",

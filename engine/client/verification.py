@@ -74,6 +74,14 @@ class Verification:
                 yield check.name, found
 
 
+def is_of(task: UUID, evidence: StoredTask) -> bool:
+    """Whether anything stored is said to be the task's: others may share its range."""
+    rows = [row for kind in ("task", "step") for row in evidence.rows.get(kind, ())]
+    return any(task in {entry.stream, entry.task_id} for entry in evidence.log) or any(
+        row["task_id"] == task for row in rows
+    )
+
+
 class TaskCheck:
     """Every task: its log, and its rows in the built-in read models, the queue and the timers."""
 
@@ -96,10 +104,7 @@ class TaskCheck:
 
     def _one(self, task: UUID) -> Iterator[Finding]:
         found = self._stored.evidence([task])
-        stored = any(
-            one.log or any(one.rows.get(kind) for kind in ("task", "step")) for one in found
-        )
-        if not stored and not self._stored.known(task):
+        if not any(is_of(task, one) for one in found) and not self._stored.known(task):
             raise UnknownTask(task)
         yield from self._verified(found)
 

@@ -61,6 +61,11 @@ class Leading(Protocol):
 class Projecting(Protocol):
     """The role of a projector: projections that are run here."""
 
+    @property
+    def refused(self) -> Health:
+        """Well if the database took the tables of all projections that are to run here."""
+        ...
+
     def step(self, woken_by: frozenset[str]) -> float:
         """Apply what there is; the seconds until the next look."""
         ...
@@ -131,6 +136,8 @@ class Service:
         handlers = {"handlers": self._worker[0].handlers_health} if self._worker is not None else {}
         if self._coordinator is not None:
             handlers["parked"] = self._coordinator[0].parked
+        if self._projector is not None:
+            handlers["projections"] = self._projector[0].refused
         found = {name: one.health for name, one in {**loops, **self._others}.items()}
         templates = {"templates": self._unserved.health} if self._unserved is not None else {}
         return {**found, **handlers, **templates}

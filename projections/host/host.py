@@ -22,6 +22,7 @@ from flowledger.engine.ports.clock_and_wakeup import (
 )
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
+from flowledger.engine.telemetry.outages import Health
 from flowledger.projections.code_fingerprint import fingerprint
 from flowledger.projections.host.failure_from_exception import Failure
 from flowledger.projections.host.generation_runner import GenerationRunner
@@ -78,6 +79,8 @@ class Host:
         self._waiting: dict[Generation, datetime | None] = {}  # when it was last begun anew
         self._wanted: frozenset[Generation] = frozenset()
         self._told: set[tuple[str, str]] = set()
+        self._refused: dict[str, str] = {}
+        self._refused_since: datetime | None = None
         self._told_code: set[Generation] = set()
         self._watch = PutBackWatch(clock)
         self._look_at = clock.now()
@@ -202,9 +205,16 @@ class Host:
         for other in [led for led in self._led if led.name == place.name and led != place]:
             del self._led[other]
 
+    @property
+    def refused(self) -> Health:
+        """Well if the database took the tables of all projections that are to run here."""
+        refused = "; ".join(f"{name}: {why}" for name, why in list(self._refused.items()))
+        return Health(self._refused_since, len(self._refused), refused) if refused else Health()
+
     def install(self) -> None:
         """Make the tables of versions that are new. What is refused is told, and tried again."""
         self._installed = True
+        refused: dict[str, str] = {}
         for projection in self._projections.values():
             try:
                 made = self._store.create(
@@ -216,11 +226,14 @@ class Host:
                 )
             except ProjectionRefused as error:
                 self._installed = False
+                refused[projection.name] = str(error)
                 self._tell(projection.name, str(error))
                 continue
             if made is None:
                 sentence = f"a later version than {projection.version} is there already"
                 self._tell(projection.name, sentence)
+        self._refused_since = (self._refused_since or self._clock.now()) if refused else None
+        self._refused = refused
 
     def _tell(self, name: str, sentence: str) -> None:
         if (name, sentence) not in self._told:

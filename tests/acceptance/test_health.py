@@ -278,6 +278,31 @@ def test_a_server_with_hardly_a_connection_left(
     assert "20 of the 20 connections that the server gives to ordinary logins are in use" in said
 
 
+class Misspelt(Projection):
+    """Its tables are no SQL."""
+
+    name = "misspelt"
+    version = 1
+    tables = "create tabel {schema}.seen (task_id uuid)"
+
+    @on(TaskCreated)
+    def see(self, event: TaskCreated, cursor: Cursor) -> None:
+        """Never called."""
+
+
+def test_a_projection_whose_tables_the_database_refuses(quiet: EngineHarness) -> None:
+    """It is in no list of the database, so only this process can tell."""
+    engine = quiet.open(flow, projections=[Misspelt])
+    quiet.until(lambda: not engine.health["projections"].ok)
+
+    told = found(engine.health_report(), "projection_refused")
+
+    assert "misspelt" in told.sentence
+    assert 'syntax error at or near "tabel"' in told.sentence
+    assert told.details["projections"] == 1
+    assert engine.submit(flow, {}).wait(PATIENCE) is not None
+
+
 def test_who_waits_for_a_connection_of_this_process(quiet: EngineHarness) -> None:
     engine = quiet.open(flow, roles=(), database={"pool_max_size": 1})
     assert engine.health["connections"].ok

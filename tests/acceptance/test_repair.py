@@ -167,6 +167,19 @@ def test_an_unknown_task_and_a_missing_reason_are_refused(standing: TamperedData
         standing.engine.repair(actor="ann", reason=" ")
 
 
+def test_an_id_beside_that_of_a_task_is_unknown(standing: TamperedDatabase) -> None:
+    """The events of the steps of both would lie in one range of the log."""
+    known = standing.names["two"]
+    mistyped = UUID(int=known.int ^ 1)
+    for asked in (
+        lambda: list(standing.engine.verify(mistyped)),
+        lambda: standing.engine.repair(mistyped, **WHY),
+    ):
+        with pytest.raises(UnknownTask):
+            asked()
+    assert list(standing.engine.verify(known)) == []
+
+
 def test_rows_that_are_no_tasks_are_recorded_too(standing: TamperedDatabase) -> None:
     standing.plant("update flowledger.template set paused = true")
 
