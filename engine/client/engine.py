@@ -8,6 +8,12 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeVar, Unpack, cast
 from uuid import UUID
 
+from flowledger.engine.client.engine_arguments import (
+    check_settings,
+    check_submitted,
+    check_workflows,
+    listed,
+)
 from flowledger.engine.client.health import HealthRows, health_report
 from flowledger.engine.client.operator_requests import Operations, Request, RequestOptions
 from flowledger.engine.client.projections import Projections
@@ -129,17 +135,19 @@ class Engine:
         those of the configuration and of installed packages. With `dev`, as with the setting
         `templates.development`, a definition that changed under the same version is registered as
         a version of its own, with a warning. Raises DatabaseUnavailable, InvalidConfiguration,
-        InvalidProjection, DefinitionChanged, DefinitionInUse, UnknownHandler, and ValueError for a
-        role that there is not.
+        InvalidProjection, DefinitionChanged, DefinitionInUse, UnknownHandler, ValueError for a role
+        that there is not, and TypeError for what is no list or no workflow.
         """
         from flowledger.engine.bootstrap import open_engine  # noqa: PLC0415 - it imports all of us
 
+        check_settings(settings)
+        check_workflows(given := listed("workflows", workflows, "orders"))
         return open_engine(
-            tuple(workflows),
-            tuple(roles),
+            given,
+            listed("roles", roles, '"worker"'),
             settings,
             classifier=classifier,
-            projections=tuple(projections),
+            projections=listed("projections", projections, "Spend"),
             dev=dev,
         )
 
@@ -175,6 +183,8 @@ class Engine:
         """
         self._opener.require()
         check_options("submit_many", options, SubmitManyOptions)
+        keys, ids = options.get("idempotency_keys"), options.get("task_ids")
+        check_submitted(workflow, contexts, idempotency_keys=keys, task_ids=ids)
         self._tasks.keep_time()
         workflow = self._definitions.in_development(workflow)
         created = self._submitting.created(workflow, contexts, options)

@@ -89,7 +89,8 @@ class Projections:
 
     def behind(self, name: str, reached: int, wanted: int) -> ProjectionBehind:
         """The error of one that has not come as far as it was wanted in time."""
-        return ProjectionBehind(name, reached, wanted, self.status(name).standing)
+        status = self.status(name)
+        return ProjectionBehind(name, reached, wanted, status.standing, status.failure)
 
     @property
     def look_seconds(self) -> float:

@@ -329,7 +329,7 @@ class TaskUnfinished(EngineError, TimeoutError):
     """The task had not ended within the time the caller gave it."""
 
     def __init__(self, task_id: UUID, seconds: float) -> None:
-        super().__init__(f"task {task_id} has not ended within {seconds:g} s")
+        super().__init__(f"task {task_id} has not ended within {seconds:g} s; explain() says why")
         self.task_id = task_id
         self.seconds = seconds
 

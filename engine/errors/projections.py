@@ -12,14 +12,16 @@ class InvalidProjection(EngineError, ValueError):
 class ProjectionBehind(EngineError, TimeoutError):
     """A projection had not come as far as was asked within the time that was given."""
 
-    def __init__(self, name: str, reached: int, wanted: int, standing: str) -> None:
-        super().__init__(
-            f"projection {name!r} is at position {reached}, before {wanted}: {standing}"
-        )
+    def __init__(
+        self, name: str, reached: int, wanted: int, standing: str, failure: str | None = None
+    ) -> None:
+        why = standing if failure is None else f"{standing}: {failure}"
+        super().__init__(f"projection {name!r} is at position {reached}, before {wanted}: {why}")
         self.name = name
         self.reached = reached
         self.wanted = wanted
         self.standing = standing
+        self.failure = failure
 
 
 class ProjectionLeft(EngineError):

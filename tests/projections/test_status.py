@@ -186,6 +186,19 @@ def test_who_waited_in_vain_is_told_how_it_stands(
     assert isinstance(error, TimeoutError)
 
 
+def test_who_waited_in_vain_is_told_what_failed(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    host = hosts.host(spending(broken={"ann"}))
+    record(harness, [charged("ann")])
+    host.settle()
+
+    with pytest.raises(ProjectionBehind, match="event_failed: ") as caught:
+        hosts.projections.wait_for("money", timeout=0.0)
+
+    assert "ann" in str(caught.value)
+
+
 def test_nobody_waits_for_what_is_not_there(hosts: ProjectionHosts) -> None:
     with pytest.raises(UnknownProjection, match="no projection 'nobody'"):
         hosts.projections.wait_for("nobody", timeout=PATIENCE)
