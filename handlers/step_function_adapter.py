@@ -97,9 +97,10 @@ class BoundStep:
             try:
                 arguments[parameter] = read(value)
             except ValueError as error:
+                why = described(error, "result") + (NONE if value is None else "")
                 raise InvalidResult(
                     f"{self.where}: parameter {parameter!r}: the result of step {step!r} is not"
-                    f" what is annotated: {described(error, 'result')}"
+                    f" what is annotated: {why}"
                 ) from error
         return arguments
 
@@ -116,6 +117,9 @@ class BoundStep:
             return self._write(value)
         except ValueError as error:
             raise InvalidResult(f"{self.where}: {described(error, 'result')}") from error
+
+
+NONE = "; a step that was skipped or resolved has none: `| None` in the annotation allows that"
 
 
 def discard(value: Awaitable[Any]) -> None:

@@ -346,7 +346,8 @@ def test_a_dependency_of_another_type_names_the_parameter() -> None:
 def test_a_plain_dictionary_is_demanded_where_it_is_annotated() -> None:
     def step(charge: dict[str, Any]) -> None: ...
 
-    assert "result: should be a mapping, got list" in fault(step, call(charge=[]))
+    assert fault(step, call(charge=[])).endswith("result: should be a mapping, got list")
+    assert "skipped or resolved has none: `| None`" in fault(step, call(charge=None))
 
 
 def test_a_stored_context_that_does_not_fit_names_the_place() -> None:
