@@ -134,14 +134,15 @@ class EngineLog:
             raise StreamMoved(f"stream {stream} is there already")
 
     def events(self, pool: Pool) -> Iterator[Recorded]:
-        """All of them, in the order of the log. Raises DatabaseUnavailable, LogCorrupt."""
+        """All of them, in the order of the log; one that cannot be read says so in its place.
+
+        Raises DatabaseUnavailable.
+        """
         after, rows = 0, [()]
         while rows:
             with translate_errors(), pool.connection() as connection:
                 rows = connection.execute(READ, (after, PAGE, TextArray(ENGINE_TOPICS))).fetchall()
             for position, stream, version, topic, state, recorded_at in cast("list[Any]", rows):
-                event = self._mapper.event(stream, version, topic, state, None, position)
-                if not isinstance(event, EngineEvent):
-                    raise LogCorrupt(f"the event at position {position} is not the engine's own")
+                event = self._mapper.readable(recorded_at, stream, version, topic, state)
                 after = position
                 yield Recorded(position, recorded_at, event)

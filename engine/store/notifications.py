@@ -139,13 +139,13 @@ class Notifications:
         for channel in CHANNELS:
             if self._subscribers[channel]:
                 connection.execute(f'listen "{PREFIX}{channel}"'.encode())
-        self._backoff.reset()
-        self.outages.succeeded()
-        self._notify_all()
         told, tells = socketpair()
         with told, tells, DefaultSelector() as readable:
             for source in (connection, told):
                 readable.register(source, EVENT_READ)
+            self._backoff.reset()
+            self.outages.succeeded()
+            self._notify_all()
             self._told_to_stop = tells  # before it looks whether it was stopped already
             while not self._stopping.is_set():
                 readable.select()

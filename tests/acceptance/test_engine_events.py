@@ -189,6 +189,27 @@ def test_it_is_told_by_the_history_of_the_engine(hosts: ProjectionHosts, command
     ]
 
 
+def test_one_that_cannot_be_read_hides_nothing_else(
+    harness: EngineHarness, hosts: ProjectionHosts, command: Command
+) -> None:
+    hosts.host(Spend).settle()
+    harness.rows(
+        "insert into flowledger.event (originator_id, originator_version, topic, state, encoding)"
+        " values (gen_random_uuid(), 1, 'rights.granted', '', 0)"
+    )
+    command("projections", "pause", "money", "--reason", "ticket 7", "--actor", "ann")
+
+    told = command("history", "--engine")
+
+    assert told.code == 0, told.error
+    assert "unreadable" in told.out
+    assert "projection money paused: ticket 7  [ann]" in told.out
+    assert [line["type"] for line in command("history", "--engine", "--json").lines] == [
+        "UnreadableEvent",
+        "ProjectionPaused",
+    ]
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -6,8 +6,10 @@ import logging
 import resource
 from collections.abc import Generator
 from contextlib import ExitStack
+from errno import EMFILE
 from pathlib import Path
 from selectors import DefaultSelector, SelectorKey
+from socket import socket
 from threading import Thread
 
 import pytest
@@ -142,6 +144,25 @@ def test_a_listener_sleeps_until_something_is_said_and_stops_at_once(
 
     assert set(slept) == {None}
     harness.until(lambda: harness.value(LISTENERS) == 0)
+
+
+def test_one_that_cannot_sleep_for_want_of_files_is_down_and_tries_less_and_less_often(
+    harness: EngineHarness, wakeups: Notifications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[float] = []
+
+    def no_more() -> tuple[socket, socket]:
+        paused.append(wakeups._backoff.pause())
+        raise OSError(EMFILE, "Too many open files")
+
+    monkeypatch.setattr(notifications, "socketpair", no_more)
+    wakeups.start()
+    harness.until(lambda: len(paused) > 3)
+
+    assert wakeups.outages.health.error == "[Errno 24] Too many open files"
+    assert wakeups.outages.health.attempts > 1
+    monkeypatch.undo()
+    harness.until(lambda: wakeups.outages.health.ok)
 
 
 @pytest.fixture

@@ -73,6 +73,7 @@ class Cluster:
             namespace_concurrency=random.choice(({}, {}, {"shop": 2})),
             circuit_failure_threshold=random.choice((1, 3)),
             circuit_categories=("transient", "timeout", "network"),
+            circuit_open_cap_seconds=120.0,  # so that 20 attempts end within the time of peace
         )
         for flow in flows:
             self.tasks.register(flow.template)

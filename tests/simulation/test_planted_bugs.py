@@ -219,7 +219,7 @@ RARE = {
     all_or_nothing: (76, 90, 179),
     blind_to_successors: range(420, 430),
     late_claim: range(280, 290),
-    stale_claim_wins: range(2_050, 2_100),
+    stale_claim_wins: range(10_080, 10_085),
 }
 """Bugs that few seeds meet, and seeds among which one did: these are tried before all others."""
 

@@ -46,10 +46,15 @@ begin
     return v_head || convert_from(v_text, 'UTF8')::jsonb;
 exception
     when untranslatable_character then
-        return v_head || regexp_replace(
-            convert_from(v_text, 'UTF8'), '(?<!\\)((?:\\\\)*)\\u0000', '\1\\ufffd', 'g'
-        )::jsonb;
-    when data_exception then
+        begin
+            return v_head || regexp_replace(
+                convert_from(v_text, 'UTF8'), '(?<!\\)((?:\\\\)*)\\u0000', '\1\\ufffd', 'g'
+            )::jsonb;
+        exception
+            when data_exception or statement_too_complex then
+                return null;
+        end;
+    when data_exception or statement_too_complex then
         return null;
 end
 $$;

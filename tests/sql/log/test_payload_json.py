@@ -75,8 +75,14 @@ def test_a_head_is_read_as_the_fields_that_it_stands_for(
 
 
 @pytest.mark.parametrize(
-    "state", [b"no json", b"\xff", b"", b'{"a":', b"\1", b"\1" * 26, b"\2" * 30 + b"{}", b"\3{}"]
-)
+    "state",
+    [
+        b"no json", b"\xff", b"", b'{"a":', b"\1", b"\1" * 26, b"\2" * 30 + b"{}", b"\3{}",
+        b"[" * 20_000 + b"]" * 20_000, rb'{"a":"\u0000","b":1e400000}', rb'["\u0000","\ud800"]',
+        rb'["\u0000"', rb'["\u0000",' + b"[" * 20_000 + b"]" * 20_001,
+    ],
+    ids=lambda state: repr(state[:12]),
+)  # fmt: skip
 def test_what_cannot_be_read_is_null(connection: Connection, state: bytes) -> None:
     assert payload(connection, state) is None
 
