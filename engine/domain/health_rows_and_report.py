@@ -92,7 +92,8 @@ class HealthLook:
     """What the database tells at a time of the server's, which sessions are told by.
 
     `address` is that of the database, without a password, for psql. With `locked` the tables could
-    not be read, and nothing of them is found.
+    not be read, and nothing of them is found. `read_only` says why nobody may write: the database
+    is a `standby`, or the source of the setting, as `pg_settings` has it.
     """
 
     now: datetime
@@ -101,3 +102,4 @@ class HealthLook:
     locks: Sequence[LockRow] = ()
     address: str | None = None
     locked: bool = False
+    read_only: str | None = None

@@ -22,12 +22,33 @@ MOST_NAMES = 5
 
 
 def report_on(look: HealthLook, others: Sequence[Finding] = ()) -> HealthReport:
-    """The report of a look. Who locks out the engine comes first: all else may follow from it."""
+    """The report of a look. What locks out the engine comes first: all else may follow from it."""
     report = report_of(look.now, look.found, look.holders, others)
-    locks = [lock_held(row, look.now) for row in look.locks]
+    locks = [read_only(look.read_only)] if look.read_only is not None else []
+    locks += [lock_held(row, look.now) for row in look.locks]
     unseen = (LOCKED, *report.unseen) if look.locked else report.unseen
     found = [_with_address(one, look.address) for one in (*locks, *report.findings)]
     return HealthReport(at=look.now, findings=tuple(found), unseen=unseen)
+
+
+WHO_SAYS_READ_ONLY = (
+    "select source, sourcefile from pg_settings where name = 'default_transaction_read_only'"
+)
+
+
+def read_only(source: str) -> Finding:
+    """Nobody may write, for that reason."""
+    why = "it is a standby" if source == "standby" else "default_transaction_read_only"
+    return Finding(
+        kind="read_only",
+        sentence=f"the database is read-only ({why}): nothing is submitted, decided or run until it"
+        " may be written again",
+        about=source,
+        command="flowledger db url (is it that of the primary?)"
+        if source == "standby"
+        else f'{PSQL}"{WHO_SAYS_READ_ONLY}"',
+        details={"source": source},
+    )
 
 
 LOCKED = "what the tables of the engine tell: somebody has locked them"

@@ -13,6 +13,17 @@ from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.connection.redacted_address import address_for_psql
 
+# A login's own setting says nothing of the others.
+NOW = """
+    select pg_catalog.clock_timestamp(), case
+        when pg_catalog.pg_is_in_recovery() then 'standby'
+        else (
+            select s.source from pg_catalog.pg_settings as s
+            where s.name = 'default_transaction_read_only' and s.setting = 'on'
+                and s.source in ('configuration file', 'command line', 'database')
+        )
+    end
+"""
 FINDINGS = "select * from flowledger_v1.health_findings(%s)"
 HOLDERS = "select * from flowledger_v1.vacuum_holders(%s)"
 LOCKS = "select * from flowledger_v1.blocking_sessions()"
@@ -29,12 +40,13 @@ class PostgresHealth:
     def look(self, patience_seconds: float) -> HealthLook:
         """What was found, who holds locks, and who holds back vacuum or cannot be seen."""
         with translate_errors(), self._pool.connection() as connection:
-            ((now,),) = connection.execute("select pg_catalog.clock_timestamp()").fetchall()
+            ((now, read_only),) = connection.execute(NOW).fetchall()
             holders = _rows(connection, HOLDERS, patience_seconds)
             look = HealthLook(
                 now=now,
                 holders=[HolderRow(*row) for row in holders],
                 address=address_for_psql(connection.info),
+                read_only=read_only,
             )
             try:
                 with connection.transaction():

@@ -278,6 +278,32 @@ def test_a_server_with_hardly_a_connection_left(
     assert "20 of the 20 connections that the server gives to ordinary logins are in use" in said
 
 
+def test_a_database_that_is_read_only_is_told_before_all_else(quiet: EngineHarness) -> None:
+    quiet.open(flow)
+    name = quiet.value("select current_database()")
+    on = f'alter database "{name}" set default_transaction_read_only = on'
+    quiet.rows(on)
+    reader = quiet.open(roles=())
+
+    report = reader.health_report(0.0)
+
+    assert report.findings[0].kind == "read_only"
+    assert "default_transaction_read_only" in report.findings[0].sentence
+    assert report.findings[0].details == {"source": "database"}
+
+
+def test_a_login_that_only_reads_is_no_read_only_database(quiet: EngineHarness) -> None:
+    quiet.open(flow)
+    quiet.rows("alter role current_user set default_transaction_read_only = on")
+    try:
+        kinds = {one.kind for one in quiet.open(roles=()).health_report(0.0).findings}
+    finally:
+        quiet.rows("set default_transaction_read_only = off")
+        quiet.rows("alter role current_user reset default_transaction_read_only")
+
+    assert "read_only" not in kinds
+
+
 class Misspelt(Projection):
     """Its tables are no SQL."""
 

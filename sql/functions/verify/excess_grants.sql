@@ -1,6 +1,7 @@
 -- Rights that somebody has and should not have, by the lists that the grants of the roles are made
 -- from: a role of the engine on its tables, everybody on whatever there is, and any other login to
--- write. What others were granted to read is an administrator's decision.
+-- write, be it by a function or as the owner of what the owner of the schema should own. What others
+-- were granted to read is an administrator's decision, and so are superusers.
 
 create or replace function flowledger.excess_grants()
 returns table (subject text, field text, expected text, found text, place text)
@@ -84,5 +85,33 @@ as $$
         and r.name <> all (case f.proname
             when 'store_template_steps' then '{submitter,worker,coordinator}'::text[]
             else '{worker}'
-        end);
+        end)
+    union all
+    select
+        'role ' || a.grantee::regrole, format('execute on %s', f.oid::regprocedure), 'not granted',
+        'granted', 'the grants'
+    from pg_proc as f
+    cross join lateral aclexplode(f.proacl) as a
+    where f.pronamespace = 'flowledger'::regnamespace and f.provolatile = 'v'
+        and a.grantee not in (0, f.proowner)
+        and not exists (select from role as r where r.oid = a.grantee)
+    union all
+    select
+        'role ' || o.owner::regrole, format('owner of %s', o.name), 'not granted', 'granted',
+        'the grants'
+    from (
+        select c.relowner as owner, c.oid::regclass::text as name, c.relnamespace as schema
+        from pg_class as c
+        where c.relkind in ('r', 'p', 'v', 'S')
+        union all
+        select f.proowner, f.oid::regprocedure::text, f.pronamespace
+        from pg_proc as f
+        union all
+        select n.nspowner, 'schema ' || n.nspname, n.oid
+        from pg_namespace as n
+    ) as o
+    join pg_namespace as n on n.oid = o.schema and n.nspname in ('flowledger', 'flowledger_v1')
+    join pg_roles as r on r.oid = o.owner
+    where not r.rolsuper
+        and o.owner <> (select s.nspowner from pg_namespace as s where s.nspname = 'flowledger');
 $$;

@@ -86,6 +86,33 @@ def test_a_right_too_many_is_named_until_the_roles_are_granted_theirs(
     assert faults(roles) == []
 
 
+def test_another_login_may_not_call_what_writes(roles: Connection, login: str) -> None:
+    writes = "flowledger.lock_log()"
+    roles.execute(f"grant execute on function {writes} to {login}".encode())
+
+    assert faults(roles) == [(f"role {login}", f"execute on {writes}")]
+
+
+@pytest.mark.parametrize(
+    ("owned", "field"),
+    [
+        ("table flowledger.event", "owner of flowledger.event"),
+        ("view flowledger_v1.tasks", "owner of flowledger_v1.tasks"),
+        ("function flowledger.lock_log()", "owner of flowledger.lock_log()"),
+        ("schema flowledger_v1", "owner of schema flowledger_v1"),
+    ],
+)
+def test_another_login_may_own_nothing(
+    roles: Connection, login: str, owned: str, field: str
+) -> None:
+    roles.execute(f"alter {owned} owner to {login}".encode())
+
+    assert (f"role {login}", field) in faults(roles)
+
+    roles.execute(f"alter {owned} owner to current_user".encode())
+    assert faults(roles) == []
+
+
 def test_another_login_may_read_and_not_write(roles: Connection, login: str) -> None:
     roles.execute(f"grant select on flowledger.task to {login}".encode())
     assert faults(roles) == []
