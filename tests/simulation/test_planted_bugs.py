@@ -13,7 +13,6 @@ from simulation.coordinator_store import MemoryCoordinatorStore
 from simulation.database import Database
 from simulation.log import Log
 from simulation.simulate import simulate
-from simulation.worker_store import MemoryWorkerStore
 
 from flowledger.engine.domain.limits.admission import AdmissionControl
 from flowledger.engine.domain.machine.task_run import TaskRun
@@ -189,11 +188,6 @@ def late_claim(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Worker, "_reconcile_claims", lambda _: None)
 
 
-def stale_claim_wins(patch: pytest.MonkeyPatch) -> None:
-    """What a worker reports is left out where it claims the very attempt that it reports of."""
-    patch.setattr(MemoryWorkerStore, "_is_outrun", lambda *_: False)
-
-
 PLANTS = (
     no_log_lock,
     no_compare_and_swap,
@@ -210,7 +204,6 @@ PLANTS = (
     same_batch_again,
     blind_to_successors,
     late_claim,
-    stale_claim_wins,
 )
 
 
@@ -219,7 +212,6 @@ RARE = {
     all_or_nothing: (76, 90, 179),
     blind_to_successors: range(420, 430),
     late_claim: range(280, 290),
-    stale_claim_wins: range(10_080, 10_085),
 }
 """Bugs that few seeds meet, and seeds among which one did: these are tried before all others."""
 
