@@ -19,6 +19,8 @@ from flowledger.handlers.type_codec import OneWay, Reader, Writer, described, re
 
 T = TypeVar("T")
 
+NONE = "; a step that was skipped or resolved has none: `| None` in the annotation allows that"
+
 
 class BoundStep:
     """A function that takes a StepCall apart into its parameters and returns JSON."""
@@ -117,9 +119,6 @@ class BoundStep:
             return self._write(value)
         except ValueError as error:
             raise InvalidResult(f"{self.where}: {described(error, 'result')}") from error
-
-
-NONE = "; a step that was skipped or resolved has none: `| None` in the annotation allows that"
 
 
 def discard(value: Awaitable[Any]) -> None:
