@@ -12,7 +12,7 @@ from flowledger.engine.errors import InvalidSubmission
 
 def listed(name: str, given: Iterable[Any], example: str) -> tuple[Any, ...]:
     """All that is given. Raises TypeError where it is no list, but perhaps a member of one."""
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+    if isinstance(given, str | bytes) or not hasattr(given, "__iter__"):
         kind = type(given).__name__
         raise TypeError(f"{name} should be a list, such as [{example}], got one {kind}")
     return tuple(given)
@@ -42,8 +42,8 @@ def check_submitted(workflow: object, contexts: object, **each: object) -> None:
     """
     if not is_workflow(workflow):
         raise InvalidSubmission(f"workflow should be a workflow, got {type(workflow).__name__}")
+    kind = type(contexts).__name__
     if isinstance(contexts, str | bytes | Mapping) or not isinstance(contexts, Sized):
-        kind = type(contexts).__name__
         raise InvalidSubmission(f"contexts should be a list of contexts, got one {kind}")
     count = len(contexts)
     for name, given in each.items():
