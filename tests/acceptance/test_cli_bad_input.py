@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 
 import psycopg
 import pytest
 
-from support.cli import PATIENCE, Command, read_until
+from support.cli import PATIENCE, PROGRAM, Command
 
 HEAD = 'namespace: shop\nname: order\nversion: "1"\n'
 HANDLERS = "def a() -> int:\n    return 1\n\n\ndef b(a: int, context: dict) -> int:\n    return a\n"
@@ -200,8 +201,16 @@ WAITING = "import signal, sys\nprint('importing', file=sys.stderr, flush=True)\n
 @pytest.mark.parametrize("module", ["click", "psycopg", "pydantic", "mine"])
 def test_ctrl_c_while_modules_are_imported_is_no_defect(command: Command, module: str) -> None:
     command.write(f"{module}.py", WAITING)
-    process = command.start("run", "mine:flow")
-    read_until(process, "importing")
+    process = subprocess.Popen(  # noqa: S603 - the program under test, which imports by itself
+        [*PROGRAM, "run", "mine:flow"],
+        cwd=command.folder,
+        env=command.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    assert process.stderr.readline() == "importing\n"
 
     process.send_signal(signal.SIGINT)
     out, error = process.communicate(timeout=PATIENCE)

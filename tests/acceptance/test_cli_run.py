@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 
 from support.cli import PROGRAM, Command, read_all
+from support.started_program import StartedProgram
 
 ORDER = """namespace: shop
 name: order
@@ -257,7 +258,7 @@ def wait() -> None:
 """
 
 
-def start_waiting(command: Command) -> tuple[subprocess.Popen[str], int]:
+def start_waiting(command: Command) -> tuple[StartedProgram, int]:
     """A run whose only step waits in a worker process: the run, and the worker's pid."""
     command.write("hands.py", WAITING)
     path = command.write("w.yaml", 'namespace: n\nname: w\nversion: "1"\nsteps: [{name: wait}]\n')

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from flowledger.engine.events.step import StepEnqueued, StepLeaseExpired
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, SHORT_LEASES, EngineHarness, completions
 from support.limits import last_in_use, log_of, most_in_use, slot_counts, slot_rows, waiting_steps
+from support.started_program import StartedProgram, start_program
 
 SHARDS = {"shards": 3, "poll_seconds": 0.2}
 
@@ -143,19 +143,13 @@ class Workers:
     def __init__(self, folder: Path, opened: ExitStack) -> None:
         self._folder = folder
         self._opened = opened
-        self.running: list[subprocess.Popen[str]] = []
+        self.running: list[StartedProgram] = []
 
     def start(self) -> None:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, str(self._folder / "program.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(self._folder)},
-        )
+        program = str(self._folder / "program.py")
+        process = start_program([program], self._folder, os.environ, log=False)
         self._opened.callback(process.communicate)
         self._opened.callback(process.kill)
-        assert process.stdout
         assert process.stdout.readline() == "ready\n"
         self.running.append(process)
 

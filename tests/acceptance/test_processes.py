@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from flowledger.engine import Engine, TaskState
 from flowledger.handlers import Workflow
 from support.diamond_module import DIAMOND
 from support.engines import PATIENCE, SHORT_LEASES, EngineHarness, assert_legal_order, completions
+from support.started_program import StartedProgram, start_program
 
 TASKS = 200
 
@@ -48,26 +48,20 @@ class Processes:
         self._folder = folder
         self._opened = opened
 
-    def start(self, *roles: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, str(self._folder / "program.py"), *roles],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(self._folder)},
-        )
+    def start(self, *roles: str) -> StartedProgram:
+        program = (str(self._folder / "program.py"), *roles)
+        process = start_program(program, self._folder, os.environ, log=False)
         self._opened.callback(self._end, process)
-        assert process.stdout
         assert process.stdout.readline() == "ready\n"
         return process
 
     @staticmethod
-    def kill(process: subprocess.Popen[str]) -> None:
+    def kill(process: StartedProgram) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
     @staticmethod
-    def _end(process: subprocess.Popen[str]) -> None:
+    def _end(process: StartedProgram) -> None:
         process.kill()
         process.communicate()
 
@@ -166,7 +160,7 @@ def test_a_killed_workers_steps_are_recorded_as_lost_and_given_to_another(
     assert 0 < lost <= held
 
 
-def stop_while_it_holds_steps(harness: EngineHarness, worker: subprocess.Popen[str]) -> int:
+def stop_while_it_holds_steps(harness: EngineHarness, worker: StartedProgram) -> int:
     """SIGSTOP until a moment at which the worker has claimed steps and not reported them."""
     query = "select count(*) from flowledger.queue where worker_id is not null"
     while True:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +13,7 @@ from flowledger.engine import Engine
 from flowledger.engine.domain.health_rows_and_report import Finding
 from flowledger.handlers import Rate, Workflow
 from support.engines import PATIENCE, SHORT_LEASES, EngineHarness
+from support.started_program import StartedProgram, start_program
 
 PROGRAM = """
 import sys
@@ -53,21 +52,15 @@ class Processes:
         self._program = program
         self._opened = opened
 
-    def start(self) -> subprocess.Popen[str]:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, str(self._program), *ROLES],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=dict(os.environ),
-        )
+    def start(self) -> StartedProgram:
+        program = (str(self._program), *ROLES)
+        process = start_program(program, self._program.parent, os.environ, log=False)
         self._opened.callback(self.kill, process)
-        assert process.stdout
         assert process.stdout.readline() == "ready\n"
         return process
 
     @staticmethod
-    def kill(process: subprocess.Popen[str]) -> None:
+    def kill(process: StartedProgram) -> None:
         process.kill()
         process.communicate()
 

@@ -13,6 +13,7 @@ import pytest
 
 from support.cli import PATIENCE, Command, command, read_until
 from support.engines import EngineHarness, harness
+from support.started_program import StartedProgram
 
 __all__ = ["command", "harness"]
 
@@ -40,11 +41,11 @@ def held(command: Command) -> None:
     command.environment["FLOWLEDGER_WORKER__GRACE_SECONDS"] = "600"
 
 
-def interrupt(process: subprocess.Popen[str]) -> None:
+def interrupt(process: StartedProgram) -> None:
     process.send_signal(signal.SIGINT)
 
 
-def end_of(process: subprocess.Popen[str]) -> str:
+def end_of(process: StartedProgram) -> str:
     """What it still wrote, without a traceback."""
     _, error = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in error

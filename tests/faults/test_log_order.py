@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -18,6 +17,7 @@ from flowledger.engine.store.connection.pool import open_pool
 from flowledger.engine.store.log.eventsourcing_recorders import LedgerDatastore, LedgerRecorder
 from support.engines import PATIENCE, EngineHarness
 from support.logins import logins_on
+from support.started_program import StartedProgram, start_program
 
 WRITERS = 4
 EVENTS = 5_000
@@ -95,13 +95,11 @@ def test_of_racing_writers_a_follower_sees_every_event_once_and_in_order(
     writers = [start_writer(script, harness.url, events, batch) for _ in range(WRITERS)]
     follower = Follower(recorder)
     for writer in writers:
-        assert writer.stdin
         writer.stdin.write("go\n")
         writer.stdin.close()
     harness.until(lambda: follower.catch_up() >= WRITERS * events)
     for writer in writers:
         assert writer.wait(PATIENCE) == 0
-        assert writer.stdout
         writer.stdout.close()
 
     assert follower.seen == whole_log(harness)
@@ -114,14 +112,9 @@ def test_of_racing_writers_a_follower_sees_every_event_once_and_in_order(
     assert switches > WRITERS, "the writers took turns as a whole: nothing was raced"
 
 
-def start_writer(script: Path, url: str, events: int, batch: int) -> subprocess.Popen[str]:
-    writer = subprocess.Popen(  # noqa: S603 - our own script
-        [sys.executable, str(script), url, str(events), str(batch)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert writer.stdout
+def start_writer(script: Path, url: str, events: int, batch: int) -> StartedProgram:
+    program = (str(script), url, str(events), str(batch))
+    writer = start_program(program, script.parent, os.environ, log=False)
     assert writer.stdout.readline() == "ready\n"
     return writer
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Generator
@@ -26,6 +25,7 @@ from support.cli import Command, command
 from support.diamond_module import DIAMOND
 from support.engines import PATIENCE, EngineHarness, assert_legal_order, completions
 from support.manual_coordinator import row_differences
+from support.started_program import StartedProgram, start_program
 
 __all__ = ["command"]
 
@@ -87,19 +87,12 @@ class Processes:
         self._folder = folder
         self._opened = opened
 
-    def start(self, shards: int, *roles: str, stop_at: int = 0) -> subprocess.Popen[str]:
+    def start(self, shards: int, *roles: str, stop_at: int = 0) -> StartedProgram:
         """A process; with `stop_at` it stops itself right before so many a commit."""
         program, numbers = self._folder / "program.py", (str(shards), str(stop_at))
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, str(program), self._harness.url, *numbers, *roles],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if stop_at else None,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(self._folder)},
-        )
+        asked = (str(program), self._harness.url, *numbers, *roles)
+        process = start_program(asked, self._folder, os.environ, log=bool(stop_at))
         self._opened.callback(self._end, process)
-        assert process.stdout
         assert process.stdout.readline() == "ready\n"
         return process
 
@@ -113,19 +106,18 @@ class Processes:
         return self.led()
 
     @staticmethod
-    def deregister(process: subprocess.Popen[str]) -> None:
+    def deregister(process: StartedProgram) -> None:
         """Stop in order."""
-        assert process.stdin
         process.stdin.close()
         assert process.wait(PATIENCE) == 0
 
     @staticmethod
-    def kill(process: subprocess.Popen[str]) -> None:
+    def kill(process: StartedProgram) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
     @staticmethod
-    def _end(process: subprocess.Popen[str]) -> None:
+    def _end(process: StartedProgram) -> None:
         process.send_signal(signal.SIGCONT)
         process.kill()
         with process:
@@ -247,7 +239,7 @@ def test_one_that_was_stopped_between_deciding_and_committing_stores_nothing_whe
     sleeper = processes.start(1, "coordinator", stop_at=4)
     processes.start(1, "worker")
     tasks = submit(client, flow)
-    os.waitpid(sleeper.pid, os.WUNTRACED)
+    sleeper.until_stopped(PATIENCE)
     (before,) = harness.rows("select epoch, position from flowledger.shard")
     processes.start(1, "coordinator")
     assert_all_complete_once(harness, flow, tasks)
@@ -260,7 +252,6 @@ def test_one_that_was_stopped_between_deciding_and_committing_stores_nothing_whe
 
     patience = Timer(PATIENCE, sleeper.kill)
     patience.start()
-    assert sleeper.stderr
     assert any("coordinator.lost" in line for line in sleeper.stderr), "it ended in silence"
     patience.cancel()
     assert harness.rows(events) == stored

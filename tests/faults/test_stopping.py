@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from support.cli import Command, command, read_until
 from support.engines import PATIENCE, EngineHarness, harness_on, kinds
 from support.postgres_server import PostgresServer
+from support.started_program import StartedProgram
 
 __all__ = ["command"]
 
@@ -56,7 +56,7 @@ class Stopping:
             "FLOWLEDGER_DATABASE__CONNECT_TIMEOUT_SECONDS": "2",
         }
 
-    def play(self, name: str) -> subprocess.Popen[str]:
+    def play(self, name: str) -> StartedProgram:
         process = self.command.start(*ROLES[name])
         read_until(process, "engine.opened")
         return process
@@ -80,7 +80,7 @@ def stopping(command: Command, harness: EngineHarness) -> Stopping:
     return Stopping(command, harness)
 
 
-def ends_within(process: subprocess.Popen[str], seconds: float) -> str:
+def ends_within(process: StartedProgram, seconds: float) -> str:
     """What it wrote until it ended, which it did in time."""
     began = monotonic()
     _, log = process.communicate(timeout=PATIENCE)

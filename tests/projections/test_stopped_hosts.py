@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Timer
@@ -49,7 +48,7 @@ def test_one_that_was_stopped_in_a_batch_holds_nobody_up_and_stores_nothing_when
 ) -> None:
     variable, at = moment
     sleeper = projectors.start("Tally", **{variable: str(places[at])})
-    os.waitpid(sleeper.pid, os.WUNTRACED)
+    sleeper.until_stopped(PATIENCE)
     ((epoch, position),) = harness.rows(PLACE, "tally")
     assert position < places[at]
 

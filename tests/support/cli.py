@@ -18,11 +18,13 @@ from typing import Any
 import pytest
 
 from support.forked_program import forked_program
+from support.started_program import StartedProgram, start_program
 
 PATIENCE = 120
 """Seconds that a test waits at most for a program; far more than it takes."""
 
-PROGRAM = (sys.executable, "-m", "flowledger.engine.cli")
+COMMAND = ("-m", "flowledger.engine.cli")
+PROGRAM = (sys.executable, *COMMAND)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Command:
         """Run it to its end."""
         program = forked_program()
         if program.can_run_with(self.environment):
-            return Finished(*program.run(arguments, self.folder, self.environment, PATIENCE))
+            asked = (*COMMAND, *arguments)
+            return Finished(*program.run(asked, self.folder, self.environment, PATIENCE))
         done = subprocess.run(  # noqa: S603 - the program under test
             [*PROGRAM, *arguments],
             cwd=self.folder,
@@ -100,16 +103,10 @@ class Command:
             shown = read_all(ours)
         return re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> StartedProgram:
         """Start it; its log lines can be read from `stderr`."""
-        process = subprocess.Popen(  # noqa: S603 - the program under test
-            [*PROGRAM, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = start_program((*COMMAND, *arguments), self.folder, self.environment)
+        process.stdin.close()
         self._opened.callback(_end, process)
         return process
 
@@ -132,16 +129,15 @@ def read_all(terminal: int) -> str:
     return found.decode()
 
 
-def read_until(process: subprocess.Popen[str], word: str) -> str:
+def read_until(process: StartedProgram, word: str) -> str:
     """The first log line with the word; fails where the program ends before."""
-    assert process.stderr is not None
     for line in process.stderr:
         if word in line:
             return line
     raise AssertionError(f"{process.args} ended with {process.wait()} and never said {word!r}")
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: StartedProgram) -> None:
     process.kill()
     process.communicate()
 

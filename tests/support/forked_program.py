@@ -1,15 +1,16 @@
-"""A process that has imported the command, and forks to run it: a command costs no imports.
+"""A process that has imported the engine, and forks to run it: a program costs no imports.
 
 Each run is a process of its own, as a shell starts one: with its own folder, environment, output,
 signals and end. What it shares with the others is what Python had imported before it began: the
-modules of all commands, and what these import first of all. That each of them can be the first to
-be imported is tested elsewhere.
+modules of all commands, and what these import. That each of them can be the first to be imported
+is tested elsewhere.
 
 This file is both sides of it: `ForkedProgram` for the tests, and the program that forks.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -28,14 +29,23 @@ from tempfile import TemporaryFile
 from threading import Lock
 from typing import Any, NoReturn
 
-MODULE = "flowledger.engine.cli"
+COMMANDS = "flowledger.engine.cli"
+USED = (
+    "flowledger.engine.store.embedded.temporary",
+    "flowledger.projections.verification",
+    "flowledger.projections.wiring",
+    "importlib.resources.readers",
+)
+"""What commands import as they go."""
 READ_AT_START = ("PYTHON", "LC_", "LANG")
 """Beginnings of variables that an interpreter reads as it starts, and never again."""
 LENGTH = 8
+"""Bytes of what is said of a program, and of the length of what is asked for."""
+STOPPED = b"stopped "
 
 
 class ForkedProgram:
-    """The command, started over and over by one process that has imported it."""
+    """Programs, each started by one process that has imported what they import."""
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
@@ -59,32 +69,88 @@ class ForkedProgram:
         return read_at_start(environment) == read_at_start(self._environment)
 
     def run(
-        self, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float
+        self, program: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float
     ) -> tuple[int, str, str]:
         """Run it to its end: its exit code and what it wrote, as of `subprocess.run`.
 
+        `program` is what Python is started with: `-m` and a module, or a file; then arguments.
         Raises TimeoutExpired after `timeout` seconds, when it has been killed.
         """
-        answers, theirs = socket.socketpair()
-        with answers, TemporaryFile() as out, TemporaryFile() as error:
-            with theirs:
-                asked = {"arguments": list(arguments), "cwd": str(cwd), "env": dict(env)}
-                self._send(asked, [theirs.fileno(), out.fileno(), error.fileno()])
-            with answers.makefile("r") as lines:
-                pid = int(lines.readline())
-                answers.settimeout(timeout)
-                try:
-                    code = int(lines.readline())
-                except TimeoutError:
-                    os.kill(pid, signal.SIGKILL)
-                    raise subprocess.TimeoutExpired([MODULE, *arguments], timeout) from None
+        with TemporaryFile() as out, TemporaryFile() as error, Path(os.devnull).open() as nothing:
+            started = self.fork(program, cwd, env, (nothing, out, error))
+            try:
+                code = started.wait(timeout)
+            except subprocess.TimeoutExpired:
+                os.kill(started.pid, signal.SIGKILL)
+                started.wait()
+                raise
             return code, text_in(out), text_in(error)
+
+    def fork(
+        self,
+        program: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        streams: Sequence[Any],
+    ) -> ForkedProcess:
+        """Start it with this input, output and error.
+
+        Raises ValueError where Python would start differently in such an environment.
+        """
+        if not self.can_run_with(env):
+            raise ValueError(f"nothing is forked with {read_at_start(env)}")
+        answers, theirs = socket.socketpair()
+        with theirs:
+            asked = {"program": list(program), "cwd": str(cwd), "env": dict(env)}
+            self._send(asked, [theirs.fileno(), *(stream.fileno() for stream in streams)])
+        return ForkedProcess(program, answers)
 
     def _send(self, asked: Mapping[str, Any], handles: list[int]) -> None:
         said = json.dumps(asked).encode()
         with self._lock:
             socket.send_fds(self._control, [len(said).to_bytes(LENGTH)], handles)
             self._control.sendall(said)
+
+
+class ForkedProcess:
+    """One that was forked, and how it ends."""
+
+    def __init__(self, program: Sequence[str], answers: socket.socket) -> None:
+        self.args = list(program)
+        self._answers = answers
+        self.pid = int(answers.recv(LENGTH))
+        self.returncode: int | None = None
+        self._stops = 0
+
+    def poll(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code. Raises TimeoutExpired after so many seconds."""
+        while self.returncode is None:
+            self._hear(timeout)
+        return self.returncode
+
+    def until_stopped(self, timeout: float) -> None:
+        """Wait until a signal has stopped it. Raises TimeoutExpired after so many seconds."""
+        while not self._stops and self.returncode is None:
+            self._hear(timeout)
+        assert self._stops, f"it ended with {self.returncode}"
+
+    def _hear(self, timeout: float | None) -> None:
+        self._answers.settimeout(timeout)
+        try:
+            said = self._answers.recv(LENGTH)
+        except (TimeoutError, BlockingIOError):
+            raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
+        if said == STOPPED:
+            self._stops += 1
+            return
+        self.returncode = int(said)
+        self._answers.close()
 
 
 @cache
@@ -105,9 +171,9 @@ def text_in(file: Any) -> str:
 
 
 def fork_for_each(control: socket.socket) -> None:
-    """Run the command for everyone who asks, until nobody can ask any more."""
+    """Run what everyone asks for, until nobody can ask any more."""
     while True:
-        header, handles, _, _ = socket.recv_fds(control, LENGTH, 3)
+        header, handles, _, _ = socket.recv_fds(control, LENGTH, 4)
         if not header:
             return
         asked = json.loads(all_of(control, int.from_bytes(header)))
@@ -133,40 +199,84 @@ def forget_the_ended() -> None:
             pass
 
 
-def watch(asked: Mapping[str, Any], answers: int, out: int, error: int) -> NoReturn:
+def watch(asked: Mapping[str, Any], answers: int, *streams: int) -> NoReturn:
     """Fork once more, and tell how that process ends."""
     pid = os.fork()
     if pid == 0:
         os.close(answers)
-        os.dup2(out, 1)
-        os.dup2(error, 2)
-        for handle in (out, error):
-            os.close(handle)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
         become(asked)
-    os.write(answers, f"{pid}\n".encode())
-    _, status = os.waitpid(pid, 0)
-    os.write(answers, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    for stream in streams:  # who reads from them waits for the end of the program alone
+        os.close(stream)
+    os.write(answers, str(pid).encode().ljust(LENGTH))
+    with suppress(BrokenPipeError):  # nobody wants to know
+        while os.WIFSTOPPED(status := os.waitpid(pid, os.WUNTRACED)[1]):
+            os.write(answers, STOPPED)
+        os.write(answers, str(os.waitstatus_to_exitcode(status)).encode().ljust(LENGTH))
     os._exit(0)
 
 
 def become(asked: Mapping[str, Any]) -> NoReturn:
-    """Be `python -m flowledger.engine.cli` with the arguments, in the folder."""
+    """Be Python with the program and its arguments, in the folder."""
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])
     time.tzset()
+    program, *arguments = asked["program"]
+    sys.orig_argv[:] = [sys.executable, *asked["program"]]
+    try:
+        if program == "-m":
+            module, *sys.argv[1:] = arguments
+            first_on_path(asked["cwd"])
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        else:
+            sys.argv[:] = [program, *arguments]
+            first_on_path(str(Path(program).parent))
+            runpy.run_path(program, run_name="__main__")
+    except SystemExit as ended:
+        if isinstance(ended.code, int):
+            leave_with(ended.code)
+        raise
+    leave_with(0)
+
+
+def first_on_path(folder: str) -> None:
     if not sys.flags.safe_path:
-        sys.path.insert(0, asked["cwd"])
-    sys.argv[1:] = asked["arguments"]
-    runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
-    sys.exit(0)
+        sys.path.insert(0, folder)
+
+
+def leave_with(code: int) -> NoReturn:
+    """End with the code, and without taking apart, and so copying, all that was imported."""
+    _codes.append(code)
+    sys.exit(code)
+
+
+_codes: list[int] = []
+
+
+def leave() -> None:
+    """The last of what is done at exit, where nothing went wrong until then."""
+    if not _codes:
+        return
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except OSError:  # the interpreter says so in its own way
+        return
+    os._exit(_codes[0])
 
 
 if __name__ == "__main__":
+    atexit.register(leave)  # the first to be registered is the last to be called
     if not sys.flags.safe_path:
         del sys.path[0]  # this folder
-    commands = import_module(f"{MODULE}.program").COMMANDS.values()
-    for module in sorted({where.partition(":")[0] for where, _ in commands}):
-        import_module(f"{MODULE}.commands.{module}")
+    commands = import_module(f"{COMMANDS}.program").COMMANDS.values()
+    for place in sorted({where.partition(":")[0] for where, _ in commands}):
+        import_module(f"{COMMANDS}.commands.{place}")
+    for place in USED:
+        import_module(place)
     gc.freeze()  # a collection in a fork would copy all that was imported
     fork_for_each(socket.socket(fileno=int(sys.argv[1])))

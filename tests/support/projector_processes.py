@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
 import sys
 from random import Random, SystemRandom
 from threading import Timer
@@ -15,6 +14,7 @@ import pytest
 
 from support.cli import Command
 from support.engines import EngineHarness
+from support.started_program import StartedProgram
 
 TALLY = '''
 """How many events each step of each task has: what is counted twice, or lost, shows."""
@@ -100,9 +100,9 @@ class Projectors:
         self.harness = harness
         self.random = random
         self._command = command
-        self._running: list[tuple[str, subprocess.Popen[str]]] = []
+        self._running: list[tuple[str, StartedProgram]] = []
 
-    def start(self, projection: str = "Tally", **environment: str) -> subprocess.Popen[str]:
+    def start(self, projection: str = "Tally", **environment: str) -> StartedProgram:
         """A process that runs this projection, and those that come with the engine."""
         before = dict(self._command.environment)
         self._command.environment |= {**FAST, **environment}

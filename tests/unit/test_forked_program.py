@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
-from support.cli import PATIENCE, PROGRAM
-from support.forked_program import forked_program
+from support.cli import COMMAND, PATIENCE, PROGRAM
+from support.forked_program import forked_program, text_in
+from support.started_program import start_program
 
 MODULE = """
 import os, sys, time
@@ -42,7 +46,7 @@ def test_it_prints_and_ends_as_one_that_a_shell_starts(
     url = "postgresql://127.0.0.1:1/nobody"
     own = {**os.environ, "FLOWLEDGER_DATABASE__URL": url, "FROM_THE_SHELL": "7"}
 
-    forked = forked_program().run(arguments, tmp_path, own, PATIENCE)
+    forked = forked_program().run((*COMMAND, *arguments), tmp_path, own, PATIENCE)
 
     started = subprocess.run(  # noqa: S603 - the program under test
         [*PROGRAM, *arguments],
@@ -63,7 +67,7 @@ def test_it_is_killed_when_it_takes_too_long(tmp_path: Path) -> None:
     own = {**os.environ, "FROM_THE_SHELL": "0", "FLOWLEDGER_DATABASE__URL": "postgresql://x"}
 
     with pytest.raises(subprocess.TimeoutExpired):
-        forked_program().run(("submit", "wait:order"), tmp_path, own, 0.01)
+        forked_program().run((*COMMAND, "submit", "wait:order"), tmp_path, own, 0.01)
 
 
 def test_what_an_interpreter_reads_as_it_starts_is_not_forked() -> None:
@@ -72,3 +76,76 @@ def test_what_an_interpreter_reads_as_it_starts_is_not_forked() -> None:
     assert program.can_run_with({**os.environ, "FLOWLEDGER_HOME": "/nowhere"})
     assert not program.can_run_with({**os.environ, "PYTHONSAFEPATH": "x"})
     assert not program.can_run_with({**os.environ, "LC_ALL": "C.x"})
+
+
+SCRIPT = """
+import atexit, os, signal, sys, threading
+from beside import told
+
+atexit.register(print, "left")
+threading.Thread(target=lambda: print("thread", sys.stdin.read())).start()
+print(told, sys.argv, sys.orig_argv[1:] == sys.argv, flush=True)
+print("log", file=sys.stderr, flush=True)
+if "stop" in sys.argv:
+    os.kill(os.getpid(), signal.SIGSTOP)
+sys.exit(3)
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    (tmp_path / "beside.py").write_text("told = 'beside'\n")
+    (tmp_path / "script.py").write_text(SCRIPT)
+    return str(tmp_path / "script.py")
+
+
+def test_a_file_runs_beside_its_test_until_all_its_threads_have_ended(
+    script: str, tmp_path: Path
+) -> None:
+    with start_program((script, "one"), tmp_path, os.environ) as program:
+        assert program.stdout.readline() == f"beside {[script, 'one']} True\n"
+        assert program.stderr.readline() == "log\n"
+        assert program.poll() is None
+
+        program.stdin.write("said")
+
+        assert program.communicate(PATIENCE) == ("thread said\nleft\n", "")
+        assert program.returncode == 3
+
+
+def test_it_is_told_when_a_signal_stops_it(script: str, tmp_path: Path) -> None:
+    with start_program((script, "stop"), tmp_path, os.environ) as program:
+        program.until_stopped(PATIENCE)
+        assert program.poll() is None
+
+        program.send_signal(signal.SIGCONT)
+
+        assert program.communicate(PATIENCE) == (
+            f"beside {[script, 'stop']} True\nthread \nleft\n",
+            "log\n",
+        )
+
+
+def test_it_is_killed(script: str, tmp_path: Path) -> None:
+    with start_program((script, "one"), tmp_path, os.environ) as program:
+        assert program.stdout.readline()
+
+        program.kill()
+
+        assert program.wait(PATIENCE) == -signal.SIGKILL
+
+
+def test_output_that_cannot_be_written_ends_it_as_the_interpreter_does(tmp_path: Path) -> None:
+    program = str(tmp_path / "full.py")
+    Path(program).write_text("import sys\nprint('much')\nsys.exit(3)\n")
+
+    with Path("/dev/full").open("w") as full, TemporaryFile() as told, TemporaryFile() as error:
+        streams = (full, full, told)
+        code = forked_program().fork((program,), tmp_path, os.environ, streams).wait(PATIENCE)
+        started = subprocess.run(  # noqa: S603 - the same program
+            [sys.executable, program], stdout=full, stderr=error, check=False
+        )
+
+        assert code == started.returncode != 3
+        last = "OSError: [Errno 28] No space left on device"
+        assert [text_in(each).splitlines()[-1] for each in (told, error)] == [last, last]
