@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -25,15 +24,12 @@ def block(text: str, language: str) -> str:
 
 def test_the_commands_run(command: Command) -> None:
     command.write("orders.py", block(README, "python"))
-    program = command.folder / "flowledger"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m flowledger.engine.cli "$@"\n')
-    program.chmod(0o755)
-    paths = {"PATH": f"{command.folder}:{command.environment['PATH']}"}
+    command.put_on_path()
 
     done = subprocess.run(  # noqa: S603 - what the page tells to run
         ["bash", "-euo", "pipefail", "-c", block(PAGE, "sh")],  # noqa: S607
         cwd=command.folder,
-        env=command.environment | paths,
+        env=command.environment,
         capture_output=True,
         text=True,
         timeout=PATIENCE,

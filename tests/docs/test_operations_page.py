@@ -30,11 +30,7 @@ def block(text: str, language: str) -> str:
 def operator(command: Command) -> Command:
     """Someone who has the README's workflow, and can type `flowledger`."""
     command.write("orders.py", block(README, "python"))
-    program = command.folder / "flowledger"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m flowledger.engine.cli "$@"\n')
-    program.chmod(0o755)
-    command.environment["PATH"] = f"{command.folder}:{command.environment['PATH']}"
-    command.environment["PYTHONPATH"] = str(command.folder)
+    command.put_on_path()
     return command
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from dataclasses import dataclass
@@ -55,14 +54,7 @@ def reader(command: Command) -> Command:
         if block.file:
             command.write(block.file, block.text)
     command.write(FIRST_EXAMPLE, first_example())
-    scripts = command.folder / "bin"
-    scripts.mkdir()
-    (scripts / "flowledger").write_text(
-        f'#!/bin/sh\nexec "{sys.executable}" -m flowledger.engine.cli "$@"\n'
-    )
-    (scripts / "flowledger").chmod(0o755)
-    command.environment["PATH"] = f"{scripts}{os.pathsep}{command.environment['PATH']}"
-    command.environment["PYTHONPATH"] = str(command.folder)
+    command.put_on_path()
     return command
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from support import typed_command
 from support.forked_program import forked_program
 from support.started_program import StartedProgram, start_program
 
@@ -109,6 +110,17 @@ class Command:
         process.stdin.close()
         self._opened.callback(_end, process)
         return process
+
+    def put_on_path(self) -> None:
+        """Let other programs find it as `flowledger`, and whatever is in the folder."""
+        assert forked_program().can_run_with(self.environment)
+        folder = self.folder / "bin"
+        folder.mkdir()
+        program, address = folder / "flowledger", forked_program().address
+        client = f'exec "{sys.executable}" -I -S "{typed_command.__file__}" "{address}" "$@"'
+        program.write_text(f"#!/bin/sh\n{client}\n", "utf-8")
+        program.chmod(0o755)
+        self.environment["PATH"] = f"{folder}{os.pathsep}{self.environment['PATH']}"
 
     def write(self, name: str, text: str) -> str:
         """A file in the folder; returns its name."""

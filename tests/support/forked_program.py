@@ -15,6 +15,7 @@ import gc
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -25,8 +26,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryFile
-from threading import Lock
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any, NoReturn
 
 COMMANDS = "flowledger.engine.cli"
@@ -48,21 +48,23 @@ class ForkedProgram:
     """Programs, each started by one process that has imported what they import."""
 
     def __init__(self) -> None:
-        self._control, theirs = socket.socketpair()
-        self._lock = Lock()
+        self._folder = TemporaryDirectory()
+        self.address = str(Path(self._folder.name) / "asked")
         self._environment = dict(os.environ)
-        with theirs:
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.bind(self.address)
+            asked.listen(64)
             self._process = subprocess.Popen(  # noqa: S603 - this very file
-                [sys.executable, __file__, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                [sys.executable, __file__, str(asked.fileno())],
+                stdin=subprocess.PIPE,
+                pass_fds=[asked.fileno()],
                 cwd="/",
             )
 
     def close(self) -> None:
         """End the process that forks."""
-        self._control.close()
-        self._process.wait()
+        self._process.communicate()
+        self._folder.cleanup()
 
     def can_run_with(self, environment: Mapping[str, str]) -> bool:
         """Whether Python would start no differently with it than the process that forks did."""
@@ -99,17 +101,13 @@ class ForkedProgram:
         """
         if not self.can_run_with(env):
             raise ValueError(f"nothing is forked with {read_at_start(env)}")
-        answers, theirs = socket.socketpair()
-        with theirs:
-            asked = {"program": list(program), "cwd": str(cwd), "env": dict(env)}
-            self._send(asked, [theirs.fileno(), *(stream.fileno() for stream in streams)])
+        answers = socket.socket(socket.AF_UNIX)
+        answers.connect(self.address)
+        said = json.dumps({"program": list(program), "cwd": str(cwd), "env": dict(env)}).encode()
+        handles = [stream.fileno() for stream in streams]
+        socket.send_fds(answers, [len(said).to_bytes(LENGTH)], handles)
+        answers.sendall(said)
         return ForkedProcess(program, answers)
-
-    def _send(self, asked: Mapping[str, Any], handles: list[int]) -> None:
-        said = json.dumps(asked).encode()
-        with self._lock:
-            socket.send_fds(self._control, [len(said).to_bytes(LENGTH)], handles)
-            self._control.sendall(said)
 
 
 class ForkedProcess:
@@ -170,25 +168,27 @@ def text_in(file: Any) -> str:
     return written
 
 
-def fork_for_each(control: socket.socket) -> None:
-    """Run what everyone asks for, until nobody can ask any more."""
-    while True:
-        header, handles, _, _ = socket.recv_fds(control, LENGTH, 4)
-        if not header:
-            return
-        asked = json.loads(all_of(control, int.from_bytes(header)))
-        if os.fork() == 0:
-            control.close()
-            watch(asked, *handles)
-        for handle in handles:
-            os.close(handle)
+def fork_for_each(asked: socket.socket) -> None:
+    """Run what everyone asks for, until the tests have ended."""
+    while sys.stdin not in select.select([sys.stdin, asked], [], [])[0]:
+        answers, _ = asked.accept()
+        with answers:
+            header, streams, _, _ = socket.recv_fds(answers, LENGTH, 3)
+            if not header:
+                continue  # nobody wants to know any more
+            program = json.loads(all_of(answers, int.from_bytes(header)))
+            if os.fork() == 0:
+                asked.close()
+                watch(program, answers.detach(), *streams)
+            for stream in streams:
+                os.close(stream)
         forget_the_ended()
 
 
-def all_of(control: socket.socket, length: int) -> bytes:
+def all_of(answers: socket.socket, length: int) -> bytes:
     said = b""
     while len(said) < length:
-        said += control.recv(length - len(said))
+        said += answers.recv(length - len(said))
     return said
 
 

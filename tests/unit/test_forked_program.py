@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
 
 import pytest
 
-from support.cli import COMMAND, PATIENCE, PROGRAM
+from support.cli import COMMAND, PATIENCE, PROGRAM, Command
 from support.forked_program import forked_program, text_in
 from support.started_program import start_program
 
@@ -76,6 +77,35 @@ def test_what_an_interpreter_reads_as_it_starts_is_not_forked() -> None:
     assert program.can_run_with({**os.environ, "FLOWLEDGER_HOME": "/nowhere"})
     assert not program.can_run_with({**os.environ, "PYTHONSAFEPATH": "x"})
     assert not program.can_run_with({**os.environ, "LC_ALL": "C.x"})
+
+
+def test_it_can_be_typed(tmp_path: Path) -> None:
+    with ExitStack() as opened:
+        command = Command("postgresql://x", tmp_path, opened)
+        command.put_on_path()
+        command.write("wait.py", f"import sys\nsys.argv.insert(1, 'wait')\n{MODULE}")
+        command.environment["FROM_THE_SHELL"] = "0"
+        wrong = subprocess.run(
+            ["flowledger", "nonsense"],  # noqa: S607 - as it is typed
+            env=command.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (wrong.returncode, "nonsense" in wrong.stderr) == (2, True)
+
+        waits = subprocess.Popen(
+            ["flowledger", "submit", "wait:order"],  # noqa: S607 - as it is typed
+            cwd=tmp_path,
+            env=command.environment,
+            stderr=subprocess.PIPE,
+        )
+        assert waits.stderr
+        assert waits.stderr.readline()
+        waits.send_signal(signal.SIGINT)
+
+        waits.communicate(timeout=PATIENCE)
+        assert waits.returncode == 130
 
 
 SCRIPT = """
