@@ -31,7 +31,7 @@ as $$
         or exists (
             select from flowledger.event as e
             where e.notification_id = p_position
-                and e.recorded_at < clock_timestamp() - make_interval(secs => p_patience)
+                and e.recorded_at < flowledger.seconds_ago(p_patience)
         )
     order by p.name;
 $$;

@@ -33,7 +33,7 @@ as $$
         select
             p.*,
             p.reached < p.head
-            and p.since < flowledger.clock() - make_interval(secs => p_patience) as stands
+            and p.since < flowledger.seconds_ago(p_patience) as stands
         from placed as p
     )
 

@@ -57,7 +57,7 @@ as $$
             p.*,
             p.behind > 0
             and greatest(p.moved_at,
-                p.since) < flowledger.clock() - make_interval(secs => p_patience)
+                p.since) < flowledger.seconds_ago(p_patience)
                 as stands,
             nullif((p.position - p.started_from) / nullif(greatest(extract(epoch from p.moved_at - p.created_at), 0), 0), 0)
                 as rate

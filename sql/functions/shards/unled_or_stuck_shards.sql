@@ -33,6 +33,6 @@ as $$
         p.behind, p.waiting_since
     from placed as p
     left join flowledger.coordinator as c on c.coordinator_id = p.leader
-    where not p.led or p.waiting_since < flowledger.clock() - make_interval(secs => p_patience)
+    where not p.led or p.waiting_since < flowledger.seconds_ago(p_patience)
     order by p.shard;
 $$;

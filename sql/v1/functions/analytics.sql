@@ -24,7 +24,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_now constant timestamptz := flowledger.clock();
-    v_start constant timestamptz := date_trunc('minute', v_now - since, 'UTC');
+    v_start constant timestamptz := date_trunc('minute', flowledger.time_ago(since), 'UTC');
     -- Of what no projector has read, a count of 0 is not known.
     v_none constant bigint := (
         select 0 from flowledger.projection_freshness('flowledger_analytics') as a

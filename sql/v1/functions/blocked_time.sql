@@ -33,7 +33,7 @@ begin
         extract(epoch from max(m.longest_time))::double precision,
         v_known.position, v_known.at
     from flowledger_analytics.blocked_minute as m
-    where m.minute >= date_trunc('minute', flowledger.clock() - since, 'UTC')
+    where m.minute >= date_trunc('minute', flowledger.time_ago(since), 'UTC')
         and (of_namespace is null or m.namespace = of_namespace)
         and (of_template is null or m.template = of_template)
         and (of_version is null or m.version = of_version)

@@ -35,7 +35,7 @@ begin
         extract(epoch from a.started_at - a.enqueued_at)::double precision,
         v_known.position, v_known.at
     from flowledger_history.attempt as a
-    where a.ended_at >= flowledger.clock() - since
+    where a.ended_at >= flowledger.time_ago(since)
         and a.started_at is not null
         and (of_namespace is null or a.namespace = of_namespace)
         and (of_template is null or a.template = of_template)

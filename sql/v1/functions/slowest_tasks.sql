@@ -34,7 +34,7 @@ begin
         extract(epoch from t.ended_at - t.created_at)::double precision,
         v_known.position, v_known.at
     from flowledger_history.task_history as t
-    where t.ended_at >= flowledger.clock() - since
+    where t.ended_at >= flowledger.time_ago(since)
         and (of_namespace is null or t.namespace = of_namespace)
         and (of_template is null or t.template = of_template)
         and (of_version is null or t.version = of_version)

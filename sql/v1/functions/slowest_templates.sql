@@ -43,7 +43,7 @@ begin
         (sum(m.failed) / sum(m.completed + m.failed + m.cancelled + m.resolved))::double precision,
         v_known.position, v_known.at
     from flowledger_analytics.task_minute as m
-    where m.minute >= date_trunc('minute', flowledger.clock() - since, 'UTC')
+    where m.minute >= date_trunc('minute', flowledger.time_ago(since), 'UTC')
         and (of_namespace is null or m.namespace = of_namespace)
         and (of_template is null or m.template = of_template)
         and (of_version is null or m.version = of_version)

@@ -27,6 +27,7 @@ as $$
 #variable_conflict use_column
 declare
     v_now constant timestamptz := flowledger.clock();
+    v_before constant timestamptz := flowledger.time_ago(stuck_tasks.idle);
 begin
     perform flowledger.require_not_null('idle', stuck_tasks.idle is not null);
     perform flowledger.require_not_negative('idle', stuck_tasks.idle::text, stuck_tasks.idle < '0');
@@ -79,14 +80,14 @@ begin
         end as reason
     ) as w
     where t.ended_at is null and not t.paused and t.state <> 'blocked'
-    and t.created_at < v_now - stuck_tasks.idle
+    and t.created_at < v_before
     and (w.reason = 'parked' or not m.later)
-    and coalesce(e.at, t.created_at) < v_now - stuck_tasks.idle
+    and coalesce(e.at, t.created_at) < v_before
     union all
     select u.task_id, u.namespace, u.template, u.state, u.created_at, 'submitted'
     from flowledger_v1.tasks as u
     where u.state = 'submitted'
-    and (u.created_at is null or u.created_at < v_now - stuck_tasks.idle)
+    and (u.created_at is null or u.created_at < v_before)
     order by 1;
 end
 $$;

@@ -23,7 +23,8 @@ as $$
         and a.backend_type <> 'autovacuum worker'
         and a.pid <> pg_backend_pid()
         and (a.backend_xmin is not null or a.backend_xid is not null)
-        and a.xact_start < clock_timestamp() - make_interval(secs => coalesce(patience, 60))
+        and a.xact_start
+            < clock_timestamp() - make_interval(secs => least(coalesce(patience, 60), 2e11))
     union all
     select 'hidden', null, null, a.usename::text, null, null, null, null, count(*)
     from pg_catalog.pg_stat_activity as a
@@ -37,7 +38,8 @@ as $$
         age(p.transaction)::bigint, 0
     from pg_catalog.pg_prepared_xacts as p
     where p.database = current_database()
-        and p.prepared < clock_timestamp() - make_interval(secs => coalesce(patience, 60))
+        and p.prepared
+            < clock_timestamp() - make_interval(secs => least(coalesce(patience, 60), 2e11))
     union all
     select
         'slot', r.slot_name::text, r.active_pid, null, r.plugin::text, null,

@@ -18,6 +18,14 @@ AMOUNTS = """
     order by 1, 2
 """
 
+MOST = {
+    "interval": ["10000 years", "178000000 years"],
+    "integer": ["2147483647"],
+    "bigint": ["9223372036854775807"],
+    "double precision": ["1e12", "1e300", "infinity", "nan"],
+}
+"""What is as much as a kind of argument can be."""
+
 
 def test_what_is_not_negative_passes_and_what_is_is_named(connection: Connection) -> None:
     for negative in (False, None):
@@ -42,3 +50,17 @@ def test_every_public_function_refuses_less_than_nothing(connection: Connection)
 
     assert len(found) >= 15
     assert silent == []
+
+
+def test_every_public_function_takes_as_much_as_there_is(connection: Connection) -> None:
+    refused = []
+    for function, argument, kind in connection.execute(AMOUNTS).fetchall():
+        for most in MOST[kind]:
+            query = f"select * from flowledger_v1.{function}({argument} => '{most}')"  # noqa: S608
+            try:
+                connection.execute(query.encode()).fetchall()
+            except psycopg.Error as error:
+                refused.append((function, argument, most, str(error)))
+    connection.execute("select * from flowledger_v1.vacuum_holders('infinity')")
+
+    assert refused == []
