@@ -64,6 +64,9 @@ class Closable(Protocol):
         ...
 
 
+CLOSED = Health(error="the engine is closed")
+
+
 class Engine:
     """Tasks on one database, and the roles that this process plays.
 
@@ -114,6 +117,7 @@ class Engine:
         self._definitions = Definitions(tasks, settings.templates)
         self._opener = Opener()
         self._log = logger("engine")
+        self._closed = False
 
     @classmethod
     def open(  # noqa: PLR0913 - what an engine is made of
@@ -309,10 +313,12 @@ class Engine:
         A process without a role asks the database every two seconds whether it answers, as
         `database`. `parked`, where a coordinator runs here: whether it leaves tasks alone.
         `projections`, where a projector runs here: whether the database refuses tables of theirs.
-        `connections`: whether somebody has waited for one for longer than a second.
+        `connections`: whether somebody has waited for one for longer than a second. Of an engine
+        that is closed, nothing is well.
         """
         self._opener.require()
-        return self._service.health
+        found = self._service.health
+        return dict.fromkeys(found, CLOSED) if self._closed else found
 
     def health_report(self, patience: float = 60.0) -> HealthReport:
         """What needs somebody: of the whole engine, as the database knows it, and of this process.
@@ -332,6 +338,7 @@ class Engine:
         """
         if not self._opener.is_here:
             return
+        self._closed = True
         self._service.stop()
         self._endings.stop(self.settings.database.shutdown_timeout_seconds)
         for resource in self._resources:

@@ -144,6 +144,17 @@ def test_where_nothing_is_ever_migrated_the_reference_is_of_what_there_is(
     assert json.loads(CliRunner().invoke(db, ["check", "--json"]).stdout) == {"pending": [lost]}
 
 
+@pytest.mark.parametrize("words", [["grants"], ["reference"]], ids=lambda words: words[0])
+def test_where_there_is_no_schema_one_is_told_what_makes_it(
+    empty_database: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", empty_database)
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__MIGRATE", "never")
+
+    with pytest.raises(StatementRefused, match="`flowledger db migrate` makes what is missing"):
+        CliRunner().invoke(db, words, catch_exceptions=False)
+
+
 def test_grants_are_printed_and_applied(
     database: str, flowledger: Flowledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

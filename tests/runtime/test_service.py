@@ -127,6 +127,18 @@ def test_whatever_is_asked_of_a_closed_engine_says_that_it_is_closed(
             ask()
 
 
+def test_of_a_closed_engine_nothing_is_well(harness: EngineHarness) -> None:
+    engine = harness.open(flow)
+    harness.until(lambda: all(each.ok for each in engine.health.values()))
+    loops = set(engine.health)
+
+    engine.close()
+
+    assert {name: each.error for name, each in engine.health.items()} == dict.fromkeys(
+        loops, "the engine is closed"
+    )
+
+
 def test_a_coordinator_that_stops_lets_the_next_lead_at_once(harness: EngineHarness) -> None:
     harness.open(flow, coordinator={"lease_seconds": 36_000.0}).close()
     second = harness.open(flow, coordinator={"lease_seconds": 36_000.0})

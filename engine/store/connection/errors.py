@@ -64,6 +64,9 @@ UNREACHABLE = ("08", "57P", "25P03", "25P04", "53300")
 # 40: serialization and deadlock. 53: disk, memory. 55: locks. 58: the server's own input/output.
 # 57014: statement_timeout. 25006: read-only.
 FOR_NOW = ("40", "53", "55", "57", "58", "25006")
+MISSING = ("3F000", "42P01", "42883")
+"""A schema, table or function that is not there."""
+MIGRATE = "; `flowledger db migrate` makes what is missing of the engine's schema"
 
 
 @contextmanager
@@ -123,7 +126,8 @@ def _said(state: str, said: str) -> EngineError | None:
         return DatabaseBusy(f"the database refuses this for now: {said}", state)
     if state == NOT_ALLOWED:
         return AccessDenied(said, state)
-    return StatementRefused(f"the database refused a statement: {said}", state)
+    advice = MIGRATE if state in MISSING and "flowledger" in said else ""
+    return StatementRefused(f"the database refused a statement: {said}{advice}", state)
 
 
 def sentence(error: psycopg.Error) -> str:
