@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowledger.engine import TaskHandle
+from flowledger.engine.cli.commands.task_inspection import explanation_lines
+from flowledger.engine.display_text import moment
 from flowledger.engine.domain.explain.reasons import ReasonKind
 from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from support.builders import step
@@ -52,6 +56,20 @@ def test_people_read_each_reason_its_event_and_when_it_may_change(
     assert lines[3] == "  dependency  b waits for a"
     waits = "  dependency  waits for a, which is waiting for retry: attempt 1 failed: "
     assert one.out.splitlines()[1].startswith(waits)
+
+
+def test_of_what_is_due_people_read_since_when(task: TaskHandle) -> None:
+    found = task.explain("a")
+    due = found[0].earliest
+    assert due is not None
+
+    at_last, before = (
+        [line.plain for line in explanation_lines(replace(found, now=now))][2]
+        for now in (due, due - timedelta(microseconds=1))
+    )
+
+    assert at_last.endswith(f"; due since {moment(due)}")
+    assert before.endswith(f"; may change at {moment(due)}")
 
 
 def test_programs_read_the_same_as_json(command: Command, task: TaskHandle) -> None:

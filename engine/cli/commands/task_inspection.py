@@ -246,7 +246,7 @@ def explanation_lines(found: Explanation) -> Iterator[Text]:
     wide = max((len(reason.kind) for reason in found), default=0)
     for reason in found:
         yield Text.assemble("  ", (f"{reason.kind:<{wide}}", "cyan"), f"  {reason.sentence}")
-        place = _place(reason)
+        place = _place(reason, found.now)
         if place:
             yield Text(f"  {'':<{wide}}  {place}", "bright_black")
     if not found.reasons:
@@ -255,12 +255,13 @@ def explanation_lines(found: Explanation) -> Iterator[Text]:
         yield Text(f"not in the log: {', '.join(found.unrecorded)}", "bright_black")
 
 
-def _place(reason: Reason) -> str:
+def _place(reason: Reason, now: datetime) -> str:
     parts: list[str] = []
     if reason.cause is not None:
         parts.append(f"since event {reason.cause.position}, {reason.cause.topic}")
     if reason.earliest is not None:
-        parts.append(f"may change at {moment(reason.earliest)}")
+        due = "due since" if reason.earliest <= now else "may change at"
+        parts.append(f"{due} {moment(reason.earliest)}")
     if reason.command is not None:
         parts.append(f"run: {reason.command}")
     return "; ".join(parts)
