@@ -51,6 +51,32 @@ def test_it_may_have_the_event_passed_over_at_which_one_stands(other: Connection
     other.execute("update flowledger.parked_event set skipped_at = now() where position = 2")
 
 
+def test_it_may_have_it_passed_over_again_and_what_is_asked_stays(other: Connection) -> None:
+    other.execute(PARK.format(skipped="now()", action="null").encode(), (STANDS_AT,))
+    other.execute(
+        "update flowledger.parked_event set requested_action = 'retry' where position = 2"
+    )
+    other.execute("update flowledger.parked_event set skipped_at = now() where position = 2")
+
+
+def test_what_is_passed_over_is_not_said_to_have_been_dropped(other: Connection) -> None:
+    other.execute(PARK.format(skipped="now()", action="null").encode(), (STANDS_AT,))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="projection money"):
+        other.execute(
+            "update flowledger.parked_event set skipped_at = now(), requested_action = 'dropped'"
+            " where position = 2"
+        )
+
+
+def test_it_may_not_put_aside_what_is_applied_by_now(other: Connection) -> None:
+    ((role,),) = other.execute("select current_user").fetchall()
+    other.execute("reset role")
+    other.execute("update flowledger.projection set position = failed_position")
+    other.execute(f"set role {role}".encode())
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="projection money"):
+        other.execute(PARK.format(skipped="now()", action="null").encode(), (STANDS_AT,))
+
+
 @pytest.mark.parametrize(
     ("position", "skipped", "action"),
     [
