@@ -135,9 +135,15 @@ def test_of_many_tasks_one_wrong_context_stores_none(
     assert after == before
 
 
-def test_as_many_keys_as_contexts_are_asked_for(client: Engine) -> None:
-    with pytest.raises(ValueError, match="one for each of the 1 contexts, got 2"):
-        client.submit_many(orders, [Order(id=1, cents=1)], idempotency_keys=["a", "b"])
+@pytest.mark.parametrize(
+    ("option", "given"), [("idempotency_keys", ["a", "b"]), ("task_ids", [uuid4(), uuid4()])]
+)
+def test_as_many_keys_or_ids_as_contexts_are_asked_for(
+    client: Engine, option: str, given: list[Any]
+) -> None:
+    told = f"{option} should have one for each of the 1 contexts, got 2"
+    with pytest.raises(ValueError, match=told):
+        client.submit_many(orders, [Order(id=1, cents=1)], **{option: given})
 
 
 def test_a_task_that_nobody_submitted_is_unknown(client: Engine) -> None:
@@ -157,7 +163,7 @@ def test_waiting_ends_when_the_time_is_up(harness: EngineHarness) -> None:
     client = harness.open(roles=())
     task = client.submit(orders, Order(id=1, cents=2))
 
-    with pytest.raises(TaskUnfinished, match=r"has not ended within 0\.05 s") as caught:
+    with pytest.raises(TaskUnfinished, match=r"within 0\.05 s; explain\(\) says why") as caught:
         task.wait(0.05)
 
     assert caught.value.task_id == task.id
