@@ -196,7 +196,9 @@ def test_who_waited_in_vain_is_told_what_failed(
     with pytest.raises(ProjectionBehind, match="event_failed: ") as caught:
         hosts.projections.wait_for("money", timeout=0.0)
 
-    assert "ann" in str(caught.value)
+    error: Any = caught.value
+    assert "ann" in error.failure
+    assert str(error).endswith(f": {error.failure}")
 
 
 def test_nobody_waits_for_what_is_not_there(hosts: ProjectionHosts) -> None:
