@@ -35,7 +35,7 @@ def wakeups(harness: EngineHarness) -> Generator[Notifications]:
         reconnect_cap_seconds=0.05,
     )
     yield made
-    made.stop()
+    made.stop(PATIENCE)
 
 
 def notify(harness: EngineHarness, channel: str) -> None:
