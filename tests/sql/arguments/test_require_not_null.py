@@ -60,12 +60,13 @@ def test_every_public_function_refuses_a_null_for_what_it_needs(connection: Conn
 
 
 def test_a_patience_that_is_null_is_as_none(connection: Connection) -> None:
-    """Also where something is behind, which is what the patience is for."""
+    """Also where something was behind for as long, which is what the patience is for."""
     connection.execute(
         b"insert into flowledger.event (originator_id, originator_version, task_id, topic, state)"
-        b" select id, 1, id, 'task.submitted', '' from gen_random_uuid() as id"
+        b" select id, 1, id, 'task.created', '' from gen_random_uuid() as id"
     )
     connection.execute(b"update flowledger.projection set position = 0")
+    connection.execute(b"select flowledger.advance_test_clock('61 seconds')")
     asked = [name for name, argument in every_argument(connection) if argument == "patience"]
     assert len(asked) >= 3
 
