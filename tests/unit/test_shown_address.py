@@ -64,6 +64,7 @@ def test_any_password_is_hidden(rest: str) -> None:
         ("postgresql://[::1/x?autocommit=1", None),
         ("host=h autocommit=1", None),
         ("s3cr3t?b4d=1", None),
+        ("host=h password=b4?d=1", None),
     ],
 )
 def test_an_unknown_parameter_is_named_where_it_is_no_part_of_a_password(
