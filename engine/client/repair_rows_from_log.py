@@ -32,12 +32,15 @@ from flowledger.engine.domain.verify.repairable_differences import (
     why_left,
 )
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
-from flowledger.engine.domain.verify.task import StoredTask, created_of, verify_task
+from flowledger.engine.domain.verify.shard_positions import MovedShard
+from flowledger.engine.domain.verify.task import StoredTask, created_of
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.notes import TaskRepaired
 from flowledger.engine.ports.clock_and_wakeup import Clock
 from flowledger.engine.ports.verification import Check, VerificationStore
+
+BY_ALL = "a position is that of all tasks of the shard: `flowledger repair --all` sets it right"
 
 
 class Repairing(TypedDict):
@@ -80,8 +83,8 @@ class Repairs(Protocol):
         """Store what is made of these streams, and the rows that belong to them."""
         ...
 
-    def positions(self, event: Event) -> None:
-        """Move positions behind the end of the log to its end; what is open is looked at anew."""
+    def positions(self, moved: Sequence[MovedShard], event: Event) -> None:
+        """Put shards where they should stand; those from behind the log look at all anew."""
         ...
 
     def strays(self, event: Event) -> None:
@@ -122,27 +125,28 @@ class Repairer:
         """Make rows again. Raises as `Engine.repair`; what was done until then stays."""
         check_request("repair", {"reason": reason, "actor": actor}, None)
         repair, word = Repair(dry_run), Repairing(actor=actor, reason=reason)
+        check = TaskCheck(self._stored)
         if task is None:
             # What is repaired first changes these: they are told as they were, as a dry run does.
             strays, miscounts = self._stored.strays(), self._stored.miscounts()
-            self._positions(repair, word)
+            self._positions(check, repair, word)
             self._streams(repair, word)
-            self._tasks(task, repair, word)
+            self._tasks(check, None, repair, word)
             repair.repaired += repair.sort([*strays, *miscounts])
             if not dry_run:
                 self._strays(word)
                 self._counters(word)
             repair.sort(self._stored.guards())
         else:
-            self._tasks(task, repair, word)
-        for check in self._others:
-            repair.sort(one for one in check.check(task) if isinstance(one, Difference))
+            repair.left += [Left(one, BY_ALL) for one in check.positions(task)]
+            self._tasks(check, task, repair, word)
+        for other in self._others:
+            repair.sort(one for one in other.check(task) if isinstance(one, Difference))
         return repair
 
-    def _tasks(self, task: UUID | None, repair: Repair, word: Repairing) -> None:
-        check = TaskCheck(self._stored)
+    def _tasks(self, check: TaskCheck, task: UUID | None, repair: Repair, word: Repairing) -> None:
         waiting: dict[UUID, list[Difference]] = defaultdict(list)
-        for found in check.check(task):
+        for found in check.tasks(task):
             if isinstance(found, Difference):
                 waiting[found.task_id or UUID(int=0)].append(found)
                 continue
@@ -166,7 +170,7 @@ class Repairer:
 
         def make(evidence: StoredTask) -> TaskRows | None:
             made = Made(evidence, self._ageing)
-            seen[:] = verify_task(evidence, check.plan, made)
+            seen[:] = check.look(evidence, made)
             disputed[:] = self._disputed(evidence, seen)
             mended = mendable(undisputed(seen, disputed))
             return self._task_rows(evidence, made.rows(mended), mended, word) if mended else None
@@ -226,11 +230,12 @@ class Repairer:
 
             self._repairs.apart(list(part.streams), make)
 
-    def _positions(self, repair: Repair, word: Repairing) -> None:
-        found = repair.sort(verify_shards(self._stored.shards()))
+    def _positions(self, check: TaskCheck, repair: Repair, word: Repairing) -> None:
+        repair.sort(verify_shards(self._stored.shards()))
+        found = list(check.positions(None))
         repair.repaired += found
-        if not repair.dry_run:
-            self._store(found, word, self._repairs.positions)
+        if found and not repair.dry_run:
+            self._repairs.positions([*check.moved.values()], self._event(found, word))
 
     def _strays(self, word: Repairing) -> None:
         self._store(mendable(self._stored.strays()), word, self._repairs.strays)

@@ -17,7 +17,14 @@ from flowledger.engine.domain.verify.non_task_streams import (
     verify_shards,
 )
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
-from flowledger.engine.domain.verify.task import StoredTask, verify_task
+from flowledger.engine.domain.verify.shard_positions import (
+    MovedShard,
+    StoredShard,
+    moved_shard,
+    shard_number,
+    standing,
+)
+from flowledger.engine.domain.verify.task import NOBODY, Onlooker, StoredTask, verify_task
 from flowledger.engine.errors import UnknownTask
 from flowledger.engine.ports.verification import (
     Check,
@@ -90,9 +97,19 @@ class TaskCheck:
     def __init__(self, stored: VerificationStore) -> None:
         self._stored = stored
         self._plans: dict[UUID, Plan] = {}
+        self.moved: dict[int, MovedShard] = {}
 
     def check(self, task: UUID | None) -> Iterator[Finding]:
-        """As `Check.check`. Raises UnknownTask."""
+        """As `Check.check`. Raises UnknownTask.
+
+        Where the position of a shard is not the one that the log implies, this is told, and its
+        tasks are looked at as they are at the other: `moved` has these shards by their numbers.
+        """
+        yield from self.positions(task)
+        yield from self.tasks(task)
+
+    def tasks(self, task: UUID | None) -> Iterator[Finding]:
+        """As `check`, but for the positions of shards."""
         if task is not None:
             yield from self._one(task)
             return
@@ -102,6 +119,28 @@ class TaskCheck:
             yield from self._verified(self._stored.evidence(tasks))
             after = tasks[-1]
 
+    def positions(self, task: UUID | None) -> Iterator[Difference]:
+        """Positions of shards, or of the task's, that are not those that the log implies."""
+        moved = (self._moved(shard) for shard in self._stored.shards())
+        self.moved = {one.shard: one for one in moved if one is not None}
+        if self.moved and task is not None:
+            its = {shard_number(one) for one in self._stored.evidence([task])}
+            self.moved = {shard: one for shard, one in self.moved.items() if shard in its}
+        for one in self.moved.values():
+            yield one.difference
+
+    def _moved(self, shard: StoredShard) -> MovedShard | None:
+        facts = self._stored.facts_seen(shard)
+        tasks = [*dict.fromkeys(task for _, task in facts)]
+        chunks = (tasks[n : n + TASKS_AT_ONCE] for n in range(0, len(tasks), TASKS_AT_ONCE))
+        evidence = (one for chunk in chunks for one in self._stored.evidence(chunk))
+        return moved_shard(shard, facts, evidence, self.plan)
+
+    def look(self, evidence: StoredTask, onlooker: Onlooker = NOBODY) -> list[Difference]:
+        """What differs in one task, at the position that its shard should have."""
+        (one,) = standing([evidence], self.moved)
+        return verify_task(one, self.plan, onlooker)
+
     def _one(self, task: UUID) -> Iterator[Finding]:
         found = self._stored.evidence([task])
         if not any(is_of(task, one) for one in found) and not self._stored.known(task):
@@ -110,7 +149,7 @@ class TaskCheck:
 
     def _verified(self, evidence: Sequence[StoredTask]) -> Iterator[Finding]:
         for one in evidence:
-            yield from verify_task(one, self.plan)
+            yield from self.look(one)
         yield VerifyProgress(len(evidence), sum(len(one.log) for one in evidence))
 
     def plan(self, template_id: UUID) -> Plan:
@@ -153,7 +192,7 @@ class StreamCheck:
 
 
 class StoreCheck:
-    """Rows that nobody stands behind, counters, and how far the coordinators have come."""
+    """Rows that nobody stands behind, counters, and how many shards there are."""
 
     name = "store"
 

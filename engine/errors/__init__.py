@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from flowledger.engine.errors.base import EngineError as EngineError
+from flowledger.engine.errors.coordination import PositionBehindLog as PositionBehindLog
 from flowledger.engine.errors.projections import InvalidProjection as InvalidProjection
 from flowledger.engine.errors.projections import ProjectionBehind as ProjectionBehind
 from flowledger.engine.errors.projections import ProjectionLeft as ProjectionLeft

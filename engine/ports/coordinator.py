@@ -85,6 +85,10 @@ class CoordinatorStore(ParkedTasks, Protocol):
         """How far one may go on from a position without passing over a fact."""
         ...
 
+    def last_decided(self, after: int) -> int | None:
+        """The last fact behind a position that the log has a decision on; None: there is none."""
+        ...
+
     def task_events(self, task_id: UUID, until: int) -> Sequence[TaskEvent]:
         """Its creation, its facts up to a position and all decisions about it, in order."""
         ...

@@ -10,6 +10,7 @@ from uuid import UUID
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.domain.verify.non_task_streams import OtherStreams
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
+from flowledger.engine.domain.verify.shard_positions import StoredShard
 from flowledger.engine.domain.verify.task import StoredTask
 
 
@@ -75,8 +76,12 @@ class VerificationStore(Protocol):
         """These streams and the rows that belong to them; all circuits where there are none."""
         ...
 
-    def shards(self) -> Sequence[tuple[int, int, int, int]]:
-        """Number, how many there are, position, and the end of the log, of every shard."""
+    def shards(self) -> Sequence[StoredShard]:
+        """Every shard, in order."""
+        ...
+
+    def facts_seen(self, shard: StoredShard) -> Sequence[tuple[int, UUID]]:
+        """The facts about tasks in `shard.seen`, the first of them, each with its task."""
         ...
 
     def strays(self) -> Sequence[Difference]:

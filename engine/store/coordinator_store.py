@@ -35,6 +35,8 @@ from flowledger.engine.store.log.eventsourcing_recorders import (
 
 FACTS = "select * from flowledger.facts_of_shard(%s, %s, %s, %s, %b)"
 TOPICS = TextArray(FACT_TOPICS)
+DECISIONS = TextArray(DECISION_TOPICS)
+DECIDED = "select flowledger.last_decided_fact(%s, %s, %s, %b)"
 MOST_OLDER_WAITERS = 16  # of a limit, between two looks
 PASSED = "select flowledger.position_before_next_fact(%s, %s, %s, %b)"
 
@@ -105,6 +107,11 @@ class PostgresCoordinatorStore:
             return after
         row = self._one(PASSED, (self._shard, self._shards, after, TOPICS))
         return cast("tuple[int]", row)[0]
+
+    def last_decided(self, after: int) -> int | None:
+        """The last fact behind a position that the log has a decision on; None: there is none."""
+        row = self._one(DECIDED, (self._shard, self._shards, after, DECISIONS))
+        return cast("tuple[int | None]", row)[0]
 
     def task_events(self, task_id: UUID, until: int) -> Sequence[TaskEvent]:
         """Its creation, its facts up to a position and all decisions about it, in order."""

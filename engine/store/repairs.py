@@ -19,6 +19,7 @@ from flowledger.engine.domain.limits.circuit_breaker import Circuit
 from flowledger.engine.domain.limits.wait_queue import Waiter
 from flowledger.engine.domain.verify.non_task_streams import OtherStreams
 from flowledger.engine.domain.verify.repairable_differences import ApartRows, TaskRows
+from flowledger.engine.domain.verify.shard_positions import MovedShard
 from flowledger.engine.domain.verify.task import StoredTask
 from flowledger.engine.errors import DatabaseBusy
 from flowledger.engine.events.base import Event
@@ -39,6 +40,7 @@ TEMPLATE = "select flowledger.repair_template(%s, %s, %s, %s, %s, %s::jsonb, %s,
 REVISIONS = "select c.system, c.revision from flowledger.circuit as c"
 CIRCUITS = "select flowledger.store_circuits(%s::json)"
 APPEND = "select flowledger.append_events(%s, %s, %s, %s, %s, %s::bigint[])"
+POSITIONS = "select flowledger.repair_shard_positions(%s::int[], %s::bigint[], %s::bigint[])"
 SLOTS = "select flowledger.recount_slots(%s::text[])"
 
 
@@ -99,9 +101,10 @@ class PostgresRepairs:
             self._store_circuits(connection, made.circuits)
             self._append(connection, made.event)
 
-    def positions(self, event: Event) -> None:
-        """Move positions behind the end of the log to its end; what is open is looked at anew."""
-        self._all("select flowledger.repair_shard_positions()", (), event)
+    def positions(self, moved: Sequence[MovedShard], event: Event) -> None:
+        """Put shards where they should stand; those from behind the log look at all anew."""
+        columns = zip(*((one.shard, one.position, one.implied) for one in moved), strict=True)
+        self._all(POSITIONS, tuple(map(list, columns)), event)
 
     def strays(self, event: Event) -> None:
         """Remove rows that nothing in the log stands behind, but templates."""

@@ -16,13 +16,20 @@ from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.domain.verify.log import LogEntry
 from flowledger.engine.domain.verify.non_task_streams import OtherStreams, streams_of
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference, Row
+from flowledger.engine.domain.verify.shard_positions import StoredShard
 from flowledger.engine.domain.verify.task import StoredTask
 from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, Pool
-from flowledger.engine.store.coordinator_store import registered
+from flowledger.engine.store.coordinator_store import (
+    DECIDED,
+    DECISIONS,
+    FACTS,
+    TOPICS,
+    registered,
+)
 from flowledger.engine.store.limit_json import circuits_of
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from flowledger.engine.store.log.eventsourcing_recorders import LedgerDatastore, LedgerRecorder
@@ -42,6 +49,9 @@ STRAYS = "select * from flowledger.orphan_rows()"
 MISCOUNTS = "select * from flowledger.counter_mismatches()"
 SUBMISSIONS = "select s.task_id, s.topic, s.state from flowledger.submission as s"
 MOST_FAULTS = 100
+LOOKED_BACK = 10_000
+"""So many positions before the end of the log decisions are looked for, and so many facts."""
+
 IDS = frozenset({"task_id", "template_id", "step_id", "worker_id"})
 TIMES = frozenset({"created_at", "ended_at", "due_at"})
 
@@ -116,9 +126,23 @@ class PostgresVerificationStore:
         rows = _by_owner(_fetched(connection, TEMPLATES, wanted))
         return self._apart(streams or list(circuits), events, rows, circuits)
 
-    def shards(self) -> Sequence[tuple[int, int, int, int]]:
-        """Number, how many there are, position, and the end of the log, of every shard."""
-        return cast("list[tuple[int, int, int, int]]", self._all(SHARDS, ()))
+    def shards(self) -> Sequence[StoredShard]:
+        """Every shard, in order."""
+        found: list[StoredShard] = []
+        with self._snapshot() as connection:
+            for number, count, position, end in _fetched(connection, SHARDS, ()):
+                after = max(0, min(position, end - LOOKED_BACK))
+                ((decided,),) = _fetched(connection, DECIDED, (number, count, after, DECISIONS))
+                found.append(StoredShard(number, count, position, end, decided or after))
+        return found
+
+    def facts_seen(self, shard: StoredShard) -> Sequence[tuple[int, UUID]]:
+        """The facts about tasks in `shard.seen`, the first of them, each with its task."""
+        after, until = shard.seen
+        if after >= until:
+            return []
+        facts = self._all(FACTS, (shard.shard, shard.shards, after, LOOKED_BACK, TOPICS))
+        return [(row[0], row[5]) for row in facts if row[0] <= until and row[5] is not None]
 
     def strays(self) -> Sequence[Difference]:
         """Rows that nothing in the log stands behind."""

@@ -21,6 +21,7 @@ class Signal(StrEnum):
     COORDINATOR_CONFLICT = "coordinator.conflict"
     COORDINATOR_ELECTED = "coordinator.elected"
     COORDINATOR_LOST = "coordinator.lost"
+    COORDINATOR_POSITION_BEHIND = "coordinator.position_behind"
     COORDINATOR_REBALANCED = "coordinator.rebalanced"
     COORDINATOR_RECONCILED = "coordinator.reconciled"
     COORDINATOR_RESIGNED = "coordinator.resigned"
@@ -105,6 +106,9 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         Signal.COORDINATOR_ELECTED: Meaning("info", "This process leads the shard from now on."),
         Signal.COORDINATOR_LOST: Meaning(
             "warning", "Another process leads the shard; what was decided here was not stored."
+        ),
+        Signal.COORDINATOR_POSITION_BEHIND: Meaning(
+            "error", "The position of a shard is before facts that were decided on: see repair."
         ),
         Signal.COORDINATOR_REBALANCED: Meaning(
             "info", "Another process leads fewer shards than its share, so it gets some of these."

@@ -14,7 +14,12 @@ from datetime import UTC, datetime, timedelta
 from random import uniform
 from threading import Lock
 
-from flowledger.engine.errors import DatabaseBusy, DatabaseUnavailable, StatementRefused
+from flowledger.engine.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    PositionBehindLog,
+    StatementRefused,
+)
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 
@@ -141,5 +146,7 @@ def meaning_of(error: Exception) -> Signal:
             return Signal.DATABASE_UNREACHABLE
         case StatementRefused():
             return Signal.DATABASE_REFUSED
+        case PositionBehindLog():
+            return Signal.COORDINATOR_POSITION_BEHIND
         case _:
             return Signal.LOOP_FAILED

@@ -66,6 +66,10 @@ class MemoryCoordinatorStore:
     def _is_mine(self, task_id: UUID) -> bool:
         return self._database.is_in(self._shard, task_id)
 
+    def last_decided(self, after: int) -> int | None:
+        """No position is ever put back here."""
+        return None
+
     def task_events(self, task_id: UUID, until: int) -> Sequence[TaskEvent]:
         """Its creation, its facts up to a position and all decisions about it, in order."""
         return [

@@ -1,4 +1,4 @@
-"""Verifies rows that belong to no task: templates, circuits, and the positions of shards."""
+"""Verifies rows that belong to no task: templates, circuits, and how many shards there are."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from flowledger.engine.domain.templates.template import UNLIMITED, Template, par
 from flowledger.engine.domain.verify.log import EVENT, LOG, LogEntry, contiguous
 from flowledger.engine.domain.verify.queue_timer_and_slot_rows import compared
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference, Row
+from flowledger.engine.domain.verify.shard_positions import SHARDS, StoredShard
 from flowledger.engine.errors import IllegalTransition, InvalidTemplate
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.circuit import CircuitEvent
@@ -25,7 +26,6 @@ from flowledger.engine.events.engine_actions import EngineEvent
 from flowledger.engine.events.template import TemplatePaused, TemplateRegistered, TemplateResumed
 
 CIRCUITS = "flowledger.circuit"
-SHARDS = "flowledger.shard"
 STEPS = "flowledger.template_step"
 TEMPLATES = "flowledger.template"
 PACES = (TemplatePaused, TemplateResumed)
@@ -65,16 +65,14 @@ def verify_apart(apart: OtherStreams) -> Iterator[Difference]:
             yield _stranger(stream, entries)
 
 
-def verify_shards(rows: Sequence[tuple[int, int, int, int]]) -> Iterator[Difference]:
-    """Rows of number, how many there are, position, and the end of the log."""
-    for place, (shard, shards, position, end) in enumerate(rows):
-        subject = f"shard {shard}"
-        if shard != place:
-            yield Difference(subject, "number", place, shard, SHARDS, "the order")
-        if shards != len(rows):
-            yield Difference(subject, "shards", len(rows), shards, SHARDS, "count")
-        if position > end:
-            yield Difference(subject, "position", f"at most {end}", position, SHARDS)
+def verify_shards(rows: Sequence[StoredShard]) -> Iterator[Difference]:
+    """Whether they are numbered and counted; their positions are looked at by `moved_shard`."""
+    for place, row in enumerate(rows):
+        subject = f"shard {row.shard}"
+        if row.shard != place:
+            yield Difference(subject, "number", place, row.shard, SHARDS, "the order")
+        if row.shards != len(rows):
+            yield Difference(subject, "shards", len(rows), row.shards, SHARDS, "count")
 
 
 def _unfit(subject: str, entries: Sequence[LogEntry]) -> list[Difference]:

@@ -7,7 +7,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
-from flowledger.engine.errors import LeadershipLost, StatementRefused, StreamMoved
+from flowledger.engine.errors import (
+    LeadershipLost,
+    PositionBehindLog,
+    StatementRefused,
+    StreamMoved,
+)
 from flowledger.engine.ports.clock_and_wakeup import (
     NO_CRASH_POINTS,
     Clock,
@@ -30,6 +35,7 @@ VALUES = ("22", "23", "54")
 """What the server's codes begin with where a value is wrong, and not the statement or the right."""
 
 CLOCK = frozenset({"clock"})
+CONFLICTS_IN_A_ROW = 3  # after which the position is looked at
 MOST_DOUBLINGS = 10  # of the batch's size, while commits are refused
 
 
@@ -85,7 +91,7 @@ class Coordinator:
         """Do what there is to do; `woken_by` says what woke it.
 
         Returns the seconds that it may wait: 0 where more may be waiting already. Raises
-        DatabaseUnavailable; the next step then starts from what is stored.
+        DatabaseUnavailable and PositionBehindLog; the next step then starts from what is stored.
         """
         try:
             if self._watch.was_put_back():  # all that is waited for is of the time that was
@@ -193,8 +199,11 @@ class Coordinator:
         """Whether nothing of the batch at hand failed. Else nothing of it counts; all begins anew.
 
         What cannot be folded may follow from decisions that it does not know of: another has led
-        meanwhile, or a commit that was cut off has arrived after all. Raises LeadershipLost then.
+        meanwhile, or a commit that was cut off has arrived after all. Raises LeadershipLost then,
+        and PositionBehindLog where no task is at fault but the position.
         """
+        if self._quarantine.unsaved or self._quarantine.spoiled:
+            self._check_position()
         if self._quarantine.unsaved:
             self._runs.forget(self._quarantine.unsaved)
             self._store.park(leadership.epoch, self._position, self._quarantine.unsaved)
@@ -207,6 +216,19 @@ class Coordinator:
         self._begin_anew()
         self._decider.look(self._position)
         return False
+
+    def _check_position(self) -> None:
+        """Raises PositionBehindLog where the stored position cannot be right, by the log.
+
+        Raises LeadershipLost where it is the position in memory that is behind.
+        """
+        decided = self._store.last_decided(self._position)
+        if decided is None:
+            return
+        found = self._store.lead(self._identity, self._settings.lease_seconds)
+        if found is None or found.position != self._position:
+            raise LeadershipLost("the shard has moved on")
+        raise PositionBehindLog(self._assignment.shard, self._position, decided)
 
     def _begin_anew(self) -> None:
         """Read all again from what is stored."""
@@ -248,6 +270,8 @@ class Coordinator:
             self._log.emit(Signal.COORDINATOR_CONFLICT, reason=str(moved))
             self._begin_anew()
             self._conflicts += 1
+            if self._conflicts == CONFLICTS_IN_A_ROW:
+                self._check_position()
             return False
         except (StatementRefused, *UNDECIDABLE) as error:
             self._refused(pending, error)

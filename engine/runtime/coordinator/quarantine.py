@@ -47,6 +47,7 @@ class Quarantine:
         self.spoiled = False
         self.certain = True
         self.unsaved: dict[UUID, str] = {}
+        self._untold: set[UUID] = set()  # of those, what nobody is told of
         self._suspected: set[UUID] = set()
         self._parked: dict[UUID, str | None] = {}
         self._log = logger("coordinator")
@@ -78,8 +79,12 @@ class Quarantine:
         self._suspected.clear()
 
     def saved(self) -> None:
-        """What was unsaved is stored."""
+        """What was unsaved is stored, and is told."""
+        for task_id, reason in self.unsaved.items():
+            if task_id not in self._untold:
+                self._log.emit(Signal.COORDINATOR_TASK_PARKED, task_id=str(task_id), error=reason)
         self.unsaved = {}
+        self._untold.clear()
 
     def release(self, task_id: UUID) -> bool:
         """The task is tried again; whether it was parked."""
@@ -113,10 +118,10 @@ class Quarantine:
         self._suspected.add(task_id)
 
     def park(self, task_id: UUID | None, reason: str, *, told: bool = True) -> None:
-        """Leave the task alone from now on. Told once, where it is to be told."""
+        """Leave the task alone from now on. Told, where it is to be, once it is stored."""
         if task_id is None:
             self._log.emit(Signal.COORDINATOR_TASK_PARKED, task_id=None, error=reason)
         elif task_id not in self._parked:
             self._parked[task_id] = self.unsaved[task_id] = reason
-            if told:
-                self._log.emit(Signal.COORDINATOR_TASK_PARKED, task_id=str(task_id), error=reason)
+            if not told:
+                self._untold.add(task_id)
