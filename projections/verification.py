@@ -4,7 +4,8 @@ All of it is one transaction that is rolled back. It sees the rows of the servin
 position, applies the events up to that position to tables in a schema that nobody else ever sees,
 and compares the rows both ways.
 
-A projection that serves and whose code is not here, or is here in another version, is named.
+A projection that serves and whose code is not here, or is here in another version, is named. So is
+each where the database is read-only: there nothing is built.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ MOST_SHOWN = 100
 
 BEGIN = "begin isolation level repeatable read"
 MAY_CREATE = "select has_database_privilege(current_database(), 'create')"
+READ_ONLY = "select current_setting('transaction_read_only')::boolean"
+"""That of a session, of a database, and of a standby."""
+
 TEMPORARY = "select nspname from pg_namespace where oid = pg_my_temp_schema()"
 SERVING = """
     select name, version from flowledger.projection_status() where state = 'serving' order by name
@@ -84,6 +88,10 @@ class ProjectionCheck:
     ) -> Iterator[Finding]:
         standing = _standing(connection, projection)
         if standing is None:
+            return
+        if connection.execute(READ_ONLY).fetchall() == [(True,)]:
+            why = "the database is read-only, and its tables would have to be made a second time"
+            yield NotCompared(projection.name, why)
             return
         schema = _schema(connection)
         name = sql.Identifier(schema)

@@ -1,8 +1,8 @@
 """Compares the public views and functions in the database with the files of this release.
 
 The files are applied in a transaction that is rolled back, and the server's descriptions of each
-view and function before and after are compared. If the role may not do that, or a view is in use
-for long, the answer is that nothing was compared.
+view and function before and after are compared. If the role may not do that, a view is in
+use for long, or the database is read-only, the answer is that nothing was compared.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from flowledger.engine.store.schema.migrate import Connection, SqlFile, packaged
 FOLDER = "v1/"
 PLACE = "the public schema"
 RELEASE = "this release"
+READ_ONLY = "the database is read-only, and the files would have to be applied, to be rolled back"
 SETTINGS = (
     b"set local lock_timeout = '2 s'; set local client_min_messages = warning;"
     b" set local check_function_bodies = off; set local search_path = pg_catalog, pg_temp"
@@ -57,6 +58,8 @@ class PublicSchemaCheck:
         with translate_errors(), dial(self._url, psycopg.Connection) as connection:
             try:
                 return _differences(connection)
+            except psycopg.errors.ReadOnlySqlTransaction:
+                return [NotCompared(PLACE, READ_ONLY)]
             except psycopg.Error as error:
                 return [NotCompared(PLACE, str(error.diag.message_primary or error))]
 
