@@ -19,7 +19,7 @@ from flowledger.handlers import Workflow
 from support.cli import Command
 from support.databases import database_on
 from support.engines import PATIENCE, EngineHarness, harness_on
-from support.planted import APART, EVENTS, PLANTED, ROWS
+from support.planted import APART, EVENTS, PLANTED, ROWS, changed
 from support.tampered_database import TamperedDatabase, bring_halfway, halfway
 
 WHY = {"actor": "ann", "reason": "ticket 7"}
@@ -187,6 +187,29 @@ def test_rows_that_are_no_tasks_are_recorded_too(standing: TamperedDatabase) -> 
 
     assert events_of(standing, EngineRepaired.topic) == 1
     assert list(standing.engine.verify()) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param('"definition_hash":"v1:sha256:', '"definition_hash":"v1:sha256:0', id="hash"),
+        pytest.param('"on_failure":"fail"', '"on_failure":"block"', id="definition"),
+    ],
+)
+def test_rows_of_a_template_whose_event_contradicts_itself_stay_as_they_are(
+    standing: TamperedDatabase, old: str, new: str
+) -> None:
+    rows = "select definition_hash, definition from flowledger.template"
+    before = standing.harness.rows(rows)
+    standing.plant(changed("template", 1, old, new))
+    found = said(standing.differences())
+
+    done = standing.engine.repair(**WHY)
+
+    assert done.repaired == []
+    assert said(one.difference for one in done.left) == said(standing.differences()) == found
+    assert any("definition_hash" in one and "by the definition" in one for one in found)
+    assert standing.harness.rows(rows) == before
 
 
 act_now = threading.Event()
