@@ -25,6 +25,7 @@ from flowledger.engine.store.connection.open_connection import dial
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.eventsourcing_recorders import LedgerDatastore, LedgerRecorder
+from flowledger.engine.store.schema.table_parts import other_parts, parts_of
 from flowledger.projections.dispatch import Dispatcher
 from flowledger.projections.host.generation_types import Generation
 from flowledger.projections.host.log_reader import LogEntry
@@ -43,6 +44,10 @@ READ_ONLY = "select current_setting('transaction_read_only')::boolean"
 TEMPORARY = "select nspname from pg_namespace where oid = pg_my_temp_schema()"
 SERVING = """
     select name, version from flowledger.projection_status() where state = 'serving' order by name
+"""
+PARTS_OF_BOTH = """
+    select s.name, p.* from unnest(%s::text[]) as s (name)
+    cross join lateral flowledger.parts_of_tables(s.name) as p
 """
 COLUMNS = """
     select attname from pg_attribute
@@ -97,6 +102,8 @@ class ProjectionCheck:
         name = sql.Identifier(schema)
         tables = projection.tables.replace(PLACE, name.as_string(connection))
         connection.execute(tables.encode())
+        if task is None:
+            yield from _other_tables(connection, standing, schema)
         connection.execute(sql.SQL("set local search_path = {}, pg_temp").format(name))
         for _ in self._apply(connection, projection, standing, task):
             yield VerifyProgress()
@@ -180,6 +187,18 @@ def _schema(connection: HostConnection) -> str:
     schema = f"verify_{uuid4().hex}"
     connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
     return schema
+
+
+def _other_tables(
+    connection: HostConnection, standing: ServingGeneration, schema: str
+) -> Iterator[Difference]:
+    """Where the tables themselves are not as the projection makes them."""
+    both = schema, standing.place.schema
+    rows = connection.execute(PARTS_OF_BOTH, (list(both),)).fetchall()
+    made, stored = (parts_of(row[1:] for row in rows if row[0] == its) for its in both)
+    for subject, expected, found in other_parts(made, stored):
+        named = f"{standing.place.name}: {subject}"
+        yield Difference(named, "definition", expected, found, "the table", "its projection")
 
 
 def _tables(connection: HostConnection, schema: str) -> list[str]:

@@ -248,6 +248,35 @@ APART = {
         "alter table flowledger.projection disable trigger projection_is_its_owners",
         ["trigger projection_is_its_owners on projection: definition is disabled, dropped or"],
     ),
+    "tables that are not as they were made": (
+        "alter table flowledger.event drop constraint event_pkey"
+        ";alter table flowledger.event alter recorded_at drop default, alter topic drop not null"
+        ";alter table flowledger.task add check (priority < 7)"
+        ";drop index flowledger.event_notification_id_key"
+        ";create index more on flowledger.event (recorded_at)"
+        ";create table flowledger.mine (a int)",
+        [
+            "constraint event_pkey of event: definition is none in the schema flowledger, and PRIM",
+            "index event_pkey of event: definition is none in",
+            "index event_notification_id_key of event: definition is none in",
+            "column recorded_at of event: definition is timestamp with time zone not null in",
+            "column topic of event: definition is text in the schema flowledger, and text not null",
+            "constraint task_priority_check of task: definition is CHECK ((priority < 7)) in",
+            "table mine: definition is logged in the schema flowledger, and none by this release",
+        ],
+    ),
+    "a view of a projection that leaves rows out": (
+        "create or replace view flowledger_audit.operator_action as"
+        " select * from flowledger_audit__1.operator_action where actor <> 'eve'",
+        [
+            "view flowledger_audit.operator_action: definition is another in the views of"
+            " projections, and all of its table by this release"
+        ],
+    ),
+    "a right to write what a projection writes": (
+        "grant delete on flowledger_audit__1.operator_action to public",
+        ["everybody: delete on flowledger_audit__1.operator_action is granted in the grants, and"],
+    ),
     "a right too many": (
         "grant select on flowledger.event to public",
         ["everybody: select on flowledger.event is granted in the grants, and not granted by this"],

@@ -50,6 +50,8 @@ LEFT: Mapping[str, str] = MappingProxyType(
         "the table": "a projection is made again by `flowledger projections rebuild`",
         "the public schema": APPLIED,
         "the schema flowledger": APPLIED,
+        "the views of projections": "`flowledger projections rebuild` makes the views of a"
+        " projection again; what no projection makes is dropped by hand",
         "the grants": "`flowledger db grants --apply` takes from the roles what is not theirs, and"
         " an administrator from others",
         "flowledger.event": "whoever changed the log must say why, and undo it",

@@ -1,9 +1,9 @@
-"""Compares the functions and triggers of the schema flowledger with the files of this release.
+"""Compares functions, triggers and tables of the schema flowledger with the files of this release.
 
 Each function is held against the text of its file, so that whoever may read the schema can compare:
 nothing is applied. What was added beside them is named too: functions and triggers, rules, which
 change what a statement does, and row security, which hides rows. So is what somebody was granted
-and should not have been.
+and should not have been, and what stands between the tables of projections and their readers.
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ from flowledger.engine.ports.verification import Finding
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.schema.migrate import SqlFile, packaged
+from flowledger.engine.store.schema.table_parts import (
+    PARTS,
+    other_parts,
+    parts_of,
+    shipped_parts,
+)
 
 FOLDER = "functions/"
 PLACE = "the schema flowledger"
@@ -64,7 +70,15 @@ from pg_class as c
 where c.relnamespace = 'flowledger'::regnamespace and c.relrowsecurity
 order by 1
 """
-RIGHTS = "select * from flowledger.excess_grants()"
+RIGHTS = """
+select * from flowledger.excess_grants()
+union all
+select * from flowledger.excess_memberships()
+union all
+select * from flowledger.excess_grants_on_projections()
+union all
+select * from flowledger.projection_view_faults()
+"""
 
 
 class Made(NamedTuple):
@@ -92,6 +106,7 @@ class InternalSchemaCheck:
             return
         with translate_errors(), self._pool.connection() as connection:
             found = [*_functions(connection), *_triggers(connection), *_added(connection)]
+            found += _tables(connection)
             rights = connection.execute(RIGHTS).fetchall()
         yield from found
         for subject, field, expected, stored, place in rights:
@@ -157,6 +172,12 @@ def _triggers(connection: Connection) -> Iterator[Difference]:
         elif stored.get(name) != (shipped[name], True):
             seen = "disabled, dropped or another"
             yield _difference(f"trigger {name}", "that of its file", seen)
+
+
+def _tables(connection: Connection) -> Iterator[Difference]:
+    stored = parts_of(connection.execute(PARTS, ("flowledger",)).fetchall())
+    for subject, expected, found in other_parts(shipped_parts(), stored):
+        yield _difference(subject, expected, found)
 
 
 def _added(connection: Connection) -> Iterator[Difference]:

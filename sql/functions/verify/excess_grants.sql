@@ -1,6 +1,6 @@
 -- Rights that somebody has and should not have, by the lists that the grants of the roles are made
 -- from: a role of the engine on its tables, everybody on whatever there is, and any other login to
--- write, be it by a function or as the owner of what the owner of the schema should own. What others
+-- write, be it by a function or as the owner of what the owner of the tables should own. What others
 -- were granted to read is an administrator's decision, and so are superusers.
 
 create or replace function flowledger.excess_grants()
@@ -113,5 +113,9 @@ as $$
     join pg_namespace as n on n.oid = o.schema and n.nspname in ('flowledger', 'flowledger_v1')
     join pg_roles as r on r.oid = o.owner
     where not r.rolsuper
-        and o.owner <> (select s.nspowner from pg_namespace as s where s.nspname = 'flowledger');
+        and o.owner <> (
+            select mode() within group (order by c.relowner)
+            from pg_class as c
+            where c.relnamespace = 'flowledger'::regnamespace and c.relkind = 'r'
+        );
 $$;

@@ -100,6 +100,7 @@ def test_another_login_may_not_call_what_writes(roles: Connection, login: str) -
         ("view flowledger_v1.tasks", "owner of flowledger_v1.tasks"),
         ("function flowledger.lock_log()", "owner of flowledger.lock_log()"),
         ("schema flowledger_v1", "owner of schema flowledger_v1"),
+        ("schema flowledger", "owner of schema flowledger"),
     ],
 )
 def test_another_login_may_own_nothing(
