@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,7 @@ from flowledger.engine.runtime.worker.handler_table import HandlerTable
 from flowledger.engine.runtime.worker.worker import Worker
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
+from flowledger.engine.store.connection.hurried import HurriedPool, Sessions
 from flowledger.engine.store.connection.pool import Pool, open_pool
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
 from flowledger.engine.store.embedded import server as embedded
@@ -157,6 +158,13 @@ def engine_pool(
     )
 
 
+@contextmanager
+def command_sessions(url: str, settings: Settings) -> Generator[Sessions]:
+    """Within the block, sessions for a command that asks. Raises DatabaseUnavailable."""
+    with engine_pool(url, settings) as pool:
+        yield HurriedPool(pool, settings.database.answer_timeout_seconds)
+
+
 class Parts:
     """The adapters of one process, and the roles made of them."""
 
@@ -170,7 +178,8 @@ class Parts:
         self.mapper = EventMapper()
         self.clock = DatabaseClock()
         self.identifiers = Identifiers()
-        self.tasks = PostgresTaskStore(pool, self.mapper, self.clock, self.identifiers)
+        self.asking = HurriedPool(pool, settings.database.answer_timeout_seconds)
+        self.tasks = PostgresTaskStore(self.asking, self.mapper, self.clock, self.identifiers)
         self.evidences = PostgresVerificationStore(pool, self.mapper)
         self.wakeups = wakeups
         self.transactions: PostgresTransactions | None = None
@@ -182,7 +191,7 @@ class Parts:
         """The facade, with the roles not yet started. Raises InvalidProjection."""
         poll = self.settings.submit.wait_poll_seconds
         standing = Projections(
-            PostgresProjectionStore(self.pool, EngineLog(self.mapper, self.identifiers.new)),
+            PostgresProjectionStore(self.asking, EngineLog(self.mapper, self.identifiers.new)),
             self.settings.projections.unhealthy_after_seconds,
             poll,
             partial(self.wakeups.notify, "projection"),
@@ -190,7 +199,7 @@ class Parts:
         )
         others = (
             InternalSchemaCheck(self.pool),
-            PublicSchemaCheck(self.url),
+            PublicSchemaCheck(self.url, self.pool.answer_seconds),
             ProjectionChecks(self, projections),
         )
         endings = Waiters(self.wakeups.subscribe("ended"), poll, self.wakeups.start)
@@ -221,8 +230,8 @@ class Parts:
             resources=(self, self.pool),
             checks=[*built_in(self.evidences), *others],
             repairer=self._repairer(others),
-            health_rows=PostgresHealth(self.pool),
-            task_list=PostgresTaskList(self.pool),
+            health_rows=PostgresHealth(self.asking),
+            task_list=PostgresTaskList(self.asking),
         )
 
     def _repairer(self, others: Sequence[Check]) -> Repairer:
@@ -249,12 +258,13 @@ class Parts:
 
     def _ping(self) -> None:
         """Raises DatabaseUnavailable where the database does not answer."""
-        with translate_errors(), self.pool.connection() as connection:
+        with translate_errors(), self.asking.connection() as connection:
             connection.execute("select")
 
     def _unserved(self) -> UnservedTemplates:
         seconds = self.settings.coordinator.reconcile_seconds
-        return UnservedTemplates(self.tasks.unserved, seconds)
+        tasks = PostgresTaskStore(self.pool, self.mapper, self.clock, self.identifiers)
+        return UnservedTemplates(tasks.unserved, seconds)
 
     def _shards(self) -> tuple[Shards, ProcessWakeup]:
         """What leads shards in this process. Raises ShardsDiffer."""

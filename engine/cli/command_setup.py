@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flowledger.engine.bootstrap import database_url, engine_pool
+from flowledger.engine.bootstrap import command_sessions, database_url
 from flowledger.engine.cli.logging import configure_program_logging
 from flowledger.engine.client.engine import Engine
 from flowledger.engine.config import Settings, read_settings
@@ -83,7 +83,7 @@ def stored_tasks(settings: Settings) -> Generator[PostgresTaskStore]:
     """
     url = database_url(settings)
     bring_up_to_date(url, settings)
-    with engine_pool(url, settings) as pool:
+    with command_sessions(url, settings) as pool:
         yield PostgresTaskStore(pool, EventMapper(), DatabaseClock(), Identifiers())
 
 

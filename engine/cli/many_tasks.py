@@ -29,7 +29,8 @@ from flowledger.engine.cli.request_answers import (
 )
 from flowledger.engine.cli.task_filter import filter_of, says_anything, tell_of_late_tags
 from flowledger.engine.client.engine import Engine
-from flowledger.engine.client.operator_requests import Request, RequestOptions
+from flowledger.engine.client.operator_requests import RequestOptions
+from flowledger.engine.client.stored_request import Request
 from flowledger.engine.client.task_list import TaskFilter
 from flowledger.engine.domain.argument_checks import check_request, task_id_of
 from flowledger.engine.domain.machine.transitions import TASK_TRANSITIONS, TaskState

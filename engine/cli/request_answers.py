@@ -12,7 +12,8 @@ from uuid import UUID
 
 from flowledger.engine.cli.output import tell, tell_json
 from flowledger.engine.client.engine import Engine
-from flowledger.engine.client.operator_requests import Request, RequestOptions
+from flowledger.engine.client.operator_requests import RequestOptions
+from flowledger.engine.client.stored_request import Request
 from flowledger.engine.client.task import TaskHandle
 from flowledger.engine.domain.explain.reasons import Explanation, ReasonKind
 from flowledger.engine.errors import EngineError, RequestDenied, RequestUnanswered

@@ -20,8 +20,9 @@ from flowledger.engine.client.async_handles import AsyncTaskHandle, all_asked
 from flowledger.engine.client.async_projections import AsyncProjections
 from flowledger.engine.client.async_verification import AsyncVerification, apart
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
-from flowledger.engine.client.operator_requests import Request, RequestOptions
+from flowledger.engine.client.operator_requests import RequestOptions
 from flowledger.engine.client.repair_rows_from_log import Repair
+from flowledger.engine.client.stored_request import Request
 from flowledger.engine.client.submission_to_event import SubmitManyOptions, SubmitOptions
 from flowledger.engine.client.task_list import TaskFilter, TaskPage
 from flowledger.engine.config import Settings

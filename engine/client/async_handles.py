@@ -12,7 +12,8 @@ from typing import Any, Unpack
 from uuid import UUID
 
 from flowledger.engine.client.async_verification import AsyncVerification
-from flowledger.engine.client.operator_requests import NoteOptions, Request, RequestOptions
+from flowledger.engine.client.operator_requests import NoteOptions, RequestOptions
+from flowledger.engine.client.stored_request import Request, asked_again
 from flowledger.engine.client.task import StepHandle, StepStatus, TaskHandle
 from flowledger.engine.domain.argument_checks import check_seconds
 from flowledger.engine.domain.explain.reasons import Explanation
@@ -20,6 +21,7 @@ from flowledger.engine.domain.machine.transitions import TASK_ENDS, TaskState
 from flowledger.engine.errors import RequestDenied, TaskNotCreated, TaskUnfinished
 from flowledger.engine.events.base import Recorded
 from flowledger.engine.ports.client import Progress
+from flowledger.engine.ports.patience import answered_within
 
 
 class AsyncTaskHandle:
@@ -36,21 +38,26 @@ class AsyncTaskHandle:
     async def wait(self, timeout: float | None = None) -> TaskState:  # noqa: ASYNC109 - as its twin
         """Wait until the task has ended, at most `timeout` seconds."""
         check_seconds("timeout", timeout)
-        state = await self.state()
-        if state in TASK_ENDS:
-            return state
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        with self._handle.on_end(lambda: loop.call_soon_threadsafe(ended.set)):
-            try:
-                await asyncio.wait_for(ended.wait(), timeout)
-            except TimeoutError:
-                raise TaskUnfinished(self.id, timeout or 0.0) from None
-        return await asyncio.to_thread(self._handle.end_state)
+        until = None if timeout is None else monotonic() + timeout
+        with answered_within(timeout):
+            state = await self.state()
+            if state in TASK_ENDS:
+                return state
+            loop, ended = asyncio.get_running_loop(), asyncio.Event()
+            with self._handle.on_end(lambda: loop.call_soon_threadsafe(ended.set)):
+                try:
+                    left = None if until is None else max(0.0, until - monotonic())
+                    await asyncio.wait_for(ended.wait(), left)
+                except TimeoutError:
+                    raise TaskUnfinished(self.id, timeout or 0.0) from None
+            return await asyncio.to_thread(self._handle.end_state)
 
     async def result(self, timeout: float | None = None) -> Mapping[str, Any]:  # noqa: ASYNC109
         """The result of every step, once the task is complete."""
-        await self.wait(timeout)
-        return await asyncio.to_thread(self._handle.result, 0)
+        check_seconds("timeout", timeout)
+        with answered_within(timeout):
+            state = await self.wait(timeout)
+            return await asyncio.to_thread(self._handle.results, state)
 
     async def history(self) -> Sequence[Recorded]:
         """Every event of the task, in the order of the log."""
@@ -194,16 +201,17 @@ async def all_asked(
     check_seconds("timeout", timeout)
     seconds = seconds if timeout is None else timeout
     until = monotonic() + seconds
-    while True:
-        try:
-            requests = await asyncio.to_thread(ask, **{**asking, "timeout": 0.0})
-            break
-        except TaskNotCreated as error:
-            if monotonic() >= until:
-                raise
-            await _told(task(error.task_id).taken_on, until - monotonic())
-    for request in requests if timeout != 0 else ():
-        await _told(request.on_answer, until - monotonic())
-        with suppress(RequestDenied):
-            await asyncio.to_thread(request.check_answer, seconds)
+    with answered_within(seconds or None):
+        while True:
+            try:
+                requests = await asyncio.to_thread(ask, **{**asking, "timeout": 0.0})
+                break
+            except TaskNotCreated as error:
+                if monotonic() >= until:
+                    raise
+                await _told(task(error.task_id).taken_on, until - monotonic())
+        for request in requests if timeout != 0 else ():
+            await _told(request.on_answer, until - monotonic())
+            with suppress(RequestDenied), asked_again(requests):
+                await asyncio.to_thread(request.check_answer, seconds)
     return requests

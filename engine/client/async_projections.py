@@ -13,6 +13,7 @@ from uuid import UUID
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.domain.argument_checks import check_seconds
 from flowledger.engine.errors import ProjectionBehind
+from flowledger.engine.ports.patience import answered_within
 from flowledger.engine.ports.projection_admin import (
     ParkedEvent,
     ProjectionStatus,
@@ -44,15 +45,17 @@ class AsyncProjections:
     ) -> int:
         """Wait until everything up to a position is in the projection's rows; where it is then."""
         own = self._projections
-        wanted = await asyncio.to_thread(own.wanted, position)
         check_seconds("timeout", timeout)
         until = inf if timeout is None else monotonic() + timeout
-        while (reached := await asyncio.to_thread(own.reached, name)) < wanted:
-            left = until - monotonic()
-            if left <= 0:
-                error: ProjectionBehind = await asyncio.to_thread(own.behind, name, reached, wanted)
-                raise error
-            await asyncio.sleep(min(left, own.look_seconds))
+        with answered_within(timeout):
+            wanted = await asyncio.to_thread(own.wanted, position)
+            while (reached := await asyncio.to_thread(own.reached, name)) < wanted:
+                left = until - monotonic()
+                if left <= 0:
+                    behind = partial(own.behind, name, reached, wanted)
+                    error: ProjectionBehind = await asyncio.to_thread(behind)
+                    raise error
+                await asyncio.sleep(min(left, own.look_seconds))
         return reached
 
     async def pause(self, name: str, **word: Unpack[Word]) -> None:
@@ -85,12 +88,13 @@ class AsyncProjections:
         own = self._projections
         check_seconds("timeout", timeout)
         until = inf if timeout is None else monotonic() + timeout
-        while True:
-            found = await asyncio.to_thread(own.wait_for_rebuild, rebuild, 0.0)
-            left = until - monotonic()
-            if found.state != "asked" or left <= 0:
-                return found
-            await asyncio.sleep(min(left, own.look_seconds))
+        with answered_within(timeout):
+            while True:
+                found = await asyncio.to_thread(own.rebuild_state, rebuild)
+                left = until - monotonic()
+                if found.state != "asked" or left <= 0:
+                    return found
+                await asyncio.sleep(min(left, own.look_seconds))
 
     async def cancel_rebuild(self, name: str, **word: Unpack[Word]) -> int:
         """Give up what is being built of it, be it all or some tasks; how many that were."""

@@ -15,9 +15,10 @@ from flowledger.engine.client.engine_arguments import (
     listed,
 )
 from flowledger.engine.client.health import HealthRows, health_report
-from flowledger.engine.client.operator_requests import Operations, Request, RequestOptions
+from flowledger.engine.client.operator_requests import Operations, RequestOptions
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.repair_rows_from_log import Repair, Repairer
+from flowledger.engine.client.stored_request import Request
 from flowledger.engine.client.submission_to_event import (
     EachSubmission,
     SubmitManyOptions,

@@ -8,15 +8,15 @@ asking once: the second call waits for the answer to the first.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from threading import Event as ThreadEvent
 from time import monotonic
 from typing import Any, NotRequired, TypedDict, TypeVar
 from uuid import UUID
 
-from flowledger.engine.client.waiters import Question, Waiters
-from flowledger.engine.display_text import nearest, on_one_line, short
+from flowledger.engine.client.stored_request import Request, asked_again, look, parked_because, told
+from flowledger.engine.client.waiters import Waiters
+from flowledger.engine.display_text import nearest, short
 from flowledger.engine.domain.argument_checks import check_request, check_seconds, check_tags
 from flowledger.engine.domain.deterministic_ids import request_id
 from flowledger.engine.domain.event_text import actor_name
@@ -25,20 +25,18 @@ from flowledger.engine.domain.storable_text_check import unstorable
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.domain.templates.validation_message import shown
 from flowledger.engine.errors import (
-    EngineClosed,
     InvalidRequest,
-    RequestDenied,
-    RequestUnanswered,
     TaskNotCreated,
     UnknownTask,
     UnknownTemplate,
 )
 from flowledger.engine.events.notes import TaskNote
-from flowledger.engine.events.requests import RequestRefused, StepRequest, TaskRequest
+from flowledger.engine.events.requests import StepRequest, TaskRequest
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
-from flowledger.engine.ports.client import Answer, Tasks
+from flowledger.engine.ports.client import Tasks
 from flowledger.engine.ports.clock_and_wakeup import Clock
+from flowledger.engine.ports.patience import answered_within
 
 Kind = type[TaskRequest]
 E = TypeVar("E", TaskRequest, TaskNote)
@@ -71,84 +69,6 @@ class NoteOptions(TypedDict):
     actor: str
     reason: NotRequired[str | None]
     key: NotRequired[str | None]
-
-
-class Request:
-    """Something that was asked of a task, and stored; `id` is its stream in the log."""
-
-    def __init__(
-        self, task_id: UUID, request: UUID, tasks: Tasks, endings: Waiters, wait_seconds: float
-    ) -> None:
-        self.id = request
-        self.task_id = task_id
-        self._tasks = tasks
-        self._endings = endings
-        self._wait_seconds = wait_seconds
-        self._answer: Answer | None = None
-
-    def __repr__(self) -> str:
-        return f"Request({self.id}, task {self.task_id})"
-
-    @property
-    def answered(self) -> bool:
-        """Whether a coordinator has granted or refused it."""
-        return not look([self], self._tasks)
-
-    @property
-    def refusal(self) -> str | None:
-        """Why it was refused, and what could be asked; None where it was not, or not yet."""
-        answered, answer = self.answered, self._answer
-        return answer.message if answered and isinstance(answer, RequestRefused) else None
-
-    @property
-    def message(self) -> str | None:
-        """What was said with the answer: why not, or what has to wait although it was granted."""
-        answered, answer = self.answered, self._answer
-        return answer.message if answered and answer is not None else None
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait until it is granted, at most `timeout` seconds, or as many as are configured.
-
-        Raises RequestDenied; RequestUnanswered when the time is up, and then the request stands;
-        EngineClosed when another thread closes the engine.
-        """
-        check_seconds("timeout", timeout)
-        seconds = self.timeout_or_default(timeout)
-        if not self.answered:
-            told = ThreadEvent()
-            with self.on_answer(told.set):
-                told.wait(seconds)
-        self.check_answer(seconds)
-
-    def timeout_or_default(self, timeout: float | None) -> float:
-        """How long to wait where the caller has said so, or has not."""
-        return self._wait_seconds if timeout is None else timeout
-
-    def check_answer(self, seconds: float) -> None:
-        """Return where it is granted, after that many seconds; else raise what `wait` raises."""
-        if not self.answered:
-            if self._endings.stopped:
-                raise EngineClosed(self.task_id)
-            raise RequestUnanswered(
-                self.task_id, self.id, seconds, parked_because(self._tasks, self.task_id)
-            )
-        if self.refusal is not None:
-            raise RequestDenied(self.task_id, self.id, self.refusal)
-
-    @contextmanager
-    def on_answer(self, answered: Callable[[], object]) -> Generator[None]:
-        """Within the block, call it from another thread once there is an answer, or no engine."""
-        with _told(self._endings, self._tasks.answers, self.id, answered):
-            yield
-
-    @property
-    def known_answer(self) -> bool:
-        """Whether an answer was seen."""
-        return self._answer is not None
-
-    def set_answer(self, answer: Answer | None) -> None:
-        """What was found in the log; an answer never changes."""
-        self._answer = self._answer or answer
 
 
 class Operations:
@@ -188,30 +108,34 @@ class Operations:
 
         Some may be refusals. Raises UnknownTask, TaskNotCreated, InvalidRequest, and then nothing
         is stored; MaybeStored, whose key is that of all these requests; RequestUnanswered when the
-        time is up, EngineClosed.
+        time is up, EngineClosed; DatabaseSilent where the database does not answer for so long.
         """
         texts = {name: data[name] for name in ("step",) if name in data}
         check_request(kind.topic, {"reason": reason, "actor": actor, **texts}, key)
         check_seconds("timeout", timeout)
         if "result" in data:
             data["result"] = self._json("result", data["result"])
-        deadline = monotonic() + self._seconds(timeout)
+        seconds = self._seconds(timeout)
+        with answered_within(seconds or None):
+            return self._asked(kind, tasks, seconds, key, reason=reason, actor=actor, **data)
+
+    def _asked(
+        self, kind: Kind, tasks: Sequence[UUID], seconds: float, key: str | None, /, **data: Any
+    ) -> list[Request]:
+        deadline = monotonic() + seconds
         known = self._created(list(dict.fromkeys(tasks)), deadline)
         key = key or str(self._new_id())
-        asked = [
-            self._of_task(kind, created, key, reason=reason, actor=actor, **data)
-            for created in known
-        ]
+        asked = [self._of_task(kind, created, key, **data) for created in known]
         if not asked:
             return []
         for stream in self._tasks.request(asked, key):
             _same(self._tasks.requested(stream), kind, data.get("step"), key)
         self._notify("fact")
         stands = (self._tasks, self._endings, self.wait_seconds)
-        requests = [Request(one.task_id, one.originator_id, *stands) for one in asked]
-        seconds = self._seconds(timeout)
+        requests = [Request(one, key, *stands) for one in asked]
         if seconds > 0:
-            self._await(requests, seconds, deadline)
+            with asked_again(requests):
+                self._await(requests, seconds, deadline)
         return requests
 
     def note(self, kind: type[TaskNote], task: UUID, /, **noted: Any) -> None:
@@ -266,9 +190,9 @@ class Operations:
     def _await(self, requests: Sequence[Request], seconds: float, deadline: float) -> None:
         left = look(requests, self._tasks)
         while left:
-            told = ThreadEvent()
-            with left[0].on_answer(told.set):
-                if not told.wait(max(0.0, deadline - monotonic())):
+            answered = ThreadEvent()
+            with left[0].on_answer(answered.set):
+                if not answered.wait(max(0.0, deadline - monotonic())):
                     break
             left = look(left, self._tasks)
             if self._endings.stopped:
@@ -284,9 +208,9 @@ class Operations:
             if not self._tasks.known(task):
                 raise UnknownTask(task)
         for task in submitted:
-            told = ThreadEvent()
-            with _told(self._endings, self._tasks.created, task, told.set):
-                told.wait(max(0.0, deadline - monotonic()))
+            created = ThreadEvent()
+            with told(self._endings, self._tasks.created, task, created.set):
+                created.wait(max(0.0, deadline - monotonic()))
         if submitted:
             found.update(self._tasks.created(submitted))
         for task in submitted:
@@ -327,12 +251,6 @@ class Operations:
         )
 
 
-def parked_because(tasks: Tasks, task_id: UUID) -> str | None:
-    """Why coordinators leave the task alone, where they do."""
-    parked = tasks.surroundings(task_id)[1].parked
-    return None if parked is None else on_one_line(parked.reason)
-
-
 def template_named(tasks: Tasks, key: object) -> UUID:
     """The id of a registered template, by `namespace/name@version`. Raises UnknownTemplate."""
     if not isinstance(key, str) or TEMPLATE_KEY.fullmatch(key) is None:
@@ -343,27 +261,6 @@ def template_named(tasks: Tasks, key: object) -> UUID:
     namespace, name, version, _ = known[key]
     named = Template.model_construct(namespace=namespace, name=name, version=version)
     return named.template_id
-
-
-def look(requests: Sequence[Request], tasks: Tasks) -> list[Request]:
-    """Ask the log about those that have no answer yet; returns those that still have none."""
-    unanswered = [request for request in requests if not request.known_answer]
-    if unanswered:
-        answers = tasks.answers([request.id for request in unanswered])
-        for request in unanswered:
-            request.set_answer(answers.get(request.id))
-    return [request for request in unanswered if not request.known_answer]
-
-
-@contextmanager
-def _told(
-    endings: Waiters, question: Question, of: UUID, told: Callable[[], object]
-) -> Generator[None]:
-    endings.subscribe(question, of, told)
-    try:
-        yield
-    finally:
-        endings.unsubscribe(question, of, told)
 
 
 def _same(stored: TaskRequest, kind: Kind, step: str | None, key: str | None) -> None:

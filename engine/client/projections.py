@@ -12,6 +12,7 @@ from flowledger.engine.display_text import short
 from flowledger.engine.domain.argument_checks import check_position, check_seconds
 from flowledger.engine.domain.storable_text_check import is_storable
 from flowledger.engine.errors import ProjectionBehind, UnknownProjection
+from flowledger.engine.ports.patience import answered_within
 from flowledger.engine.ports.projection_admin import (
     ParkedEvent,
     ProjectionStatus,
@@ -69,14 +70,16 @@ class Projections:
         """Wait until everything up to a position is in the projection's rows; where it is then.
 
         Without a position that is all that is in the log now, so what this process has stored is
-        read by who asks next. `timeout` is in seconds (None: for ever). Raises ProjectionBehind.
+        read by who asks next. `timeout` is in seconds (None: for ever). Raises ProjectionBehind;
+        DatabaseSilent, a TimeoutError too, where the database does not answer for so long.
         """
         check_seconds("timeout", timeout)
-        wanted = self.wanted(position)
         until = None if timeout is None else monotonic() + timeout
-        while (reached := self.reached(name)) < wanted:
-            if not self._wait(self._poll if until is None else until - monotonic()):
-                raise self.behind(name, reached, wanted)
+        with answered_within(timeout):
+            wanted = self.wanted(position)
+            while (reached := self.reached(name)) < wanted:
+                if not self._wait(self._poll if until is None else until - monotonic()):
+                    raise self.behind(name, reached, wanted)
         return reached
 
     def wanted(self, position: int | None) -> int:
@@ -136,13 +139,18 @@ class Projections:
     def wait_for_rebuild(self, rebuild: int, timeout: float | None = None) -> RebuildStatus:
         """Wait for a rebuild of some tasks, at most `timeout` seconds (None: for ever).
 
-        Its state is `asked` where it is not done by then.
+        Its state is `asked` where it is not done by then. Raises DatabaseSilent as `wait_for`.
         """
         until = None if timeout is None else monotonic() + timeout
-        while (found := self._rows.rebuild_state(rebuild)).state == "asked":
-            if not self._wait(self._poll if until is None else until - monotonic()):
-                break
+        with answered_within(timeout):
+            while (found := self.rebuild_state(rebuild)).state == "asked":
+                if not self._wait(self._poll if until is None else until - monotonic()):
+                    break
         return found
+
+    def rebuild_state(self, rebuild: int) -> RebuildStatus:
+        """How a rebuild of some tasks stands."""
+        return self._rows.rebuild_state(rebuild)
 
     def _wait(self, seconds: float) -> bool:
         """Wait for something to move, briefly; False where no time is left."""

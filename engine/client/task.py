@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Event as ThreadEvent
+from time import monotonic
 from typing import Any, Unpack
 from uuid import UUID
 
@@ -14,7 +15,6 @@ from flowledger.engine.client.explain import load_explanation
 from flowledger.engine.client.operator_requests import (
     NoteOptions,
     Operations,
-    Request,
     RequestOptions,
 )
 from flowledger.engine.client.step_results_and_errors import (
@@ -25,6 +25,7 @@ from flowledger.engine.client.step_results_and_errors import (
     unreadable_of_step,
     unreadable_outcomes_in,
 )
+from flowledger.engine.client.stored_request import Request
 from flowledger.engine.client.verification import Verification
 from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.display_text import nearest
@@ -60,6 +61,7 @@ from flowledger.engine.events.requests import (
     TaskResumeRequested,
 )
 from flowledger.engine.ports.client import Progress, StepRow, TaskRow, Tasks
+from flowledger.engine.ports.patience import answered_within
 from flowledger.engine.ports.verification import Check
 
 FAILURES = frozenset({StepState.ERROR, StepState.WAITING_FOR_RETRY})
@@ -126,17 +128,21 @@ class TaskHandle:
         A task that is blocked has not: it waits for an operator.
 
         Returns its state. Raises TaskUnfinished when the time is up, EngineClosed when another
-        thread closes the engine, UnknownTask, InvalidRequest for a timeout below 0.
+        thread closes the engine, UnknownTask, InvalidRequest for a timeout below 0; DatabaseSilent,
+        a TimeoutError too, where the database does not answer for so long. What is asked when the
+        time is nearly up is waited for for 2 seconds more.
         """
         check_seconds("timeout", timeout)
-        state = self.state
-        if state in TASK_ENDS:
-            return state
-        ended = ThreadEvent()
-        with self.on_end(ended.set):
-            if not ended.wait(timeout):
-                raise TaskUnfinished(self.id, timeout or 0.0)
-        return self.end_state()
+        until = None if timeout is None else monotonic() + timeout
+        with answered_within(timeout):
+            state = self.state
+            if state in TASK_ENDS:
+                return state
+            ended = ThreadEvent()
+            with self.on_end(ended.set):
+                if not ended.wait(None if until is None else max(0.0, until - monotonic())):
+                    raise TaskUnfinished(self.id, timeout or 0.0)
+            return self.end_state()
 
     def end_state(self) -> TaskState:
         """The state that the task has ended in, once `on_end` has called. Raises EngineClosed."""
@@ -169,9 +175,15 @@ class TaskHandle:
         A task is done that is complete, or that an operator resolved. Waits for that, at most
         `timeout` seconds. Raises TaskNotCompleted where the task ended in error, was cancelled or
         ran past its deadline, TaskUnfinished when the time is up, UnknownTask, and LogCorrupt where
-        an event that may hold a result cannot be read; `steps` has the results of the others.
+        an event that may hold a result cannot be read; `steps` has the results of the others;
+        DatabaseSilent as `wait` does.
         """
-        state = self.wait(timeout)
+        check_seconds("timeout", timeout)
+        with answered_within(timeout):
+            return self.results(self.wait(timeout))
+
+    def results(self, state: TaskState) -> Mapping[str, Any]:
+        """What `result` returns or raises of a task that has ended so."""
         history = self.history()
         unreadable = unreadable_outcomes_in(history)
         if state not in TASKS_DONE:

@@ -63,6 +63,11 @@ class DatabaseSettings(Section):
         description="Seconds after which Postgres ends a session of the engine whose process was"
         " stopped in the middle of a transaction, and frees its locks.",
     )
+    answer_timeout_seconds: Seconds = Field(
+        default=15.0,
+        description="Seconds for which Postgres may say nothing to a question or a submission of an"
+        " application or a command; to all else, 5 s longer than a statement may take.",
+    )
     tcp_keepalive_seconds: Seconds = Field(
         default=10.0,
         description="Seconds of silence after which a TCP connection is probed; after twice as many"

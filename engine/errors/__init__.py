@@ -38,6 +38,14 @@ class DatabaseBusy(DatabaseUnavailable):
     """
 
 
+class DatabaseSilent(DatabaseUnavailable, TimeoutError):
+    """The database did not answer in time: it is stopped, or nothing comes through to it.
+
+    That is `database.answer_timeout_seconds` for one answer, `database.connect_timeout_seconds` for
+    a new connection, or the timeout that the caller gave. Ask again when it answers.
+    """
+
+
 class DatabaseUnfit(DatabaseUnavailable):
     """The database can be reached, and the engine cannot work with it; waiting does not help.
 

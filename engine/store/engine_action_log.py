@@ -16,7 +16,8 @@ from flowledger.engine.events.base import Event, Recorded
 from flowledger.engine.events.engine_actions import ENGINE_TOPICS, EngineAction, EngineEvent
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.engine.store.connection.errors import told_again, translate_errors
-from flowledger.engine.store.connection.pool import Connection, Pool
+from flowledger.engine.store.connection.hurried import Sessions
+from flowledger.engine.store.connection.pool import Connection
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from flowledger.engine.store.log.eventsourcing_recorders import event_arrays
 from flowledger.engine.store.uuid_generator import Identifiers
@@ -57,7 +58,7 @@ class EngineLog:
 
     @contextmanager
     def acting(
-        self, pool: Pool, kind: type[EngineAction], *, actor: str, reason: str
+        self, pool: Sessions, kind: type[EngineAction], *, actor: str, reason: str
     ) -> Generator[Act]:
         """Within the block, a transaction; `record` appends an event of that kind with the word.
 
@@ -71,7 +72,7 @@ class EngineLog:
 
     def once(  # noqa: PLR0913 - what, of what, and who says so
         self,
-        pool: Pool,
+        pool: Sessions,
         kind: type[EngineAction],
         target: str,
         key: str | None,
@@ -133,7 +134,7 @@ class EngineLog:
         if refused:
             raise StreamMoved(f"stream {stream} is there already")
 
-    def events(self, pool: Pool) -> Iterator[Recorded]:
+    def events(self, pool: Sessions) -> Iterator[Recorded]:
         """All of them, in the order of the log; one that cannot be read says so in its place.
 
         Raises DatabaseUnavailable.

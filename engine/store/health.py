@@ -10,7 +10,8 @@ import psycopg
 
 from flowledger.engine.domain.health_rows_and_report import FoundRow, HealthLook, HolderRow, LockRow
 from flowledger.engine.store.connection.errors import translate_errors
-from flowledger.engine.store.connection.pool import Connection, Pool
+from flowledger.engine.store.connection.hurried import Sessions
+from flowledger.engine.store.connection.pool import Connection
 from flowledger.engine.store.connection.redacted_address import address_for_psql
 
 # A login's own setting says nothing of the others.
@@ -34,7 +35,7 @@ PATIENCE = b"set local lock_timeout = '2s'"
 class PostgresHealth:
     """What needs somebody, read with the rights of a reader. Methods raise DatabaseUnavailable."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Sessions) -> None:
         self._pool = pool
 
     def look(self, patience_seconds: float) -> HealthLook:

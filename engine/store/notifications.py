@@ -128,12 +128,14 @@ class Notifications:
                 self._stopping.wait(self._backoff.pause())
 
     def _connect(self) -> Connection:
-        return connect(
+        connection = connect(
             self._url,
             application_name=self._name,
             connect_timeout_seconds=self._connect_timeout,
             tcp_keepalive_seconds=self._silence,
         )
+        connection.answer_seconds = self._connect_timeout  # to be asked; it may be heard any time
+        return connection
 
     def _listen(self, connection: Connection) -> None:
         for channel in CHANNELS:

@@ -11,7 +11,7 @@ from uuid import UUID
 from flowledger.engine.events.engine_actions import TasksParkedRetryRequested
 from flowledger.engine.store.connection.arrays import UuidArray
 from flowledger.engine.store.connection.errors import translate_errors
-from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.connection.hurried import Sessions
 from flowledger.engine.store.engine_action_log import EngineLog
 
 PARKED = """
@@ -38,7 +38,7 @@ class ParkedTask:
 class PostgresParked:
     """Which tasks are parked, and having them tried again. Methods raise DatabaseUnavailable."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Sessions) -> None:
         self._pool = pool
 
     def tasks(self) -> Sequence[ParkedTask]:

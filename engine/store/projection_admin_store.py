@@ -33,7 +33,7 @@ from flowledger.engine.ports.projection_admin import (
 )
 from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.errors import PROJECTION_REFUSED, translate_errors
-from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.connection.hurried import Sessions
 from flowledger.engine.store.engine_action_log import Act, EngineLog
 
 INLINE = "select * from flowledger.inline_model_status(%s, %b)"
@@ -46,7 +46,7 @@ WANTED: Mapping[str, type[EngineAction]] = MappingProxyType(
 class PostgresProjectionStore:
     """The rows of the projections in Postgres. Methods raise DatabaseUnavailable."""
 
-    def __init__(self, pool: Pool, log: EngineLog | None = None) -> None:
+    def __init__(self, pool: Sessions, log: EngineLog | None = None) -> None:
         self._pool = pool
         self._engine_log = log or EngineLog()
 

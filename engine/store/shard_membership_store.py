@@ -20,7 +20,7 @@ from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import FACTS_LEFT, translate_errors
-from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.connection.hurried import Sessions
 from flowledger.engine.store.engine_action_log import EngineLog
 
 LEASES = "select * from flowledger.shard_leases()"
@@ -48,7 +48,7 @@ class ShardRow:
 class PostgresShardStore:
     """The rows of coordinator processes and of shards. Methods raise DatabaseUnavailable."""
 
-    def __init__(self, pool: Pool, clock: DatabaseClock) -> None:
+    def __init__(self, pool: Sessions, clock: DatabaseClock) -> None:
         self._pool = pool
         self._clock = clock
 

@@ -10,7 +10,7 @@ from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.task_query import TaskQuery
 from flowledger.engine.ports.task_list import ListedTask, Listing
 from flowledger.engine.store.connection.errors import translate_errors
-from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.connection.hurried import Sessions
 
 LIST = (
     "select * from flowledger.list_tasks(%s, %s, %s, %s, %s::text[], %s, %s, %s::text[], %s,"
@@ -23,7 +23,7 @@ AS_OF = "select at, position from flowledger_v1.projection_freshness('flowledger
 class PostgresTaskList:
     """Lists tasks with the rights of who may read. Raises DatabaseUnavailable."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Sessions) -> None:
         self._pool = pool
 
     def tasks(self, query: TaskQuery, limit: int, after: UUID | None) -> Listing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from flowledger.engine.domain.explain.live_state import LiveState
 from flowledger.engine.domain.templates.template import Template, difference
 from flowledger.engine.errors import (
+    DatabaseSilent,
     DatabaseUnavailable,
     DefinitionChanged,
     InvalidSubmission,
@@ -31,7 +32,8 @@ from flowledger.engine.ports.client import Answer, Progress, Snapshot, StepRow, 
 from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import told_again, translate_errors
-from flowledger.engine.store.connection.pool import Connection, Pool
+from flowledger.engine.store.connection.hurried import Sessions
+from flowledger.engine.store.connection.pool import Connection
 from flowledger.engine.store.coordinator_store import registered
 from flowledger.engine.store.explain_snapshot import surroundings_of
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
@@ -73,7 +75,7 @@ class PostgresTaskStore:
     """Tasks in Postgres."""
 
     def __init__(
-        self, pool: Pool, mapper: EventMapper, clock: DatabaseClock, identifiers: Identifiers
+        self, pool: Sessions, mapper: EventMapper, clock: DatabaseClock, identifiers: Identifiers
     ) -> None:
         self._pool = pool
         self._mapper = mapper
@@ -217,8 +219,12 @@ class PostgresTaskStore:
     def keep_time(self) -> None:
         """Ask the database what time it is, where nobody here has asked for long."""
         if self._clock.stale:
-            with suppress(DatabaseUnavailable):  # it may be there for a caller's own connection
+            try:
                 self.now()
+            except DatabaseSilent:  # whoever asks more waits as long once more
+                raise
+            except DatabaseUnavailable:  # it may be there for a caller's own connection
+                pass
 
     def created(self, tasks: Sequence[UUID]) -> Mapping[UUID, TaskCreated]:
         """The first event of those of the tasks that a coordinator can decide about."""

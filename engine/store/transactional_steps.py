@@ -54,8 +54,8 @@ from flowledger.engine.store.connection.errors import (
     sentence,
     translate_errors,
 )
-from flowledger.engine.store.connection.open_connection import dial
-from flowledger.engine.store.connection.pool import Pool, is_in_use, unavailable, with_keepalives
+from flowledger.engine.store.connection.open_connection import dial, with_keepalives
+from flowledger.engine.store.connection.pool import Pool, is_in_use, unavailable
 from flowledger.engine.store.connection.restricted import LentConnection, LentCursor
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 

@@ -23,7 +23,7 @@ from psycopg import sql
 from flowledger.engine.config import Settings
 from flowledger.engine.errors import DatabaseUnavailable, ProjectionRefused, StatementRefused
 from flowledger.engine.store.connection.errors import sentence, translate_errors
-from flowledger.engine.store.connection.open_connection import dial
+from flowledger.engine.store.connection.open_connection import dial, with_keepalives
 from flowledger.engine.store.connection.pool import (
     Connection,
     Pool,
@@ -31,7 +31,6 @@ from flowledger.engine.store.connection.pool import (
     has_something_to_read,
     is_in_use,
     unavailable,
-    with_keepalives,
 )
 from flowledger.projections.host.failure_from_exception import Failure
 from flowledger.projections.host.generation_types import (

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -73,9 +73,9 @@ def migrated_home() -> Generator[Path]:
         shutil.rmtree(home)
 
 
-@pytest.fixture
-def postgres_server(migrated_home: Path) -> Generator[PostgresServer]:
-    """A migrated server that is this test's alone."""
+@contextmanager
+def copied_server(migrated_home: Path) -> Generator[PostgresServer]:
+    """Within the block, a migrated server that nobody else has."""
     home = new_home()
     try:
         subprocess.run(["cp", "-a", f"{migrated_home}/.", str(home)], check=True)  # noqa: S603, S607
@@ -83,3 +83,10 @@ def postgres_server(migrated_home: Path) -> Generator[PostgresServer]:
     finally:
         embedded.stop(home, timeout_seconds=PATIENCE)
         shutil.rmtree(home)
+
+
+@pytest.fixture
+def postgres_server(migrated_home: Path) -> Generator[PostgresServer]:
+    """A migrated server that is this test's alone."""
+    with copied_server(migrated_home) as server:
+        yield server

@@ -28,10 +28,12 @@ MACHINERY: set[object] = {
     TaskHandle.on_end,
     TaskHandle.taken_on,
     TaskHandle.answer_seconds,
+    TaskHandle.results,
     Projections.moved,
     Projections.wanted,
     Projections.reached,
     Projections.behind,
+    Projections.rebuild_state,
     Projections.look_seconds,
     Verification.look,
 }

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import click
 from pydantic import JsonValue
 
-from flowledger.engine.bootstrap import database_url, engine_pool
+from flowledger.engine.bootstrap import command_sessions, database_url
 from flowledger.engine.cli.command_setup import program_settings
 from flowledger.engine.cli.options import json_option, optional_word_options
 from flowledger.engine.cli.output import tell, tell_document, tell_either, tell_json, tell_row
@@ -54,7 +54,7 @@ def shards(number: int | None, *, as_json: bool, reason: str | None, actor: str)
     settings = program_settings(quiet=True)
     url = database_url(settings)
     bring_up_to_date(url, settings)
-    with engine_pool(url, settings) as pool:
+    with command_sessions(url, settings) as pool:
         roster = PostgresShardStore(pool, DatabaseClock())
         if number is not None:
             roster.resize(number, actor=actor, reason=reason or "")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from flowledger.engine.bootstrap import database_url, engine_pool
+from flowledger.engine.bootstrap import command_sessions, database_url
 from flowledger.engine.cli.command_setup import program_settings
 from flowledger.engine.cli.options import json_option
 from flowledger.engine.cli.output import tell_json, tell_sentence
@@ -43,7 +43,7 @@ def health(patience: float, *, as_json: bool) -> None:
     settings = program_settings(quiet=True)
     url = database_url(settings)
     require_schema(url, settings)
-    with engine_pool(url, settings) as pool:
+    with command_sessions(url, settings) as pool:
         report = health_report(PostgresHealth(pool), {}, patience)
     if as_json:
         tell_json(report.as_json())

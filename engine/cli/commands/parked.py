@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from flowledger.engine.bootstrap import database_url, engine_pool
+from flowledger.engine.bootstrap import command_sessions, database_url
 from flowledger.engine.cli.command_setup import program_settings
 from flowledger.engine.cli.options import json_option, word_options
 from flowledger.engine.cli.output import tell, tell_json, tell_row
@@ -66,7 +66,7 @@ def _stored() -> Generator[PostgresParked]:
     settings = program_settings(quiet=True)
     url = database_url(settings)
     bring_up_to_date(url, settings)
-    with engine_pool(url, settings) as pool:
+    with command_sessions(url, settings) as pool:
         yield PostgresParked(pool)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import click
 from rich.text import Text
 
-from flowledger.engine.bootstrap import database_url, engine_pool
+from flowledger.engine.bootstrap import command_sessions, database_url
 from flowledger.engine.cli.command_setup import program_settings, rules_of, stored_tasks
 from flowledger.engine.cli.options import json_option, optional_task_argument, task_argument
 from flowledger.engine.cli.output import say, tell, tell_json
@@ -102,7 +102,7 @@ def history_of_engine(*, as_json: bool) -> None:
     settings = program_settings(quiet=True)
     url = database_url(settings)
     bring_up_to_date(url, settings)
-    with engine_pool(url, settings) as pool:
+    with command_sessions(url, settings) as pool:
         events = list(EngineLog().events(pool))
     if as_json:
         for recorded in events:

@@ -20,6 +20,7 @@ from flowledger.engine.domain.failures.untrusted_exception import cause_of, is_a
 from flowledger.engine.errors import (
     AccessDenied,
     DatabaseBusy,
+    DatabaseSilent,
     DatabaseUnavailable,
     EngineError,
     LeadershipLost,
@@ -31,6 +32,7 @@ from flowledger.engine.errors import (
     StreamMoved,
     TransactionEnded,
 )
+from flowledger.engine.store.connection.session import SILENCES
 
 NOT_ALLOWED = "42501"
 OUR_CODES = "FL"
@@ -73,8 +75,8 @@ MIGRATE = "; `flowledger db migrate` makes what is missing of the engine's schem
 def translate_errors() -> Generator[None]:
     """Raise the engine's error for what the database says, or for its silence.
 
-    That is StreamMoved, LeadershipLost, DatabaseUnavailable, DatabaseBusy, StatementRefused or
-    AccessDenied.
+    That is StreamMoved, LeadershipLost, DatabaseUnavailable, DatabaseBusy, DatabaseSilent,
+    StatementRefused or AccessDenied.
     Being cut off says nothing about whether the last transaction is stored: the caller looks.
     """
     try:
@@ -110,6 +112,8 @@ def meaning_of(error: Exception) -> EngineError | None:
         return StreamMoved(sentence(cause))
     if cause.sqlstate is not None:
         return _said(cause.sqlstate, sentence(cause))
+    if isinstance(cause, SILENCES):
+        return DatabaseSilent(sentence(cause))
     # Without a code it is not the server that speaks: libpq lost it, or psycopg was asked wrongly.
     cut_off = isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
     return DatabaseUnavailable(sentence(cause)) if cut_off else None

@@ -17,11 +17,12 @@ from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
+from flowledger.engine.ports.patience import patience
 from flowledger.engine.store.connection.forks import leave_to_parent
 from flowledger.engine.store.connection.redacted_address import shown_address
 
@@ -79,7 +80,7 @@ def dial(
     takes the connection and has no session for it within the time, psycopg.Error where there is
     none. `options` are those of psycopg's connect.
     """
-    seconds = max(2, round(timeout_seconds))
+    seconds = max(2, round(patience(timeout_seconds)))
     connection = kind.connect(
         make_conninfo(url, client_encoding="UTF8"),
         autocommit=True,
@@ -104,6 +105,20 @@ def dial(
         raise
     leave_to_parent(connection)
     return connection
+
+
+def with_keepalives(url: str, tcp_keepalive_seconds: float | None) -> str:
+    """The address with the parameters of libpq for a silent server; those it has already stay."""
+    if tcp_keepalive_seconds is None:
+        return url
+    seconds = max(1, round(tcp_keepalive_seconds))
+    keepalives = {
+        "keepalives_idle": seconds,
+        "keepalives_interval": max(1, round(tcp_keepalive_seconds / 3)),
+        "keepalives_count": 3,
+        "tcp_user_timeout": 2_000 * seconds,
+    }
+    return make_conninfo(url, **{**keepalives, **conninfo_to_dict(url)})
 
 
 def _require_utf8(url: str, encoding: str) -> None:

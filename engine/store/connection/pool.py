@@ -7,12 +7,17 @@ in the background. The borrower decides how long to pause.
 An idle connection has nothing to read. If there is something, the server has ended the session (a
 restart, an idle timeout, an operator) or a setting has changed; the connection is discarded before
 it costs an attempt.
+
+A session on which the server says nothing for too long is given up, and closed: see `session`. How
+long that is depends on who asks: the server cancels a pool's statements itself, and a while after
+that its answer is due; short questions have less time (`hurried`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from math import inf
 from select import POLLIN, poll
 from threading import Condition
 from time import monotonic
@@ -25,11 +30,13 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from flowledger.engine.display_text import on_one_line, short
-from flowledger.engine.errors import DatabaseUnavailable, EngineClosed
+from flowledger.engine.errors import DatabaseSilent, DatabaseUnavailable, EngineClosed
 from flowledger.engine.ports.fork_guard import Opener
-from flowledger.engine.store.connection.open_connection import dial
+from flowledger.engine.ports.patience import patience
+from flowledger.engine.store.connection.open_connection import dial, with_keepalives
 from flowledger.engine.store.connection.pool_wait_health import PATIENCE_SECONDS, Waits
 from flowledger.engine.store.connection.redacted_address import shown_address, unknown_parameter
+from flowledger.engine.store.connection.session import SILENCES, Session
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health
@@ -40,19 +47,27 @@ PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit"
 # 25006: the session was made while the database was read-only. 0A000: its plans are of before a
 # migration. Another session may do.
 OUT_OF_DATE = frozenset({"25006", "0A000"})
+LATE_SECONDS = 5.0
+"""So long after it has cancelled a statement a server that answers has said so."""
 
 
 class Pool:
     """At most `max_size` connections, each lent to one borrower; the last one back goes first."""
 
     def __init__(
-        self, connect: Callable[[], Connection], *, max_size: int, timeout_seconds: float
+        self,
+        connect: Callable[[], Session],
+        *,
+        max_size: int,
+        timeout_seconds: float,
+        answer_seconds: float = inf,
     ) -> None:
         self._connect = connect
+        self.answer_seconds = answer_seconds
         self._max_size = max_size
         self._timeout = timeout_seconds
         self._changed = Condition()
-        self._idle: list[Connection] = []
+        self._idle: list[Session] = []
         self._lent = 0
         self._closed = False
         self._opener = Opener()
@@ -111,19 +126,21 @@ class Pool:
     def made(self) -> int:
         """How many connections were made so far.
 
-        Where this has not changed nobody can have put another database, an older one say, in the
-        place of this one: that ends every session.
+        Where this has not changed nobody can have put another database in the place of this one:
+        that ends every session.
         """
         return self._made
 
     @contextmanager
-    def connection(self) -> Generator[Connection]:
+    def connection(self, answer_seconds: float = inf) -> Generator[Session]:
         """Within the block, a connection that works as far as can be told without asking.
 
+        The server may say nothing on it for as long as this pool allows, or for `answer_seconds`.
         Raises DatabaseUnavailable where none can be made, or none is given back in time,
         EngineClosed, and EngineForked.
         """
         connection = self._borrow()
+        connection.answer_seconds = min(answer_seconds, self.answer_seconds)
         try:
             yield connection
         except psycopg.Error as error:
@@ -133,7 +150,7 @@ class Pool:
         finally:
             self._give_back(connection)
 
-    def _borrow(self) -> Connection:
+    def _borrow(self) -> Session:
         # First, as another thread may have held the lock when the process was forked.
         self._opener.require()
         self._await_turn()
@@ -156,8 +173,8 @@ class Pool:
             self._lent += 1
 
     def _await_return(self) -> None:
-        began = monotonic()
-        until = began + self._timeout
+        began, seconds = monotonic(), patience(self._timeout)
+        until = began + seconds
         while self._lent >= self._max_size and not self._closed:
             tell = until if self._told else min(until, began + PATIENCE_SECONDS)
             if self._changed.wait(tell - monotonic()) or monotonic() < tell:
@@ -168,17 +185,17 @@ class Pool:
             if monotonic() >= until:
                 raise DatabaseUnavailable(
                     f"none of this process's {self._max_size} connections became free within"
-                    f" {self._timeout:g} s (database.pool_max_size)"
+                    f" {seconds:.3g} s (database.pool_max_size)"
                 )
 
-    def _new_one(self) -> Connection:
+    def _new_one(self) -> Session:
         with self._waits.noted(full=False):
             connection = self._connect()
         with self._changed:
             self._made += 1
         return connection
 
-    def _idle_one(self) -> Connection | None:
+    def _idle_one(self) -> Session | None:
         while True:
             with self._changed:
                 if not self._idle:
@@ -188,7 +205,7 @@ class Pool:
                 return connection
             connection.close()
 
-    def _give_back(self, connection: Connection) -> None:
+    def _give_back(self, connection: Session) -> None:
         clean = connection.pgconn.transaction_status == TransactionStatus.IDLE
         with self._changed:
             self._lent -= 1
@@ -220,7 +237,7 @@ def connect(
     connect_timeout_seconds: float = 10.0,
     tcp_keepalive_seconds: float | None = None,
     prepare_threshold: int | None = 0,
-) -> Connection:
+) -> Session:
     """One connection of its own, in autocommit mode, whose statements have no limit of time.
 
     It must be a direct one to LISTEN: through a transaction pooler nothing arrives. After
@@ -232,7 +249,7 @@ def connect(
     try:
         return dial(
             with_keepalives(url, tcp_keepalive_seconds),
-            psycopg.Connection,
+            Session,
             timeout_seconds=connect_timeout_seconds,
             application_name=application_name,
             prepare_threshold=prepare_threshold,
@@ -270,7 +287,7 @@ def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
         statement_timeout_seconds, lock_timeout_seconds, idle_transaction_timeout_seconds
     )
 
-    def connect_one() -> Connection:
+    def connect_one() -> Session:
         connection = connect(
             url,
             application_name=application_name,
@@ -278,17 +295,31 @@ def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own
             tcp_keepalive_seconds=tcp_keepalive_seconds,
             prepare_threshold=prepare_threshold,
         )
-        try:
-            process = apply_session_settings(connection, given)
-        except psycopg.Error as error:
-            connection.close()
-            raise unavailable(url, error) from error
-        connected(process)
+        connection.answer_seconds = connect_timeout_seconds
+        connected(_set_up(connection, url, given))
         return connection
 
-    pool = Pool(connect_one, max_size=max_size, timeout_seconds=timeout_seconds)
+    pool = Pool(
+        connect_one,
+        max_size=max_size,
+        timeout_seconds=timeout_seconds,
+        answer_seconds=_due(statement_timeout_seconds),
+    )
     pool.fill(min(min_size, max_size))
     return pool
+
+
+def _set_up(connection: Connection, url: str, limits: Mapping[str, str]) -> int:
+    try:
+        return apply_session_settings(connection, limits)
+    except psycopg.Error as error:
+        connection.close()
+        raise unavailable(url, error) from error
+
+
+def _due(statement: float | None) -> float:
+    """Seconds after which an answer is there from a server that cancels statements in time."""
+    return inf if statement is None else statement + LATE_SECONDS
 
 
 def _limits(
@@ -324,9 +355,10 @@ def check(url: str) -> None:
 def unavailable(url: str, error: psycopg.Error) -> DatabaseUnavailable:
     """The error to raise when the database at `url` refused or went away."""
     reason = on_one_line(str(error)) or type(error).__name__
-    return DatabaseUnavailable(
-        f"{on_one_line(shown_address(url))} cannot be reached: {reason}", error.sqlstate
-    )
+    sentence = f"{on_one_line(shown_address(url))} cannot be reached: {reason}"
+    if isinstance(error, SILENCES):
+        return DatabaseSilent(sentence)
+    return DatabaseUnavailable(sentence, error.sqlstate)
 
 
 def apply_session_settings(
@@ -351,17 +383,3 @@ def apply_session_settings(
 
 def _milliseconds(seconds: float) -> str:
     return str(max(1, round(seconds * 1000)))
-
-
-def with_keepalives(url: str, tcp_keepalive_seconds: float | None) -> str:
-    """The address with the parameters of libpq for a silent server; those it has already stay."""
-    if tcp_keepalive_seconds is None:
-        return url
-    seconds = max(1, round(tcp_keepalive_seconds))
-    keepalives = {
-        "keepalives_idle": seconds,
-        "keepalives_interval": max(1, round(tcp_keepalive_seconds / 3)),
-        "keepalives_count": 3,
-        "tcp_user_timeout": 2_000 * seconds,
-    }
-    return conninfo.make_conninfo(url, **{**keepalives, **conninfo.conninfo_to_dict(url)})

@@ -13,9 +13,9 @@ from typing import Any, Self, TypeVar
 import psycopg
 from psycopg import sql
 from psycopg.abc import Params, Query
-from psycopg.rows import TupleRow
 
 from flowledger.engine.errors import TransactionEnded
+from flowledger.engine.store.connection.session import Session
 
 Row = TypeVar("Row")
 SPACE = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)"
@@ -29,7 +29,7 @@ PREPARE_THRESHOLD, PREPARED_MAX = 5, 100
 """As psycopg has them: from which use on a statement is prepared, and how many are."""
 
 
-class RestrictedConnection(psycopg.Connection[TupleRow]):
+class RestrictedConnection(Session):
     """A connection that refuses some statements while `lent_to` names who has it."""
 
     lent_to: str | None = None

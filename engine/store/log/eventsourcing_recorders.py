@@ -23,7 +23,7 @@ from psycopg import Cursor
 from psycopg.rows import tuple_row
 
 from flowledger.engine.store.connection.arrays import BigintArray, ByteaArray, TextArray, UuidArray
-from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.connection.hurried import Sessions
 from flowledger.engine.store.log.event_mapper import StoredLogEvent
 
 SCHEMA = "flowledger"
@@ -67,7 +67,7 @@ def _uuid(value: UUID | str) -> UUID:
 class LedgerDatastore(PostgresDatastore):
     """The library's datastore on the engine's pool. Opens nothing, creates nothing."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Sessions) -> None:
         self._own = pool
         self.pool = pool  # type: ignore[assignment]  # the library's subclass adds nothing we use
         self.schema = SCHEMA

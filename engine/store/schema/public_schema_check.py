@@ -8,6 +8,7 @@ use for long, or the database is read-only, the answer is that nothing was compa
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
 from uuid import UUID
 
 import psycopg
@@ -16,6 +17,7 @@ from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.ports.verification import Finding, NotCompared
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.open_connection import dial
+from flowledger.engine.store.connection.session import Session
 from flowledger.engine.store.schema.migrate import Connection, SqlFile, packaged
 
 FOLDER = "v1/"
@@ -45,8 +47,10 @@ class PublicSchemaCheck:
 
     name = "public schema"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, answer_seconds: float = inf) -> None:
+        """`answer_seconds`: so long the server may say nothing to a statement."""
         self._url = url
+        self._answer_seconds = answer_seconds
 
     def check(self, task: UUID | None) -> Iterator[Finding]:
         """As `Check.check`; nothing for one task."""
@@ -55,7 +59,8 @@ class PublicSchemaCheck:
         yield from self._compared()
 
     def _compared(self) -> Sequence[Finding]:
-        with translate_errors(), dial(self._url, psycopg.Connection) as connection:
+        with translate_errors(), dial(self._url, Session) as connection:
+            connection.answer_seconds = self._answer_seconds
             try:
                 return _differences(connection)
             except psycopg.errors.ReadOnlySqlTransaction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from math import inf
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -11,6 +12,7 @@ from flowledger.engine.config import Settings
 from flowledger.engine.errors import AccessDenied, SchemaBehind, StatementRefused
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import connect
+from flowledger.engine.store.connection.session import Session
 from flowledger.engine.store.schema.migrate import pending
 from flowledger.engine.store.schema.migrate_and_record_event import upgrade
 from flowledger.engine.telemetry.log import logger
@@ -35,11 +37,11 @@ def bring_up_to_date(url: str, settings: Settings) -> None:
         ) as connection,
         translate_errors(),
     ):
-        if wanted == "check":
-            files = pending(connection)
-            if files:
-                raise SchemaBehind(files)
+        files = _pending(connection, settings)
+        if not files:
             return
+        if wanted == "check":
+            raise SchemaBehind(files)
         try:
             applied = upgrade(connection)
         except psycopg.errors.InsufficientPrivilege as error:
@@ -50,6 +52,14 @@ def bring_up_to_date(url: str, settings: Settings) -> None:
             raise SchemaBehind(pending(connection)) from error
         for name in applied:
             logger("migrate").emit(Signal.MIGRATION_APPLIED, name=name)
+
+
+def _pending(connection: Session, settings: Settings) -> list[str]:
+    """What is to be applied; what is asked after that may take any time, as migrations do."""
+    connection.answer_seconds = settings.database.answer_timeout_seconds
+    files = pending(connection)
+    connection.answer_seconds = inf
+    return files
 
 
 def _made(connection: psycopg.Connection[TupleRow]) -> bool:
@@ -74,6 +84,6 @@ def require_schema(url: str, settings: Settings) -> None:
         ) as connection,
         translate_errors(),
     ):
-        files = pending(connection)
+        files = _pending(connection, settings)
         if files:
             raise SchemaBehind(files)
