@@ -114,8 +114,22 @@ def test_another_login_may_own_nothing(
     assert faults(roles) == []
 
 
+def test_a_superuser_and_the_owner_of_the_schema_may(roles: Connection, login: str) -> None:
+    roles.execute(f"alter role {login} superuser".encode())
+    roles.execute(f"alter table flowledger.event owner to {login}".encode())
+    assert faults(roles) == []
+
+    roles.execute(b"alter table flowledger.event owner to current_user")
+    roles.execute(f"alter role {login} nosuperuser".encode())
+    roles.execute(f"alter schema flowledger owner to {login}".encode())
+    assert faults(roles) == []
+
+    roles.execute(b"alter schema flowledger owner to current_user")
+
+
 def test_another_login_may_read_and_not_write(roles: Connection, login: str) -> None:
     roles.execute(f"grant select on flowledger.task to {login}".encode())
+    roles.execute(f"grant execute on function flowledger.fact_topics() to {login}".encode())
     assert faults(roles) == []
 
     roles.execute(f"grant delete on flowledger.log_lock to {login}".encode())
