@@ -6,9 +6,16 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from flowledger.engine.domain.health_blocking_sessions import HOLDERS
-from flowledger.engine.domain.health_rows_and_report import Finding, FoundRow, HolderRow
-from flowledger.engine.domain.health_text import WORDS, report_of, sentence_of
+from flowledger.engine.domain.health_rows_and_report import (
+    Finding,
+    FoundRow,
+    HealthLook,
+    HolderRow,
+)
+from flowledger.engine.domain.health_text import WORDS, report_of, report_on, sentence_of
 from support.builders import NOON
 
 ROOT = Path(__file__).parents[2]
@@ -107,3 +114,21 @@ def test_the_oldest_comes_first() -> None:
         "old",
         "young",
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "why", "command"),
+    [
+        ("standby", "it is a standby", "flowledger db url"),
+        ("command line", "default_transaction_read_only", "psql -c "),
+    ],
+)
+def test_why_nobody_may_write_comes_before_what_is_older(
+    source: str, why: str, command: str
+) -> None:
+    old = Finding(kind="old", sentence="old", since=NOON - timedelta(days=1))
+
+    first, _ = report_on(HealthLook(now=NOON, read_only=source), [old]).findings
+
+    assert f"the database is read-only ({why})" in first.sentence
+    assert str(first.command).startswith(command)
