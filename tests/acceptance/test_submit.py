@@ -139,7 +139,7 @@ def test_of_many_tasks_one_wrong_context_stores_none(
     ("option", "given"), [("idempotency_keys", ["a", "b"]), ("task_ids", [uuid4(), uuid4()])]
 )
 def test_as_many_keys_or_ids_as_contexts_are_asked_for(
-    client: Engine, option: str, given: list[Any]
+    client: Engine, option: str, given: Any
 ) -> None:
     told = f"{option} should have one for each of the 1 contexts, got 2"
     with pytest.raises(ValueError, match=told):
