@@ -38,7 +38,14 @@ from flowledger.engine.domain.verify.repairable_differences import (
     why_left,
 )
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference, Row, step_rows
-from flowledger.engine.domain.verify.task import PARKED, Onlooker, StoredTask, created_of
+from flowledger.engine.domain.verify.task import (
+    DECIDED,
+    PARKED,
+    Onlooker,
+    StoredTask,
+    created_of,
+    passed_over,
+)
 from flowledger.engine.events.circuit import CircuitEvent
 from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.template import TemplateRegistered
@@ -65,10 +72,12 @@ class Made(Onlooker):
         self._held: dict[str, Waiter] = {}
         self._slots: dict[str, tuple[set[str], set[str]]] = {}
         self._queue: dict[str, dict[str, Any]] = {}
+        self._passed_over = False
 
     def at_position(self, run: TaskRun, work: QueueRows) -> None:
         """The run where the coordinator stands."""
         self._stood = work.queue
+        self._passed_over = passed_over(run)
         self._task = task_row(run)
         noted = step_rows(run)
         for number, template in enumerate(run.plan.steps):
@@ -110,6 +119,7 @@ class Made(Onlooker):
             rows |= self._rows_of_work(relation, made, places[place])
         rows |= self._rows_of_slots(places[SLOTS])
         rows["no_parked"] = bool(places[PARKED])
+        rows["decide"] = self._passed_over and bool(places[ROWS] or places[DECIDED])
         created = created_of(self._evidence)
         if places[IDENTITIES] and created is not None:
             rows["identity"] = created.identity

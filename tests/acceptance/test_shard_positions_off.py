@@ -27,7 +27,7 @@ def tries() -> None:
     """Fails a few times."""
 
 
-@tried.step(after=[tries])
+@tried.step(after=[tries], retry=AGAIN)
 def ends() -> None:
     """Follows."""
 
@@ -187,3 +187,40 @@ def test_that_a_position_was_set_right_is_recorded(stage: ManualCoordinator) -> 
     )
     assert (actor, reason) == (WHY["actor"], WHY["reason"])
     assert change.startswith("shard 0: position is ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        pytest.param(StepAttemptFailed, {"error": AWAY}, id="a failed attempt"),
+        pytest.param(StepCompleted, {"result": 1}, id="a completed step"),
+        pytest.param(None, {}, id="a new task"),
+    ],
+)
+def test_facts_that_were_passed_over_are_decided_on_after_a_repair(
+    stage: ManualCoordinator, kind: Any, fields: dict[str, Any]
+) -> None:
+    """Here the coordinator went on from behind them, so that the position is right by now."""
+    claims = stage.worker.exchange(limit=6).claims
+    stage.settle()
+    if kind is None:
+        stage.client.submit(tried, {"number": 7})
+    for claim in claims[:4] if kind else ():
+        stage.worker.exchange([stage.worker.fact(kind, claim, **fields)])
+    end = stage.harness.value("select max(notification_id) from flowledger.event")
+    stage.harness.rows('update flowledger.shard set "position" = %s, epoch = epoch + 1', end)
+    settle_anew(stage)
+    stage.worker.exchange([stage.worker.fact(StepCompleted, claims[-1], result=1)])
+    settle_anew(stage)
+    others = claims[4:-1] if kind else claims[:-1]
+    stage.worker.exchange([stage.worker.fact(StepCompleted, one, result=1) for one in others])
+    settle_anew(stage)
+
+    behind = found(stage)
+    assert behind
+    assert "flowledger.shard" not in {one.place for one in behind}
+
+    assert stage.client.repair(**WHY).left == []
+
+    assert found(stage) == []
+    let_all_end(stage)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from flowledger.engine.domain.limits.circuit_breaker import Circuit
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference, Row
-from flowledger.engine.domain.verify.task import PARKED
+from flowledger.engine.domain.verify.task import DECIDED, PARKED
 from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.notes import TaskRepaired
 
@@ -28,6 +28,7 @@ MENDED = frozenset(
         ROWS,
         IDENTITIES,
         PARKED,
+        DECIDED,
         "flowledger.queue",
         "flowledger.timer",
         "flowledger.waiting_step",

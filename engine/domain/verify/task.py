@@ -12,6 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from flowledger.engine.domain.machine.task_run import TaskRun
+from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.templates.compiled_template import Plan
 from flowledger.engine.domain.verify.log import LOG, CheckedFold, LogEntry, own_entries, whole
 from flowledger.engine.domain.verify.queue_timer_and_slot_rows import (
@@ -36,6 +37,7 @@ from flowledger.engine.events.task import TaskCreated
 
 NO_PLAN = (UnknownTemplate, InvalidTemplate, LogCorrupt)
 PARKED = "flowledger.parked_task"
+DECIDED = "the coordinator's decisions"
 WORK = ("queue", "timer", "waiting_step", "slot")
 PlanOf = Callable[[UUID], Plan]
 
@@ -137,6 +139,8 @@ def _folded(
         found = _unmet(evidence)
     else:
         found = [*_rows(evidence, fold, fold.run, work), *_answers(fold.run)]
+        if not found and not evidence.rows.get("parked_task"):
+            found = list(_passed_over(fold.run))
         onlooker.at_position(fold.run, work)
     beyond = fold.take(_waiting(history, seen))
     if not beyond:
@@ -174,6 +178,29 @@ def _answers(run: TaskRun) -> Iterator[Difference]:
         yield Difference(
             subject, f"answer to {name}", "there", "missing", LOG, "the coordinator's position"
         )
+
+
+def passed_over(run: TaskRun) -> bool:
+    """Whether the coordinator stands behind facts that it never decided on."""
+    return any(_passed_over(run))
+
+
+def _passed_over(run: TaskRun) -> Iterator[Difference]:
+    """What it always decides in the transaction in which it reads the fact.
+
+    What is ready and was not queued is told of by the rows of what waits.
+    """
+    why = (DECIDED, "the coordinator's position")
+    for number, event in run.undecided.items():
+        subject, name = f"step {run.plan.steps[number].name!r}", type(event).__name__
+        yield Difference(subject, f"decision on {name}", "there", "missing", *why)
+    if run.ended or run.task.state is TaskState.BLOCKED:
+        return
+    if not run.started:
+        if run.start_at is None and not run.task.paused:
+            yield Difference("task", "start", "there", "missing", *why)
+    elif not (run.active or run.ready or run.waiting):
+        yield Difference("task", "end", "there", "missing", *why)
 
 
 def _identity(evidence: StoredTask, run: TaskRun | None) -> Iterator[Difference]:

@@ -4,8 +4,9 @@
 --
 -- p_rows has rows by relation, and the keys of rows that go: `task`, `steps`, `queue`, `timers`,
 -- `held`, `slots`; `no_task`, `no_steps`, `no_queue`, `no_timers`, `no_held`, `no_slots`,
--- `no_parked`; `identity`. One that is missing changes nothing. Counters of tasks and steps stay as they are:
--- whoever changed the rows did not count either.
+-- `no_parked`; `identity`; `decide`, where its coordinator is to look at the task anew, since it
+-- passed over facts. One that is missing changes nothing. Counters of tasks and steps stay as they
+-- are: whoever changed the rows did not count either.
 --
 -- Lock order: queue rows, step and task rows, timers, limits, log.
 
@@ -74,6 +75,13 @@ begin
 
     delete from flowledger.parked_task as k
     where k.task_id = p_task and p_rows -> 'no_parked' is not null;
+
+    insert into flowledger.parked_task as k (task_id, reason, parked_at, tried_at, wanted)
+    select
+        p_task, 'facts about it were passed over', flowledger.clock(), flowledger.clock(), true
+    where p_rows -> 'decide' is not null
+    on conflict (task_id) do update
+    set wanted = true;
 
     delete from flowledger.timer as t
     using json_array_elements_text(p_rows -> 'no_timers') as g (step_id)

@@ -126,3 +126,16 @@ def test_a_fact_that_came_meanwhile_is_told(connection: Connection) -> None:
 
     assert not repair(connection, seen)
     assert (NOTE.stream, 1) not in log(connection)
+
+
+def test_its_coordinator_is_asked_to_look_at_it_anew(connection: Connection) -> None:
+    (seen,) = append(connection, Row(TASK, 1, "task.created", task=TASK))
+
+    assert repair(connection, seen)
+    assert table(connection, "parked_task", "task_id") == []
+
+    (seen,) = append(connection, Row(TASK, 2, task=TASK))
+    rows = orjson.dumps({"decide": True}).decode()
+    call(connection, "repair_task", TASK, seen, rows, *[None] * 6)
+
+    assert table(connection, "parked_task", "task_id", "wanted") == [(TASK, True)]
