@@ -224,3 +224,18 @@ def test_facts_that_were_passed_over_are_decided_on_after_a_repair(
 
     assert found(stage) == []
     let_all_end(stage)
+
+
+def test_of_several_shards_the_one_that_is_off_is_named(harness: EngineHarness) -> None:
+    with harness.open(tried, coordinator={"shards": 2}) as engine:
+        for task in engine.submit_many(tried, [{"number": number} for number in range(16)]):
+            task.wait()
+    client = harness.open(roles=())
+    assert list(client.verify()) == []
+    harness.rows('update flowledger.shard set "position" = "position" - 40 where shard = 1')
+
+    said = [(one.subject, one.place) for one in client.verify()]
+
+    assert said == [("shard 1", "flowledger.shard")]
+    assert client.repair(**WHY).left == []
+    assert list(client.verify()) == []
