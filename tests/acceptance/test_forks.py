@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from flowledger.engine import AsyncEngine, Engine, TaskHandle
+from flowledger.engine import AsyncEngine, Engine, TaskHandle, TaskState
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.task import StepHandle
 from flowledger.engine.errors import EngineForked
@@ -93,6 +93,7 @@ def verbs_of_task(task: TaskHandle) -> Mapping[str, Callable[[], object]]:
         "paused": lambda: task.paused,
         "wait": task.wait,
         "end_state": task.end_state,
+        "results": lambda: task.results(TaskState.COMPLETE),
         "result": task.result,
         "explain": task.explain,
         "annotate": lambda: task.annotate("kind", 1, actor="ada"),
@@ -124,6 +125,7 @@ def verbs_of_projections(projections: Projections) -> Mapping[str, Callable[[], 
         "list": projections.list,
         "wanted": lambda: projections.wanted(None),
         "wait_for_rebuild": lambda: projections.wait_for_rebuild(1, 30.0),
+        "rebuild_state": lambda: projections.rebuild_state(1),
         "skip": lambda: projections.skip("x", position=1, **word),
         "traceback": lambda: projections.traceback("x", generation=1, position=1),
         **{name: lambda name=name: getattr(projections, name)("x") for name in named},

@@ -115,6 +115,7 @@ NOT_PERIODIC = {
     "set_shard_count": "asked by people",
     "commit_decisions": "costs what it stores",
     "decided_task_events": "reads one task",
+    "last_decided_fact": "where something is wrong with a shard",
     "park_tasks": "costs what it stores",
     "delete_parked_tasks": "costs what it stores",
     "release_shard_lease": "at the end",
