@@ -14,7 +14,7 @@ from uuid import UUID
 from flowledger.engine.client.async_verification import AsyncVerification
 from flowledger.engine.client.operator_requests import NoteOptions, RequestOptions
 from flowledger.engine.client.stored_request import Request, asked_again
-from flowledger.engine.client.task import StepHandle, StepStatus, TaskHandle
+from flowledger.engine.client.task import StepHandle, StepStatus, TaskHandle, results_of
 from flowledger.engine.domain.argument_checks import check_seconds
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, TaskState
@@ -57,7 +57,8 @@ class AsyncTaskHandle:
         check_seconds("timeout", timeout)
         with answered_within(timeout):
             state = await self.wait(timeout)
-            return await asyncio.to_thread(self._handle.results, state)
+            history = await self.history()
+            return await asyncio.to_thread(results_of, self.id, state, history)
 
     async def history(self) -> Sequence[Recorded]:
         """Every event of the task, in the order of the log."""

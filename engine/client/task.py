@@ -180,18 +180,8 @@ class TaskHandle:
         """
         check_seconds("timeout", timeout)
         with answered_within(timeout):
-            return self.results(self.wait(timeout))
-
-    def results(self, state: TaskState) -> Mapping[str, Any]:
-        """What `result` returns or raises of a task that has ended so."""
-        history = self.history()
-        unreadable = unreadable_outcomes_in(history)
-        if state not in TASKS_DONE:
-            why = "; ".join(filter(None, (cause_in(history), *unreadable))) or None
-            raise TaskNotCompleted(self.id, state, errors_in(history), why)
-        if unreadable:
-            raise LogCorrupt(f"task {self.id}: {'; '.join(unreadable)}")
-        return results_in(history)
+            state = self.wait(timeout)
+            return results_of(self.id, state, self.history())
 
     def explain(self, step: str | None = None, at: datetime | int | None = None) -> Explanation:
         """Why the task has not ended, or why a step of it does not run: the reasons, ordered.
@@ -356,6 +346,17 @@ class StepHandle:
         tasks = [self.task.id]
         (request,) = self._operations.ask(kind, tasks, step=self.name, **data, **asking)
         return granted(request, asking)
+
+
+def results_of(task: UUID, state: TaskState, history: Sequence[Recorded]) -> Mapping[str, Any]:
+    """What `result` returns or raises of a task that has ended so."""
+    unreadable = unreadable_outcomes_in(history)
+    if state not in TASKS_DONE:
+        why = "; ".join(filter(None, (cause_in(history), *unreadable))) or None
+        raise TaskNotCompleted(task, state, errors_in(history), why)
+    if unreadable:
+        raise LogCorrupt(f"task {task}: {'; '.join(unreadable)}")
+    return results_in(history)
 
 
 def _noted(noting: NoteOptions) -> dict[str, Any]:

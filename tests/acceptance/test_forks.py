@@ -124,6 +124,7 @@ def verbs_of_projections(projections: Projections) -> Mapping[str, Callable[[], 
     return {
         "list": projections.list,
         "wanted": lambda: projections.wanted(None),
+        "rebuild_state": lambda: projections.rebuild_state(1),
         "wait_for_rebuild": lambda: projections.wait_for_rebuild(1, 30.0),
         "rebuild_state": lambda: projections.rebuild_state(1),
         "skip": lambda: projections.skip("x", position=1, **word),

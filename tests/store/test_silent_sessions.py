@@ -13,6 +13,7 @@ from time import monotonic
 
 import psycopg
 import pytest
+from psycopg.waiting import Wait
 
 from flowledger.engine.errors import DatabaseSilent, DatabaseUnavailable
 from flowledger.engine.ports.patience import GRACE_SECONDS, answered_within, patience
@@ -140,6 +141,22 @@ def test_ctrl_c_ends_a_statement_and_is_not_taken_for_silence(database: str) -> 
             threads.submit(_interrupt_when_it_runs, other, connection.info.backend_pid)
             with pytest.raises(KeyboardInterrupt):
                 connection.execute(FOR_EVER)
+
+
+def test_a_statement_that_is_interrupted_within_its_exchange_closes_the_session(
+    database: str,
+) -> None:
+    def interrupted() -> Generator[Wait, int, None]:
+        yield Wait.R
+        raise KeyboardInterrupt
+
+    with connect(database) as connection:
+        connection.answer_seconds = 60.0
+        connection.pgconn.send_query(FOR_EVER.encode())
+        with pytest.raises(KeyboardInterrupt):
+            connection.wait(interrupted())
+
+        assert connection.closed
 
 
 def _interrupt_when_it_runs(other: psycopg.Connection, process: int) -> None:

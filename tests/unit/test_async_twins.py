@@ -28,7 +28,6 @@ MACHINERY: set[object] = {
     TaskHandle.on_end,
     TaskHandle.taken_on,
     TaskHandle.answer_seconds,
-    TaskHandle.results,
     Projections.moved,
     Projections.wanted,
     Projections.reached,

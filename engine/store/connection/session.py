@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from flowledger.engine.ports.patience import patience
@@ -44,8 +45,11 @@ class Session(psycopg.Connection[TupleRow]):
             return super().wait(gen, *args, **options)
         try:
             return super().wait(_heard(gen, self.answer_seconds), *args, **options)
-        except Unanswered:
-            self.pgconn.finish()
+        except BaseException as error:
+            # Ctrl-C within the exchange ends it, where psycopg would read on after it.
+            active = self.pgconn.transaction_status == TransactionStatus.ACTIVE
+            if isinstance(error, Unanswered) or (active and not isinstance(error, Exception)):
+                self.pgconn.finish()
             raise
 
 
