@@ -51,27 +51,33 @@ begin
     select
         array_agg(c.step_id), array_agg(c.task_id), array_agg(c.template_id),
         array_agg(c.stream_version + 1), array_agg(c.attempt), array_agg(c.step),
-        array_agg(c.correlation_id), array_agg(c.resets), count(*), array_agg(c.time),
+        array_agg(c.correlation_id), array_agg(c.resets), count(*)
+    into
+        step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids,
+        resets, v_claimed
+    from flowledger.claim_steps(p_worker, p_templates, p_limit, p_streams = '{}') as c;
+
+    -- A statement of its own: that of the claim does not see what was queued since it began.
+    select
+        array_agg(c.time order by c.n),
         array_agg(flowledger.step_started_payload(
             p_ids[c.n], c.time, c.task_id, c.correlation_id, t.namespace, t.name, c.step, c.attempt,
             p_worker
-        ))
-    into
-        step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids,
-        resets, v_claimed, times, v_states
+        ) order by c.n)
+    into times, v_states
     from (
         select
             q.*,
             greatest(v_now, (
                 select flowledger.payload_occurred_at(e.state, e.encoding)
                 from flowledger.event as e
-                where e.originator_id = q.step_id and e.originator_version = q.stream_version
+                where e.originator_id = q.step_id and e.originator_version = q.version - 1
             )) as time
-        from flowledger.claim_steps(p_worker, p_templates, p_limit, p_streams = '{}')
-            with ordinality as q (
-                step_id, task_id, template_id, stream_version, attempt, step, correlation_id,
-                resets, n
-            )
+        from unnest(
+            step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids
+        ) with ordinality as q (
+            step_id, task_id, template_id, version, attempt, step, correlation_id, n
+        )
         offset 0
     ) as c
     left join flowledger.template as t on t.template_id = c.template_id;

@@ -10,7 +10,9 @@ import pytest
 
 from flowledger.engine.domain.deterministic_ids import step_id
 from support.sql_calls import (
+    PATIENCE,
     Connection,
+    Others,
     Row,
     append,
     call,
@@ -21,6 +23,7 @@ from support.sql_calls import (
     queue_row,
     renew,
     table,
+    wait_until_blocked,
 )
 
 TEMPLATE = new_id()
@@ -155,3 +158,24 @@ def test_steps_of_a_template_without_a_row_are_left_and_facts_are_stored_all_the
 
     assert (refused, steps) == ([], None)
     assert log(connection)[-1] == (step_id(tasks[0], "a"), 3)
+
+
+def test_no_start_is_before_its_step_was_queued_which_may_be_while_the_claim_is_under_way(
+    connection: Connection, tasks: list[UUID], others: Others
+) -> None:
+    """The coordinator's clock may be ahead, and its transaction may end in the middle of this."""
+    queued, ahead, worker = new_id(), 4_000_000_000_000_000, new_id()
+    state = b"\x01" + new_id().bytes + ahead.to_bytes(8) + b"{}"
+    renew(connection, worker, 36_000)
+
+    with others.begin() as coordinator:
+        coordinator.execute("lock table flowledger.worker in access exclusive mode")
+        ids = [new_id() for _ in range(4)]
+        claimed = others.later("report_and_claim", worker, [TEMPLATE], 4, ids, *columns([]), "fact")
+        wait_until_blocked(connection)
+        append(coordinator, Row(step_id(queued, "a"), 1, "step.enqueued", state, queued))
+        queue(coordinator, queue_row(queued, TEMPLATE))
+
+    ((_, steps, *_, times),) = claimed.result(PATIENCE)
+    assert set(steps) == {step_id(task, "a") for task in (*tasks, queued)}
+    assert [times[steps.index(step_id(queued, "a"))]] == [ahead]
