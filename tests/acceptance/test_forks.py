@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from flowledger.engine import AsyncEngine, Engine, TaskHandle, TaskState
+from flowledger.engine import AsyncEngine, Engine, TaskHandle
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.task import StepHandle
 from flowledger.engine.errors import EngineForked
@@ -93,7 +93,6 @@ def verbs_of_task(task: TaskHandle) -> Mapping[str, Callable[[], object]]:
         "paused": lambda: task.paused,
         "wait": task.wait,
         "end_state": task.end_state,
-        "results": lambda: task.results(TaskState.COMPLETE),
         "result": task.result,
         "explain": task.explain,
         "annotate": lambda: task.annotate("kind", 1, actor="ada"),
