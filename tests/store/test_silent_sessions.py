@@ -134,6 +134,15 @@ def test_a_caller_does_not_wait_longer_for_the_session_of_another_than_it_said(p
         assert monotonic() - began < GRACE_SECONDS + SPARE
 
 
+@pytest.fixture
+def _heard() -> Generator[None]:
+    """Ctrl-C interrupts, also in what was started so that it does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heard")
 def test_ctrl_c_ends_a_statement_and_is_not_taken_for_silence(database: str) -> None:
     with connect(database) as connection, psycopg.connect(database, autocommit=True) as other:
         connection.answer_seconds = 60.0
