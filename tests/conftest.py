@@ -12,6 +12,8 @@ import os
 import signal
 import sys
 from collections.abc import Generator
+from pathlib import Path
+from zlib import crc32
 
 import psycopg
 import pytest
@@ -36,6 +38,9 @@ hypothesis_settings.register_profile("local", deadline=None)
 hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+SHORT_FOLDERS = frozenset({"sql", "unit"})
+"""Folders whose files take a second or two each."""
+
 _numbers = itertools.count()
 
 
@@ -51,9 +56,18 @@ def pytest_collection() -> Generator[None, object, object]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what asks for a database, be it by way of other fixtures: see `-m "not postgres"`."""
+    items.sort(key=_turn)
     for item in items:
         if "server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
+
+
+def _turn(item: pytest.Item) -> tuple[bool, int]:
+    """Files that wait come between those that reckon, and short ones last: at no time are all of
+    those that run at once waiting, and they end together.
+    """
+    folder, *names = item.path.relative_to(Path(__file__).parent).parts
+    return folder in SHORT_FOLDERS, crc32("/".join([folder, *names]).encode())
 
 
 @pytest.fixture(scope="session", autouse=True)
