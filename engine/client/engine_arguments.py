@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
-from flowledger.engine.config import Settings
+from flowledger.engine.config import Settings, read_settings
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.errors import InvalidSubmission
+from flowledger.engine.errors import InvalidConfiguration, InvalidSubmission
 
 
 def listed(name: str, given: Iterable[Any], example: str) -> tuple[Any, ...]:
@@ -28,10 +28,25 @@ def check_workflows(workflows: Iterable[object]) -> None:
 
 
 def check_settings(settings: object) -> None:
-    """Raises TypeError for what is no settings."""
-    if settings is not None and not isinstance(settings, Settings):
+    """Raises TypeError for what is no settings, and InvalidConfiguration for another database.
+
+    `Settings(...)` reads no source: it would have the embedded database where another one is
+    configured, and its tasks would be where nobody looks.
+    """
+    if settings is None:
+        return
+    if not isinstance(settings, Settings):
         kind = type(settings).__name__
         raise TypeError(f"settings should be what Settings.load(...) returns, got {kind}")
+    if settings.database.url is not None:
+        return
+    configured = read_settings()
+    for path in ("database.url", "embedded.home"):
+        if settings.value(path) is None and configured.settings.value(path) is not None:
+            raise InvalidConfiguration(
+                f"settings says nothing of {path}, which {configured.places[path]} does:"
+                " use Settings.load(...), which reads all sources"
+            )
 
 
 def check_submitted(workflow: object, contexts: object, **each: object) -> None:

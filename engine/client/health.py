@@ -59,7 +59,7 @@ def _of_loop(name: str, health: Health) -> Finding:
     if name == PROJECTIONS:
         return Finding(
             kind="projection_refused",
-            sentence=f"the database refuses what projections of this process are to have: {error}",
+            sentence=f"projections of this process cannot be run: {error}",
             about=name,
             since=health.since,
             details={"projections": health.attempts},

@@ -111,7 +111,10 @@ class RuleBroken(ValueError):
 
 
 class Settings(BaseSettings):
-    """All settings. `Settings()` holds the defaults; `load_settings` reads the sources."""
+    """All settings. `Settings.load(...)` reads the sources; `Settings(...)` has what it is given.
+
+    What it is not given is the default, whatever a file or the environment says.
+    """
 
     model_config = SettingsConfigDict(
         frozen=True,

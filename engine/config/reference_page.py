@@ -35,7 +35,7 @@ Sources, each over the one before:
 2. `flowledger.yaml` in the working directory, or the file that `{FILE}` names;
 3. in that file, what stands under `environments.${ENVIRONMENT}`, where that variable is set;
 4. environment variables, named in the tables (an empty one counts as not set);
-5. what a program passes to `load_settings` or `Engine.open`, or a user as an option of a command.
+5. what a program passes to `Settings.load(...)`, or a user as an option of a command.
 
 A key that is not listed here is refused, in the file and in the environment.
 `{HOME}` is short for `{variable("embedded.home")}`.

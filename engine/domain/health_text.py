@@ -283,8 +283,8 @@ def _unled(rows: Sequence[FoundRow]) -> Finding:
         f" what is read from {'it' if len(names) == 1 else 'them'} gets older",
         about=names[0] if len(names) == 1 else None,
         since=min(known, default=None),
-        command="flowledger projector (or flowledger projections remove NAME --reason WHY; both as"
-        " the owner of the schema)",
+        command="flowledger projector (or, of your own, flowledger projections remove NAME --reason"
+        " WHY; both as the owner of the schema)",
         details={"projections": names},
     )
 

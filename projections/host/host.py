@@ -207,7 +207,7 @@ class Host:
 
     @property
     def refused(self) -> Health:
-        """Well if the database took the tables of all projections that are to run here."""
+        """Well if all projections that are to run here can be, with tables and version."""
         refused = "; ".join(f"{name}: {why}" for name, why in list(self._refused.items()))
         return Health(self._refused_since, len(self._refused), refused) if refused else Health()
 
@@ -230,7 +230,12 @@ class Host:
                 self._tell(projection.name, str(error))
                 continue
             if made is None:
-                sentence = f"a later version than {projection.version} is there already"
+                sentence = (
+                    f"its version is {projection.version}, and a later one is there already: its"
+                    " rows go on with processes that have that one; or remove it with `flowledger"
+                    " projections remove`, and it is built anew"
+                )
+                refused[projection.name] = sentence
                 self._tell(projection.name, sentence)
         self._refused_since = (self._refused_since or self._clock.now()) if refused else None
         self._refused = refused

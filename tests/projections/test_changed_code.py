@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from support.cli import Command
-from support.engines import EngineHarness
+from support.engines import PATIENCE, EngineHarness
 from support.projection_hosts import WORD, ProjectionHosts
 from support.spend_projection import TABLES, Spend, charged, record, rows, spending
 
@@ -148,3 +148,17 @@ def test_what_was_built_before_codes_were_known_is_of_the_first_that_leads_it(
     hosts.host(changed()).settle()
 
     assert is_changed(hosts)
+
+
+def test_older_code_than_that_of_the_rows_is_not_well_and_says_what_to_do(
+    harness: EngineHarness,
+) -> None:
+    with harness.open(projections=[spending(version=2)]) as newer:
+        newer.projections.wait_for("money", timeout=PATIENCE)
+
+    older = harness.open(projections=[spending(version=1)])
+
+    harness.until(lambda: not older.health["projections"].ok)
+    error = str(older.health["projections"].error)
+    assert error.startswith("money: its version is 1, and a later one is there already")
+    assert "`flowledger projections remove`" in error

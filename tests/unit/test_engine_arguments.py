@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flowledger.engine import Engine
-from flowledger.engine.client.engine_arguments import check_submitted
-from flowledger.engine.errors import InvalidSubmission
+from flowledger.engine import Engine, Settings
+from flowledger.engine.client.engine_arguments import check_settings, check_submitted
+from flowledger.engine.errors import InvalidConfiguration, InvalidSubmission
 from flowledger.handlers import Workflow
 
 flow = Workflow("shop", "flow", version="1")
@@ -37,6 +38,25 @@ def only() -> int:
 def test_nothing_is_opened(given: dict[str, Any], told: str) -> None:
     with pytest.raises(TypeError, match=told):
         Engine.open(**given)
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("FLOWLEDGER_DATABASE__URL", "nothing of database.url, which environment variable FLOW"),
+        ("FLOWLEDGER_HOME", "nothing of embedded.home, which environment variable FLOWLEDGER_HOME"),
+    ],
+)
+def test_no_other_database_than_the_configured_one_is_opened_in_silence(
+    variable: str, told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("FLOWLEDGER_HOME", raising=False)
+    monkeypatch.setenv(variable, f"postgresql:///x?host={tmp_path}" if "URL" in variable else "x")
+
+    with pytest.raises(InvalidConfiguration, match=f"settings says {told}.*use Settings.load"):
+        Engine.open(settings=Settings(worker={"concurrency": 4}))
+
+    check_settings(Settings.load(worker={"concurrency": 4}, embedded={"home": str(tmp_path)}))
 
 
 @pytest.mark.parametrize(
