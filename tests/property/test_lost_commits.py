@@ -140,6 +140,7 @@ def test_whatever_becomes_of_commits_the_log_is_legal_and_every_task_ends(
         stage = ManualCoordinator(
             shared_harness, opened, flow, pipeline_events=hurry, batch_size=size
         )
+        opened.callback(stage.client.close)
         opened.callback(stage.worker.board.retire, stage.worker.identity)
         opened.callback(free_shard, shared_harness)
         opened.callback(stage.coordinator.resign)
