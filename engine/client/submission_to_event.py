@@ -14,6 +14,7 @@ from flowledger.engine.domain.argument_checks import (
     check_times,
     identity_of,
     plain_time,
+    task_id_of,
 )
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.domain.json_values import as_json
@@ -91,7 +92,9 @@ class Submitting:
         template = workflow.template
         given, ids = options.get("idempotency_keys"), options.get("task_ids")
         keys = (None,) * len(contexts) if given is None else given
-        ids = [self._new_id() for _ in contexts] if ids is None else ids
+        if ids is None:
+            ids = [self._new_id() for _ in contexts]
+        ids = [task_id_of(task_id, InvalidSubmission) for task_id in ids]
         fields = _fields(template, keys, options)
         return [
             self._created(template, self._encoded(workflow, context), key, task_id, **fields)

@@ -99,13 +99,13 @@ def check_moment(name: str, moment: object) -> datetime | int:
     return found
 
 
-def task_id_of(given: object) -> UUID:
-    """The id of a task, given as one or as text. Raises InvalidRequest."""
+def task_id_of(given: object, refusal: type[EngineError] = InvalidRequest) -> UUID:
+    """The id of a task, given as one or as text. Raises the refusal."""
     try:
         return given if isinstance(given, UUID) else UUID(str(given))
     except Exception:  # noqa: BLE001 - an object of the user's own raises what it pleases
         said = f"{short(plain_text(given))!r} is not the id of a task, which is a UUID"
-        raise InvalidRequest(said) from None
+        raise refusal(said) from None
 
 
 def time_in_utc(place: str, moment: object, refusal: type[EngineError]) -> datetime | None:

@@ -13,6 +13,7 @@ from flowledger.engine import (
     Engine,
     EngineClosed,
     InvalidContext,
+    InvalidSubmission,
     StepState,
     TaskState,
     TaskUnfinished,
@@ -157,6 +158,17 @@ def test_a_task_that_nobody_submitted_is_unknown(client: Engine) -> None:
 def test_what_is_no_id_is_refused(client: Engine) -> None:
     with pytest.raises(ValueError, match="UUID"):
         client.task("seven")
+    for odd in ("seven", 7, None, object()):
+        with pytest.raises(InvalidSubmission, match="is not the id of a task, which is a UUID"):
+            client.submit_many(orders, [Order(id=1, cents=1)], task_ids=[odd])  # type: ignore[list-item]
+
+
+def test_the_id_of_a_task_may_be_text(client: Engine) -> None:
+    task = uuid4()
+
+    submitted = client.submit(orders, Order(id=1, cents=1), task_id=str(task))  # type: ignore[arg-type]
+
+    assert submitted.id == task
 
 
 def test_waiting_ends_when_the_time_is_up(harness: EngineHarness) -> None:
