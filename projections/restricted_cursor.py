@@ -25,6 +25,7 @@ LEAVES = re.compile(
     rf"|reset{SPACE}+(?:role|all|session{SPACE}+authorization)|discard)\b",
     re.IGNORECASE | re.DOTALL,
 )
+READ_ONLY = "select current_setting('transaction_read_only')::boolean"
 
 
 class Cursor(RestrictedCursor[TupleRow]):
@@ -63,6 +64,11 @@ class HostConnection(RestrictedConnection):
     def refusal(self, words: str, lent_to: str) -> Exception | None:
         """ProjectionLeft for a statement by which a projection would leave its place."""
         return ProjectionLeft(lent_to) if ENDS.match(words) or LEAVES.match(words) else None
+
+    def is_read_only(self) -> bool:
+        """Whether its transactions are, and may be for as long as it is open; asks the server."""
+        ((answer,),) = self.execute(READ_ONLY, prepare=False).fetchall()
+        return bool(answer)
 
     @contextmanager
     def lend(self, projection: str) -> Generator[Cursor]:

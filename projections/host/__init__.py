@@ -40,6 +40,8 @@ What can go wrong
 - A method raises, or the server refuses what it wrote: nothing of the batch is stored. The batch is
   halved until one event is left, and the projection's policy says what becomes of it.
 - The database is away, or refuses for now: no event is blamed, and the same is tried later.
+- The database is read-only for a while: sessions that are made meanwhile may stay read-only, so
+  such a session is closed, and another is made when the loop tries again.
 - The host dies or stops: its leases expire, and others go on from the stored positions.
 - The server crashes, and loses the last rows, and the last events, that nobody waited for. What the
   host remembers is no older than its connection for batches: if that is lost, it reads again.

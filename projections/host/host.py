@@ -27,7 +27,7 @@ from flowledger.projections.code_fingerprint import fingerprint
 from flowledger.projections.host.failure_from_exception import Failure
 from flowledger.projections.host.generation_runner import GenerationRunner
 from flowledger.projections.host.generation_types import Generation, LeaseRow
-from flowledger.projections.host.host_store import HostStore
+from flowledger.projections.host.host_store import READ_ONLY, HostStore
 from flowledger.projections.host.log_reader import LogReader
 from flowledger.projections.host.parallel_calls import attempted, run_parallel
 from flowledger.projections.projection import Projection
@@ -180,6 +180,8 @@ class Host:
             self._drop_generation(led, error)
             return False
         except DatabaseBusy as error:
+            if error.sqlstate == READ_ONLY and not self._store.is_connected:
+                raise  # the session was given up, as it is read-only
             self._tell(led.place.name, str(error))
             self._store.end_others(led.place, led.lead.epoch)
             led.put_off()

@@ -21,7 +21,12 @@ import psycopg
 from psycopg import sql
 
 from flowledger.engine.config import Settings
-from flowledger.engine.errors import DatabaseUnavailable, ProjectionRefused, StatementRefused
+from flowledger.engine.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    ProjectionRefused,
+    StatementRefused,
+)
 from flowledger.engine.store.connection.errors import sentence, translate_errors
 from flowledger.engine.store.connection.open_connection import dial, with_keepalives
 from flowledger.engine.store.connection.pool import (
@@ -69,6 +74,7 @@ MOVE: LiteralString = """
     commit
 """
 """The names are those of a generation, the numbers in the inner braces those of a batch."""
+READ_ONLY = "25006"
 NO_FAILURE = Failure("")
 PARK: LiteralString = (
     "select flowledger.park_events(%s, %s, %s::bigint[], %s::uuid[], %s::text[], %s::text[])"
@@ -225,7 +231,8 @@ class HostStore:
     def connect(self) -> bool:
         """Have the connections for the batches; whether they are new ones. Between batches only.
 
-        Then the server may have lost what was read or stored before.
+        Then the server may have lost what was read or stored before. Raises DatabaseBusy where the
+        database is read-only.
         """
         if self._connections and all(map(_is_well, self._connections)):
             return False
@@ -233,19 +240,30 @@ class HostStore:
         try:
             while len(self._connections) < self._settings.connections:
                 self._connections.append(self._new_connection())
-        except psycopg.Error as error:
+        except (psycopg.Error, DatabaseBusy) as error:
             self.close()
+            if isinstance(error, DatabaseBusy):
+                raise
             raise unavailable(self._url, error) from error
         self._idle = [*self._connections]
         return True
 
     def _new_connection(self) -> HostConnection:
-        return dial(
+        connection = dial(
             self._url,
             HostConnection,
             timeout_seconds=self._database.connect_timeout_seconds,
             application_name=self._database.application_name,
         )
+        if connection.is_read_only():
+            connection.close()
+            raise DatabaseBusy("the database refuses this for now: it is read-only", READ_ONLY)
+        return connection
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether no connection for batches was lost since `connect`."""
+        return not any(connection.closed for connection in self._connections)
 
     @contextmanager
     def batch(
@@ -337,11 +355,15 @@ class HostStore:
             self._idle.append(connection)
 
     def _leave(self, connection: HostConnection) -> None:
-        """Nothing of the transaction stays; a connection that cannot say so is closed."""
+        """Nothing of the transaction stays; a connection that cannot say so is closed.
+
+        So is one that is read-only, as it may stay so for as long as it is open.
+        """
         with suppress(psycopg.Error):
             if type(connection) is HostConnection and not is_in_use(connection):
                 connection.rollback()
-                return
+                if not connection.is_read_only():
+                    return
         with suppress(psycopg.Error):
             connection.close()
 
