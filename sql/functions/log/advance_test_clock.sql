@@ -13,6 +13,7 @@ as $$
     select
         set_config('flowledger.actor', p_actor, true),
         set_config('flowledger.reason', p_reason, true);
+    insert into flowledger.clock_offset default values on conflict do nothing;
     update flowledger.clock_offset set shift = shift + p_by;
     select
         set_config('flowledger.actor', '', true),

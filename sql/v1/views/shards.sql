@@ -22,7 +22,10 @@ select
         + make_interval(secs => s.lease_seconds + 1)
     ) as led
 from flowledger.shard as s
-cross join flowledger.clock_offset as o
+cross join (
+    select coalesce(max(c.shift), '0') as shift
+    from flowledger.clock_offset as c
+) as o
 left join flowledger.coordinator as c on c.coordinator_id = s.leader;
 
 comment on view flowledger_v1.shards is

@@ -17,7 +17,10 @@ select
         order by 1
     ) end as serves, w.concurrency
 from flowledger.worker as w
-cross join flowledger.clock_offset as o
+cross join (
+    select coalesce(max(c.shift), '0') as shift
+    from flowledger.clock_offset as c
+) as o
 left join (
     select c.worker_id, count(*) as steps
     from flowledger.queue as c

@@ -26,3 +26,15 @@ def test_only_the_owner_may_move_it(connection: Connection) -> None:
     ).fetchone()
 
     assert granted == (False,)
+
+
+def test_the_row_is_made_where_somebody_deleted_it(connection: Connection) -> None:
+    connection.execute("delete from flowledger.clock_offset")
+    before = now(connection)
+
+    (told,) = call(connection, "advance_test_clock", timedelta(hours=1))
+
+    assert timedelta(hours=1) <= told - before < timedelta(hours=1, minutes=5)
+    assert table(connection, "clock_offset", "shift") == [timedelta(hours=1)]
+    moved = "select count(*) from flowledger.event where topic = 'clock.moved'"
+    assert connection.execute(moved).fetchone() == (1,)

@@ -25,3 +25,11 @@ def test_every_connection_sees_the_moved_clock(connection: Connection, other: Co
     call(connection, "advance_test_clock", timedelta(days=3))
 
     assert timedelta(days=3) <= now(other) - before < timedelta(days=3, minutes=5)
+
+
+def test_without_its_row_the_clock_is_not_moved(connection: Connection) -> None:
+    call(connection, "advance_test_clock", timedelta(days=3))
+    connection.execute("delete from flowledger.clock_offset")
+    (before,) = connection.execute("select clock_timestamp()").fetchone() or ()
+
+    assert timedelta() <= now(connection) - before < timedelta(minutes=5)
