@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import isnan
 from shlex import quote
 from types import MappingProxyType
 
@@ -19,6 +20,8 @@ from flowledger.engine.domain.health_rows_and_report import (
 )
 
 MOST_NAMES = 5
+LONGEST_SECONDS = 1e13
+"""More than Postgres has years for, and less than Python has."""
 
 
 def report_on(look: HealthLook, others: Sequence[Finding] = ()) -> HealthReport:
@@ -212,18 +215,25 @@ def _code_changed(row: FoundRow, now: datetime) -> Told:
 
 
 def _shifted(row: FoundRow, now: datetime) -> Told:
-    ahead = duration(timedelta(seconds=abs(row.details["seconds"])))
-    way = "ahead of" if row.details["seconds"] > 0 else "behind"
+    shift = _time(row)
+    ahead, way = duration(shift), "ahead of" if shift > timedelta() else "behind"
     return (
         f"the engine's clock was moved, as tests do: it is {ahead} {way} the server's",
         """psql -c "update flowledger.clock_offset set shift = '0'" """.strip(),
     )
 
 
+def _time(row: FoundRow) -> timedelta:
+    """The seconds of a row, which JSON has as words where they are no number or have no end."""
+    seconds = float(row.details["seconds"])
+    known = LONGEST_SECONDS if isnan(seconds) else seconds
+    return timedelta(seconds=min(max(known, -LONGEST_SECONDS), LONGEST_SECONDS))
+
+
 def _leases_ahead(row: FoundRow, now: datetime) -> Told:
     leases: Mapping[str, int] = row.details["leases"]
     whose = listed([_counted(count, kind) for kind, count in leases.items()], len(leases))
-    later = duration(timedelta(seconds=row.details["seconds"]))
+    later = duration(_time(row))
     of_projections = not leases.keys() - {"projection", "projector"}
     return (
         f"leases of {whose} end up to {later} later than they can have been given for: the clock"
@@ -234,7 +244,7 @@ def _leases_ahead(row: FoundRow, now: datetime) -> Told:
 
 
 def _put_back(row: FoundRow, now: datetime) -> Told:
-    later = duration(timedelta(seconds=row.details["seconds"]))
+    later = duration(_time(row))
     return (
         "the engine's clock was ahead and was put back: retries, timeouts and deadlines that were"
         f" set meanwhile may come late, for another {later}",

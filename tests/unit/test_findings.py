@@ -132,3 +132,13 @@ def test_why_nobody_may_write_comes_before_what_is_older(
 
     assert f"the database is read-only ({why})" in first.sentence
     assert str(first.command).startswith(command)
+
+
+@pytest.mark.parametrize("seconds", [0, 90.5, -90.5, 1e300, -1e300, "Infinity", "-Infinity", "NaN"])
+@pytest.mark.parametrize("kind", ["clock_shifted", "clock_put_back", "leases_ahead"])
+def test_any_number_of_seconds_is_told(kind: str, seconds: object) -> None:
+    row = FoundRow(kind, None, None, {**DETAILS, "seconds": seconds})
+
+    (one,) = report_of(NOON, [row], []).findings
+
+    assert sentence_of(one).isprintable()

@@ -13,7 +13,8 @@ as $$
         p_until >= flowledger.clock()
         and (
             p_seconds is null
-            or p_until <= flowledger.clock() + make_interval(secs => p_seconds + 1)
+            or p_until <= flowledger.clock()
+            + make_interval(secs => flowledger.bounded_lease_seconds(p_seconds) + 1)
         ),
         false
     );

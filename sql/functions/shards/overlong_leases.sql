@@ -21,7 +21,8 @@ as $$
     late as (
         select
             l.kind,
-            extract(epoch from l.lease_until - flowledger.clock()) - l.lease_seconds as seconds
+            extract(epoch from l.lease_until - flowledger.clock())
+            - flowledger.bounded_lease_seconds(l.lease_seconds) as seconds
         from lease as l
         where isfinite(l.lease_until)
     )

@@ -19,7 +19,7 @@ select
     and (
         s.lease_seconds is null
         or s.lease_until <= clock_timestamp() + o.shift
-        + make_interval(secs => s.lease_seconds + 1)
+        + make_interval(secs => flowledger.bounded_lease_seconds(s.lease_seconds) + 1)
     ) as led
 from flowledger.shard as s
 cross join (

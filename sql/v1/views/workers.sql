@@ -7,7 +7,7 @@ select
     and (
         w.lease_seconds is null
         or w.lease_until <= clock_timestamp() + o.shift
-        + make_interval(secs => w.lease_seconds + 1)
+        + make_interval(secs => flowledger.bounded_lease_seconds(w.lease_seconds) + 1)
     ) as live, w.condition, coalesce(q.steps,
     0) as steps,
     case when w.templates is not null then array(

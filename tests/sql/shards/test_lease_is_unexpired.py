@@ -4,6 +4,8 @@ long.
 
 from __future__ import annotations
 
+from math import inf, nan
+
 import pytest
 
 from support.sql_calls import Connection
@@ -21,6 +23,10 @@ HOLDS = "select flowledger.lease_is_unexpired(flowledger.clock() + %s::interval,
         ("1 hour", 3600.0, True),
         ("1 hour", None, True),
         (None, 3.0, False),
+        ("1 hour", nan, True),
+        ("1 hour", 1e300, True),
+        ("1 hour", -inf, False),
+        ("infinity", inf, False),
     ],
 )
 def test_it_holds(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from math import inf, nan
+
+import pytest
 
 from support.sql_calls import Connection, Others, call, new_id, now, table
 
@@ -55,3 +58,29 @@ def test_a_row_that_somebody_has_is_not_waited_for(connection: Connection, other
 
     assert left(connection, "worker") > timedelta(minutes=50)
     assert left(connection, "coordinator") < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("seconds", [nan, inf, -inf, 1e300, -1e300])
+def test_a_lease_of_a_length_that_cannot_be_keeps_no_other_from_it(
+    connection: Connection, seconds: float
+) -> None:
+    given_ahead(connection)
+    call(connection, "heartbeat_worker", new_id(), "there", 2, 30.0)
+    connection.execute("update flowledger.worker set lease_seconds = %s where pid = 2", (seconds,))
+
+    call(connection, "shorten_overlong_leases", ALL)
+
+    rows = connection.execute("select lease_until from flowledger.worker where pid = 1").fetchall()
+    assert rows[0][0] - now(connection) < timedelta(seconds=55)
+
+
+def test_a_lease_without_an_end_gets_one_and_says_nothing_of_the_clock(
+    connection: Connection,
+) -> None:
+    call(connection, "acquire_shard_lease", 0, new_id(), 40.0)
+    connection.execute("update flowledger.shard set lease_until = 'infinity'")
+
+    call(connection, "shorten_overlong_leases", ALL)
+
+    assert left(connection, "shard") < timedelta(seconds=45)
+    assert table(connection, "clock_put_back", "reached") == []
