@@ -199,7 +199,7 @@ class Parts:
         )
         others = (
             InternalSchemaCheck(self.pool),
-            PublicSchemaCheck(self.url, self.pool.answer_seconds),
+            PublicSchemaCheck(self.pool),
             ProjectionChecks(self, projections),
         )
         endings = Waiters(self.wakeups.subscribe("ended"), poll, self.wakeups.start)

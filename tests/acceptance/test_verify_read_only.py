@@ -39,8 +39,8 @@ def test_all_is_looked_at_but_what_would_have_to_be_made(read_only: Engine) -> N
 
     assert list(run) == []
     assert run.tasks == 1
-    names = {"the public schema", "flowledger_history", "flowledger_audit"}
-    assert names <= set(run.not_compared)
+    assert {"flowledger_history", "flowledger_audit"} <= set(run.not_compared)
+    assert "the public schema" not in run.not_compared
     assert all("read-only" in why for why in run.not_compared.values())
 
 

@@ -1,25 +1,34 @@
-"""Every function of the engine's schema is known by its file, as the server stores it."""
+"""Every function of the engine's schemas is known by its file, as the server stores it."""
 
 from __future__ import annotations
 
 import psycopg
+import pytest
 
-from flowledger.engine.store.schema.internal_schema_check import (
-    GUARD,
+from flowledger.engine.store.schema.function_definitions import (
     shipped_functions,
-    shipped_triggers,
+    stored_functions,
 )
+from flowledger.engine.store.schema.internal_schema_check import GUARD, shipped_triggers
 from flowledger.engine.store.schema.migrate import packaged
 
 
-def test_what_a_file_says_of_a_function_is_read_from_it(database: str) -> None:
-    names = "select proname from pg_proc where pronamespace = 'flowledger'::regnamespace"
+@pytest.mark.parametrize("schema", ["flowledger", "flowledger_v1"])
+def test_what_a_file_says_of_a_function_is_what_the_server_stores(
+    database: str, schema: str
+) -> None:
     with psycopg.connect(database) as connection:
-        stored = {name for (name,) in connection.execute(names).fetchall()}
-    shipped = shipped_functions(packaged())
+        connection.execute("set search_path = pg_catalog, pg_temp")
+        stored = stored_functions(connection, schema)
 
-    assert set(shipped) == stored
+    assert stored == {name: [made] for name, made in shipped_functions(packaged(), schema).items()}
+
+
+def test_what_a_file_says_of_a_function_is_read_from_it() -> None:
+    shipped = shipped_functions(packaged(), "flowledger")
+
     assert shipped["report_outcomes"].definer
     assert shipped["report_outcomes"].config == "search_path=pg_catalog, pg_temp"
     assert (shipped["lock_log"].definer, shipped["lock_log"].config) == (False, "")
+    assert shipped["lock_log"].signature.startswith("() returns void ")
     assert GUARD in shipped_triggers(packaged())
