@@ -68,6 +68,10 @@ PLANTED = {
         "alter sequence flowledger.event_notification_id_seq increment 2 cache 7 cycle",
         f"sequence event_notification_id_seq: definition is another {INTERNAL} {OF_FILE}",
     ),
+    "a foreign key to a table of the engine": (
+        "create table public.mine (task uuid references flowledger.task)",
+        f"table task: foreign key mine_task_fkey of public.mine is there {INTERNAL} {NONE}",
+    ),
 }
 
 

@@ -60,7 +60,7 @@ from pg_class as c
 where c.relnamespace = 'flowledger'::regnamespace and c.relrowsecurity
 order by 1
 """
-RIGHTS = """
+FAULTS = """
 select * from flowledger.excess_grants()
 union all
 select * from flowledger.excess_memberships()
@@ -68,6 +68,8 @@ union all
 select * from flowledger.excess_grants_on_projections()
 union all
 select * from flowledger.projection_view_faults()
+union all
+select * from flowledger.ties_to_tables()
 """
 
 
@@ -86,9 +88,9 @@ class InternalSchemaCheck:
         with translate_errors(), self._pool.connection() as connection:
             found = [*_objects(connection), *_triggers(connection), *_added(connection)]
             found += _tables(connection)
-            rights = connection.execute(RIGHTS).fetchall()
+            faults = connection.execute(FAULTS).fetchall()
         yield from found
-        for subject, field, expected, stored, place in rights:
+        for subject, field, expected, stored, place in faults:
             yield Difference(subject, field, expected, stored, place, RELEASE)
 
 
