@@ -1,7 +1,8 @@
 -- Rights that somebody has and should not have, by the lists that the grants of the roles are made
 -- from: a role of the engine on its tables, everybody on whatever there is, and any other login to
--- write, be it by a function or as the owner of what the owner of the tables should own. What others
--- were granted to read is an administrator's decision, and so are superusers.
+-- write, be it by a function or as the owner of what the owner of the tables should own, who is to own
+-- the schema too. What others were granted to read is an administrator's decision, and so are
+-- superusers.
 
 create or replace function flowledger.excess_grants()
 returns table (subject text, field text, expected text, found text, place text)
@@ -26,6 +27,18 @@ as $$
         where n.nspname in ('flowledger', 'flowledger_v1')
     ),
 
+    superuser as materialized (
+        select r.oid
+        from pg_roles as r
+        where r.rolsuper
+    ),
+
+    owner as materialized (
+        select mode() within group (order by c.relowner) as oid
+        from pg_class as c
+        where c.relnamespace = 'flowledger'::regnamespace and c.relkind = 'r'
+    ),
+
     role as materialized (
         select r.oid, r.rolname, n.name
         from unnest('{reader,auditor,submitter,operator,worker,coordinator}'::text[]) as n (name)
@@ -45,7 +58,7 @@ as $$
         'not granted', 'granted', 'the grants'
     from granted as g
     left join role as r on r.oid = g.grantee
-    where g.grantee <> g.owner
+    where g.grantee <> g.owner and g.grantee not in (select s.oid from superuser as s)
         and not (
             g.privilege = 'select' and g.grantee <> 0
             and (r.name is distinct from 'reader' or g.schema = 'flowledger_v1')
@@ -65,6 +78,7 @@ as $$
     cross join lateral aclexplode(n.nspacl) as a
     where n.nspname in ('flowledger', 'flowledger_v1')
         and a.privilege_type = 'CREATE' and a.grantee <> n.nspowner
+        and a.grantee not in (select s.oid from superuser as s)
     union all
     select
         'everybody', format('execute on %s', f.oid::regprocedure), 'not granted', 'granted',
@@ -94,6 +108,7 @@ as $$
     cross join lateral aclexplode(f.proacl) as a
     where f.pronamespace = 'flowledger'::regnamespace and f.provolatile = 'v'
         and a.grantee not in (0, f.proowner)
+        and a.grantee not in (select s.oid from superuser as s)
         and not exists (select from role as r where r.oid = a.grantee)
     union all
     select
@@ -111,11 +126,13 @@ as $$
         from pg_namespace as n
     ) as o
     join pg_namespace as n on n.oid = o.schema and n.nspname in ('flowledger', 'flowledger_v1')
-    join pg_roles as r on r.oid = o.owner
-    where not r.rolsuper
-        and o.owner <> (
-            select mode() within group (order by c.relowner)
-            from pg_class as c
-            where c.relnamespace = 'flowledger'::regnamespace and c.relkind = 'r'
-        );
+    where o.owner not in (select s.oid from superuser as s)
+        and o.owner <> (select w.oid from owner as w)
+    union all
+    select
+        'role ' || o.oid::regrole, 'owner of most tables of flowledger', 'not granted', 'granted',
+        'the grants'
+    from owner as o
+    join pg_namespace as n on n.nspname = 'flowledger' and n.nspowner <> o.oid
+    where o.oid not in (select s.oid from superuser as s);
 $$;

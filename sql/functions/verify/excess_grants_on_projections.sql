@@ -8,7 +8,13 @@ returns table (subject text, field text, expected text, found text, place text)
 language sql
 stable
 as $$
-    with engine as (
+    with superuser as materialized (
+        select r.oid
+        from pg_roles as r
+        where r.rolsuper
+    ),
+
+    engine as (
         select mode() within group (order by c.relowner) as owner
         from pg_class as c
         where c.relnamespace = 'flowledger'::regnamespace and c.relkind = 'r'
@@ -59,7 +65,7 @@ as $$
         case when g.grantee = 0 then 'everybody' else 'role ' || g.grantee::regrole end,
         format('%s on %s.%s', g.privilege, g.schema, g.name), 'not granted', 'granted', 'the grants'
     from granted as g
-    where g.grantee <> g.owner and (
+    where g.grantee <> g.owner and g.grantee not in (select u.oid from superuser as u) and (
         g.privilege <> 'select'
         or g.shipped and (g.grantee = 0 or g.grantee = to_regrole('flowledger_reader')::oid)
     )
@@ -70,6 +76,7 @@ as $$
     from schema as s
     cross join lateral aclexplode(s.acl) as a
     where a.privilege_type = 'CREATE' and a.grantee <> s.owner
+        and a.grantee not in (select u.oid from superuser as u)
     union all
     select 'role ' || o.owner::regrole, format('owner of %s', o.name), 'not granted', 'granted',
         'the grants'

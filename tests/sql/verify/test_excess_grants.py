@@ -123,6 +123,37 @@ def test_a_superuser_may_own_a_table(roles: Connection, login: str) -> None:
     roles.execute(b"alter table flowledger.event owner to current_user")
 
 
+def test_a_login_may_not_own_most_tables_of_anothers_schema(roles: Connection, login: str) -> None:
+    tables = roles.execute(
+        "select c.oid::regclass::text from pg_class as c"
+        " where c.relnamespace = 'flowledger'::regnamespace and c.relkind in ('r', 'p', 'v')"
+    ).fetchall()
+    for (table,) in tables:
+        roles.execute(f"alter table {table} owner to {login}".encode())
+
+    assert (f"role {login}", "owner of most tables of flowledger") in faults(roles)
+
+    for (table,) in tables:
+        roles.execute(f"alter table {table} owner to current_user".encode())
+    assert faults(roles) == []
+
+
+def test_a_superuser_may_be_granted_anything(roles: Connection, login: str) -> None:
+    roles.execute(f"alter role {login} superuser".encode())
+    roles.execute(f"grant delete on flowledger.log_lock to {login}".encode())
+    roles.execute(f"grant create on schema flowledger to {login}".encode())
+    roles.execute(f"grant execute on function flowledger.lock_log() to {login}".encode())
+
+    assert faults(roles) == []
+
+    roles.execute(f"alter role {login} nosuperuser".encode())
+    assert [field for _, field in faults(roles)] == [
+        "create on flowledger",
+        "delete on flowledger.log_lock",
+        "execute on flowledger.lock_log()",
+    ]
+
+
 def test_another_login_may_read_and_not_write(roles: Connection, login: str) -> None:
     roles.execute(f"grant select on flowledger.task to {login}".encode())
     roles.execute(f"grant execute on function flowledger.fact_topics() to {login}".encode())

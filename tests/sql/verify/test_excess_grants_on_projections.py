@@ -32,6 +32,14 @@ def test_who_may_read_is_for_others_to_say(money: Connection) -> None:
     assert faults(money) == []
 
 
+def test_a_superuser_may_be_granted_anything(money: Connection) -> None:
+    money.execute("alter role fl_login superuser")
+    money.execute("grant insert on money__1.spend to fl_login")
+    money.execute("grant create on schema money to fl_login")
+
+    assert faults(money) == []
+
+
 @pytest.mark.parametrize(
     ("statement", "subject", "field"),
     [
