@@ -55,6 +55,10 @@ PLANTED = {
         "create view flowledger_v1.mine as select * from flowledger.event",
         f"view mine: definition is there {PUBLIC} {NONE}",
     ),
+    "a public table that no file makes": (
+        "create table flowledger_v1.mine (task uuid primary key)",
+        f"table mine: definition is logged {PUBLIC} {NONE}",
+    ),
     "a public function that no file makes": (
         "create function flowledger_v1.mine() returns void language sql security definer"
         " as 'select'; revoke execute on function flowledger_v1.mine() from public",

@@ -14,6 +14,7 @@ from flowledger.engine.ports.verification import Finding
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.schema.function_definitions import other_functions, other_objects
+from flowledger.engine.store.schema.table_parts import PARTS, other_parts, parts_of
 
 SCHEMA = "flowledger_v1"
 PLACE = "the public schema"
@@ -21,7 +22,7 @@ RELEASE = "this release"
 
 
 class PublicSchemaCheck:
-    """Views and functions that differ from this release's, are missing, or that no file makes."""
+    """Views and functions that are not this release's, or missing; tables, as there are none."""
 
     name = "public schema"
 
@@ -34,5 +35,7 @@ class PublicSchemaCheck:
             return
         with translate_errors(), self._pool.connection() as connection:
             others = [*other_objects(connection, SCHEMA), *other_functions(connection, SCHEMA)]
+            tables = parts_of(connection.execute(PARTS, (SCHEMA,)).fetchall())
+            others += other_parts({}, tables)
         for subject, expected, found in others:
             yield Difference(subject, "definition", expected, found, PLACE, RELEASE)

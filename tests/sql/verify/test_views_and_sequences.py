@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.sql_calls import Connection, call
 
 MADE = """
@@ -34,3 +36,17 @@ def test_of_the_engine_there_are_views_and_the_sequences_of_columns(connection: 
 
     assert found["view log_lock"] == "SELECT true AS one WHERE false;"
     assert found["sequence event_notification_id_seq"].startswith("bigint from 1 by 1 between 1 ")
+
+
+@pytest.mark.parametrize("schema", ["flowledger", "flowledger_v1"])
+def test_views_are_told_the_same_after_a_dump_was_restored(
+    connection: Connection, schema: str
+) -> None:
+    told = call(connection, "views_and_sequences", schema)
+    for name, definition in told:
+        kind, _, view = name.partition(" ")
+        if kind == "view":
+            made = f'create or replace view {schema}."{view}" as {definition}'
+            connection.execute(made.encode())
+
+    assert call(connection, "views_and_sequences", schema) == told
