@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from flowledger.engine.domain.limits.circuit_breaker import (
 from flowledger.engine.domain.limits.demand import MICROSECOND, Demand, RateLimit, SlotLimit
 from flowledger.engine.domain.limits.wait_queue import Waiter
 from flowledger.engine.domain.machine.task_run import Wait
+from flowledger.engine.store.connection.far_times import time_in_json
 
 Json = dict[str, Any]
 
@@ -94,7 +95,7 @@ def state_of(stored: Json) -> LimitState:
     return LimitState(
         in_use=stored["in_use"] or {},
         holders={UUID(step): tuple(keys) for step, keys in holders.items()},
-        expected={key: moment(text) for key, text in expected.items()},
+        expected={key: time_in_json(text) for key, text in expected.items()},
         circuits=tuple(circuits_of(stored["circuits"] or ())),
         paused=frozenset(UUID(template) for template in stored["paused"] or ()),
         waiters=tuple(waiter_of(row) for row in stored["waiters"] or ()),
@@ -110,10 +111,10 @@ def circuits_of(rows: Iterable[Json]) -> list[StoredCircuit]:
                 state=CircuitState(row["state"]),
                 failures=row["failures"],
                 openings=row["openings"],
-                open_until=moment(row["open_until"]) if row["open_until"] else None,
+                open_until=time_in_json(row["open_until"]) if row["open_until"] else None,
                 probes=frozenset(map(UUID, row["probes"])),
                 version=row["stream_version"],
-                at=moment(row["changed_at"]) if row["changed_at"] else None,
+                at=time_in_json(row["changed_at"]) if row["changed_at"] else None,
             ),
             row["revision"],
         )
@@ -123,13 +124,13 @@ def circuits_of(rows: Iterable[Json]) -> list[StoredCircuit]:
 
 def waiter_of(row: Json) -> Waiter:
     """A row of the held steps, read."""
-    until = moment(row["until"]) if row["until"] else None
+    until = time_in_json(row["until"]) if row["until"] else None
     return Waiter(
         sort_key=row["sort_key"],
         step_id=UUID(row["step_id"]),
         task_id=UUID(row["task_id"]),
         step=row["step"],
-        since=moment(row["since"]),
+        since=time_in_json(row["since"]),
         wait=Wait(row["kind"], row["limit_key"], until),
         demand=demand_of_json(row["demand"]),
     )
@@ -146,8 +147,3 @@ def demand_of_json(stored: Json) -> Demand:
             for key, interval, burst in stored["rates"]
         ),
     )
-
-
-def moment(text: str) -> datetime:
-    """A time as Postgres writes it in JSON, in UTC."""
-    return datetime.fromisoformat(text).astimezone(UTC)

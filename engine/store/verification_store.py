@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.engine.store.connection.errors import translate_errors
+from flowledger.engine.store.connection.far_times import time_in_json
 from flowledger.engine.store.connection.pool import Connection, Pool
 from flowledger.engine.store.coordinator_store import (
     DECIDED,
@@ -244,7 +244,7 @@ def _row(stored: dict[str, Any]) -> Row:
         if name in IDS:
             stored[name] = UUID(value)
         elif name in TIMES:
-            stored[name] = datetime.fromisoformat(value)
+            stored[name] = time_in_json(value)
     return stored
 
 

@@ -33,6 +33,7 @@ from flowledger.engine.display_text import on_one_line, short
 from flowledger.engine.errors import DatabaseSilent, DatabaseUnavailable, EngineClosed
 from flowledger.engine.ports.fork_guard import Opener
 from flowledger.engine.ports.patience import patience
+from flowledger.engine.store.connection.far_times import read_far_times
 from flowledger.engine.store.connection.open_connection import dial, with_keepalives
 from flowledger.engine.store.connection.pool_wait_health import PATIENCE_SECONDS, Waits
 from flowledger.engine.store.connection.redacted_address import shown_address, unknown_parameter
@@ -247,7 +248,7 @@ def connect(
     """
     check(url)
     try:
-        return dial(
+        connection = dial(
             with_keepalives(url, tcp_keepalive_seconds),
             Session,
             timeout_seconds=connect_timeout_seconds,
@@ -256,6 +257,8 @@ def connect(
         )
     except psycopg.Error as error:
         raise unavailable(url, error) from error
+    read_far_times(connection)
+    return connection
 
 
 def open_pool(  # noqa: PLR0913 - keywords, each a setting of its own

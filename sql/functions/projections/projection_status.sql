@@ -28,8 +28,7 @@ as $$
         select
             p.*, h.head, greatest(h.head - p.position, 0) as behind, n.recorded_at as since,
             o.host, o.pid,
-            k.parked, k.skipped,
-            extract(epoch from flowledger.clock() - p.created_at) as age
+            k.parked, k.skipped
         from flowledger.projection as p
         cross join head as h
         left join flowledger.projection_host as o
@@ -59,7 +58,9 @@ as $$
             and greatest(p.moved_at,
                 p.since) < flowledger.seconds_ago(p_patience)
                 as stands,
-            nullif((p.position - p.started_from) / nullif(greatest(extract(epoch from p.moved_at - p.created_at), 0), 0), 0)
+            -- of each by itself: there is no interval between two times without an end
+            nullif((p.position - p.started_from) / nullif(greatest(
+                extract(epoch from p.moved_at) - extract(epoch from p.created_at), 0), 0), 0)
                 as rate
         from placed as p
     )
