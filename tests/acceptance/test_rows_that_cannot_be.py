@@ -107,7 +107,9 @@ def test_a_time_that_no_calendar_has_ends_no_list(
         assert told(monkeypatch, harness.url, *(part.format(task=task.id) for part in command))
 
 
-@pytest.mark.parametrize("state", [b"{}", HEAD + b"\x7f" + b"\xff" * 7 + b"{}"])
+@pytest.mark.parametrize(
+    "state", [b"{}", HEAD + b"\x7f" + b"\xff" * 7 + b"{}", HEAD + b"\x80" + bytes(7) + b"{}"]
+)
 @pytest.mark.parametrize("first", ["7fffffff", "ffffffff"])
 def test_an_id_of_a_time_far_away_ends_no_list(
     harness: EngineHarness, monkeypatch: pytest.MonkeyPatch, state: bytes, first: str
@@ -122,3 +124,24 @@ def test_an_id_of_a_time_far_away_ends_no_list(
     assert first in told(monkeypatch, harness.url, "tasks", "list")
     assert first in told(monkeypatch, harness.url, "tasks", "list", "--json")
     assert harness.value("select count(created_at) from flowledger_v1.tasks") is not None
+
+
+@pytest.mark.parametrize("field", ["occurred_at", "priority", "template_id"])
+def test_words_that_are_no_value_end_no_view(harness: EngineHarness, field: str) -> None:
+    task = "01a22784-0000-7000-8000-000000000001"
+    said = f'{{"{field}": "of no kind"}}'.encode()
+    harness.rows(
+        "insert into flowledger.submission (task_id, topic, state, encoding)"
+        " values (%s, 'task.created', %s, 0)",
+        *(task, said),
+    )
+    harness.rows(
+        "insert into flowledger.event (originator_id, originator_version, task_id, topic, state,"
+        " encoding) values (%s, 1, %s, 'task.created', %s, 0)",
+        *(task.replace("01a22784", "01a22785"), task.replace("01a22784", "01a22785"), said),
+    )
+
+    rows = harness.rows("select template_id, priority, created_at from flowledger_v1.tasks")
+
+    assert rows == [(None, None, None)] * 2
+    assert len(harness.rows("select * from flowledger_v1.transitions")) == 1

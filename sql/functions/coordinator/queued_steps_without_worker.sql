@@ -21,7 +21,9 @@ as $$
     select
         w.template_id, t.namespace, t.name, t.version, w.steps,
         (
-            select to_timestamp(flowledger.payload_occurred_at(e.state, e.encoding) / 1e6)
+            select flowledger.time_from_microseconds(
+                flowledger.payload_occurred_at(e.state, e.encoding)
+            )
             from flowledger.queue as q
             inner join flowledger.event as e
                 on e.originator_id = q.step_id and e.originator_version = q.stream_version

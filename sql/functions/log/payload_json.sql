@@ -23,7 +23,10 @@ begin
     v_kind := get_byte(p_state, 0);
 
     if v_kind in (1, 2) then
+        -- From the year 1 to the year 9999. Readers of views have no right to name the function
+        -- time_from_microseconds here.
         v_time := ('x' || encode(substr(p_state, 18, 8), 'hex'))::bit(64)::bigint;
+        v_time := least(greatest(v_time, -62135596800000000), 253402300799999999);
         v_head := jsonb_build_object(
             'event_id', encode(substr(p_state, 2, 16), 'hex')::uuid,
             'occurred_at', to_char(

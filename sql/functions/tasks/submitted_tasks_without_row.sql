@@ -9,13 +9,7 @@ language sql
 stable
 as $$
     select
-        x.task_id,
-        (
-            timestamp '1970-01-01' + (x.time / 86400000000)::double precision * interval '1 day'
-            -- as one number it would be rounded
-            + (x.time % 86400000000)::double precision * interval '1 microsecond'
-        ) at time zone 'UTC',
-        x.state, x.encoding
+        x.task_id, flowledger.time_from_microseconds(x.time), x.state, x.encoding
     from (
         select
             u.task_id, u.state, u.encoding,

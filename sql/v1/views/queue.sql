@@ -4,15 +4,16 @@
 create or replace view flowledger_v1.queue as
 select
     q.step_id, q.task_id, q.step, t.namespace, t.name as template, t.version, q.attempt, q.resets,
-    e.at as queued_at, to_timestamp(q.sort_key) as sort_key, q.queued, q.worker_id, q.cancelling,
+    e.at as queued_at, to_timestamp(least(greatest(q.sort_key, -62135596800), 253402300799)) as sort_key, q.queued, q.worker_id, q.cancelling,
     q.exclusive,
     q.heartbeat_at,
     q.heartbeat_details, coalesce(q.correlation_id, q.task_id::text) as correlation_id
 from flowledger.queue as q
 left join flowledger.template as t on t.template_id = q.template_id
 left join lateral (
-    select timestamptz 'epoch' + flowledger.payload_occurred_at(l.state,
-        l.encoding) * interval '1 microsecond' as at
+    select flowledger.time_from_microseconds(
+        flowledger.payload_occurred_at(l.state, l.encoding)
+    ) as at
     from flowledger.event as l
     where l.originator_id = q.step_id and l.originator_version <= q.stream_version
         and l.topic = 'step.enqueued'

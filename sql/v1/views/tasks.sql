@@ -10,17 +10,37 @@ from flowledger.task as t
 union all
 select
     s.task_id, p.data ->> 'namespace', p.data ->> 'template', p.data ->> 'version',
-    (p.data ->> 'template_id')::uuid, 'submitted', false, (p.data ->> 'priority')::integer,
-    coalesce(p.data ->> 'correlation_id', s.task_id::text), (p.data ->> 'occurred_at')::timestamptz,
+    case
+        when pg_input_is_valid(p.data ->> 'template_id', 'uuid') then (p.data ->> 'template_id')::uuid
+    end,
+    'submitted', false,
+    case
+        when pg_input_is_valid(p.data ->> 'priority', 'integer') then (p.data ->> 'priority')::integer
+    end,
+    coalesce(p.data ->> 'correlation_id', s.task_id::text),
+    case
+        when pg_input_is_valid(p.data ->> 'occurred_at', 'timestamptz')
+            then (p.data ->> 'occurred_at')::timestamptz
+    end,
     null, 0
 from flowledger.submission as s
 cross join lateral (select flowledger.payload_json(s.state, s.encoding) as data offset 0) as p
 union all
 select
     e.originator_id, p.data ->> 'namespace', p.data ->> 'template', p.data ->> 'version',
-    (p.data ->> 'template_id')::uuid, 'submitted', false, (p.data ->> 'priority')::integer,
+    case
+        when pg_input_is_valid(p.data ->> 'template_id', 'uuid') then (p.data ->> 'template_id')::uuid
+    end,
+    'submitted', false,
+    case
+        when pg_input_is_valid(p.data ->> 'priority', 'integer') then (p.data ->> 'priority')::integer
+    end,
     coalesce(p.data ->> 'correlation_id', e.originator_id::text),
-    (p.data ->> 'occurred_at')::timestamptz, null, 0
+    case
+        when pg_input_is_valid(p.data ->> 'occurred_at', 'timestamptz')
+            then (p.data ->> 'occurred_at')::timestamptz
+    end,
+    null, 0
 from flowledger.event as e
 cross join lateral (select flowledger.payload_json(e.state, e.encoding) as data offset 0) as p
 where e.notification_id > (select min(s.position) from flowledger.shard as s)

@@ -3,16 +3,26 @@
 create or replace view flowledger_v1.transitions as
 select
     e.notification_id as "position", e.recorded_at,
-    (p.data ->> 'occurred_at')::timestamptz as occurred_at,
+    case
+        when pg_input_is_valid(p.data ->> 'occurred_at', 'timestamptz')
+            then (p.data ->> 'occurred_at')::timestamptz
+    end as occurred_at,
     e.task_id, e.originator_id as stream_id, e.originator_version as version,
     p.data ->> 'step' as step, e.topic as type, b.state as from_state,
     flowledger.state_after(e.topic, b.state) as to_state,
-    (p.data ->> 'attempt')::integer as attempt, p.data ->> 'actor' as actor,
+    case
+        when pg_input_is_valid(p.data ->> 'attempt', 'integer') then (p.data ->> 'attempt')::integer
+    end as attempt, p.data ->> 'actor' as actor,
     p.data ->> 'reason' as reason, coalesce(
         (p.data #>> '{error,error_class}') || ': ' || (p.data #>> '{error,message}'),
         p.data ->> 'message'
     ) as message,
-    (p.data ->> 'worker')::uuid as worker_id, (p.data ->> 'causation_id')::uuid as causation_id
+    case
+        when pg_input_is_valid(p.data ->> 'worker', 'uuid') then (p.data ->> 'worker')::uuid
+    end as worker_id,
+    case
+        when pg_input_is_valid(p.data ->> 'causation_id', 'uuid') then (p.data ->> 'causation_id')::uuid
+    end as causation_id
 from flowledger.event as e
 cross join lateral (select flowledger.payload_json(e.state, e.encoding) as data) as p
 cross join lateral (

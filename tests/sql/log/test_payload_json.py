@@ -89,3 +89,18 @@ def test_what_cannot_be_read_is_null(connection: Connection, state: bytes) -> No
 
 def test_what_is_encoded_is_null(connection: Connection) -> None:
     assert payload(connection, b"{}", 1) is None
+
+
+@pytest.mark.parametrize(
+    ("time", "shown_as"),
+    [
+        (2**63 - 1, "9999-12-31T23:59:59.999999Z"),
+        (-(2**63), "0001-01-01T00:00:00.000000Z"),
+    ],
+)
+def test_a_time_that_no_calendar_has_is_the_nearest(
+    connection: Connection, time: int, shown_as: str
+) -> None:
+    head = b"\1" + bytes(16) + time.to_bytes(8, signed=True)
+
+    assert payload(connection, head + b"{}")["occurred_at"] == shown_as
