@@ -20,6 +20,7 @@ from flowledger.engine.domain.argument_checks import check_request
 from flowledger.engine.domain.deterministic_ids import request_id
 from flowledger.engine.domain.verify.non_task_streams import (
     OtherStreams,
+    missing_rows,
     verify_apart,
     verify_shards,
 )
@@ -87,6 +88,10 @@ class Repairs(Protocol):
         """Put shards where they should stand; those from behind the log look at all anew."""
         ...
 
+    def shards(self, event: Event) -> None:
+        """Make the rows of shards that are gone, whose positions are then to be set right."""
+        ...
+
     def strays(self, event: Event) -> None:
         """Remove rows that nothing in the log stands behind, but templates."""
         ...
@@ -138,7 +143,8 @@ class Repairer:
                 self._counters(word)
             repair.sort(self._stored.guards())
         else:
-            repair.left += [Left(one, BY_ALL) for one in check.positions(task)]
+            gone = (one for one in check.missing(task) if isinstance(one, Difference))
+            repair.left += [Left(one, BY_ALL) for one in (*gone, *check.positions(task))]
             self._tasks(check, task, repair, word)
         for other in self._others:
             repair.sort(one for one in other.check(task) if isinstance(one, Difference))
@@ -231,9 +237,16 @@ class Repairer:
             self._repairs.apart(list(part.streams), make)
 
     def _positions(self, check: TaskCheck, repair: Repair, word: Repairing) -> None:
-        repair.sort(verify_shards(self._stored.shards()))
+        missing = self._stored.missing_shards()
+        repair.sort(verify_shards(self._stored.shards(), missing))
+        gone = missing_rows(missing)
+        repair.repaired += gone
+        if gone and not repair.dry_run:
+            self._repairs.shards(self._event(gone, word))
+        check.look_for_missing()
         found = list(check.positions(None))
-        repair.repaired += found
+        made = {one.subject for one in gone}  # whose positions nobody had stored
+        repair.repaired += [one for one in found if one.subject not in made]
         if found and not repair.dry_run:
             self._repairs.positions([*check.moved.values()], self._event(found, word))
 

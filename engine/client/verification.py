@@ -13,6 +13,7 @@ from uuid import UUID
 from flowledger.engine.domain.templates.compiled_template import Plan, compile_plan
 from flowledger.engine.domain.verify.non_task_streams import (
     OtherStreams,
+    missing_rows,
     verify_apart,
     verify_shards,
 )
@@ -89,6 +90,11 @@ def is_of(task: UUID, evidence: StoredTask) -> bool:
     )
 
 
+def is_without_shard(evidence: StoredTask) -> bool:
+    """Whether the row of its shard is gone, so that nobody knows how far its rows have come."""
+    return not evidence.rows.get("shard")
+
+
 class TaskCheck:
     """Every task: its log, and its rows in the built-in read models, the queue and the timers."""
 
@@ -98,6 +104,7 @@ class TaskCheck:
         self._stored = stored
         self._plans: dict[UUID, Plan] = {}
         self.moved: dict[int, MovedShard] = {}
+        self._missing: Sequence[int] = ()
 
     def check(self, task: UUID | None) -> Iterator[Finding]:
         """As `Check.check`. Raises UnknownTask.
@@ -105,6 +112,7 @@ class TaskCheck:
         Where the position of a shard is not the one that the log implies, this is told, and its
         tasks are looked at as they are at the other: `moved` has these shards by their numbers.
         """
+        yield from self.missing(task)
         yield from self.positions(task)
         yield from self.tasks(task)
 
@@ -118,6 +126,18 @@ class TaskCheck:
             tasks = fitting(chunk)
             yield from self._verified(self._stored.evidence(tasks))
             after = tasks[-1]
+
+    def missing(self, task: UUID | None) -> Iterator[Finding]:
+        """Shards without a row, or the task's. Their tasks are not looked at, and it is said so."""
+        self.look_for_missing()
+        if self._missing and (task is None or is_without_shard(*self._stored.evidence([task]))):
+            yield from missing_rows(self._missing)
+            numbers = ", ".join(map(str, self._missing))
+            yield NotCompared(f"tasks of shard {numbers}", "its row in flowledger.shard is gone")
+
+    def look_for_missing(self) -> None:
+        """Learn of which shards the row is gone, whose tasks `look` finds nothing of."""
+        self._missing = self._stored.missing_shards()
 
     def positions(self, task: UUID | None) -> Iterator[Difference]:
         """Positions of shards, or of the task's, that are not those that the log implies."""
@@ -138,6 +158,8 @@ class TaskCheck:
 
     def look(self, evidence: StoredTask, onlooker: Onlooker = NOBODY) -> list[Difference]:
         """What differs in one task, at the position that its shard should have."""
+        if self._missing and is_without_shard(evidence):
+            return []
         (one,) = standing([evidence], self.moved)
         return verify_task(one, self.plan, onlooker)
 
@@ -205,7 +227,7 @@ class StoreCheck:
             yield from self._stored.strays()
             yield from self._stored.miscounts()
             yield from self._stored.guards()
-            yield from verify_shards(self._stored.shards())
+            yield from verify_shards(self._stored.shards(), self._stored.missing_shards())
 
 
 def built_in(stored: VerificationStore) -> tuple[Check, ...]:

@@ -130,6 +130,20 @@ def _shard_behind(row: FoundRow, now: datetime) -> Told:
     )
 
 
+def _shard_missing(row: FoundRow, now: datetime) -> Told:
+    one = len(row.details["shards"]) == 1
+    rows, them, their = (
+        (f"row of shard {row.about} is", "it", "its")
+        if one
+        else (f"rows of shards {row.about} are", "them", "their")
+    )
+    return (
+        f"the {rows} gone from flowledger.shard: nobody can lead {them}, and nothing of {their}"
+        " tasks goes on",
+        "flowledger repair --all --reason WHY (as the owner of the schema)",
+    )
+
+
 def _queue_unserved(row: FoundRow, now: datetime) -> Told:
     steps = _counted(row.details["steps"], "step")
     if row.details["template"] is None:
@@ -265,6 +279,7 @@ WORDS: Mapping[str, Callable[[FoundRow, datetime], Told]] = MappingProxyType(
     {
         "shard_unled": _shard_unled,
         "shard_behind": _shard_behind,
+        "shard_missing": _shard_missing,
         "queue_unserved": _queue_unserved,
         "tasks_parked": _parked,
         "submissions_parked": _parked,

@@ -80,6 +80,10 @@ class VerificationStore(Protocol):
         """Every shard, in order."""
         ...
 
+    def missing_shards(self) -> Sequence[int]:
+        """The numbers of shards whose row is gone."""
+        ...
+
     def facts_seen(self, shard: StoredShard) -> Sequence[tuple[int, UUID]]:
         """The facts about tasks in `shard.seen`, the first of them, each with its task."""
         ...

@@ -43,13 +43,17 @@ def surroundings_of(
     connection: Connection, task_id: UUID, template_id: UUID | None, last: int
 ) -> LiveState:
     """What stands around the task; `last` is the position of its last event, 0 for none."""
-    ((*shard, now),) = _rows(connection, SHARD, task_id)
+    ((number, position, leader, host, pid, lease_until, head, now),) = _rows(
+        connection, SHARD, task_id
+    )
     queue = [QueueStatus(*row) for row in _rows(connection, QUEUE, task_id, COUNTED)]
     held = [_held(*row) for row in _rows(connection, HELD, task_id, COUNTED)]
     waiting = [row for row in queue if row.before is not None]
     return LiveState(
         now=now.astimezone(UTC),
-        shard=ShardStatus(*shard),
+        shard=ShardStatus(
+            number, position or 0, leader, host, pid, lease_until, head, missing=position is None
+        ),
         queue={row.step: row for row in queue},
         waiting={row.step: row for row in held},
         workers=_workers(connection, template_id, waiting) if waiting else (),

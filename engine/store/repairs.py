@@ -106,6 +106,10 @@ class PostgresRepairs:
         columns = zip(*((one.shard, one.position, one.implied) for one in moved), strict=True)
         self._all(POSITIONS, tuple(map(list, columns)), event)
 
+    def shards(self, event: Event) -> None:
+        """Make the rows of shards that are gone, whose positions are then to be set right."""
+        self._all("select flowledger.restore_missing_shards()", (), event)
+
     def strays(self, event: Event) -> None:
         """Remove rows that nothing in the log stands behind, but templates."""
         self._all("select flowledger.remove_orphan_rows()", (), event)

@@ -77,6 +77,10 @@ class PostgresShardStore:
         rows = self._all("select * from flowledger.list_shards(%b)", (TextArray(FACT_TOPICS),))
         return [ShardRow(*row) for row in rows]
 
+    def missing(self) -> Sequence[int]:
+        """The numbers of shards whose row is gone."""
+        return [number for (number,) in self._all("select flowledger.missing_shards()")]
+
     def resize(self, shards: int, *, actor: str, reason: str) -> None:
         """Change how many shards there are, and record it; nothing where there are as many.
 

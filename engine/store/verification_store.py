@@ -136,6 +136,10 @@ class PostgresVerificationStore:
                 found.append(StoredShard(number, count, position, end, decided or after))
         return found
 
+    def missing_shards(self) -> Sequence[int]:
+        """The numbers of shards whose row is gone."""
+        return [number for (number,) in self._all("select flowledger.missing_shards()", ())]
+
     def facts_seen(self, shard: StoredShard) -> Sequence[tuple[int, UUID]]:
         """The facts about tasks in `shard.seen`, the first of them, each with its task."""
         after, until = shard.seen

@@ -38,6 +38,7 @@ DETAILS = {
     "tasks": 2,
     "reason": "a row\nis wrong",
     "seconds": -90.0,
+    "shards": [1, 2],
     "leases": {"shard": 1, "worker": 2},
     "used": 96,
     "most": 97,

@@ -58,10 +58,16 @@ def shards(number: int | None, *, as_json: bool, reason: str | None, actor: str)
         roster = PostgresShardStore(pool, DatabaseClock())
         if number is not None:
             roster.resize(number, actor=actor, reason=reason or "")
-        rows = roster.shards()
+        rows, missing = roster.shards(), roster.missing()
     for row in rows:
-        tell_row(fields(row, len(rows)), sentence(row), as_json=as_json)
-    if number is None and not all(is_led(row) for row in rows):
+        tell_row(fields(row, len(rows) + len(missing)), sentence(row), as_json=as_json)
+    for gone in missing:
+        tell(
+            f"the row of shard {gone} is gone: nobody can lead it until"
+            " `flowledger repair --all --reason WHY` makes it again",
+            err=True,
+        )
+    if missing or (number is None and not all(is_led(row) for row in rows)):
         raise SystemExit(NOBODY_LEADS)
 
 

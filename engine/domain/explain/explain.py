@@ -21,7 +21,9 @@ from flowledger.engine.domain.explain.reasons import Explanation, Reason, Reason
 from flowledger.engine.domain.explain.step_reasons import step_reasons
 from flowledger.engine.domain.explain.suggested_commands import with_commands, with_root
 from flowledger.engine.domain.explain.task_reasons import (
+    REPAIR_SHARDS,
     concerns,
+    gone_sentence,
     parked_reasons,
     projections_behind,
     task_reasons,
@@ -87,17 +89,26 @@ def explain_task(scene: ExplainContext) -> Explanation:
     return _explanation(scene, None, scene.run.task.state, reasons)
 
 
+def _starts(beside: LiveState) -> str | None:
+    """The command after which somebody leads the shard; None where somebody does."""
+    if beside.shard.missing:
+        return REPAIR_SHARDS.strip("`")
+    return None if beside.shard.leader is not None else "flowledger coordinator"
+
+
 def not_taken_on(task_id: UUID, step: str | None, beside: LiveState) -> Explanation:
     """Why nothing happens with a task that an application left, and no coordinator has met."""
     parked = list(parked_reasons(beside, beside.now))
     leads = "no coordinator runs" if beside.shard.leader is None else "a coordinator runs"
     reason = Reason(
         kind=ReasonKind.SUBMITTED,
-        sentence="submitted; a coordinator must run to take it on",
+        sentence=f"submitted; {gone_sentence(beside.shard.shard)}"
+        if beside.shard.missing
+        else "submitted; a coordinator must run to take it on",
         earliest=None if beside.shard.leader is None else beside.now,
         details={"shard": beside.shard.shard, "position": beside.shard.position, "leads": leads},
         steps=() if step is None else (step,),
-        command=None if beside.shard.leader is not None else "flowledger coordinator",
+        command=_starts(beside),
     )
     return Explanation(
         task_id=task_id,

@@ -123,7 +123,10 @@ class LimitStatus:
 
 @dataclass(frozen=True, slots=True)
 class ShardStatus:
-    """The shard of the task. `leader` is None where no lease stands; `head` is the log's end."""
+    """The shard of the task. `leader` is None where no lease stands; `head` is the log's end.
+
+    Where the shard has no row, `position` is 0 and it is `missing`.
+    """
 
     shard: int
     position: int
@@ -132,6 +135,7 @@ class ShardStatus:
     pid: int | None
     lease_until: datetime | None
     head: int
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

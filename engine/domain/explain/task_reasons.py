@@ -14,6 +14,7 @@ from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.base import Placed, TaskEvent
 
 TRY_AGAIN = "`flowledger reset` tries again, `flowledger resolve` counts it as done"
+REPAIR_SHARDS = "`flowledger repair --all --reason WHY`"
 SETTLE = (
     "`flowledger step reset`, `resolve`, `complete` or `skip` settles a step;"
     " `flowledger fail` or `cancel` ends the task"
@@ -27,7 +28,7 @@ def task_reasons(scene: ExplainContext) -> list[Reason]:
 
 def unread(scene: ExplainContext) -> list[Placed[TaskEvent]]:
     """The events of the task that ask for a decision and that its coordinator has not read."""
-    if scene.live is None:
+    if scene.live is None or scene.live.shard.missing:
         return []
     position = scene.live.shard.position
     return [placed for placed in scene.index.facts if placed[0] > position]
@@ -227,14 +228,20 @@ def _leaderless(scene: ExplainContext) -> Iterator[Reason]:
         yield _nobody_leads(scene, beside)
 
 
+def gone_sentence(shard: int) -> str:
+    """What is said of a shard whose row is gone."""
+    return f"the row of shard {shard} is gone, and {REPAIR_SHARDS} makes it again"
+
+
 def _nobody_leads(scene: ExplainContext, beside: LiveState) -> Reason:
     shard = beside.shard
     since = shard.lease_until
     last = f", since {duration(scene.now - since)}" if since is not None else ""
     return Reason(
         kind=ReasonKind.COORDINATOR_BEHIND,
-        sentence=f"no coordinator leads shard {shard.shard}{last};"
-        " nothing is decided until one does",
+        sentence=f"{gone_sentence(shard.shard)}; nothing is decided until then"
+        if shard.missing
+        else f"no coordinator leads shard {shard.shard}{last}; nothing is decided until one does",
         about=f"shard {shard.shard}",
         details={
             "shard": shard.shard,

@@ -65,8 +65,18 @@ def verify_apart(apart: OtherStreams) -> Iterator[Difference]:
             yield _stranger(stream, entries)
 
 
-def verify_shards(rows: Sequence[StoredShard]) -> Iterator[Difference]:
+def missing_rows(shards: Iterable[int]) -> list[Difference]:
+    """What is said of shards whose rows are gone."""
+    return [
+        Difference(f"shard {n}", "row", "a row", "none", SHARDS, "the number of shards")
+        for n in shards
+    ]
+
+
+def verify_shards(rows: Sequence[StoredShard], missing: Sequence[int]) -> Iterator[Difference]:
     """Whether they are numbered and counted; their positions are looked at by `moved_shard`."""
+    if missing:  # which is told by `missing_rows`, and explains all that is odd with the others
+        return
     for place, row in enumerate(rows):
         subject = f"shard {row.shard}"
         if row.shard != place:

@@ -3,7 +3,8 @@
 --
 -- A shard's position says that all facts of its tasks up to there are decided on. Tasks change
 -- their shards here, so all shards must have decided on all facts; then the end of the log is right
--- for each. Where nobody has ever led, the beginning is. Raises FL005 where facts are left;
+-- for each. Where nobody has ever led, the beginning is. Raises FL005 where facts are left,
+-- and where the row of a shard is gone;
 -- p_topics are their topics.
 --
 -- Locks, in the common order: all shard rows, as the whole table, which stops every commit of a
@@ -20,9 +21,16 @@ declare
     v_epoch bigint;
     v_found integer;
     v_behind record;
+    v_missing integer;
 begin
     lock table flowledger.shard in share row exclusive mode;
     perform flowledger.lock_log();
+
+    select m into v_missing from flowledger.missing_shards() as m limit 1;
+    if found then
+        raise exception 'shard % has no row in flowledger.shard, which `flowledger repair --all` makes'
+            ' again', v_missing using errcode = 'FL005';
+    end if;
 
     select count(*), max(epoch) into v_found, v_epoch from flowledger.shard;
     if v_found = p_shards then

@@ -21,7 +21,14 @@ begin
 
     with moved as (
         update flowledger.shard as s
-        set position = m.position
+        set position = m.position,
+            -- one that restore_missing_shards made is led by nobody, and may be led now
+            lease_until = case
+                when exists (
+                    select from flowledger.coordinator as c where c.coordinator_id = s.leader
+                ) then s.lease_until
+                else flowledger.clock()
+            end
         from unnest(p_shards, p_found, p_positions) as m (shard, found, position)
         where s.shard = m.shard and s.position = m.found
         returning s.shard

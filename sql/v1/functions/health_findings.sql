@@ -19,6 +19,12 @@ as $$
     from flowledger.unled_or_stuck_shards(coalesce(patience, 60), flowledger.fact_topics()) as s
     union all
     select
+        'shard_missing', string_agg(m.shard::text, ', ' order by m.shard), null::timestamptz,
+        jsonb_build_object('shards', jsonb_agg(m.shard order by m.shard))
+    from flowledger.missing_shards() as m (shard)
+    having count(*) > 0
+    union all
+    select
         'queue_unserved', coalesce(q.namespace || '/' || q.name || '@' || q.version,
         q.template_id::text),
         q.since,
@@ -91,7 +97,7 @@ $$;
 
 comment on function flowledger_v1.health_findings(double precision) is
     'What needs somebody, a row each; none where all is well. kind is shard_unled (no coordinator '
-    'leads the shard), shard_behind (its events wait for longer than the patience, in seconds), '
+    'leads the shard), shard_missing (its row is gone), shard_behind (its events wait for longer than the patience, in seconds), '
     'queue_unserved (steps are queued that no live worker claims), tasks_parked, submissions_parked '
     '(no coordinator could take these on), projection_paused, projection_failing, '
     'projection_unled, projection_stalled, projection_code_changed (a process has other code than '

@@ -112,6 +112,7 @@ STORES = (
 NOT_PERIODIC = {
     "circuits": "returns what is in a table of outside systems",
     "list_shards": "asked by people",
+    "missing_shards": "asked by people",
     "set_shard_count": "asked by people",
     "commit_decisions": "costs what it stores",
     "decided_task_events": "reads one task",

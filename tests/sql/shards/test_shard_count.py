@@ -1,0 +1,25 @@
+"""shard_count: by the rows, by the log where all are gone, or one."""
+
+from __future__ import annotations
+
+from support.sql_calls import Connection, Row, append, call, new_id
+
+CHANGED = b'{"before": 1, "shards": 3}'
+
+
+def test_it_is_what_the_rows_say(connection: Connection) -> None:
+    call(connection, "set_shard_count", 4, [])
+    connection.execute("delete from flowledger.shard where shard > 0")
+
+    assert call(connection, "shard_count") == [4]
+
+
+def test_where_all_rows_are_gone_it_is_what_the_log_says_of_the_last_change(
+    connection: Connection,
+) -> None:
+    connection.execute("delete from flowledger.shard")
+    assert call(connection, "shard_count") == [1]
+
+    append(connection, Row(new_id(), 1, "shards.changed", state=CHANGED))
+
+    assert call(connection, "shard_count") == [3]
