@@ -145,3 +145,14 @@ def test_words_that_are_no_value_end_no_view(harness: EngineHarness, field: str)
 
     assert rows == [(None, None, None)] * 2
     assert len(harness.rows("select * from flowledger_v1.transitions")) == 1
+
+
+@pytest.mark.parametrize("sort_key", ["NaN", "infinity", "-infinity", "1e300"])
+def test_a_place_in_the_queue_that_is_no_time_ends_no_view(
+    harness: EngineHarness, sort_key: str
+) -> None:
+    harness.open(flow, roles=["coordinator"]).submit(flow, {})
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 1)
+    harness.rows("update flowledger.queue set sort_key = %s", sort_key)
+
+    assert len(harness.rows("select * from flowledger_v1.queue")) == 1

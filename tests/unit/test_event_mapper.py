@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,13 @@ from flowledger.engine.errors import LogCorrupt, UnstorableEvent
 from flowledger.engine.events import registry as upcasts
 from flowledger.engine.events.step import StepCompleted
 from flowledger.engine.events.task import TaskStarted
-from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent, length_of, read
+from flowledger.engine.store.log.event_mapper import (
+    EventMapper,
+    StoredLogEvent,
+    length_of,
+    moment,
+    read,
+)
 from flowledger.engine.store.log.eventsourcing_recorders import event_arrays
 from support.builders import NOON, TASK, event
 
@@ -171,3 +177,18 @@ def test_columns_are_the_rows_turned_around(mapper: EventMapper) -> None:
     rows = event_arrays([mapper.to_stored_event(one) for one in events])
 
     assert [column.data for column in mapper.columns(events)] == [column.data for column in rows]
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "time"),
+    [
+        (None, None),
+        (0, datetime(1970, 1, 1, tzinfo=UTC)),
+        (2**63 - 1, datetime.max.replace(tzinfo=UTC)),
+        (-(2**63), datetime.min.replace(tzinfo=UTC)),
+    ],
+)
+def test_a_time_that_no_calendar_has_is_the_nearest(
+    microseconds: int | None, time: datetime | None
+) -> None:
+    assert moment(microseconds) == time

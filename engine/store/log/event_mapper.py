@@ -41,6 +41,7 @@ from flowledger.engine.store.connection.arrays import (
     TextArray,
     UuidArray,
 )
+from flowledger.engine.store.connection.far_times import FIRST, LAST
 
 MICROSECOND = timedelta(microseconds=1)
 FIELDS = frozenset({"event_id", "occurred_at", "causation_id"})
@@ -68,8 +69,13 @@ def microseconds(when: datetime) -> int:
 
 
 def moment(microseconds: int | None) -> datetime | None:
-    """The time that is so many microseconds after 1970, UTC."""
-    return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)
+    """The time that is so many microseconds after 1970, UTC, or the nearest that there is."""
+    if microseconds is None:
+        return None
+    try:
+        return EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return FIRST if microseconds < 0 else LAST
 
 
 def head_of(values: Mapping[str, Any]) -> bytes:
