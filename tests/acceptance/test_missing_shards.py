@@ -18,6 +18,8 @@ from support.cli import Command
 from support.engines import PATIENCE, EngineHarness
 
 WHY = {"actor": "ann", "reason": "a partial restore"}
+MANY = 48
+"""Tasks, of which each of four shards has some but once in a million times."""
 flow = Workflow("shop", "sharded", version="1")
 
 
@@ -48,11 +50,11 @@ def resize(harness: EngineHarness, shards: int) -> None:
 def lost(request: pytest.FixtureRequest, harness: EngineHarness) -> Lost:
     resize(harness, 4)
     with harness.open(flow) as engine:
-        ended = engine.submit_many(flow, [{}] * 12)
+        ended = engine.submit_many(flow, [{}] * MANY)
         for task in ended:
             task.wait(PATIENCE)
     client = harness.open(flow, roles=())
-    waiting = client.submit_many(flow, [{}] * 12)
+    waiting = client.submit_many(flow, [{}] * MANY)
     harness.rows("delete from flowledger.shard where shard = any (%s)", request.param)
     handles = [client.task(task.id) for task in ended]
     return Lost(harness, client, request.param, handles, list(waiting))
