@@ -82,8 +82,7 @@ class ProjectionCheck:
         """The differences of all rows, or with a task of those that have its `task_id`."""
         with translate_errors(), dial(self._url, HostConnection) as connection:
             yield from _not_here(connection, {one.name: one.version for one in self._projections})
-        for projection in self._projections:
-            with translate_errors(), dial(self._url, HostConnection) as connection:
+            for projection in self._projections:
                 connection.execute(BEGIN)
                 yield from self._checked(connection, projection, task)
                 connection.execute("rollback")

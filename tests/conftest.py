@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from zlib import crc32
 
@@ -27,6 +28,7 @@ from support.databases import close_makers, database_on
 from support.forked_program import forked_program
 from support.memory_folders import in_memory
 from support.postgres_server import migrated_home, postgres_server
+from support.reused_database import ReusedDatabase
 
 __all__ = ["migrated_home", "postgres_server"]
 
@@ -146,11 +148,18 @@ def template(server: str) -> Generator[str]:
         yield name
 
 
+@pytest.fixture(scope="session")
+def lent(server: str, template: str) -> Generator[ReusedDatabase]:
+    """What the tests of this process have one after another."""
+    with closing(ReusedDatabase(server, template)) as lent:
+        yield lent
+
+
 @pytest.fixture
-def database(server: str, template: str) -> Generator[str]:
+def database(lent: ReusedDatabase) -> Generator[str]:
     """The URL of a migrated database that is this test's alone."""
-    with database_on(server, _new_name(), template) as url:
-        yield url
+    yield lent.lend()
+    lent.take_back()
 
 
 @pytest.fixture
@@ -161,10 +170,9 @@ def empty_database(server: str) -> Generator[str]:
 
 
 @pytest.fixture
-def connection(database: str) -> Generator[Connection]:
+def connection(lent: ReusedDatabase, database: str) -> Connection:
     """An autocommit connection to this test's database."""
-    with psycopg.connect(database, autocommit=True) as connection:
-        yield connection
+    return lent.session()
 
 
 def _new_name() -> str:

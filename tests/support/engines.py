@@ -42,13 +42,19 @@ SHORT_LEASES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+Connection = psycopg.Connection[Any]
+
+
 class EngineHarness:
     """A database with everything that a test does to it; engines are closed at the end."""
 
-    def __init__(self, url: str, opened: ExitStack) -> None:
+    def __init__(self, url: str, opened: ExitStack, admin: Connection | None = None) -> None:
         self.url = url
         self._opened = opened
-        self.reconnect()
+        if admin is None:
+            self.reconnect()
+        else:
+            self._admin = admin
 
     def reconnect(self) -> None:
         """Connect anew, after the server was gone."""
@@ -115,24 +121,34 @@ class EngineHarness:
 
     def counts(self) -> dict[str, int]:
         """Rows of every table of the engine."""
-        tables = self.rows("select tablename from pg_tables where schemaname = 'flowledger'")
         return {
             name: self.value(f"select count(*) from flowledger.{name}")  # noqa: S608
-            for (name,) in sorted(tables)
+            for name in self._tables()
         }
+
+    def contents(self) -> dict[str, str]:
+        """What is in every table of the engine, as text that differs where a row does."""
+        text = (
+            "select coalesce(string_agg(t::text, '; ' order by t::text), '') from flowledger.{} t"
+        )
+        return {name: self.value(text.format(name)) for name in self._tables()}
+
+    def _tables(self) -> list[str]:
+        tables = self.rows("select tablename from pg_tables where schemaname = 'flowledger'")
+        return sorted(name for (name,) in tables)
 
 
 @contextmanager
-def harness_on(url: str) -> Generator[EngineHarness]:
-    """A lab on a database."""
+def harness_on(url: str, admin: Connection | None = None) -> Generator[EngineHarness]:
+    """A lab on a database, with a connection to it if there is one."""
     with ExitStack() as opened:
-        yield EngineHarness(url, opened)
+        yield EngineHarness(url, opened, admin)
 
 
 @pytest.fixture
-def harness(database: str) -> Generator[EngineHarness]:
+def harness(database: str, connection: Connection) -> Generator[EngineHarness]:
     """A lab on a database that is this test's alone."""
-    with harness_on(database) as found:
+    with harness_on(database, connection) as found:
         yield found
 
 

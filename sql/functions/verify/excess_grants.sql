@@ -22,7 +22,7 @@ as $$
             c.oid, c.relname, n.nspname, c.relowner, a.grantee, lower(a.privilege_type), t.attname
         from pg_class as c
         join pg_namespace as n on n.oid = c.relnamespace
-        join pg_attribute as t on t.attrelid = c.oid
+        join pg_attribute as t on t.attrelid = c.oid and t.attacl is not null
         cross join lateral aclexplode(t.attacl) as a
         where n.nspname in ('flowledger', 'flowledger_v1')
     ),

@@ -12,6 +12,22 @@ as $$
         from pg_class as c
         join pg_namespace as n on n.oid = c.relnamespace
         where n.nspname = 'flowledger' and c.relkind in ('r', 'p')
+    ),
+
+    others as (
+        select c.kind, c.oid
+        from (
+            select 'pg_proc'::regclass as kind, p.oid, p.pronamespace as schema
+            from pg_proc as p
+            union all
+            select 'pg_operator'::regclass, o.oid, o.oprnamespace
+            from pg_operator as o
+            union all
+            select 'pg_opclass'::regclass, o.oid, o.opcnamespace
+            from pg_opclass as o
+        ) as c
+        join pg_namespace as n on n.oid = c.schema
+        where n.nspname not in ('pg_catalog', 'flowledger')
     )
 
     select
@@ -26,23 +42,15 @@ as $$
         join pg_constraint as c on c.confrelid = e.oid and c.contype = 'f'
         where c.conrelid not in (select oid from engine)
         union all
-        select e.relname, format('index %s with %s', x.indexrelid::regclass, called.name)
+        select e.relname, format('index %s with %s', x.indexrelid::regclass, case d.refclassid
+            when 'pg_proc'::regclass then d.refobjid::regprocedure::text
+            when 'pg_operator'::regclass then d.refobjid::regoperator::text
+            else (select o.opcname from pg_opclass as o where o.oid = d.refobjid)::text
+        end)
         from engine as e
         join pg_index as x on x.indrelid = e.oid
         join pg_depend as d on d.classid = 'pg_class'::regclass and d.objid = x.indexrelid
-        join (
-            select 'pg_proc'::regclass as kind, p.oid, p.oid::regprocedure::text as name,
-                p.pronamespace as schema
-            from pg_proc as p
-            union all
-            select 'pg_operator'::regclass, o.oid, o.oid::regoperator::text, o.oprnamespace
-            from pg_operator as o
-            union all
-            select 'pg_opclass'::regclass, o.oid, o.opcname, o.opcnamespace
-            from pg_opclass as o
-        ) as called on called.kind = d.refclassid and called.oid = d.refobjid
-        join pg_namespace as n on n.oid = called.schema
-        where n.nspname not in ('pg_catalog', 'flowledger')
+        join others as o on o.kind = d.refclassid and o.oid = d.refobjid
     ) as t
     order by 1, 2;
 $$;
