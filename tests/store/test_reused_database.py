@@ -37,9 +37,9 @@ def test_rows_numbers_and_what_a_session_had_set_are_gone(lent: ReusedDatabase) 
     url, before = lent.lend(), contents(lent)
     append(lent.session(), EVENT)
     lent.session().execute("update flowledger.shard set leader = gen_random_uuid()")
+    assert contents(lent)[:3] != before[:3]
     for statement in WHAT_IS_SET:
         lent.session().execute(statement.encode())
-    assert contents(lent) != before
 
     lent.take_back()
 
