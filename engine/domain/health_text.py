@@ -144,6 +144,15 @@ def _shard_missing(row: FoundRow, now: datetime) -> Told:
     )
 
 
+def _shard_ahead(row: FoundRow, now: datetime) -> Told:
+    found = row.details
+    return (
+        f"shard {row.about} stands at position {found['position']}, and the log ends at"
+        f" {found['last']}: what happens to its tasks is passed over until the log is as long",
+        "flowledger repair --all --reason WHY",
+    )
+
+
 def _queue_unserved(row: FoundRow, now: datetime) -> Told:
     steps = _counted(row.details["steps"], "step")
     if row.details["template"] is None:
@@ -280,6 +289,7 @@ WORDS: Mapping[str, Callable[[FoundRow, datetime], Told]] = MappingProxyType(
         "shard_unled": _shard_unled,
         "shard_behind": _shard_behind,
         "shard_missing": _shard_missing,
+        "shard_ahead": _shard_ahead,
         "queue_unserved": _queue_unserved,
         "tasks_parked": _parked,
         "submissions_parked": _parked,

@@ -154,6 +154,28 @@ def test_one_that_passed_over_facts_is_named_and_set_right(stage: ManualCoordina
     let_all_end(stage)
 
 
+def test_one_beyond_the_end_of_the_log_is_told_by_health_and_set_right(
+    stage: ManualCoordinator,
+) -> None:
+    assert told_of_shards(stage) == []
+    was, now = put(stage, 1000)
+    end = stage.harness.value("select max(notification_id) from flowledger.event")
+
+    assert told_of_shards(stage) == [
+        f"shard 0 stands at position {now}, and the log ends at {end}:"
+        " what happens to its tasks is passed over until the log is as long"
+    ]
+    assert [one.subject for one in stage.client.repair(**WHY).repaired] == ["shard 0"]
+    assert was <= stage.harness.value(POSITION) <= end
+    assert told_of_shards(stage) == []
+    let_all_end(stage)
+
+
+def told_of_shards(stage: ManualCoordinator) -> list[str]:
+    findings = stage.client.health_report().findings
+    return [one.sentence for one in findings if one.kind == "shard_ahead"]
+
+
 def test_for_one_task_its_shard_is_named_and_left_to_a_repair_of_all(
     stage: ManualCoordinator,
 ) -> None:

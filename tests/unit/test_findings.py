@@ -42,6 +42,7 @@ DETAILS = {
     "leases": {"shard": 1, "worker": 2},
     "used": 96,
     "most": 97,
+    "last": 3,
 }
 
 

@@ -1,7 +1,8 @@
 -- The statements that let a role do its work and nothing else: what it was granted before is taken
--- from it first. Functions run with the rights of whoever calls them, so what a role may do is what
--- it may do to tables; the few that run with the owner's rights are for the roles that need them.
--- All but the reader read all that the engine stores; who may append to the log may append
+-- from it first, and from everybody the right to call functions, which a restore without the rights
+-- of the dump gives. Functions run with the rights of whoever calls them, so what a role may do is
+-- what it may do to tables; the few that run with the owner's rights are for the roles that need
+-- them. All but the reader read all that the engine stores; who may append to the log may append
 -- anything. Raises 22023 for a role that is none of these.
 
 create or replace function flowledger.role_grant_statements(p_role text)
@@ -15,6 +16,7 @@ declare
 begin
     perform flowledger.role_writes(p_role);
 
+    return next 'select flowledger.close_to_public()';
     return next format('revoke all on all tables in schema flowledger, flowledger_v1 from %s', v_role);
     return next format('grant usage on schema flowledger_v1 to %s', v_role);
     return next format('grant select on all tables in schema flowledger_v1 to %s', v_role);

@@ -13,11 +13,26 @@ WRITTEN = "originator_id, originator_version, task_id, topic, state, encoding"
 
 def test_a_reader_has_the_public_schema_alone(connection: Connection) -> None:
     assert call(connection, "role_grant_statements", "reader") == [
+        "select flowledger.close_to_public()",
         "revoke all on all tables in schema flowledger, flowledger_v1 from flowledger_reader",
         "grant usage on schema flowledger_v1 to flowledger_reader",
         "grant select on all tables in schema flowledger_v1 to flowledger_reader",
         "grant execute on all functions in schema flowledger_v1 to flowledger_reader",
     ]
+
+
+def test_what_a_restore_without_rights_gives_everybody_is_taken_away(
+    connection: Connection,
+) -> None:
+    connection.execute("grant execute on all functions in schema flowledger to public")
+    open_to_all = "select from flowledger.excess_grants() where subject = 'everybody'"
+    assert connection.execute(open_to_all).fetchall() != []
+
+    for statement in call(connection, "role_grant_statements", "reader"):
+        if "flowledger_reader" not in statement:
+            connection.execute(statement.encode())
+
+    assert connection.execute(open_to_all).fetchall() == []
 
 
 def test_an_auditor_writes_nothing(connection: Connection) -> None:
