@@ -60,6 +60,8 @@ order by 1
 """
 
 LEAVE_SECONDS = 0.2
+MOST_LOANS = 100
+"""After so many, what was deleted from its tables is in the way."""
 
 
 class ReusedDatabase:
@@ -70,6 +72,7 @@ class ReusedDatabase:
         self._template = template
         self._made = ExitStack()
         self._numbers = count()
+        self._loans = 0
         self.url = ""
         self._session: Connection | None = None
         self._emptied = b""
@@ -89,6 +92,8 @@ class ReusedDatabase:
             self._session = self._made.enter_context(connection)
             self._is = connection.execute(WHAT_IT_IS).fetchall()
             self._emptied = emptying(connection)
+            self._loans = 0
+        self._loans += 1
         return self.url
 
     def session(self) -> Connection:
@@ -98,7 +103,7 @@ class ReusedDatabase:
 
     def take_back(self) -> None:
         """Leave nothing in it of what was done, or give it up."""
-        if self._session is None or not self._restored(self._session):
+        if self._session is None or self._loans == MOST_LOANS or not self._restored(self._session):
             self.close()
 
     def _restored(self, session: Connection) -> bool:

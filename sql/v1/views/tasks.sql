@@ -9,7 +9,7 @@ select
 from flowledger.task as t
 union all
 select
-    s.task_id, p.data ->> 'namespace', p.data ->> 'template', p.data ->> 'version',
+    w.task_id, p.data ->> 'namespace', p.data ->> 'template', p.data ->> 'version',
     case
         when pg_input_is_valid(p.data ->> 'template_id', 'uuid') then (p.data ->> 'template_id')::uuid
     end,
@@ -17,35 +17,23 @@ select
     case
         when pg_input_is_valid(p.data ->> 'priority', 'integer') then (p.data ->> 'priority')::integer
     end,
-    coalesce(p.data ->> 'correlation_id', s.task_id::text),
+    coalesce(p.data ->> 'correlation_id', w.task_id::text),
     case
         when pg_input_is_valid(p.data ->> 'occurred_at', 'timestamptz')
             then (p.data ->> 'occurred_at')::timestamptz
     end,
     null, 0
-from flowledger.submission as s
-cross join lateral (select flowledger.payload_json(s.state, s.encoding) as data offset 0) as p
-union all
-select
-    e.originator_id, p.data ->> 'namespace', p.data ->> 'template', p.data ->> 'version',
-    case
-        when pg_input_is_valid(p.data ->> 'template_id', 'uuid') then (p.data ->> 'template_id')::uuid
-    end,
-    'submitted', false,
-    case
-        when pg_input_is_valid(p.data ->> 'priority', 'integer') then (p.data ->> 'priority')::integer
-    end,
-    coalesce(p.data ->> 'correlation_id', e.originator_id::text),
-    case
-        when pg_input_is_valid(p.data ->> 'occurred_at', 'timestamptz')
-            then (p.data ->> 'occurred_at')::timestamptz
-    end,
-    null, 0
-from flowledger.event as e
-cross join lateral (select flowledger.payload_json(e.state, e.encoding) as data offset 0) as p
-where e.notification_id > (select min(s.position) from flowledger.shard as s)
-    and e.topic = 'task.created'
-    and not exists (select from flowledger.task as t where t.task_id = e.originator_id);
+from (
+    select s.task_id, s.state, s.encoding
+    from flowledger.submission as s
+    union all
+    select e.originator_id, e.state, e.encoding
+    from flowledger.event as e
+    where e.notification_id > (select min(s.position) from flowledger.shard as s)
+        and e.topic = 'task.created'
+        and not exists (select from flowledger.task as t where t.task_id = e.originator_id)
+) as w
+cross join lateral (select flowledger.payload_json(w.state, w.encoding) as data offset 0) as p;
 
 comment on view flowledger_v1.tasks is
     'Every task as the coordinators know it. One that is `submitted` waits to be seen by them; where'

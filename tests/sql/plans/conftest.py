@@ -13,6 +13,20 @@ from support.query_plans import history, tasks
 from support.sql_calls import Connection, append
 
 
+@pytest.fixture
+def database(server: str, template: str) -> Generator[str]:
+    """The URL of a database that nobody had before: what a plan reads depends on what was there."""
+    with database_on(server, f"{template}_plans", template) as url:
+        yield url
+
+
+@pytest.fixture
+def connection(database: str) -> Generator[Connection]:
+    """An autocommit connection to this test's database."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield connection
+
+
 @pytest.fixture(scope="module")
 def long_log(server: str, template: str) -> Generator[Connection]:
     """A connection to a database whose log has 100 000 events, analyzed. For reading."""
