@@ -63,6 +63,8 @@ LEAVE_SECONDS = 0.2
 MOST_LOANS = 100
 """After so many, what was deleted from its tables is in the way."""
 
+_numbers = count()
+
 
 class ReusedDatabase:
     """Lends its database to one test at a time."""
@@ -71,7 +73,6 @@ class ReusedDatabase:
         self._server = server
         self._template = template
         self._made = ExitStack()
-        self._numbers = count()
         self._loans = 0
         self.url = ""
         self._session: Connection | None = None
@@ -86,7 +87,7 @@ class ReusedDatabase:
     def lend(self) -> str:
         """Its URL: nobody else is connected, and nothing was done there."""
         if not self.url:
-            name = f"{self._template}_lent_{next(self._numbers)}"
+            name = f"{self._template}_lent_{next(_numbers)}"
             self.url = self._made.enter_context(database_on(self._server, name, self._template))
             connection = psycopg.connect(self.url, autocommit=True)
             self._session = self._made.enter_context(connection)
@@ -111,7 +112,7 @@ class ReusedDatabase:
             session.rollback()
             session.autocommit, session.row_factory = True, tuple_row
             # psycopg forgets what it had prepared after a statement that is new to it
-            session.execute(f"rollback -- {next(self._numbers)}".encode())
+            session.execute(f"rollback -- {next(_numbers)}".encode())
             session.execute("discard all", prepare=False)
             if not is_alone(session):
                 return False
