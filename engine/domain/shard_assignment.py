@@ -46,10 +46,20 @@ class ShardLease:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Which coordinator processes are there, and who leads what."""
+    """Which coordinator processes are there, and who leads what.
+
+    `shards` is how many shards there are to be; 0: no row of any says so. Those that no lease is of
+    have no row, so that nobody can lead them.
+    """
 
     live: Collection[UUID]
     leases: Sequence[ShardLease]
+    shards: int = 0
+
+    @property
+    def missing(self) -> frozenset[int]:
+        """The shards that have no row."""
+        return frozenset(range(self.shards)) - {lease.shard for lease in self.leases}
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,8 @@ class PostgresShardStore:
             )
         live = self._all("select flowledger.live_coordinators()")
         leases = self._all(LEASES)
-        return Members([row[0] for row in live], [ShardLease(*row[:3]) for row in leases])
+        shards = max((row[-1] for row in leases), default=0)
+        return Members([row[0] for row in live], [ShardLease(*row[:3]) for row in leases], shards)
 
     def deregister(self, process: UUID) -> None:
         """The process takes no share any more."""
@@ -100,9 +101,10 @@ class PostgresShardStore:
         if shards is None:
             return
         found = self._all(LEASES)
-        if len(found) != shards:
-            if any(epoch for *_, epoch in found):
-                raise ShardsDiffer(len(found), shards)
+        count = max((row[-1] for row in found), default=0)
+        if count != shards:
+            if any(epoch for *_, epoch, _ in found):
+                raise ShardsDiffer(count, shards)
             with _refusals():
                 self._all(SET_SHARDS, (shards, TextArray(FACT_TOPICS)))
 

@@ -26,6 +26,7 @@ class Signal(StrEnum):
     COORDINATOR_RECONCILED = "coordinator.reconciled"
     COORDINATOR_RESIGNED = "coordinator.resigned"
     COORDINATOR_SHARDS_CHANGED = "coordinator.shards_changed"
+    COORDINATOR_SHARDS_MISSING = "coordinator.shards_missing"
     COORDINATOR_TASKS_UNPARKED = "coordinator.tasks_unparked"
     COORDINATOR_TASK_PARKED = "coordinator.task_parked"
     COORDINATOR_UNSERVED = "coordinator.unserved"
@@ -121,6 +122,9 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
         ),
         Signal.COORDINATOR_SHARDS_CHANGED: Meaning(
             "info", "There is another number of shards; they are shared out anew."
+        ),
+        Signal.COORDINATOR_SHARDS_MISSING: Meaning(
+            "error", "The rows of these shards are gone, so nobody can lead them: see repair."
         ),
         Signal.COORDINATOR_TASK_PARKED: Meaning(
             "error",

@@ -10,6 +10,7 @@ import pytest
 
 from flowledger.engine import Engine, TaskHandle, TaskState
 from flowledger.engine.bootstrap import engine_pool
+from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.engine.errors import ShardsBehind
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.shard_membership_store import PostgresShardStore
@@ -110,6 +111,34 @@ def test_a_repair_makes_them_again_and_all_tasks_end(lost: Lost) -> None:
     for task in lost.waiting:
         assert task.wait(PATIENCE) is TaskState.COMPLETE
     assert list(lost.client.verify()) == []
+
+
+def test_the_others_go_on_and_the_log_says_it_once(
+    harness: EngineHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    resize(harness, 4)
+    with harness.open(flow) as engine:
+        engine.submit_many(flow, [{}] * 4)[0].wait(PATIENCE)
+        harness.rows("delete from flowledger.shard where shard = 2")
+        harness.until(lambda: told_missing(caplog))
+
+        tasks = engine.submit_many(flow, [{}] * MANY)
+
+        for task in tasks:
+            if shard_of(task.id, 4) != 2:
+                assert task.wait(PATIENCE) is TaskState.COMPLETE
+        engine.repair(**WHY)
+        harness.rows("update flowledger.shard set lease_until = flowledger.clock() where shard = 2")
+        for task in tasks:
+            assert task.wait(PATIENCE) is TaskState.COMPLETE
+    (told,) = told_missing(caplog)
+    assert "shards=[2]" in told
+    assert list(harness.open(roles=()).verify()) == []
+
+
+def told_missing(caplog: pytest.LogCaptureFixture) -> list[str]:
+    told = (record.getMessage() for record in caplog.records)
+    return [one for one in told if one.startswith("coordinator.shards_missing")]
 
 
 def test_the_list_of_shards_names_them(lost: Lost, tmp_path: Path) -> None:

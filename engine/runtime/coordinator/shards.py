@@ -33,6 +33,7 @@ What can go wrong
   notification.
 - Two processes see different rows: at worst both ask for one lease, which only one gets, or two
   shards change hands where one would do. The next look is at most `lease_seconds / 3` away.
+- The row of a shard is gone: nobody can lead it until a repair makes it again; the others go on.
 - The number of shards is changed: every leader loses its epoch, and the coordinators are made anew.
   One that still uses the old number gets no lease.
 """
@@ -92,6 +93,7 @@ class Shards:
         self.telling = OutageLog("coordinator")
         self._led: dict[int, ShardLoop] = {}
         self._count = 0
+        self._missing: frozenset[int] = frozenset()
         self._attends = False
         self._log = logger("coordinator")
 
@@ -124,7 +126,10 @@ class Shards:
         led = [shard for shard, one in self._led.items() if one.coordinator.leads]
         attendance = self._roster.heartbeat(self._identity, lease_seconds, led)
         self._attends = True
-        self._count_is(len(attendance.leases))
+        self._count_is(attendance.shards or self._count)  # where all rows are gone, as it was
+        self._tell_missing(
+            attendance.missing if attendance.shards else frozenset(range(self._count))
+        )
         patience = lease_seconds / PARTS_OF_LEASE
         share = assign_shards(self._identity, attendance, patience)
         for shard in self._led.keys() | share.lead:
@@ -157,6 +162,11 @@ class Shards:
             self.close()
             self._led.clear()
         self._count = count
+
+    def _tell_missing(self, missing: frozenset[int]) -> None:
+        if missing - self._missing:
+            self._log.emit(Signal.COORDINATOR_SHARDS_MISSING, shards=sorted(missing))
+        self._missing = missing
 
     def _end(self) -> None:
         """Stop the loops, and give up what they lead."""
