@@ -165,6 +165,15 @@ def test_one_beyond_the_end_of_the_log_is_told_by_health_and_set_right(
         f"shard 0 stands at position {now}, and the log ends at {end}:"
         " what happens to its tasks is passed over until the log is as long"
     ]
+    (open_one, *_), *_ = stage.harness.rows(
+        "select task_id from flowledger.task where ended_at is null"
+    )
+    left = stage.client.submit(tried, {"number": 7})
+    for task in (open_one, left.id):
+        told = str(stage.client.task(task).explain())
+        assert f"shard 0 stands at position {now}, and the log ends at" in told
+        assert "flowledger repair --all" in told
+        assert "takes it on next" not in told
     assert [one.subject for one in stage.client.repair(**WHY).repaired] == ["shard 0"]
     assert was <= stage.harness.value(POSITION) <= end
     assert told_of_shards(stage) == []

@@ -129,8 +129,7 @@ class ExplainContext:
     @property
     def earliest_decision(self) -> datetime | None:
         """When a coordinator can do something at the earliest: at once, if one leads the shard."""
-        leaderless = self.live is not None and self.live.shard.leader is None
-        return None if leaderless else self.now
+        return self.now if self.live is None or self.live.shard.reads else None
 
     @property
     def all_decided(self) -> bool:

@@ -22,8 +22,8 @@ from flowledger.engine.domain.explain.step_reasons import step_reasons
 from flowledger.engine.domain.explain.suggested_commands import with_commands, with_root
 from flowledger.engine.domain.explain.task_reasons import (
     REPAIR_SHARDS,
+    broken_sentence,
     concerns,
-    gone_sentence,
     parked_reasons,
     projections_behind,
     task_reasons,
@@ -91,7 +91,7 @@ def explain_task(scene: ExplainContext) -> Explanation:
 
 def _starts(beside: LiveState) -> str | None:
     """The command after which somebody leads the shard; None where somebody does."""
-    if beside.shard.missing:
+    if broken_sentence(beside.shard) is not None:
         return REPAIR_SHARDS.strip("`")
     return None if beside.shard.leader is not None else "flowledger coordinator"
 
@@ -100,12 +100,13 @@ def not_taken_on(task_id: UUID, step: str | None, beside: LiveState) -> Explanat
     """Why nothing happens with a task that an application left, and no coordinator has met."""
     parked = list(parked_reasons(beside, beside.now))
     leads = "no coordinator runs" if beside.shard.leader is None else "a coordinator runs"
+    broken = broken_sentence(beside.shard)
     reason = Reason(
         kind=ReasonKind.SUBMITTED,
-        sentence=f"submitted; {gone_sentence(beside.shard.shard)}"
-        if beside.shard.missing
+        sentence=f"submitted; {broken}"
+        if broken is not None
         else "submitted; a coordinator must run to take it on",
-        earliest=None if beside.shard.leader is None else beside.now,
+        earliest=beside.now if beside.shard.reads else None,
         details={"shard": beside.shard.shard, "position": beside.shard.position, "leads": leads},
         steps=() if step is None else (step,),
         command=_starts(beside),

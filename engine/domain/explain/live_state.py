@@ -137,6 +137,16 @@ class ShardStatus:
     head: int
     missing: bool = False
 
+    @property
+    def beyond(self) -> bool:
+        """Whether it stands beyond the end of the log, so that what happens is passed over."""
+        return self.position > self.head
+
+    @property
+    def reads(self) -> bool:
+        """Whether somebody leads it and reads what happens."""
+        return self.leader is not None and not self.beyond
+
 
 @dataclass(frozen=True, slots=True)
 class LaggingProjection:

@@ -11,6 +11,7 @@ from flowledger.engine.domain.explain.context import ExplainContext
 from flowledger.engine.domain.explain.never_started import pending_behind
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, in_order
 from flowledger.engine.domain.explain.step_reasons import step_reasons
+from flowledger.engine.domain.explain.task_reasons import REPAIR_SHARDS, broken_sentence
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 
 WHY = "--reason WHY"
@@ -114,7 +115,10 @@ def _paused(scene: ExplainContext, reason: Reason) -> str:
 
 
 def _undecided(scene: ExplainContext, reason: Reason) -> str | None:
-    return COORDINATOR if scene.earliest_decision is None else None
+    if scene.earliest_decision is not None:
+        return None
+    broken = scene.live is not None and broken_sentence(scene.live.shard) is not None
+    return REPAIR_SHARDS.strip("`") if broken else COORDINATOR
 
 
 def _no_worker(scene: ExplainContext, reason: Reason) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from flowledger.engine.display_text import duration, on_one_line, some_of
 from flowledger.engine.domain.event_text import actor_name, describe
 from flowledger.engine.domain.explain.context import ExplainContext, cause, iso
-from flowledger.engine.domain.explain.live_state import LaggingProjection, LiveState
+from flowledger.engine.domain.explain.live_state import LaggingProjection, LiveState, ShardStatus
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, cause_of
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.base import Placed, TaskEvent
@@ -222,32 +222,40 @@ def _unread(scene: ExplainContext) -> Iterator[Reason]:
 
 def _leaderless(scene: ExplainContext) -> Iterator[Reason]:
     beside = scene.live
-    if beside is None or beside.shard.leader is not None:
+    if beside is None or beside.shard.reads:
         return
     if not scene.run.ended or scene.run.requests:
         yield _nobody_leads(scene, beside)
 
 
-def gone_sentence(shard: int) -> str:
-    """What is said of a shard whose row is gone."""
-    return f"the row of shard {shard} is gone, and {REPAIR_SHARDS} makes it again"
+def broken_sentence(shard: ShardStatus) -> str | None:
+    """What is said of a shard that no coordinator can go on with; None where one can."""
+    if shard.missing:
+        return f"the row of shard {shard.shard} is gone, and {REPAIR_SHARDS} makes it again"
+    if shard.beyond:
+        return (
+            f"shard {shard.shard} stands at position {shard.position}, and the log ends at"
+            f" {shard.head}: {REPAIR_SHARDS} sets it right"
+        )
+    return None
 
 
 def _nobody_leads(scene: ExplainContext, beside: LiveState) -> Reason:
     shard = beside.shard
     since = shard.lease_until
     last = f", since {duration(scene.now - since)}" if since is not None else ""
+    broken = broken_sentence(shard)
     return Reason(
         kind=ReasonKind.COORDINATOR_BEHIND,
-        sentence=f"{gone_sentence(shard.shard)}; nothing is decided until then"
-        if shard.missing
+        sentence=f"{broken}; nothing is decided until then"
+        if broken is not None
         else f"no coordinator leads shard {shard.shard}{last}; nothing is decided until one does",
         about=f"shard {shard.shard}",
         details={
             "shard": shard.shard,
             "position": shard.position,
             "head": shard.head,
-            "leader": None,
+            "leader": None if shard.leader is None else str(shard.leader),
             "since": iso(since),
         },
     )
