@@ -15,7 +15,7 @@ declare
         'reason', coalesce(
             nullif(current_setting('flowledger.reason', true), ''), 'clock_offset was written'
         ),
-        'by_seconds', extract(epoch from new.shift - old.shift),
+        'by_seconds', extract(epoch from new.shift - coalesce(old.shift, interval '0')),
         'ahead_seconds', extract(epoch from new.shift)
     );
 begin
@@ -35,4 +35,9 @@ $$;
 create or replace trigger clock_moves_are_recorded
 after update on flowledger.clock_offset
 for each row when (old.shift is distinct from new.shift)
+execute function flowledger.record_clock_offset_change();
+
+create or replace trigger clock_moves_are_recorded_at_once
+after insert on flowledger.clock_offset
+for each row when (new.shift <> '00:00:00'::interval)
 execute function flowledger.record_clock_offset_change();

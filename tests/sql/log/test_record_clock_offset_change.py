@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import psycopg
+import pytest
+
 from support.sql_calls import Connection, call
 
 TOLD = (
@@ -40,6 +43,33 @@ def test_without_a_word_it_is_the_login_that_tests(connection: Connection) -> No
 
     (move,) = said(connection)
     assert (move["reason"], move["by_seconds"]) == ("a test moves the time", 0.5)
+
+
+def test_a_row_that_is_put_where_it_was_gone_is_a_move(connection: Connection) -> None:
+    connection.execute("delete from flowledger.clock_offset")
+    connection.execute("insert into flowledger.clock_offset default values")
+    assert said(connection) == []
+    connection.execute("delete from flowledger.clock_offset")
+    connection.execute("insert into flowledger.clock_offset (shift) values ('2 s')")
+
+    assert [move["by_seconds"] for move in said(connection)] == [2]
+
+
+@pytest.mark.parametrize("shift", ["200000 years", "-101 years", "infinity"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update flowledger.clock_offset set shift = '{}'",
+        "select flowledger.advance_test_clock('{}')",
+    ],
+)
+def test_a_time_that_is_centuries_away_is_refused(
+    connection: Connection, statement: str, shift: str
+) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute(statement.format(shift).encode())
+
+    assert said(connection) == []
 
 
 def test_what_moves_nothing_is_no_event(connection: Connection) -> None:
