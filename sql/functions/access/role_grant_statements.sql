@@ -18,6 +18,8 @@ begin
 
     return next 'select flowledger.close_to_public()';
     return next format('revoke all on all tables in schema flowledger, flowledger_v1 from %s', v_role);
+    return next format('revoke all on all functions in schema flowledger, flowledger_v1 from %s', v_role);
+    return next format('revoke all on schema flowledger from %s', v_role);
     return next format('grant usage on schema flowledger_v1 to %s', v_role);
     return next format('grant select on all tables in schema flowledger_v1 to %s', v_role);
     return next format('grant execute on all functions in schema flowledger_v1 to %s', v_role);

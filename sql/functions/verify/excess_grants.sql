@@ -1,8 +1,8 @@
 -- Rights that somebody has and should not have, by the lists that the grants of the roles are made
 -- from: a role of the engine on its tables, everybody on whatever there is, and any other login to
 -- write, be it by a function or as the owner of what the owner of the tables should own, who is to own
--- the schema too. What others were granted to read is an administrator's decision, and so are
--- superusers.
+-- the schema too. No role of the engine may grant on what it was granted. What others were granted to
+-- read is an administrator's decision, and so are superusers.
 
 create or replace function flowledger.excess_grants()
 returns table (subject text, field text, expected text, found text, place text)
@@ -12,14 +12,15 @@ as $$
     with granted as materialized (
         select
             c.oid, c.relname as relation, n.nspname as schema, c.relowner as owner,
-            a.grantee, lower(a.privilege_type) as privilege, null as attribute
+            a.grantee, lower(a.privilege_type) as privilege, null as attribute, a.is_grantable
         from pg_class as c
         join pg_namespace as n on n.oid = c.relnamespace
         cross join lateral aclexplode(c.relacl) as a
         where n.nspname in ('flowledger', 'flowledger_v1')
         union all
         select
-            c.oid, c.relname, n.nspname, c.relowner, a.grantee, lower(a.privilege_type), t.attname
+            c.oid, c.relname, n.nspname, c.relowner, a.grantee, lower(a.privilege_type), t.attname,
+            a.is_grantable
         from pg_class as c
         join pg_namespace as n on n.oid = c.relnamespace
         join pg_attribute as t on t.attrelid = c.oid and t.attacl is not null
@@ -72,12 +73,33 @@ as $$
         )
     union all
     select
+        'role ' || o.oid::regrole, format('grant option for %s', o.what), 'not granted', 'granted',
+        'the grants'
+    from (
+        select r.oid, format('%s on %s.%s', g.privilege, g.schema, g.relation) as what
+        from granted as g
+        join role as r on r.oid = g.grantee
+        where g.is_grantable
+        union all
+        select r.oid, format('execute on %s', f.oid::regprocedure)
+        from pg_proc as f
+        join pg_namespace as n on n.oid = f.pronamespace
+        cross join lateral aclexplode(f.proacl) as a
+        join role as r on r.oid = a.grantee
+        where n.nspname in ('flowledger', 'flowledger_v1') and a.is_grantable
+    ) as o
+    union all
+    select
         case when a.grantee = 0 then 'everybody' else 'role ' || a.grantee::regrole end,
-        format('create on %s', n.nspname), 'not granted', 'granted', 'the grants'
+        format('%s on %s', lower(a.privilege_type), n.nspname), 'not granted', 'granted', 'the grants'
     from pg_namespace as n
     cross join lateral aclexplode(n.nspacl) as a
+    left join role as r on r.oid = a.grantee
     where n.nspname in ('flowledger', 'flowledger_v1')
-        and a.privilege_type = 'CREATE' and a.grantee <> n.nspowner
+        and (
+            a.privilege_type = 'CREATE' and a.grantee <> n.nspowner
+            or n.nspname = 'flowledger' and (a.grantee = 0 or r.name = 'reader')
+        )
         and a.grantee not in (select s.oid from superuser as s)
     union all
     select

@@ -15,6 +15,8 @@ def test_a_reader_has_the_public_schema_alone(connection: Connection) -> None:
     assert call(connection, "role_grant_statements", "reader") == [
         "select flowledger.close_to_public()",
         "revoke all on all tables in schema flowledger, flowledger_v1 from flowledger_reader",
+        "revoke all on all functions in schema flowledger, flowledger_v1 from flowledger_reader",
+        "revoke all on schema flowledger from flowledger_reader",
         "grant usage on schema flowledger_v1 to flowledger_reader",
         "grant select on all tables in schema flowledger_v1 to flowledger_reader",
         "grant execute on all functions in schema flowledger_v1 to flowledger_reader",

@@ -53,6 +53,12 @@ def test_the_roles_have_what_they_are_to_have(roles: Connection) -> None:
             "role flowledger_reader",
             "select on flowledger.event",
         ),
+        ("usage on schema flowledger to public", "everybody", "usage on flowledger"),
+        (
+            "usage on schema flowledger to flowledger_reader",
+            "role flowledger_reader",
+            "usage on flowledger",
+        ),
         (
             "select on flowledger_v1.tasks to public",
             "everybody",
@@ -83,6 +89,25 @@ def test_a_right_too_many_is_named_until_the_roles_are_granted_theirs(
     assert faults(roles) == [(subject, field)]
 
     roles.execute(f"revoke {granted.replace(' to ', ' from ')}".encode())
+    assert faults(roles) == []
+
+
+@pytest.mark.parametrize(
+    ("granted", "what"),
+    [
+        ("select on flowledger.event", "select on flowledger.event"),
+        ("insert (state) on flowledger.event", "insert on flowledger.event"),
+        ("execute on function flowledger.clock()", "execute on flowledger.clock()"),
+    ],
+)
+def test_no_role_may_grant_on_what_it_has_until_it_is_granted_its_rights_anew(
+    roles: Connection, granted: str, what: str
+) -> None:
+    roles.execute(f"grant {granted} to flowledger_worker with grant option".encode())
+
+    assert faults(roles) == [("role flowledger_worker", f"grant option for {what}")]
+
+    grant(roles, "worker", grants_of(roles, "worker"), **WORD)
     assert faults(roles) == []
 
 
