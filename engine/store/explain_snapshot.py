@@ -26,7 +26,15 @@ from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.pool import Connection
 from flowledger.engine.store.limit_json import circuits_of, demand_of_json
 
-SHARD = "select * from flowledger.shard_status_of_task(%s)"
+# The transaction itself only reads, and a login's own setting says nothing of the others.
+IS_READ_ONLY = """
+    not pg_is_in_recovery() and exists (
+        select from pg_settings as s
+        where s.name = 'default_transaction_read_only' and s.setting = 'on'
+            and s.source in ('configuration file', 'command line', 'database')
+    )
+"""
+SHARD = f"select *, {IS_READ_ONLY} from flowledger.shard_status_of_task(%s)"  # noqa: S608
 QUEUE = "select * from flowledger.queued_and_running_steps(%s, %s::int)"
 HELD = "select * from flowledger.waiting_steps_of_task(%s, %s::int)"
 WORKERS = "select * from flowledger.workers_for_template(%s, %s)"
@@ -43,16 +51,23 @@ def surroundings_of(
     connection: Connection, task_id: UUID, template_id: UUID | None, last: int
 ) -> LiveState:
     """What stands around the task; `last` is the position of its last event, 0 for none."""
-    ((number, position, leader, host, pid, lease_until, head, now),) = _rows(
-        connection, SHARD, task_id
-    )
+    (row,) = _rows(connection, SHARD, task_id)
+    number, position, leader, host, pid, lease_until, head, now, read_only = row
     queue = [QueueStatus(*row) for row in _rows(connection, QUEUE, task_id, COUNTED)]
     held = [_held(*row) for row in _rows(connection, HELD, task_id, COUNTED)]
     waiting = [row for row in queue if row.before is not None]
     return LiveState(
         now=now.astimezone(UTC),
         shard=ShardStatus(
-            number, position or 0, leader, host, pid, lease_until, head, missing=position is None
+            number,
+            position or 0,
+            leader,
+            host,
+            pid,
+            lease_until,
+            head,
+            missing=position is None,
+            read_only=read_only,
         ),
         queue={row.step: row for row in queue},
         waiting={row.step: row for row in held},

@@ -98,3 +98,21 @@ async def test_an_application_on_an_event_loop_is_told_the_same(harness: EngineH
 
     assert told.kinds == (await other.task(task.id).step("a").explain()).kinds
     assert told.kinds == (await other.task(task.id).explain("a")).kinds == task.explain("a").kinds
+
+
+def test_where_the_database_is_read_only_no_coordinator_is_asked_for(
+    harness: EngineHarness,
+) -> None:
+    with harness.open(chain) as engine:
+        _, task = begin(engine, chain)
+        task.wait(PATIENCE)
+    left = harness.open(chain, roles=()).submit(chain, {})
+    name = harness.value("select current_database()")
+    harness.rows(f'alter database "{name}" set default_transaction_read_only = on')
+    reader = harness.open(roles=())
+
+    told = reader.task(left.id).explain()
+
+    assert "the database is read-only, so that nobody can lead" in str(told)
+    assert {one.command for one in told.reasons} - {None} == {"flowledger health"}
+    assert reader.task(task.id).explain().state == "complete"

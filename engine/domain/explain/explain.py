@@ -21,9 +21,8 @@ from flowledger.engine.domain.explain.reasons import Explanation, Reason, Reason
 from flowledger.engine.domain.explain.step_reasons import step_reasons
 from flowledger.engine.domain.explain.suggested_commands import with_commands, with_root
 from flowledger.engine.domain.explain.task_reasons import (
-    REPAIR_SHARDS,
-    broken_sentence,
     concerns,
+    obstacle,
     parked_reasons,
     projections_behind,
     task_reasons,
@@ -91,8 +90,9 @@ def explain_task(scene: ExplainContext) -> Explanation:
 
 def _starts(beside: LiveState) -> str | None:
     """The command after which somebody leads the shard; None where somebody does."""
-    if broken_sentence(beside.shard) is not None:
-        return REPAIR_SHARDS.strip("`")
+    stopped = obstacle(beside.shard)
+    if stopped is not None:
+        return stopped.command
     return None if beside.shard.leader is not None else "flowledger coordinator"
 
 
@@ -100,11 +100,11 @@ def not_taken_on(task_id: UUID, step: str | None, beside: LiveState) -> Explanat
     """Why nothing happens with a task that an application left, and no coordinator has met."""
     parked = list(parked_reasons(beside, beside.now))
     leads = "no coordinator runs" if beside.shard.leader is None else "a coordinator runs"
-    broken = broken_sentence(beside.shard)
+    stopped = obstacle(beside.shard)
     reason = Reason(
         kind=ReasonKind.SUBMITTED,
-        sentence=f"submitted; {broken}"
-        if broken is not None
+        sentence=f"submitted; {stopped.sentence}"
+        if stopped is not None
         else "submitted; a coordinator must run to take it on",
         earliest=beside.now if beside.shard.reads else None,
         details={"shard": beside.shard.shard, "position": beside.shard.position, "leads": leads},

@@ -125,7 +125,8 @@ class LimitStatus:
 class ShardStatus:
     """The shard of the task. `leader` is None where no lease stands; `head` is the log's end.
 
-    Where the shard has no row, `position` is 0 and it is `missing`.
+    Where the shard has no row, `position` is 0 and it is `missing`. `read_only` says that the
+    settings of the database let nobody write.
     """
 
     shard: int
@@ -136,6 +137,7 @@ class ShardStatus:
     lease_until: datetime | None
     head: int
     missing: bool = False
+    read_only: bool = False
 
     @property
     def beyond(self) -> bool:

@@ -11,7 +11,7 @@ from flowledger.engine.domain.explain.context import ExplainContext
 from flowledger.engine.domain.explain.never_started import pending_behind
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, in_order
 from flowledger.engine.domain.explain.step_reasons import step_reasons
-from flowledger.engine.domain.explain.task_reasons import REPAIR_SHARDS, broken_sentence
+from flowledger.engine.domain.explain.task_reasons import obstacle
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 
 WHY = "--reason WHY"
@@ -117,8 +117,8 @@ def _paused(scene: ExplainContext, reason: Reason) -> str:
 def _undecided(scene: ExplainContext, reason: Reason) -> str | None:
     if scene.earliest_decision is not None:
         return None
-    broken = scene.live is not None and broken_sentence(scene.live.shard) is not None
-    return REPAIR_SHARDS.strip("`") if broken else COORDINATOR
+    stopped = None if scene.live is None else obstacle(scene.live.shard)
+    return COORDINATOR if stopped is None else stopped.command
 
 
 def _no_worker(scene: ExplainContext, reason: Reason) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import NamedTuple
 
 from flowledger.engine.display_text import duration, on_one_line, some_of
 from flowledger.engine.domain.event_text import actor_name, describe
@@ -14,7 +15,7 @@ from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.base import Placed, TaskEvent
 
 TRY_AGAIN = "`flowledger reset` tries again, `flowledger resolve` counts it as done"
-REPAIR_SHARDS = "`flowledger repair --all --reason WHY`"
+REPAIR_SHARDS = "flowledger repair --all --reason WHY"
 SETTLE = (
     "`flowledger step reset`, `resolve`, `complete` or `skip` settles a step;"
     " `flowledger fail` or `cancel` ends the task"
@@ -228,15 +229,23 @@ def _leaderless(scene: ExplainContext) -> Iterator[Reason]:
         yield _nobody_leads(scene, beside)
 
 
-def broken_sentence(shard: ShardStatus) -> str | None:
-    """What is said of a shard that no coordinator can go on with; None where one can."""
+class Obstacle(NamedTuple):
+    """What keeps every coordinator from going on with a shard, and the command about it."""
+
+    sentence: str
+    command: str
+
+
+def obstacle(shard: ShardStatus) -> Obstacle | None:
+    """What no coordinator can do anything about; None where one only has to run."""
     if shard.missing:
-        return f"the row of shard {shard.shard} is gone, and {REPAIR_SHARDS} makes it again"
+        gone = f"the row of shard {shard.shard} is gone, and `{REPAIR_SHARDS}` makes it again"
+        return Obstacle(gone, REPAIR_SHARDS)
     if shard.beyond:
-        return (
-            f"shard {shard.shard} stands at position {shard.position}, and the log ends at"
-            f" {shard.head}: {REPAIR_SHARDS} sets it right"
-        )
+        ends = f"shard {shard.shard} stands at position {shard.position}, and the log ends at"
+        return Obstacle(f"{ends} {shard.head}: `{REPAIR_SHARDS}` sets it right", REPAIR_SHARDS)
+    if shard.read_only and shard.leader is None:
+        return Obstacle("the database is read-only, so that nobody can lead", "flowledger health")
     return None
 
 
@@ -244,11 +253,11 @@ def _nobody_leads(scene: ExplainContext, beside: LiveState) -> Reason:
     shard = beside.shard
     since = shard.lease_until
     last = f", since {duration(scene.now - since)}" if since is not None else ""
-    broken = broken_sentence(shard)
+    stopped = obstacle(shard)
     return Reason(
         kind=ReasonKind.COORDINATOR_BEHIND,
-        sentence=f"{broken}; nothing is decided until then"
-        if broken is not None
+        sentence=f"{stopped.sentence}; nothing is decided until then"
+        if stopped is not None
         else f"no coordinator leads shard {shard.shard}{last}; nothing is decided until one does",
         about=f"shard {shard.shard}",
         details={
