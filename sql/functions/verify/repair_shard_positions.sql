@@ -38,7 +38,7 @@ begin
 
     insert into flowledger.parked_task as k (task_id, reason, parked_at, tried_at, wanted)
     select
-        e.originator_id, 'the position of its shard was beyond the log', flowledger.clock(),
+        e.originator_id, 'how far its shard had come was not known', flowledger.clock(),
         flowledger.clock(), true
     from unnest(p_shards, p_found) as m (shard, found)
     join flowledger.shard as s on s.shard = m.shard
