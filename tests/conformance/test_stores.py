@@ -228,6 +228,16 @@ def test_a_step_that_is_not_in_the_queue_is_found(store: Stores) -> None:
     assert store.ledger.unqueued(10) == []
 
 
+def test_a_step_whose_facts_were_not_read_yet_is_not_missing(store: Stores) -> None:
+    claim = claimed(store)
+    store.commit(dropped=[claim.step_id])
+    assert store.ledger.unqueued(10) == []
+
+    store.commit(to=store.ledger.facts(store.position, 10)[-1].position)
+
+    assert store.ledger.unqueued(10) == [(claim.task_id, "start")]
+
+
 def test_a_submission_is_handed_out_until_it_is_taken(store: Stores) -> None:
     assert store.ledger.submissions(10) == []
     created: TaskCreated = store.created()

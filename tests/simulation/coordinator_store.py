@@ -66,6 +66,14 @@ class MemoryCoordinatorStore:
     def _is_mine(self, task_id: UUID) -> bool:
         return self._database.is_in(self._shard, task_id)
 
+    def _is_behind(self, task_id: UUID) -> bool:
+        position = self._database.shards[self._shard].position
+        return any(
+            recorded.position > position
+            for recorded in self._database.log.of_task(task_id)
+            if isinstance(recorded.event, FACTS) and not isinstance(recorded.event, TaskCreated)
+        )
+
     def last_decided(self, after: int) -> int | None:
         """No position is ever put back here."""
         return None
@@ -129,6 +137,7 @@ class MemoryCoordinatorStore:
             and self._is_mine(key[0])
             and key not in queued
             and database.tasks[key[0]]["ended_at"] is None
+            and not self._is_behind(key[0])
         )
         return list(islice(missing, limit))
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.shard_assignment import shard_of
 from support.builders import NOON
 from support.sql_calls import (
     Connection,
+    Row,
+    append,
     call,
     claim,
     new_id,
@@ -63,6 +66,20 @@ def test_a_task_that_ended_queues_nothing(connection: Connection) -> None:
     call(connection, "upsert_steps", rows_of([step_row(task)]))
 
     assert call(connection, "missing_queue_rows", 10) == []
+
+
+def test_a_step_that_is_only_behind_is_not_lost(connection: Connection) -> None:
+    task = new_id()
+    call(connection, "upsert_tasks", rows_of([task_row(task, TEMPLATE)]))
+    call(connection, "upsert_steps", rows_of([step_row(task)]))
+    append(connection, Row(step_id(task, "a"), 1, "step.enqueued", task=task))
+    assert call(connection, "missing_queue_rows", 10) == [(task, "a")]
+    (position,) = append(connection, Row(step_id(task, "a"), 2, "step.completed", task=task))
+
+    assert call(connection, "missing_queue_rows", 10) == []
+
+    connection.execute("update flowledger.shard set position = %s", (position,))
+    assert call(connection, "missing_queue_rows", 10) == [(task, "a")]
 
 
 def test_no_more_than_the_limit_is_told(connection: Connection) -> None:
