@@ -124,3 +124,42 @@ def before_there_were_rows() -> list[SqlFile]:
     ]
     assert any(CALL in file.text for file in files)
     return [*migrations, *functions]
+
+
+DEEP = '{"in": ' * 3000 + "1" + "}" * 3000
+CANNOT_BE = [
+    '{"steps": [{"name": "a", "retry": {"max_attempts": 1e5000}}]}',
+    '{"steps": [{"name": "a", "retry": {"max_attempts": "x"}}]}',
+    '{"steps": [{"name": "a", "dependencies": ["a"]}]}',
+    '{"steps": [{"name": "a", "dependencies": "a"}]}',
+    '{"steps": [{"name": "a", "dependencies": ["b"]}, {"name": "b", "dependencies": ["a"]}]}',
+    '{"steps": [{"dependencies": ["a"]}, {"name": "a"}]}',
+    '{"steps": [{"name": "a"}, {"name": "a", "dependencies": ["a"]}]}',
+    '{"steps": [7, null, {"name": "a", "dependencies": ["a"]}]}',
+    f'{{"steps": [{DEEP}, {{"name": "a", "dependencies": ["a"]}}]}}',
+]
+
+
+@pytest.mark.parametrize("definition", CANNOT_BE, ids=lambda text: text[:60])
+def test_a_definition_that_cannot_be_stops_no_migration(
+    connection: Connection, definition: str
+) -> None:
+    register(connection, diamond())
+    connection.execute(
+        "insert into flowledger.template (template_id, namespace, name, version,"
+        " definition_hash, definition, registered_at)"
+        " values (%s, 'odd', 'rows', '1', 'h', %s::jsonb, now())",
+        (new_id(), definition),
+    )
+    register(connection, template(step("only"), version="2"))
+    before = table(connection, "template_step", "template_id", *COLUMNS)
+    connection.execute("truncate flowledger.template_step")
+    connection.execute(
+        r"update flowledger.applied_file set sha256 = '\x00' where path like %s",
+        ("%store_template_steps%",),
+    )
+
+    assert migrate(connection) == ["functions/templates/store_template_steps.sql"]
+
+    after = table(connection, "template_step", "template_id", *COLUMNS)
+    assert [row for row in after if row in before] == before
