@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import psycopg
 
@@ -11,10 +11,18 @@ from flowledger.engine.display_text import on_one_line
 from flowledger.engine.domain.failures.step_error_from_exception import storable, words_of
 from flowledger.engine.domain.failures.tracebacks import bounded_traceback, clear_traceback
 from flowledger.engine.domain.failures.untrusted_exception import cause_of, is_a, name_of
-from flowledger.engine.errors import DatabaseUnavailable, EngineClosed, LeadershipLost
+from flowledger.engine.errors import (
+    DatabaseUnavailable,
+    EngineClosed,
+    EngineError,
+    LeadershipLost,
+    LogCorrupt,
+)
 from flowledger.engine.store.connection.errors import meaning_of
 
 NOBODYS_FAULT = (DatabaseUnavailable, LeadershipLost, EngineClosed)
+OF_THE_DATA = ("22", "23", "54")
+"""Classes of SQLSTATE: values that are none, that break a constraint, or are too large for it."""
 
 
 class Failure(NamedTuple):
@@ -47,3 +55,20 @@ def reraise_database_errors(error: Exception) -> None:
     meaning = meaning_of(error)
     if isinstance(meaning, NOBODYS_FAULT):
         raise meaning from error
+
+
+def is_of_the_data(error: Exception) -> bool:
+    """Whether a method of the engine's own raised this because of what its event says.
+
+    Whoever may append to the log may append what no release would: then the method fails by an
+    error of Python, or the database refuses a value. Not so where a table or a right is missing,
+    or memory: that is no event's fault, and all others would meet it too.
+    """
+    cause = cause_of(error) if is_a(error, EngineError) else None
+    said = error if cause is None else cause
+    if is_a(said, LogCorrupt):
+        return True
+    if is_a(said, psycopg.Error):
+        state = cast("psycopg.Error", said).sqlstate
+        return is_a(said, psycopg.DataError) if state is None else state.startswith(OF_THE_DATA)
+    return not is_a(said, (EngineError, OSError, MemoryError))

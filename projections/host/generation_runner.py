@@ -10,8 +10,6 @@ from uuid import UUID
 
 from flowledger.engine.config.sections import ProjectionSettings
 from flowledger.engine.domain.failures.tracebacks import clear_traceback
-from flowledger.engine.domain.failures.untrusted_exception import is_a
-from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.ports.clock_and_wakeup import Clock, CrashPoints
 from flowledger.engine.ports.fork_guard import EndsForks
 from flowledger.engine.telemetry.log import logger
@@ -21,6 +19,7 @@ from flowledger.projections.dispatch import Dispatcher
 from flowledger.projections.host.failure_from_exception import (
     Failure,
     failure_of,
+    is_of_the_data,
     reraise_database_errors,
 )
 from flowledger.projections.host.generation_types import Aside, Generation, GenerationLease
@@ -189,11 +188,11 @@ class GenerationRunner:
         self._faults.reached("projected")
 
     def _passes_over(self, error: Exception) -> bool:
-        """A read model of the engine's own leaves a task alone of which an event is unreadable.
+        """A read model of the engine's own leaves a task alone of which it cannot take an event.
 
-        Nobody could do anything about it, and there are all the others.
+        Nobody could do anything about the event, and there are all the others.
         """
-        if self._applying.projection.builtin and is_a(error, LogCorrupt):
+        if self._applying.projection.builtin and is_of_the_data(error):
             return True
         return self._policy != "stop" and not self.lead.building
 
