@@ -1,5 +1,5 @@
--- The payload of an event as JSON; null where it is compressed or encrypted, or cannot be read.
--- What Postgres cannot hold in text, U+0000, shows as U+FFFD.
+-- The payload of an event as JSON; null where it is compressed or encrypted, cannot be read,
+-- or is nested deeper than 254 levels. What Postgres cannot hold in text, U+0000, shows as U+FFFD.
 --
 -- A payload may begin with a head in binary: one byte (1, or 2 where there is a cause), the event's
 -- id, its time in microseconds since 1970, the id of its cause. What follows is the text.
@@ -12,9 +12,14 @@ as $$
 declare
     v_head jsonb := '{}';
     v_text bytea := p_state;
+    v_data jsonb;
     v_kind integer;
     v_time bigint;
     v_day constant bigint := 86400000000;
+    -- As in readable_json, which readers may not name here either; in so short a text there is no
+    -- room for so many levels.
+    v_deep constant jsonpath := 'strict $.**{254} ? (@.type() == "array" || @.type() == "object")';
+    v_short constant integer := 500;
 begin
     if p_encoding <> 0 then
         return null;
@@ -46,13 +51,17 @@ begin
         v_text := substr(p_state, 42);
     end if;
 
-    return v_head || convert_from(v_text, 'UTF8')::jsonb;
+    v_data := v_head || convert_from(v_text, 'UTF8')::jsonb;
+    return case
+        when octet_length(v_text) < v_short or not jsonb_path_exists(v_data, v_deep) then v_data
+    end;
 exception
     when untranslatable_character then
         begin
-            return v_head || regexp_replace(
+            v_data := v_head || regexp_replace(
                 convert_from(v_text, 'UTF8'), '(?<!\\)((?:\\\\)*)\\u0000', '\1\\ufffd', 'g'
             )::jsonb;
+            return case when not jsonb_path_exists(v_data, v_deep) then v_data end;
         exception
             when data_exception or statement_too_complex then
                 return null;

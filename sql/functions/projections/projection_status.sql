@@ -88,7 +88,7 @@ as $$
             when p.state = 'serving' and p.position >= p.no_effects_until then null
             else p.behind / p.rate
         end::double precision,
-        p.created_at, p.moved_at, p.skipped, p.code_changed_at is not null
+        flowledger.readable_time(p.created_at), flowledger.readable_time(p.moved_at), p.skipped, p.code_changed_at is not null
     from judged as p
     order by p.name, p.generation;
 $$;

@@ -13,7 +13,12 @@ begin
         from (
             select
                 e.payload ->> 'step' as step,
-                max((e.payload ->> 'occurred_at')::timestamptz) as failed_at
+                max(
+                    case
+                        when pg_input_is_valid(e.payload ->> 'occurred_at', 'timestamptz')
+                            then (e.payload ->> 'occurred_at')::timestamptz
+                    end
+                ) as failed_at
             from (
                 select flowledger.payload_json(l.state, l.encoding) as payload
                 from flowledger.event as l
@@ -24,7 +29,7 @@ begin
                 and l.topic in ('step.attempt_failed', 'step.timed_out', 'step.lease_expired')
                 offset 0
             ) as e
-            where e.payload is not null
+            where e.payload ->> 'step' is not null
             group by 1
         ) as f
     );

@@ -93,9 +93,11 @@ as $$
         ),
         case
             when j.state in ('waiting_for_retry', 'error')
-                then ((select flowledger.last_failure_times(p_task)) ->> j.step)::timestamptz
+                then flowledger.readable_time(
+                    ((select flowledger.last_failure_times(p_task)) ->> j.step)::timestamptz
+                )
         end,
-        case when j.state = 'waiting_for_retry' then j.due_at end,
+        case when j.state = 'waiting_for_retry' then flowledger.readable_time(j.due_at) end,
         cardinality(j.dependencies),
         c.completed,
         j.attempt,

@@ -11,7 +11,8 @@ as $$
     select flowledger.require_not_negative('patience', patience::text, patience < 0);
 
     select
-        case when s.led then 'shard_behind' else 'shard_unled' end, s.shard::text, s.since,
+        case when s.led then 'shard_behind' else 'shard_unled' end, s.shard::text,
+        flowledger.readable_time(s.since),
         jsonb_build_object(
             'shard', s.shard, 'host', s.host, 'pid', s.pid, 'behind', s.behind,
             'waiting_since', s.waiting_since
@@ -37,7 +38,7 @@ as $$
     select
         'queue_unserved', coalesce(q.namespace || '/' || q.name || '@' || q.version,
         q.template_id::text),
-        q.since,
+        flowledger.readable_time(q.since),
         jsonb_build_object(
             'template_id', q.template_id, 'namespace', q.namespace, 'template', q.name,
             'version', q.version, 'steps', q.steps
@@ -46,7 +47,7 @@ as $$
     union all
     select
         case when k.taken_on then 'tasks_parked' else 'submissions_parked' end, k.first_task::text,
-        k.since,
+        flowledger.readable_time(k.since),
         jsonb_build_object('tasks', k.tasks, 'task', k.first_task, 'reason', k.first_reason)
     from flowledger.parked_tasks_summary() as k
     union all
@@ -59,7 +60,7 @@ as $$
             when 'code_changed' then 'projection_code_changed'
             else 'projection_stalled'
         end,
-        p.name, p.since,
+        p.name, flowledger.readable_time(p.since),
         jsonb_build_object(
             'generation', p.generation, 'state', p.state, 'behind', p.behind,
             'position', p.failed_position, 'error', p.failure, 'failures', p.failures,
@@ -82,7 +83,7 @@ as $$
     having count(*) > 0
     union all
     select
-        'clock_put_back', null, c.noticed_at,
+        'clock_put_back', null, flowledger.readable_time(c.noticed_at),
         jsonb_build_object(
             'seconds', extract(epoch from c.reached - flowledger.clock())::double precision
         )

@@ -17,7 +17,7 @@ begin
     perform flowledger.require_known_steps(next_retry_at.task, next_retry_at.step_name);
 
     return (
-        select s.due_at
+        select flowledger.readable_time(s.due_at)
         from flowledger.step as s
         where s.task_id = next_retry_at.task
             and s.step = next_retry_at.step_name

@@ -2,7 +2,8 @@
 
 create or replace view flowledger_v1.annotations as
 select
-    a.position, a.task_id, a.namespace, a.template, a.kind, a.value, a.actor, a.reason, a.at,
+    a.position, a.task_id, a.namespace, a.template, a.kind,
+    flowledger.readable_json(a.value) as value, a.actor, a.reason, a.at,
     o.position as as_of_position, o.at as as_of
 from flowledger_notes.annotation as a
 left join flowledger.projection_as_of as o on o.name = 'flowledger_notes';

@@ -2,7 +2,8 @@
 
 create or replace view flowledger_v1.circuits as
 select
-    c.system, c.state, c.failures, c.openings, c.open_until, cardinality(c.probes) as probes
+    c.system, c.state, c.failures, c.openings,
+    flowledger.readable_time(c.open_until) as open_until, cardinality(c.probes) as probes
 from flowledger.circuit as c;
 
 comment on view flowledger_v1.circuits is

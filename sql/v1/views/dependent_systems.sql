@@ -2,7 +2,10 @@
 
 create or replace view flowledger_v1.dependent_systems as
 select
-    s.system, s.state, s.openings, s.failures, s.opened_at, s.open_until, s.closed_at,
+    s.system, s.state, s.openings, s.failures,
+    flowledger.readable_time(s.opened_at) as opened_at,
+    flowledger.readable_time(s.open_until) as open_until,
+    flowledger.readable_time(s.closed_at) as closed_at,
     extract(epoch from s.shut_time)::double precision as shut_seconds,
     d.steps,
     o.position as as_of_position, o.at as as_of

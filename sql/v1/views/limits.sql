@@ -2,7 +2,7 @@
 
 create or replace view flowledger_v1.limits as
 select
-    l.limit_key, max(l.in_use) as in_use, max(l.next_at) as next_at, max(l.waiting) as waiting
+    l.limit_key, max(l.in_use) as in_use, flowledger.readable_time(max(l.next_at)) as next_at, max(l.waiting) as waiting
 from (
     select k.limit_key, k.in_use, null::timestamptz as next_at, 0::bigint as waiting
     from flowledger.slot_count as k

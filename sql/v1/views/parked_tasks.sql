@@ -1,7 +1,9 @@
 -- The tasks that the coordinators leave alone.
 
 create or replace view flowledger_v1.parked_tasks as
-select k.task_id, t.namespace, t.template, t.version, t.state, k.reason, k.parked_at, k.tried_at,
+select k.task_id, t.namespace, t.template, t.version, t.state, k.reason,
+    flowledger.readable_time(k.parked_at) as parked_at,
+    flowledger.readable_time(k.tried_at) as tried_at,
     k.wanted
 from flowledger.parked_task as k
 left join flowledger.task as t on t.task_id = k.task_id;

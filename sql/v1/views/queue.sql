@@ -4,10 +4,14 @@
 create or replace view flowledger_v1.queue as
 select
     q.step_id, q.task_id, q.step, t.namespace, t.name as template, t.version, q.attempt, q.resets,
-    e.at as queued_at, to_timestamp(least(greatest(q.sort_key, -62135596800), 253402300799)) as sort_key, q.queued, q.worker_id, q.cancelling,
+    flowledger.readable_time(e.at) as queued_at,
+    flowledger.readable_time(
+        to_timestamp(least(greatest(q.sort_key, -62135596800), 253402300799))
+    ) as sort_key,
+    q.queued, q.worker_id, q.cancelling,
     q.exclusive,
-    q.heartbeat_at,
-    q.heartbeat_details, coalesce(q.correlation_id, q.task_id::text) as correlation_id
+    flowledger.readable_time(q.heartbeat_at) as heartbeat_at,
+    flowledger.readable_json(q.heartbeat_details) as heartbeat_details, coalesce(q.correlation_id, q.task_id::text) as correlation_id
 from flowledger.queue as q
 left join flowledger.template as t on t.template_id = q.template_id
 left join lateral (

@@ -14,7 +14,7 @@ select
             limit 1000
         ) as f
     ) as behind,
-    s.lease_until,
+    flowledger.readable_time(s.lease_until) as lease_until,
     s.leader is not null and s.lease_until >= clock_timestamp() + o.shift
     and (
         s.lease_seconds is null

@@ -3,7 +3,7 @@
 create or replace view flowledger_v1.steps as
 select
     t.task_id, d.step, coalesce(s.state, 'pending') as state, coalesce(s.attempt, 0) as attempt,
-    d.max_attempts, d.level, s.due_at, d.dependencies, d.system,
+    d.max_attempts, d.level, flowledger.readable_time(s.due_at) as due_at, d.dependencies, d.system,
     coalesce(s.stream_version, 0) as stream_version
 from flowledger.task as t
 inner join flowledger.template_step as d on d.template_id = t.template_id

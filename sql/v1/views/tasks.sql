@@ -5,7 +5,8 @@
 create or replace view flowledger_v1.tasks as
 select
     t.task_id, t.namespace, t.template, t.version, t.template_id, t.state, t.paused, t.priority,
-    t.correlation_id, t.created_at, t.ended_at, t.stream_version
+    t.correlation_id, flowledger.readable_time(t.created_at) as created_at,
+    flowledger.readable_time(t.ended_at) as ended_at, t.stream_version
 from flowledger.task as t
 union all
 select
@@ -20,7 +21,7 @@ select
     coalesce(p.data ->> 'correlation_id', w.task_id::text),
     case
         when pg_input_is_valid(p.data ->> 'occurred_at', 'timestamptz')
-            then (p.data ->> 'occurred_at')::timestamptz
+            then flowledger.readable_time((p.data ->> 'occurred_at')::timestamptz)
     end,
     null, 0
 from (

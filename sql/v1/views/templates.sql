@@ -3,7 +3,8 @@
 create or replace view flowledger_v1.templates as
 select
     t.template_id, t.namespace, t.name, t.version, t.definition_hash, t.paused, t.steps,
-    t.registered_at, t.definition
+    flowledger.readable_time(t.registered_at) as registered_at,
+    flowledger.readable_json(t.definition) as definition
 from flowledger.template as t;
 
 comment on view flowledger_v1.templates is

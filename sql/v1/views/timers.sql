@@ -1,7 +1,8 @@
 -- What will happen at a time.
 
 create or replace view flowledger_v1.timers as
-select t.task_id, nullif(t.step, '') as step, t.kind, t.due_at
+select t.task_id, nullif(t.step, '') as step, t.kind,
+    flowledger.readable_time(t.due_at) as due_at
 from flowledger.timer as t;
 
 comment on view flowledger_v1.timers is

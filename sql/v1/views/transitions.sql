@@ -5,7 +5,7 @@ select
     e.notification_id as "position", e.recorded_at,
     case
         when pg_input_is_valid(p.data ->> 'occurred_at', 'timestamptz')
-            then (p.data ->> 'occurred_at')::timestamptz
+            then flowledger.readable_time((p.data ->> 'occurred_at')::timestamptz)
     end as occurred_at,
     e.task_id, e.originator_id as stream_id, e.originator_version as version,
     p.data ->> 'step' as step, e.topic as type, b.state as from_state,

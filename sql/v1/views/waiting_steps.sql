@@ -2,8 +2,11 @@
 
 create or replace view flowledger_v1.waiting_steps as
 select
-    h.step_id, h.task_id, h.step, h.kind, h.limit_key, h.since, h.until,
-    to_timestamp(least(greatest(h.sort_key, -62135596800), 253402300799)) as sort_key
+    h.step_id, h.task_id, h.step, h.kind, h.limit_key,
+    flowledger.readable_time(h.since) as since, flowledger.readable_time(h.until) as until,
+    flowledger.readable_time(
+        to_timestamp(least(greatest(h.sort_key, -62135596800), 253402300799))
+    ) as sort_key
 from flowledger.waiting_step as h;
 
 comment on view flowledger_v1.waiting_steps is

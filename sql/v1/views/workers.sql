@@ -2,7 +2,8 @@
 
 create or replace view flowledger_v1.workers as
 select
-    w.worker_id, w.host, w.pid, w.started_at, w.lease_until,
+    w.worker_id, w.host, w.pid, flowledger.readable_time(w.started_at) as started_at,
+    flowledger.readable_time(w.lease_until) as lease_until,
     w.lease_until >= clock_timestamp() + o.shift
     and (
         w.lease_seconds is null

@@ -104,3 +104,15 @@ def test_a_time_that_no_calendar_has_is_the_nearest(
     head = b"\1" + bytes(16) + time.to_bytes(8, signed=True)
 
     assert payload(connection, head + b"{}")["occurred_at"] == shown_as
+
+
+@pytest.mark.parametrize("inside", ["1", '"\\u0000"', f'"{"x" * 600}"'])
+def test_a_payload_that_is_nested_deeper_than_any_release_writes_is_null(
+    connection: Connection, inside: str
+) -> None:
+    def nested(levels: int) -> bytes:
+        return ('{"a":' * levels + inside + "}" * levels).encode()
+
+    assert payload(connection, nested(254)) is not None
+    for levels in (255, 1_000, 4_000):
+        assert payload(connection, nested(levels)) is None

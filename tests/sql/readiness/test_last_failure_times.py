@@ -44,3 +44,18 @@ def test_what_is_encrypted_is_passed_over(connection: Connection) -> None:
     append(connection, hidden)
 
     assert failures(connection, task) == {"a": NOON}
+
+
+def test_what_says_no_step_or_no_time_is_passed_over(connection: Connection) -> None:
+    task = new_id()
+    failed_at(connection, task, "a", NOON)
+    said = [
+        b'{"step": "a", "occurred_at": "of no kind"}',
+        b'{"occurred_at": "2026-03-01T12:00:00Z"}',
+        b"[1]",
+    ]
+    for number, state in enumerate(said):
+        stream = step_id(task, f"forged {number}")
+        append(connection, Event(stream, 1, "step.attempt_failed", state, task))
+
+    assert failures(connection, task) == {"a": NOON}
