@@ -22,6 +22,10 @@ MOST_NESTED = 100
 """Lists and objects in each other. Codecs, validators and the stack give up at about 200, and
 definitions and events wrap what they are given; so this is what every reader can take."""
 
+MOST_STORED = 254
+"""Levels of an event's text: the codec writes no more, so no release ever stored a deeper one. What
+is deeper was forged, and would end whoever spells it anew, or reads it with another codec."""
+
 PLAIN_TYPES = frozenset({dict, list, str, int, float, bool, type(None)})
 """What a codec reads JSON as."""
 
@@ -60,12 +64,12 @@ def as_json(value: object) -> tuple[JsonValue, bytes]:
     return cast("JsonValue", loaded), data
 
 
-def is_nested_too_deeply(data: bytes, value: object) -> bool:
+def is_nested_too_deeply(data: bytes, value: object, most: int = MOST_NESTED) -> bool:
     """Whether the value, which is `data` as JSON, has too many lists and objects in each other."""
-    if data.count(b"[") + data.count(b"{") <= MOST_NESTED:
+    if len(data) <= 2 * most or data.count(b"[") + data.count(b"{") <= most:
         return False
     level, depth = [value], 0
-    while level and depth < MOST_NESTED:
+    while level and depth < most:
         level = [part for item in level for part in _parts(item)]
         depth += 1
     return bool(level)

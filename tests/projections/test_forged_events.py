@@ -141,6 +141,8 @@ def append(harness: EngineHarness, rows: Sequence[Row]) -> None:
 CREATED, TAGGED = EVENTS["task.created"], EVENTS["task.tagged"]
 SEEN = {
     "the last microsecond": forged(CREATED, occurred_at=LAST),
+    "the last time of all": forged(CREATED, occurred_at="9999-12-31T00:00:00Z"),
+    "a time without a zone": forged(CREATED, occurred_at="2026-03-01T12:00:00"),
     "a priority beyond bigint": forged(CREATED, priority=10**30),
     "a priority beyond integer": forged(CREATED, priority=10**18),
     "the least priority": forged(CREATED, priority=-(2**63)),
@@ -226,6 +228,8 @@ def test_beside_what_is_forged_tasks_go_on_and_are_read(
     assert engine.health_report()
     assert list(engine.verify(task.id)) == []
     assert list(engine.verify())
+    for view in ("events", "transitions", "tasks", "operator_actions", "annotations", "tags"):
+        assert harness.rows(f"select * from flowledger_v1.{view}")  # noqa: S608
     for row in rows:
         if row.task is not None:
             assert engine.task(row.task).history()

@@ -66,7 +66,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "originator_id": st.uuids(),
     "originator_version": VERSIONS,
     "event_id": st.uuids(),
-    "occurred_at": st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=ZONES),  # noqa: DTZ001
+    "occurred_at": st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 30), timezones=ZONES),  # noqa: DTZ001
     "correlation_id": TEXT,
     "causation_id": st.none() | st.uuids(),
     "actor": st.none() | TEXT,

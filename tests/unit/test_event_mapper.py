@@ -192,3 +192,25 @@ def test_a_time_that_no_calendar_has_is_the_nearest(
     microseconds: int | None, time: datetime | None
 ) -> None:
     assert moment(microseconds) == time
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "9999-12-31T23:59:59.999999Z",
+        "9999-12-31T00:00:00.000001Z",
+        "0001-01-01T23:59:59Z",
+        "2026-03-01T12:00:00",
+    ],
+)
+def test_an_event_of_a_time_that_no_clock_had_cannot_be_read(time: str) -> None:
+    fields = {
+        "event_id": str(TASK),
+        "occurred_at": time,
+        "namespace": "shop",
+        "template": "order",
+    }
+    mapper = EventMapper()
+
+    with pytest.raises(LogCorrupt, match="cannot be read"):
+        mapper.event(TASK, 1, "task.started", json.dumps(fields).encode(), TASK)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from struct import Struct
 from typing import Any, cast
@@ -30,6 +30,7 @@ from eventsourcing.persistence import Cipher, Compressor, Mapper, StoredEvent, T
 from pydantic import BaseModel, ValidationError
 
 from flowledger.engine.domain.deterministic_ids import EPOCH, uuid_of
+from flowledger.engine.domain.json_values import MOST_STORED, is_nested_too_deeply
 from flowledger.engine.errors import LogCorrupt, UnstorableEvent
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.registry import EVENTS, upcast
@@ -48,6 +49,11 @@ FIELDS = frozenset({"event_id", "occurred_at", "causation_id"})
 UNCAUSED, CAUSED = 1, 2
 _UNCAUSED, _CAUSED = Struct(">B16sq"), Struct(">B16sq16s")
 LENGTHS = {UNCAUSED: _UNCAUSED.size, CAUSED: _CAUSED.size}
+
+FIRST_TIME = datetime(1, 1, 2, tzinfo=UTC)
+LAST_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+"""Before and behind these there is a time zone in which Python cannot tell the time, and soon none
+in which one can go on from it: no clock of the engine's was there, so the event was forged."""
 
 PLAIN, ENCODED = 0, 1
 COLUMNS = frozenset({"originator_id", "originator_version", "task_id"})
@@ -223,7 +229,7 @@ class EventMapper(Mapper[UUID]):
                 fields["task_id"] = task_id
                 if "correlation_id" not in fields:
                     fields["correlation_id"] = id_text(task_id)
-            return checked(fields)
+            return _of_some_clock(checked(fields))
         except KeyError as error:
             place = _place(stream, version, topic, position)
             raise LogCorrupt(f"{place}: unknown {error}") from error
@@ -267,6 +273,8 @@ class EventMapper(Mapper[UUID]):
         if not isinstance(loaded, dict):
             raise TypeError(f"expected an object, got {type(loaded).__name__}")
         fields = cast("dict[str, Any]", loaded)
+        if is_nested_too_deeply(state, fields, MOST_STORED):
+            raise ValueError(f"it is nested deeper than {MOST_STORED} levels")
         if begins:
             if "event_id" in fields or "occurred_at" in fields or "causation_id" in fields:
                 raise ValueError("its head and its text say the same field")
@@ -282,6 +290,13 @@ class EventMapper(Mapper[UUID]):
         if self.cipher:
             state = self.cipher.decrypt(state)
         return self.compressor.decompress(state) if self.compressor else state
+
+
+def _of_some_clock(event: Event) -> Event:
+    """The event. Raises ValueError, or TypeError where its time has no zone, as no clock had it."""
+    if not FIRST_TIME <= event.occurred_at <= LAST_TIME:
+        raise ValueError(f"its time is {event.occurred_at}")
+    return event
 
 
 def id_text(identifier: UUID | None) -> str | None:
