@@ -1,5 +1,6 @@
 -- The payload of an event as JSON; null where it is compressed or encrypted, cannot be read,
--- or is nested deeper than 254 levels. What Postgres cannot hold in text, U+0000, shows as U+FFFD.
+-- is nested deeper than 254 levels, or has a number beyond those of 64-bit floats. What Postgres
+-- cannot hold in text, U+0000, shows as U+FFFD.
 --
 -- A payload may begin with a head in binary: one byte (1, or 2 where there is a cause), the event's
 -- id, its time in microseconds since 1970, the id of its cause. What follows is the text.
@@ -12,14 +13,11 @@ as $$
 declare
     v_head jsonb := '{}';
     v_text bytea := p_state;
+    v_json text;
     v_data jsonb;
     v_kind integer;
     v_time bigint;
     v_day constant bigint := 86400000000;
-    -- As in readable_json, which readers may not name here either; in so short a text there is no
-    -- room for so many levels.
-    v_deep constant jsonpath := 'strict $.**{254} ? (@.type() == "array" || @.type() == "object")';
-    v_short constant integer := 500;
 begin
     if p_encoding <> 0 then
         return null;
@@ -51,17 +49,39 @@ begin
         v_text := substr(p_state, 42);
     end if;
 
-    v_data := v_head || convert_from(v_text, 'UTF8')::jsonb;
+    v_json := convert_from(v_text, 'UTF8');
+    v_data := v_head || v_json::jsonb;
+
+    -- As in readable_json, which readers may not name here either. Most texts are too short for so
+    -- many levels or digits, and have no such exponent.
+    if length(v_json) < 300 and v_json !~ '[0-9][eE][+]?[0-9]{3}' then
+        return v_data;
+    end if;
+
     return case
-        when octet_length(v_text) < v_short or not jsonb_path_exists(v_data, v_deep) then v_data
+        when not jsonb_path_exists(
+            v_data, 'strict $.**{254} ? (@.type() == "array" || @.type() == "object")'
+        )
+        and not jsonb_path_exists(
+            v_data, 'strict $.**{0 to 254} ? (@.type() == "number"
+                && (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308))'
+        ) then v_data
     end;
 exception
     when untranslatable_character then
         begin
             v_data := v_head || regexp_replace(
-                convert_from(v_text, 'UTF8'), '(?<!\\)((?:\\\\)*)\\u0000', '\1\\ufffd', 'g'
+                v_json, '(?<!\\)((?:\\\\)*)\\u0000', '\1\\ufffd', 'g'
             )::jsonb;
-            return case when not jsonb_path_exists(v_data, v_deep) then v_data end;
+            return case
+                when not jsonb_path_exists(
+                    v_data, 'strict $.**{254} ? (@.type() == "array" || @.type() == "object")'
+                )
+                and not jsonb_path_exists(
+                    v_data, 'strict $.**{0 to 254} ? (@.type() == "number"
+                        && (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308))'
+                ) then v_data
+            end;
         exception
             when data_exception or statement_too_complex then
                 return null;

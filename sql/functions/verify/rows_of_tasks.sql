@@ -15,7 +15,11 @@ as $$
     from flowledger.step as s
     where s.task_id = any (p_tasks)
     union all
-    select o.task_id, 'queue', to_json(q)::text
+    select o.task_id, 'queue', (
+        to_jsonb(q) || jsonb_build_object(
+            'heartbeat_details', flowledger.readable_json(q.heartbeat_details)
+        )
+    )::text
     from unnest(p_tasks) as o (task_id)
     join flowledger.queue as q on q.step_id
         between flowledger.step_id_lower_bound(o.task_id)
@@ -27,7 +31,9 @@ as $$
         between flowledger.step_id_lower_bound(o.task_id)
             and flowledger.step_id_upper_bound(o.task_id)
     union all
-    select o.task_id, 'waiting_step', to_json(h)::text
+    select o.task_id, 'waiting_step', (
+        to_jsonb(h) || jsonb_build_object('demand', flowledger.readable_json(h.demand))
+    )::text
     from unnest(p_tasks) as o (task_id)
     join flowledger.waiting_step as h on h.step_id
         between flowledger.step_id_lower_bound(o.task_id)

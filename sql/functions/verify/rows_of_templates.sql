@@ -5,7 +5,9 @@ returns table (template_id uuid, relation text, stored text)
 language sql
 stable
 as $$
-    select t.template_id, 'template', to_json(t)::text
+    select t.template_id, 'template', (
+        to_jsonb(t) || jsonb_build_object('definition', flowledger.readable_json(t.definition))
+    )::text
     from flowledger.template as t
     where t.template_id = any (p_templates)
     union all

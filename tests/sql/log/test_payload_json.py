@@ -116,3 +116,18 @@ def test_a_payload_that_is_nested_deeper_than_any_release_writes_is_null(
     assert payload(connection, nested(254)) is not None
     for levels in (255, 1_000, 4_000):
         assert payload(connection, nested(levels)) is None
+
+
+@pytest.mark.parametrize("number", ["1e309", "-1E5000", "1.0e+400", "1" + "0" * 400, "[7, 1e999]"])
+def test_a_payload_with_a_number_that_no_float_holds_is_null(
+    connection: Connection, number: str
+) -> None:
+    for part in (number, f'["\\u0000", {number}]'):
+        assert payload(connection, f'{{"a": {part}}}'.encode()) is None
+
+
+@pytest.mark.parametrize("number", ["1e308", "-1.7976931348623157e308", "1e-400", '"1e5000"'])
+def test_a_payload_with_a_number_of_a_float_is_as_it_is(
+    connection: Connection, number: str
+) -> None:
+    assert set(payload(connection, f'{{"a": {number}}}'.encode())) == {"a"}

@@ -31,3 +31,13 @@ def test_what_is_nested_deeper_is_null(
 
 def test_there_is_none_for_none(connection: Connection) -> None:
     assert call(connection, "readable_json", None) == [None]
+
+
+@pytest.mark.parametrize("text", ["1e309", '{"a": [-1e5000]}', "1" + "0" * 309])
+def test_a_number_that_no_float_holds_makes_it_null(connection: Connection, text: str) -> None:
+    assert call(connection, "readable_json", text) == [None]
+
+
+@pytest.mark.parametrize("text", ["1.7976931348623157e308", "-1e308", "1e-400"])
+def test_a_number_that_a_float_holds_does_not(connection: Connection, text: str) -> None:
+    assert call(connection, "readable_json", text) != [None]
