@@ -19,6 +19,10 @@ from flowledger.projections.builtin.rows_touched_by_batch import Row, fetch_rows
 from flowledger.projections.projection import Projection, on_batch
 from flowledger.projections.restricted_cursor import Cursor
 
+MOST_FAILURES = 2**63 - 1
+LONGEST = timedelta(days=100_000_000)
+"""Sums go no further: whoever drove one up with forged events would keep out all that follow."""
+
 SYSTEMS: LiteralString = "select * from system where system = any(%s)"
 STORE_SYSTEMS: LiteralString = """
     insert into system
@@ -96,7 +100,7 @@ def _evolve(system: Row, event: CircuitEvent) -> None:
         case CircuitOpened():
             system["state"] = CircuitState.OPEN
             system["openings"] += 1
-            system["failures"] += event.failures
+            system["failures"] = min(system["failures"] + max(event.failures, 0), MOST_FAILURES)
             system["opened_at"], system["open_until"] = now, event.until
             system["shut_since"] = system["shut_since"] or now
         case CircuitHalfOpened():
@@ -105,5 +109,6 @@ def _evolve(system: Row, event: CircuitEvent) -> None:
             system["state"], system["open_until"] = CircuitState.CLOSED, None
             system["closed_at"] = now
             if system["shut_since"] is not None:
-                system["shut_time"] += max(now - system["shut_since"], timedelta())
+                added = max(now - system["shut_since"], timedelta())
+                system["shut_time"] = min(system["shut_time"], LONGEST) + added
             system["shut_since"] = None

@@ -182,6 +182,24 @@ def test_one_that_no_release_would_write_is_put_aside(
     assert harness.rows("select tag from flowledger_v1.tags where task_id = %s", sound.stream)
 
 
+def test_a_system_of_which_sums_were_driven_up_is_still_told_of(
+    harness: EngineHarness, hosts: ProjectionHosts
+) -> None:
+    opened, closed = EVENTS["circuit.opened"], EVENTS["circuit.closed"]
+    driven = [
+        forged(opened, system="bank", failures=2**63 - 1, occurred_at="0001-01-02T00:00:00Z"),
+        forged(closed, system="bank", occurred_at="9999-12-31T00:00:00Z"),
+    ]
+    sound = forged(opened, system="bank", failures=5)
+    append(harness, [*driven, sound])
+
+    hosts.host(*BUILTIN).settle()
+
+    assert hosts.projections.parked("flowledger_systems") == []
+    states = "select state, failures from flowledger_v1.dependent_systems where system = 'bank'"
+    assert harness.rows(states) == [("open", 2**63 - 1)]
+
+
 def test_whatever_is_forged_they_go_on_and_say_so(
     harness: EngineHarness, hosts: ProjectionHosts
 ) -> None:
