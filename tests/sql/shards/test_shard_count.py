@@ -23,3 +23,12 @@ def test_where_all_rows_are_gone_it_is_what_the_log_says_of_the_last_change(
     append(connection, Row(new_id(), 1, "shards.changed", state=CHANGED))
 
     assert call(connection, "shard_count") == [3]
+
+
+def test_a_change_to_what_is_no_number_of_shards_is_passed_over(connection: Connection) -> None:
+    connection.execute("delete from flowledger.shard")
+    append(connection, Row(new_id(), 1, "shards.changed", state=CHANGED))
+    for said in (b'"x"', b"2147483647", b"0", b"-1", b"1e400", b"null", b"[]"):
+        append(connection, Row(new_id(), 1, "shards.changed", state=b'{"shards": %b}' % said))
+
+    assert call(connection, "shard_count") == [3]
