@@ -11,11 +11,8 @@ stable
 as $$
     select coalesce(
         p_until >= flowledger.clock()
-        and (
-            p_seconds is null
-            or p_until <= flowledger.clock()
-            + make_interval(secs => flowledger.bounded_lease_seconds(p_seconds) + 1)
-        ),
+        and p_until <= flowledger.clock()
+        + make_interval(secs => flowledger.bounded_lease_seconds(p_seconds) + 1),
         false
     );
 $$;

@@ -16,11 +16,8 @@ select
     ) as behind,
     flowledger.readable_time(s.lease_until) as lease_until,
     s.leader is not null and s.lease_until >= clock_timestamp() + o.shift
-    and (
-        s.lease_seconds is null
-        or s.lease_until <= clock_timestamp() + o.shift
-        + make_interval(secs => flowledger.bounded_lease_seconds(s.lease_seconds) + 1)
-    ) as led
+    and s.lease_until <= clock_timestamp() + o.shift
+    + make_interval(secs => flowledger.bounded_lease_seconds(s.lease_seconds) + 1) as led
 from flowledger.shard as s
 cross join (
     select coalesce(max(c.shift), '0') as shift

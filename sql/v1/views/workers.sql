@@ -5,11 +5,8 @@ select
     w.worker_id, w.host, w.pid, flowledger.readable_time(w.started_at) as started_at,
     flowledger.readable_time(w.lease_until) as lease_until,
     w.lease_until >= clock_timestamp() + o.shift
-    and (
-        w.lease_seconds is null
-        or w.lease_until <= clock_timestamp() + o.shift
-        + make_interval(secs => flowledger.bounded_lease_seconds(w.lease_seconds) + 1)
-    ) as live, w.condition, coalesce(q.steps,
+    and w.lease_until <= clock_timestamp() + o.shift
+    + make_interval(secs => flowledger.bounded_lease_seconds(w.lease_seconds) + 1) as live, w.condition, coalesce(q.steps,
     0) as steps,
     case when w.templates is not null then array(
         select t.namespace || '/' || t.name || '@' || t.version

@@ -6,6 +6,7 @@ from math import inf, nan
 
 import pytest
 
+from flowledger.engine.config.setting_value_types import LONGEST_SECONDS
 from support.sql_calls import Connection, call
 
 
@@ -17,13 +18,13 @@ from support.sql_calls import Connection, call
         (86_400.0, 86_400.0),
         (-3.0, 0.0),
         (-inf, 0.0),
-        (1e300, 1e9),
-        (inf, 1e9),
-        (nan, 1e9),
-        (None, None),
+        (1e300, LONGEST_SECONDS),
+        (inf, LONGEST_SECONDS),
+        (nan, LONGEST_SECONDS),
+        (None, LONGEST_SECONDS),
     ],
 )
 def test_it_is_bounded(
-    connection: Connection, written: float | None, bounded: float | None
+    connection: Connection, written: float | None, bounded: float
 ) -> None:
     assert call(connection, "bounded_lease_seconds", written) == [bounded]

@@ -7,6 +7,7 @@ from math import inf, nan
 
 import pytest
 
+from flowledger.engine.config.setting_value_types import LONGEST_SECONDS
 from support.sql_calls import Connection, Others, call, new_id, now, table
 
 ALL = ["coordinator", "shard", "worker", "projection_host", "projection"]
@@ -84,3 +85,21 @@ def test_a_lease_without_an_end_gets_one_and_says_nothing_of_the_clock(
 
     assert left(connection, "shard") < timedelta(seconds=45)
     assert table(connection, "clock_put_back", "reached") == []
+
+
+@pytest.mark.parametrize("seconds", [nan, inf, 1e300, None])
+def test_no_lease_is_longer_than_can_be_configured(
+    connection: Connection, seconds: float | None
+) -> None:
+    call(connection, "heartbeat_worker", new_id(), "here", 1, 50.0)
+    call(connection, "heartbeat_coordinator", new_id(), "here", 1, 50.0)
+    for name in ("worker", "coordinator", "shard"):
+        connection.execute(
+            f"update flowledger.{name} set lease_until = 'infinity', lease_seconds = %s".encode(),
+            (seconds,),
+        )
+
+    call(connection, "shorten_overlong_leases", ALL)
+
+    for name in ("worker", "coordinator", "shard"):
+        assert left(connection, name) <= timedelta(seconds=LONGEST_SECONDS) + SLACK
