@@ -24,7 +24,5 @@ from support.sql_calls import Connection, call
         (None, LONGEST_SECONDS),
     ],
 )
-def test_it_is_bounded(
-    connection: Connection, written: float | None, bounded: float
-) -> None:
+def test_it_is_bounded(connection: Connection, written: float | None, bounded: float) -> None:
     assert call(connection, "bounded_lease_seconds", written) == [bounded]
