@@ -9,10 +9,13 @@ scheduling algorithm.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from flowledger.engine.domain.limits.demand import RateLimit
+
+FIRST = datetime.min.replace(tzinfo=UTC)
+LAST = datetime.max.replace(tzinfo=UTC)
 
 
 class RateChange(NamedTuple):
@@ -28,12 +31,18 @@ class RateChange(NamedTuple):
 
 def allowed_at(limit: RateLimit, expected: datetime) -> datetime:
     """When the next step may go."""
-    return expected - (limit.burst - 1) * limit.interval
+    try:
+        return expected - (limit.burst - 1) * limit.interval
+    except OverflowError:
+        return FIRST
 
 
 def next_expected(limit: RateLimit, expected: datetime | None, now: datetime) -> datetime:
     """The expected time once a step has gone."""
-    return max(now, expected or now) + limit.interval
+    try:
+        return max(now, expected or now) + limit.interval
+    except OverflowError:
+        return LAST
 
 
 class Rates:
