@@ -37,7 +37,10 @@ REPAIR = (
     "%s::uuid, %s::bigint, %s::json, %s, %s, %s, %s, %s, %s::bigint[])"
 )
 TEMPLATE = "select flowledger.repair_template(%s, %s, %s, %s, %s, %s::jsonb, %s, %s)"
-REVISIONS = "select c.system, c.revision from flowledger.circuit as c"
+REVISIONS = (
+    "select c.system, greatest(flowledger.bounded_count(c.revision), 0)"
+    " from flowledger.circuit as c"
+)
 CIRCUITS = "select flowledger.store_circuits(%s::json)"
 APPEND = "select flowledger.append_events(%s, %s, %s, %s, %s, %s::bigint[])"
 POSITIONS = "select flowledger.repair_shard_positions(%s::int[], %s::bigint[], %s::bigint[])"
@@ -111,8 +114,8 @@ class PostgresRepairs:
         self._all("select flowledger.restore_missing_shards()", (), event)
 
     def strays(self, event: Event) -> None:
-        """Remove rows that nothing in the log stands behind, but templates."""
-        self._all("select flowledger.remove_orphan_rows()", (), event)
+        """Remove rows that nothing in the log stands behind, but templates; mend circuits."""
+        self._all("select flowledger.remove_orphan_rows(), flowledger.mend_circuits()", (), event)
 
     def slots(self, keys: Sequence[str], event: Event) -> None:
         """Count slots in use anew."""

@@ -46,6 +46,7 @@ TEMPLATES = "select * from flowledger.rows_of_templates(%b)"
 CIRCUITS = "select flowledger.circuits()::text"
 SHARDS = "select * from flowledger.shard_positions()"
 STRAYS = "select * from flowledger.orphan_rows()"
+AGAINST = "select * from flowledger.rows_against_checks('{circuit, shard}')"
 MISCOUNTS = "select * from flowledger.counter_mismatches()"
 SUBMISSIONS = "select s.task_id, s.topic, s.state from flowledger.submission as s"
 MOST_FAULTS = 100
@@ -149,9 +150,19 @@ class PostgresVerificationStore:
         return [(row[0], row[5]) for row in facts if row[0] <= until and row[5] is not None]
 
     def strays(self) -> Sequence[Difference]:
-        """Rows that nothing in the log stands behind."""
+        """Rows that nothing in the log stands behind, and what no check lets in."""
         left = self._all(SUBMISSIONS, ())
-        return [*(_stray(*row) for row in self._all(STRAYS, ())), *self._unreadable(left)]
+        refused = [
+            Difference(
+                f"{relation} {key}", check, "met", "not", f"flowledger.{relation}", "the checks"
+            )
+            for relation, check, key in self._all(AGAINST, ())
+        ]
+        return [
+            *(_stray(*row) for row in self._all(STRAYS, ())),
+            *self._unreadable(left),
+            *refused,
+        ]
 
     def guards(self) -> Sequence[Difference]:
         """What is wrong with the log as a whole, and with what guards it."""

@@ -53,6 +53,9 @@ OPEN: dict[str, Any] = {
 }
 """A circuit that is open."""
 
+NO_DEMAND: dict[str, Any] = {"template_id": str(PROBE), "system": None, "slots": [], "rates": []}
+"""The demand of a step without limits."""
+
 
 def log_of(engine: Engine, tasks: Iterable[UUID]) -> list[Event]:
     """Every event of the tasks, in the order of the log."""

@@ -13,6 +13,7 @@ from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.runtime.coordinator import commit_contents as batch
 from support.builders import NOON
+from support.limits import NO_DEMAND
 from support.sql_calls import Connection, append, call, new_id, rows_of, step_row, task_row
 from support.sql_calls import Row as Event
 
@@ -112,5 +113,5 @@ def _waiting_row(run: TaskRun, number: int) -> dict[str, Any]:
         "sort_key": 0.0,
         "since": NOON,
         "until": hold.until,
-        "demand": [],
+        "demand": NO_DEMAND,
     }

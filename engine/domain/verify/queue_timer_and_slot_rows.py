@@ -33,6 +33,7 @@ QUEUE = "flowledger.queue"
 SLOTS = "flowledger.slot"
 TIMERS = "flowledger.timer"
 NONE = "none"
+READERS = "who reads it"
 SLACK = 60.0
 """Seconds by which the coordinator's estimate of the engine's time may be off, and more."""
 
@@ -72,6 +73,9 @@ def queued(fold: CheckedFold, work: QueueRows) -> Iterator[Difference]:
             yield from compared(f"step {template.name!r}", log, row, QUEUE)
         if row is not None and log is not None:
             yield from misqueued(fold, run, number, row, work.now)
+        if row is not None and not row.get("readable_heartbeat", True):
+            subject = f"step {template.name!r}"
+            yield Difference(subject, "heartbeat_details", "readable", "not", QUEUE, READERS)
 
 
 def misqueued(
@@ -166,6 +170,8 @@ def _hold(run: TaskRun, number: int, name: str, work: QueueRows) -> Iterator[Dif
         return
     log = {"task_id": run.task_id, "step": name}
     yield from compared(subject, log, row, HOLDS)
+    if not row.get("readable", True):
+        yield Difference(subject, "demand or sort_key", "readable", "not", HOLDS, READERS)
 
 
 def _slots(run: TaskRun, number: int, keys: Collection[str]) -> Iterator[Difference]:

@@ -14,15 +14,25 @@ begin
 
     update flowledger.state_count
     set
-        steps_pending = steps_pending + p_change[1],
-        steps_enqueued = steps_enqueued + p_change[2],
-        steps_in_progress = steps_in_progress + p_change[3],
-        steps_waiting_for_retry = steps_waiting_for_retry + p_change[4],
-        steps_complete = steps_complete + p_change[5],
-        steps_error = steps_error + p_change[6],
-        steps_cancelled = steps_cancelled + p_change[7],
-        steps_resolved_manually = steps_resolved_manually + p_change[8],
-        steps_skipped = steps_skipped + p_change[9]
+        steps_pending = flowledger.bounded_count(steps_pending) + p_change[1],
+        steps_enqueued = flowledger.bounded_count(steps_enqueued) + p_change[2],
+        steps_in_progress = flowledger.bounded_count(steps_in_progress) + p_change[3],
+        steps_waiting_for_retry = flowledger.bounded_count(steps_waiting_for_retry) + p_change[4],
+        steps_complete = flowledger.bounded_count(steps_complete) + p_change[5],
+        steps_error = flowledger.bounded_count(steps_error) + p_change[6],
+        steps_cancelled = flowledger.bounded_count(steps_cancelled) + p_change[7],
+        steps_resolved_manually = flowledger.bounded_count(steps_resolved_manually) + p_change[8],
+        steps_skipped = flowledger.bounded_count(steps_skipped) + p_change[9],
+        steps_of_tasks = flowledger.bounded_count(steps_of_tasks),
+        tasks_blocked = flowledger.bounded_count(tasks_blocked),
+        tasks_cancelled = flowledger.bounded_count(tasks_cancelled),
+        tasks_complete = flowledger.bounded_count(tasks_complete),
+        tasks_error = flowledger.bounded_count(tasks_error),
+        tasks_in_progress = flowledger.bounded_count(tasks_in_progress),
+        tasks_paused = flowledger.bounded_count(tasks_paused),
+        tasks_pending = flowledger.bounded_count(tasks_pending),
+        tasks_resolved_manually = flowledger.bounded_count(tasks_resolved_manually),
+        tasks_waiting = flowledger.bounded_count(tasks_waiting)
     where shard = p_shard;
 
     if not found then

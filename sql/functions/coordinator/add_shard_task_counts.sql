@@ -14,16 +14,25 @@ begin
 
     update flowledger.state_count
     set
-        tasks_pending = tasks_pending + p_change[1],
-        tasks_in_progress = tasks_in_progress + p_change[2],
-        tasks_waiting = tasks_waiting + p_change[3],
-        tasks_blocked = tasks_blocked + p_change[4],
-        tasks_complete = tasks_complete + p_change[5],
-        tasks_error = tasks_error + p_change[6],
-        tasks_cancelled = tasks_cancelled + p_change[7],
-        tasks_resolved_manually = tasks_resolved_manually + p_change[8],
-        tasks_paused = tasks_paused + p_change[9],
-        steps_of_tasks = steps_of_tasks + p_change[10]
+        tasks_pending = flowledger.bounded_count(tasks_pending) + p_change[1],
+        tasks_in_progress = flowledger.bounded_count(tasks_in_progress) + p_change[2],
+        tasks_waiting = flowledger.bounded_count(tasks_waiting) + p_change[3],
+        tasks_blocked = flowledger.bounded_count(tasks_blocked) + p_change[4],
+        tasks_complete = flowledger.bounded_count(tasks_complete) + p_change[5],
+        tasks_error = flowledger.bounded_count(tasks_error) + p_change[6],
+        tasks_cancelled = flowledger.bounded_count(tasks_cancelled) + p_change[7],
+        tasks_resolved_manually = flowledger.bounded_count(tasks_resolved_manually) + p_change[8],
+        tasks_paused = flowledger.bounded_count(tasks_paused) + p_change[9],
+        steps_of_tasks = flowledger.bounded_count(steps_of_tasks) + p_change[10],
+        steps_cancelled = flowledger.bounded_count(steps_cancelled),
+        steps_complete = flowledger.bounded_count(steps_complete),
+        steps_enqueued = flowledger.bounded_count(steps_enqueued),
+        steps_error = flowledger.bounded_count(steps_error),
+        steps_in_progress = flowledger.bounded_count(steps_in_progress),
+        steps_pending = flowledger.bounded_count(steps_pending),
+        steps_resolved_manually = flowledger.bounded_count(steps_resolved_manually),
+        steps_skipped = flowledger.bounded_count(steps_skipped),
+        steps_waiting_for_retry = flowledger.bounded_count(steps_waiting_for_retry)
     where shard = p_shard;
 
     if not found then

@@ -1,5 +1,6 @@
 -- What the coordinator of a shard must know of limits when it begins: of the whole engine, but for
--- the steps that wait, which are those of the shard's tasks, in their order. Forgets rates that
+-- the steps that wait, which are those of the shard's tasks, in their order; rows of these that
+-- cannot be read are left out, as they would stop all others. Forgets rates that
 -- hold nobody back any more, and moves those back that a clock that was ahead has set.
 
 create or replace function flowledger.load_limit_state(p_shard integer, p_shards integer)
@@ -28,6 +29,7 @@ begin
             select json_agg(w order by w.sort_key, w.since)
             from flowledger.waiting_step as w
             where flowledger.shard_of(w.task_id, p_shards) = p_shard
+                and flowledger.waiting_step_is_readable(w.sort_key, w.demand)
         )
     );
 end

@@ -11,9 +11,9 @@ declare
     v_count integer;
 begin
     foreach v_key in array array(select distinct k from unnest(p_keys) as k order by k) loop
-        insert into flowledger.slot_count as s (limit_key, in_use)
+        insert into flowledger.slot_count (limit_key, in_use)
         values (v_key, 1)
-        on conflict (limit_key) do update set in_use = s.in_use;
+        on conflict (limit_key) do update set in_use = 1; -- locks it, whatever was there
 
         select count(*) into v_count from flowledger.slot as s where s.limit_key = v_key;
 

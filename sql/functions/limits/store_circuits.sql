@@ -23,7 +23,7 @@ begin
         order by x.system
     loop
         if r.state is null then
-            select c.revision into v_revision
+            select greatest(flowledger.bounded_count(c.revision), 0) into v_revision
             from flowledger.circuit as c
             where c.system = r.system;
         else
@@ -36,7 +36,7 @@ begin
                 r.changed_at
             )
             on conflict (system) do update
-            set revision = c.revision + 1, state = excluded.state, failures = excluded.failures,
+            set revision = greatest(flowledger.bounded_count(c.revision), 0) + 1, state = excluded.state, failures = excluded.failures,
                 openings = excluded.openings, open_until = excluded.open_until,
                 probes = excluded.probes, stream_version = excluded.stream_version,
                 changed_at = excluded.changed_at

@@ -17,6 +17,7 @@ as $$
         where h.limit_key = k.limit_key
             and h.kind = 'slot'
             and h.sort_key < k.sort_key
+            and flowledger.waiting_step_is_readable(h.sort_key, h.demand)
             and flowledger.shard_of(h.task_id, p_shards) <> p_shard
         order by h.sort_key
         limit p_limit

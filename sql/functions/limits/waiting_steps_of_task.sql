@@ -1,5 +1,6 @@
 -- The steps of a task that are ready and were not admitted to the queue, what holds each, all that
--- it must be granted, and how many steps wait for the same before it, counted up to p_most.
+-- it must be granted, and how many steps wait for the same before it, counted up to p_most. Rows
+-- that cannot be read are left out.
 -- drop: function flowledger.waiting_steps_of_task(uuid)
 
 create or replace function flowledger.waiting_steps_of_task(p_task uuid, p_most integer)
@@ -21,6 +22,6 @@ as $$
             ) as c
         )
     from flowledger.waiting_step as h
-    where h.task_id = p_task
+    where h.task_id = p_task and flowledger.waiting_step_is_readable(h.sort_key, h.demand)
     order by h.step;
 $$;

@@ -15,7 +15,7 @@ begin
     for update;
 
     update flowledger.shard as s
-    set epoch = s.epoch + 1
+    set epoch = greatest(flowledger.bounded_count(s.epoch), 0) + 1
     where p_task is null or s.shard = flowledger.shard_of(p_task, s.shards);
 
     perform pg_notify('flowledger.shard', '');

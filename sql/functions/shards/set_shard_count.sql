@@ -32,7 +32,7 @@ begin
             ' again', v_missing using errcode = 'FL005';
     end if;
 
-    select count(*), max(epoch) into v_found, v_epoch from flowledger.shard;
+    select count(*), greatest(max(flowledger.bounded_count(epoch)), 0) into v_found, v_epoch from flowledger.shard;
     if v_found = p_shards then
         return v_found;
     end if;

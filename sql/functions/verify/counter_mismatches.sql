@@ -35,7 +35,9 @@ as $$
     ),
 
     state_counts as (
-        select c.key as counter, sum(c.value::bigint)::bigint as stored
+        select
+            c.key as counter,
+            least(greatest(sum(c.value::bigint), -1e18), 1e18)::bigint as stored
         from flowledger.state_count as t
         cross join lateral jsonb_each_text(to_jsonb(t) - 'shard') as c
         group by c.key

@@ -39,7 +39,8 @@ as $$
         left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
         union all
         select r.relname, format('constraint %s', c.conname),
-            pg_get_constraintdef(c.oid) || case when c.convalidated then '' else ' not valid' end
+            regexp_replace(replace(pg_get_constraintdef(c.oid), ' NOT VALID', ''), '\s+', ' ', 'g')
+            || case when c.convalidated then '' else ' not valid' end
         from relation as r
         join pg_constraint as c on c.conrelid = r.oid
         where c.contype in ('c', 'f', 'p', 'u', 'x')

@@ -23,7 +23,7 @@ begin
     using json_array_elements_text(p_rows -> 'no_queue') as g (step_id)
     where q.step_id = g.step_id::uuid;
 
-    insert into flowledger.queue
+    insert into flowledger.queue as q
         (step_id, task_id, template_id, stream_version, sort_key, worker_id, attempt, resets,
         cancelling,
         step, correlation_id, exclusive)
@@ -41,7 +41,10 @@ begin
         sort_key = excluded.sort_key, exclusive = excluded.exclusive,
         stream_version = excluded.stream_version, worker_id = excluded.worker_id,
         attempt = excluded.attempt, resets = excluded.resets, cancelling = excluded.cancelling,
-        step = excluded.step, correlation_id = excluded.correlation_id;
+        step = excluded.step, correlation_id = excluded.correlation_id,
+        heartbeat_details = case
+            when flowledger.json_is_readable(q.heartbeat_details) then q.heartbeat_details
+        end;
 
     delete from flowledger.step as s
     using json_array_elements_text(p_rows -> 'no_steps') as g (step)

@@ -1,6 +1,6 @@
 -- What is stored beside the log about these tasks, each row as JSON with the table that it is from:
 -- task, step, queue, timer, waiting_step, slot, parked_task, and of shard the row by which each task
--- is decided on. Rows by a step's id come for the whole range in which the ids of the owner's steps lie.
+-- is decided on. Of what a handler said and of a demand it is told whether it can be read. Rows by a step's id come for the whole range in which the ids of the owner's steps lie.
 
 create or replace function flowledger.rows_of_tasks(p_tasks uuid[])
 returns table (owner uuid, relation text, stored text)
@@ -16,8 +16,8 @@ as $$
     where s.task_id = any (p_tasks)
     union all
     select o.task_id, 'queue', (
-        to_jsonb(q) || jsonb_build_object(
-            'heartbeat_details', flowledger.readable_json(q.heartbeat_details)
+        to_jsonb(q) - 'heartbeat_details' || jsonb_build_object(
+            'readable_heartbeat', flowledger.json_is_readable(q.heartbeat_details)
         )
     )::text
     from unnest(p_tasks) as o (task_id)
@@ -32,7 +32,9 @@ as $$
             and flowledger.step_id_upper_bound(o.task_id)
     union all
     select o.task_id, 'waiting_step', (
-        to_jsonb(h) || jsonb_build_object('demand', flowledger.readable_json(h.demand))
+        to_jsonb(h) - 'demand' || jsonb_build_object(
+            'readable', flowledger.waiting_step_is_readable(h.sort_key, h.demand)
+        )
     )::text
     from unnest(p_tasks) as o (task_id)
     join flowledger.waiting_step as h on h.step_id

@@ -1,4 +1,5 @@
--- The rows of these templates and of their steps, each as JSON with the table that it is from.
+-- The rows of these templates and of their steps, each as JSON with the table that it is from. A
+-- definition that no reader could take is null there.
 
 create or replace function flowledger.rows_of_templates(p_templates uuid[])
 returns table (template_id uuid, relation text, stored text)

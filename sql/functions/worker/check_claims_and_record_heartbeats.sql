@@ -21,6 +21,7 @@ begin
     perform from flowledger.queue as q
     join unnest(p_steps, p_details) as b (step, heartbeat_details) on b.step = q.step_id
     where b.heartbeat_details is not null and q.worker_id = p_worker and q.step_id = any (p_steps)
+        and flowledger.queue_counts_are_usable(q.stream_version, q.attempt, q.resets)
     order by q.step_id
     for update of q;
 
@@ -28,7 +29,8 @@ begin
     set heartbeat_at = flowledger.clock(), heartbeat_details = b.heartbeat_details::jsonb
     from unnest(p_steps, p_details) as b (step, heartbeat_details)
     where b.heartbeat_details is not null and q.step_id = b.step and q.worker_id = p_worker
-        and q.step_id = any (p_steps);
+        and q.step_id = any (p_steps)
+        and flowledger.queue_counts_are_usable(q.stream_version, q.attempt, q.resets);
 
     return query
     select
@@ -39,6 +41,7 @@ begin
             where e.originator_id = q.step_id and e.originator_version = q.stream_version + 1
         ) end
     from flowledger.queue as q
-    where q.step_id = any (p_steps) and q.worker_id = p_worker;
+    where q.step_id = any (p_steps) and q.worker_id = p_worker
+        and flowledger.queue_counts_are_usable(q.stream_version, q.attempt, q.resets);
 end
 $$;

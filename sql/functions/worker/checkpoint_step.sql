@@ -21,7 +21,10 @@ declare
     v_state bytea;
 begin
     update flowledger.queue as q
-    set stream_version = q.stream_version + 1
+    set stream_version = q.stream_version + 1,
+        heartbeat_details = case
+            when flowledger.json_is_readable(q.heartbeat_details) then q.heartbeat_details
+        end
     where q.step_id = p_step and q.worker_id = p_worker and q.attempt = p_attempt
     returning q.stream_version + 1, q.cancelling, q.task_id
     into checkpoint_step.stream_version, checkpoint_step.cancelling, v_task;

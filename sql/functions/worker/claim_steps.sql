@@ -6,6 +6,9 @@
 --
 -- Steps that are to run alone go to an isolated worker only, one at a time, and nothing else does.
 --
+-- A row that nobody can count on from is passed over, as it was written by nobody who knew: a claim
+-- of it would fail, and with it those of all others.
+--
 -- p_lazy: the transaction need not wait for the disk, because nothing but claims is in it.
 --
 -- The candidates come from the partial index on claimable rows, in a materialized step of their
@@ -43,13 +46,14 @@ begin
         select c.ctid as place
         from flowledger.queue as c
         where c.worker_id is null and c.template_id = any (p_templates) and c.exclusive = v_isolated
+            and flowledger.queue_counts_are_usable(c.stream_version, c.attempt, c.resets)
         order by c.sort_key, c.queued
         limit case when v_isolated then 1 else p_limit end
         for update skip locked
     )
 
     update flowledger.queue as q
-    set worker_id = p_worker
+    set worker_id = p_worker, heartbeat_details = null
     where q.ctid = any (array(select candidates.place from candidates))
     returning
         q.step_id, q.task_id, q.template_id, q.stream_version, q.attempt, q.step,

@@ -12,5 +12,6 @@ as $$
         q.step_id, q.task_id, q.template_id, q.stream_version, q.attempt, q.step,
         coalesce(q.correlation_id, q.task_id::text), q.resets
     from flowledger.queue as q
-    where q.worker_id = p_worker;
+    where q.worker_id = p_worker
+        and flowledger.queue_counts_are_usable(q.stream_version, q.attempt, q.resets);
 $$;

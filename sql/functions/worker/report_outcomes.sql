@@ -31,7 +31,7 @@ begin
     delete from flowledger.queue
     where step_id = any (p_released)
         and worker_id = p_worker
-        and stream_version + 1 < p_versions[array_position(p_streams, step_id)];
+        and stream_version < p_versions[array_position(p_streams, step_id)] - 1;
 
     v_refused := flowledger.append_per_stream(
         p_streams, p_versions, p_topics, p_states, p_tasks, p_encodings, p_kind
@@ -43,7 +43,7 @@ begin
         where q.step_id = any (v_refused)
             and q.step_id = i.stream
             and q.worker_id = p_worker
-            and q.stream_version + (i.topic <> 'step.started')::integer < i.version;
+            and q.stream_version < i.version - (i.topic <> 'step.started')::integer;
     end if;
 
     return v_refused;

@@ -46,5 +46,5 @@ comment on column flowledger_v1.queue.cancelling is 'Whether it runs and was tol
 comment on column flowledger_v1.queue.exclusive is
     'Whether nothing may run beside it, since workers were lost with it.';
 comment on column flowledger_v1.queue.heartbeat_at is 'When its handler last said that it is alive.';
-comment on column flowledger_v1.queue.heartbeat_details is 'What the handler said then.';
+comment on column flowledger_v1.queue.heartbeat_details is 'What the handler said then; null where no reader could take it.';
 comment on column flowledger_v1.queue.correlation_id is 'The task''s.';

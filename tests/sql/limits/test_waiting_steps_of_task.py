@@ -8,7 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from flowledger.engine.domain.deterministic_ids import step_id
+from support.limits import NO_DEMAND
 from support.sql_calls import Connection, call, new_id, now, rows_of
+
+ONE_SLOT = {**NO_DEMAND, "slots": [["slot key", 1]]}
 
 
 def held(task: UUID, name: str, since: datetime, **changed: Any) -> dict[str, Any]:
@@ -21,7 +24,7 @@ def held(task: UUID, name: str, since: datetime, **changed: Any) -> dict[str, An
         "sort_key": 1.0,
         "since": since,
         "until": None,
-        "demand": {"slots": [["slot key", 1]]},
+        "demand": ONE_SLOT,
     }
     return {**row, **changed}
 
@@ -29,13 +32,13 @@ def held(task: UUID, name: str, since: datetime, **changed: Any) -> dict[str, An
 def test_the_held_steps_of_a_task_are_found_with_what_holds_them(connection: Connection) -> None:
     task, other, since = new_id(), new_id(), now(connection)
     until = since + timedelta(seconds=5)
-    rate = {"kind": "rate", "limit_key": "rate key", "until": until, "demand": {}}
+    rate = {"kind": "rate", "limit_key": "rate key", "until": until, "demand": NO_DEMAND}
     rows = [held(task, "b", since, **rate), held(task, "a", since), held(other, "a", since)]
     call(connection, "store_waiting_steps", rows_of(rows))
 
     assert call(connection, "waiting_steps_of_task", task, 10) == [
-        ("a", "slot", "slot key", since, None, {"slots": [["slot key", 1]]}, 0),
-        ("b", "rate", "rate key", since, until, {}, 0),
+        ("a", "slot", "slot key", since, None, ONE_SLOT, 0),
+        ("b", "rate", "rate key", since, until, NO_DEMAND, 0),
     ]
     assert call(connection, "waiting_steps_of_task", new_id(), 10) == []
 

@@ -13,6 +13,7 @@ from psycopg import sql
 from flowledger.engine.domain.deterministic_ids import milliseconds, step_id, uuid7
 from support.builders import NOON, diamond
 from support.databases import database_on
+from support.limits import NO_DEMAND
 from support.query_plans import prepared
 from support.sql_calls import (
     Connection,
@@ -62,7 +63,14 @@ def fill(connection: Connection) -> Sequence[UUID]:
 
 def waiting_row(task: UUID) -> dict[str, Any]:
     row = {"step_id": step_id(task, "right"), "task_id": task, "step": "right", "kind": "slot"}
-    return {**row, "limit_key": "k", "sort_key": 0.0, "since": NOON, "until": None, "demand": []}
+    return {
+        **row,
+        "limit_key": "k",
+        "sort_key": 0.0,
+        "since": NOON,
+        "until": None,
+        "demand": NO_DEMAND,
+    }
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from support.builders import NOON, step
 from support.controlled_steps import begin, controlled_steps
 from support.engines import harness_on
+from support.limits import NO_DEMAND
 from support.sql_calls import (
     Connection,
     append,
@@ -46,7 +47,7 @@ def stuck(connection: Connection, *arguments: Any) -> dict[UUID, str]:
 
 def held(connection: Connection, task: UUID) -> None:
     row = {"step_id": new_id(), "task_id": task, "step": "a", "kind": "slot", "limit_key": "k"}
-    rest = {"sort_key": 0.0, "since": NOON, "until": None, "demand": []}
+    rest = {"sort_key": 0.0, "since": NOON, "until": None, "demand": NO_DEMAND}
     call(connection, "store_waiting_steps", rows_of([{**row, **rest}]))
 
 

@@ -13,6 +13,7 @@ from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.step import StepEnqueued
 from flowledger.engine.store.log.event_mapper import EventMapper
 from support.builders import NOON, event
+from support.limits import NO_DEMAND
 from support.sql_calls import (
     Connection,
     Row,
@@ -144,7 +145,7 @@ def test_what_is_held_is_told_by_what_holds_it(connection: Connection) -> None:
             "sort_key": 0,
             "since": NOON,
             "until": None,
-            "demand": {},
+            "demand": NO_DEMAND,
         }
         for kind in ("slot", "rate", "rate", "circuit", "template")
     ]

@@ -1,0 +1,26 @@
+-- Have circuits say only what their checks allow: counts that can be counted on from, and probes
+-- that are a list of ids. Returns how many did not. Locks: the circuits' rows.
+
+create or replace function flowledger.mend_circuits()
+returns bigint
+language sql
+volatile
+as $$
+    with mended as (
+        update flowledger.circuit as c
+        set revision = greatest(flowledger.bounded_count(c.revision), 0),
+            failures = least(greatest(c.failures, 0), 999999999),
+            openings = least(greatest(c.openings, 0), 999999999),
+            stream_version = greatest(flowledger.bounded_count(c.stream_version), 0),
+            probes = array(
+                select p.step from unnest(c.probes) as p (step) where p.step is not null
+            )
+        where c.system in (
+            select a.key
+            from flowledger.rows_against_checks('{circuit}') as a
+        )
+        returning c.system
+    )
+
+    select count(*) from mended;
+$$;

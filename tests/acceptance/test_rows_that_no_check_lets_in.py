@@ -1,0 +1,161 @@
+"""A row that a check refuses; where it is there all the same, it stops nobody and is mended."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from flowledger.engine.cli.program import program
+from flowledger.handlers import Workflow
+from support.engines import PATIENCE, EngineHarness
+
+flow = Workflow("odd", "checks", version="1")
+
+
+@flow.step
+def only() -> int:
+    return 1
+
+
+narrow = Workflow("odd", "narrow", version="1", concurrency={"limit": 1})
+
+
+@narrow.step
+def held() -> int:
+    return 1
+
+
+MOST = "9223372036854775807"
+DEEP = "(repeat('[', 6000) || repeat(']', 6000))::jsonb"
+WAITS = (
+    "insert into flowledger.waiting_step (step_id, task_id, step, kind, limit_key, sort_key, since,"
+    " until, demand) values (gen_random_uuid(), '{task}', 'only', 'template', 'k', {key}, now(),"
+    " now(), {demand})"
+)
+DEMANDED = (
+    """'{{"template_id": "{task}", "system": null, "slots": [], "rates": [{rate}]}}'::jsonb"""
+)
+CIRCUIT = (
+    "insert into flowledger.circuit (system, revision, state, failures, openings, probes,"
+    " stream_version) values ('odd', {revision}, 'closed', 0, 0, {probes}, 0)"
+)
+ROWS = {
+    "queue_version": "update flowledger.queue set stream_version = 9223372036854775807",
+    "queue_version_below": "update flowledger.queue set stream_version = -9223372036854775807",
+    "queue_attempt": "update flowledger.queue set attempt = 2147483647",
+    "queue_resets": "update flowledger.queue set resets = 2147483647",
+    "heartbeat_long": "update flowledger.queue set heartbeat_details = '1e5000'",
+    "heartbeat_long_inside": "update flowledger.queue set heartbeat_details = '[{\"a\": -1e5000}]'",
+    "heartbeat_deep": "update flowledger.queue set heartbeat_details ="
+    " (repeat('[', 6000) || repeat(']', 6000))::jsonb",
+    "step_version": "update flowledger.step set stream_version = 9223372036854775807",
+    "step_attempt": "update flowledger.step set attempt = 2147483647",
+    "task_version": "update flowledger.task set stream_version = 9223372036854775807",
+    "demand_number": WAITS.replace("{key}", "'-Infinity'").replace("{demand}", "'1e5000'"),
+    "demand_deep": WAITS.replace("{key}", "0").replace("{demand}", DEEP),
+    "demand_other": WAITS.replace("{key}", "0").replace("{demand}", "'{{}}'"),
+    "demand_rate": WAITS.replace("{key}", "0").replace(
+        "{demand}", DEMANDED.replace("{rate}", '["k", 1e5000, 1]')
+    ),
+    "demand_rate_of_time": WAITS.replace("{key}", "0").replace(
+        "{demand}", DEMANDED.replace("{rate}", '["k", 1e17, 1]')
+    ),
+    "demand_null": WAITS.replace("{key}", "0").replace("{demand}", "'null'"),
+    "place": WAITS.replace("{key}", "'-Infinity'").replace(
+        "{demand}", DEMANDED.replace("{rate}", "")
+    ),
+    "probes_nested": CIRCUIT.format(revision=1, probes="array[[gen_random_uuid()]]"),
+    "probes_null": CIRCUIT.format(revision=1, probes="array[null]::uuid[]"),
+    "circuit_revision": CIRCUIT.format(revision=MOST, probes="'{}'"),
+    "epoch": "update flowledger.shard set epoch = 9223372036854775807",
+    "state_count": "update flowledger.state_count set steps_enqueued = 9223372036854775807",
+    "state_count_below": "update flowledger.state_count set tasks_complete = -9223372036854775807",
+    "definition": "insert into flowledger.template (template_id, namespace, name, version,"
+    " definition_hash, definition, registered_at) values (gen_random_uuid(), 'n', 'n', '1', 'h',"
+    " jsonb_build_object('steps', '[]'::jsonb, 'x', '1e5000'::jsonb), now())",
+    "slot_count": "insert into flowledger.slot_count values ('k', 2147483647)",
+}
+CHECKS = (
+    "select conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid)"
+    " from pg_constraint where contype = 'c' and connamespace = 'flowledger'::regnamespace"
+    " and not convalidated"
+)
+
+
+def told(monkeypatch: pytest.MonkeyPatch, url: str, *arguments: str) -> str:
+    """What a command prints, which ends without a traceback."""
+    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", url)
+    answer = CliRunner().invoke(program, arguments)
+    if answer.exception and not isinstance(answer.exception, SystemExit):
+        raise answer.exception
+    return answer.output
+
+
+def queued(harness: EngineHarness) -> str:
+    """A task whose step is queued, and nobody there to claim it or decide."""
+    client = harness.open(flow, roles=["coordinator"])
+    task = client.submit(flow, {})
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 1)
+    client.close()
+    return str(task.id)
+
+
+def planted(harness: EngineHarness, name: str, task: str) -> None:
+    """The row as it was written before there were checks, which do not look at what was there."""
+    checks = harness.rows(CHECKS)
+    for table, check, _ in checks:
+        harness.rows(f"alter table {table} drop constraint {check}")
+    harness.rows(statement(name, task))
+    for table, check, definition in checks:
+        harness.rows(f"alter table {table} add constraint {check} {definition}")
+
+
+def statement(name: str, task: str) -> str:
+    """What plants the row."""
+    return ROWS[name].format(task=task) if "{task}" in ROWS[name] else ROWS[name]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_it_is_refused_where_it_enters(harness: EngineHarness, name: str) -> None:
+    task = queued(harness)
+
+    with pytest.raises(psycopg.errors.CheckViolation):
+        harness.rows(statement(name, task))
+
+
+VIEWS = (
+    "select oid::regclass::text from pg_class"
+    " where relnamespace = 'flowledger_v1'::regnamespace and relkind = 'v'"
+)
+COMMANDS = [
+    ("status", "{task}"),
+    ("explain", "{task}"),
+    ("verify", "--all"),
+    ("health",),
+    ("tasks", "list"),
+]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_where_it_is_there_all_the_same_others_go_on_and_it_is_named_and_mended(
+    harness: EngineHarness, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    task = queued(harness)
+    planted(harness, name, task)
+
+    for command in COMMANDS:
+        said = told(monkeypatch, harness.url, *(part.format(task=task) for part in command))
+        assert command[0] != "verify" or "nothing differs" not in said, said
+    for (view,) in harness.rows(VIEWS):
+        harness.rows(f"select * from {view}")  # noqa: S608 - the catalogue's
+    assert len(harness.rows("select * from flowledger_v1.queue")) == 1
+    harness.rows("select * from flowledger_v1.system_health()")
+    engine = harness.open(flow, narrow)
+    for workflow in (flow, narrow):
+        assert engine.submit(workflow, {}).result(PATIENCE)
+    told(monkeypatch, harness.url, "repair", "--all", "--reason", "odd rows")
+
+    assert engine.task(task).result(PATIENCE)
+    left = told(monkeypatch, harness.url, "verify", "--all")
+    assert "nothing differs" in left or (name == "definition" and "1 difference" in left), left

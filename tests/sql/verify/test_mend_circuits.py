@@ -1,0 +1,50 @@
+"""mend_circuits: circuits say only what their checks allow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from support.limits import PROBE
+from support.sql_calls import Connection, call, table
+
+CHECKS = (
+    "select conname, pg_get_constraintdef(oid) from pg_constraint"
+    " where conrelid = 'flowledger.circuit'::regclass and contype = 'c' and not convalidated"
+)
+COLUMNS = ("system", "revision", "failures", "openings", "probes", "stream_version")
+
+
+def store(connection: Connection, *rows: tuple[Any, ...]) -> None:
+    """Circuits that are there from before the checks."""
+    checks = connection.execute(CHECKS).fetchall()
+    for name, _ in checks:
+        connection.execute(f"alter table flowledger.circuit drop constraint {name}".encode())
+    for row in rows:
+        connection.execute(
+            "insert into flowledger.circuit (system, revision, failures, openings, probes,"
+            " stream_version, state) values (%s, %s, %s, %s, %s::uuid[], %s, 'open')",
+            row,
+        )
+    for name, definition in checks:
+        added = f"alter table flowledger.circuit add constraint {name} {definition}"
+        connection.execute(added.encode())
+
+
+def test_probes_are_a_list_and_counts_can_be_counted_on_from(connection: Connection) -> None:
+    most, whole = 2**63 - 1, 2**31 - 1
+    well = ("well", 3, 1, 2, [PROBE], 4)
+    store(
+        connection,
+        ("counts", most, whole, -1, [], most),
+        ("nested", 1, 0, 0, f"{{{{{PROBE}}},{{NULL}}}}", 1),
+        well,
+    )
+
+    assert call(connection, "mend_circuits") == [2]
+
+    assert sorted(table(connection, "circuit", *COLUMNS)) == [
+        ("counts", 0, 999_999_999, 0, [], 0),
+        ("nested", 1, 0, 0, [PROBE], 1),
+        well,
+    ]
+    assert call(connection, "rows_against_checks", ["circuit"]) == []
