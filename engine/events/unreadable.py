@@ -12,12 +12,14 @@ from flowledger.engine.events.base import Event, Recorded
 class UnreadableEvent(Event):
     """An event that is there and cannot be read; it is never stored, and nothing is folded from it.
 
-    `stored_topic` is what the log calls it and `why` says what is wrong. `event_id` and
-    `occurred_at` are not known: they are the id of the stream and the time of recording.
+    `stored_topic` is what the log calls it and `why` says what is wrong. Its version may be
+    any. `event_id` and `occurred_at` are not known: they are the id of the stream and the time of
+    recording.
     """
 
     topic = "unreadable"
 
+    originator_version: int
     task_id: UUID | None
     stored_topic: str
     why: str

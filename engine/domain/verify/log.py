@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -77,14 +78,19 @@ def whole(
 
 def contiguous(subject: str, versions: Sequence[int]) -> Iterator[Difference]:
     """A stream has the versions from 1 on, without a hole, in log order."""
-    missing = set(range(1, max(versions) + 1)).difference(versions)
-    for version in sorted(missing)[:MOST_MISSING]:
+    known, rule = set(versions), "the rule for streams"
+    for version in sorted(version for version in known if version < 1):
+        yield Difference(subject, f"version {version}", "none", "stored", LOG, rule)
+    # Not all up to the last one: whoever may append may have given it any number.
+    gaps = (version for version in range(1, max(known) + 1) if version not in known)
+    missing = list(islice(gaps, MOST_MISSING))
+    for version in missing:
         yield Difference(
             subject, f"version {version}", "needed", "missing", LOG, "the versions behind it"
         )
     if not missing and list(versions) != sorted(versions):
         listed = ", ".join(map(str, versions))
-        yield Difference(subject, "order", "ascending", listed, LOG, "the rule for streams")
+        yield Difference(subject, "order", "ascending", listed, LOG, rule)
 
 
 def stream_name(entries: Sequence[LogEntry], steps: Mapping[UUID, str]) -> str:
