@@ -103,3 +103,8 @@ alter table flowledger.template
             ' && (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308))'
         )
     ) not valid;
+
+alter table flowledger.event
+    add constraint event_version_check check (
+        originator_version >= 0 and originator_version <= 1000000000000
+    ) not valid;

@@ -116,6 +116,18 @@ def statement(name: str, task: str) -> str:
     return ROWS[name].format(task=task) if "{task}" in ROWS[name] else ROWS[name]
 
 
+@pytest.mark.parametrize("version", [9223372036854775807, -1])
+def test_an_event_of_a_version_that_no_stream_has_is_refused(
+    harness: EngineHarness, version: int
+) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation):
+        harness.rows(
+            "insert into flowledger.event (originator_id, originator_version, topic, state,"
+            " encoding) values (gen_random_uuid(), %s, 'step.started', '{}', 0)",
+            version,
+        )
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_it_is_refused_where_it_enters(harness: EngineHarness, name: str) -> None:
     task = queued(harness)
