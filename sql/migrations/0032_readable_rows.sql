@@ -96,10 +96,10 @@ alter table flowledger.waiting_step
 
 alter table flowledger.template
     add constraint template_definition_check check (
-        not jsonb_path_exists(definition, 'strict $.**{201}')
+        not jsonb_path_exists(definition, 'strict $.**{255}')
         and not jsonb_path_exists(
             definition,
-            'strict $.**{0 to 200} ? (@.type() == "number"'
+            'strict $.**{0 to 254} ? (@.type() == "number"'
             ' && (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308))'
         )
     ) not valid;

@@ -22,6 +22,7 @@ from support.builders import NOON
 from support.cli import Command
 from support.engines import PATIENCE, EngineHarness
 from support.sql_calls import Row, columns, new_id
+from support.unchecked_rows import DROP_CHECKS
 
 flow = Workflow("nesting", "forged", version="1")
 
@@ -128,6 +129,7 @@ def test_rows_with_values_that_no_release_writes_end_no_view_and_no_verification
     engine = harness.open(flow, roles=["coordinator"])
     engine.submit(flow, {})
     harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 1)
+    harness.rows(DROP_CHECKS)
     harness.rows("update flowledger.queue set heartbeat_details = %s", deep)
     harness.rows(
         "insert into flowledger.template (template_id, namespace, name, version, definition_hash,"

@@ -43,8 +43,9 @@ ROWS = [
     "insert into flowledger.circuit (system, revision, state, failures, openings, open_until,"
     " probes, stream_version, changed_at) values ('odd', 1, 'open', 1, 1, now(), '{}', 1, now())",
     "insert into flowledger.waiting_step (step_id, task_id, step, kind, limit_key, since, until,"
-    " sort_key, demand) select step_id, task_id, step, 'rate', 'k', now(), now(), 1, '{}'"
-    " from flowledger.queue",
+    " sort_key, demand) select step_id, task_id, step, 'rate', 'k', now(), now(), 1,"
+    " json_build_object('template_id', template_id, 'system', null, 'slots', '{}'::int[],"
+    " 'rates', '{}'::int[]) from flowledger.queue",
     "insert into flowledger.rate (limit_key, expected_at, set_at) values ('k', now(), now())",
     "insert into flowledger.timer (step_id, task_id, step, kind, due_at)"
     " select task_id, task_id, '', 'deadline', now() from flowledger.task"

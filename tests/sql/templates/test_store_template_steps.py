@@ -12,6 +12,7 @@ from flowledger.engine.store.schema.migrate import SqlFile, migrate, packaged
 from support.builders import diamond, step, template
 from support.sql_calls import Connection, call, new_id, table
 from support.stored_tasks import register
+from support.unchecked_rows import DROP_CHECKS
 
 COLUMNS = (
     "number",
@@ -145,6 +146,7 @@ def test_a_definition_that_cannot_be_stops_no_migration(
     connection: Connection, definition: str
 ) -> None:
     register(connection, diamond())
+    connection.execute(DROP_CHECKS.encode())
     connection.execute(
         "insert into flowledger.template (template_id, namespace, name, version,"
         " definition_hash, definition, registered_at)"
