@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 from uuid import UUID
 
@@ -120,12 +121,17 @@ def fill(harness: EngineHarness, far: str) -> None:
         assert changed, (schema, table)
 
 
-@pytest.fixture(params=ZONES)
-def reader(harness: EngineHarness, request: pytest.FixtureRequest) -> Generator[Any]:
-    """A connection such as anybody has, in some time zone."""
-    with psycopg.connect(harness.url, autocommit=True) as connection:
-        connection.execute("select set_config('timezone', %s, false)", (request.param,))
-        yield connection
+@pytest.fixture
+def readers(harness: EngineHarness) -> Generator[dict[str, Any]]:
+    """Connections such as anybody has, by their time zones."""
+    with ExitStack() as opened:
+        found = {
+            zone: opened.enter_context(psycopg.connect(harness.url, autocommit=True))
+            for zone in ZONES
+        }
+        for zone, connection in found.items():
+            connection.execute("select set_config('timezone', %s, false)", (zone,))
+        yield found
 
 
 def arguments(names: Sequence[str], defaults: int, task: UUID) -> dict[str, Any]:
@@ -170,13 +176,14 @@ def fault(reader: Any, query: sql.Composed, called: dict[str, Any]) -> str | Non
 
 @pytest.mark.parametrize("far", [*FAR, *OF_EVENTS])
 def test_every_time_of_every_view_and_function_is_read(
-    harness: EngineHarness, task: UUID, reader: Any, far: str
+    harness: EngineHarness, task: UUID, readers: dict[str, Any], far: str
 ) -> None:
     fill(harness, far)
 
     refused = [
-        f"{name}: {error}"
+        f"{name} in {zone}: {error}"
         for name, query, called in queries(harness, task)
+        for zone, reader in readers.items()
         if (error := fault(reader, query, called))
     ]
 

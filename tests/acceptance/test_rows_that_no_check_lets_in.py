@@ -128,12 +128,12 @@ def test_an_event_of_a_version_that_no_stream_has_is_refused(
         )
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_it_is_refused_where_it_enters(harness: EngineHarness, name: str) -> None:
+def test_each_is_refused_where_it_enters(harness: EngineHarness) -> None:
     task = queued(harness)
 
-    with pytest.raises(psycopg.errors.CheckViolation):
-        harness.rows(statement(name, task))
+    for name in ROWS:
+        with pytest.raises(psycopg.errors.CheckViolation):
+            harness.rows(statement(name, task))
 
 
 VIEWS = (

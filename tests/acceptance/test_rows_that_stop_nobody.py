@@ -43,7 +43,7 @@ RATE = "insert into flowledger.rate (limit_key, expected_at, set_at) values ('k'
 ROWS: dict[str, tuple[str, tuple[object, ...]]] = {
     f"rate {first} {last}": (RATE, (first, last)) for first, last in FAR
 }
-ROWS |= {f"waits {first} {last}": (WAITS, (0, first, last)) for first, last in FAR}
+ROWS |= {f"waits {first} {last}": (WAITS, (0, first, last)) for first, last in FAR[:2]}
 ROWS |= {f"waits {key}": (WAITS, (key, "now", "now")) for key in ("1e300", "-1e300")}
 ROWS |= {
     f"worker {a}": (WORKER.replace("{a}", a), ("infinity",))
@@ -55,8 +55,10 @@ ROWS |= {
 }
 ROWS |= {
     f"event {topic} {version}": (EVENT.format(version=version, topic=topic), ())
-    for topic in ("step.started", "step.completed", "step.enqueued")
-    for version in (9223372036854775807, -9223372036854775808)
+    for topic, version in (
+        ("step.completed", 9223372036854775807),
+        ("step.started", -9223372036854775808),
+    )
 }
 ROWS |= {
     "circuits": (
