@@ -57,8 +57,9 @@ chaos: $(READY) ## Kill and stop processes and the database under load; everythi
 	$(BIN)/python tests/chaos/run.py $(CHAOS)
 
 .PHONY: test-long
-test-long: $(READY) view ## Run 20 000 simulations and 10 000 strange inputs (SIMULATION_RUNS=n, HOSTILE_RUNS=n)
+test-long: $(READY) view ## Run 20 000 simulations, 10 000 strange inputs, 20 times the examples (SIMULATION_RUNS=n, HOSTILE_RUNS=n)
 	$(BIN)/pytest -m long
+	EXAMPLES_TIMES=20 $(BIN)/pytest -n 2 --dist loadfile tests/property
 
 .PHONY: lint
 lint: $(READY) ## Check style and the import rules

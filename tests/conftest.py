@@ -25,6 +25,7 @@ from psycopg.rows import TupleRow
 from flowledger.engine.store.embedded.temporary import temporary_server
 from flowledger.engine.store.schema.migrate import migrate
 from support.databases import close_makers, database_on
+from support.examples import examples
 from support.forked_program import forked_program
 from support.memory_folders import in_memory
 from support.postgres_server import migrated_home, postgres_server
@@ -36,8 +37,10 @@ Connection = psycopg.Connection[TupleRow]
 
 SERVER_VARIABLE = "FLOWLEDGER_TEST_DATABASE_URL"
 
-hypothesis_settings.register_profile("local", deadline=None)
-hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis_settings.register_profile("local", deadline=None, max_examples=examples(40))
+hypothesis_settings.register_profile(
+    "ci", deadline=None, max_examples=examples(40), derandomize=True, print_blob=True
+)
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 SHORT_FOLDERS = frozenset({"sql", "unit"})

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from flowledger.engine import TaskHandle
 from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, EngineHarness, assert_legal_order, kinds
+from support.examples import examples
 
 AT_ONCE = 10
-EXAMPLES = 20
+EXAMPLES = examples(12)
 RETRY = Retry(max_attempts=2, backoff="none")
 
 versions = count(1)

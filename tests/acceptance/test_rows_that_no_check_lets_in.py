@@ -149,7 +149,27 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "queue_version",
+        "queue_resets",
+        "heartbeat_long",
+        "heartbeat_deep",
+        "step_version",
+        "task_version",
+        "demand_number",
+        "demand_rate_of_time",
+        "place",
+        "probes_nested",
+        "probes_null",
+        "circuit_revision",
+        "epoch",
+        "state_count",
+        "definition",
+        "slot_count",
+    ],
+)
 def test_where_it_is_there_all_the_same_others_go_on_and_it_is_named_and_mended(
     harness: EngineHarness, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -36,6 +36,7 @@ from flowledger.engine.events.step import (
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 from support.builders import NOON, WORKER, error, step, template
 from support.builders import created as created_event
+from support.examples import examples
 
 RETRY = {"max_attempts": 50, "backoff": "fixed", "base_seconds": 3, "jitter": "none"}
 PLAN = compile_plan(
@@ -269,7 +270,7 @@ def finish(shard: Shard) -> None:
     raise AssertionError("somebody waits for ever")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10), st.integers(0, 500)), max_size=60))
 def test_limits_hold_and_everything_ends(history: list[tuple[int, int]]) -> None:
     shard = Shard()

@@ -17,6 +17,7 @@ from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, Step
 from flowledger.engine.ports.worker import Claim
 from flowledger.handlers import Retry, Workflow
 from support.engines import EngineHarness, completions, shared_harness
+from support.examples import examples
 from support.manual_coordinator import CLOCK, ManualCoordinator, nothing
 
 __all__ = ["shared_harness"]
@@ -128,7 +129,7 @@ WORK = st.lists(st.sampled_from(["complete", "fail", "hand back", "hold", "silen
 
 @pytest.mark.timeout(120)
 @settings(
-    max_examples=20,
+    max_examples=examples(12),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(fates=FATES, work=WORK, hurry=st.sampled_from([1, 2, 1_000]), size=st.integers(1, 5))

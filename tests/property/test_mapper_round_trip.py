@@ -30,6 +30,7 @@ from flowledger.engine.store.log.event_mapper import (
     StoredLogEvent,
     length_of,
 )
+from support.examples import examples
 
 CIPHER = AESCipher(Environment(env={"CIPHER_KEY": AESCipher.create_key(32)}))
 MAPPERS = {
@@ -39,7 +40,7 @@ MAPPERS = {
     "compressed and encrypted": EventMapper(compressor=ZlibCompressor(), cipher=CIPHER),
 }
 STREAM = UUID(int=7)
-PER_KIND = 25
+PER_KIND = examples(10)
 """Examples of each kind of event: the kinds share their fields, and the code that maps them."""
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)

@@ -16,11 +16,12 @@ from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.compiled_template import ancestors
 from flowledger.engine.events.requests import REQUESTS, StepRequest
 from support.builders import Story
+from support.examples import examples
 from support.sql_calls import Connection, call, call_public, new_id, now
 from support.stored_tasks import by_step, context, readiness, store, submitted
 from support.strategies import TIMES, templates
 
-FEW, MANY = 60, 250
+FEW, MANY = examples(30), examples(100)
 VERSIONS = count(1)  # one database sees them all
 played = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 

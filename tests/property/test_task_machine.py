@@ -386,7 +386,7 @@ class TaskMachine(RuleBasedStateMachine):
 
 
 TestTaskMachine = TaskMachine.TestCase
-TestTaskMachine.settings = settings(max_examples=100, stateful_step_count=40)
+TestTaskMachine.settings = settings(stateful_step_count=40)
 
 
 def test_the_machine_would_notice_a_step_that_runs_too_early() -> None:

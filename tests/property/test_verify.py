@@ -27,6 +27,7 @@ from flowledger.engine.events.requests import (
 from flowledger.engine.events.step import StepStarted
 from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from support.builders import NOON, TASK, Story
+from support.examples import examples
 from support.strategies import templates
 
 REQUESTS = [TaskPauseRequested, TaskResumeRequested, TaskCancelRequested]
@@ -108,13 +109,13 @@ def verified(story: Story, log: Iterable[tuple[int, TaskEvent]]) -> list[Differe
 
 
 @given(stories())
-@settings(max_examples=150)
+@settings(max_examples=examples(75))
 def test_nothing_differs_whatever_happened(story: Story) -> None:
     assert [str(found) for found in verified(story, enumerate(story.log, start=1))] == []
 
 
 @given(stories(), st.data())
-@settings(max_examples=150)
+@settings(max_examples=examples(75))
 def test_no_event_is_missing_unnoticed(story: Story, data: st.DataObject) -> None:
     log = list(enumerate(story.log, start=1))
     gone = data.draw(st.sampled_from(log))

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from simulation.simulate import Simulation, broken, simulate
 
-RUNS = 300
+RUNS = 150
 LONG_RUNS = int(os.environ.get("SIMULATION_RUNS", "20000"))
 CHUNK = 100
 

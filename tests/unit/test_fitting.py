@@ -34,6 +34,7 @@ from flowledger.handlers.registry import Registry
 from flowledger.handlers.result_fits_parameter import never_fits
 from flowledger.handlers.template_with_handlers import workflow_from_template
 from flowledger.handlers.type_codec import reader, writer
+from support.examples import examples
 
 
 class Money(BaseModel):
@@ -147,7 +148,7 @@ TYPES: dict[Any, st.SearchStrategy[Any]] = {
 NUMBERS = {int, bool, float, int | None, Annotated[int, Field(gt=0)]}
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(150))
 @given(st.data())
 def test_what_would_run_is_not_refused_but_plain_texts_for_numbers(data: st.DataObject) -> None:
     result = data.draw(st.sampled_from(list(TYPES)))
