@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from click.testing import CliRunner
 
-from flowledger.engine.cli.program import program
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness
+from support.odd_rows import everything_told, queued
 
 flow = Workflow("odd", "others", version="1", concurrency={"limit": 1})
 
@@ -74,38 +73,17 @@ ROWS |= {
         (),
     ),
 }
-VIEWS = (
-    "select oid::regclass::text from pg_class"
-    " where relnamespace = 'flowledger_v1'::regnamespace and relkind = 'v'"
-)
-COMMANDS = [
-    ("status", "{task}"),
-    ("explain", "{task}"),
-    ("verify", "--all"),
-    ("health",),
-    ("tasks", "list"),
-    ("templates", "list"),
-]
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_others_go_on_and_everything_is_told(
     harness: EngineHarness, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    client = harness.open(flow, roles=["coordinator"])
-    task = client.submit(flow, {})
-    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 1)
-    client.close()
+    task = queued(harness, flow)
     written, values = ROWS[name]
     harness.rows(written, *values)
 
-    monkeypatch.setenv("FLOWLEDGER_DATABASE__URL", harness.url)
-    for command in COMMANDS:
-        answer = CliRunner().invoke(program, [part.format(task=task.id) for part in command])
-        if answer.exception and not isinstance(answer.exception, SystemExit):
-            raise answer.exception
-    for (view,) in harness.rows(VIEWS):
-        harness.rows(f"select count(*) from (select * from {view}) as v")  # noqa: S608
+    everything_told(monkeypatch, harness, task)
 
     harness.rows("update flowledger.queue set worker_id = null")
     harness.rows("delete from flowledger.slot")
