@@ -75,14 +75,24 @@ class ProjectionCheck:
     ) -> None:
         self._projections = projections
         self._url = url
+        self._pool = pool
         self._mapper = mapper
         self._recorder = LedgerRecorder(LedgerDatastore(pool))
 
     def check(self, task: UUID | None) -> Iterator[Finding]:
         """The differences of all rows, or with a task of those that have its `task_id`."""
-        with translate_errors(), dial(self._url, HostConnection) as connection:
-            yield from _not_here(connection, {one.name: one.version for one in self._projections})
-            for projection in self._projections:
+        with translate_errors():
+            with self._pool.connection() as connection:
+                rows = connection.execute(SERVING).fetchall()
+            serving: dict[str, int] = dict(rows)
+            yield from _not_here(serving, {one.name: one.version for one in self._projections})
+            here = [one for one in self._projections if serving.get(one.name) == one.version]
+            if here:
+                yield from self._rebuilt(here, task)
+
+    def _rebuilt(self, projections: Sequence[Projection], task: UUID | None) -> Iterator[Finding]:
+        with dial(self._url, HostConnection) as connection:
+            for projection in projections:
                 connection.execute(BEGIN)
                 yield from self._checked(connection, projection, task)
                 connection.execute("rollback")
@@ -148,10 +158,9 @@ class ProjectionCheck:
             after = rows[-1][0] if len(rows) == EVENTS_AT_ONCE else standing.position
 
 
-def _not_here(connection: HostConnection, known: dict[str, int]) -> Iterator[NotCompared]:
+def _not_here(serving: dict[str, int], known: dict[str, int]) -> Iterator[NotCompared]:
     """What serves and cannot be built here."""
-    rows = connection.execute(SERVING).fetchall()
-    for name, version in rows:
+    for name, version in serving.items():
         here = known.get(name)
         if here is None:
             why = "its code is not known here (see projections.classes)"

@@ -75,21 +75,27 @@ ROWS = {
     " jsonb_build_object('steps', '[]'::jsonb, 'x', '1e5000'::jsonb), now())",
     "slot_count": "insert into flowledger.slot_count values ('k', 2147483647)",
 }
-CHECKS = (
-    "select conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid)"
-    " from pg_constraint where contype = 'c' and connamespace = 'flowledger'::regnamespace"
-    " and not convalidated"
-)
+CHECKS = """
+    select
+        'alter table ' || conrelid::regclass || ' '
+            || string_agg('drop constraint ' || conname, ', '),
+        'alter table ' || conrelid::regclass || ' '
+            || string_agg('add constraint ' || conname || ' ' || pg_get_constraintdef(oid), ', ')
+    from pg_constraint
+    where contype = 'c' and connamespace = 'flowledger'::regnamespace and not convalidated
+    group by conrelid
+"""
+"""Statements that take the checks of a table away, and that give them back."""
 
 
 def planted(harness: EngineHarness, name: str, task: str) -> None:
     """The row as it was written before there were checks, which do not look at what was there."""
     checks = harness.rows(CHECKS)
-    for table, check, _ in checks:
-        harness.rows(f"alter table {table} drop constraint {check}")
+    for away, _ in checks:
+        harness.rows(away)
     harness.rows(statement(name, task))
-    for table, check, definition in checks:
-        harness.rows(f"alter table {table} add constraint {check} {definition}")
+    for _, back in checks:
+        harness.rows(back)
 
 
 def statement(name: str, task: str) -> str:

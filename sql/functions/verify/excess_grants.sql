@@ -137,17 +137,20 @@ as $$
         'role ' || o.owner::regrole, format('owner of %s', o.name), 'not granted', 'granted',
         'the grants'
     from (
-        select c.relowner as owner, c.oid::regclass::text as name, c.relnamespace as schema
+        select c.relowner as owner, c.oid::regclass::text as name
         from pg_class as c
-        where c.relkind in ('r', 'p', 'v', 'S')
+        join pg_namespace as n on n.oid = c.relnamespace
+        where n.nspname in ('flowledger', 'flowledger_v1') and c.relkind in ('r', 'p', 'v', 'S')
         union all
-        select f.proowner, f.oid::regprocedure::text, f.pronamespace
+        select f.proowner, f.oid::regprocedure::text
         from pg_proc as f
+        join pg_namespace as n on n.oid = f.pronamespace
+        where n.nspname in ('flowledger', 'flowledger_v1')
         union all
-        select n.nspowner, 'schema ' || n.nspname, n.oid
+        select n.nspowner, 'schema ' || n.nspname
         from pg_namespace as n
+        where n.nspname in ('flowledger', 'flowledger_v1')
     ) as o
-    join pg_namespace as n on n.oid = o.schema and n.nspname in ('flowledger', 'flowledger_v1')
     where o.owner not in (select s.oid from superuser as s)
         and o.owner <> (select w.oid from owner as w)
     union all
