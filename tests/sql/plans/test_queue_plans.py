@@ -10,12 +10,12 @@ from support.query_plans import plan_of
 from support.sql_calls import Connection, call, claim, new_id, queue, queue_row
 
 TEMPLATE, FOREIGN = new_id(), new_id()
-LEASED, FREE = 50_000, 40
+LEASED, FREE = 20_000, 40
 
 
 @pytest.fixture
 def crowded(connection: Connection, mode: str) -> Connection:
-    """A queue with 50 000 leased rows and a few that are free, some of an unknown template."""
+    """A queue with 20 000 leased rows and a few that are free, some of an unknown template."""
     worker = new_id()
     for _ in range(LEASED // 10_000):
         queue(connection, *(queue_row(new_id(), TEMPLATE) for _ in range(10_000)))
