@@ -30,6 +30,7 @@ from flowledger.engine.domain.verify.queue_timer_and_slot_rows import (
     misqueued,
     queue_row_of,
     slots_of,
+    waits_early,
 )
 from flowledger.engine.domain.verify.repairable_differences import (
     IDENTITIES,
@@ -84,9 +85,10 @@ class Made(Onlooker):
             name = template.name
             if name in noted:
                 self._steps[name] = step_row(run, number)
-            if number in run.timers and name not in work.waiting:
+            waits = name in work.waiting and not waits_early(run, number, work)
+            if number in run.timers and not waits:
                 self._timers[name] = timer_row(run, number)
-            if run.may_wait(number) and (number in run.ready or name in work.waiting):
+            if run.may_wait(number) and (number in run.ready or waits):
                 self._held[name] = self._waiter(run, number)
             self._slots[name] = slots_of(run, number)
         if run.timer is not None:

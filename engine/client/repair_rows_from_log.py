@@ -9,7 +9,8 @@ coordinators and workers: the coordinator of a repaired task begins anew from wh
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict
 from uuid import UUID
@@ -35,6 +36,7 @@ from flowledger.engine.domain.verify.repairable_differences import (
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.domain.verify.shard_positions import MovedShard
 from flowledger.engine.domain.verify.task import StoredTask, created_of
+from flowledger.engine.errors import AccessDenied, StatementRefused
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.notes import TaskRepaired
@@ -69,6 +71,16 @@ class Repair:
             else:
                 self.left.append(Left(found, why))
         return mended
+
+    @contextmanager
+    def of(self, differences: Sequence[Difference]) -> Generator[None]:
+        """What the database does not take for these is left; what else is mended goes on."""
+        try:
+            yield
+        except AccessDenied:
+            raise
+        except StatementRefused as error:
+            self.left += [Left(one, f"its rows cannot be stored: {error}") for one in differences]
 
 
 class Repairs(Protocol):
@@ -181,9 +193,10 @@ class Repairer:
             mended = mendable(undisputed(seen, disputed))
             return self._task_rows(evidence, made.rows(mended), mended, word) if mended else None
 
-        self._repairs.task(task, make)
-        repair.left += disputed
-        repair.repaired += repair.sort(undisputed(seen, disputed))
+        with repair.of(seen):
+            self._repairs.task(task, make)
+            repair.left += disputed
+            repair.repaired += repair.sort(undisputed(seen, disputed))
 
     def _task_rows(
         self,
@@ -226,15 +239,17 @@ class Repairer:
     def _streams(self, repair: Repair, word: Repairing) -> None:
         for part in StreamCheck(self._stored).parts():
             mended = repair.sort(verify_apart(part))
-            repair.repaired += mended
             if not mended or repair.dry_run:
+                repair.repaired += mended
                 continue
 
             def make(apart: OtherStreams) -> ApartRows | None:
                 found = mendable(verify_apart(apart))
                 return apart_rows(apart, self._event(found, word)) if found else None
 
-            self._repairs.apart(list(part.streams), make)
+            with repair.of(mended):
+                self._repairs.apart(list(part.streams), make)
+                repair.repaired += mended
 
     def _positions(self, check: TaskCheck, repair: Repair, word: Repairing) -> None:
         missing = self._stored.missing_shards()

@@ -19,6 +19,11 @@ def is_storable(text: str) -> bool:
     return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
 
 
+def storable(text: str) -> str:
+    """The text as the log can hold it: valid UTF-8 without null characters."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
 def text_fault(text: str) -> str | None:
     """What is wrong with the text; the sentence itself can be stored."""
     return (

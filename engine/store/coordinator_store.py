@@ -13,6 +13,7 @@ from eventsourcing.persistence import StoredEvent
 from flowledger.engine.domain.limits.admission import LimitState
 from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
 from flowledger.engine.domain.limits.concurrency_slots import OlderWaiter
+from flowledger.engine.domain.storable_text_check import storable
 from flowledger.engine.domain.templates.template import UNLIMITED, Template, parse_template
 from flowledger.engine.errors import LogCorrupt, UnknownTemplate
 from flowledger.engine.events.base import Recorded, TaskEvent, Unreadable
@@ -187,7 +188,13 @@ class PostgresCoordinatorStore:
         """Note which tasks are left alone, and why. Raises LeadershipLost."""
         self._one(
             "select flowledger.park_tasks(%s, %s, %s, %s, %b)",
-            (self._shard, epoch, position, UuidArray([*reasons]), TextArray([*reasons.values()])),
+            (
+                self._shard,
+                epoch,
+                position,
+                UuidArray([*reasons]),
+                TextArray([storable(reason) for reason in reasons.values()]),
+            ),
         )
 
     def unpark(self, epoch: int, tasks: Sequence[UUID]) -> None:

@@ -54,7 +54,8 @@ LOOKED_BACK = 10_000
 """So many positions before the end of the log decisions are looked for, and so many facts."""
 
 IDS = frozenset({"task_id", "template_id", "step_id", "worker_id"})
-TIMES = frozenset({"created_at", "ended_at", "due_at"})
+LET_IN = "what is let in"
+TIMES = frozenset({"created_at", "ended_at", "due_at", "since"})
 
 
 class PostgresVerificationStore:
@@ -154,7 +155,7 @@ class PostgresVerificationStore:
         left = self._all(SUBMISSIONS, ())
         refused = [
             Difference(
-                f"{relation} {key}", check, "met", "not", f"flowledger.{relation}", "the checks"
+                f"{relation} {key}", check, "kept", "broken", f"flowledger.{relation}", LET_IN
             )
             for relation, check, key in self._all(AGAINST, ())
         ]

@@ -8,9 +8,10 @@ import psycopg
 
 from flowledger.engine.config.sections import ProjectionSettings
 from flowledger.engine.display_text import on_one_line
-from flowledger.engine.domain.failures.step_error_from_exception import storable, words_of
+from flowledger.engine.domain.failures.step_error_from_exception import words_of
 from flowledger.engine.domain.failures.tracebacks import bounded_traceback, clear_traceback
 from flowledger.engine.domain.failures.untrusted_exception import cause_of, is_a, name_of
+from flowledger.engine.domain.storable_text_check import storable
 from flowledger.engine.errors import (
     DatabaseUnavailable,
     EngineClosed,

@@ -133,6 +133,27 @@ def test_what_the_log_itself_says_wrongly_is_left_and_said(
     assert all(one.why for one in done.left)
 
 
+def test_what_the_database_does_not_take_of_one_task_is_left_and_the_others_are_mended(
+    standing: TamperedDatabase,
+) -> None:
+    one, two = standing.names["one"], standing.names["two"]
+    old, new = (
+        text.encode().hex() for text in ('"namespace":', '"correlation_id":"\\u0000","namespace":')
+    )
+    standing.plant(
+        "update flowledger.event set state = decode("  # noqa: S608
+        f"replace(encode(state, 'hex'), '{old}', '{new}'), 'hex') where task_id = '{{one}}'"
+    )
+    standing.plant(PLANTED["a held step that is lost"][0])
+
+    done = standing.engine.repair(**WHY)
+
+    assert {left.difference.task_id for left in done.left} == {one}
+    assert any("cannot be stored" in left.why for left in done.left)
+    assert [mended.task_id for mended in done.repaired] == [two]
+    assert {each.task_id for each in standing.differences()} == {one}
+
+
 def test_where_nothing_differs_nothing_is_changed(standing: TamperedDatabase) -> None:
     before = standing.harness.contents()
 

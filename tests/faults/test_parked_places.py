@@ -20,7 +20,7 @@ from support.manual_coordinator import ManualCoordinator
 
 ROOT = Path(__file__).parent.parent.parent
 NOWHERE = "nowhere"
-OWN_STATEMENTS = {"projections/verification.py:check"}
+OWN_STATEMENTS = {f"projections/verification.py:{name}" for name in ("check", "_rebuilt")}
 """Hold what they guard for themselves: a connection, and what they ask it between their yields."""
 
 flow = Workflow("parking", "places", version="1")
@@ -89,6 +89,11 @@ def a_request(harness: EngineHarness, task: UUID) -> None:
     append(harness, task, UUID(int=7), "task.cancel_requested", asked)
 
 
+def a_null_character(harness: EngineHarness, task: UUID) -> None:
+    """What cannot be read of the event is said in its own words, which no table holds."""
+    append(harness, task, UUID(int=8), "task.cancel_requested", '"\\u0000": 1')
+
+
 def append(  # noqa: PLR0913, PLR0917 - an event
     harness: EngineHarness, task: UUID, stream: UUID, topic: str, more: str, version: int = 1
 ) -> None:
@@ -127,6 +132,7 @@ PLACES = [
     a_step_to_reconcile,
     a_fact,
     a_request,
+    a_null_character,
 ]
 
 

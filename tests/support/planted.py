@@ -179,6 +179,13 @@ ROWS = {
         "update flowledger.timer set due_at = due_at + interval '1 s' where step_id = '{runs}'",
         ["step 'runs': due_at is 20"],
     ),
+    "a step that waits for room before its retry is due": (
+        "insert into flowledger.waiting_step (step_id, task_id, step, kind, limit_key, sort_key,"
+        " since, demand) select step_id, task_id, step, 'rate', 'k', 0, flowledger.clock(),"
+        " jsonb_build_object('template_id', '{template}', 'system', null, 'slots', '[]'::jsonb,"
+        " 'rates', '[]'::jsonb) from flowledger.timer where step_id = '{fails}'",
+        ["step 'fails': hold is rate in flowledger.waiting_step, and none, as it is due at 20"],
+    ),
     "a held step that is lost": (
         "delete from flowledger.waiting_step where step_id = '{held}'",
         ["step 'runs': hold is none in flowledger.waiting_step, and one, or a place in the queue"],

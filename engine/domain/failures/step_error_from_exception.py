@@ -14,6 +14,7 @@ from flowledger.engine.domain.failures.classification import (
     classify,
 )
 from flowledger.engine.domain.failures.untrusted_exception import is_a, name_of
+from flowledger.engine.domain.storable_text_check import storable
 from flowledger.engine.events.step import StepError
 
 MESSAGE_CHARACTERS = 2_000
@@ -53,11 +54,6 @@ def words_of(error: BaseException) -> str:
         return str(error) or name_of(error)
     except BaseException:  # noqa: BLE001 - the words are user code too
         return name_of(error)
-
-
-def storable(text: str) -> str:
-    """The text as the log can hold it: valid UTF-8 without null characters."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _classification(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import traceback
 
-from flowledger.engine.domain.failures.step_error_from_exception import storable, words_of
+from flowledger.engine.domain.failures.step_error_from_exception import words_of
 from flowledger.engine.domain.failures.untrusted_exception import can_be_followed, name_of
+from flowledger.engine.domain.storable_text_check import storable
 
 
 def bounded_traceback(error: BaseException, limit_bytes: int) -> str | None:

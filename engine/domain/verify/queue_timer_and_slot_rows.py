@@ -33,7 +33,7 @@ QUEUE = "flowledger.queue"
 SLOTS = "flowledger.slot"
 TIMERS = "flowledger.timer"
 NONE = "none"
-READERS = "who reads it"
+ENGINES = "what engines write"
 SLACK = 60.0
 """Seconds by which the coordinator's estimate of the engine's time may be off, and more."""
 
@@ -58,7 +58,12 @@ def coordinated(run: TaskRun, work: QueueRows) -> Iterator[Difference]:
     yield from _timers(run, work)
     for number, template in enumerate(run.plan.steps):
         name = template.name
-        yield from _hold(run, number, name, work)
+        if waits_early(run, number, work):
+            _, due_at = run.timers[number]
+            row, why = work.waiting[name], f"none, as it is due at {due_at}"
+            yield Difference(f"step {name!r}", "hold", why, row["kind"], HOLDS)
+        else:
+            yield from _hold(run, number, name, work)
         yield from _slots(run, number, work.slots.get(name, ()))
 
 
@@ -75,7 +80,7 @@ def queued(fold: CheckedFold, work: QueueRows) -> Iterator[Difference]:
             yield from misqueued(fold, run, number, row, work.now)
         if row is not None and not row.get("readable_heartbeat", True):
             subject = f"step {template.name!r}"
-            yield Difference(subject, "heartbeat_details", "readable", "not", QUEUE, READERS)
+            yield Difference(subject, "heartbeat_details", "readable", "unreadable", QUEUE, ENGINES)
 
 
 def misqueued(
@@ -140,7 +145,7 @@ def _timers(run: TaskRun, work: QueueRows) -> Iterator[Difference]:
     expected = {run.plan.steps[number].name: timer for number, timer in run.timers.items()}
     for name in dict.fromkeys((TASK, *expected, *work.timers)):
         row, timer = work.timers.get(name), expected.get(name) if name else run.timer
-        if name in work.waiting:
+        if name in work.waiting and not _is_early(timer, work.waiting[name], work.now):
             timer = None  # it is due, and waits for room
         if timer is None and (row is None or row["due_at"] <= work.now):
             continue
@@ -148,6 +153,17 @@ def _timers(run: TaskRun, work: QueueRows) -> Iterator[Difference]:
             continue
         log = None if timer is None else _timer_row(run, name, *timer)
         yield from compared(f"step {name!r}" if name else "task", log, row, TIMERS)
+
+
+def waits_early(run: TaskRun, number: int, work: QueueRows) -> bool:
+    """Whether the row by which the step waits for room is there before its retry is due."""
+    row = work.waiting.get(run.plan.steps[number].name)
+    return row is not None and _is_early(run.timers.get(number), row, work.now)
+
+
+def _is_early(timer: tuple[str, datetime] | None, row: Row, now: datetime) -> bool:
+    """A clock that was put back since may show an earlier time than the row has seen."""
+    return timer is not None and max(now, row["since"]) < timer[1]
 
 
 def _fired_in_vain(run: TaskRun, kind: str, due_at: datetime, *, now: datetime) -> bool:
@@ -171,7 +187,7 @@ def _hold(run: TaskRun, number: int, name: str, work: QueueRows) -> Iterator[Dif
     log = {"task_id": run.task_id, "step": name}
     yield from compared(subject, log, row, HOLDS)
     if not row.get("readable", True):
-        yield Difference(subject, "demand or sort_key", "readable", "not", HOLDS, READERS)
+        yield Difference(subject, "demand or sort_key", "readable", "unreadable", HOLDS, ENGINES)
 
 
 def _slots(run: TaskRun, number: int, keys: Collection[str]) -> Iterator[Difference]:

@@ -13,12 +13,12 @@ from flowledger.engine.domain.failures.classification import Classifier, classif
 from flowledger.engine.domain.failures.step_error_from_exception import (
     MESSAGE_CHARACTERS,
     step_error_of,
-    storable,
     words_of,
 )
 from flowledger.engine.domain.failures.tracebacks import bounded_traceback, clear_traceback
 from flowledger.engine.domain.failures.untrusted_exception import name_of
 from flowledger.engine.domain.json_values import as_json
+from flowledger.engine.domain.storable_text_check import storable
 from flowledger.engine.domain.templates.compiled_template import Plan
 from flowledger.engine.errors import EngineError, InvalidResult
 from flowledger.engine.events.base import StepEvent

@@ -31,6 +31,7 @@ from pydantic import BaseModel, ValidationError
 
 from flowledger.engine.domain.deterministic_ids import EPOCH, uuid_of
 from flowledger.engine.domain.json_values import MOST_STORED, is_nested_too_deeply
+from flowledger.engine.domain.storable_text_check import storable
 from flowledger.engine.errors import LogCorrupt, UnstorableEvent
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.registry import EVENTS, upcast
@@ -232,10 +233,10 @@ class EventMapper(Mapper[UUID]):
             return _of_some_clock(checked(fields))
         except KeyError as error:
             place = _place(stream, version, topic, position)
-            raise LogCorrupt(f"{place}: unknown {error}") from error
+            raise LogCorrupt(storable(f"{place}: unknown {error}")) from error
         except (ValueError, TypeError, ValidationError) as error:
             place = _place(stream, version, topic, position)
-            raise LogCorrupt(f"{place} cannot be read: {error}") from error
+            raise LogCorrupt(storable(f"{place} cannot be read: {error}")) from error
 
     def readable(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order
         self,
@@ -250,7 +251,7 @@ class EventMapper(Mapper[UUID]):
         try:
             return self.event(stream, version, topic, state, task_id)
         except LogCorrupt as error:
-            why = str(error.__cause__ or error).splitlines()[0]
+            why = storable(str(error.__cause__ or error).splitlines()[0])
             return UnreadableEvent(
                 originator_id=stream,
                 originator_version=version,
