@@ -73,11 +73,12 @@ types: $(READY) view ## Check types
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 .PHONY: bench
-bench: $(READY) ## Measure throughput, latency, read models and SQL
+bench: $(READY) ## Measure throughput, latency, read models, SQL and what an idle engine asks
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/projection.py
 	$(BIN)/python benchmarks/sql.py
+	$(BIN)/python benchmarks/idle.py
 
 .PHONY: bench-setup
 bench-setup: $(PEERS_READY) ## Install the engines to compare with (--peer)

@@ -240,18 +240,18 @@ def measure(
     """Run the crew once, until its processes have counted that many tasks as ended."""
     with psycopg.connect(url, autocommit=True) as connection, crew:
         connection.execute("checkpoint")
-        before = _counters(connection)
+        before = counters(connection)
         started = time.perf_counter()
         crew.go.set()
         crew.wait(load.tasks)
         seconds = time.perf_counter() - started
         reports = crew.dismiss()
-        after = _settled_counters(connection)
+        after = settled_counters(connection)
         used = (after[0] - before[0], after[1] - before[1])
         return Figures(load.steps, seconds, *used, latencies(connection, reports), reports)
 
 
-def _counters(connection: psycopg.Connection) -> tuple[int, int]:
+def counters(connection: psycopg.Connection) -> tuple[int, int]:
     row = connection.execute(
         "select xact_commit, pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
         " from pg_stat_database where datname = current_database()"
@@ -260,7 +260,7 @@ def _counters(connection: psycopg.Connection) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _settled_counters(connection: psycopg.Connection) -> tuple[int, int]:
+def settled_counters(connection: psycopg.Connection) -> tuple[int, int]:
     """The counters once every other session has left: a session counts its commits as it goes."""
     others = (
         "select count(*) from pg_stat_activity where datname = current_database()"
@@ -273,7 +273,7 @@ def _settled_counters(connection: psycopg.Connection) -> tuple[int, int]:
                 raise RuntimeError("a session of the benchmark did not leave the database")
             time.sleep(POLL_SECONDS)
             connection.execute("select pg_stat_clear_snapshot()")
-    return _counters(connection)
+    return counters(connection)
 
 
 def peak_rss_mb() -> float | None:
