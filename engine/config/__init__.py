@@ -94,10 +94,8 @@ RULES = (
     Rule("database.pool_min_size", "database.pool_max_size"),
     Rule("database.reconnect_initial_seconds", "database.reconnect_cap_seconds"),
     Rule("limits.circuit_open_seconds", "limits.circuit_open_cap_seconds"),
-    Rule("coordinator.poll_seconds", "coordinator.lease_seconds", "half of", strict=True),
     Rule("projections.retry_initial_seconds", "projections.retry_cap_seconds"),
     Rule("projections.batch_size", "projections.cached_events"),
-    Rule("projections.poll_seconds", "projections.lease_seconds", "half of", strict=True),
     Rule("worker.lease_margin_seconds", "worker.lease_seconds", "half of", strict=True),
 )
 

@@ -135,7 +135,9 @@ class CoordinatorSettings(Section):
         " while this one is stored.",
     )
     poll_seconds: Seconds = Field(
-        default=1.0, description="Seconds after which it looks at the log although nobody woke it."
+        default=10.0,
+        description="Seconds after which it looks at the log although nobody woke it; one at most"
+        " while nobody would.",
     )
     lease_seconds: Seconds = Field(
         default=3.0,
@@ -188,8 +190,9 @@ class WorkerSettings(Section):
     )
     claim_size: Count = Field(default=128, description="Most steps claimed in one commit.")
     poll_seconds: Seconds = Field(
-        default=1.0,
-        description="Seconds after which it looks at the queue although nobody woke it.",
+        default=10.0,
+        description="Seconds after which it looks at the queue although nobody woke it; one at most"
+        " while nobody would.",
     )
     lease_seconds: Seconds = Field(
         default=15.0,

@@ -3,8 +3,9 @@
 Protocol. The thread listens first and notifies all wakeups after that, so that whatever was
 committed before it listened is looked for once more. A wakeup remembers that it was notified: a
 wait that starts later ends at once. If the connection is lost, the thread connects again, with
-growing pauses, and notifies all wakeups again. A lost notification costs at most one poll interval,
-because no loop waits without a limit.
+growing pauses, and notifies all wakeups again. While it does not listen, nobody waits longer than
+UNHEARD_SECONDS. A lost notification costs at most one poll interval, because no loop waits without
+a limit.
 
 What this process commits it notifies itself, ahead of the database. `own` holds the backends that
 it commits with, so that it is not woken twice.
@@ -12,10 +13,12 @@ it commits with, so that it is not woken twice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
 from socket import socket, socketpair
 from threading import Event, Lock, Thread
+from time import monotonic
 
 from psycopg.pq.abc import PGconn
 
@@ -36,12 +39,16 @@ CHANNELS = (
     "projection",
 )
 PREFIX = "flowledger."
+UNHEARD_SECONDS = 1.0
+"""So long does a loop wait at most while nobody would tell it of a notification."""
 
 
 class ProcessWakeup:
     """What one waiter waits on."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[], bool] = lambda: True) -> None:
+        """`heard` says whether notifications of the database reach it now."""
+        self._heard = heard
         self._event = Event()
         self._lock = Lock()
         self._woken_by: set[str] = set()
@@ -52,9 +59,20 @@ class ProcessWakeup:
             self._woken_by.add(channel)
         self._event.set()
 
+    def unheard(self) -> None:
+        """Let who waits for long know that nobody listens any more."""
+        self._event.set()
+
     def wait(self, seconds: float) -> frozenset[str]:
         """The channels that were notified since the last wait; empty when the time is up."""
-        self._event.wait(max(0.0, seconds))
+        began = monotonic()
+        while not self._woken_by:
+            most = seconds if self._heard() else min(seconds, UNHEARD_SECONDS)
+            left = began + most - monotonic()
+            if left <= 0:
+                break
+            if self._event.wait(left) and not self._woken_by:
+                self._event.clear()  # it was told that nobody listens
         with self._lock:
             self._event.clear()
             woken_by, self._woken_by = frozenset(self._woken_by), set()
@@ -82,13 +100,14 @@ class Notifications:
         self._subscribers: dict[str, list[ProcessWakeup]] = {channel: [] for channel in CHANNELS}
         self.own: set[int] = set()
         self.outages = Outages("wakeups", over=Signal.LISTENER_RECONNECTED)
+        self._listens = False
         self._stopping = Event()
         self._told_to_stop: socket | None = None
         self._thread = Thread(target=self._run, name="flowledger-wakeups", daemon=True)
 
     def subscribe(self, *channels: str) -> ProcessWakeup:
         """A new wakeup for these channels. To be asked before `start`."""
-        wakeup = ProcessWakeup()
+        wakeup = ProcessWakeup(lambda: self._listens)
         for channel in channels:
             self._subscribers[channel].append(wakeup)
         return wakeup
@@ -122,6 +141,7 @@ class Notifications:
                 with translate_errors(), self._connect() as connection:
                     self._listen(connection)
             except Exception as error:  # noqa: BLE001 - without it everybody would only poll, silently
+                self._unheard()
                 self.outages.failed(error)
                 # Where the server was restarted, its process ids begin anew.
                 self.own.clear()
@@ -148,6 +168,7 @@ class Notifications:
             self._backoff.reset()
             self.outages.succeeded()
             self._notify_all()
+            self._listens = True
             self._told_to_stop = tells  # before it looks whether it was stopped already
             while not self._stopping.is_set():
                 readable.select()
@@ -160,6 +181,11 @@ class Notifications:
         while (notify := server.notifies()) is not None:
             if notify.be_pid not in self.own:
                 self.notify(notify.relname.decode().removeprefix(PREFIX))
+
+    def _unheard(self) -> None:
+        self._listens = False
+        for wakeup in {one for all_of in self._subscribers.values() for one in all_of}:
+            wakeup.unheard()
 
     def _notify_all(self) -> None:
         for channel in CHANNELS:

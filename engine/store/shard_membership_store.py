@@ -23,6 +23,9 @@ from flowledger.engine.store.connection.errors import FACTS_LEFT, translate_erro
 from flowledger.engine.store.connection.hurried import Sessions
 from flowledger.engine.store.engine_action_log import EngineLog
 
+HEARTBEAT = "select flowledger.heartbeat_coordinator(%s, %s, %s, %s)"
+RENEW = "select flowledger.renew_shard_leases(%s, %s, %s)"
+LIVE = "select flowledger.live_coordinators()"
 LEASES = "select * from flowledger.shard_leases()"
 SET_SHARDS = "select flowledger.set_shard_count(%s, %b)"
 
@@ -55,17 +58,17 @@ class PostgresShardStore:
     def heartbeat(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Members:
         """Say that the process is there for so long and leads these shards; see who else is."""
         asked = self._clock.asking()
-        ((now,),) = self._all(
-            "select flowledger.heartbeat_coordinator(%s, %s, %s, %s)",
-            (process, socket.gethostname(), os.getpid(), lease_seconds),
-        )
-        self._clock.observe(cast("datetime", now), asked)
-        if led:
-            self._all(
-                "select flowledger.renew_shard_leases(%s, %s, %s)", (process, [*led], lease_seconds)
-            )
-        live = self._all("select flowledger.live_coordinators()")
-        leases = self._all(LEASES)
+        host = socket.gethostname()
+        with translate_errors(), self._pool.connection() as connection, connection.transaction():
+
+            def all_of(query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+                return connection.execute(query, parameters, binary=True).fetchall()
+
+            ((now,),) = all_of(HEARTBEAT, (process, host, os.getpid(), lease_seconds))
+            self._clock.observe(cast("datetime", now), asked)
+            if led:
+                all_of(RENEW, (process, [*led], lease_seconds))
+            live, leases = all_of(LIVE), all_of(LEASES)
         shards = max((row[-1] for row in leases), default=0)
         return Members([row[0] for row in live], [ShardLease(*row[:3]) for row in leases], shards)
 

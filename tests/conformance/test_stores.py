@@ -183,14 +183,25 @@ def test_timers_ring_when_they_are_due(store: Stores) -> None:
     due = store.ledger.due(10, orphans=False)
     assert due.timers == [(task, "start", "retry")]
     store.commit(untimed=[step_id(task, "start")])
-    assert store.ledger.due(10, orphans=False) == Due([], [], None, NOON)
+    assert store.ledger.due(10, orphans=False).timers == []
+
+
+def test_the_end_of_a_workers_lease_is_a_time_to_look(store: Stores) -> None:
+    store.board.renew(store.worker, LEASE)
+
+    next_at = store.ledger.due(10, orphans=False).next_at
+
+    assert next_at is not None
+    assert timedelta() < next_at - store.now() <= timedelta(seconds=LEASE + 0.001)
+    store.move(2 * LEASE)
+    assert store.ledger.due(10, orphans=False).next_at is None
 
 
 def test_a_step_has_one_timer(store: Stores) -> None:
     task = store.submitted()
     now = store.now()
     store.commit(timers=[store.timer_row(task, now - timedelta(seconds=5))])
-    later = now + timedelta(seconds=50)
+    later = now + timedelta(seconds=20)
     store.commit(timers=[store.timer_row(task, later)])
 
     assert store.ledger.due(10, orphans=False) == Due([], [], later, NOON)

@@ -11,6 +11,7 @@ from pathlib import Path
 from selectors import DefaultSelector, SelectorKey
 from socket import socket
 from threading import Thread
+from typing import NoReturn
 
 import pytest
 
@@ -109,6 +110,30 @@ def test_a_listener_whose_connection_is_cut_listens_again(
     assert wakeup.wait(PATIENCE) == {"queue"}
     notify(harness, "queue")
     assert wakeup.wait(PATIENCE) == {"queue"}
+
+
+def test_while_nobody_listens_nobody_waits_for_long(
+    harness: EngineHarness, wakeups: Notifications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "UNHEARD_SECONDS", 0.01)
+    wakeup = wakeups.subscribe("queue")
+    wakeups.start()
+    harness.until(lambda: bool(wakeup.wait(PATIENCE)))
+    heard: list[frozenset[str]] = []
+    waiter = Thread(target=lambda: heard.append(wakeup.wait(PATIENCE)))
+    waiter.start()
+    monkeypatch.setattr(Notifications, "_connect", gone)
+
+    assert harness.value(CUT) == 1
+    waiter.join(PATIENCE)
+
+    assert heard == [frozenset()]
+    assert wakeup.wait(PATIENCE) == frozenset()
+
+
+def gone(_: Notifications) -> NoReturn:
+    """There is no server."""
+    raise OSError("it is gone")
 
 
 def test_whoever_waits_goes_on_when_listening_stops(

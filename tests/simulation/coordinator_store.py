@@ -106,7 +106,7 @@ class MemoryCoordinatorStore:
                 for row in islice((row for row in timers if row["due_at"] <= now), limit)
             ],
             self._lost(limit, orphans=orphans),
-            timers[0]["due_at"] if timers else None,
+            min([*(row["due_at"] for row in timers[:1]), *database.lease_ends()], default=None),
             now,
         )
 

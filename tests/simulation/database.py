@@ -256,6 +256,11 @@ class Database:
         """Whether the worker has claimed steps."""
         return any(row.worker_id == worker for row in self.queue.values())
 
+    def lease_ends(self) -> list[datetime]:
+        """When the leases of workers have run out that have not yet."""
+        now, moment = self.clock(), timedelta(milliseconds=1)
+        return [one.lease_until + moment for one in self.workers.values() if one.lease_until >= now]
+
     def is_lost(self, worker: UUID) -> bool:
         """Whether nobody may count on the worker any more."""
         found = self.workers.get(worker)

@@ -25,7 +25,11 @@ from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline
 from flowledger.engine.runtime.coordinator.log_task_endings import log_ended_tasks
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE
 from flowledger.engine.runtime.coordinator.shard_decider import Decider
-from flowledger.engine.runtime.coordinator.should_lead_shard import AlwaysWanted, WantedShard
+from flowledger.engine.runtime.coordinator.should_lead_shard import (
+    PARTS_OF_LEASE,
+    AlwaysWanted,
+    WantedShard,
+)
 from flowledger.engine.runtime.coordinator.task_fault_or_database_outage import Refusals
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
@@ -74,6 +78,10 @@ class Coordinator:
         self._apart = 0  # batches of one task that are still to be tried
         self._conflicts = 0  # since the last commit that was stored
         self._position = 0  # stored
+        patience = settings.lease_seconds / PARTS_OF_LEASE
+        self._patience = min(settings.poll_seconds, patience)
+        renews = max(settings.poll_seconds, patience) if self._assignment.renewed else patience
+        self._renews_after = timedelta(seconds=renews)
         self._renew_at = clock.now()
         self._log = logger("coordinator", shard=self._assignment.shard)
 
@@ -107,7 +115,7 @@ class Coordinator:
             self._log.emit(Signal.COORDINATOR_LOST)
             self._quarantine.clear_suspicions()
             self.forget()
-            return self._settings.poll_seconds
+            return self._patience
         except BaseException:
             self.forget()
             raise
@@ -152,7 +160,7 @@ class Coordinator:
             if self._leadership is None or found != Leadership(self._leadership.epoch, stands):
                 self.forget()
                 self._elected(found)
-            self._renew_at = self._clock.now() + timedelta(seconds=self._settings.lease_seconds / 3)
+            self._renew_at = self._clock.now() + self._renews_after
         return self._leadership
 
     def _elected(self, leadership: Leadership) -> None:
@@ -313,7 +321,7 @@ class Coordinator:
             self._log.emit(Signal.COORDINATOR_TASKS_UNPARKED, tasks=len(batch.unparked))
         if commit.events and self._refusals.stored():
             self._decider.try_parked()
-        self._renew_at = self._clock.now() + timedelta(seconds=self._settings.lease_seconds / 3)
+        self._renew_at = self._clock.now() + self._renews_after
         self._runs.forget(run.task_id for run in batch.runs if run.ended)
         self._queued += len(commit.queued)
         if self._queued >= self._settings.vacuum_every_steps:

@@ -36,6 +36,9 @@ from flowledger.engine.runtime.coordinator.run_cache import RunCache
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 
+SOON_SECONDS = 1.0
+"""Between two looks at what other shards do with limits and circuits, which nobody tells."""
+
 
 class Decider:
     """What is known in memory of the tasks of a shard, and what follows from it.
@@ -164,7 +167,10 @@ class Decider:
             self._give_up_lost(batch, due, now)
         if reconcile and not self._is_full(batch):
             self._reconcile(batch, now)
-        poll = now + timedelta(seconds=self._settings.poll_seconds)
+        pause = self._settings.poll_seconds
+        if self.admissions.control.watches:
+            pause = min(pause, SOON_SECONDS)
+        poll = now + timedelta(seconds=pause)
         more = more or self._is_full(batch)
         self._ask_clock_at = now if more else min(poll, due.next_at or poll)
         return True

@@ -49,14 +49,11 @@ from flowledger.engine.domain.shard_assignment import ShardLease, assign_shards
 from flowledger.engine.ports.clock_and_wakeup import Wakeup
 from flowledger.engine.ports.coordinator import ShardStore
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
-from flowledger.engine.runtime.coordinator.should_lead_shard import WantedShard
+from flowledger.engine.runtime.coordinator.should_lead_shard import PARTS_OF_LEASE, WantedShard
 from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health, OutageLog, Outages
-
-PARTS_OF_LEASE = 3
-"""So often a lease is renewed, and looked at, before it runs out."""
 
 MOMENT = 0.002
 """Seconds after which a lease that was to run out has run out by all clocks."""

@@ -56,6 +56,10 @@ class UnconfirmedExchanges:
         self._ask_at = self._elapsed()
         self._until = self._ask_at + self._lasts
 
+    def seconds_left(self) -> float:
+        """Seconds until it is due, or less than 0."""
+        return self._ask_at - self._elapsed()
+
     def is_due(self) -> bool:
         """Whether to ask now; not again before a poll has passed."""
         now = self._elapsed()

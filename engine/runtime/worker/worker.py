@@ -33,6 +33,9 @@ from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health
 
+SOON_SECONDS = 1.0
+"""Between two looks for what nobody tells: an answer that was lost, steps that are to run alone."""
+
 REPORTS_AT_THE_END = 3
 """How often a stopping worker reports what a checkpoint or a signal had moved on meanwhile."""
 
@@ -81,12 +84,13 @@ class Worker:
         self._lease: WorkerLease | None = None
         self._watch = PutBackWatch(clock)
         self._check_at = self._isolate_at = clock.now()
-        self._may_claim = True
+        self._may_claim = self._looks_for_alone = True  # there may be steps that are to run alone
         self._paused = False
         self._doubts_claims = False
-        poll = settings.poll_seconds
-        lasts = limbo_seconds
-        self._unconfirmed = UnconfirmedExchanges(elapsed, lasts_seconds=lasts, poll_seconds=poll)
+        self._soon = min(SOON_SECONDS, settings.poll_seconds)
+        self._unconfirmed = UnconfirmedExchanges(
+            elapsed, lasts_seconds=limbo_seconds, poll_seconds=self._soon
+        )
         self._isolated = False
         self._stopping = False
         self._log = logger("worker")
@@ -124,7 +128,7 @@ class Worker:
         Returns the seconds to wait. Raises DatabaseUnavailable; outcomes are kept then.
         """
         if "queue" in woken_by or (self._paused and not woken_by):
-            self._may_claim = True
+            self._may_claim = self._looks_for_alone = True
         if self._watch.was_put_back():
             self._check_at = self._isolate_at = self._clock.now()
         if "cancel" in woken_by:
@@ -148,10 +152,13 @@ class Worker:
         return 0.0 if self._outcomes or self._outbox.waiting or more else self._pause()
 
     def _pause(self) -> float:
-        poll = self._settings.poll_seconds
-        if not self._running:
-            return poll
-        return max(0.0, min(poll, (self._check_at - self._clock.now()).total_seconds()))
+        now = self._clock.now()
+        moments = [self._check_at] if self._running else []
+        if self._looks_for_alone and now < self._isolate_at:  # else it may not claim now
+            moments.append(self._isolate_at)
+        seconds = [(moment - now).total_seconds() for moment in moments]
+        seconds += [self._settings.poll_seconds, self._unconfirmed.seconds_left()]
+        return max(0.0, min(seconds))
 
     def stop_claiming(self) -> None:
         """From now on only report."""
@@ -258,7 +265,7 @@ class Worker:
         trusted = self._lease is not None and self._lease.is_trusted(now)
         if self._stopping or not self.handlers_health.ok or not trusted:
             return 0
-        if now >= self._isolate_at:
+        if self._looks_for_alone and now >= self._isolate_at:
             self._check_isolation(now)
         if not self._may_claim:
             return 0
@@ -274,7 +281,8 @@ class Worker:
             self._isolated = isolated
             self._may_claim = True
             self._log.emit(Signal.WORKER_ISOLATED, worker=str(self.identity), isolated=isolated)
-        self._isolate_at = now + timedelta(seconds=self._settings.poll_seconds)
+        self._looks_for_alone = isolated  # until there are no such steps any more
+        self._isolate_at = now + timedelta(seconds=self._soon)
 
     def _exchange(self, limit: int) -> list[Claim]:
         facts = self._outbox.waiting
