@@ -23,7 +23,6 @@ from flowledger.engine.domain.verify.non_task_streams import (
     OtherStreams,
     missing_rows,
     verify_apart,
-    verify_shards,
 )
 from flowledger.engine.domain.verify.repairable_differences import (
     IDENTITIES,
@@ -34,7 +33,7 @@ from flowledger.engine.domain.verify.repairable_differences import (
     why_left,
 )
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
-from flowledger.engine.domain.verify.shard_positions import MovedShard
+from flowledger.engine.domain.verify.shard_positions import SHARDS, MovedShard
 from flowledger.engine.domain.verify.task import StoredTask, created_of
 from flowledger.engine.errors import AccessDenied, StatementRefused
 from flowledger.engine.events.base import Event
@@ -101,7 +100,7 @@ class Repairs(Protocol):
         ...
 
     def shards(self, event: Event) -> None:
-        """Make the rows of shards that are gone, whose positions are then to be set right."""
+        """Mend rows of shards, and make those that are gone; their positions are set right then."""
         ...
 
     def strays(self, event: Event) -> None:
@@ -146,7 +145,7 @@ class Repairer:
         if task is None:
             # What is repaired first changes these: they are told as they were, as a dry run does.
             strays, miscounts = self._stored.strays(), self._stored.miscounts()
-            self._positions(check, repair, word)
+            self._positions(check, strays, repair, word)
             self._streams(repair, word)
             self._tasks(check, None, repair, word)
             repair.repaired += repair.sort([*strays, *miscounts])
@@ -251,13 +250,14 @@ class Repairer:
                 self._repairs.apart(list(part.streams), make)
                 repair.repaired += mended
 
-    def _positions(self, check: TaskCheck, repair: Repair, word: Repairing) -> None:
-        missing = self._stored.missing_shards()
-        repair.sort(verify_shards(self._stored.shards(), missing))
-        gone = missing_rows(missing)
+    def _positions(
+        self, check: TaskCheck, strays: Iterable[Difference], repair: Repair, word: Repairing
+    ) -> None:
+        gone = missing_rows(self._stored.missing_shards())
         repair.repaired += gone
-        if gone and not repair.dry_run:
-            self._repairs.shards(self._event(gone, word))
+        rows = [*gone, *(one for one in strays if one.place == SHARDS)]
+        if rows and not repair.dry_run:
+            self._repairs.shards(self._event(rows, word))
         check.look_for_missing()
         found = list(check.positions(None))
         made = {one.subject for one in gone}  # whose positions nobody had stored

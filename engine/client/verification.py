@@ -15,7 +15,6 @@ from flowledger.engine.domain.verify.non_task_streams import (
     OtherStreams,
     missing_rows,
     verify_apart,
-    verify_shards,
 )
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.domain.verify.shard_positions import (
@@ -214,7 +213,7 @@ class StreamCheck:
 
 
 class StoreCheck:
-    """Rows that nobody stands behind, counters, and how many shards there are."""
+    """Rows that nobody stands behind, and counters."""
 
     name = "store"
 
@@ -227,7 +226,6 @@ class StoreCheck:
             yield from self._stored.strays()
             yield from self._stored.miscounts()
             yield from self._stored.guards()
-            yield from verify_shards(self._stored.shards(), self._stored.missing_shards())
 
 
 def built_in(stored: VerificationStore) -> tuple[Check, ...]:

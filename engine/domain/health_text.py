@@ -144,6 +144,20 @@ def _shard_missing(row: FoundRow, now: datetime) -> Told:
     )
 
 
+def _shard_odd(row: FoundRow, now: datetime) -> Told:
+    found = row.details
+    what = (
+        f"says that there are {found['found']} shards, and there are {found['expected']}: nobody"
+        " can lead it, and nothing of its tasks goes on"
+        if found["field"] == "shards"
+        else "is of no shard: nobody leads it"
+    )
+    return (
+        f"the row of shard {row.about} in flowledger.shard {what}",
+        "flowledger repair --all --reason WHY (as the owner of the schema)",
+    )
+
+
 def _shard_ahead(row: FoundRow, now: datetime) -> Told:
     found = row.details
     return (
@@ -289,6 +303,7 @@ WORDS: Mapping[str, Callable[[FoundRow, datetime], Told]] = MappingProxyType(
         "shard_unled": _shard_unled,
         "shard_behind": _shard_behind,
         "shard_missing": _shard_missing,
+        "shard_odd": _shard_odd,
         "shard_ahead": _shard_ahead,
         "queue_unserved": _queue_unserved,
         "tasks_parked": _parked,

@@ -77,7 +77,7 @@ class VerificationStore(Protocol):
         ...
 
     def shards(self) -> Sequence[StoredShard]:
-        """Every shard, in order."""
+        """Every shard that there is to be and that has a row, in order."""
         ...
 
     def missing_shards(self) -> Sequence[int]:
@@ -89,7 +89,7 @@ class VerificationStore(Protocol):
         ...
 
     def strays(self) -> Sequence[Difference]:
-        """Rows that nothing in the log stands behind."""
+        """Rows that nothing in the log stands behind, and rows of shards that cannot be."""
         ...
 
     def guards(self) -> Sequence[Difference]:

@@ -110,8 +110,8 @@ class PostgresRepairs:
         self._all(POSITIONS, tuple(map(list, columns)), event)
 
     def shards(self, event: Event) -> None:
-        """Make the rows of shards that are gone, whose positions are then to be set right."""
-        self._all("select flowledger.restore_missing_shards()", (), event)
+        """Mend rows of shards, and make those that are gone; their positions are set right then."""
+        self._all("select flowledger.mend_shards(), flowledger.restore_missing_shards()", (), event)
 
     def strays(self, event: Event) -> None:
         """Remove rows that nothing in the log stands behind, but templates; mend circuits."""

@@ -15,6 +15,7 @@ from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.domain.verify.log import LogEntry
 from flowledger.engine.domain.verify.non_task_streams import OtherStreams, streams_of
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference, Row
+from flowledger.engine.domain.verify.shard_positions import SHARDS as SHARD_TABLE
 from flowledger.engine.domain.verify.shard_positions import StoredShard
 from flowledger.engine.domain.verify.task import StoredTask
 from flowledger.engine.errors import LogCorrupt
@@ -46,7 +47,11 @@ TEMPLATES = "select * from flowledger.rows_of_templates(%b)"
 CIRCUITS = "select flowledger.circuits()::text"
 SHARDS = "select * from flowledger.shard_positions()"
 STRAYS = "select * from flowledger.orphan_rows()"
-AGAINST = "select * from flowledger.rows_against_checks('{circuit, shard}')"
+AGAINST = (
+    "select * from flowledger.rows_against_checks('{circuit, shard}')"
+    """ where "check" <> 'shard_number_check'"""  # which SHARD_ROWS tells
+)
+SHARD_ROWS = "select * from flowledger.shard_row_faults()"
 MISCOUNTS = "select * from flowledger.counter_mismatches()"
 SUBMISSIONS = "select s.task_id, s.topic, s.state from flowledger.submission as s"
 MOST_FAULTS = 100
@@ -129,7 +134,7 @@ class PostgresVerificationStore:
         return self._apart(streams or list(circuits), events, rows, circuits)
 
     def shards(self) -> Sequence[StoredShard]:
-        """Every shard, in order."""
+        """Every shard that there is to be and that has a row, in order."""
         found: list[StoredShard] = []
         with self._snapshot() as connection:
             for number, count, position, end in _fetched(connection, SHARDS, ()):
@@ -163,7 +168,13 @@ class PostgresVerificationStore:
             *(_stray(*row) for row in self._all(STRAYS, ())),
             *self._unreadable(left),
             *refused,
+            *self._of_no_shard(),
         ]
+
+    def _of_no_shard(self) -> Iterator[Difference]:
+        rule = "the number of shards"
+        for shard, field, expected, found in self._all(SHARD_ROWS, ()):
+            yield Difference(f"shard {shard}", field, expected, found, SHARD_TABLE, rule)
 
     def guards(self) -> Sequence[Difference]:
         """What is wrong with the log as a whole, and with what guards it."""

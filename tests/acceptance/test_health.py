@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -125,7 +126,9 @@ def test_a_shard_that_nobody_leads_and_what_waits_for_it(
 
 def test_a_leader_that_does_not_come_on(quiet: EngineHarness) -> None:
     engine = quiet.open(flow, roles=())
-    quiet.rows("select flowledger.acquire_shard_lease(0, gen_random_uuid(), 36000)")
+    leader = uuid4()
+    quiet.rows("select flowledger.heartbeat_coordinator(%s, 'here', 1, 36000)", leader)
+    quiet.rows("select flowledger.acquire_shard_lease(0, %s, 36000)", leader)
     engine.submit(flow, {})
     quiet.rows("update flowledger.clock_offset set shift = '5 min'")
 

@@ -18,7 +18,7 @@ from flowledger.engine.domain.templates.template import UNLIMITED, Template, par
 from flowledger.engine.domain.verify.log import EVENT, LOG, LogEntry, contiguous
 from flowledger.engine.domain.verify.queue_timer_and_slot_rows import compared
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference, Row
-from flowledger.engine.domain.verify.shard_positions import SHARDS, StoredShard
+from flowledger.engine.domain.verify.shard_positions import SHARDS
 from flowledger.engine.errors import IllegalTransition, InvalidTemplate
 from flowledger.engine.events.base import Event
 from flowledger.engine.events.circuit import CircuitEvent
@@ -71,18 +71,6 @@ def missing_rows(shards: Iterable[int]) -> list[Difference]:
         Difference(f"shard {n}", "row", "a row", "none", SHARDS, "the number of shards")
         for n in shards
     ]
-
-
-def verify_shards(rows: Sequence[StoredShard], missing: Sequence[int]) -> Iterator[Difference]:
-    """Whether they are numbered and counted; their positions are looked at by `moved_shard`."""
-    if missing:  # which is told by `missing_rows`, and explains all that is odd with the others
-        return
-    for place, row in enumerate(rows):
-        subject = f"shard {row.shard}"
-        if row.shard != place:
-            yield Difference(subject, "number", place, row.shard, SHARDS, "the order")
-        if row.shards != len(rows):
-            yield Difference(subject, "shards", len(rows), row.shards, SHARDS, "count")
 
 
 def _unfit(subject: str, entries: Sequence[LogEntry]) -> list[Difference]:

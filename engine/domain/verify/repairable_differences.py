@@ -96,8 +96,6 @@ def why_left(found: Difference) -> str | None:
     place = found.place
     if place in LEFT:
         return LEFT[place]
-    if place == "flowledger.shard" and found.field not in {"position", "row", "shard_epoch_check"}:
-        return "how many shards there are is set by `flowledger db shards`"
     if place == "flowledger.template" and found.field == "row" and found.log == "none":
         return "the row may be all that is left of the definition"
     if place == "flowledger.submission" and found.log != "none":

@@ -12,11 +12,16 @@ volatile
 as $$
     update flowledger.shard as s
     set leader = p_leader,
-        epoch = greatest(flowledger.bounded_count(s.epoch), 0) + (s.leader is distinct from p_leader)::integer,
+        epoch = greatest(flowledger.bounded_count(s.epoch), 0) % 1000000000000
+            + (s.leader is distinct from p_leader)::integer,
         lease_until = flowledger.clock() + make_interval(secs => p_lease),
         lease_seconds = p_lease
     where s.shard = p_shard
         and s.shards = p_shards
-        and (s.leader is null or s.leader = p_leader or s.lease_until < flowledger.clock())
+        and flowledger.shard_is_numbered(p_shard, p_shards)
+        and (
+            s.leader is null or s.leader = p_leader
+            or coalesce(s.lease_until, '-infinity') < flowledger.clock()
+        )
     returning s.epoch, s.position, flowledger.clock();
 $$;

@@ -12,7 +12,8 @@ as $$
 begin
     update flowledger.shard
     set position = p_new, lease_until = flowledger.clock() + make_interval(secs => p_lease)
-    where shard = p_shard and position = p_old and epoch = p_epoch;
+    where shard = p_shard and position = p_old and epoch = p_epoch
+        and flowledger.shard_is_numbered(shard, shards);
 
     if not found then
         raise exception 'shard % is not at position % with epoch %', p_shard, p_old, p_epoch

@@ -8,7 +8,7 @@ volatile
 as $$
     update flowledger.shard
     set leader = null, lease_until = flowledger.clock(), lease_seconds = 0
-    where shard = p_shard and epoch = p_epoch;
+    where shard = p_shard and epoch = p_epoch and flowledger.shard_is_numbered(shard, shards);
 
     select pg_notify('flowledger.shard', p_shard::text);
 $$;

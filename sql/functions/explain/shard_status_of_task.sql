@@ -1,5 +1,5 @@
 -- Who leads the shard of a task and how far it has come, the last position of the log, and the
--- engine's time. `leader` is null where no lease stands, `position` where the shard's row is gone.
+-- engine's time. `leader` is null where nobody leads, `position` where the shard's row is gone.
 
 create or replace function flowledger.shard_status_of_task(p_task uuid)
 returns table (
@@ -11,7 +11,7 @@ stable
 as $$
     select
         n.shard, s.position,
-        case when flowledger.lease_is_unexpired(s.lease_until, s.lease_seconds)
+        case when flowledger.shard_is_led(s.leader, s.lease_until, s.lease_seconds)
             then s.leader end,
         c.host, c.pid, nullif(s.lease_until, '-infinity'),
         coalesce((select max(e.notification_id) from flowledger.event as e), 0),

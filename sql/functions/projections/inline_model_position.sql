@@ -9,5 +9,5 @@ as $$
         flowledger.last_position(),
         min(flowledger.position_before_next_fact(s.shard, s.shards, s.position, p_topics))
     )
-    from flowledger.shard as s;
+    from flowledger.counted_shards() as s;
 $$;

@@ -24,7 +24,7 @@ as $$
             ) as since,
             (
                 select bool_or(flowledger.lease_is_unexpired(s.lease_until, s.lease_seconds))
-                from flowledger.shard as s
+                from flowledger.counted_shards() as s
             ) as led
         from flowledger.inline_model_position(p_topics) as r (reached)
     ),

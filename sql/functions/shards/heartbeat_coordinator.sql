@@ -1,5 +1,6 @@
 -- Register a coordinator process or renew its lease, and forget those whose lease has run out.
--- Leases that a clock that was ahead has made too long are shortened. Returns the engine's time.
+-- Leases that a clock that was ahead has made too long are shortened, and those of shards whose
+-- leader is not registered. Returns the engine's time.
 -- Locks: rows of coordinators, shards and workers, without waiting for any but its own.
 
 create or replace function flowledger.heartbeat_coordinator(
@@ -28,6 +29,8 @@ as $$
         where c.lease_until < flowledger.clock()
         for update skip locked
     );
+
+    select flowledger.shorten_unheld_shard_leases();
 
     select flowledger.clock();
 $$;

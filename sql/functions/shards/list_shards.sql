@@ -16,7 +16,7 @@ as $$
             from flowledger.facts_of_shard(s.shard, s.shards, s.position, null, p_topics)
         ),
         extract(epoch from s.lease_until - flowledger.clock())::float8
-    from flowledger.shard as s
+    from flowledger.counted_shards() as s
     left join flowledger.coordinator as c on c.coordinator_id = s.leader
     order by s.shard;
 $$;

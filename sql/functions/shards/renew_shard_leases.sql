@@ -15,6 +15,7 @@ as $$
         select m.shard
         from flowledger.shard as m
         where m.shard = any (p_shards) and m.leader = p_leader
+            and flowledger.shard_is_numbered(m.shard, m.shards)
         for no key update skip locked
     );
 $$;

@@ -32,14 +32,17 @@ begin
             ' again', v_missing using errcode = 'FL005';
     end if;
 
-    select count(*), greatest(max(flowledger.bounded_count(epoch)), 0) into v_found, v_epoch from flowledger.shard;
+    select s.shards, greatest(max(flowledger.bounded_count(s.epoch)), 0) into v_found, v_epoch
+    from flowledger.counted_shards() as s
+    group by s.shards;
+
     if v_found = p_shards then
         return v_found;
     end if;
 
     if v_epoch > 0 then
         select s.shard into v_behind
-        from flowledger.shard as s
+        from flowledger.counted_shards() as s
         where exists (
             select from flowledger.facts_of_shard(s.shard, s.shards, s.position, 1, p_topics)
         )
@@ -49,11 +52,11 @@ begin
             raise exception 'shard % has facts that are not decided on', v_behind.shard
                 using errcode = 'FL005';
         end if;
-        v_epoch := v_epoch + 1;
+        v_epoch := v_epoch % 1000000000000 + 1;
         select coalesce(max(e.notification_id), 0) into v_end from flowledger.event as e;
     end if;
 
-    delete from flowledger.shard where shard >= p_shards;
+    delete from flowledger.shard where shard not between 0 and p_shards - 1;
     insert into flowledger.shard as s (shard, position, epoch, lease_until, shards)
     select i, v_end, v_epoch, flowledger.clock(), p_shards
     from generate_series(0, p_shards - 1) as i

@@ -1,6 +1,7 @@
--- How many shards there are to be: what their rows say; where all rows are gone, what the log says
--- of the last change, or one, as a new schema has. Reads the log only where all rows are gone,
--- and passes over what is no number of shards: whoever may append may say anything.
+-- How many shards there are to be: what most rows say, of those that say what can be; where none
+-- does, what the log says of the last change; else as many as the last row is of, or one, as a new
+-- schema has. Reads the log only where no row says it, and passes over what is no number of shards:
+-- whoever may append may say anything.
 
 create or replace function flowledger.shard_count()
 returns integer
@@ -8,7 +9,14 @@ language sql
 stable
 as $$
     select coalesce(
-        (select max(s.shards) from flowledger.shard as s),
+        (
+            select s.shards
+            from flowledger.shard as s
+            where flowledger.shard_is_numbered(s.shard, s.shards)
+            group by s.shards
+            order by count(*) desc, min(s.shard)
+            limit 1
+        ),
         (
             select c.shards::integer
             from flowledger.event as e
@@ -23,6 +31,7 @@ as $$
             order by e.notification_id desc
             limit 1
         ),
+        (select max(s.shard) + 1 from flowledger.shard as s where s.shard between 0 and 1023),
         1
     );
 $$;

@@ -14,6 +14,6 @@ as $$
         coalesce(extract(epoch from s.lease_until - flowledger.clock()), '-infinity')::float8,
         s.epoch,
         s.shards
-    from flowledger.shard as s
+    from flowledger.counted_shards() as s
     order by s.shard;
 $$;

@@ -1,5 +1,5 @@
 -- The shard of a task where there are p_shards of them: the last 24 bits of its id, which are
--- random, modulo their number. flowledger.engine.domain.shard_assignment has the same rule.
+-- random, modulo their number; null where there are none. flowledger.engine.domain.shard_assignment has the same rule.
 
 create or replace function flowledger.shard_of(p_task uuid, p_shards integer)
 returns integer
@@ -11,5 +11,5 @@ as $$
         get_byte(uuid_send(p_task), 13) * 65536
         + get_byte(uuid_send(p_task), 14) * 256
         + get_byte(uuid_send(p_task), 15)
-    ) % p_shards;
+    ) % nullif(p_shards, 0);
 $$;

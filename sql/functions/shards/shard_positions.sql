@@ -9,6 +9,6 @@ as $$
     select
         s.shard, s.shards, s.position,
         coalesce((select max(e.notification_id) from flowledger.event as e), 0)
-    from flowledger.shard as s
+    from flowledger.counted_shards() as s
     order by s.shard;
 $$;

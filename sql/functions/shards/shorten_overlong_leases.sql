@@ -34,8 +34,13 @@ begin
             ' select m.ctid from flowledger.%1$I as m'
             ' where m.lease_until > flowledger.clock()'
             ' + make_interval(secs => flowledger.bounded_lease_seconds(m.lease_seconds) + 1)'
-            ' for no key update skip locked))',
-            v_table
+            ' and %2$s for no key update skip locked))',
+            v_table,
+            -- its check refuses any change of another row
+            case
+                when v_table = 'shard' then 'flowledger.shard_is_numbered(m.shard, m.shards)'
+                else 'true'
+            end
         );
 
         continue when v_reached is null;

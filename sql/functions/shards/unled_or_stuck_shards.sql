@@ -15,12 +15,12 @@ as $$
     with placed as (
         select
             s.shard, s.leader,
-            s.leader is not null and flowledger.lease_is_unexpired(s.lease_until, s.lease_seconds) as led,
+            flowledger.shard_is_led(s.leader, s.lease_until, s.lease_seconds) as led,
             case
                 when isfinite(s.lease_until) then least(s.lease_until, flowledger.clock())
             end as lease_until,
             f.behind, f.waiting_since
-        from flowledger.shard as s
+        from flowledger.counted_shards() as s
         cross join lateral (
             select count(*) as behind, min(e.recorded_at) as waiting_since
             from flowledger.facts_of_shard(s.shard, s.shards, s.position, 1000, p_topics) as e

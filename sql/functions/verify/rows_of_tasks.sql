@@ -53,5 +53,5 @@ as $$
     union all
     select o.task_id, 'shard', to_json(d)::text
     from unnest(p_tasks) as o (task_id)
-    join flowledger.shard as d on d.shard = flowledger.shard_of(o.task_id, d.shards);
+    join flowledger.counted_shards() as d on d.shard = flowledger.shard_of(o.task_id, d.shards);
 $$;

@@ -26,9 +26,16 @@ as $$
     having count(*) > 0
     union all
     select
+        'shard_odd', f.shard::text, null,
+        jsonb_build_object(
+            'shard', f.shard, 'field', f.field, 'expected', f.expected, 'found', f.found
+        )
+    from flowledger.shard_row_faults() as f
+    union all
+    select
         'shard_ahead', s.shard::text, null,
         jsonb_build_object('shard', s.shard, 'position', s.position, 'last', l.position)
-    from flowledger.shard as s
+    from flowledger.counted_shards() as s
     cross join (
         select coalesce(max(e.notification_id), 0) as position
         from flowledger.event as e
@@ -108,7 +115,8 @@ $$;
 
 comment on function flowledger_v1.health_findings(double precision) is
     'What needs somebody, a row each; none where all is well. kind is shard_unled (no coordinator '
-    'leads the shard), shard_missing (its row is gone), shard_ahead (it stands beyond the end of the '
+    'leads the shard), shard_missing (its row is gone), shard_odd (its row is of no shard, or '
+    'says another number of shards), shard_ahead (it stands beyond the end of the '
     'log), shard_behind (its events wait for longer than the patience, in seconds), '
     'queue_unserved (steps are queued that no live worker claims), tasks_parked, submissions_parked '
     '(no coordinator could take these on), projection_paused, projection_failing, '

@@ -89,14 +89,15 @@ begin
     shard as (
         select
             count(*) as shards,
-            count(*) filter (where s.leader is not null
-                and flowledger.lease_is_unexpired(s.lease_until, s.lease_seconds)) as led,
+            count(*) filter (
+                where flowledger.shard_is_led(s.leader, s.lease_until, s.lease_seconds)
+            ) as led,
             sum((
                 select count(*)
                 from flowledger.facts_of_shard(s.shard, s.shards, s.position, 1000,
                     flowledger.fact_topics())
             ))::bigint as behind
-        from flowledger.shard as s
+        from flowledger.counted_shards() as s
     ),
 
     circuit as (
@@ -113,7 +114,7 @@ begin
             from (
                 select
                 from flowledger.event as e
-                where e.notification_id > (select min(p.position) from flowledger.shard as p)
+                where e.notification_id > (select min(p.position) from flowledger.counted_shards() as p)
                     and e.topic = 'task.created'
                     and not exists (
                         select from flowledger.task as n where n.task_id = e.originator_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from support.sql_calls import Connection, Others, call, new_id, now, wait_until_blocked
+from support.unchecked_rows import unchecked
 
 ONE, TWO = new_id(), new_id()
 
@@ -74,3 +75,23 @@ def test_who_believes_in_another_number_of_shards_does_not_lead(connection: Conn
     assert call(connection, "acquire_shard_lease", 0, ONE, 60.0, 2)[0][:2] == (1, 0)
     call(connection, "set_shard_count", 1, [])
     assert call(connection, "acquire_shard_lease", 0, ONE, 60.0, 2) == []
+
+
+def test_the_last_epoch_is_followed_by_the_first(connection: Connection) -> None:
+    connection.execute("update flowledger.shard set epoch = 1000000000000")
+
+    assert call(connection, "acquire_shard_lease", 0, ONE, 60.0)[0][0] == 1
+
+
+def test_a_row_of_no_shard_has_no_leader(connection: Connection) -> None:
+    written = "insert into flowledger.shard (shard, shards) values (-1, 1), (5, 0), (7, 1)"
+    unchecked(connection, written)
+
+    for shard, shards in ((-1, 1), (5, 0), (7, 1)):
+        assert call(connection, "acquire_shard_lease", shard, ONE, 60.0, shards) == []
+
+
+def test_a_lease_without_an_end_that_is_known_has_ended(connection: Connection) -> None:
+    connection.execute("update flowledger.shard set leader = gen_random_uuid()")
+
+    assert call(connection, "acquire_shard_lease", 0, ONE, 60.0)

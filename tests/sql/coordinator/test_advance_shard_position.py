@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from support.sql_calls import Connection, call, new_id, now, table
+from support.unchecked_rows import unchecked
 
 
 @pytest.fixture
@@ -42,3 +43,14 @@ def test_who_does_not_lead_from_there_is_refused(
 
     assert e.value.sqlstate == "FL002"
     assert table(connection, "shard", "position") == [0]
+
+
+def test_who_led_a_row_that_is_of_no_shard_leads_no_more(
+    connection: Connection, epoch: int
+) -> None:
+    unchecked(connection, "update flowledger.shard set shards = 0")
+
+    with pytest.raises(psycopg.DatabaseError) as refused:
+        call(connection, "advance_shard_position", 0, epoch, 0, 7, 60.0)
+
+    assert refused.value.sqlstate == "FL002"

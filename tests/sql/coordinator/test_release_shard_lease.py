@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from support.sql_calls import Connection, call, heard, new_id
+from support.sql_calls import Connection, call, heard, new_id, table
+from support.unchecked_rows import unchecked
 
 ONE, TWO = new_id(), new_id()
 
@@ -28,3 +29,12 @@ def test_who_stands_by_is_told(connection: Connection, other: Connection) -> Non
     call(connection, "acquire_shard_lease", 0, ONE, 60.0)
 
     assert heard(other, "shard", connection, "release_shard_lease", 0, 1) == ["0"]
+
+
+def test_where_the_row_is_of_no_shard_nothing_happens(connection: Connection) -> None:
+    call(connection, "acquire_shard_lease", 0, ONE, 60.0)
+    unchecked(connection, "update flowledger.shard set shards = 0")
+
+    call(connection, "release_shard_lease", 0, 1)
+
+    assert table(connection, "shard", "leader") == [ONE]

@@ -21,10 +21,11 @@ def projection(connection: Connection, name: str, **changed: Any) -> None:
     row = {"paused": False, "failed_position": None, "failure": None, **row, **changed}
     connection.execute(
         "insert into flowledger.projection (name, generation, version, state, tables, epoch,"
-        " position, leader, lease_until, paused, failed_position, failure, created_at, moved_at)"
+        " position, leader, lease_until, lease_seconds, paused, failed_position, failure,"
+        " created_at, moved_at)"
         " values (%(name)s, 1, 1, %(state)s, '', %(epoch)s, %(position)s, %(leader)s,"
-        " flowledger.clock() + %(lease)s::interval, %(paused)s, %(failed_position)s, %(failure)s,"
-        " flowledger.clock(), flowledger.clock())",
+        " flowledger.clock() + %(lease)s::interval, 3600, %(paused)s, %(failed_position)s,"
+        " %(failure)s, flowledger.clock(), flowledger.clock())",
         {"name": name, **row},
     )
 

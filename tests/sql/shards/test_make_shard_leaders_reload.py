@@ -7,6 +7,7 @@ import pytest
 
 from flowledger.engine.domain.shard_assignment import shard_of
 from support.sql_calls import Connection, call, new_id, table
+from support.unchecked_rows import unchecked
 
 
 def lead(connection: Connection, shards: int) -> None:
@@ -37,3 +38,20 @@ def test_of_a_task_only_its_own_shard_is_concerned(connection: Connection) -> No
     after = dict(table(connection, "shard", "shard", "epoch"))
     moved = {shard for shard, epoch in after.items() if epoch != before[shard]}
     assert moved == {shard_of(task, 3)}
+
+
+def test_the_last_epoch_is_followed_by_the_first(connection: Connection) -> None:
+    connection.execute("update flowledger.shard set epoch = 1000000000000")
+
+    call(connection, "make_shard_leaders_reload")
+
+    assert table(connection, "shard", "epoch") == [1]
+
+
+def test_rows_of_no_shard_keep_nobody_from_it(connection: Connection) -> None:
+    lead(connection, 2)
+    unchecked(connection, "insert into flowledger.shard (shard, shards) values (-1, 2), (5, 0)")
+
+    call(connection, "make_shard_leaders_reload")
+
+    assert dict(table(connection, "shard", "shard", "epoch")) == {0: 2, 1: 2, -1: 0, 5: 0}

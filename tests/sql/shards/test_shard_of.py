@@ -20,3 +20,7 @@ def test_sql_and_python_agree(connection: Connection, shards: int) -> None:
 
 def test_of_one_shard_every_task_is(connection: Connection) -> None:
     assert call(connection, "shard_of", new_id(), 1) == [0]
+
+
+def test_of_no_shards_none_is(connection: Connection) -> None:
+    assert call(connection, "shard_of", new_id(), 0) == [None]

@@ -36,6 +36,7 @@ def test_one_whose_lease_ran_out_says_who_led_it_and_until_when(connection: Conn
 def test_one_that_is_led_and_leaves_events_undecided_is_told_after_the_patience(
     connection: Connection,
 ) -> None:
+    call(connection, "heartbeat_coordinator", ONE, "here", 71, 36_000.0)
     call(connection, "acquire_shard_lease", 0, ONE, 36_000.0)
     append(connection, *(Row(new_id(), 1, FACT, task=new_id()) for _ in range(3)))
     assert call(connection, "unled_or_stuck_shards", 60.0, [FACT]) == []
@@ -48,3 +49,11 @@ def test_one_that_is_led_and_leaves_events_undecided_is_told_after_the_patience(
     assert (led, behind) == (True, 3)
     assert since == waiting
     assert call(connection, "unled_or_stuck_shards", 600.0, [FACT]) == []
+
+
+def test_one_whose_leader_is_not_registered_is_led_by_nobody(connection: Connection) -> None:
+    call(connection, "acquire_shard_lease", 0, ONE, 36_000.0)
+
+    ((shard, led, host, pid, *_),) = call(connection, "unled_or_stuck_shards", 60.0, [FACT])
+
+    assert (shard, led, host, pid) == (0, False, None, None)

@@ -177,7 +177,10 @@ def test_only_the_living_are_counted(connection: Connection) -> None:
 
 def test_shards_are_told_with_what_is_left_to_decide(connection: Connection) -> None:
     call(connection, "set_shard_count", 3, call(connection, "fact_topics")[0])
-    call(connection, "acquire_shard_lease", 0, new_id(), 60.0, 3)
+    leader = new_id()
+    call(connection, "heartbeat_coordinator", leader, "here", 1, 60.0)
+    call(connection, "acquire_shard_lease", 0, leader, 60.0, 3)
+    call(connection, "acquire_shard_lease", 2, new_id(), 60.0, 3)
     call(connection, "acquire_shard_lease", 1, new_id(), -1.0, 3)
     append(connection, *(Row(new_id(), 1, "step.completed", task=new_id()) for _ in range(5)))
     append(connection, *(Row(new_id(), 1, "step.enqueued", task=new_id()) for _ in range(5)))
