@@ -7,6 +7,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness
 from support.odd_rows import everything_told, queued, told
@@ -19,6 +20,7 @@ def only() -> int:
     return 1
 
 
+MANY = 32
 NONE = "update flowledger.shard set shards = 0"
 MOST = "update flowledger.shard set shards = 2147483647"
 BEYOND = "insert into flowledger.shard (shard, position, shards) values (7, 0, 1), (-3, 99999, 1)"
@@ -133,3 +135,27 @@ def test_the_last_epoch_is_followed_by_the_first(
 
     told(monkeypatch, harness.url, "repair", "--all", "--reason", "odd rows")
     assert harness.open(flow).task(task.id).result(PATIENCE)
+
+
+@pytest.mark.parametrize("count", [0, 2147483647, 7])
+def test_beside_one_row_that_says_another_number_the_others_go_on(
+    harness: EngineHarness, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    told(monkeypatch, harness.url, "db", "shards", "4", "--reason", "many tasks")
+    engine = harness.open(flow)
+    for task in engine.submit_many(flow, [{}] * 8):
+        assert task.result(PATIENCE)
+    planted(harness, f"update flowledger.shard set shards = {count} where shard = 2")  # noqa: S608
+
+    tasks = engine.submit_many(flow, [{}] * MANY)
+
+    for task in tasks:
+        if shard_of(task.id, 4) != 2:
+            assert task.result(PATIENCE)
+    said = told(monkeypatch, harness.url, "health")
+    assert f"says that there are {count} shards, and there are 4" in said
+    assert harness.value("select count(*) from flowledger.parked_task") == 0
+    told(monkeypatch, harness.url, "repair", "--all", "--reason", "odd rows")
+    for task in tasks:
+        assert task.result(PATIENCE)
+    assert "nothing differs" in told(monkeypatch, harness.url, "verify", "--all")
