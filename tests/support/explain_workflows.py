@@ -107,6 +107,10 @@ def stage_of(
     stage = ManualCoordinator(harness, opened, flow)
     _, task = begin(stage.client, flow)
     stage.settle()
+    harness.rows(
+        "select flowledger.heartbeat_coordinator(s.leader, 'here', 1, 36000)"
+        " from flowledger.shard as s"
+    )
     return stage, task
 
 

@@ -43,6 +43,9 @@ DETAILS = {
     "used": 96,
     "most": 97,
     "last": 3,
+    "field": "shards",
+    "expected": "1",
+    "found": "0",
 }
 
 

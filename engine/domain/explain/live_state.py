@@ -123,7 +123,7 @@ class LimitStatus:
 
 @dataclass(frozen=True, slots=True)
 class ShardStatus:
-    """The shard of the task. `leader` is None where no lease stands; `head` is the log's end.
+    """The shard of the task. `leader` is None where nobody leads; `head` is the log's end.
 
     Where the shard has no row, `position` is 0 and it is `missing`. `read_only` says that the
     settings of the database let nobody write.
