@@ -223,7 +223,7 @@ class PostgresCoordinatorStore:
     def limits_now(self, keys: Sequence[str]) -> tuple[Mapping[str, int], Sequence[StoredCircuit]]:
         """How many slots of these keys are in use, 0 included, and every circuit."""
         rows = self._all("select * from flowledger.slots_in_use(%s)", (TextArray(keys),))
-        row = self._one("select flowledger.circuits()::text", ())
+        row = self._one("select flowledger.proved_circuits()::text", ())
         stored = cast("tuple[str | None]", row)[0]
         return dict(cast("list[tuple[str, int]]", rows)), circuits_of(orjson.loads(stored or "[]"))
 

@@ -8,6 +8,7 @@ import pytest
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness
 from support.odd_rows import everything_told, queued, told
+from support.unchecked_rows import plant
 
 flow = Workflow("odd", "checks", version="1")
 
@@ -75,27 +76,6 @@ ROWS = {
     " jsonb_build_object('steps', '[]'::jsonb, 'x', '1e5000'::jsonb), now())",
     "slot_count": "insert into flowledger.slot_count values ('k', 2147483647)",
 }
-CHECKS = """
-    select
-        'alter table ' || conrelid::regclass || ' '
-            || string_agg('drop constraint ' || conname, ', '),
-        'alter table ' || conrelid::regclass || ' '
-            || string_agg('add constraint ' || conname || ' ' || pg_get_constraintdef(oid), ', ')
-    from pg_constraint
-    where contype = 'c' and connamespace = 'flowledger'::regnamespace and not convalidated
-    group by conrelid
-"""
-"""Statements that take the checks of a table away, and that give them back."""
-
-
-def planted(harness: EngineHarness, name: str, task: str) -> None:
-    """The row as it was written before there were checks, which do not look at what was there."""
-    checks = harness.rows(CHECKS)
-    for away, _ in checks:
-        harness.rows(away)
-    harness.rows(statement(name, task))
-    for _, back in checks:
-        harness.rows(back)
 
 
 def statement(name: str, task: str) -> str:
@@ -148,7 +128,7 @@ def test_where_it_is_there_all_the_same_others_go_on_and_it_is_named_and_mended(
     harness: EngineHarness, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     task = queued(harness, flow)
-    planted(harness, name, str(task.id))
+    plant(harness, statement(name, str(task.id)))
 
     said = everything_told(monkeypatch, harness, task)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from support.engines import EngineHarness
 from support.sql_calls import Connection
 
 DROP_CHECKS = """
@@ -20,16 +24,32 @@ end
 $drop$
 """
 
+CHECKS = """
+    select
+        'alter table ' || conrelid::regclass || ' '
+            || string_agg('drop constraint ' || conname, ', '),
+        'alter table ' || conrelid::regclass || ' '
+            || string_agg('add constraint ' || conname || ' ' || pg_get_constraintdef(oid), ', ')
+    from pg_constraint
+    where contype = 'c' and connamespace = 'flowledger'::regnamespace and not convalidated
+    group by conrelid
+"""
+"""Statements that take the checks of a table away, and that give them back."""
 
-def unchecked(connection: Connection, written: str) -> None:
-    """Write a row of a shard that its check refuses, as it does what comes after."""
-    checks = connection.execute(
-        "select conname, pg_get_constraintdef(oid) from pg_constraint"
-        " where contype = 'c' and conrelid = 'flowledger.shard'::regclass"
-    ).fetchall()
-    for name, _ in checks:
-        connection.execute(f"alter table flowledger.shard drop constraint {name}".encode())
-    connection.execute(written.encode())
-    for name, condition in checks:
-        added = f"alter table flowledger.shard add constraint {name} {condition}"
-        connection.execute(added.encode())
+
+def plant(harness: EngineHarness, *statements: str) -> None:
+    """Write rows as before there were checks, which do not look at what was there."""
+    for statement in around(harness.rows(CHECKS), statements):
+        harness.rows(statement)
+
+
+def plant_on(connection: Connection, *statements: str) -> None:
+    """The same on a connection."""
+    checks = connection.execute(CHECKS.encode()).fetchall()
+    for statement in around(checks, statements):
+        connection.execute(statement.encode())
+
+
+def around(checks: Sequence[tuple[Any, ...]], statements: Iterable[str]) -> list[str]:
+    """The statements, with those around them that take the checks away and give them back."""
+    return [*(away for away, _ in checks), *statements, *(back for _, back in checks)]

@@ -23,7 +23,7 @@ begin
             ) as s
         ),
         'expected', (select json_object_agg(t.limit_key, t.expected_at) from flowledger.rate as t),
-        'circuits', flowledger.circuits(),
+        'circuits', flowledger.proved_circuits(),
         'paused', (select json_agg(t.template_id) from flowledger.template as t where t.paused),
         'waiters', (
             select json_agg(w order by w.sort_key, w.since)

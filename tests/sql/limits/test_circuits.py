@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.limits import OPEN, circuit
+from support.limits import OPEN, PROBE, circuit
 from support.sql_calls import Connection, call
 
 
@@ -17,3 +17,17 @@ def test_they_come_by_name(connection: Connection) -> None:
     (found,) = call(connection, "circuits")
 
     assert [row["system"] for row in found] == ["bank", "mail"]
+
+
+def test_probes_that_are_no_list_are_none(connection: Connection) -> None:
+    call(connection, "store_circuits", circuit(0, **OPEN))
+    connection.execute("alter table flowledger.circuit drop constraint circuit_probes_check")
+    for probes, left in (
+        (f"{{{{{PROBE}}},{{{PROBE}}}}}", []),
+        (f"{{NULL,{PROBE}}}", [str(PROBE)]),
+        (f"{{{PROBE}}}", [str(PROBE)]),
+        ("{}", []),
+    ):
+        connection.execute("update flowledger.circuit set probes = %s::uuid[]", (probes,))
+
+        assert [row["probes"] for (row,) in call(connection, "circuits")] == [left]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from support.builders import NOON
 from support.limits import PROBE
 from support.sql_calls import Connection, call, table
+from support.unchecked_rows import plant_on
 
 CHECKS = (
     "select conname, pg_get_constraintdef(oid) from pg_constraint"
@@ -37,14 +39,33 @@ def test_probes_are_a_list_and_counts_can_be_counted_on_from(connection: Connect
         connection,
         ("counts", most, whole, -1, [], most),
         ("nested", 1, 0, 0, f"{{{{{PROBE}}},{{NULL}}}}", 1),
+        ("of nobody", 1, 0, 0, f"{{{PROBE},NULL}}", 1),
         well,
     )
 
-    assert call(connection, "mend_circuits") == [2]
+    assert call(connection, "mend_circuits") == [3]
 
     assert sorted(table(connection, "circuit", *COLUMNS)) == [
         ("counts", 0, 999_999_999, 0, [], 0),
-        ("nested", 1, 0, 0, [PROBE], 1),
+        ("nested", 1, 0, 0, [], 1),
+        ("of nobody", 1, 0, 0, [PROBE], 1),
         well,
     ]
     assert call(connection, "rows_against_checks", ["circuit"]) == []
+
+
+def test_times_beyond_all_calendars_are_forgotten(connection: Connection) -> None:
+    store(connection, ("well", 1, 0, 0, [], 1), ("far", 1, 0, 0, [], 1))
+    plant_on(
+        connection,
+        f"update flowledger.circuit set open_until = '{NOON}', changed_at = '{NOON}'",  # noqa: S608
+        "update flowledger.circuit set open_until = 'infinity', changed_at = '250000-01-01'"
+        " where system = 'far'",
+    )
+
+    assert call(connection, "mend_circuits") == [1]
+
+    assert sorted(table(connection, "circuit", "system", "open_until", "changed_at")) == [
+        ("far", None, None),
+        ("well", NOON, NOON),
+    ]
