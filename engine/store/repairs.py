@@ -44,6 +44,10 @@ REVISIONS = (
 CIRCUITS = "select flowledger.store_circuits(%s::json)"
 APPEND = "select flowledger.append_events(%s, %s, %s, %s, %s, %s::bigint[])"
 POSITIONS = "select flowledger.repair_shard_positions(%s::int[], %s::bigint[], %s::bigint[])"
+STRAYS = (
+    "select flowledger.remove_orphan_rows(), flowledger.mend_circuits(),"
+    " flowledger.forget_times_against_checks()"
+)
 SLOTS = "select flowledger.recount_slots(%s::text[])"
 
 
@@ -114,8 +118,8 @@ class PostgresRepairs:
         self._all("select flowledger.mend_shards(), flowledger.restore_missing_shards()", (), event)
 
     def strays(self, event: Event) -> None:
-        """Remove rows that nothing in the log stands behind, but templates; mend circuits."""
-        self._all("select flowledger.remove_orphan_rows(), flowledger.mend_circuits()", (), event)
+        """Remove rows that nothing in the log stands behind, but templates; mend others."""
+        self._all(STRAYS, (), event)
 
     def slots(self, keys: Sequence[str], event: Event) -> None:
         """Count slots in use anew."""

@@ -48,7 +48,7 @@ CIRCUITS = "select flowledger.circuits()::text"
 SHARDS = "select * from flowledger.shard_positions()"
 STRAYS = "select * from flowledger.orphan_rows()"
 AGAINST = (
-    "select * from flowledger.rows_against_checks('{circuit, shard}')"
+    "select * from flowledger.rows_against_checks('{circuit, shard, rate, clock_put_back}')"
     """ where "check" <> 'shard_number_check'"""  # which SHARD_ROWS tells
 )
 SHARD_ROWS = "select * from flowledger.shard_row_faults()"

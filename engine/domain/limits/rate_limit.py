@@ -9,13 +9,19 @@ scheduling algorithm.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from flowledger.engine.domain.limits.circuit_breaker import CLOCKS_DIFFER
 from flowledger.engine.domain.limits.demand import RateLimit
 
 FIRST = datetime.min.replace(tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)
+
+
+LONGEST_AHEAD = timedelta(days=1)
+"""How far ahead a time may be whatever the limit says, as another version's limit may have been
+longer."""
 
 
 class RateChange(NamedTuple):
@@ -45,6 +51,15 @@ def next_expected(limit: RateLimit, expected: datetime | None, now: datetime) ->
         return LAST
 
 
+def believed(limit: RateLimit, expected: datetime | None, now: datetime) -> datetime | None:
+    """The expected time; None where it is further ahead than steps can have moved it."""
+    try:
+        furthest = now + max(limit.burst * limit.interval, LONGEST_AHEAD) + CLOCKS_DIFFER
+    except OverflowError:
+        return expected
+    return expected if expected is not None and expected <= furthest else None
+
+
 class Rates:
     """The expected times of keys, and what a transaction changes of them."""
 
@@ -60,7 +75,7 @@ class Rates:
     ) -> tuple[RateLimit, datetime] | None:
         """The first of the limits by which it is too early, and until when; None where none is."""
         for limit in limits:
-            expected = self._expected.get(limit.key)
+            expected = believed(limit, self._expected.get(limit.key), now)
             if expected is not None and (until := allowed_at(limit, expected)) > now:
                 return limit, until
         return None
@@ -69,7 +84,7 @@ class Rates:
         """A step goes now."""
         for limit in limits:
             old = self._expected.get(limit.key)
-            new = self._expected[limit.key] = next_expected(limit, old, now)
+            new = self._expected[limit.key] = next_expected(limit, believed(limit, old, now), now)
             first = self._changed.get(limit.key, RateChange(old, new, now))
             self._changed[limit.key] = first._replace(new=new)
 

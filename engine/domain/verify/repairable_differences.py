@@ -38,6 +38,8 @@ MENDED = frozenset(
         "flowledger.template",
         "flowledger.template_step",
         "flowledger.circuit",
+        "flowledger.rate",
+        "flowledger.clock_put_back",
         "flowledger.slot_count",
         "flowledger.state_count",
     }
@@ -94,6 +96,8 @@ class Left:
 def why_left(found: Difference) -> str | None:
     """Why a repair leaves the difference; None where it mends it."""
     place = found.place
+    if place == "flowledger.clock_offset" and found.field == "row":
+        return None
     if place in LEFT:
         return LEFT[place]
     if place == "flowledger.template" and found.field == "row" and found.log == "none":

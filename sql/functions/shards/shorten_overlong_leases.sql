@@ -1,7 +1,7 @@
 -- Leases that end later than they can have been given for, since the clock was ahead then, end as if
 -- they were given now: who lives renews them, and of who does not they run out. p_tables are the
--- tables of leases to look at. Notes how far the clock had come, which one without an end does not
--- say. Locks: rows of leases, without waiting.
+-- tables of leases to look at. Notes how far the clock had come, which one that ends beyond a century
+-- does not say. Locks: rows of leases, without waiting.
 
 create or replace function flowledger.shorten_overlong_leases(p_tables text[])
 returns void
@@ -16,7 +16,7 @@ begin
     foreach v_table in array p_tables loop
         execute format(
             'select count(*) > 0, max(l.lease_until - make_interval(secs => s.seconds))'
-            ' filter (where isfinite(l.lease_until))'
+            ' filter (where l.lease_until < flowledger.clock() + interval ''100 years'')'
             ' from flowledger.%I as l'
             ' cross join flowledger.bounded_lease_seconds(l.lease_seconds) as s (seconds)'
             ' where l.lease_until > flowledger.clock()'
@@ -49,7 +49,8 @@ begin
         values (flowledger.clock(), v_reached)
         on conflict (one) do update
         set noticed_at = excluded.noticed_at, reached = excluded.reached
-        where c.reached < flowledger.clock() or c.reached < excluded.reached;
+        where c.reached < flowledger.clock() or c.reached < excluded.reached
+            or c.reached > flowledger.clock() + interval '100 years';
     end loop;
 end
 $$;

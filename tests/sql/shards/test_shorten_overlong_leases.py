@@ -76,11 +76,12 @@ def test_a_lease_of_a_length_that_cannot_be_keeps_no_other_from_it(
     assert rows[0][0] - now(connection) < timedelta(seconds=55)
 
 
-def test_a_lease_without_an_end_gets_one_and_says_nothing_of_the_clock(
-    connection: Connection,
+@pytest.mark.parametrize("until", ["infinity", "250000-01-01", "3000-01-01"])
+def test_a_lease_that_ends_after_ages_says_nothing_of_the_clock(
+    connection: Connection, until: str
 ) -> None:
     call(connection, "acquire_shard_lease", 0, new_id(), 40.0)
-    connection.execute("update flowledger.shard set lease_until = 'infinity'")
+    connection.execute("update flowledger.shard set lease_until = %s", (until,))
 
     call(connection, "shorten_overlong_leases", ALL)
 
@@ -116,3 +117,17 @@ def test_a_row_of_no_shard_keeps_no_other_from_it(connection: Connection) -> Non
 
     ends = dict(table(connection, "shard", "shard", "lease_until"))
     assert ends[1] - now(connection) < HOUR
+
+
+def test_what_was_noted_and_cannot_be_hides_nothing(connection: Connection) -> None:
+    connection.execute(
+        "alter table flowledger.clock_put_back"
+        " drop constraint clock_put_back_is_within_a_century;"
+        " insert into flowledger.clock_put_back values (true, now(), '250000-01-01')"
+    )
+    given_ahead(connection)
+
+    call(connection, "shorten_overlong_leases", ALL)
+
+    ((noticed, reached),) = table(connection, "clock_put_back", "noticed_at", "reached")
+    assert abs(reached - noticed - HOUR) < SLACK
