@@ -145,14 +145,14 @@ class Repairer:
         if task is None:
             # What is repaired first changes these: they are told as they were, as a dry run does.
             strays, miscounts = self._stored.strays(), self._stored.miscounts()
+            guards = self._stored.guards()
             self._positions(check, strays, repair, word)
             self._streams(repair, word)
             self._tasks(check, None, repair, word)
-            repair.repaired += repair.sort([*strays, *miscounts])
+            repair.repaired += repair.sort([*strays, *miscounts, *guards])
             if not dry_run:
-                self._strays(word)
+                self._strays(guards, word)
                 self._counters(word)
-            repair.sort(self._stored.guards())
         else:
             gone = (one for one in check.missing(task) if isinstance(one, Difference))
             repair.left += [Left(one, BY_ALL) for one in (*gone, *check.positions(task))]
@@ -265,8 +265,9 @@ class Repairer:
         if found and not repair.dry_run:
             self._repairs.positions([*check.moved.values()], self._event(found, word))
 
-    def _strays(self, word: Repairing) -> None:
-        self._store(mendable(self._stored.strays()), word, self._repairs.strays)
+    def _strays(self, guards: Sequence[Difference], word: Repairing) -> None:
+        found = mendable([*self._stored.strays(), *guards])
+        self._store(found, word, self._repairs.strays)
 
     def _counters(self, word: Repairing) -> None:
         found = mendable(self._stored.miscounts())

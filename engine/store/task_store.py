@@ -17,6 +17,7 @@ from flowledger.engine.domain.templates.template import Template, difference
 from flowledger.engine.errors import (
     DatabaseSilent,
     DatabaseUnavailable,
+    DatabaseUnfit,
     DefinitionChanged,
     InvalidSubmission,
     LogCorrupt,
@@ -221,7 +222,7 @@ class PostgresTaskStore:
         if self._clock.stale:
             try:
                 self.now()
-            except DatabaseSilent:  # whoever asks more waits as long once more
+            except (DatabaseSilent, DatabaseUnfit):  # whoever asks more waits, or cannot be served
                 raise
             except DatabaseUnavailable:  # it may be there for a caller's own connection
                 pass

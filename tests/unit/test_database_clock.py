@@ -8,7 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from flowledger.engine.errors import DatabaseUnfit
 from flowledger.engine.store.connection.clock import STALE_SECONDS, STEP, DatabaseClock
+from flowledger.engine.store.connection.far_times import FIRST, LAST
 from support.builders import NOON
 
 SLACK = timedelta(minutes=1)
@@ -44,6 +46,16 @@ class Host:
 
 def test_a_clock_that_was_told_nothing_is_the_local_one() -> None:
     assert abs(DatabaseClock().now() - datetime.now(UTC)) < SLACK
+
+
+@pytest.mark.parametrize("told", [FIRST, LAST])
+def test_a_time_at_the_end_of_all_calendars_is_refused_and_changes_nothing(told: datetime) -> None:
+    clock = DatabaseClock()
+
+    with pytest.raises(DatabaseUnfit, match=r"flowledger\.clock_offset"):
+        clock.observe(told, clock.asking())
+
+    assert abs(clock.now() - datetime.now(UTC)) < SLACK
 
 
 def test_a_slow_answer_is_no_error_of_the_clock() -> None:

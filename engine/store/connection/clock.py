@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from flowledger.engine.domain.deterministic_ids import EPOCH
+from flowledger.engine.errors import DatabaseUnfit
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health
@@ -26,6 +27,15 @@ STEP = timedelta(seconds=1)
 
 STEP_TOLD_SECONDS = 600.0
 """How long the health of a process tells that the clock of its host was set."""
+
+CENTURY = timedelta(days=36_525)
+FIRST = datetime.min.replace(tzinfo=UTC) + CENTURY
+LAST = datetime.max.replace(tzinfo=UTC) - CENTURY
+"""Between these one can reckon with a time."""
+
+SET_RIGHT = (
+    "the owner of the schema sets it right by `update flowledger.clock_offset set shift = '0'`"
+)
 
 LOOKS = 3
 STALE_SECONDS = 30.0
@@ -77,7 +87,15 @@ class DatabaseClock:
         return self._steady()
 
     def observe(self, told: datetime, asked: float | None = None) -> None:
-        """The database was asked at `asked`, or just now, what time it is, and has answered."""
+        """The database was asked at `asked`, or just now, what time it is, and has answered.
+
+        Raises DatabaseUnfit where it is at the end of all calendars.
+        """
+        if not FIRST < told < LAST:
+            raise DatabaseUnfit(
+                "the engine's clock is at the end of all calendars, as it is moved by the interval"
+                f" in flowledger.clock_offset: {SET_RIGHT}"
+            )
         with self._lock:
             answered = self._steady()
             took = timedelta(seconds=0.0 if asked is None else max(0.0, answered - asked))

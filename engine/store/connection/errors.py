@@ -32,6 +32,7 @@ from flowledger.engine.errors import (
     StreamMoved,
     TransactionEnded,
 )
+from flowledger.engine.store.connection.clock import SET_RIGHT
 from flowledger.engine.store.connection.session import SILENCES
 
 NOT_ALLOWED = "42501"
@@ -69,6 +70,8 @@ FOR_NOW = ("40", "53", "55", "57", "58", "25006")
 MISSING = ("3F000", "42P01", "42883")
 """A schema, table or function that is not there."""
 MIGRATE = "; `flowledger db migrate` makes what is missing of the engine's schema"
+ADVICE = {"22008": f"; where flowledger.clock_offset moves the clock too far, {SET_RIGHT}"}
+"""Times beyond those that the server has."""
 
 
 @contextmanager
@@ -130,7 +133,7 @@ def _said(state: str, said: str) -> EngineError | None:
         return DatabaseBusy(f"the database refuses this for now: {said}", state)
     if state == NOT_ALLOWED:
         return AccessDenied(said, state)
-    advice = MIGRATE if state in MISSING and "flowledger" in said else ""
+    advice = MIGRATE if state in MISSING and "flowledger" in said else ADVICE.get(state, "")
     return StatementRefused(f"the database refused a statement: {said}{advice}", state)
 
 

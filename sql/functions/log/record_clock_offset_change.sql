@@ -8,7 +8,8 @@ language plpgsql
 as $$
 declare
     v_stream constant uuid := gen_random_uuid();
-    v_now constant bigint := extract(epoch from flowledger.clock()) * 1000000;
+    v_now constant bigint
+        := extract(epoch from flowledger.readable_time(flowledger.clock())) * 1000000;
     v_said constant json := json_build_object(
         'correlation_id', v_stream,
         'actor', coalesce(nullif(current_setting('flowledger.actor', true), ''), session_user),

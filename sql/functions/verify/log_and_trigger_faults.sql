@@ -1,5 +1,5 @@
 -- What is wrong with the log as a whole, and with what guards it: the trigger that keeps it
--- append-only, a clock that was moved, as tests do, and events that were recorded before the one in
+-- append-only, a clock that was moved, as tests do, or lost its offset, and events that were recorded before the one in
 -- front of them or are yet to be, or whose payload is said to be encoded and is not, or the other
 -- way round; of each kind at most p_limit. Reads the whole log.
 
@@ -28,6 +28,9 @@ as $$
     select 'the clock', 'shift', '00:00:00', o.shift::text, 'flowledger.clock_offset'
     from flowledger.clock_offset as o
     where o.shift <> '0'
+    union all
+    select 'the clock', 'row', 'a row', 'none', 'flowledger.clock_offset'
+    where not exists (select from flowledger.clock_offset)
     union all
     (
         select

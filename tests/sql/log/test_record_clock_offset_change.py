@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import psycopg
 import pytest
 
-from support.sql_calls import Connection, call
+from flowledger.engine.domain.deterministic_ids import EPOCH
+from support.sql_calls import Connection, call, now
+from support.unchecked_rows import plant_on
 
 TOLD = (
     "select e.topic, e.task_id, flowledger.payload_json(e.state, e.encoding)"
@@ -83,3 +86,17 @@ def test_a_move_that_is_taken_back_is_no_event(connection: Connection) -> None:
         call(connection, "advance_test_clock", "1 h")
 
     assert said(connection) == []
+
+
+def test_a_time_of_no_calendar_is_recorded_as_the_last_that_an_event_may_say(
+    connection: Connection,
+) -> None:
+    plant_on(connection, "update flowledger.clock_offset set shift = '250000 years'")
+    plant_on(connection, "update flowledger.clock_offset set shift = '0'")
+
+    rows = connection.execute(
+        "select flowledger.payload_occurred_at(e.state, e.encoding) from flowledger.event as e"
+    ).fetchall()
+    times = [EPOCH + timedelta(microseconds=time) for (time,) in rows]
+    assert times[0].year == 9999
+    assert times[1] <= now(connection)

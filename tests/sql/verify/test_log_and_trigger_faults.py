@@ -46,6 +46,12 @@ def test_a_clock_that_was_moved_is_named(connection: Connection) -> None:
     assert found(connection) == ["shift"]
 
 
+def test_a_clock_that_lost_its_offset_is_named(connection: Connection) -> None:
+    connection.execute("delete from flowledger.clock_offset")
+
+    assert found(connection) == ["row"]
+
+
 def test_events_that_were_recorded_before_the_one_in_front_are_named(
     connection: Connection,
 ) -> None:
