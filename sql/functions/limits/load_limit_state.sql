@@ -1,7 +1,8 @@
 -- What the coordinator of a shard must know of limits when it begins: of the whole engine, but for
 -- the steps that wait, which are those of the shard's tasks, in their order; rows of these that
 -- cannot be read are left out, as they would stop all others. Forgets rates that
--- hold nobody back any more, and moves those back that a clock that was ahead has set.
+-- hold nobody back any more, moves those back that a clock that was ahead has set, and makes rows of
+-- circuits that are gone.
 
 create or replace function flowledger.load_limit_state(p_shard integer, p_shards integer)
 returns json
@@ -11,6 +12,7 @@ as $$
 begin
     perform flowledger.correct_rates_after_clock_set_back();
     perform flowledger.forget_rates();
+    perform flowledger.restore_lost_circuits();
 
     return json_build_object(
         'in_use', (select json_object_agg(k.limit_key, k.in_use) from flowledger.slot_count as k),

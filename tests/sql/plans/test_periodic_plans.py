@@ -110,7 +110,7 @@ STORES = (
     "projections/host/host_store",
 )
 NOT_PERIODIC = {
-    "circuits": "returns what is in a table of outside systems",
+    "proved_circuits": "looks up an event or two for each outside system",
     "list_shards": "asked by people",
     "missing_shards": "asked by people",
     "set_shard_count": "asked by people",
