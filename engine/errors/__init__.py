@@ -49,8 +49,8 @@ class DatabaseSilent(DatabaseUnavailable, TimeoutError):
 class DatabaseUnfit(DatabaseUnavailable):
     """The database can be reached, and the engine cannot work with it; waiting does not help.
 
-    It is not in UTF-8, or it is reached through a pooler that gives each transaction another
-    session. The sentence says what to change.
+    It is not in UTF-8, its clock is moved to the end of all calendars, or it is reached through a
+    pooler that gives each transaction another session. The sentence says what to change.
     """
 
 
