@@ -11,8 +11,8 @@ as $$
     from (
         select
             c.system, greatest(flowledger.bounded_count(c.revision), 0) as revision, c.state,
-            least(greatest(c.failures, 0), 999999999) as failures,
-            least(greatest(c.openings, 0), 999999999) as openings,
+            least(greatest(c.failures, 0), flowledger.most_counted(1000000000)) as failures,
+            least(greatest(c.openings, 0), flowledger.most_counted(1000000000)) as openings,
             c.open_until,
             array(
                 select p.step

@@ -12,7 +12,8 @@ volatile
 as $$
     update flowledger.projection as p
     set failed_position = p_position, failure = p_failure,
-        failure_traceback = p_traceback, failures = least(p.failures, 999999999) + 1,
+        failure_traceback = p_traceback,
+        failures = least(greatest(p.failures, 0), flowledger.most_counted(1000000000)) + 1,
         failed_at = coalesce(p.failed_at, flowledger.clock())
     where p.name = p_name and p.generation = p_generation and p.epoch = p_epoch;
 $$;

@@ -32,7 +32,7 @@ begin
             ' again', v_missing using errcode = 'FL005';
     end if;
 
-    select s.shards, greatest(max(flowledger.bounded_count(s.epoch)), 0) into v_found, v_epoch
+    select s.shards, greatest(max(s.epoch), 0) into v_found, v_epoch
     from flowledger.counted_shards() as s
     group by s.shards;
 

@@ -9,8 +9,8 @@ as $$
     with mended as (
         update flowledger.circuit as c
         set revision = greatest(flowledger.bounded_count(c.revision), 0),
-            failures = least(greatest(c.failures, 0), 999999999),
-            openings = least(greatest(c.openings, 0), 999999999),
+            failures = least(greatest(c.failures, 0), flowledger.most_counted(1000000000)),
+            openings = least(greatest(c.openings, 0), flowledger.most_counted(1000000000)),
             stream_version = greatest(flowledger.bounded_count(c.stream_version), 0),
             probes = array(
                 select p.step

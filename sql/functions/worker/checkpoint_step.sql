@@ -2,7 +2,8 @@
 -- on with the stream. Returns where the stream stands then, whether the step shall stop, and when
 -- the checkpoint is said to have happened, in microseconds since 1970 (see payload_occurred_at):
 -- not before what it follows, and nothing that follows it may be said to precede it. Nulls where
--- the step is not this worker's attempt any more, and nothing is stored.
+-- the step is not this worker's attempt any more, or its row cannot be counted on from, and nothing
+-- is stored.
 --
 -- The row's lock keeps everybody else from the stream meanwhile: who ends or stops a running step
 -- changes its row first. Raises FL009 where the log is further on than the row, which is a fault of
@@ -26,6 +27,7 @@ begin
             when flowledger.json_is_readable(q.heartbeat_details) then q.heartbeat_details
         end
     where q.step_id = p_step and q.worker_id = p_worker and q.attempt = p_attempt
+        and flowledger.queue_counts_are_usable(q.stream_version, q.attempt, q.resets)
     returning q.stream_version + 1, q.cancelling, q.task_id
     into checkpoint_step.stream_version, checkpoint_step.cancelling, v_task;
 

@@ -29,6 +29,7 @@ begin
 
     delete from flowledger.queue as q
     where q.step_id = p_step and q.worker_id = p_worker and q.attempt = p_attempt
+        and flowledger.queue_counts_are_usable(q.stream_version, q.attempt, q.resets)
     returning q.stream_version + 2, q.task_id into v_version, v_task;
 
     if not found then

@@ -28,3 +28,15 @@ def test_shards_do_not_wait_for_one_another(connection: Connection, others: Othe
 
     same.result(timeout=30)
     assert state_counts(connection) == {"steps_enqueued": 4}
+
+
+def test_counts_that_are_as_high_as_can_be_are_counted_from_none(connection: Connection) -> None:
+    call(connection, "add_shard_step_counts", 0, [1, *NOTHING[1:]])
+    connection.execute(
+        "update flowledger.state_count set steps_pending = 1000000000000,"
+        " steps_enqueued = -1000000000000, tasks_pending = 1000000000000"
+    )
+
+    call(connection, "add_shard_step_counts", 0, [2, -3, *NOTHING[2:]])
+
+    assert state_counts(connection) == {"steps_pending": 2, "steps_enqueued": -3}

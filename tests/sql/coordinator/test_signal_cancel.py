@@ -28,3 +28,14 @@ def test_a_step_that_has_no_row_any_more_is_passed_over(connection: Connection) 
 
 def test_workers_hear_of_it(connection: Connection, other: Connection) -> None:
     assert heard(other, "cancel", connection, "signal_cancel", UuidArray([new_id()])) == [""]
+
+
+def test_a_version_that_is_as_high_as_can_be_is_counted_on_by_nobody(
+    connection: Connection,
+) -> None:
+    task = new_id()
+    queue(connection, queue_row(task, TEMPLATE, version=10**12))
+
+    call(connection, "signal_cancel", UuidArray([step_id(task, "a")]))
+
+    assert table(connection, "queue", "cancelling", "stream_version") == [(False, 10**12)]

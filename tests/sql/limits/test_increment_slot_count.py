@@ -44,3 +44,11 @@ def test_the_last_slot_is_given_to_one_of_two_shards(
         late.result(timeout=30)
     assert caught.value.sqlstate == "FL006"
     assert table(connection, "slot_count", *IN_USE) == [("k", 1)]
+
+
+def test_as_many_as_can_be_are_counted_on_from_fewer(connection: Connection) -> None:
+    connection.execute("insert into flowledger.slot_count values ('k', 1000000000)")
+
+    call(connection, "increment_slot_count", "k", 1, None)
+
+    assert table(connection, "slot_count", *IN_USE) == [("k", 500_000_001)]

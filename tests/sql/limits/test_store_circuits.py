@@ -59,3 +59,13 @@ def test_coordinators_hear_of_a_change(connection: Connection, other: Connection
     rows = circuit(0, **OPEN)
 
     assert heard(other, "room", connection, "store_circuits", rows) == [""]
+
+
+def test_a_revision_that_is_as_high_as_can_be_is_counted_from_none(connection: Connection) -> None:
+    call(connection, "store_circuits", circuit(0, **OPEN))
+    connection.execute("update flowledger.circuit set revision = 1000000000000")
+
+    call(connection, "store_circuits", circuit(0))
+    call(connection, "store_circuits", circuit(0, **OPEN))
+
+    assert table(connection, "circuit", "revision") == [1]

@@ -6,7 +6,7 @@ import pytest
 
 from support.sql_calls import Connection
 
-MOST = 10**12
+MOST = 10**12 // 2
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,8 @@ MOST = 10**12
         (MOST, MOST),
         (-MOST, -MOST),
         (MOST + 1, 0),
+        (10**12, 0),
+        (-(10**12), 0),
         (2**63 - 1, 0),
         (-(2**63), 0),
     ],

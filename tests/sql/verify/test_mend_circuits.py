@@ -38,15 +38,17 @@ def test_probes_are_a_list_and_counts_can_be_counted_on_from(connection: Connect
     store(
         connection,
         ("counts", most, whole, -1, [], most),
+        ("ends", 10**12, 10**9, 10**9, [], 10**12),
         ("nested", 1, 0, 0, f"{{{{{PROBE}}},{{NULL}}}}", 1),
         ("of nobody", 1, 0, 0, f"{{{PROBE},NULL}}", 1),
         well,
     )
 
-    assert call(connection, "mend_circuits") == [3]
+    assert call(connection, "mend_circuits") == [4]
 
     assert sorted(table(connection, "circuit", *COLUMNS)) == [
-        ("counts", 0, 999_999_999, 0, [], 0),
+        ("counts", 0, 500_000_000, 0, [], 0),
+        ("ends", 0, 500_000_000, 500_000_000, [], 0),
         ("nested", 1, 0, 0, [], 1),
         ("of nobody", 1, 0, 0, [PROBE], 1),
         well,

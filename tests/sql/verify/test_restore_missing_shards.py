@@ -29,3 +29,13 @@ def test_nobody_leads_it_until_its_position_is_right(connection: Connection) -> 
 
     assert call(connection, "acquire_shard_lease", 0, new_id(), 30.0)
     assert table(connection, "parked_task", "task_id", "wanted") == [(task, True)]
+
+
+def test_an_epoch_that_cannot_be_counted_on_from_does_not_count(connection: Connection) -> None:
+    call(connection, "set_shard_count", 2, [])
+    connection.execute("update flowledger.shard set epoch = 1000000000000 where shard = 0")
+    connection.execute("delete from flowledger.shard where shard = 1")
+
+    assert call(connection, "restore_missing_shards") == [1]
+
+    assert (1, 1) in table(connection, "shard", "shard", "epoch")

@@ -27,3 +27,21 @@ def test_rows_from_before_a_check_are_named_by_their_keys(connection: Connection
 
 def test_where_every_row_is_as_it_should_be_there_is_none(connection: Connection) -> None:
     assert call(connection, "rows_against_checks", ["circuit", "shard", "queue"]) == []
+
+
+def test_counts_that_a_check_lets_in_and_nobody_counts_on_from_are_named(
+    connection: Connection,
+) -> None:
+    connection.execute(
+        "insert into flowledger.circuit (system, revision, state, failures, openings, probes,"
+        " stream_version) values ('well', 500000000000, 'closed', 500000000, 0, '{}', 0),"
+        " ('times', 1, 'closed', 1000000000, 0, '{}', 0),"
+        " ('version', 1, 'closed', 0, 0, '{}', 1000000000000)"
+    )
+    connection.execute("update flowledger.shard set epoch = 1000000000000")
+
+    assert call(connection, "rows_against_checks", ["circuit", "shard"]) == [
+        ("circuit", "circuit_counts_check", "times"),
+        ("circuit", "circuit_counts_check", "version"),
+        ("shard", "shard_epoch_check", "0"),
+    ]

@@ -118,3 +118,12 @@ def test_nobody_need_hurry(connection: Connection, other: Connection, step: UUID
     arguments = ("checkpoint_step", WORKER, step, 2, b"{}", 0)
 
     assert heard(other, "fact", connection, *arguments) == []
+
+
+def test_a_row_that_cannot_be_counted_on_from_is_nobodys(
+    connection: Connection, step: UUID
+) -> None:
+    connection.execute("update flowledger.queue set stream_version = 1000000000000")
+
+    assert checkpoint(connection, step) == (None, None)
+    assert table(connection, "queue", "stream_version") == [10**12]

@@ -106,3 +106,15 @@ def test_the_coordinator_hears_of_it(connection: Connection, other: Connection, 
     arguments = (WORKER, step, 1, "mine", b"{}", 0)
 
     assert heard(other, "fact", connection, "complete_transactional_step", *arguments) == [""]
+
+
+def test_a_row_that_cannot_be_counted_on_from_is_nobodys(
+    connection: Connection, step: UUID
+) -> None:
+    connection.execute("update flowledger.queue set stream_version = 1000000000000")
+
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        complete(connection, step)
+
+    assert caught.value.sqlstate == "FL003"
+    assert table(connection, "queue", "step_id") == [step]
