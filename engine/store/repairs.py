@@ -46,7 +46,7 @@ APPEND = "select flowledger.append_events(%s, %s, %s, %s, %s, %s::bigint[])"
 POSITIONS = "select flowledger.repair_shard_positions(%s::int[], %s::bigint[], %s::bigint[])"
 STRAYS = (
     "select flowledger.remove_orphan_rows(), flowledger.mend_circuits(),"
-    " flowledger.forget_times_against_checks()"
+    " flowledger.mend_projections(), flowledger.forget_times_against_checks()"
 )
 SLOTS = "select flowledger.recount_slots(%s::text[])"
 

@@ -48,7 +48,8 @@ CIRCUITS = "select flowledger.circuits()::text"
 SHARDS = "select * from flowledger.shard_positions()"
 STRAYS = "select * from flowledger.orphan_rows()"
 AGAINST = (
-    "select * from flowledger.rows_against_checks('{circuit, shard, rate, clock_put_back}')"
+    "select * from flowledger.rows_against_checks("
+    "'{circuit, clock_put_back, projection, projection_rebuild, rate, shard}')"
     """ where "check" <> 'shard_number_check'"""  # which SHARD_ROWS tells
 )
 SHARD_ROWS = "select * from flowledger.shard_row_faults()"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +13,12 @@ from uuid import UUID
 
 from flowledger.engine.config.sections import ProjectionSettings
 from flowledger.engine.domain.shard_assignment import Members, ShardLease, assign_shards
-from flowledger.engine.errors import DatabaseBusy, LeadershipLost, ProjectionRefused
+from flowledger.engine.errors import (
+    DatabaseBusy,
+    LeadershipLost,
+    ProjectionRefused,
+    StatementRefused,
+)
 from flowledger.engine.ports.clock_and_wakeup import (
     NO_CRASH_POINTS,
     Clock,
@@ -37,6 +43,10 @@ PARTS_OF_LEASE = 3
 
 CATCH_UP = 10
 """What is built waits for others while it is ahead of them by at most so many `cached_events`."""
+
+
+REFUSED = (ProjectionRefused, StatementRefused)
+"""What the database says no to of one projection, be it of its rows here, stops no other."""
 
 
 class Advance(NamedTuple):
@@ -176,7 +186,7 @@ class Host:
         """What came of a batch of one projection; what stops it must not stop the others."""
         try:
             more = outcome.result()
-        except (LeadershipLost, ProjectionRefused) as error:
+        except (LeadershipLost, *REFUSED) as error:
             self._drop_generation(led, error)
             return False
         except DatabaseBusy as error:
@@ -191,13 +201,16 @@ class Host:
         return more
 
     def _drop_generation(
-        self, led: GenerationRunner, error: LeadershipLost | ProjectionRefused
+        self, led: GenerationRunner, error: LeadershipLost | ProjectionRefused | StatementRefused
     ) -> None:
         """The lease is asked for again: at once where it was lost, in its turn where refused."""
         self._led.pop(led.place, None)
-        if isinstance(error, ProjectionRefused):
-            self._store.failed(led.place, led.lead.epoch, led.lead.position, Failure(str(error)))
+        if not isinstance(error, LeadershipLost):
             self._tell(led.place.name, str(error))
+            with suppress(StatementRefused):  # it may be that very row that cannot be written
+                self._store.failed(
+                    led.place, led.lead.epoch, led.lead.position, Failure(str(error))
+                )
             return
         self._log.emit(Signal.PROJECTION_LOST, projection=str(led.place))
         self._look_at = self._clock.now()
@@ -260,7 +273,11 @@ class Host:
             if place not in wanted:
                 self._give_up(place)
         for place in sorted(wanted, key=str):
-            self._take(place)
+            try:
+                self._take(place)
+            except REFUSED as error:
+                self._led.pop(place, None)
+                self._tell(place.name, str(error))
         for row in rows:
             if row.place not in self._led and self._code_differs(row):
                 self._tell_code(row.place)
@@ -320,7 +337,10 @@ class Host:
     def _give_up(self, place: Generation) -> None:
         led = self._led.pop(place, None)
         if led is not None:
-            self._store.resign(place, led.lead.epoch)
+            try:
+                self._store.resign(place, led.lead.epoch)
+            except REFUSED as error:  # then its lease runs out
+                self._tell(place.name, str(error))
 
     def resign(self) -> None:
         """Give up everything, so that others can go on at once."""

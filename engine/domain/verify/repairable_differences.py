@@ -40,6 +40,8 @@ MENDED = frozenset(
         "flowledger.circuit",
         "flowledger.rate",
         "flowledger.clock_put_back",
+        "flowledger.projection",
+        "flowledger.projection_rebuild",
         "flowledger.slot_count",
         "flowledger.state_count",
     }

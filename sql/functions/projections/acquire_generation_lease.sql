@@ -18,7 +18,8 @@ volatile
 as $$
     update flowledger.projection as p
     set leader = p_host,
-        epoch = p.epoch + (p.leader is distinct from p_host)::integer,
+        epoch = greatest(flowledger.bounded_count(p.epoch), 0)
+            + (p.leader is distinct from p_host)::integer,
         lease_until = flowledger.clock() + make_interval(secs => p_lease),
         lease_seconds = p_lease,
         code = coalesce(p.code, p_code),

@@ -10,7 +10,7 @@ volatile
 as $$
     update flowledger.projection_rebuild as r
     set after_task = coalesce(p_task, r.after_task),
-        tasks = r.tasks + p_tasks,
+        tasks = greatest(flowledger.bounded_count(r.tasks), 0) + p_tasks,
         state = case
             when p_error is not null then 'failed'
             when p_task is null then 'done'

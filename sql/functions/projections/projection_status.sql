@@ -26,7 +26,7 @@ as $$
 
     placed as (
         select
-            p.*, h.head, greatest(h.head - p.position, 0) as behind, n.recorded_at as since,
+            p.*, h.head, greatest(h.head - greatest(p.position, 0), 0) as behind, n.recorded_at as since,
             o.host, o.pid,
             k.parked, k.skipped
         from flowledger.projection as p
@@ -59,7 +59,7 @@ as $$
                 p.since) < flowledger.seconds_ago(p_patience)
                 as stands,
             -- of each by itself: there is no interval between two times without an end
-            nullif((p.position - p.started_from) / nullif(greatest(
+            nullif((p.position::numeric - p.started_from) / nullif(greatest(
                 extract(epoch from p.moved_at) - extract(epoch from p.created_at), 0), 0), 0)
                 as rate
         from placed as p

@@ -51,7 +51,8 @@ begin
 
     moved as (
         update flowledger.projection as p
-        set position = s.position, epoch = p.epoch + 1, moved_at = flowledger.clock(),
+        set position = s.position, epoch = greatest(flowledger.bounded_count(p.epoch), 0) + 1,
+            moved_at = flowledger.clock(),
             failed_position = null, failure = null, failure_traceback = null,
             failed_at = null, failures = 0
         from skipped as s

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.generation_rows import HOST, advance, later, make, row
 from support.sql_calls import Connection, Others, call, new_id, wait_until_blocked
 
@@ -85,3 +87,14 @@ def test_other_code_than_it_was_built_with_is_noted_for_good(connection: Connect
 
     assert told == [False, False, False, False, True, True]
     assert row(connection, "code", "other_code") == ("one", "two")
+
+
+@pytest.mark.parametrize("epoch", [10**12, 2**63 - 1, -(2**63)])
+def test_from_an_epoch_that_cannot_be_counted_on_from_one_can_lead(
+    connection: Connection, epoch: int
+) -> None:
+    make(connection)
+    connection.execute("alter table flowledger.projection drop constraint projection_counts_check")
+    connection.execute("update flowledger.projection set epoch = %s, leader = null", (epoch,))
+
+    assert lead(connection, ONE)[0][0] == 1  # type: ignore[index]

@@ -54,3 +54,17 @@ def test_what_was_cancelled_stays_cancelled(connection: Connection, asked: int) 
     advance(connection, asked, None, 9)
 
     assert call(connection, "task_rebuild_request_status", asked) == [("cancelled", 0, None)]
+
+
+@pytest.mark.parametrize("counted", [10**12, 2**63 - 1, -(2**63)])
+def test_a_count_that_cannot_be_counted_on_from_is_counted_from_none(
+    connection: Connection, asked: int, counted: int
+) -> None:
+    connection.execute(
+        "alter table flowledger.projection_rebuild drop constraint projection_rebuild_tasks_check"
+    )
+    connection.execute("update flowledger.projection_rebuild set tasks = %s", (counted,))
+
+    advance(connection, asked, TASK, 3)
+
+    assert call(connection, "task_rebuild_request_status", asked) == [("asked", 3, None)]

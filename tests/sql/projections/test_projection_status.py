@@ -198,3 +198,15 @@ def test_what_was_skipped_is_counted_apart(connection: Connection) -> None:
     found = status(connection)
 
     assert (found["parked"], found["skipped"]) == (2, 1)
+
+
+def test_places_that_are_none_are_told_without_an_error(connection: Connection) -> None:
+    hosted(connection)
+    happen(connection, 2)
+    connection.execute("alter table flowledger.projection drop constraint projection_counts_check")
+    for position, started in ((2**63 - 1, -(2**63)), (-(2**63), 2**63 - 1)):
+        connection.execute(
+            "update flowledger.projection set position = %s, started_from = %s", (position, started)
+        )
+
+        assert status(connection)["behind"] == (0 if position > 0 else status(connection)["head"])

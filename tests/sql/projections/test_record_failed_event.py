@@ -26,3 +26,13 @@ def test_who_does_not_lead_says_nothing(connection: Connection) -> None:
     call(connection, "record_failed_event", "money", 1, epoch - 1, 7, "broken")
 
     assert row(connection, "failed_position", "failures") == (None, 0)
+
+
+def test_what_failed_as_often_as_can_be_counted_can_fail_again(connection: Connection) -> None:
+    make(connection)
+    epoch = lead(connection)
+    connection.execute("update flowledger.projection set failures = 1000000000")
+
+    call(connection, "record_failed_event", "money", 1, epoch, 7, "broken")
+
+    assert row(connection, "failures") == 500_000_001

@@ -115,3 +115,11 @@ def test_the_hosts_are_told(connection: Connection, other: Connection, place: in
     told = heard(connection, "projection", other, "skip_projection_event", "money", place)
 
     assert told == ["money"]
+
+
+def test_an_epoch_that_is_as_high_as_can_be_begins_anew(connection: Connection, place: int) -> None:
+    connection.execute("update flowledger.projection set epoch = 1000000000000")
+
+    call(connection, "skip_projection_event", "money", place)
+
+    assert row(connection, "epoch") == 1
