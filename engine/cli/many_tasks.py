@@ -34,7 +34,7 @@ from flowledger.engine.client.stored_request import Request
 from flowledger.engine.client.task_list import TaskFilter
 from flowledger.engine.domain.argument_checks import check_request, task_id_of
 from flowledger.engine.domain.machine.transitions import TASK_TRANSITIONS, TaskState
-from flowledger.engine.errors import InvalidRequest, TaskNotCreated, UnknownTask
+from flowledger.engine.errors import InvalidRequest, LogCorrupt, TaskNotCreated, UnknownTask
 from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.events.task import (
     TaskCancelled,
@@ -185,7 +185,7 @@ def named(engine: Engine, verb: str, tasks: Iterable[str]) -> Iterator[Told]:
     for task in tasks:
         try:
             about = about_task(engine.task(task))
-        except (InvalidRequest, UnknownTask) as error:
+        except (InvalidRequest, LogCorrupt, UnknownTask) as error:
             yield _wrong(task, error)
         else:
             yield would(verb, about)

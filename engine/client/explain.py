@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from flowledger.engine.client.row_states import state_of_step, state_of_task
 from flowledger.engine.display_text import nearest
 from flowledger.engine.domain.argument_checks import check_moment
 from flowledger.engine.domain.explain.context import ExplainContext, index_history
@@ -66,13 +67,13 @@ def _without_scene(task_id: UUID, step: str | None, present: Present) -> Explana
     if not present.faults:
         return told
     row = present.snapshot.task
-    states: dict[str, str] = {one.step: one.state for one in present.snapshot.steps}
+    states = {one.step: one for one in present.snapshot.steps}
     known = () if present.beside.parked is None else told
     reasons = in_order([*_parked(present.untold, step), *known])
     if step is not None:
-        state = StepState(states.get(step, StepState.PENDING))
+        state = state_of_step(states[step]) if step in states else StepState.PENDING
         return replace(told, state=state, reasons=reasons)
-    return replace(told, state=TaskState(row.state) if row else told.state, reasons=reasons)
+    return replace(told, state=state_of_task(row) if row else told.state, reasons=reasons)
 
 
 def _parked(faults: Iterable[str], step: str | None) -> list[Reason]:

@@ -17,6 +17,7 @@ from flowledger.engine.client.operator_requests import (
     Operations,
     RequestOptions,
 )
+from flowledger.engine.client.row_states import state_of_step, state_of_task
 from flowledger.engine.client.step_results_and_errors import (
     cause_in,
     errors_in,
@@ -112,9 +113,9 @@ class TaskHandle:
 
     @property
     def state(self) -> TaskState:
-        """Where the task stands. Raises UnknownTask."""
+        """Where the task stands. Raises UnknownTask, and LogCorrupt where its row says no state."""
         row = self._row()
-        return TaskState(row.state) if row else TaskState.SUBMITTED
+        return state_of_task(row) if row else TaskState.SUBMITTED
 
     @property
     def paused(self) -> bool:
@@ -371,7 +372,7 @@ def granted(request: Request, asking: RequestOptions) -> Request:
 
 
 def _states(rows: Mapping[str, StepRow]) -> set[StepState]:
-    return {StepState(row.state) for row in rows.values()}
+    return {state_of_step(row) for row in rows.values()}
 
 
 def _status(
@@ -379,7 +380,7 @@ def _status(
 ) -> StepStatus:
     if row is None:
         return StepStatus(StepState.PENDING, 0)
-    state = StepState(row.state)
+    state = state_of_step(row)
     return StepStatus(
         state,
         row.attempt,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
+from uuid import UUID
 
 from flowledger.engine.client.submission_to_event import check_options
 from flowledger.engine.domain.machine.transitions import TaskState
@@ -41,12 +42,16 @@ class TaskPage:
     The tasks are as they stand. Their tags are from the read model `flowledger_notes`, which had
     read the log up to `tags_as_of_position`, and all that was recorded until `tags_as_of`; None
     where it has read nothing, so that no tag is known.
+
+    `unreadable` are tasks of this page that are left out, since their rows say no state:
+    `flowledger repair` makes these anew from the log.
     """
 
     tasks: tuple[ListedTask, ...]
     next: str | None
     tags_as_of: datetime | None = None
     tags_as_of_position: int | None = None
+    unreadable: tuple[UUID, ...] = ()
 
     def __iter__(self) -> Iterator[ListedTask]:
         return iter(self.tasks)
@@ -60,6 +65,11 @@ def list_tasks(stored: TaskList, limit: object, after: object, filters: TaskFilt
     check_options("tasks", filters, TaskFilter)
     query, most, begin = query_of(filters), limit_of(limit), place_of(after)
     found = stored.tasks(query, most + 1, begin)
-    shown = tuple(found.tasks[:most])
-    behind = None if len(found.tasks) <= most else cursor_to(shown[-1].id)
-    return TaskPage(shown, behind, found.tags_as_of, found.tags_as_of_position)
+    listed = sorted([*(task.id for task in found.tasks), *found.unreadable], reverse=True)
+    last = listed[:most][-1] if listed else None
+    return TaskPage(
+        tuple(task for task in found.tasks if last is not None and task.id >= last),
+        None if last is None or len(listed) <= most else cursor_to(last),
+        *(found.tags_as_of, found.tags_as_of_position),
+        tuple(task for task in found.unreadable if last is not None and task >= last),
+    )

@@ -155,7 +155,7 @@ class LeadershipLost(EngineError):
 
 
 class LogCorrupt(EngineError):
-    """An event in the log cannot be read; the sentence names its position."""
+    """An event in the log cannot be read, or a row says no state; the sentence names which."""
 
 
 class MigrationEdited(EngineError):

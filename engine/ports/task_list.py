@@ -36,9 +36,13 @@ class ListedTask:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Tasks, and how far the read model that has their tags knew the log, and up to when."""
+    """Tasks, and how far the read model that has their tags knew the log, and up to when.
+
+    `unreadable` are those among them whose rows say no state, and that are left out.
+    """
 
     tasks: Sequence[ListedTask]
+    unreadable: Sequence[UUID]
     tags_as_of: datetime | None
     tags_as_of_position: int | None
 

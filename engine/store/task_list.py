@@ -17,6 +17,8 @@ LIST = (
     " %s::timestamptz, %s::timestamptz, %s)"
 )
 
+STATE = 4
+STATES = frozenset(state.value for state in TaskState)
 AS_OF = "select at, position from flowledger_v1.projection_freshness('flowledger_notes')"
 
 
@@ -38,8 +40,9 @@ class PostgresTaskList:
             # Before the tags are read, which are thus no older than is said.
             ((at, position),) = connection.execute(AS_OF, binary=True).fetchall()
             rows = connection.execute(LIST, asked, binary=True).fetchall()
-        listed = [_listed(*row) for row in rows]
-        return Listing(listed, None if at is None else _utc(at), position)
+        listed = [_listed(*row) for row in rows if row[STATE] in STATES]
+        unreadable = [row[0] for row in rows if row[STATE] not in STATES]
+        return Listing(listed, unreadable, None if at is None else _utc(at), position)
 
 
 def _listed(*row: Any) -> ListedTask:

@@ -1,4 +1,4 @@
-"""Counts at the end of what their checks let in, from which the engine's own count would be refused."""
+"""Counts at the end of what their checks let in, where one more of the engine would be refused."""
 
 from __future__ import annotations
 

@@ -74,6 +74,13 @@ ROWS = {
     "definition": "insert into flowledger.template (template_id, namespace, name, version,"
     " definition_hash, definition, registered_at) values (gen_random_uuid(), 'n', 'n', '1', 'h',"
     " jsonb_build_object('steps', '[]'::jsonb, 'x', '1e5000'::jsonb), now())",
+    "task_state": "update flowledger.task set state = 'weird'",
+    "step_state": "update flowledger.step set state = 'weird'",
+    "rebuild": "insert into flowledger.projection_rebuild (name, asked_at, tasks)"
+    " values ('odd', now(), 9223372036854775807)",
+    "projection": "insert into flowledger.projection (name, generation, version, state, tables,"
+    " created_at, moved_at, epoch) values ('odd', 1, 1, 'building', '', now(), now(),"
+    " 9223372036854775807)",
     "slot_count": "insert into flowledger.slot_count values ('k', 2147483647)",
 }
 
@@ -121,6 +128,10 @@ def test_each_is_refused_where_it_enters(harness: EngineHarness) -> None:
         "epoch",
         "state_count",
         "definition",
+        "task_state",
+        "step_state",
+        "rebuild",
+        "projection",
         "slot_count",
     ],
 )

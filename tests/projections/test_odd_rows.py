@@ -10,28 +10,31 @@ from support.projection_hosts import ProjectionHosts
 from support.spend_projection import charged, fold, record, rows, spending
 from support.unchecked_rows import DROP_CHECKS
 
-MOST = 2**63 - 1
+MOST = "9223372036854775807"
 ROWS = {
     "tasks": "insert into flowledger.projection_rebuild (name, asked_at, tasks, task_id)"
-    f" values ('money', now(), {MOST}, gen_random_uuid())",
+    " values ('money', now(), 9223372036854775807, gen_random_uuid())",
     "tasks below": "insert into flowledger.projection_rebuild (name, asked_at, tasks, task_id)"
-    f" values ('money', now(), {-MOST}, gen_random_uuid())",
-    "epoch": f"update flowledger.projection set epoch = {MOST}, leader = null"
+    " values ('money', now(), -9223372036854775807, gen_random_uuid())",
+    "epoch": "update flowledger.projection set epoch = 9223372036854775807, leader = null"
     " where name = 'money'",
-    "failures": f"update flowledger.projection set failures = {2**31 - 1} where name = 'money'",
-    "position": f"update flowledger.projection set position = {-MOST}, started_from = {-MOST}"
+    "failures": "update flowledger.projection set failures = 2147483647 where name = 'money'",
+    "position": "update flowledger.projection set position = -9223372036854775807,"
+    " started_from = -9223372036854775807"
     " where name = 'money'",
-    "started": f"update flowledger.projection set started_from = {-MOST} where name = 'money'",
+    "started": "update flowledger.projection set started_from = -9223372036854775807"
+    " where name = 'money'",
 }
 OTHERS = {
     "lease": "update flowledger.projection set lease_until = '-infinity' where name = 'money'",
     "lease without an end": "update flowledger.projection set lease_until = 'infinity',"
     " lease_seconds = 'NaN', leader = gen_random_uuid() where name = 'money'",
     "parked": "insert into flowledger.parked_event (name, generation, position, task_id, error,"
-    f" parked_at, requested_action) values ('money', 1, {MOST}, gen_random_uuid(), '', 'infinity',"
-    " 'retry')",
+    " parked_at, requested_action) values ('money', 1, 9223372036854775807,"
+    " gen_random_uuid(), '', 'infinity', 'retry')",
     "parked below": "insert into flowledger.parked_event (name, generation, position, error,"
-    f" parked_at, requested_action) values ('money', 1, {-MOST}, '', '-infinity', 'drop')",
+    " parked_at, requested_action) values ('money', 1, -9223372036854775807,"
+    " '', '-infinity', 'drop')",
     "host": "insert into flowledger.projection_host (host_id, lease_until, started_at, host, pid,"
     " projection_versions, lease_seconds) values (gen_random_uuid(), 'infinity', '-infinity', '',"
     " -1, '', 'NaN')",
@@ -82,8 +85,8 @@ def test_the_projection_itself_goes_on_from_what_can_be_counted_on_from(
 
     assert rows(harness) == fold(harness)
     assert hosts.standing() == "caught_up"
-    asked = harness.value("select count(*) from flowledger.projection_rebuild where state = 'asked'")
-    assert asked == 0
+    asked = "select count(*) from flowledger.projection_rebuild where state = 'asked'"
+    assert harness.value(asked) == 0
 
 
 @pytest.mark.parametrize("table", ["projection_rebuild", "projection"])
@@ -93,7 +96,7 @@ def test_what_the_database_refuses_of_one_stops_no_other_and_is_told(
     caplog: pytest.LogCaptureFixture,
     table: str,
 ) -> None:
-    two(harness, hosts, f"{ROWS['tasks'].replace(str(MOST), '0')}; {REFUSE.format(table=table)}")
+    two(harness, hosts, ";".join((ROWS["tasks"].replace(MOST, "0"), REFUSE.format(table=table))))
 
     assert rows(harness) == {"ann": 5}
     harness.move_clock("61 seconds")

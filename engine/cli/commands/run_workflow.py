@@ -265,7 +265,8 @@ def _look(
     except DatabaseUnavailable:
         return  # the roles go on when it is back, and so does this
     template = workflow.template
-    counts = Counter({StepState(state): count for state, count in progress.steps.items()})
+    said = progress.steps
+    counts = Counter({state: said[state] for state in StepState if state in said})
     counts[StepState.PENDING] += len(template.steps) - counts.total()
     running = tuple(progress.running)
     total = len(template.steps)

@@ -18,6 +18,11 @@ from flowledger.engine.display_text import short
 from flowledger.engine.domain.task_query import MOST_TASKS
 from flowledger.engine.ports.task_list import ListedTask
 
+NO_STATE = (
+    "task {task} is left out: its row says no state; `flowledger repair {task} --reason WHY`"
+    " makes it anew from the log"
+)
+
 
 @click.group("tasks")
 def tasks() -> None:
@@ -56,12 +61,15 @@ def list_tasks(limit: int, after: str | None, *, as_json: bool, **options: Any) 
             tell_of_late_tags(engine)
     if as_json:
         tell_json(page_fields(page))
-    elif not page.tasks:
-        tell("there are no such tasks")
-    else:
+        return
+    for task in page.unreadable:
+        tell(NO_STATE.format(task=task), err=True)
+    if page.tasks:
         say(task_lines(page.tasks, terminal_width()))
-        if page.next is not None:
-            tell_sentence(f"there are more: the same with --after {page.next}")
+    elif page.next is None and not page.unreadable:
+        tell("there are no such tasks")
+    if page.next is not None:
+        tell_sentence(f"there are more: the same with --after {page.next}")
 
 
 def page_fields(page: TaskPage) -> dict[str, Any]:
@@ -72,6 +80,7 @@ def page_fields(page: TaskPage) -> dict[str, Any]:
         "next": page.next,
         "tags_as_of": None if as_of is None else as_of.isoformat(),
         "tags_as_of_position": page.tags_as_of_position,
+        "unreadable": [str(task) for task in page.unreadable],
     }
 
 
