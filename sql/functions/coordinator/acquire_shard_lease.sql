@@ -12,7 +12,7 @@ volatile
 as $$
     update flowledger.shard as s
     set leader = p_leader,
-        epoch = greatest(s.epoch, 0) % 1000000000000
+        epoch = greatest(flowledger.bounded_count(s.epoch), 0)
             + (s.leader is distinct from p_leader)::integer,
         lease_until = flowledger.clock() + make_interval(secs => p_lease),
         lease_seconds = p_lease

@@ -15,7 +15,7 @@ begin
     for update;
 
     update flowledger.shard as s
-    set epoch = greatest(s.epoch, 0) % 1000000000000 + 1
+    set epoch = greatest(flowledger.bounded_count(s.epoch), 0) + 1
     where flowledger.shard_is_numbered(s.shard, s.shards)
         and (p_task is null or s.shard = flowledger.shard_of(p_task, s.shards));
 

@@ -19,6 +19,7 @@ as $$
 declare
     v_end bigint := 0;
     v_epoch bigint;
+    v_was_led boolean;
     v_found integer;
     v_behind record;
     v_missing integer;
@@ -32,7 +33,8 @@ begin
             ' again', v_missing using errcode = 'FL005';
     end if;
 
-    select s.shards, greatest(max(s.epoch), 0) into v_found, v_epoch
+    select s.shards, greatest(max(flowledger.bounded_count(s.epoch)), 0), bool_or(s.epoch <> 0)
+    into v_found, v_epoch, v_was_led
     from flowledger.counted_shards() as s
     group by s.shards;
 
@@ -40,7 +42,7 @@ begin
         return v_found;
     end if;
 
-    if v_epoch > 0 then
+    if v_was_led then
         select s.shard into v_behind
         from flowledger.counted_shards() as s
         where exists (
@@ -52,7 +54,7 @@ begin
             raise exception 'shard % has facts that are not decided on', v_behind.shard
                 using errcode = 'FL005';
         end if;
-        v_epoch := v_epoch % 1000000000000 + 1;
+        v_epoch := v_epoch + 1;
         select coalesce(max(e.notification_id), 0) into v_end from flowledger.event as e;
     end if;
 

@@ -17,7 +17,7 @@ begin
 
     update flowledger.shard as s
     set shards = v_shards,
-        epoch = greatest(s.epoch, 0) % 1000000000000 + 1
+        epoch = greatest(flowledger.bounded_count(s.epoch), 0) + 1
     where s.shards <> v_shards;
     get diagnostics v_mended = row_count;
 

@@ -14,8 +14,9 @@ as $$
         select
             m.shard, flowledger.shard_count(),
             coalesce((select max(e.notification_id) from flowledger.event as e), 0) + 1000000000,
-            coalesce((select greatest(max(s.epoch), 0) from flowledger.shard as s), 0)
-                % 1000000000000 + 1,
+            coalesce((
+                select max(greatest(flowledger.bounded_count(s.epoch), 0)) from flowledger.shard as s
+            ), 0) + 1,
             gen_random_uuid(), flowledger.clock() + interval '1 minute', 60
         from flowledger.missing_shards() as m (shard)
         on conflict (shard) do nothing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from support.sql_calls import Connection, Others, call, new_id, now, wait_until_blocked
-from support.unchecked_rows import unchecked
+from support.unchecked_rows import plant_on
 
 ONE, TWO = new_id(), new_id()
 
@@ -85,7 +85,7 @@ def test_the_last_epoch_is_followed_by_the_first(connection: Connection) -> None
 
 def test_a_row_of_no_shard_has_no_leader(connection: Connection) -> None:
     written = "insert into flowledger.shard (shard, shards) values (-1, 1), (5, 0), (7, 1)"
-    unchecked(connection, written)
+    plant_on(connection, written)
 
     for shard, shards in ((-1, 1), (5, 0), (7, 1)):
         assert call(connection, "acquire_shard_lease", shard, ONE, 60.0, shards) == []

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from support.sql_calls import Connection, call, new_id, now, table
-from support.unchecked_rows import unchecked
+from support.unchecked_rows import plant_on
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_who_does_not_lead_from_there_is_refused(
 def test_who_led_a_row_that_is_of_no_shard_leads_no_more(
     connection: Connection, epoch: int
 ) -> None:
-    unchecked(connection, "update flowledger.shard set shards = 0")
+    plant_on(connection, "update flowledger.shard set shards = 0")
 
     with pytest.raises(psycopg.DatabaseError) as refused:
         call(connection, "advance_shard_position", 0, epoch, 0, 7, 60.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.sql_calls import Connection, call, heard, new_id, table
-from support.unchecked_rows import unchecked
+from support.unchecked_rows import plant_on
 
 ONE, TWO = new_id(), new_id()
 
@@ -33,7 +33,7 @@ def test_who_stands_by_is_told(connection: Connection, other: Connection) -> Non
 
 def test_where_the_row_is_of_no_shard_nothing_happens(connection: Connection) -> None:
     call(connection, "acquire_shard_lease", 0, ONE, 60.0)
-    unchecked(connection, "update flowledger.shard set shards = 0")
+    plant_on(connection, "update flowledger.shard set shards = 0")
 
     call(connection, "release_shard_lease", 0, 1)
 

@@ -7,7 +7,7 @@ import pytest
 
 from flowledger.engine.domain.shard_assignment import shard_of
 from support.sql_calls import Connection, call, new_id, table
-from support.unchecked_rows import unchecked
+from support.unchecked_rows import plant_on
 
 
 def lead(connection: Connection, shards: int) -> None:
@@ -50,7 +50,7 @@ def test_the_last_epoch_is_followed_by_the_first(connection: Connection) -> None
 
 def test_rows_of_no_shard_keep_nobody_from_it(connection: Connection) -> None:
     lead(connection, 2)
-    unchecked(connection, "insert into flowledger.shard (shard, shards) values (-1, 2), (5, 0)")
+    plant_on(connection, "insert into flowledger.shard (shard, shards) values (-1, 2), (5, 0)")
 
     call(connection, "make_shard_leaders_reload")
 

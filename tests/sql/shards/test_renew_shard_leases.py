@@ -7,7 +7,7 @@ from datetime import timedelta
 import psycopg
 
 from support.sql_calls import Connection, call, new_id, now, table
-from support.unchecked_rows import unchecked
+from support.unchecked_rows import plant_on
 
 LEADER, OTHER = new_id(), new_id()
 
@@ -55,7 +55,7 @@ def test_it_does_not_wait_for_a_commit_that_is_under_way(
 
 def test_a_row_of_no_shard_is_passed_over(connection: Connection) -> None:
     call(connection, "acquire_shard_lease", 0, LEADER, 1.0)
-    unchecked(connection, "update flowledger.shard set shards = 0")
+    plant_on(connection, "update flowledger.shard set shards = 0")
     before = table(connection, "shard", "lease_until")
 
     call(connection, "renew_shard_leases", LEADER, [0], 60.0)

@@ -18,7 +18,7 @@ from support.sql_calls import (
     new_id,
     wait_until_blocked,
 )
-from support.unchecked_rows import unchecked
+from support.unchecked_rows import plant_on
 
 FACT = "step.completed"
 ONE, TWO = new_id(), new_id()
@@ -149,7 +149,7 @@ def test_who_waited_for_the_same_change_is_told_that_it_is_made(
 
 def test_rows_of_no_shard_go_and_count_for_nothing(connection: Connection) -> None:
     connection.execute("update flowledger.shard set epoch = 1000000000000")
-    unchecked(connection, "insert into flowledger.shard (shard, shards) values (-1, 1), (5, 0)")
+    plant_on(connection, "insert into flowledger.shard (shard, shards) values (-1, 1), (5, 0)")
 
     assert call(connection, "set_shard_count", 2, [FACT]) == [1]
 

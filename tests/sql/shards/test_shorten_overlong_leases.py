@@ -9,7 +9,7 @@ import pytest
 
 from flowledger.engine.config.setting_value_types import LONGEST_SECONDS
 from support.sql_calls import Connection, Others, call, new_id, now, table
-from support.unchecked_rows import unchecked
+from support.unchecked_rows import plant_on
 
 ALL = ["coordinator", "shard", "worker", "projection_host", "projection"]
 HOUR, SLACK = timedelta(hours=1), timedelta(seconds=5)
@@ -108,7 +108,7 @@ def test_no_lease_is_longer_than_can_be_configured(
 def test_a_row_of_no_shard_keeps_no_other_from_it(connection: Connection) -> None:
     call(connection, "set_shard_count", 2, [])
     call(connection, "acquire_shard_lease", 0, new_id(), 40.0, 2)
-    unchecked(
+    plant_on(
         connection,
         "update flowledger.shard set lease_until = now() + interval '1 day', shards = 2 * shard",
     )
