@@ -73,10 +73,10 @@ class GenerationRunner:
         self._housekeeping = True
         self._log = logger("projector")
 
-    def renewed(self, lead: GenerationLease) -> None:
-        """The lease was renewed, and an operator may have asked for something."""
+    def renewed(self, lead: GenerationLease, *, asked: bool) -> None:
+        """The lease was renewed; `asked`: an operator may have asked for something."""
         self.lead = lead
-        self._housekeeping = True
+        self._housekeeping = self._housekeeping or asked
         if not lead.failures:
             self.retry_at = None  # it was resumed
 

@@ -32,7 +32,7 @@ from flowledger.engine.telemetry.outages import Health
 from flowledger.projections.code_fingerprint import fingerprint
 from flowledger.projections.host.failure_from_exception import Failure
 from flowledger.projections.host.generation_runner import GenerationRunner
-from flowledger.projections.host.generation_types import Generation, LeaseRow
+from flowledger.projections.host.generation_types import Generation, GenerationLease, LeaseRow
 from flowledger.projections.host.host_store import READ_ONLY, HostStore
 from flowledger.projections.host.log_reader import LogReader
 from flowledger.projections.host.parallel_calls import attempted, run_parallel
@@ -41,9 +41,11 @@ from flowledger.projections.projection import Projection
 PARTS_OF_LEASE = 3
 """So often a lease is renewed, and the others are looked at, before it runs out."""
 
+TIDY_SECONDS = 30.0
+"""So often is looked for what operators asked for although nobody told of it."""
+
 CATCH_UP = 10
 """What is built waits for others while it is ahead of them by at most so many `cached_events`."""
-
 
 REFUSED = (ProjectionRefused, StatementRefused)
 """What the database says no to of one projection, be it of its rows here, stops no other."""
@@ -93,7 +95,8 @@ class Host:
         self._refused_since: datetime | None = None
         self._told_code: set[Generation] = set()
         self._watch = PutBackWatch(clock)
-        self._look_at = clock.now()
+        self._look_at = self._read_at = self._tidy_at = clock.now()
+        self._asked = False  # whether an operator may have asked for something
         self._installed = False
         self._attends = False
         self._log = logger("projector")
@@ -103,10 +106,11 @@ class Host:
 
         Raises DatabaseUnavailable; the next step then starts from what is stored.
         """
-        if woken_by and "projection" not in woken_by:
+        self._asked = self._asked or "projection" in woken_by
+        if woken_by and not self._asked:
             self._linger()
         try:
-            return self._work(asked="projection" in woken_by)
+            return self._work(woken=bool(woken_by))
         except BaseException:
             self._begin_anew()
             raise
@@ -119,27 +123,29 @@ class Host:
         self._waiting |= {place: led.retry_at for place, led in self._led.items()}
         self._led.clear()
         self._events.forget()
-        self._look_at = self._clock.now()
+        self._look_at = self._read_at = self._clock.now()
 
     def _linger(self) -> None:
         """Let events collect for a moment: more of them in a batch cost hardly more."""
-        if "projection" in self._wakeup.wait(self._settings.linger_seconds):
-            self._look_at = self._clock.now()
+        self._asked = "projection" in self._wakeup.wait(self._settings.linger_seconds)
 
-    def _work(self, *, asked: bool) -> float:
+    def _work(self, *, woken: bool) -> float:
         if self._store.connect() or self._watch.was_put_back():
             self._begin_anew()
         now = self._clock.now()
         if not self._installed:
             self.install()
-        if asked or now >= self._look_at:
+        if self._asked or now >= self._look_at:
             self._look(now)
-        head = self._events.look()
-        if self._advance_all(head):
+        if woken or now >= self._read_at:
+            self._events.look()
+            self._read_at = now + timedelta(seconds=self._settings.poll_seconds)
+        if self._advance_all(self._events.head):
+            self._read_at = now
             return 0.0
-        until = min([self._look_at, *(led.retry_at for led in self._led.values() if led.retry_at)])
-        seconds = (until - self._clock.now()).total_seconds()
-        return max(0.0, min(self._settings.poll_seconds, seconds))
+        retries = (led.retry_at for led in self._led.values() if led.retry_at)
+        until = min([self._look_at, self._read_at, *retries])
+        return max(0.0, (until - self._clock.now()).total_seconds())
 
     def _advance_all(self, head: int) -> bool:
         """One batch of each projection, some at the same time; whether any has more."""
@@ -262,9 +268,10 @@ class Host:
 
     def _look(self, now: datetime) -> None:
         """Renew the leases held, acquire free ones, and release what others lack."""
-        live = self._store.heartbeat(self._identity, self._runs)
+        asked = self._asked or now >= self._tidy_at
+        live, leases = self._store.attend(self._identity, self._runs)
         self._attends = True
-        rows = [row for row in self._store.leases() if self._knows(row)]
+        rows = [row for row in leases if self._knows(row)]
         lease = self._settings.lease_seconds
         share = assign_shards(self._identity, Members(live, _leases(rows)), lease / PARTS_OF_LEASE)
         wanted = {rows[number].place for number in share.lead}
@@ -272,16 +279,14 @@ class Host:
         for place in list(self._led.keys() | (mine - wanted)):
             if place not in wanted:
                 self._give_up(place)
-        for place in sorted(wanted, key=str):
-            try:
-                self._take(place)
-            except REFUSED as error:
-                self._led.pop(place, None)
-                self._tell(place.name, str(error))
+        self._take(sorted(wanted, key=str), asked=asked)
         for row in rows:
             if row.place not in self._led and self._code_differs(row):
                 self._tell_code(row.place)
+        self._asked = False
         self._look_at = now + timedelta(seconds=lease / PARTS_OF_LEASE)
+        if asked:
+            self._tidy_at = now + timedelta(seconds=TIDY_SECONDS)
 
     def _knows(self, row: LeaseRow) -> bool:
         projection = self._projections.get(row.place.name)
@@ -301,15 +306,27 @@ class Host:
                 version=self._projections[place.name].version,
             )
 
-    def _take(self, place: Generation) -> None:
-        lead = self._store.lead(place, self._identity, self._codes[place.name])
-        if lead is None:
-            self._led.pop(place, None)
-            return
-        led = self._led.get(place)
-        if led is not None and led.lead.epoch == lead.epoch:
-            led.renewed(replace(lead, position=led.lead.position))
-            return
+    def _take(self, places: Sequence[Generation], *, asked: bool) -> None:
+        """Become or stay the leader of these; who is refused one of them still gets the others."""
+        try:
+            found = self._store.lead(places, self._identity, self._codes)
+        except REFUSED as error:
+            if len(places) > 1:
+                for place in places:
+                    self._take([place], asked=asked)
+                return
+            found = dict[Generation, GenerationLease]()
+            self._tell(places[0].name, str(error))
+        for place in places:
+            led, lead = self._led.get(place), found.get(place)
+            if lead is None:
+                self._led.pop(place, None)
+            elif led is not None and led.lead.epoch == lead.epoch:
+                led.renewed(replace(lead, position=led.lead.position), asked=asked)
+            else:
+                self._took(place, lead)
+
+    def _took(self, place: Generation, lead: GenerationLease) -> None:
         self._store.end_others(place, lead.epoch)
         self._log.emit(Signal.PROJECTION_ACQUIRED, projection=str(place), position=lead.position)
         if lead.code_changed:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, LiteralString
@@ -74,6 +74,14 @@ MOVE: LiteralString = """
     commit
 """
 """The names are those of a generation, the numbers in the inner braces those of a batch."""
+HEARTBEAT = "select * from flowledger.heartbeat_projection_host(%s, %s, %s, %s, %s)"
+LEASES = "select * from flowledger.generation_leases()"
+LEAD = """
+    select p.name, p.generation, l.*
+    from unnest(%s::text[], %s::integer[], %s::text[]) as p (name, generation, code)
+    cross join lateral
+        flowledger.acquire_generation_lease(p.name, p.generation, %s, %s, p.code) as l
+"""
 READ_ONLY = "25006"
 NO_FAILURE = Failure("")
 PARK: LiteralString = (
@@ -107,25 +115,24 @@ class HostStore:
         self._connections: list[HostConnection] = []
         self._idle: list[HostConnection] = []
 
-    def heartbeat(self, host: UUID, runs: str) -> Sequence[UUID]:
-        """Say that the host is there for a lease, and see which are that run the same."""
+    def attend(self, host: UUID, runs: str) -> tuple[Sequence[UUID], Sequence[LeaseRow]]:
+        """Say that the host is there for a lease.
+
+        Returns which hosts are that run the same, and every generation that is not retired.
+        """
         lease = self._settings.lease_seconds
-        rows = self._all(
-            "select * from flowledger.heartbeat_projection_host(%s, %s, %s, %s, %s)",
-            (host, socket.gethostname(), os.getpid(), lease, runs),
-        )
-        return [row[0] for row in rows]
+        row = (host, socket.gethostname(), os.getpid(), lease, runs)
+        with translate_errors(), self._pool.connection() as connection, connection.transaction():
+            live = connection.execute(HEARTBEAT, row, binary=True).fetchall()
+            leases = connection.execute(LEASES, binary=True).fetchall()
+        rows = [
+            LeaseRow(Generation(name, generation), *others) for name, generation, *others in leases
+        ]
+        return [host for (host,) in live], rows
 
     def deregister(self, host: UUID) -> None:
         """The host is not there any more."""
         self._all("select flowledger.deregister_projection_host(%s)", (host,))
-
-    def leases(self) -> Sequence[LeaseRow]:
-        """Every generation that is not retired."""
-        rows = self._all("select * from flowledger.generation_leases()")
-        return [
-            LeaseRow(Generation(name, generation), *others) for name, generation, *others in rows
-        ]
 
     def create(
         self, name: str, version: int, tables: str, *, own_role: bool, code: str | None = None
@@ -142,15 +149,17 @@ class HostStore:
         return None if generation is None else int(generation)
 
     def lead(
-        self, place: Generation, host: UUID, code: str | None = None
-    ) -> GenerationLease | None:
-        """Become or stay the leader of a generation, by such code; None while another is."""
-        lease = self._settings.lease_seconds
-        rows = self._all(
-            "select * from flowledger.acquire_generation_lease(%s, %s, %s, %s, %s)",
-            (place.name, place.generation, host, lease, code),
-        )
-        return GenerationLease(*rows[0]) if rows else None
+        self, places: Sequence[Generation], host: UUID, codes: Mapping[str, str | None]
+    ) -> dict[Generation, GenerationLease]:
+        """Become or stay the leader of generations, by such code; without those that others lead.
+
+        Raises StatementRefused, perhaps for one of them only.
+        """
+        if not places:
+            return {}
+        columns = zip(*((*_key(one), codes.get(one.name)) for one in places), strict=True)
+        rows = self._all(LEAD, (*map(list, columns), host, self._settings.lease_seconds))
+        return {Generation(row[0], row[1]): GenerationLease(*row[2:]) for row in rows}
 
     def end_others(self, place: Generation, epoch: int) -> None:
         """End the sessions of former leaders that are in the middle of a batch."""

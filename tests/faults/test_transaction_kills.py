@@ -182,6 +182,6 @@ def test_a_commit_whose_answer_is_lost_is_found_in_the_log(
 
     for task in tasks:
         assert task.result(PATIENCE) == {"writes": 1}
-    assert faults.visits == TASKS
+    harness.until(lambda: faults.visits == TASKS)
     assert "worker.step_lost" not in caplog.text
     assert harness.rows(COUNTS) == ONCE_EACH

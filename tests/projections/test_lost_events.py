@@ -41,7 +41,7 @@ def test_an_event_that_a_crash_of_the_server_loses_is_not_counted(
     host.settle()
     crashing.rows("set synchronous_commit = off")
     record(crashing, [charged("eve")])
-    host.host.step()
+    host.read()
     assert set(rows(crashing)) == {"ann", "eve"}
 
     postgres_server.crash()
@@ -63,7 +63,7 @@ def test_rows_that_a_crash_of_the_server_loses_are_made_again_before_anything_el
     host = hosts.host(spending())
     host.settle()
     record(crashing, [charged("ann")])
-    host.host.step()
+    host.read()
     assert rows(crashing) == fold(crashing) == {"ann": 1}
 
     postgres_server.crash()

@@ -85,7 +85,7 @@ def test_one_that_does_not_know_yet_that_another_took_over_stores_nothing(
     assert before[0][0] == 2
     seen = rows(harness)
 
-    first.host.step()
+    first.read()
 
     assert rows(harness) == seen
     assert len(seen) == 1 + moved
@@ -111,7 +111,7 @@ def test_one_that_begins_a_batch_after_that_and_stops_in_it_is_ended_when_the_ot
     second.settle()
     record(harness, [charged("ann")])
     with ThreadPoolExecutor() as threads:
-        batch = threads.submit(first.host.step)
+        batch = threads.submit(first.read)
         assert stuck.wait(PATIENCE)
 
         second.step()

@@ -27,6 +27,7 @@ from support.engines import PATIENCE, EngineHarness
 from support.spend_projection import orders
 
 ASKED = frozenset({"projection"})
+NUDGED = frozenset({"fact"})
 
 WORD: Word = {"actor": "ann", "reason": "ticket 7"}
 
@@ -43,6 +44,10 @@ class Stepped:
         """One step, in which it looks at the leases too; the seconds that it would wait."""
         self._clock.observe(self._harness.value("select flowledger.clock()"))
         return self.host.step(ASKED)
+
+    def read(self) -> float:
+        """One step, in which it reads the log and knows of leases only what it has seen."""
+        return self.host.step(NUDGED)
 
     def pass_time(self, seconds: float) -> None:
         """Time passes for this host, in the middle of a step too."""

@@ -8,9 +8,7 @@ language sql
 immutable
 as $$
     select case
-        when p_count between -flowledger.most_counted(1000000000000)
-            and flowledger.most_counted(1000000000000)
-            then p_count
+        when p_count between -500000000000 and 500000000000 then p_count
         else 0
     end;
 $$;

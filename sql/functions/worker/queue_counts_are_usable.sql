@@ -8,7 +8,7 @@ returns boolean
 language sql
 immutable
 as $$
-    select p_stream_version between 0 and flowledger.most_counted(1000000000000)
-        and p_attempt between 0 and flowledger.most_counted(1000000000)
-        and p_resets between 0 and flowledger.most_counted(1000000000);
+    select p_stream_version between 0 and 500000000000
+        and p_attempt between 0 and 500000000
+        and p_resets between 0 and 500000000;
 $$;
