@@ -107,7 +107,7 @@ class Notifications:
 
     def subscribe(self, *channels: str) -> ProcessWakeup:
         """A new wakeup for these channels. To be asked before `start`."""
-        wakeup = ProcessWakeup(lambda: self._listens)
+        wakeup = ProcessWakeup(lambda: self._listens or not channels)
         for channel in channels:
             self._subscribers[channel].append(wakeup)
         return wakeup
