@@ -1,4 +1,4 @@
-"""What verification finds in rows is made again from the log, recorded, and the tasks go on."""
+"""What was tampered with is named, and nothing else; of rows it is made again from the log."""
 
 from __future__ import annotations
 
@@ -69,11 +69,10 @@ def events_of(standing: TamperedDatabase, topic: str) -> int:
 
 
 @pytest.mark.parametrize("case", MENDED)
-def test_what_was_planted_in_rows_is_mended_and_the_tasks_complete(
+def test_what_was_planted_in_rows_is_named_and_mended_and_the_tasks_complete(
     standing: TamperedDatabase, case: str
 ) -> None:
-    standing.plant(PLANTED[case][0])
-    found, before = standing.differences(), standing.harness.contents()
+    found, before = standing.planted(case), standing.harness.contents()
     dry = standing.engine.repair(dry_run=True, **WHY)
     assert standing.harness.contents() == before
 
@@ -122,8 +121,7 @@ def assert_they_complete(standing: TamperedDatabase) -> None:
 def test_what_the_log_itself_says_wrongly_is_left_and_said(
     standing: TamperedDatabase, case: str
 ) -> None:
-    standing.plant(PLANTED[case][0])
-    found = standing.differences()
+    found = standing.planted(case)
 
     done = standing.engine.repair(**WHY)
 
@@ -152,6 +150,16 @@ def test_what_the_database_does_not_take_of_one_task_is_left_and_the_others_are_
     assert any("cannot be stored" in left.why for left in done.left)
     assert [mended.task_id for mended in done.repaired] == [two]
     assert {each.task_id for each in standing.differences()} == {one}
+
+
+def test_nothing_differs_where_nothing_was_planted(standing: TamperedDatabase) -> None:
+    run = standing.engine.verify()
+
+    assert list(run) == []
+    assert (run.tasks, run.found) == (2, 0)
+    assert run.events == standing.harness.value(
+        "select count(*) from flowledger.event where task_id is not null"
+    )
 
 
 def test_where_nothing_differs_nothing_is_changed(standing: TamperedDatabase) -> None:

@@ -9,10 +9,12 @@ from uuid import UUID
 
 from flowledger.engine.domain.deterministic_ids import request_id, step_id
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
+from flowledger.engine.domain.verify.shard_positions import SHARDS
 from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError
 from flowledger.handlers import Retry, Workflow
 from support.engines import EngineHarness
 from support.manual_coordinator import ManualCoordinator
+from support.planted import PLANTED
 
 halfway = Workflow("shop", "order", version="1", identity="strict")
 LATER = Retry(max_attempts=5, backoff="fixed", base_seconds=3600.0, jitter="none")
@@ -86,6 +88,21 @@ class TamperedDatabase:
         for statement in statements.format(**self.names).split(";"):
             self.harness.rows(statement)
         self.harness.rows("alter table flowledger.event enable trigger user")
+
+    def planted(self, case: str) -> list[Difference]:
+        """Plant a case; what was planted is named and nothing else, of one task as of all."""
+        statements, expected = PLANTED[case]
+        self.plant(statements)
+        found = self.differences()
+        told = [str(difference) for difference in found]
+        for words in expected:
+            assert [text for text in told if words.format(**self.names) in text], told
+        assert len(found) == len(expected), told
+        for task in (self.names["one"], self.names["two"]):
+            its = self.differences(task)
+            assert {one.task_id for one in its if one.place != SHARDS} <= {task}
+            assert {str(one) for one in its} <= set(told)
+        return found
 
     def differences(self, task: UUID | None = None) -> list[Difference]:
         """What verification finds."""
