@@ -1,4 +1,4 @@
-"""A row that a check refuses; where it is there all the same, it stops nobody and is mended."""
+"""An odd row is refused by a check; where it is there all the same, it stops nobody."""
 
 from __future__ import annotations
 
@@ -85,6 +85,25 @@ ROWS = {
 }
 
 
+UNCHECKED = {
+    "queue_version",
+    "queue_version_below",
+    "queue_attempt",
+    "queue_resets",
+    "heartbeat_long",
+    "heartbeat_long_inside",
+    "heartbeat_deep",
+    "step_version",
+    "step_attempt",
+    "task_version",
+    "task_state",
+    "step_state",
+    "state_count",
+    "state_count_below",
+}
+"""Rows of tables that every step writes, where checks would cost it more than they are worth."""
+
+
 def statement(name: str, task: str) -> str:
     """What plants the row."""
     return ROWS[name].format(task=task) if "{task}" in ROWS[name] else ROWS[name]
@@ -105,7 +124,7 @@ def test_an_event_of_a_version_that_no_stream_has_is_refused(
 def test_each_is_refused_where_it_enters(harness: EngineHarness) -> None:
     task = str(queued(harness, flow).id)
 
-    for name in ROWS:
+    for name in ROWS.keys() - UNCHECKED:
         with pytest.raises(psycopg.errors.CheckViolation):
             harness.rows(statement(name, task))
 
@@ -114,10 +133,12 @@ def test_each_is_refused_where_it_enters(harness: EngineHarness) -> None:
     "name",
     [
         "queue_version",
+        "queue_version_below",
         "queue_resets",
         "heartbeat_long",
         "heartbeat_deep",
         "step_version",
+        "step_attempt",
         "task_version",
         "demand_number",
         "demand_rate_of_time",
