@@ -27,8 +27,11 @@ from flowledger.engine.store.uuid_generator import Identifiers
 
 COMPLETIONS = (StepCompleted, StepCompletedManually)
 REPORT = "select flowledger.report_outcomes(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+MOST_CLAIMS = 32_767
+"""In one exchange: the ids of their starts are numbered in two bytes."""
+
 EXCHANGE = (
-    "select * from flowledger.report_and_claim(%s, %b, %s::int, %b, %b, %b, %b, %b, %b, %b, %s)"
+    "select * from flowledger.report_and_claim(%s, %b, %s::int, %s, %b, %b, %b, %b, %b, %b, %s)"
 )
 LATEST = (
     "select originator_id, originator_version, topic, state, task_id"
@@ -110,11 +113,11 @@ class PostgresWorkerStore:
         with translate_errors(), self._pool.connection() as connection:
             if not limit:
                 return Exchange((), self._report(connection, worker, facts))
-            ids = UuidArray([self._identifiers.new() for _ in range(limit)])
             columns = self._mapper.columns(facts)
             kind = "start" if quiet else "fact"
             cursor = connection.cursor(binary=True)
-            cursor.execute(EXCHANGE, (worker, UuidArray(templates), limit, ids, *columns, kind))
+            asked = (worker, UuidArray(templates), min(limit, MOST_CLAIMS), self._identifiers.new())
+            cursor.execute(EXCHANGE, (*asked, *columns, kind))
             refused, *claimed_columns = cursor.fetchone() or (None,) * 10
         rows = zip(*claimed_columns, strict=True) if claimed_columns[0] else ()
         gone = frozenset(cast("list[UUID]", refused or ()))

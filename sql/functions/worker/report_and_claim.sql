@@ -5,10 +5,11 @@
 -- A fact about a step that is claimed anew here is of an attempt that no longer counts, and is left
 -- out; unless it is of the very attempt that the claim would start (already_started_claims): then the
 -- claim is dropped, and the fact releases its row. With no facts the transaction need not wait for
--- the disk. p_ids: an event id for each start that there may be.
+-- the disk. p_id: the event ids of starts are numbered from it.
 --
 -- A start happens now, by the server, and never before the step was queued, which is the last event
 -- of its stream. times: microseconds since 1970, UTC. Lock order: queue rows, log.
+-- drop: function flowledger.report_and_claim(uuid, uuid[], integer, uuid[], uuid[], bigint[], text[], bytea[], uuid[], bigint[], text)
 -- drop: function flowledger.report_and_claim(uuid, uuid[], integer, uuid[], text, uuid[], bigint[], text[], bytea[], uuid[], bigint[], text)
 -- drop: function flowledger.report_and_claim(uuid, uuid[], integer, uuid[], bigint, uuid[], bigint[], text[], bytea[], uuid[], bigint[], text)
 
@@ -16,7 +17,7 @@ create or replace function flowledger.report_and_claim(
     p_worker uuid,
     p_templates uuid[],
     p_limit integer,
-    p_ids uuid[],
+    p_id uuid,
     p_streams uuid[],
     p_versions bigint[],
     p_topics text[],
@@ -61,7 +62,7 @@ begin
     select
         array_agg(c.time order by c.n),
         array_agg(flowledger.step_started_payload(
-            p_ids[c.n], c.time, c.task_id, c.correlation_id, t.namespace, t.name, c.step, c.attempt,
+            flowledger.numbered_id(p_id, c.n::integer), c.time, c.task_id, c.correlation_id, t.namespace, t.name, c.step, c.attempt,
             p_worker
         ) order by c.n)
     into times, v_states

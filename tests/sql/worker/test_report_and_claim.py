@@ -46,14 +46,22 @@ def exchange(
 ) -> tuple[Any, ...]:
     if worker not in table(connection, "worker", "worker_id"):
         renew(connection, worker, 36_000)
-    ids = [new_id() for _ in range(limit)]
-    arguments = (worker, [TEMPLATE], limit, ids, *columns(rows), "fact")
+    arguments = (worker, [TEMPLATE], limit, new_id(), *columns(rows), "fact")
     (answer,) = call(connection, "report_and_claim", *arguments)
     return tuple(answer)
 
 
 def outcome(task: UUID, version: int = 3) -> Row:
     return Row(step_id(task, "a"), version, "step.completed", b"{}", task)
+
+
+def test_each_start_is_an_event_of_its_own(connection: Connection, tasks: list[UUID]) -> None:
+    exchange(connection, new_id(), 3)
+
+    starts = connection.execute(
+        "select substr(state, 2, 16) from flowledger.event where topic = 'step.started'"
+    ).fetchall()
+    assert len(starts) == len(set(starts)) == len(tasks)
 
 
 def test_claims_are_started_in_the_log_and_leased(
@@ -170,8 +178,8 @@ def test_no_start_is_before_its_step_was_queued_which_may_be_while_the_claim_is_
 
     with others.begin() as coordinator:
         coordinator.execute("lock table flowledger.worker in access exclusive mode")
-        ids = [new_id() for _ in range(4)]
-        claimed = others.later("report_and_claim", worker, [TEMPLATE], 4, ids, *columns([]), "fact")
+        asked = (worker, [TEMPLATE], 4, new_id(), *columns([]), "fact")
+        claimed = others.later("report_and_claim", *asked)
         wait_until_blocked(connection)
         append(coordinator, Row(step_id(queued, "a"), 1, "step.enqueued", state, queued))
         queue(coordinator, queue_row(queued, TEMPLATE))
