@@ -103,8 +103,8 @@ class PostgresWorkerStore:
         """Append facts and release their steps; claim up to `limit` steps and append their starts.
 
         One transaction and one call. The database writes the starts, as plain JSON whatever the
-        mapper writes. If nothing is reported it need not wait for the disk: a start that a crash of
-        the server loses is claimed again, and what builds on it is refused.
+        mapper writes, and has them on its disk when it answers: no handler runs of which the log
+        does not know.
 
         If the exchange claims a step that it also reports on, one of the two is stale. Normally it
         is the report, of an older attempt, and it is dropped. If the report belongs to the attempt

@@ -185,7 +185,6 @@ def test_what_ended_while_the_database_was_away_is_recorded_if_it_comes_back_in_
     process = own_stopping.play("start")
     task = own_stopping.submit("first")
     own_stopping.until_entered("first")
-    own_stopping.harness.rows("checkpoint")  # the start did not wait for the disk
     postgres_server.crash()
     own_stopping.release("first")
     read_until(process, "database.unreachable")

@@ -1,7 +1,7 @@
 """What was read of the log and then lost with the server is in no rows.
 
-Starts of steps do not wait for the disk, so a crash of the server may lose the last of them, with
-all that was stored behind them.
+Who submits a task within a transaction of his own may have that not wait for the disk, so a crash
+of the server may lose the last events, with all that was stored behind them.
 """
 
 from __future__ import annotations

@@ -9,14 +9,13 @@
 -- A row that nobody can count on from is passed over, as it was written by nobody who knew: a claim
 -- of it would fail, and with it those of all others.
 --
--- p_lazy: the transaction need not wait for the disk, because nothing but claims is in it.
---
 -- The candidates come from the partial index on claimable rows, in a materialized step of their
 -- own, so that rows which are leased or dead never slow the claim. They are locked there, so their
 -- places stay true until they are updated.
+-- drop: function flowledger.claim_steps(uuid, uuid[], integer, boolean)
 
 create or replace function flowledger.claim_steps(
-    p_worker uuid, p_templates uuid[], p_limit integer, p_lazy boolean default false
+    p_worker uuid, p_templates uuid[], p_limit integer
 )
 returns table (
     step_id uuid, task_id uuid, template_id uuid, stream_version bigint, attempt integer, step text,
@@ -35,10 +34,6 @@ begin
 
     if not found then
         return;
-    end if;
-
-    if p_lazy then
-        perform set_config('synchronous_commit', 'off', true);
     end if;
 
     return query

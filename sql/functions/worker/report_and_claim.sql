@@ -4,8 +4,8 @@
 --
 -- A fact about a step that is claimed anew here is of an attempt that no longer counts, and is left
 -- out; unless it is of the very attempt that the claim would start (already_started_claims): then the
--- claim is dropped, and the fact releases its row. With no facts the transaction need not wait for
--- the disk. p_id: the event ids of starts are numbered from it.
+-- claim is dropped, and the fact releases its row. The transaction waits for the disk, since handlers
+-- are called by what it says. p_id: the event ids of starts are numbered from it.
 --
 -- A start happens now, by the server, and never before the step was queued, which is the last event
 -- of its stream. times: microseconds since 1970, UTC. Lock order: queue rows, log.
@@ -56,7 +56,7 @@ begin
     into
         step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids,
         resets, v_claimed
-    from flowledger.claim_steps(p_worker, p_templates, p_limit, p_streams = '{}') as c;
+    from flowledger.claim_steps(p_worker, p_templates, p_limit) as c;
 
     -- A statement of its own: that of the claim does not see what was queued since it began.
     select

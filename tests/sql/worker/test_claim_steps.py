@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-import pytest
-
 from support.sql_calls import (
     Connection,
     Others,
@@ -125,17 +123,12 @@ def test_a_claim_that_is_rolled_back_leaves_the_step_to_others(
     first.close()
 
 
-@pytest.mark.parametrize(("lazy", "waits"), [(False, "on"), (True, "off")])
-def test_only_a_lazy_claim_does_not_wait_for_the_disk(
-    connection: Connection, lazy: bool, waits: str
-) -> None:
+def test_a_claim_waits_for_the_disk(connection: Connection) -> None:
     queued(connection, 0)
 
     with connection.transaction():
-        assert len(claim(connection, new_id(), [MINE], 1, lazy)) == 1
-        assert connection.execute("show synchronous_commit").fetchone() == (waits,)
-
-    assert connection.execute("show synchronous_commit").fetchone() == ("on",)
+        assert len(claim(connection, new_id(), [MINE], 1)) == 1
+        assert connection.execute("show synchronous_commit").fetchone() == ("on",)
 
 
 def test_a_step_that_is_to_run_alone_is_left_to_an_isolated_worker(connection: Connection) -> None:
