@@ -289,7 +289,11 @@ class Engine:
         """
         self._opener.require()
         its = None if task is None else _ids([task])[0]
-        return self._repairer.repair(its, dry_run=dry_run, actor=actor, reason=reason)
+        try:
+            return self._repairer.repair(its, dry_run=dry_run, actor=actor, reason=reason)
+        finally:
+            for channel in ("shard", "queue"):  # loops of this process work by other rows now
+                self._notify(channel)
 
     def on_worker_stuck(self, tell: Callable[[], None]) -> None:
         """Call `tell`, in the worker's thread and perhaps more than once, when it is stuck.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from flowledger.engine.client.engine import Role
+from flowledger.engine.runtime.worker.worker import SOON_SECONDS
 from flowledger.engine.store.connection.session import Session
+from flowledger.engine.store.notifications import ProcessWakeup
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN
 from support.engines import PATIENCE, EngineHarness
@@ -56,6 +59,13 @@ def test_a_role_that_has_nothing_to_do_only_renews_its_leases(
     assert all(one.ok for one in engine.health.values())
 
 
+def rests(asked: Sequence[int]) -> bool:
+    """Whether nothing is asked for longer than between two looks for what nobody tells."""
+    before = asked[0]
+    ProcessWakeup().wait(1.2 * SOON_SECONDS)
+    return asked[0] == before
+
+
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How often sessions of the engine have asked the server something."""
     asked, wait = [0], Session.wait
@@ -72,3 +82,26 @@ def renewed(harness: EngineHarness, role: Role) -> None:
     """Wait until the lease is renewed once more."""
     lease = harness.value(LEASES[role])
     harness.until(lambda: harness.value(LEASES[role]) != lease)
+
+
+def test_who_repairs_wakes_the_worker_of_the_same_process(
+    harness: EngineHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server tells all others; a process is not told by it of what it has done itself."""
+    asked = counted(monkeypatch)
+    seldom = {"poll_seconds": 600.0, "lease_seconds": 36_000.0}
+    coordinator = harness.open(
+        flow, roles=["coordinator"], coordinator={**seldom, "reconcile_seconds": 600.0}
+    )
+    lost = coordinator.submit(flow, {})
+    harness.until(lambda: harness.value("select count(*) from flowledger.queue") == 1)
+    harness.rows("delete from flowledger.queue")
+    worker = harness.open(flow, roles=["worker"], worker=seldom)
+    assert coordinator.submit(flow, {}).result(PATIENCE)
+    harness.until(lambda: rests(asked))
+    coordinator.close()
+
+    worker.repair(lost.id, actor="ann", reason="ticket 7")
+
+    started = "select count(*) from flowledger.event where task_id = %s and topic = 'step.started'"
+    harness.until(lambda: harness.value(started, lost.id) == 1)

@@ -166,3 +166,15 @@ def test_the_next_look_is_when_something_may_have_changed(
     lease: ShardLease, seconds: float
 ) -> None:
     assert next_look(ME, [lease], 1.0) == pytest.approx(seconds)
+
+
+def test_one_that_is_told_of_shards_asks_whether_it_still_leads(shop: Shop) -> None:
+    coordinator, seat, ledger = shop.coordinator(0)
+    seat.assign(wanted=True)
+    coordinator.step()
+    coordinator.step()
+    assert ledger.asked == 1
+
+    coordinator.step(frozenset({"shard"}))
+
+    assert ledger.asked == 2

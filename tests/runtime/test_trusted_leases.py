@@ -103,6 +103,20 @@ def test_from_the_margin_on_it_claims_nothing_although_the_database_would_let_it
     assert harness.value(CLAIMED) == 1
 
 
+def test_once_it_is_trusted_again_it_looks_for_what_it_did_not_claim(
+    loop: Loop, queued: Any
+) -> None:
+    loop.worker.renew()
+    loop.worker.step()
+    loop.wakeup.wait(0)
+    loop.pass_time(LEASE)
+    loop.worker.step()
+
+    loop.worker.renew()
+
+    assert loop.wakeup.wait(0) == {"queue"}
+
+
 def test_two_renewals_may_fail_before_the_trust_ends(harness: EngineHarness, loop: Loop) -> None:
     renew_in = loop.worker.renew()
 

@@ -104,6 +104,8 @@ class Coordinator:
         try:
             if self._watch.was_put_back():  # all that is waited for is of the time that was
                 self.forget()
+            if "shard" in woken_by:  # it may be another's, or its rows may have been mended
+                self._renew_at = self._clock.now()
             if not self._assignment.wanted:
                 self.resign()
                 return self._settings.poll_seconds

@@ -107,9 +107,10 @@ class Worker:
         """Renew the lease. Returns the seconds until the next renewal. For a thread of its own."""
         settings = self._settings
         asked_at = self._clock.now()
-        if self._lease is not None and not self._lease.is_trusted(asked_at):
-            self._log.emit(Signal.WORKER_LEASE_LOST)
         first = self._lease is None
+        lost = self._lease is not None and not self._lease.is_trusted(asked_at)
+        if lost:
+            self._log.emit(Signal.WORKER_LEASE_LOST)
         self._store.renew(self.identity, settings.lease_seconds)
         self._lease = WorkerLease(
             asked_at=asked_at,
@@ -118,6 +119,8 @@ class Worker:
         )
         if first:
             self._log.emit(Signal.WORKER_REGISTERED, worker=str(self.identity))
+        if lost:
+            self._wakeup.notify("queue")  # what was queued meanwhile it did not claim
         return self._lease.renew_in(asked_at).total_seconds()
 
     def step(self, woken_by: frozenset[str] = frozenset()) -> float:
@@ -151,7 +154,7 @@ class Worker:
 
     def _pause(self) -> float:
         now = self._clock.now()
-        moments = [self._check_at] if self._running else []
+        moments = [self._check_at] if self._running or self._abandoned else []
         if self._looks_for_alone and now < self._isolate_at:  # else it may not claim now
             moments.append(self._isolate_at)
         seconds = [(moment - now).total_seconds() for moment in moments]
