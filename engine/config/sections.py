@@ -330,9 +330,9 @@ class ProjectionSettings(Section):
         default=0.1, description="Seconds for which events collect before they are applied."
     )
     poll_seconds: Seconds = Field(
-        default=10.0,
-        description="Seconds after which it looks at the log although nobody woke it; one at most"
-        " while nobody would.",
+        default=1.0,
+        description="Seconds after which it looks at the log although nobody woke it: starts and"
+        " decisions wake nobody.",
     )
     lease_seconds: Seconds = Field(
         default=5.0, description="Seconds after which a silent host's projections go to others."
