@@ -21,8 +21,10 @@ LEASES: dict[Role, str] = {
     "worker": "select max(lease_until) from flowledger.worker",
     "projector": "select max(lease_until) from flowledger.projection_host",
 }
-IN_A_RENEWAL: dict[Role, int] = {"coordinator": 6, "worker": 1, "projector": 5}
-"""Statements, those that begin and end a transaction among them."""
+IN_A_RENEWAL: dict[Role, int] = {"coordinator": 6, "worker": 1, "projector": 5 + 2}
+"""Statements, those that begin and end a transaction among them, and a projector's looks at the
+log, which are once a second.
+"""
 
 flow = Workflow("idle", "flow", version="1")
 
