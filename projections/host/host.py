@@ -123,7 +123,7 @@ class Host:
         self._waiting |= {place: led.retry_at for place, led in self._led.items()}
         self._led.clear()
         self._events.forget()
-        self._look_at = self._read_at = self._clock.now()
+        self._look_at = self._read_at = self._tidy_at = self._clock.now()
 
     def _linger(self) -> None:
         """Let events collect for a moment: more of them in a batch cost hardly more."""
@@ -145,7 +145,9 @@ class Host:
             return 0.0
         retries = (led.retry_at for led in self._led.values() if led.retry_at)
         until = min([self._look_at, self._read_at, *retries])
-        return max(0.0, (until - self._clock.now()).total_seconds())
+        # The clock may have been put back since these moments were reckoned.
+        seconds = (until - self._clock.now()).total_seconds()
+        return max(0.0, min(self._settings.poll_seconds, seconds))
 
     def _advance_all(self, head: int) -> bool:
         """One batch of each projection, some at the same time; whether any has more."""

@@ -11,6 +11,7 @@ import pytest
 from flowledger.engine.errors import EngineError
 from flowledger.engine.events import StepCompleted
 from flowledger.projections import Cursor, Projection, on
+from flowledger.projections.host.log_reader import LogReader
 from support.engines import EngineHarness
 from support.projection_hosts import WORD, ProjectionHosts
 from support.spend_projection import ADD, charged, fold, record, rows, spending
@@ -221,3 +222,19 @@ def test_batches_that_would_take_longer_than_the_lease_come_to_an_end(
 
     harness.until(lambda: hosts.standing() == "caught_up")
     assert rows(harness) == fold(harness)
+
+
+def test_one_whose_clock_is_put_back_in_the_middle_of_a_step_does_not_wait_for_the_hour(
+    harness: EngineHarness, hosts: ProjectionHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = hosts.host(spending(), poll_seconds=0.2)
+    host.settle()
+    look = LogReader.look
+
+    def put_back(log: LogReader) -> int:
+        host.pass_time(-3_600)
+        return look(log)
+
+    monkeypatch.setattr(LogReader, "look", put_back)
+
+    assert host.step() <= 0.2
