@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from flowledger.engine.cli import INTERRUPTED
+from flowledger.engine.cli import CONTAINERS, INTERRUPTED
 from flowledger.engine.cli.command_setup import program_settings, workflows_of
 from flowledger.engine.cli.options import dev_option, handlers_option, time_scale_option
 from flowledger.engine.cli.process_control import StopRequest, waiting_for
@@ -203,9 +203,10 @@ def _start_anew() -> None:
 
 
 def tune_gc() -> None:
-    """Have the collector pass over what is there by now.
+    """Have the collector pass over what is there by now, and look at the rest more rarely.
 
     For the whole process, so it is for programs to call, when everything is imported and opened.
     """
     gc.collect()
+    gc.set_threshold(CONTAINERS)  # also where this is not the program `flowledger`
     gc.freeze()
