@@ -14,6 +14,11 @@ from flowledger.handlers.import_workflows_by_name import import_attribute, impor
 
 Handler = Callable[..., Any]
 
+WAYS_OUT = (
+    "name the module that has them (--handlers MODULE), or in the file"
+    ' handler: {callable: "module:attribute"}'
+)
+
 
 class Registry:
     """Functions under the names by which templates call them; passed to whoever resolves them."""
@@ -62,8 +67,7 @@ class Registry:
         if name in self._handlers:
             return self._handlers[name]
         if ":" not in name:
-            hint = nearest(name, self.names) or f"; registered are {listed(self.names)}"
-            raise UnknownHandler(f"{where} is not registered{hint}")
+            raise UnknownHandler(f"{where} is not registered{self._hint(name)}")
         try:
             found = import_attribute(name)
         except LookupError as error:
@@ -71,3 +75,8 @@ class Registry:
         if not callable(found):
             raise UnknownHandler(f"{where} is a {type(found).__name__}, not a callable")
         return cast("Handler", found)
+
+    def _hint(self, name: str) -> str:
+        if not self._handlers:
+            return f"; nothing is: {WAYS_OUT}"
+        return nearest(name, self.names) or f"; registered are {listed(self.names)}"

@@ -18,6 +18,7 @@ from flowledger.engine.domain.health_rows_and_report import (
     HealthReport,
     HolderRow,
 )
+from flowledger.engine.domain.projector_command import projector_command, users_own
 
 MOST_NAMES = 5
 LONGEST_SECONDS = 1e13
@@ -333,10 +334,21 @@ def _unled(rows: Sequence[FoundRow]) -> Finding:
         f" what is read from {'it' if len(names) == 1 else 'them'} gets older",
         about=names[0] if len(names) == 1 else None,
         since=min(known, default=None),
-        command="flowledger projector (or, of your own, flowledger projections remove NAME --reason"
-        " WHY; both as the owner of the schema)",
+        command=_runs(names),
         details={"projections": names},
     )
+
+
+def _runs(names: Sequence[str]) -> str:
+    command, known = projector_command(names)
+    told = [known] if known else []
+    told.append("as the owner of the schema")
+    if own := users_own(names):
+        told.append(
+            f"or, if nobody shall run {'it' if len(own) == 1 else 'one'} any more,"
+            " flowledger projections remove NAME --reason WHY"
+        )
+    return f"{command} ({'; '.join(told)})"
 
 
 def sentence_of(finding: Finding) -> str:

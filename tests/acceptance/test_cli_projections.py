@@ -207,6 +207,22 @@ def test_a_process_of_its_own_runs_projections_that_are_named(
     assert harness.value("select count(*) from ends.task") == 1
 
 
+def test_where_nobody_runs_one_the_command_that_health_suggests_does(
+    command: Command, harness: EngineHarness
+) -> None:
+    with harness.open(flow, projections=[Counted]) as engine:
+        task = run_one(engine)
+    harness.rows("delete from flowledger.projection where name <> 'counted'")
+
+    told = command("health", "--json").value["findings"]
+
+    (unled,) = [one for one in told if one["kind"] == "projection_unled"]
+    assert unled["command"].startswith("flowledger projector MODULE:CLASS (where counted is;")
+    harness.rows("update flowledger.projection set position = 0")
+    explained = command("explain", task).out
+    assert "flowledger projector MODULE:CLASS (where counted is)" in explained
+
+
 def write_flow(command: Command) -> str:
     """A file with a workflow, whose handler is in `hands`."""
     command.write("hands.py", "def act(context: dict) -> int:\n    return 1\n")

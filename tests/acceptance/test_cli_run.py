@@ -337,3 +337,14 @@ def test_a_python_workflow_is_run_by_its_module(command: Command) -> None:
 
     assert done.code == 0, done.error
     assert done.value["steps"]["payment"] == {"state": "complete", "attempts": 3}
+
+
+def test_where_no_handlers_are_named_the_way_out_is_told(command: Command) -> None:
+    file, *_ = write_order(command)
+
+    done = command("run", file, "--context", '{"cents": 5}')
+
+    assert done.code == 2
+    assert "handler 'validate' is not registered; nothing is: name the module" in done.error
+    assert "--handlers MODULE" in done.error
+    assert 'handler: {callable: "module:attribute"}' in done.error

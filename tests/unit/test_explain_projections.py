@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from flowledger.engine import events as asked
 from flowledger.engine.domain.explain.explain import explain_step, explain_task
 from flowledger.engine.domain.explain.live_state import LaggingProjection
@@ -24,6 +26,32 @@ def test_projections_that_stand_for_the_same_reason_are_told_together() -> None:
         "not yet shown by projections p and q, at 1 of 3; no process runs them",
         "not yet shown by projection r, at 2 of 3; an event failed: no such column",
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "command"),
+    [
+        (["flowledger_audit", "flowledger_notes"], "flowledger projector"),
+        (["spend"], "flowledger projector MODULE:CLASS (where spend is)"),
+        (
+            ["flowledger_audit", "spend"],
+            "flowledger projector MODULE:CLASS (where spend is; the engine's own run beside it)",
+        ),
+    ],
+    ids=["the engine's own", "of the user's own", "both"],
+)
+def test_the_command_for_projections_that_nobody_runs_does_run_them(
+    names: list[str], command: str
+) -> None:
+    behind = tuple(LaggingProjection(name, 1, "no_host", None, None) for name in names)
+
+    (reason,) = [
+        one
+        for one in explain_task(scene(chain(), projections=behind))
+        if one.kind is K.PROJECTION_BEHIND
+    ]
+
+    assert reason.command == command
 
 
 def test_a_projection_that_has_the_last_event_of_a_step_is_not_behind_for_it() -> None:

@@ -85,6 +85,34 @@ def test_projections_that_nobody_runs_are_one_finding() -> None:
     assert one.details == {"projections": ["a", "b"]}
 
 
+@pytest.mark.parametrize(
+    ("names", "command"),
+    [
+        (["flowledger_audit"], "flowledger projector (as the owner of the schema)"),
+        (
+            ["spend"],
+            "flowledger projector MODULE:CLASS (where spend is; as the owner of the schema; or,"
+            " if nobody shall run it any more, flowledger projections remove NAME --reason WHY)",
+        ),
+        (
+            ["spend", "flowledger_audit", "letters"],
+            "flowledger projector MODULE:CLASS MODULE:CLASS (where letters and spend are; the"
+            " engine's own run beside them; as the owner of the schema; or, if nobody shall run one"
+            " any more, flowledger projections remove NAME --reason WHY)",
+        ),
+    ],
+    ids=["the engine's own", "of the user's own", "both"],
+)
+def test_the_command_for_projections_that_nobody_runs_does_run_them(
+    names: list[str], command: str
+) -> None:
+    rows = [FoundRow("projection_unled", name, None, PROJECTION) for name in names]
+
+    (one,) = report_of(NOON, rows, []).findings
+
+    assert one.command == command
+
+
 def test_who_holds_back_vacuum_is_named_with_how_long_the_session_is_open() -> None:
     since = NOON - timedelta(minutes=3)
     for kind in HOLDERS:

@@ -206,6 +206,15 @@ def test_an_unknown_handler_is_told_before_any_step_runs(
     assert message in str(error.value)
 
 
+def test_where_no_handlers_are_registered_the_way_out_is_told() -> None:
+    with pytest.raises(UnknownHandler) as error:
+        assert workflow_of(ONE % ("pay", "pay"), Registry()).handlers
+    assert str(error.value) == (
+        "template a/b@1, step 'pay': handler 'pay' is not registered; nothing is: name the module"
+        ' that has them (--handlers MODULE), or in the file handler: {callable: "module:attribute"}'
+    )
+
+
 def test_a_handler_whose_parameters_do_not_fit_is_told_before_any_step_runs() -> None:
     def pay(validate: Any) -> None: ...
 

@@ -13,6 +13,7 @@ from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, in_orde
 from flowledger.engine.domain.explain.step_reasons import step_reasons
 from flowledger.engine.domain.explain.task_reasons import obstacle
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
+from flowledger.engine.domain.projector_command import projector_command
 
 WHY = "--reason WHY"
 REOPENED = frozenset({TaskState.IN_PROGRESS, TaskState.BLOCKED, TaskState.ERROR})
@@ -136,7 +137,8 @@ def _projection_behind(scene: ExplainContext, reason: Reason) -> str | None:
         case "paused" | "event_failed":
             return f"flowledger projections resume {quote(reason.about)} {WHY}"
         case "no_host":
-            return "flowledger projector"
+            command, known = projector_command(reason.details["projections"])
+            return f"{command} ({known})" if known else command
         case _:
             return None
 
