@@ -17,6 +17,7 @@ from flowledger.engine.ports.patience import answered_within
 from flowledger.engine.ports.projection_admin import (
     ParkedEvent,
     ProjectionStatus,
+    Rebuild,
     RebuildStatus,
     SkippedEvent,
     Word,
@@ -74,17 +75,17 @@ class AsyncProjections:
         template: str | None = None,
         key: str | None = None,
         **word: Unpack[Word],
-    ) -> int:
+    ) -> Rebuild:
         """Build it anew: all of it beside what serves, or the rows of some tasks in place."""
         rebuild = partial(self._projections.rebuild, name, key=key, **word)
         return await asyncio.to_thread(rebuild, task=task, template=template)
 
     async def wait_for_rebuild(
         self,
-        rebuild: int,
+        rebuild: Rebuild,
         timeout: float | None = None,  # noqa: ASYNC109 - as without asyncio
     ) -> RebuildStatus:
-        """Wait for a rebuild of some tasks, at most `timeout` seconds."""
+        """Wait for what `rebuild` returned, at most `timeout` seconds."""
         own = self._projections
         check_seconds("timeout", timeout)
         until = inf if timeout is None else monotonic() + timeout

@@ -13,6 +13,7 @@ from flowledger.engine.client.engine_arguments import (
     check_submitted,
     check_workflows,
     listed,
+    task_ids,
 )
 from flowledger.engine.client.health import HealthRows, health_report
 from flowledger.engine.client.operator_requests import Operations, RequestOptions
@@ -330,7 +331,7 @@ class Engine:
 
         That is shards, queued steps and projections that nobody sees to, or for longer than the
         `patience` in seconds; what is parked; who holds back vacuum for as long; a clock that was
-        moved; loops of this process that fail. Raises DatabaseUnavailable.
+        moved; loops of this process that fail. Raises InvalidRequest, DatabaseUnavailable.
         """
         self._opener.require()
         return health_report(self._health_rows, self._service.health, patience)
@@ -379,4 +380,4 @@ class Engine:
 
 
 def _ids(tasks: Iterable[UUID | str]) -> list[UUID]:
-    return [task_id_of(task) for task in tasks]
+    return [task_id_of(task) for task in task_ids(tasks)]

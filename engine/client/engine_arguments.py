@@ -7,7 +7,7 @@ from typing import Any
 
 from flowledger.engine.config import Settings, read_settings
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.errors import InvalidConfiguration, InvalidSubmission
+from flowledger.engine.errors import InvalidConfiguration, InvalidRequest, InvalidSubmission
 
 
 def listed(name: str, given: Iterable[Any], example: str) -> tuple[Any, ...]:
@@ -66,6 +66,14 @@ def check_submitted(workflow: object, contexts: object, **each: object) -> None:
             raise ValueError(
                 f"{name} should have one for each of the {count} contexts, got {len(given)}"
             )
+
+
+def task_ids(given: Iterable[Any]) -> Iterable[Any]:
+    """What should be ids of tasks, one by one. Raises InvalidRequest where it is no list."""
+    if isinstance(given, str | bytes) or not hasattr(given, "__iter__"):
+        kind = type(given).__name__
+        raise InvalidRequest(f"tasks should be a list of ids, got one {kind}")
+    return given
 
 
 def is_workflow(given: object) -> bool:

@@ -23,6 +23,7 @@ from flowledger.engine.domain.limits.circuit_breaker import circuit_id
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.templates.compiled_template import Plan, compile_plan
+from flowledger.engine.domain.templates.validation_message import plain_text
 from flowledger.engine.errors import (
     IllegalTransition,
     LogCorrupt,
@@ -84,6 +85,7 @@ def _parked(faults: Iterable[str], step: str | None) -> list[Reason]:
 def _explained(scene: ExplainContext, task_id: UUID, step: str | None) -> Explanation:
     if step is None:
         return explain_task(scene)
+    step = plain_text(step)  # also of what is no text, which is then no step's name
     if step not in scene.run.plan.numbers:
         shown = step if len(step) <= LONGEST_NAME else f"{step[:LONGEST_NAME]}…"
         raise UnknownStep(task_id, shown, nearest(shown, scene.run.plan.numbers))

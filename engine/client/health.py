@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from flowledger.engine.display_text import on_one_line
+from flowledger.engine.domain.argument_checks import check_seconds
 from flowledger.engine.domain.health_rows_and_report import Finding, HealthLook, HealthReport
 from flowledger.engine.domain.health_text import report_on
 from flowledger.engine.telemetry.outages import Health
@@ -27,7 +28,11 @@ class HealthRows(Protocol):
 def health_report(
     rows: HealthRows, loops: Mapping[str, Health], patience_seconds: float
 ) -> HealthReport:
-    """What needs somebody, of the database and of these loops. Raises DatabaseUnavailable."""
+    """What needs somebody, of the database and of these loops.
+
+    Raises InvalidRequest for a patience that no clock can count, DatabaseUnavailable.
+    """
+    check_seconds("patience", patience_seconds)
     look = rows.look(patience_seconds)
     own = [
         _of_loop(name, health)

@@ -9,21 +9,38 @@ from typing import Literal, Unpack
 from uuid import UUID
 
 from flowledger.engine.display_text import short
-from flowledger.engine.domain.argument_checks import check_position, check_seconds
+from flowledger.engine.domain.argument_checks import (
+    check_position,
+    check_seconds,
+    check_whole,
+    task_id_of,
+)
 from flowledger.engine.domain.storable_text_check import is_storable
-from flowledger.engine.errors import ProjectionBehind, UnknownProjection
+from flowledger.engine.domain.templates.validation_message import shown
+from flowledger.engine.errors import (
+    InvalidRequest,
+    ProjectionBehind,
+    UnknownProjection,
+    UnknownRebuild,
+)
 from flowledger.engine.ports.patience import answered_within
 from flowledger.engine.ports.projection_admin import (
     ParkedEvent,
     ProjectionStatus,
     ProjectionStore,
+    Rebuild,
     RebuildStatus,
     SkippedEvent,
     Word,
 )
 
+MOST_GENERATIONS = 2**31 - 1
+"""What Postgres's integer holds."""
+
 LONGEST_NAME = 100
 """More characters than a projection's name may have; one of a million cannot even be notified."""
+
+KINDS = ("generation", "tasks")
 
 
 class Projections:
@@ -84,7 +101,10 @@ class Projections:
 
     def wanted(self, position: int | None) -> int:
         """The position to wait for: the one given, or that of the last event in the log."""
-        return self._rows.head() if position is None else position
+        if position is None:
+            return self._rows.head()
+        check_whole("position", position, 0)
+        return position
 
     def reached(self, name: str) -> int:
         """The position up to which everything is in the rows."""
@@ -118,29 +138,34 @@ class Projections:
         template: str | None = None,
         key: str | None = None,
         **word: Unpack[Word],
-    ) -> int:
+    ) -> Rebuild:
         """Build it anew: all of it beside what serves, or the rows of some tasks in place.
 
-        Returns the number of the new generation, or with a task or a template (given as
-        `namespace/name@version`) that of the rebuild, which `wait_for_rebuild` waits for. A host
-        carries it out. With the same `key` for the same rows, asking again is asking once, and the
-        number is that of the first time, also when that is built long since. Raises
+        With a task or a template (given as `namespace/name@version`) it is their rows. What is
+        returned says which rebuild it is, and `wait_for_rebuild` waits for it. A host carries it
+        out. With the same `key` for the same rows, asking again is asking once, and the rebuild is
+        that of the first time, also when that is built long since. Raises InvalidRequest,
         UnknownTemplate; MaybeStored, with the key to ask again with.
         """
         if task is not None or template is not None:
+            its = _task(task)
             self.status(name)
             named = None if template is None else (template, self._template_of(template))
-            made = self._rows.rebuild_tasks(name, task, named, word, key)
+            number = self._rows.rebuild_tasks(name, its, named, word, key)
+            made = Rebuild(name, "tasks", number)
         else:
-            made = self._known(name, self._rows.rebuild(self._storable(name), word, key))
+            number = self._known(name, self._rows.rebuild(self._storable(name), word, key))
+            made = Rebuild(name, "generation", number)
         self._notify()
         return made
 
-    def wait_for_rebuild(self, rebuild: int, timeout: float | None = None) -> RebuildStatus:
-        """Wait for a rebuild of some tasks, at most `timeout` seconds (None: for ever).
+    def wait_for_rebuild(self, rebuild: Rebuild, timeout: float | None = None) -> RebuildStatus:
+        """Wait for what `rebuild` returned, at most `timeout` seconds (None: for ever).
 
-        Its state is `asked` where it is not done by then. Raises DatabaseSilent as `wait_for`.
+        Its state is `asked` where it is not done by then. Raises InvalidRequest for what is no
+        rebuild, such as a number alone, and UnknownRebuild; DatabaseSilent as `wait_for`.
         """
+        check_seconds("timeout", timeout)
         until = None if timeout is None else monotonic() + timeout
         with answered_within(timeout):
             while (found := self.rebuild_state(rebuild)).state == "asked":
@@ -148,9 +173,18 @@ class Projections:
                     break
         return found
 
-    def rebuild_state(self, rebuild: int) -> RebuildStatus:
-        """How a rebuild of some tasks stands."""
-        return self._rows.rebuild_state(rebuild)
+    def rebuild_state(self, rebuild: Rebuild) -> RebuildStatus:
+        """How a rebuild stands. Raises InvalidRequest, UnknownRebuild."""
+        _check_rebuild(rebuild)
+        name = self._storable(rebuild.projection)
+        found = self._rows.rebuild_state(rebuild)
+        if found is None:
+            self.status(name)
+            what = "generation" if rebuild.kind == "generation" else "rebuild of tasks"
+            raise UnknownRebuild(
+                f"projection {name!r} has no {what} {rebuild.number} that was asked for"
+            )
+        return found
 
     def _wait(self, seconds: float) -> bool:
         """Wait for something to move, briefly; False where no time is left."""
@@ -200,6 +234,7 @@ class Projections:
         Its last `projections.traceback_limit_bytes` bytes; None where nobody knows.
         """
         check_position(position)
+        check_whole("generation", generation, highest=MOST_GENERATIONS)
         self.status(name)
         return self._rows.traceback(name, generation, position)
 
@@ -238,8 +273,9 @@ class Projections:
     ) -> int:
         if position is not None:
             check_position(position)
+        its = _task(task)
         self.status(name)
-        asked = self._rows.want_parked(name, wanted, task, position, word)
+        asked = self._rows.want_parked(name, wanted, its, position, word)
         self._notify()
         return asked
 
@@ -259,6 +295,20 @@ class Projections:
         return UnknownProjection(
             f"there is no projection {_shown(name)}: {', '.join(names) or 'none'}"
         )
+
+
+def _task(task: object) -> UUID | None:
+    return None if task is None else task_id_of(task)
+
+
+def _check_rebuild(rebuild: object) -> None:
+    """Raises InvalidRequest: a generation and a rebuild of tasks may have one number."""
+    if not isinstance(rebuild, Rebuild) or rebuild.kind not in KINDS:
+        raise InvalidRequest(
+            f"rebuild should be what projections.rebuild(…) returned, got {shown(rebuild)}"
+            f" ({type(rebuild).__name__})"
+        )
+    check_whole("the number of a rebuild", rebuild.number)
 
 
 def _shown(name: object) -> str:

@@ -35,6 +35,7 @@ from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.machine.transitions import TASK_ENDS, StepState, TaskState
 from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.domain.templates.validation_message import plain_text
 from flowledger.engine.errors import (
     EngineClosed,
     LogCorrupt,
@@ -315,9 +316,10 @@ class StepHandle:
         steps = self.task.steps()
         if not steps:
             raise TaskNotCreated(self.task.id)
-        if self.name not in steps:
-            raise UnknownStep(self.task.id, self.name, nearest(self.name, steps))
-        return steps[self.name]
+        name = plain_text(self.name)
+        if name not in steps:
+            raise UnknownStep(self.task.id, name, nearest(name, steps))
+        return steps[name]
 
     def explain(self, at: datetime | int | None = None) -> Explanation:
         """Why the step does not run, or how it ended; as `TaskHandle.explain`."""

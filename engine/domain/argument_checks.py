@@ -92,6 +92,7 @@ def check_times(
 def check_moment(name: str, moment: object) -> datetime | int:
     """A time, in UTC, or a position of the log. Raises InvalidRequest."""
     if isinstance(moment, int) and not isinstance(moment, bool):
+        check_whole(name, moment, -LAST_POSITION)
         return moment
     found = time_in_utc(name, moment, InvalidRequest)
     if found is None:
@@ -159,10 +160,15 @@ def check_seconds(name: str, seconds: object) -> None:
 
 def check_position(position: object) -> None:
     """Refuse what is no place in the log. Raises InvalidRequest."""
-    if not _is_whole(position, 1, LAST_POSITION):
+    check_whole("position", position)
+
+
+def check_whole(name: str, value: object, lowest: int = 1, highest: int = LAST_POSITION) -> None:
+    """Refuse what is no whole number, or is none of these. Raises InvalidRequest."""
+    if not _is_whole(value, lowest, highest):
         raise InvalidRequest(
-            f"position should be a whole number from 1 to {LAST_POSITION}, got {shown(position)}"
-            f" ({type(position).__name__})"
+            f"{name} should be a whole number from {lowest} to {highest}, got {shown(value)}"
+            f" ({type(value).__name__})"
         )
 
 

@@ -13,6 +13,7 @@ from flowledger.engine.errors.projections import ProjectionBehind as ProjectionB
 from flowledger.engine.errors.projections import ProjectionLeft as ProjectionLeft
 from flowledger.engine.errors.projections import ProjectionRefused as ProjectionRefused
 from flowledger.engine.errors.projections import UnknownProjection as UnknownProjection
+from flowledger.engine.errors.projections import UnknownRebuild as UnknownRebuild
 from flowledger.engine.errors.unanswered_requests import RequestUnanswered as RequestUnanswered
 from flowledger.engine.errors.unanswered_requests import TaskNotCreated as TaskNotCreated
 

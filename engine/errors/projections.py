@@ -41,3 +41,7 @@ class ProjectionRefused(EngineError):
 
 class UnknownProjection(EngineError, LookupError):
     """There is no projection of that name."""
+
+
+class UnknownRebuild(EngineError, LookupError):
+    """A projection has no such rebuild, or has forgotten it with all its rows."""

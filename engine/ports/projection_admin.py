@@ -54,8 +54,26 @@ class ProjectionStatus:
     code_changed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """A rebuild that was asked for: which projection, what of it, and its number.
+
+    The number of a rebuild of the whole is that of its `generation`, those of some tasks'
+    rows are counted by themselves: alone it does not say which rebuild it is.
+    """
+
+    projection: str
+    kind: Literal["generation", "tasks"]
+    number: int
+
+
 class RebuildStatus(NamedTuple):
-    """A rebuild of some tasks: how many are done, and what failed."""
+    """How a rebuild stands: how many tasks are done, and what failed.
+
+    Of the whole of a projection it is `done` when the generation serves, or a later one does, and
+    `cancelled` where it was given up; while it is `asked`, the error says why it waits. `tasks` are
+    counted only where some tasks' rows are made anew in place.
+    """
 
     state: Literal["asked", "done", "cancelled", "failed"]
     tasks: int
@@ -139,8 +157,8 @@ class ProjectionStore(Protocol):
         """
         ...
 
-    def rebuild_state(self, rebuild: int) -> RebuildStatus:
-        """The state of such a rebuild, how many tasks are done, and its error."""
+    def rebuild_state(self, rebuild: Rebuild) -> RebuildStatus | None:
+        """The state of a rebuild, how many tasks are done, and its error; None: there is none."""
         ...
 
     def cancel_rebuild(self, name: str, word: Word) -> int:

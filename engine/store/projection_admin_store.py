@@ -27,6 +27,7 @@ from flowledger.engine.events.registry import FACT_TOPICS
 from flowledger.engine.ports.projection_admin import (
     ParkedEvent,
     ProjectionStatus,
+    Rebuild,
     RebuildStatus,
     SkippedEvent,
     Word,
@@ -38,6 +39,12 @@ from flowledger.engine.store.engine_action_log import Act, EngineLog
 
 INLINE = "select * from flowledger.inline_model_status(%s, %b)"
 REACHED = "select flowledger.projection_position(%s, %b)"
+REBUILDS: Mapping[str, Any] = MappingProxyType(
+    {
+        "generation": "select * from flowledger.generation_rebuild_status(%s, %s)",
+        "tasks": "select * from flowledger.task_rebuild_request_status(%s, %s)",
+    }
+)
 WANTED: Mapping[str, type[EngineAction]] = MappingProxyType(
     {"retry": ProjectionParkedRetryRequested, "drop": ProjectionParkedDropRequested}
 )
@@ -114,12 +121,10 @@ class PostgresProjectionStore:
             kind, target = ProjectionTasksRebuildRequested, f"{name} {task} {named}"
             return self._engine_log.once(self._pool, kind, target, key, begin, **word)
 
-    def rebuild_state(self, rebuild: int) -> RebuildStatus:
-        """The state of such a rebuild, how many tasks are done, and its error."""
-        rows = self._all("select * from flowledger.task_rebuild_request_status(%s)", (rebuild,))
-        if not rows:
-            return RebuildStatus("cancelled", 0, "there is no such rebuild")
-        return RebuildStatus(*rows[0])
+    def rebuild_state(self, rebuild: Rebuild) -> RebuildStatus | None:
+        """The state of a rebuild, how many tasks are done, and its error; None: there is none."""
+        rows = self._all(REBUILDS[rebuild.kind], (rebuild.number, rebuild.projection))
+        return RebuildStatus(*rows[0]) if rows else None
 
     def cancel_rebuild(self, name: str, word: Word) -> int:
         """Give up what is being built; how many."""

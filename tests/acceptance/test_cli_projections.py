@@ -94,6 +94,32 @@ def test_a_rebuild_makes_a_generation_that_serves_in_the_end(
     assert harness.value("select count(*) from counted.step") == 1
 
 
+def test_a_rebuild_of_the_whole_is_waited_for(
+    command: Command, engine: Engine, harness: EngineHarness
+) -> None:
+    run_one(engine)
+
+    done = command("projections", "rebuild", "counted", "--wait", "--json", *WHY)
+    told = command("projections", "rebuild", "counted", "--wait", "30", *WHY)
+
+    built = {"name": "counted", "generation": 2, "state": "done", "tasks": 0, "error": None}
+    assert (done.code, done.value) == (0, built)
+    assert (told.code, told.out) == (0, "counted: generation 3: done\n")
+    assert engine.projections.status("counted").generation == 3
+
+
+def test_a_rebuild_that_is_not_built_within_the_time_is_exit_code_1(
+    command: Command, engine: Engine
+) -> None:
+    run_one(engine)
+    engine.projections.pause("counted", actor="ann", reason="a look")
+
+    done = command("projections", "rebuild", "counted", "--wait", "0", *WHY)
+
+    assert done.code == 1
+    assert done.out.startswith("counted: generation 2 is to be built; see `projections status")
+
+
 def test_the_rows_of_one_task_are_made_anew_in_place(
     command: Command, engine: Engine, harness: EngineHarness
 ) -> None:

@@ -18,7 +18,7 @@ from flowledger.engine import AsyncEngine, Engine, TaskHandle
 from flowledger.engine.client.projections import Projections
 from flowledger.engine.client.task import StepHandle
 from flowledger.engine.errors import EngineForked
-from flowledger.engine.ports.projection_admin import Word
+from flowledger.engine.ports.projection_admin import Rebuild, Word
 from flowledger.engine.store.connection.forks import _connections
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness
@@ -120,11 +120,12 @@ def verbs_of_projections(projections: Projections) -> Mapping[str, Callable[[], 
     changing = ("pause", "resume", "rebuild", "cancel_rebuild", "remove")
     settling = ("retry_parked", "drop_parked")
     word: Word = {"actor": "ann", "reason": "a test"}
+    asked = Rebuild("x", "generation", 2)
     return {
         "list": projections.list,
         "wanted": lambda: projections.wanted(None),
-        "rebuild_state": lambda: projections.rebuild_state(1),
-        "wait_for_rebuild": lambda: projections.wait_for_rebuild(1, 30.0),
+        "rebuild_state": lambda: projections.rebuild_state(asked),
+        "wait_for_rebuild": lambda: projections.wait_for_rebuild(asked, 30.0),
         "skip": lambda: projections.skip("x", position=1, **word),
         "traceback": lambda: projections.traceback("x", generation=1, position=1),
         **{name: lambda name=name: getattr(projections, name)("x") for name in named},

@@ -152,6 +152,87 @@ async def test_a_wait_that_no_clock_can_count_is_refused_before_anything_is_stor
     assert harness.value("select count(*) from flowledger.event") == stored
 
 
+NO_TASKS: list[Any] = ["outcomes", 3.5, -1, True, b"x", [1], {}, object(), "a\0b", timedelta(1)]
+
+
+@pytest.mark.parametrize("odd", NO_TASKS, ids=lambda odd: type(odd).__name__)
+async def test_what_no_database_could_be_asked_is_refused_before_it_is(
+    harness: EngineHarness, odd: Any
+) -> None:
+    engine = harness.open(words, roles=())
+    projections, awaited = engine.projections, AsyncEngine(engine)
+    name = "flowledger_history"
+
+    for ask in (
+        lambda: projections.rebuild(name, task=odd, **ASKING),
+        lambda: projections.retry_parked(name, task=odd, **ASKING),
+        lambda: projections.drop_parked(name, task=odd, **ASKING),
+        lambda: projections.wait_for(name, [odd], timeout=0.0),  # type: ignore[arg-type]
+        lambda: projections.traceback(name, generation=[odd], position=1),  # type: ignore[arg-type]
+        lambda: engine.health_report(patience=[odd]),  # type: ignore[arg-type]
+        lambda: engine.cancel_many([odd], **ASKING),
+    ):
+        with pytest.raises(InvalidRequest):
+            ask()
+    for later in (
+        awaited.projections.rebuild(name, task=odd, **ASKING),
+        awaited.projections.wait_for(name, [odd], timeout=0.0),  # type: ignore[arg-type]
+        awaited.health_report(patience=[odd]),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(InvalidRequest):
+            await later
+
+
+@pytest.mark.parametrize("odd", [-1, 10**30, "soon", 1.5, math.nan, True])
+def test_a_number_that_is_none_of_its_kind_is_refused(harness: EngineHarness, odd: Any) -> None:
+    projections = harness.open(roles=()).projections
+
+    with pytest.raises(InvalidRequest, match="position should be a whole number from 0 to"):
+        projections.wait_for("flowledger_history", odd, timeout=0.0)
+    with pytest.raises(InvalidRequest, match="generation should be a whole number from 1 to"):
+        projections.traceback("flowledger_history", generation=odd, position=1)
+
+
+def test_a_patience_that_no_clock_can_count_is_refused(harness: EngineHarness) -> None:
+    engine = harness.open(roles=())
+
+    for wait in WAITS:
+        with pytest.raises(InvalidRequest, match="patience should be seconds from 0 to"):
+            engine.health_report(wait)
+
+
+def test_a_step_that_is_named_by_no_name_is_unknown(harness: EngineHarness) -> None:
+    task = harness.open(words, roles=("coordinator",)).submit(words, {})
+    harness.until(lambda: task.state != "submitted")
+    odd: Any
+
+    for odd in (3.5, True, [1], {}, object(), timedelta(1)):
+        for ask in (partial(task.explain, odd), lambda odd=odd: task.step(odd).status):
+            with pytest.raises(UnknownStep) as refused:
+                ask()
+            assert is_shown_as_text(refused.value)
+
+
+@pytest.mark.parametrize(
+    "odd", ["ann", b"ann", 3.5, None, object()], ids=lambda odd: type(odd).__name__
+)
+def test_tasks_that_are_no_list_are_refused(harness: EngineHarness, odd: Any) -> None:
+    engine = harness.open(roles=())
+
+    for ask in (engine.cancel_many, engine.reset_many):
+        with pytest.raises(InvalidRequest, match="tasks should be a list of ids"):
+            ask(odd, **ASKING)
+
+
+def test_a_position_beyond_every_log_is_refused_where_it_is_asked_about(
+    harness: EngineHarness,
+) -> None:
+    task = harness.open(words, roles=("coordinator",)).submit(words, {})
+
+    with pytest.raises(InvalidRequest, match="at should be a whole number"):
+        task.explain(at=10**30)
+
+
 MOMENTS: list[Any] = [
     1.5,
     True,

@@ -19,7 +19,9 @@ from support.cli import PATIENCE, Command
 from support.readme_orders import ORDERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "projections.md").read_text("utf-8")
-SPEND, EXAMPLE, TEST = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+SPEND, EXAMPLE, REBUILD, TEST = re.findall(
+    r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL
+)
 
 
 def rows_of_the_table(first_column: str) -> set[str]:
@@ -27,11 +29,10 @@ def rows_of_the_table(first_column: str) -> set[str]:
     return set(re.findall(r"^\| `\"?(\w+)\"?`", table, re.MULTILINE))
 
 
-def test_the_example_prints_what_was_spent(command: Command) -> None:
-    command.write("orders.py", ORDERS)
-    command.write("spend.py", SPEND)
+def printed(command: Command, example: str) -> str:
+    """What an example of the page prints, or why it did not end."""
     done = subprocess.run(  # noqa: S603 - our own page
-        [sys.executable, "-W", "error", "-c", EXAMPLE],
+        [sys.executable, "-W", "error", "-c", example],
         cwd=command.folder,
         env=command.environment,
         capture_output=True,
@@ -39,8 +40,21 @@ def test_the_example_prints_what_was_spent(command: Command) -> None:
         timeout=PATIENCE,
         check=False,
     )
+    return done.stdout or done.stderr
 
-    assert done.stdout == "[('everybody', 1999)]\n", done.stderr
+
+def test_the_example_prints_what_was_spent(command: Command) -> None:
+    command.write("orders.py", ORDERS)
+    command.write("spend.py", SPEND)
+
+    assert printed(command, EXAMPLE) == "[('everybody', 1999)]\n"
+
+
+def test_the_example_of_a_rebuild_waits_until_it_serves(command: Command) -> None:
+    command.write("orders.py", ORDERS)
+    command.write("spend.py", SPEND)
+
+    assert printed(command, REBUILD) == "generation 2 done\n"
 
 
 def test_the_test_of_the_page_passes(command: Command) -> None:

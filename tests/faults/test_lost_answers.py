@@ -232,7 +232,7 @@ def test_a_rebuild_whose_answer_is_lost_is_begun_once_also_when_it_is_done(
 
     assert len(set(made)) == 1
     assert streams(harness, "projection.%rebuild_requested") == 1
-    assert standing.rebuild("money", key="another", **asked) == made[0] + 1
+    assert standing.rebuild("money", key="another", **asked).number == made[0].number + 1
     assert host.projections.status("money").name == "money"
 
 

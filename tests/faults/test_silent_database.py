@@ -24,6 +24,7 @@ import pytest
 from flowledger.engine import AsyncEngine, AsyncTaskHandle, Engine, TaskHandle
 from flowledger.engine.errors import DatabaseSilent, MaybeStored, TaskUnfinished
 from flowledger.engine.ports.patience import GRACE_SECONDS
+from flowledger.engine.ports.projection_admin import Rebuild
 from flowledger.handlers import Workflow
 from support.background_load import BackgroundLoad
 from support.cli import Command
@@ -119,7 +120,9 @@ TIMED: Mapping[str, Call] = MappingProxyType(
         ),
         "skip": lambda client: client.task.step("only").skip(timeout=TIMEOUT, **WORD),
         "wait_for": lambda client: client.engine.projections.wait_for("one", timeout=TIMEOUT),
-        "wait_for_rebuild": lambda client: client.engine.projections.wait_for_rebuild(1, TIMEOUT),
+        "wait_for_rebuild": lambda client: client.engine.projections.wait_for_rebuild(
+            Rebuild("one", "generation", 2), TIMEOUT
+        ),
         "awaited wait": lambda client: client.awaited(lambda task: task.wait(TIMEOUT)),
         "awaited result": lambda client: client.awaited(lambda task: task.result(TIMEOUT)),
         "awaited cancel": lambda client: client.awaited(

@@ -40,7 +40,7 @@ def test_a_rebuild_takes_the_place_of_what_served_and_that_is_dropped(
     host = hosts.host(spending(), batch_size=2)
     host.settle()
 
-    assert hosts.projections.rebuild("money", **WORD) == 2
+    assert hosts.projections.rebuild("money", **WORD).number == 2
     host.settle()
     host.settle()
 
@@ -200,7 +200,7 @@ def test_a_rebuild_that_is_given_up_leaves_what_serves(
     assert states(hosts) == [(1, "serving")]
     assert schemas(harness) == ["money", "money__1"]
     assert rows(harness) == fold(harness)
-    assert hosts.projections.rebuild("money", **WORD) == 3
+    assert hosts.projections.rebuild("money", **WORD).number == 3
 
 
 def test_a_rebuild_that_is_paused_goes_on_where_it_was(

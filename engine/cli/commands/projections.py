@@ -20,7 +20,11 @@ from flowledger.engine.client.projections import Projections
 from flowledger.engine.display_text import on_one_line
 from flowledger.engine.domain.argument_checks import LAST_POSITION
 from flowledger.engine.domain.failures.tracebacks import lines_of
-from flowledger.engine.ports.projection_admin import ProjectionStatus
+from flowledger.engine.domain.max_duration import LONGEST_SECONDS
+from flowledger.engine.ports.projection_admin import ProjectionStatus, Rebuild, RebuildStatus
+
+SOME_TASKS_SECONDS = 30.0
+"""So long a rebuild of some tasks' rows is waited for where nothing else is said."""
 
 
 def status_fields(row: ProjectionStatus) -> dict[str, Any]:
@@ -212,11 +216,11 @@ def remove(name: str, *, as_json: bool, reason: str, actor: str) -> None:
 @click.option("--cancel", is_flag=True, help="Give up what is being built.")
 @click.option(
     "--wait",
-    type=click.FloatRange(0),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Wait so long for some tasks' rows.",
+    is_flag=False,
+    flag_value=LONGEST_SECONDS,
+    type=click.FloatRange(0, LONGEST_SECONDS),
+    metavar="[SECONDS]",
+    help="Wait until it is done, or so long. Default: 30 for some tasks' rows, else 0.",
 )
 @click.option("--key", metavar="TEXT", help="With the same key, asking twice is asking once.")
 @word_options
@@ -227,7 +231,7 @@ def rebuild(  # noqa: PLR0913 - its options
     template: str | None,
     *,
     cancel: bool,
-    wait: float,
+    wait: float | None,
     as_json: bool,
     **asked: Any,
 ) -> None:
@@ -235,7 +239,7 @@ def rebuild(  # noqa: PLR0913 - its options
 
     A process that runs the projection does it; `projections status` shows how far it is. The rows
     of one task, or of one template's tasks, are made anew in place, where the projection can tell
-    them apart.
+    them apart. With --wait the exit code is 1 where the whole is not built within the time.
 
     \b
     Example: flowledger projections rebuild customer_spend --reason 'a row is wrong'
@@ -250,18 +254,34 @@ def rebuild(  # noqa: PLR0913 - its options
                 {"name": name, "cancelled": given_up}, f"given up: {given_up}", as_json=as_json
             )
             return
-        number = standing.rebuild(name, task=task, template=template, **asked)
-        if task is None and template is None:
-            sentence = (
-                f"{name}: generation {number} is to be built; see `projections status {name}`"
-            )
-            tell_either({"name": name, "generation": number}, sentence, as_json=as_json)
+        begun = standing.rebuild(name, task=task, template=template, **asked)
+        if wait is None and begun.kind == "generation":
+            tell_either(_fields(begun), _is_to_be_built(begun), as_json=as_json)
             return
-        state, tasks, error = standing.wait_for_rebuild(number, wait)
-    fields = {"name": name, "rebuild": number, "state": state, "tasks": tasks, "error": error}
-    failed = f": {error}" if error else ""
-    tell_either(fields, f"{name}: {state}, tasks rebuilt: {tasks}{failed}", as_json=as_json)
-    exit_unless(state in {"asked", "done"})
+        ended = standing.wait_for_rebuild(begun, SOME_TASKS_SECONDS if wait is None else wait)
+    failed = f": {ended.error}" if ended.error else ""
+    tell_either(
+        _fields(begun) | ended._asdict(), f"{_stands(begun, ended)}{failed}", as_json=as_json
+    )
+    exit_unless(ended.state == "done" or (ended.state == "asked" and begun.kind == "tasks"))
+
+
+def _fields(begun: Rebuild) -> dict[str, Any]:
+    number = "generation" if begun.kind == "generation" else "rebuild"
+    return {"name": begun.projection, number: begun.number}
+
+
+def _is_to_be_built(begun: Rebuild) -> str:
+    name = begun.projection
+    return f"{name}: generation {begun.number} is to be built; see `projections status {name}`"
+
+
+def _stands(begun: Rebuild, ended: RebuildStatus) -> str:
+    if begun.kind == "tasks":
+        return f"{begun.projection}: {ended.state}, tasks rebuilt: {ended.tasks}"
+    if ended.state == "asked":
+        return _is_to_be_built(begun)
+    return f"{begun.projection}: generation {begun.number}: {ended.state}"
 
 
 projections.add_command(parked)

@@ -137,7 +137,8 @@ def _projection_behind(scene: ExplainContext, reason: Reason) -> str | None:
         case "paused" | "event_failed":
             return f"flowledger projections resume {quote(reason.about)} {WHY}"
         case "no_host":
-            command, known = projector_command(reason.details["projections"])
+            names = reason.details["projections"]
+            command, known = projector_command(names if isinstance(names, dict) else ())
             return f"{command} ({known})" if known else command
         case _:
             return None

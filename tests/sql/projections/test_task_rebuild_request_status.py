@@ -13,3 +13,14 @@ def test_it_begins_with_nothing_done(connection: Connection) -> None:
 
 def test_there_is_none_of_the_number(connection: Connection) -> None:
     assert call(connection, "task_rebuild_request_status", 7) == []
+
+
+def test_it_is_that_of_the_projection_that_is_named(connection: Connection) -> None:
+    number = call(connection, "request_tasks_rebuild", "money", new_id(), None)[0]
+
+    found = {
+        name: call(connection, "task_rebuild_request_status", number, name)
+        for name in ("money", "others")
+    }
+
+    assert found == {"money": [("asked", 0, None)], "others": []}
