@@ -327,6 +327,7 @@ class Parts:
         )
         if host is None:
             return None
+        standing.tell_refusals(lambda: host.refusals)
         host.install()  # so that whoever opened the engine can ask for them at once
         return host, wakeup
 

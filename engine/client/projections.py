@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Condition
 from time import monotonic
 from typing import Literal, Unpack
 from uuid import UUID
 
-from flowledger.engine.display_text import short
+from flowledger.engine.display_text import on_one_line, short
 from flowledger.engine.domain.argument_checks import (
     check_position,
     check_seconds,
@@ -65,6 +65,11 @@ class Projections:
         self._patience = patience_seconds
         self._poll = poll_seconds
         self._moved = Condition()
+        self._refusals: Callable[[], Mapping[str, str]] = dict[str, str]
+
+    def tell_refusals(self, refusals: Callable[[], Mapping[str, str]]) -> None:
+        """Say of what this process was given and cannot run, by name, why that is so."""
+        self._refusals = refusals
 
     def moved(self) -> None:
         """A projection of this process has moved: who waits looks again."""
@@ -291,6 +296,12 @@ class Projections:
         return found
 
     def _unknown(self, name: object) -> UnknownProjection:
+        why = self._refusals().get(name) if isinstance(name, str) else None
+        if why is not None:
+            return UnknownProjection(
+                f"there is no projection {_shown(name)}: this process was given it, and the"
+                f" database refuses it: {on_one_line(why)}"
+            )
         names = sorted({status.name for status in self.list()})
         return UnknownProjection(
             f"there is no projection {_shown(name)}: {', '.join(names) or 'none'}"

@@ -252,6 +252,17 @@ def _code_changed(row: FoundRow, now: datetime) -> Told:
     )
 
 
+def _missing(row: FoundRow, now: datetime) -> Told:
+    found = row.details
+    return (
+        f"projection {row.about}, which process {found['pid']} on {found['host']} was given, has no"
+        f" tables and is not run{ago(row.since, now)}: the database refuses them, or it was removed"
+        " meanwhile",
+        "flowledger projector MODULE:CLASS (the log line projection.refused of it, or of that"
+        " process, says why; what was removed meanwhile it makes anew)",
+    )
+
+
 def _shifted(row: FoundRow, now: datetime) -> Told:
     shift = _time(row)
     ahead, way = duration(shift), "ahead of" if shift > timedelta() else "behind"
@@ -314,6 +325,7 @@ WORDS: Mapping[str, Callable[[FoundRow, datetime], Told]] = MappingProxyType(
         "projection_stalled": _stalled,
         "events_parked": _events_parked,
         "projection_code_changed": _code_changed,
+        "projection_missing": _missing,
         "clock_shifted": _shifted,
         "leases_ahead": _leases_ahead,
         "clock_put_back": _put_back,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
@@ -233,6 +233,11 @@ class Host:
         """Well if all projections that are to run here can be, with tables and version."""
         refused = "; ".join(f"{name}: {why}" for name, why in list(self._refused.items()))
         return Health(self._refused_since, len(self._refused), refused) if refused else Health()
+
+    @property
+    def refusals(self) -> Mapping[str, str]:
+        """Why projections that are to run here cannot be, by name."""
+        return dict(self._refused)
 
     def install(self) -> None:
         """Make the tables of versions that are new. What is refused is told, and tried again."""

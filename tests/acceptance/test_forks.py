@@ -137,7 +137,9 @@ def verbs_of_projections(projections: Projections) -> Mapping[str, Callable[[], 
 
 
 # What asks nobody anything, closes or opens.
-INNER = frozenset({"on_end", "taken_on", "answer_seconds", "moved", "behind", "look_seconds"})
+INNER = frozenset(
+    {"on_end", "taken_on", "answer_seconds", "moved", "tell_refusals", "behind", "look_seconds"}
+)
 ASIDE = INNER | {"open", "close", "settings", "projections", "id", "step"}
 
 

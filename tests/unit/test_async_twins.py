@@ -29,6 +29,7 @@ MACHINERY: set[object] = {
     TaskHandle.taken_on,
     TaskHandle.answer_seconds,
     Projections.moved,
+    Projections.tell_refusals,
     Projections.wanted,
     Projections.reached,
     Projections.behind,

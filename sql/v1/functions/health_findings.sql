@@ -76,6 +76,11 @@ as $$
     from flowledger.projections_needing_attention(coalesce(patience, 60)) as p
     union all
     select
+        'projection_missing', m.name, flowledger.readable_time(m.since),
+        jsonb_build_object('host', m.host, 'pid', m.pid)
+    from flowledger.projections_without_tables() as m
+    union all
+    select
         'clock_shifted', null, null,
         jsonb_build_object('seconds', extract(epoch from o.shift)::double precision)
     from flowledger.clock_offset as o
@@ -122,7 +127,8 @@ comment on function flowledger_v1.health_findings(double precision) is
     'queue_unserved (steps are queued that no live worker claims), tasks_parked, submissions_parked '
     '(no coordinator could take these on), projection_paused, projection_failing, '
     'projection_unled, projection_stalled, projection_code_changed (a process has other code than '
-    'that it was built with, of the same version), events_parked, clock_shifted (a test has moved the '
+    'that it was built with, of the same version), projection_missing (a process has its code, and the '
+    'database refuses its tables), events_parked, clock_shifted (a test has moved the '
     'engine''s clock), leases_ahead (leases end later than they can have been given for: the server''s '
     'clock was ahead), clock_put_back (it was, and timers that were set then are due as much later), '
     'or connections_short (less than a twentieth of the connections that the '
