@@ -6,22 +6,40 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import psycopg
+import pytest
 
 from flowledger.engine.config import KNOWN
+from flowledger.engine.errors import InvalidProjection
 from flowledger.engine.ports.projection_admin import Standing
+from flowledger.handlers import Workflow
 from flowledger.projections import OnError
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.testing import Case
 from support.cli import PATIENCE, Command
+from support.engines import EngineHarness, harness
 from support.readme_orders import ORDERS
 
+__all__ = ["harness"]
+
 PAGE = (Path(__file__).parents[2] / "docs" / "projections.md").read_text("utf-8")
-SPEND, EXAMPLE, REBUILD, TEST = re.findall(
+SPEND, EXAMPLE, BATCHED, REBUILD, TEST = re.findall(
     r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL
 )
+
+
+MORE = """
+    @on(TaskCompleted)
+    def one(self, event: TaskCompleted, cursor: Cursor) -> None: ...
+"""
+flow = Workflow("shop", "ending", version="1")
+
+
+@flow.step
+def only() -> int:
+    return 1
 
 
 def rows_of_the_table(first_column: str) -> set[str]:
@@ -48,6 +66,30 @@ def test_the_example_prints_what_was_spent(command: Command) -> None:
     command.write("spend.py", SPEND)
 
     assert printed(command, EXAMPLE) == "[('everybody', 1999)]\n"
+
+
+def test_the_example_of_batches_has_every_ending_once(harness: EngineHarness) -> None:
+    names: dict[str, Any] = {"__name__": "endings"}
+    exec(BATCHED, names)  # noqa: S102 - our own page
+    engine = harness.open(flow, projections=[names["Endings"]])
+    tasks = engine.submit_many(flow, [{}] * 3)
+    for task in tasks:
+        task.result(PATIENCE)
+    engine.projections.wait_for("endings", timeout=PATIENCE)
+
+    ended = [task.history()[-1] for task in tasks]
+    rows = harness.rows("select task_id, at, position from endings.ending")
+    assert sorted(rows) == sorted(
+        (one.event.task_id, one.recorded_at, one.position) for one in ended
+    )
+
+
+def test_the_page_says_that_both_kinds_of_methods_do_not_mix() -> None:
+    both = BATCHED.replace("on_batch\n", "on, on_batch\n") + MORE
+
+    assert "A class has methods of `@on` or of `@on_batch`, not of both" in PAGE
+    with pytest.raises(InvalidProjection, match="@on and @on_batch do not mix"):
+        exec(both, {"__name__": "endings"})  # noqa: S102 - our own page
 
 
 def test_the_example_of_a_rebuild_waits_until_it_serves(command: Command) -> None:
