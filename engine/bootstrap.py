@@ -19,8 +19,9 @@ from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, CrashPoints, Wakeup
+from flowledger.engine.ports.coordinator import alone
 from flowledger.engine.ports.verification import Check, Finding
-from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.runtime.coordinator.joint_rounds import JointCoordinator
 from flowledger.engine.runtime.coordinator.shards import Shards
 from flowledger.engine.runtime.coordinator.should_lead_shard import WantedShard
 from flowledger.engine.runtime.loop import Loop
@@ -203,10 +204,11 @@ class Parts:
             ProjectionChecks(self, projections),
         )
         endings = Waiters(self.wakeups.subscribe("ended"), poll, self.wakeups.start)
+        shards = self._shards() if "coordinator" in roles else None
         self.service = Service(
             self.settings,
-            self._shards() if "coordinator" in roles else None,
-            self._worker(catalogue) if "worker" in roles else None,
+            shards,
+            self._worker(catalogue, shards) if "worker" in roles else None,
             ProcessWakeup,
             {
                 "wakeups": self.wakeups.outages,
@@ -275,7 +277,9 @@ class Parts:
         # One for the first shard at once: only channels that have a wakeup by then are listened to.
         wakeups = {0: self.wakeups.subscribe(*channels)}
 
-        def coordinator_of(seat: WantedShard, shards: int) -> tuple[Coordinator, ProcessWakeup]:
+        def coordinator_of(
+            seat: WantedShard, shards: int
+        ) -> tuple[JointCoordinator, ProcessWakeup]:
             if seat.shard not in wakeups:
                 wakeups[seat.shard] = self.wakeups.subscribe(*channels)
             return self._coordinator(identity, seat, shards), wakeups[seat.shard]
@@ -289,12 +293,12 @@ class Parts:
         )
         return shards, self.wakeups.subscribe("shard", "clock")
 
-    def _coordinator(self, identity: UUID, seat: WantedShard, shards: int) -> Coordinator:
+    def _coordinator(self, identity: UUID, seat: WantedShard, shards: int) -> JointCoordinator:
         settings = self.settings.coordinator
         ledger = PostgresCoordinatorStore(
             self.pool, self.mapper, self.clock, settings.lease_seconds, seat.shard, shards
         )
-        return Coordinator(
+        return JointCoordinator(
             store=ledger,
             clock=self.clock,
             notify=self.wakeups.notify,
@@ -312,7 +316,7 @@ class Parts:
         # Projections stand on the engine: only who puts the parts together knows both.
         from flowledger.projections.wiring import projector  # noqa: PLC0415
 
-        wakeup = self.wakeups.subscribe("fact", "ended", "projection", "clock")
+        wakeup = self.wakeups.subscribe("fact", "stored", "ended", "projection", "clock")
         host = projector(
             projections,
             url=self.url,
@@ -338,7 +342,9 @@ class Parts:
         backoff = Backoff(database.reconnect_initial_seconds, database.reconnect_cap_seconds)
         return Loop(name, step, wakeup, backoff, telling)
 
-    def _worker(self, catalogue: HandlerTable) -> tuple[Worker, ProcessWakeup]:
+    def _worker(
+        self, catalogue: HandlerTable, shards: tuple[Shards, ProcessWakeup] | None
+    ) -> tuple[Worker, ProcessWakeup]:
         wakeup = self.wakeups.subscribe("queue", "cancel")
         transactions = PostgresTransactions(
             self.url, self.pool, self.mapper, self.settings, self.faults
@@ -362,6 +368,7 @@ class Parts:
             settings=self.settings.worker,
             crash_points=self.faults,
             limbo_seconds=self.settings.database.statement_timeout_seconds,
+            join=alone if shards is None else shards[0].join,
         )
         return worker, wakeup
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -13,9 +13,10 @@ from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
 from flowledger.engine.domain.limits.concurrency_slots import OlderWaiter
 from flowledger.engine.domain.shard_assignment import Members
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.events.base import Event, Recorded, TaskEvent, Unreadable
+from flowledger.engine.events.base import Event, Recorded, StepEvent, TaskEvent, Unreadable
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.parked_tasks import ParkedTasks
+from flowledger.engine.ports.worker import Claim, Exchange
 
 Row = dict[str, Any]
 
@@ -64,6 +65,49 @@ class Commit:
     submissions: list[int] = field(default_factory=list[int])
     answers: bool = False
     limits: LimitChanges | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPart:
+    """What a worker of the same process brings to a joint round: facts, and what it would claim.
+
+    Each fact ends an attempt of a step of its own. At most `limit` steps of `templates` are
+    claimed.
+    """
+
+    worker: UUID
+    facts: Sequence[StepEvent]
+    templates: Sequence[UUID]
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A StepStarted that the store has written for a worker's claim."""
+
+    event_id: UUID
+    worker: UUID
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class JointAnswer:
+    """What a joint round has led to: the shard's position, and what the worker may run.
+
+    `starts` are those of this shard; they are the first facts behind the position.
+    """
+
+    position: int
+    exchange: Exchange
+    starts: Sequence[Start]
+
+
+Join = Callable[[WorkerPart], Exchange | None]
+"""Have a coordinator of this process take the part; None where that is not possible right now."""
+
+
+def alone(_: WorkerPart) -> None:
+    """No coordinator is in this process."""
 
 
 class CoordinatorStore(ParkedTasks, Protocol):
@@ -134,6 +178,14 @@ class CoordinatorStore(ParkedTasks, Protocol):
 
     def commit(self, commit: Commit) -> None:
         """Store all of it or nothing. Raises LeadershipLost, or StreamMoved."""
+        ...
+
+    def commit_jointly(self, commit: Commit, part: WorkerPart, known: int) -> JointAnswer:
+        """As `commit`, with the worker's facts before the decisions, and its claims after them.
+
+        The position moves past the facts, whatever `commit.new` says. Raises StreamMoved, too,
+        where others of the shard's facts stand before these than so many that are `known`.
+        """
         ...
 
 

@@ -13,6 +13,7 @@ from eventsourcing.persistence import StoredEvent
 from flowledger.engine.domain.limits.admission import LimitState
 from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
 from flowledger.engine.domain.limits.concurrency_slots import OlderWaiter
+from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.engine.domain.storable_text_check import storable
 from flowledger.engine.domain.templates.template import UNLIMITED, Template, parse_template
 from flowledger.engine.errors import LogCorrupt, UnknownTemplate
@@ -20,7 +21,14 @@ from flowledger.engine.events.base import Recorded, TaskEvent, Unreadable
 from flowledger.engine.events.registry import DECISION_TOPICS, FACT_TOPICS
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplateRegistered
-from flowledger.engine.ports.coordinator import Commit, Due, Leadership
+from flowledger.engine.ports.coordinator import (
+    Commit,
+    Due,
+    JointAnswer,
+    Leadership,
+    Start,
+    WorkerPart,
+)
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
@@ -33,6 +41,8 @@ from flowledger.engine.store.log.eventsourcing_recorders import (
     LedgerDatastore,
     LedgerRecorder,
 )
+from flowledger.engine.store.uuid_generator import Identifiers, numbered_id
+from flowledger.engine.store.worker_store import MOST_CLAIMS, exchanged
 
 FACTS = "select * from flowledger.facts_of_shard(%s, %s, %s, %s, %b)"
 TOPICS = TextArray(FACT_TOPICS)
@@ -61,6 +71,7 @@ class PostgresCoordinatorStore:
         self._clock = clock
         self._lease = lease_seconds
         self._recorder = LedgerRecorder(LedgerDatastore(pool))
+        self._identifiers = Identifiers()
 
     def lead(self, leader: UUID, lease_seconds: float) -> Leadership | None:
         """Become or stay the leader; None while another is."""
@@ -256,18 +267,36 @@ class PostgresCoordinatorStore:
             (
                 *(self._shard, commit.epoch, commit.old, commit.new, self._lease),
                 *(self._mapper.columns(commit.events) if commit.events else (None,) * 6),
-                commit.dropped or None,
-                commit.signalled or None,
-                _json(commit.queued),
-                _json(commit.steps),
-                _json(commit.tasks),
-                commit.untimed or None,
-                _json(commit.timers),
+                *_rows(commit),
                 commit.submissions or None,
-                commit.answers,
-                changes_text(commit.limits) if commit.limits else None,
+                *_others(commit),
             ),
         )
+
+    def commit_jointly(self, commit: Commit, part: WorkerPart, known: int) -> JointAnswer:
+        """Store all of it or nothing, in one round trip. Raises LeadershipLost, StreamMoved."""
+        first = self._identifiers.new()
+        row = self._one(
+            COMMIT_JOINTLY,
+            (
+                *(self._shard, self._shards, commit.epoch, commit.old, commit.new, self._lease),
+                *(known, len(part.facts)),
+                *self._mapper.columns([*part.facts, *commit.events]),
+                *_rows(commit),
+                *_others(commit),
+                *(part.worker, UuidArray(part.templates), min(part.limit, MOST_CLAIMS), first),
+            ),
+        )
+        position, *claimed = cast("tuple[Any, ...]", row)
+        exchange = exchanged(claimed)
+        claimed_steps = cast("list[UUID]", claimed[1] or [])
+        ids = {step: numbered_id(first, n) for n, step in enumerate(claimed_steps, 1)}
+        mine = [
+            Start(ids[claim.step_id], part.worker, claim)
+            for claim in exchange.claims
+            if shard_of(claim.task_id, self._shards) == self._shard
+        ]
+        return JointAnswer(position, exchange, mine)
 
     def _facts(self, after: int, limit: int) -> list[tuple[Any, ...]]:
         if self._shards == 1:
@@ -290,7 +319,30 @@ COMMIT = (
     " %s::uuid[], %s::uuid[], %s::json, %s::json, %s::json, %s::uuid[], %s::json, %s::bigint[],"
     " %s::boolean, %s::json)"
 )
+COMMIT_JOINTLY = (
+    "select * from flowledger.commit_joint_round("
+    "%s::int, %s::int, %s::bigint, %s::bigint, %s::bigint, %s::float8, %s::int, %s::int,"
+    " %s, %s, %s, %s, %s, %s,"
+    " %s::uuid[], %s::uuid[], %s::json, %s::json, %s::json, %s::uuid[], %s::json,"
+    " %s::boolean, %s::json, %s, %b, %s::int, %s)"
+)
 LIMITS = "select flowledger.load_limit_state(%s, %s)::text"
+
+
+def _rows(commit: Commit) -> tuple[Any, ...]:
+    return (
+        commit.dropped or None,
+        commit.signalled or None,
+        _json(commit.queued),
+        _json(commit.steps),
+        _json(commit.tasks),
+        commit.untimed or None,
+        _json(commit.timers),
+    )
+
+
+def _others(commit: Commit) -> tuple[bool, str | None]:
+    return commit.answers, changes_text(commit.limits) if commit.limits else None
 
 
 def _json(rows: Sequence[dict[str, Any]]) -> str | None:

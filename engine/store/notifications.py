@@ -32,6 +32,7 @@ CHANNELS = (
     "queue",
     "cancel",
     "ended",
+    "stored",
     "submission",
     "clock",
     "shard",

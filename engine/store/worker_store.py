@@ -118,11 +118,7 @@ class PostgresWorkerStore:
             cursor = connection.cursor(binary=True)
             asked = (worker, UuidArray(templates), min(limit, MOST_CLAIMS), self._identifiers.new())
             cursor.execute(EXCHANGE, (*asked, *columns, kind))
-            refused, *claimed_columns = cursor.fetchone() or (None,) * 10
-        rows = zip(*claimed_columns, strict=True) if claimed_columns[0] else ()
-        gone = frozenset(cast("list[UUID]", refused or ()))
-        claims = (begun(*row) for row in rows)
-        return Exchange([claim for claim in claims if claim.step_id not in gone], gone)
+            return exchanged(cursor.fetchone() or (None,) * 10)
 
     def try_out(self, worker: UUID, fact: StepEvent) -> None:
         """Report it and take that back. Raises what `exchange` would raise."""
@@ -205,6 +201,14 @@ class PostgresWorkerStore:
 def claim_status(version: int, attempt: int, cancelling: bool, at: int | None) -> ClaimStatus:  # noqa: FBT001 - the columns of a row, in their order
     """A row of the queue, with the time of the last that is known of its stream."""
     return ClaimStatus(version, attempt, cancelling, moment(at))
+
+
+def exchanged(row: Sequence[Any]) -> Exchange:
+    """The row of an exchange: the refused streams, and the claims in columns."""
+    refused, *columns = row
+    gone = frozenset(cast("list[UUID]", refused or ()))
+    claims = (begun(*claim) for claim in (zip(*columns, strict=True) if columns[0] else ()))
+    return Exchange([claim for claim in claims if claim.step_id not in gone], gone)
 
 
 def begun(*row: Any) -> Claim:

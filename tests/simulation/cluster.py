@@ -23,11 +23,13 @@ from simulation.worker_store import MemoryWorkerStore
 from simulation.workflows import Flow
 
 from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings, WorkerSettings
+from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.registry import FACTS
+from flowledger.engine.ports.coordinator import Join, WorkerPart, alone
 from flowledger.engine.ports.worker import Exchange
-from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.runtime.coordinator.joint_rounds import JointCoordinator
 from flowledger.engine.runtime.worker.handler_table import HandlerTable
 from flowledger.engine.runtime.worker.step_attempt_state import Execution
 from flowledger.engine.runtime.worker.worker import Worker
@@ -105,11 +107,32 @@ class Cluster:
         process.leave = leave
         return self._joined(process, self.start_coordinator)
 
-    def _coordinator(self, process: Process, shard: int) -> Coordinator:
+    def start_whole(self) -> Process:
+        """A new process with both roles, whose worker joins in the coordinators' rounds."""
+        process = Process(self.world, f"whole {next(self._numbers)}")
+        coordinators = [self._coordinator(process, n) for n in range(len(self.database.shards))]
+
+        def join(part: WorkerPart) -> Exchange | None:
+            shards = {shard_of(fact.task_id, len(coordinators)) for fact in part.facts}
+            return joined(coordinators[shards.pop()], part) if len(shards) == 1 else None
+
+        hand_back = self._worker(process, join).hand_back
+
+        def leave() -> None:
+            hand_back()
+            for coordinator in coordinators:
+                coordinator.resign()
+
+        process.leave = leave
+        return self._joined(process, self.start_whole)
+
+    def _coordinator(self, process: Process, shard: int) -> JointCoordinator:
         clock = self._clock_of(process)
         settings = self._coordinator_settings
-        ledger = MemoryCoordinatorStore(self.database, clock, settings.lease_seconds, shard)
-        coordinator = Coordinator(
+        ledger = MemoryCoordinatorStore(
+            self.database, clock, settings.lease_seconds, shard, self.world.new_id
+        )
+        coordinator = JointCoordinator(
             store=process.wired(ledger),
             clock=clock,
             notify=lambda channel: self.wake(process, channel),
@@ -131,8 +154,12 @@ class Cluster:
 
     def start_worker(self) -> Process:
         """A new worker process."""
+        process = Process(self.world, f"worker {next(self._numbers)}")
+        process.leave = self._worker(process, alone).hand_back
+        return self._joined(process, self.start_worker)
+
+    def _worker(self, process: Process, join: Join) -> Worker:
         world = self.world
-        process = Process(world, f"worker {next(self._numbers)}")
         clock = self._clock_of(process)
         board = process.wired(HonestWorkerStore(self.database, clock, world.new_id))
         wakeup = AgendaWakeup()
@@ -148,11 +175,11 @@ class Cluster:
             crash_points=process,
             limbo_seconds=LIMBO_SECONDS,
             elapsed=lambda: world.elapsed,
+            join=join,
         )
         SteppedLoop(process, lambda _: worker.renew())
         wakeup.loop = SteppedLoop(process, worker.step, "queue", "cancel", "outcome")
-        process.leave = worker.hand_back
-        return self._joined(process, self.start_worker)
+        return worker
 
     @property
     def rests(self) -> bool:
@@ -195,6 +222,15 @@ class Cluster:
 
     def _ran(self, job: Execution) -> None:
         self.executions[job.claim.step_id, job.claim.version] += 1
+
+
+def joined(coordinator: JointCoordinator, part: WorkerPart) -> Exchange | None:
+    """A worker's thread decides on its part, while the coordinator's own waits for its turn."""
+    loop = coordinator._pipeline.loop
+    if loop.busy:
+        return None
+    with loop.waiting():
+        return coordinator.join(part)
 
 
 class HonestWorkerStore(MemoryWorkerStore):

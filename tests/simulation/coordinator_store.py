@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from math import inf
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from simulation.agenda import Violation
 from simulation.database import Database, Queued
 from simulation.local_clock import LocalClock
+from simulation.worker_store import MemoryWorkerStore
 
 from flowledger.engine.domain.limits.admission import LimitState
 from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
 from flowledger.engine.domain.limits.concurrency_slots import OlderWaiter
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.domain.templates.template import Template
-from flowledger.engine.errors import UnknownTemplate
+from flowledger.engine.errors import StreamMoved, UnknownTemplate
 from flowledger.engine.events.base import Event, Recorded, TaskEvent
 from flowledger.engine.events.registry import DECISIONS, FACTS
 from flowledger.engine.events.task import TaskCreated
-from flowledger.engine.ports.coordinator import Commit, Due, Leadership
+from flowledger.engine.ports.coordinator import (
+    Commit,
+    Due,
+    JointAnswer,
+    Leadership,
+    Start,
+    WorkerPart,
+)
 
 
 class MemoryCoordinatorStore:
     """The ledger of one shard. `lease_seconds` is renewed with every commit."""
 
     def __init__(
-        self, database: Database, clock: LocalClock, lease_seconds: float, shard: int = 0
+        self,
+        database: Database,
+        clock: LocalClock,
+        lease_seconds: float,
+        shard: int = 0,
+        new_id: Callable[[], UUID] = uuid4,
     ) -> None:
         self._shard = shard
+        self._board = MemoryWorkerStore(database, clock, new_id)
         self._database = database
         self._clock = clock
         self._lease = lease_seconds
@@ -212,6 +227,24 @@ class MemoryCoordinatorStore:
     def commit(self, commit: Commit) -> None:
         """Store all of it or nothing. Raises LeadershipLost, or StreamMoved."""
         self._database.commit_decisions(self._shard, commit, self._lease)
+
+    def commit_jointly(self, commit: Commit, part: WorkerPart, known: int) -> JointAnswer:
+        """Store all of it or nothing. Raises LeadershipLost, or StreamMoved."""
+        database = self._database
+        database.check_shard(self._shard, commit.epoch, commit.old)
+        if len(self.facts(commit.new, known + 1)) != known:
+            raise StreamMoved(f"facts of shard {self._shard} came in between")
+        whole = replace(commit, events=[*part.facts, *commit.events])
+        database.commit_decisions(self._shard, whole, self._lease)
+        last = self.facts(commit.new, known + len(part.facts))[-1].position
+        database.advance_shard_position(self._shard, last, self._lease)
+        exchange = self._board.exchange(part.worker, (), part.templates, part.limit, quiet=True)
+        starts = [
+            Start(database.log.stream(claim.step_id)[-1].event_id, part.worker, claim)
+            for claim in exchange.claims
+            if self._is_mine(claim.task_id)
+        ]
+        return JointAnswer(last, exchange, starts)
 
 
 def registered(database: Database, template_id: UUID) -> Template:

@@ -18,7 +18,16 @@ BACK_OFF_SECONDS = (0.05, 2.0)
 LEAST_PAUSE_SECONDS = 0.001
 CHANGES = frozenset(
     {
-        *("lead", "resign", "commit", "renew", "retire", "exchange", "checkpoint"),
+        *(
+            "lead",
+            "resign",
+            "commit",
+            "commit_jointly",
+            "renew",
+            "retire",
+            "exchange",
+            "checkpoint",
+        ),
         *("elect_isolated", "set_stuck", "submit", "request"),
     }
 )
@@ -188,6 +197,17 @@ class SteppedLoop:
         finally:
             self._busy = before
             if not before:
+                self._wake(0.0)
+
+    @contextmanager
+    def waiting(self) -> Generator[None]:
+        """It waits for its turn meanwhile, if there is any; elsewhere it sleeps on."""
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+            if self._woken_by or self._next <= self._process.world.elapsed:
                 self._wake(0.0)
 
     def _turn(self) -> None:

@@ -34,10 +34,14 @@ class Simulation:
 
     def _run(self) -> None:
         world, cluster = self.world, self.cluster
-        for _ in range(world.random.randint(1, 3)):
+        whole = world.random.choice((0, 0, 1, 2))
+        least = 0 if whole else 1
+        for _ in range(world.random.randint(least, 3)):
             cluster.start_coordinator()
-        for _ in range(world.random.randint(1, 3)):
+        for _ in range(world.random.randint(least, 3)):
             cluster.start_worker()
+        for _ in range(whole):
+            cluster.start_whole()
         self.operators.begin()
         world.run(lambda: False, longest=world.random.uniform(*TROUBLED_SECONDS))
         world.note("peace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -19,10 +20,11 @@ from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.events.base import Event, StepEvent
 from flowledger.engine.events.step import StepStarted
-from flowledger.engine.ports.coordinator import Commit, Leadership
+from flowledger.engine.ports.coordinator import Commit, JointAnswer, Leadership, WorkerPart
 from flowledger.engine.runtime.coordinator import coordinator
 from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch, in_order
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.runtime.coordinator.joint_rounds import JointCoordinator
 from flowledger.engine.runtime.worker.worker import Worker
 
 SEEDS = 1_000
@@ -188,6 +190,68 @@ def late_claim(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Worker, "_reconcile_claims", lambda _: None)
 
 
+def joint_facts_are_decided_again(patch: pytest.MonkeyPatch) -> None:
+    """The position stays before the facts that a joint round has answered."""
+    patch.setattr(MemoryCoordinatorStore, "commit_jointly", jointly_at(lambda first, _: first))
+
+
+def joint_starts_are_passed_over(patch: pytest.MonkeyPatch) -> None:
+    """The position moves past the starts of a joint round, which nobody has folded."""
+    patch.setattr(MemoryCoordinatorStore, "commit_jointly", jointly_at(lambda _, end: end))
+
+
+def jointly_at(
+    position: Callable[[int, int], int],
+) -> Callable[[MemoryCoordinatorStore, Commit, WorkerPart, int], JointAnswer]:
+    """A joint round that leaves its shard at another position."""
+    jointly = MemoryCoordinatorStore.commit_jointly
+
+    def misplaced(
+        self: MemoryCoordinatorStore, commit: Commit, part: WorkerPart, known: int
+    ) -> JointAnswer:
+        answer = jointly(self, commit, part, known)
+        shard, database = self._database.shards[self._shard], self._database
+        shard.position = position(commit.new, database.log.end)
+        return replace(answer, position=shard.position)
+
+    return misplaced
+
+
+def joint_facts_overtake(patch: pytest.MonkeyPatch) -> None:
+    """A joint round moves the position past facts that others appended meanwhile."""
+    facts = MemoryCoordinatorStore.facts
+    jointly = MemoryCoordinatorStore.commit_jointly
+
+    def unlooked(
+        self: MemoryCoordinatorStore, commit: Commit, part: WorkerPart, known: int
+    ) -> JointAnswer:
+        there = len(facts(self, commit.new, 1_000))
+        return jointly(self, commit, part, there)
+
+    patch.setattr(MemoryCoordinatorStore, "commit_jointly", unlooked)
+
+
+def refused_round_is_kept(patch: pytest.MonkeyPatch) -> None:
+    """After a joint round was refused, what it had decided stays in memory."""
+    patch.setattr(JointCoordinator, "_begin_anew", lambda _: None)
+
+
+def joint_claims_without_a_row(patch: pytest.MonkeyPatch) -> None:
+    """What is started in a joint round is in nobody's hands, and nobody looks for it."""
+    jointly = MemoryCoordinatorStore.commit_jointly
+
+    def let_go(
+        self: MemoryCoordinatorStore, commit: Commit, part: WorkerPart, known: int
+    ) -> JointAnswer:
+        answer = jointly(self, commit, part, known)
+        for claim in answer.exchange.claims:
+            del self._database.queue[claim.step_id]
+        return answer
+
+    patch.setattr(MemoryCoordinatorStore, "commit_jointly", let_go)
+    lost_queue_row(patch)
+
+
 PLANTS = (
     no_log_lock,
     no_compare_and_swap,
@@ -204,6 +268,11 @@ PLANTS = (
     same_batch_again,
     blind_to_successors,
     late_claim,
+    joint_facts_are_decided_again,
+    joint_starts_are_passed_over,
+    joint_facts_overtake,
+    refused_round_is_kept,
+    joint_claims_without_a_row,
 )
 
 
@@ -212,6 +281,7 @@ RARE = {
     all_or_nothing: (76, 90, 179),
     blind_to_successors: range(420, 430),
     late_claim: range(280, 290),
+    joint_facts_overtake: (2562, 4405),
 }
 """Bugs that few seeds meet, and seeds among which one did: these are tried before all others."""
 

@@ -17,8 +17,8 @@ from flowledger.engine.domain.verify.replay_and_compare_rows import (
 )
 from flowledger.engine.events.base import Recorded, TaskEvent
 from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, CrashPoints
-from flowledger.engine.ports.coordinator import Commit
-from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.ports.coordinator import Commit, JointAnswer, WorkerPart
+from flowledger.engine.runtime.coordinator.joint_rounds import JointCoordinator
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.pool import Pool
 from flowledger.engine.store.coordinator_store import PostgresCoordinatorStore
@@ -53,6 +53,13 @@ class InterferedStore(PostgresCoordinatorStore):
         self.stored.append(commit)
         self.after(commit)
 
+    def commit_jointly(self, commit: Commit, part: WorkerPart, known: int) -> JointAnswer:
+        self.before(commit)
+        answer = super().commit_jointly(commit, part, known)
+        self.stored.append(commit)
+        self.after(commit)
+        return answer
+
     def facts(self, after: int, limit: int) -> Sequence[Recorded]:
         found = super().facts(after, limit)
         self.read(found)
@@ -86,10 +93,10 @@ class ManualCoordinator:
         ledger: PostgresCoordinatorStore | None = None,
         clock: DatabaseClock | None = None,
         faults: CrashPoints = NO_CRASH_POINTS,
-    ) -> Coordinator:
+    ) -> JointCoordinator:
         """A coordinator on a store of its own, unless one is given."""
         clock = clock or DatabaseClock()
-        return Coordinator(
+        return JointCoordinator(
             store=ledger or InterferedStore(self._pool(), clock),
             clock=clock,
             notify=nothing,

@@ -10,6 +10,7 @@ from uuid import uuid4
 from flowledger.engine.bootstrap import engine_pool
 from flowledger.engine.domain.templates.compiled_template import compile_plan
 from flowledger.engine.events.base import StepEvent
+from flowledger.engine.ports.coordinator import WorkerPart
 from flowledger.engine.ports.worker import Claim
 from flowledger.engine.runtime.worker.outcomes import EventFactory
 from flowledger.engine.store.connection.clock import DatabaseClock
@@ -40,3 +41,7 @@ class ManualWorker:
         self, facts: Sequence[StepEvent] = (), limit: int = 0, *, quiet: bool = False
     ) -> Any:
         return self.board.exchange(self.identity, facts, self._templates, limit, quiet=quiet)
+
+    def part(self, *facts: StepEvent, limit: int = 1) -> WorkerPart:
+        """What it brings to a joint round."""
+        return WorkerPart(self.identity, facts, self._templates, limit)

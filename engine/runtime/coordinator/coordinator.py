@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from threading import RLock
 from uuid import UUID
 
 from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
@@ -13,6 +14,7 @@ from flowledger.engine.errors import (
     StatementRefused,
     StreamMoved,
 )
+from flowledger.engine.events.base import Recorded, Unreadable
 from flowledger.engine.ports.clock_and_wakeup import (
     NO_CRASH_POINTS,
     Clock,
@@ -83,6 +85,7 @@ class Coordinator:
         renews = max(settings.poll_seconds, patience) if self._assignment.renewed else patience
         self._renews_after = timedelta(seconds=renews)
         self._renew_at = clock.now()
+        self._turn = RLock()  # of its own steps, and of what a worker in this process joins in
         self._log = logger("coordinator", shard=self._assignment.shard)
 
     @property
@@ -114,9 +117,7 @@ class Coordinator:
                 return self._settings.poll_seconds
             return self._past_outage(self._work(leadership, woken_by))
         except LeadershipLost:
-            self._log.emit(Signal.COORDINATOR_LOST)
-            self._quarantine.clear_suspicions()
-            self.forget()
+            self._lost()
             return self._patience
         except BaseException:
             self.forget()
@@ -130,6 +131,11 @@ class Coordinator:
                 raise self._refusals.outage
             wait = self._work(leadership, CLOCK)
         return wait
+
+    def _lost(self) -> None:
+        self._log.emit(Signal.COORDINATOR_LOST)
+        self._quarantine.clear_suspicions()
+        self.forget()
 
     def forget(self) -> None:
         """Stop believing anything that is not stored."""
@@ -184,7 +190,7 @@ class Coordinator:
             self._apart -= 1
             limit = self._apart % 2  # a fact, or what the clock asks for, in turn
             woken_by = woken_by if limit else CLOCK
-        facts = self._store.facts(decider.read, limit) if limit else ()
+        facts = self._read(limit) if limit else ()
         decider.take(batch, facts)
         # What failed may contradict decisions under way, which the log then refuses because of it.
         if not self._await_commit() or not self._is_sound(leadership):
@@ -204,6 +210,9 @@ class Coordinator:
         self._commit(leadership, batch, background=hurry)
         stored = not hurry and self._await_commit()
         return self._pause() if stored and len(facts) < limit and not decider.apart else 0.0
+
+    def _read(self, limit: int) -> Sequence[Recorded | Unreadable]:
+        return self._store.facts(self._decider.read, limit)
 
     def _is_sound(self, leadership: Leadership) -> bool:
         """Whether nothing of the batch at hand failed. Else nothing of it counts; all begins anew.
@@ -260,14 +269,17 @@ class Coordinator:
         try:
             self._store.commit(commit)
         finally:  # where the answer is lost, it may have been stored all the same
-            if commit.queued:
-                self._notify("queue")
-            if commit.answers or any(row["ended_at"] for row in commit.tasks):
-                self._notify("ended")
-            if commit.signalled:
-                self._notify("cancel")
-            if commit.limits is not None and commit.limits.makes_room:
-                self._notify("room")
+            self._tell(commit)
+
+    def _tell(self, commit: Commit, *, queue: bool = True) -> None:
+        if commit.queued and queue:
+            self._notify("queue")
+        if commit.answers or any(row["ended_at"] for row in commit.tasks):
+            self._notify("ended")
+        if commit.signalled:
+            self._notify("cancel")
+        if commit.limits is not None and commit.limits.makes_room:
+            self._notify("room")
 
     def _await_commit(self) -> bool:
         """Wait for the commit that is under way. False: it was refused, and all is read again."""

@@ -24,11 +24,12 @@ from flowledger.engine.domain.machine.decide import (
 )
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState
-from flowledger.engine.events.base import Recorded, TaskEvent, Unreadable
+from flowledger.engine.events.base import Recorded, StepEvent, TaskEvent, Unreadable
 from flowledger.engine.events.requests import TaskRequest
+from flowledger.engine.events.step import StepStarted
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.clock_and_wakeup import Clock
-from flowledger.engine.ports.coordinator import CoordinatorStore, Due
+from flowledger.engine.ports.coordinator import CoordinatorStore, Due, Start
 from flowledger.engine.runtime.coordinator.admission import ShardAdmission
 from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE, Quarantine
@@ -129,6 +130,32 @@ class Decider:
             with self._run_of(task_id) as run:
                 if run is not None:
                     batch.decided(run, decide(run, cause, now, self._rules))
+
+    def follow(self, facts: Sequence[StepEvent], starts: Sequence[Start]) -> bool:
+        """Whether each of the facts is the next of its stream, where these starts are met."""
+        versions = {start.claim.step_id: start.claim.version for start in starts}
+        return all(self._follows(fact, versions.get(fact.originator_id)) for fact in facts)
+
+    def _follows(self, fact: StepEvent, started: int | None) -> bool:
+        version = started
+        with self._run_of(fact.task_id) as run:
+            if run is None:
+                return False
+            if version is None:
+                version = run.steps[run.plan.numbers[fact.step]].version
+        return version == fact.originator_version - 1
+
+    def take_own(
+        self, batch: CommitBatch, starts: Sequence[Start], facts: Sequence[StepEvent]
+    ) -> None:
+        """Fold starts that need not be read from the log, and facts that are not in it yet."""
+        now = self._clock.now()
+        for start in starts:
+            with self._run_of(start.claim.task_id) as run:
+                if run is not None:
+                    self._take(batch, started(run, start), now, decides=True)
+        for fact in facts:
+            self._take(batch, fact, now, decides=True)
 
     def let_go(self, batch: CommitBatch, *, look: bool) -> None:
         """Queue the steps that waited and can go now."""
@@ -291,3 +318,21 @@ class Decider:
         if found:
             self._log.emit(Signal.COORDINATOR_RECONCILED, steps=found)
         self._reconcile_at = now + timedelta(seconds=self._settings.reconcile_seconds)
+
+
+def started(run: TaskRun, start: Start) -> StepStarted:
+    """The event."""
+    template, claim = run.plan.template, start.claim
+    return StepStarted.of(
+        originator_id=claim.step_id,
+        originator_version=claim.version,
+        event_id=start.event_id,
+        occurred_at=claim.at,
+        correlation_id=claim.correlation_id,
+        task_id=claim.task_id,
+        namespace=template.namespace,
+        template=template.name,
+        step=claim.step,
+        attempt=claim.attempt,
+        worker=start.worker,
+    )

@@ -45,10 +45,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from flowledger.engine.config.sections import CoordinatorSettings
-from flowledger.engine.domain.shard_assignment import ShardLease, assign_shards
+from flowledger.engine.domain.shard_assignment import ShardLease, assign_shards, shard_of
 from flowledger.engine.ports.clock_and_wakeup import Wakeup
-from flowledger.engine.ports.coordinator import ShardStore
-from flowledger.engine.runtime.coordinator.coordinator import Coordinator
+from flowledger.engine.ports.coordinator import ShardStore, WorkerPart
+from flowledger.engine.ports.worker import Exchange
+from flowledger.engine.runtime.coordinator.joint_rounds import JointCoordinator
 from flowledger.engine.runtime.coordinator.should_lead_shard import PARTS_OF_LEASE, WantedShard
 from flowledger.engine.runtime.loop import Loop
 from flowledger.engine.telemetry.log import logger
@@ -63,7 +64,7 @@ MOMENT = 0.002
 class ShardLoop:
     """The coordinator of one shard in this process, and the loop that runs it."""
 
-    coordinator: Coordinator
+    coordinator: JointCoordinator
     assignment: WantedShard
     wakeup: Wakeup
     loop: Loop
@@ -78,7 +79,7 @@ class Shards:
         roster: ShardStore,
         identity: UUID,
         settings: CoordinatorSettings,
-        new: Callable[[WantedShard, int], tuple[Coordinator, Wakeup]],
+        new: Callable[[WantedShard, int], tuple[JointCoordinator, Wakeup]],
         new_loop: Callable[[str, Callable[[frozenset[str]], float], Wakeup, OutageLog], Loop],
     ) -> None:
         """`new` makes the coordinator of a shard, of so many, and the wakeup that wakes it."""
@@ -134,6 +135,13 @@ class Shards:
         if share.resign:
             self._log.emit(Signal.COORDINATOR_REBALANCED, shards=sorted(share.resign))
         return next_look(self._identity, attendance.leases, patience)
+
+    def join(self, part: WorkerPart) -> Exchange | None:
+        """Have the coordinator that leads the shard of all the facts take them; None: none does."""
+        count = self._count or 1  # before the first look nothing is led
+        shards = {shard_of(fact.task_id, count) for fact in part.facts}
+        led = self._led.get(shards.pop()) if len(shards) == 1 else None
+        return led.coordinator.join(part) if led is not None else None
 
     def resign(self) -> None:
         """Give up every shard, so that others can lead at once."""

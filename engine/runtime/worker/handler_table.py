@@ -64,6 +64,11 @@ class HandlerTable:
         plans = (plan for plan, _ in self._entries.values())
         return any(step.timeout_seconds is not None for plan in plans for step in plan.steps)
 
+    def may_time_out(self, claim: Claim) -> bool:
+        """Whether the coordinator must time out the claimed step."""
+        plan = self.plan(claim)
+        return plan.steps[plan.numbers[claim.step]].timeout_seconds is not None
+
     def plan(self, claim: Claim) -> Plan:
         """The plan that the claimed step belongs to."""
         return self._entries[claim.template_id][0]

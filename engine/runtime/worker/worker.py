@@ -20,7 +20,9 @@ from flowledger.engine.ports.clock_and_wakeup import (
     PutBackWatch,
     Wakeup,
 )
+from flowledger.engine.ports.coordinator import Join, alone
 from flowledger.engine.ports.worker import Claim, Exchange, WorkerStore
+from flowledger.engine.runtime.worker.exchanges import Exchanges
 from flowledger.engine.runtime.worker.handler_heartbeats import watched
 from flowledger.engine.runtime.worker.handler_table import HandlerTable
 from flowledger.engine.runtime.worker.inputs import StepInputs
@@ -56,6 +58,7 @@ class Worker:
         settings: WorkerSettings,
         crash_points: CrashPoints = NO_CRASH_POINTS,
         limbo_seconds: float = 60.0,
+        join: Join = alone,
         elapsed: Callable[[], float] = monotonic,
     ) -> None:
         self.identity = new_id()
@@ -67,12 +70,9 @@ class Worker:
         self._wakeup = wakeup
         self._notify = notify
         self._settings = settings
-        self._crash_points = crash_points
         self._facts = EventFactory(self.identity, clock, new_id)
         self._inputs = StepInputs(store, handlers, self._facts, settings)
         self._completed = CompletedSteps(2 * settings.concurrency)
-        # A start need not wake the coordinator, unless it must time the step out.
-        self._quiet = not handlers.has_timeouts
         self._executor = executor(
             Outcomes(self._facts, settings, handlers.classifier), settings, self._ended
         )
@@ -81,6 +81,9 @@ class Worker:
         self._abandoned: dict[int, tuple[Execution, datetime]] = {}
         self._outcomes: deque[Execution] = deque()
         self._outbox = Outbox(self.identity, store, self._facts)
+        self._exchanges = Exchanges(
+            *(self.identity, store, handlers, join), notify, crash_points, self._exchange_failed
+        )
         self._lease: WorkerLease | None = None
         self._watch = PutBackWatch(clock)
         self._check_at = self._isolate_at = clock.now()
@@ -263,13 +266,17 @@ class Worker:
 
     def _claimable(self) -> int:
         now = self._clock.now()
-        trusted = self._lease is not None and self._lease.is_trusted(now)
-        if self._stopping or not self.handlers_health.ok or not trusted:
+        if not self._is_fit(now):
             return 0
         if self._looks_for_alone and now >= self._isolate_at:
             self._check_isolation(now)
-        if not self._may_claim:
-            return 0
+        return self._places() if self._may_claim else 0
+
+    def _is_fit(self, now: datetime) -> bool:
+        trusted = self._lease is not None and self._lease.is_trusted(now)
+        return trusted and self.handlers_health.ok and not self._stopping
+
+    def _places(self) -> int:
         at_work = len(self._running) + len(self._abandoned) + self._outbox.stuck
         if self._isolated:
             full = at_work >= self._settings.concurrency
@@ -287,8 +294,13 @@ class Worker:
 
     def _exchange(self, limit: int) -> list[Claim]:
         facts = self._outbox.waiting
+        exchange = None
+        if facts:  # what a joint round queues it claims, too
+            places = limit or (self._places() if self._is_fit(self._clock.now()) else 0)
+            exchange = self._exchanges.joint(facts, places)
+            limit = limit if exchange is None else places
         try:
-            exchange = self._send(facts, limit)
+            exchange = exchange or self._exchanges.send(facts, limit)
         except (StatementRefused, UnstorableEvent):
             return self._exchange_apart(limit)
         if limit:
@@ -298,32 +310,17 @@ class Worker:
 
     def _exchange_apart(self, limit: int) -> list[Claim]:
         """Each fact alone, then claims. If it raises, the queue says what was claimed."""
-        refusal = self._outbox.one_by_one(self._send, self._handle_answer)
-        claims = list(self._send([], limit).claims)
+        refusal = self._outbox.one_by_one(self._exchanges.send, self._handle_answer)
+        claims = list(self._exchanges.send([], limit).claims)
         if refusal is not None:
             self._doubts_claims = True
             raise refusal
         return claims
 
-    def _send(self, facts: Sequence[StepEvent], limit: int) -> Exchange:
-        self._crash_points.reached("exchanging")
-        try:
-            exchange = self._store.exchange(
-                self.identity,
-                facts,
-                self._handlers.templates,
-                limit,
-                quiet=self._quiet and not facts,
-            )
-            self._crash_points.reached("exchanged")
-        except Exception:
-            self._doubts_claims = True
-            self._unconfirmed.add()
-            self._notify("fact")  # it may have been stored all the same
-            raise
-        if facts or not self._quiet:
-            self._notify("fact")
-        return exchange
+    def _exchange_failed(self) -> None:
+        """It may have been stored all the same."""
+        self._doubts_claims = True
+        self._unconfirmed.add()
 
     def _handle_answer(self, facts: Sequence[StepEvent], exchange: Exchange) -> None:
         """Refused facts of steps that are still ours get the next version; the others are lost."""

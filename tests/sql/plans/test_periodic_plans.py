@@ -115,6 +115,7 @@ NOT_PERIODIC = {
     "missing_shards": "asked by people",
     "set_shard_count": "asked by people",
     "commit_decisions": "costs what it stores",
+    "commit_joint_round": "costs what it stores",
     "decided_task_events": "reads one task",
     "last_decided_fact": "where something is wrong with a shard",
     "park_tasks": "costs what it stores",

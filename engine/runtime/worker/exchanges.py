@@ -1,0 +1,74 @@
+"""How a worker reports and claims: with a coordinator of its own process, or by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.ports.clock_and_wakeup import CrashPoints
+from flowledger.engine.ports.coordinator import Join, WorkerPart
+from flowledger.engine.ports.worker import Exchange, WorkerStore
+from flowledger.engine.runtime.worker.handler_table import HandlerTable
+
+
+class Exchanges:
+    """Sends the worker's facts and asks for claims; tells who must know, and when it failed.
+
+    `failed` is called where an exchange raised: it may have been stored all the same.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what an exchange is made of
+        self,
+        worker: UUID,
+        store: WorkerStore,
+        handlers: HandlerTable,
+        join: Join,
+        notify: Callable[[str], None],
+        crash_points: CrashPoints,
+        failed: Callable[[], None],
+    ) -> None:
+        self._worker = worker
+        self._store = store
+        self._handlers = handlers
+        self._join = join
+        self._notify = notify
+        self._crash_points = crash_points
+        self._failed = failed
+        # A start need not wake the coordinator, unless it must time the step out.
+        self._quiet = not handlers.has_timeouts
+
+    def joint(self, facts: Sequence[StepEvent], limit: int) -> Exchange | None:
+        """Have a coordinator here decide on the facts; None where none does right now."""
+        part = WorkerPart(self._worker, facts, self._handlers.templates, limit)
+        with self._told():
+            exchange = self._join(part)
+            if exchange is not None:
+                self._crash_points.reached("exchanged")
+        if exchange is not None:
+            self._notify("stored")
+            if any(map(self._handlers.may_time_out, exchange.claims)):
+                self._notify("fact")
+        return exchange
+
+    def send(self, facts: Sequence[StepEvent], limit: int) -> Exchange:
+        """Report the facts, for whoever decides on them. Raises as `WorkerStore.exchange`."""
+        quiet = self._quiet and not facts
+        templates = self._handlers.templates
+        with self._told():
+            self._crash_points.reached("exchanging")
+            exchange = self._store.exchange(self._worker, facts, templates, limit, quiet=quiet)
+            self._crash_points.reached("exchanged")
+        if not quiet:
+            self._notify("fact")
+        return exchange
+
+    @contextmanager
+    def _told(self) -> Generator[None]:
+        try:
+            yield
+        except Exception:
+            self._failed()
+            self._notify("fact")
+            raise

@@ -1,0 +1,75 @@
+-- One round of a process that leads a shard and runs its steps, in one transaction and one round
+-- trip: what ended there, what followed from it, and what starts there next.
+--
+-- The first p_facts events are the worker's facts, the others are decisions. The facts are decided
+-- on already: the shard's position moves past them, which is right only where none of its facts
+-- that nobody has decided on stands before them. Otherwise FL009 is raised, and nothing is stored.
+-- The rows of the steps that ended are among p_dropped: the key of the log is their fence, and the
+-- shard's row that of the decisions. What else is raised, and the order of locks: commit_decisions.
+-- Claims come last, and wait for nobody. The columns but for the position: report_and_claim.
+
+create or replace function flowledger.commit_joint_round(
+    p_shard integer, p_shards integer, p_epoch bigint, p_old bigint, p_new bigint,
+    p_lease double precision, p_known integer, p_facts integer,
+    p_streams uuid[], p_versions bigint[], p_topics text[], p_states bytea[], p_tasks uuid[],
+    p_encodings bigint[],
+    p_dropped uuid[], p_signalled uuid[], p_queued json, p_steps json, p_task_rows json,
+    p_untimed uuid[], p_timers json, p_answers boolean, p_limits json,
+    p_worker uuid, p_templates uuid[], p_limit integer, p_id uuid,
+    out "position" bigint,
+    out refused uuid[],
+    out step_ids uuid[],
+    out task_ids uuid[],
+    out template_ids uuid[],
+    out stream_versions bigint[],
+    out attempts integer[],
+    out steps text[],
+    out correlation_ids text[],
+    out resets integer[],
+    out times bigint[]
+)
+language plpgsql
+volatile
+as $$
+begin
+    perform flowledger.commit_decisions(
+        p_shard, p_epoch, p_old, p_new, p_lease,
+        p_streams, p_versions, p_topics, p_states, p_tasks, p_encodings,
+        p_dropped, p_signalled, p_queued, p_steps, p_task_rows, p_untimed, p_timers, null,
+        p_answers, p_limits
+    );
+
+    commit_joint_round.position := (
+        select e.notification_id from flowledger.event as e
+        where e.originator_id = p_streams[p_facts] and e.originator_version = p_versions[p_facts]
+    );
+
+    if p_known + p_facts <> (
+        select count(*)
+        from flowledger.facts_of_shard(
+            p_shard, p_shards, p_new, p_known + p_facts + 1, flowledger.fact_topics()
+        ) as f
+        where f.notification_id <= commit_joint_round.position
+    ) then
+        raise exception 'facts of shard % came in between', p_shard using errcode = 'FL009';
+    end if;
+
+    update flowledger.shard as s
+    set position = commit_joint_round.position
+    where s.shard = p_shard;
+
+    perform pg_notify('flowledger.fact', '');
+
+    if p_limit > 0 then
+        select
+            c.refused, c.step_ids, c.task_ids, c.template_ids, c.stream_versions, c.attempts,
+            c.steps, c.correlation_ids, c.resets, c.times
+        into
+            refused, step_ids, task_ids, template_ids, stream_versions, attempts, steps,
+            correlation_ids, resets, times
+        from flowledger.report_and_claim(
+            p_worker, p_templates, p_limit, p_id, '{}', '{}', '{}', '{}', '{}', '{}', 'start'
+        ) as c;
+    end if;
+end
+$$;

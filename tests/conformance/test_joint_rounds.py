@@ -1,0 +1,167 @@
+"""What a coordinator and a worker of one process rely on in a store, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from conformance.stores import LEASE, Stores, claimed, completed, kinds
+
+from flowledger.engine.domain.deterministic_ids import step_id
+from flowledger.engine.errors import LeadershipLost, StreamMoved
+from flowledger.engine.events.base import StepEvent
+from flowledger.engine.events.step import StepCompleted, StepEnqueued
+from flowledger.engine.ports.coordinator import Commit, JointAnswer, WorkerPart
+from flowledger.engine.ports.worker import Claim
+
+
+def joined(
+    store: Stores, facts: Sequence[StepEvent], *, limit: int = 5, known: int = 0, **commit: object
+) -> JointAnswer:
+    """A joint round from the store's position on."""
+    part = WorkerPart(store.worker, facts, [store.template.template_id], limit)
+    made = Commit(epoch=store.epoch, old=store.position, new=store.position)
+    for name, value in commit.items():
+        setattr(made, name, value)
+    made.dropped.extend(fact.originator_id for fact in facts)
+    return store.ledger.commit_jointly(made, part, known)
+
+
+def caught_up(store: Stores) -> None:
+    """All facts of the log are read."""
+    facts = store.ledger.facts(store.position, 100)
+    store.commit(to=facts[-1].position)
+
+
+def running(store: Stores) -> Claim:
+    """A step that was started, which the coordinator knows."""
+    claim = claimed(store)
+    caught_up(store)
+    return claim
+
+
+def position(store: Stores) -> int:
+    found = store.ledger.lead(store.leader, LEASE)
+    assert found is not None
+    return found.position
+
+
+def follower(store: Stores, claim: Claim) -> dict[str, object]:
+    """What is decided where `left` follows."""
+    task = claim.task_id
+    return {
+        "events": [store.event(StepEnqueued, task, 1, "left")],
+        "queued": [store.queue_row(task, "left")],
+        "steps": [store.step_row(task, "left")],
+    }
+
+
+def test_facts_decisions_and_starts_are_stored_at_once(store: Stores) -> None:
+    claim = running(store)
+
+    answer = joined(store, [completed(store, claim)], **follower(store, claim))
+
+    assert kinds(store, claim.task_id) == [
+        *("TaskCreated", "StepEnqueued", "StepStarted"),
+        *("StepCompleted", "StepEnqueued", "StepStarted"),
+    ]
+    (next_claim,) = answer.exchange.claims
+    assert (next_claim.step, next_claim.version) == ("left", 2)
+    assert store.board.claims_of(store.worker) == [next_claim]
+    assert answer.exchange.refused == frozenset()
+
+
+def test_the_position_moves_past_the_facts_and_stays_before_the_starts(store: Stores) -> None:
+    claim = running(store)
+
+    answer = joined(store, [completed(store, claim)], **follower(store, claim))
+
+    assert position(store) == answer.position
+    (start,) = store.ledger.facts(answer.position, 10)
+    (told,) = answer.starts
+    assert start.event.event_id == told.event_id
+    assert (told.worker, told.claim.at) == (store.worker, start.event.occurred_at)
+
+
+def test_who_leads_next_finds_the_facts_decided(store: Stores) -> None:
+    claim = running(store)
+
+    answer = joined(store, [completed(store, claim)], **follower(store, claim))
+
+    folded = store.ledger.task_events(claim.task_id, answer.position)
+    assert [type(event).__name__ for event in folded] == [
+        *("TaskCreated", "StepEnqueued", "StepStarted", "StepCompleted", "StepEnqueued")
+    ]
+
+
+def test_known_starts_may_stand_before_the_facts(store: Stores) -> None:
+    claim = running(store)
+    answer = joined(store, [completed(store, claim)], **follower(store, claim))
+    store.position = answer.position
+    (left,) = answer.exchange.claims
+    done = store.event(StepCompleted, left.task_id, 3, "left", result=1)
+
+    again = joined(store, [done], known=1)
+
+    assert again.position > answer.position
+    assert store.ledger.facts(again.position, 10) == []
+    assert again.exchange.claims == []
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_where_another_fact_stands_before_them_nothing_is_stored(store: Stores, known: int) -> None:
+    claim = running(store)
+    stands = store.position
+    for _ in range(known + 1):
+        store.submitted()
+
+    with pytest.raises(StreamMoved):
+        joined(store, [completed(store, claim)], known=known, **follower(store, claim))
+
+    assert kinds(store, claim.task_id) == ["TaskCreated", "StepEnqueued", "StepStarted"]
+    assert position(store) == stands
+    assert store.board.claims_of(store.worker) == [claim]
+
+
+def test_a_fact_of_a_step_that_was_taken_away_is_refused_with_all_of_the_round(
+    store: Stores,
+) -> None:
+    claim = running(store)
+    store.exchange(completed(store, claim))
+    caught_up(store)
+
+    with pytest.raises(StreamMoved):
+        joined(store, [completed(store, claim)], **follower(store, claim))
+
+    assert kinds(store, claim.task_id)[3:] == ["StepCompleted"]
+
+
+def test_who_leads_no_more_stores_nothing(store: Stores) -> None:
+    claim = running(store)
+    store.epoch -= 1
+
+    with pytest.raises(LeadershipLost):
+        joined(store, [completed(store, claim)])
+
+    assert kinds(store, claim.task_id) == ["TaskCreated", "StepEnqueued", "StepStarted"]
+
+
+def test_what_waits_longer_is_claimed_before_what_was_just_queued(store: Stores) -> None:
+    claim = running(store)
+    older, *_ = store.queued(2, sort_key=-5.0)
+    caught_up(store)
+
+    answer = joined(store, [completed(store, claim)], limit=1, **follower(store, claim))
+
+    assert [one.task_id for one in answer.exchange.claims] == [older]
+
+
+def test_without_a_place_nothing_is_claimed(store: Stores) -> None:
+    claim = running(store)
+
+    answer = joined(store, [completed(store, claim)], limit=0, **follower(store, claim))
+
+    assert (answer.exchange.claims, answer.starts) == ([], [])
+    assert [one.step_id for one in store.exchange(limit=5).claims] == [
+        step_id(claim.task_id, "left")
+    ]

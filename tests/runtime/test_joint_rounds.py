@@ -1,0 +1,217 @@
+"""A worker's outcome, what follows from it and the next start, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from typing import Any
+from unittest.mock import Mock
+from uuid import UUID, uuid4
+
+import pytest
+
+from flowledger.engine.config.sections import CoordinatorSettings
+from flowledger.engine.errors import DatabaseUnavailable
+from flowledger.engine.events.step import StepAttemptFailed, StepCompleted
+from flowledger.engine.ports.worker import Claim
+from flowledger.engine.runtime.coordinator.joint_rounds import MOST_SKIPPED
+from flowledger.engine.runtime.coordinator.shards import Shards
+from flowledger.engine.store.shard_membership_store import PostgresShardStore
+from flowledger.handlers import Workflow
+from support.builders import error
+from support.engines import PATIENCE, EngineHarness
+from support.manual_coordinator import ManualCoordinator
+
+STEPS = 8
+A_WHILE = 0.2
+"""Seconds in which somebody who need not wait is through."""
+
+chain = Workflow("joint", "chain", version="1")
+for number in range(STEPS):
+    before = [f"s{number - 1}"] if number else []
+    chain.step(after=before, name=f"s{number}")(lambda: None)
+
+
+@pytest.fixture
+def stage(harness: EngineHarness) -> Generator[ManualCoordinator]:
+    with ExitStack() as opened:
+        yield ManualCoordinator(harness, opened, chain)
+
+
+@pytest.fixture
+def claim(stage: ManualCoordinator) -> Claim:
+    """The first step of a task, which is started and known to be."""
+    stage.client.submit(chain, {})
+    stage.settle()
+    (claimed,) = stage.worker.exchange(limit=1).claims
+    stage.settle()
+    return claimed
+
+
+def completed(stage: ManualCoordinator, claim: Claim) -> StepCompleted:
+    fact: StepCompleted = stage.worker.fact(StepCompleted, claim, result=1)
+    return fact
+
+
+def test_a_chain_is_decided_on_without_reading_the_log_again(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    reads: list[object] = []
+    stage.ledger.read = reads.append
+    task = claim.task_id
+
+    for _ in range(STEPS):
+        answer = stage.coordinator.join(stage.worker.part(completed(stage, claim)))
+        assert answer is not None
+        assert not stage.differences(task)
+        claim = answer.claims[0] if answer.claims else claim
+
+    assert len(reads) == 1  # before the first
+    assert stage.client.task(task).result(PATIENCE)["s7"] == 1
+    assert stage.topics(task).count("started") == STEPS
+
+
+def test_what_the_next_leader_folds_is_what_was_decided(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    answer = stage.coordinator.join(stage.worker.part(completed(stage, claim)))
+    assert answer is not None
+    (second,) = answer.claims
+    stage.coordinator.resign()
+    stage.coordinator = stage.another()
+    stage.settle()
+
+    answer = stage.coordinator.join(stage.worker.part(completed(stage, second)))
+
+    assert answer is not None
+    assert [one.step for one in answer.claims] == ["s2"]
+    assert stage.topics(claim.task_id).count("enqueued") == 3
+
+
+def test_a_coordinator_that_is_at_work_is_not_waited_for(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    answers: list[object] = []
+    part = stage.worker.part(completed(stage, claim))
+    with ThreadPoolExecutor(1) as another:
+        stage.ledger.read = lambda _: answers.append(
+            another.submit(stage.coordinator.join, part).result(PATIENCE)
+        )
+        stage.settle()
+
+    assert answers
+    assert not any(answers)
+    assert stage.topics(claim.task_id)[-1] == "started"
+
+
+def test_who_resigns_waits_for_the_round_that_is_under_way(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    resigned: list[Future[None]] = []
+    with ThreadPoolExecutor(1) as another:
+
+        def resign(_: Any) -> None:
+            resigned.append(another.submit(stage.coordinator.resign))
+            assert not wait(resigned, timeout=A_WHILE).done
+
+        stage.ledger.before = resign
+        answer = stage.coordinator.join(stage.worker.part(completed(stage, claim)))
+        resigned[0].result(PATIENCE)
+
+    assert answer is not None
+    assert not stage.coordinator.leads
+    assert not stage.differences(claim.task_id)
+
+
+def test_before_anybody_has_looked_for_shards_nobody_takes_anything(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    shards = Shards(
+        roster=PostgresShardStore(stage.worker.pool, stage.clock),
+        identity=uuid4(),
+        settings=CoordinatorSettings(),
+        new=Mock(),
+        new_loop=Mock(),
+    )
+
+    assert shards.join(stage.worker.part(completed(stage, claim))) is None
+
+
+def test_who_does_not_lead_takes_nothing(stage: ManualCoordinator, claim: Claim) -> None:
+    standby = stage.another()
+    standby.step()
+
+    assert standby.join(stage.worker.part(completed(stage, claim))) is None
+    assert stage.topics(claim.task_id)[-1] == "started"
+
+
+def test_a_fact_that_came_in_between_refuses_the_round_and_both_are_decided_on(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    other: list[UUID] = []
+    stage.ledger.before = lambda _: other.append(stage.client.submit(chain, {}).id)
+
+    refused = stage.coordinator.join(stage.worker.part(completed(stage, claim)))
+
+    assert refused is None
+    assert stage.topics(claim.task_id)[-1] == "started"
+    stage.ledger.before = lambda _: None
+    assert not stage.worker.exchange([completed(stage, claim)]).refused
+    stage.settle()
+    assert stage.topics(claim.task_id)[-2:] == ["completed", "enqueued"]
+    assert stage.topics(other[0]) == ["enqueued"]
+
+
+def test_after_each_refusal_in_a_row_more_exchanges_go_their_own_way(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    tried: list[object] = []
+
+    def refuse(_: Any) -> None:
+        tried.append(stage.client.submit(chain, {}))
+
+    stage.ledger.before = refuse
+    rounds = 0
+    for refusals in range(1, 9):
+        while len(tried) < refusals:
+            assert stage.coordinator.join(stage.worker.part(completed(stage, claim))) is None
+            rounds += 1
+
+    assert rounds == sum(min(2**n, MOST_SKIPPED + 1) for n in range(8))
+    stage.ledger.before = lambda _: None
+    for _ in range(MOST_SKIPPED):
+        assert stage.coordinator.join(stage.worker.part(completed(stage, claim))) is None
+    assert stage.coordinator.join(stage.worker.part(completed(stage, claim))) is not None
+
+
+def test_where_the_answer_is_lost_what_is_stored_counts(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    def cut(_: Any) -> None:
+        raise DatabaseUnavailable("the answer is lost")
+
+    stage.ledger.after = cut
+    fact = completed(stage, claim)
+    with pytest.raises(DatabaseUnavailable):
+        stage.coordinator.join(stage.worker.part(fact))
+    stage.ledger.after = lambda _: None
+
+    assert not stage.coordinator.leads
+    assert not stage.worker.exchange([fact]).refused  # as it is stored, to the byte
+    (second,) = stage.worker.board.claims_of(stage.worker.identity)
+    stage.settle()
+    assert second.step == "s1"
+    assert stage.topics(claim.task_id)[2:] == ["completed", "enqueued", "started"]
+    assert not stage.differences(claim.task_id)
+
+
+def test_an_attempt_that_failed_is_to_be_made_again(stage: ManualCoordinator, claim: Claim) -> None:
+    failed = stage.worker.fact(StepAttemptFailed, claim, error=error())
+
+    answer = stage.coordinator.join(stage.worker.part(failed))
+
+    assert answer is not None
+    assert answer.claims == []
+    assert stage.topics(claim.task_id)[-2:] == ["attempt_failed", "retry_scheduled"]
+    assert not stage.differences(claim.task_id)

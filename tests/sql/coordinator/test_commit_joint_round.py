@@ -1,0 +1,147 @@
+"""commit_joint_round: what ended, what followed and what starts next, all of it or nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from flowledger.engine.domain.deterministic_ids import step_id
+from flowledger.engine.store.connection.arrays import UuidArray
+from support.sql_calls import (
+    Connection,
+    Others,
+    Row,
+    append,
+    call,
+    claim,
+    columns,
+    log,
+    new_id,
+    queue,
+    queue_row,
+    rows_of,
+    table,
+    wait_until_blocked,
+)
+
+TEMPLATE = new_id()
+
+
+class World:
+    """A task whose step `a` runs, at the position of its start; `b` follows."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.task, self.worker = new_id(), new_id()
+        definition = (TEMPLATE, "shop", "order", "1", "hash", "{}", "template.registered", b"{}", 0)
+        call(connection, "register_template", *definition)
+        a = step_id(self.task, "a")
+        append(connection, Row(a, 1, "step.enqueued", b"{}", self.task))
+        queue(connection, queue_row(self.task, TEMPLATE, "a"))
+        claim(connection, self.worker, [TEMPLATE], 1)
+        append(connection, Row(a, 2, "step.started", b"{}", self.task))
+        (self.position,) = call(connection, "last_position")
+        ((self.epoch, self.old, _),) = call(connection, "acquire_shard_lease", 0, new_id(), 60.0)
+        self.fact = Row(a, 3, "step.completed", b"{}", self.task)
+        self.decision = Row(step_id(self.task, "b"), 1, "step.enqueued", b"{}", self.task)
+
+    def asked(self, *, known: int = 0, limit: int = 5, epoch: int = 0) -> tuple[Any, ...]:
+        """The arguments of the round."""
+        return (
+            *(0, 1, epoch or self.epoch, self.old, self.position, 60.0, known, 1),
+            *columns([self.fact, self.decision]),
+            *(UuidArray([self.fact.stream]), None),
+            rows_of([queue_row(self.task, TEMPLATE, "b")]),
+            *(None, None, None, None, False, None),
+            *(self.worker, UuidArray([TEMPLATE]), limit, new_id()),
+        )
+
+    def commit(self, **asked: Any) -> tuple[Any, ...]:
+        """The round. Returns the position and the claimed steps."""
+        (answer,) = call(self.connection, "commit_joint_round", *self.asked(**asked))
+        position, _, steps, *_ = answer
+        return position, steps
+
+    def everything(self) -> list[Any]:
+        rows = table(self.connection, "queue", "step_id", "stream_version", "worker_id")
+        return [log(self.connection), rows, table(self.connection, "shard", "position", "epoch")]
+
+
+@pytest.fixture
+def world(connection: Connection) -> World:
+    return World(connection)
+
+
+def test_the_facts_come_first_then_decisions_then_starts(
+    connection: Connection, world: World
+) -> None:
+    b = step_id(world.task, "b")
+
+    position, steps = world.commit()
+
+    assert log(connection)[-3:] == [(world.fact.stream, 3), (b, 1), (b, 2)]
+    assert steps == [b]
+    assert table(connection, "queue", "step_id", "worker_id") == [(b, world.worker)]
+    assert table(connection, "shard", "position") == [position]
+    ((fact_position,),) = connection.execute(
+        "select notification_id from flowledger.event where topic = 'step.completed'"
+    ).fetchall()
+    assert position == fact_position
+
+
+def test_nothing_is_claimed_where_nothing_is_asked_for(
+    connection: Connection, world: World
+) -> None:
+    assert world.commit(limit=0)[1] is None
+    assert table(connection, "queue", "worker_id") == [None]
+
+
+@pytest.mark.parametrize(
+    ("before", "known", "refused"),
+    [(0, 0, False), (1, 1, False), (1, 0, True), (2, 1, True), (0, 1, True)],
+)
+def test_as_many_facts_stand_before_them_as_are_known(
+    connection: Connection, world: World, before: int, known: int, refused: bool
+) -> None:
+    for _ in range(before):
+        append(connection, Row(new_id(), 1, "task.created", b"{}", new_id()))
+    stands = world.everything()
+
+    if not refused:
+        world.commit(known=known)
+        return
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        world.commit(known=known)
+    assert caught.value.sqlstate == "FL009"
+    assert world.everything() == stands
+
+
+def test_a_fact_that_is_in_the_log_by_then_stands_before_them(
+    connection: Connection, world: World, others: Others
+) -> None:
+    """Whoever holds the log first is before them, however late the round looks."""
+    with others.begin() as beside:
+        append(beside, Row(new_id(), 1, "task.created", b"{}", new_id()))
+        late = others.later("commit_joint_round", *world.asked())
+        wait_until_blocked(connection)
+
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        late.result()
+    assert caught.value.sqlstate == "FL009"
+
+
+@pytest.mark.parametrize(("epoch", "moved", "sqlstate"), [(99, False, "FL002"), (0, True, "23505")])
+def test_another_leader_or_a_step_that_was_taken_away_refuse_all_of_it(
+    connection: Connection, world: World, epoch: int, moved: bool, sqlstate: str
+) -> None:
+    if moved:
+        append(connection, Row(world.fact.stream, 3, "step.lease_expired", b"{}", world.task))
+    stands = world.everything()
+
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        world.commit(epoch=epoch)
+
+    assert caught.value.sqlstate == sqlstate
+    assert world.everything() == stands
