@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -129,7 +128,7 @@ class Made(Onlooker):
 
     def _rows_of_states(self, subjects: set[str]) -> dict[str, Any]:
         stored = (row["step"] for row in self._evidence.rows.get("step", ()))
-        names = [n for n in dict.fromkeys((*self._steps, *stored)) if _subject(n) in subjects]
+        names = [n for n in dict.fromkeys((*self._steps, *stored)) if _step(n) in subjects]
         rows: dict[str, Any] = {
             "steps": [self._steps[name] for name in names if name in self._steps],
             "no_steps": [name for name in names if name not in self._steps],
@@ -147,19 +146,19 @@ class Made(Onlooker):
         gone = [
             row["step_id"]
             for row in self._evidence.rows.get(TABLES[relation], ())
-            if _subject(self._name(row)) in subjects and row["step_id"] not in kept
+            if self._subject_of(row) in subjects and row["step_id"] not in kept
         ]
         return {relation: list(wanted.values()), f"no_{relation}": gone}
 
     def _id(self, name: str) -> UUID:
         return step_id(self._evidence.task_id, name) if name else self._evidence.task_id
 
-    def _name(self, row: Row) -> str:
-        """The step that the row is about, by its id where that is one of the task's."""
+    def _subject_of(self, row: Row) -> str:
+        """What the row is about, by its id where that is the task's or one of its steps'."""
         if row["step_id"] == self._evidence.task_id:
-            return TASK
+            return _subject(TASK)
         ids = {self._id(name): name for name in self._slots}
-        return ids.get(row["step_id"], str(row["step"]))
+        return _step(ids.get(row["step_id"], str(row["step"])))
 
     def _rows_of_slots(self, subjects: set[str]) -> dict[str, Any]:
         taken: list[dict[str, Any]] = []
@@ -211,8 +210,13 @@ class Made(Onlooker):
 
 
 def _subject(name: str) -> str:
-    """What a difference calls the step, or the task."""
-    return f"step {name!r}" if name else "task"
+    """What a difference calls the step of a template, or the task."""
+    return "task" if name == TASK else _step(name)
+
+
+def _step(name: str) -> str:
+    """What a difference calls a step that a row names, which may have any text for a name."""
+    return f"step {name!r}"
 
 
 def apart_rows(apart: OtherStreams, event: EngineRepaired) -> ApartRows:
@@ -220,8 +224,7 @@ def apart_rows(apart: OtherStreams, event: EngineRepaired) -> ApartRows:
     templates: list[Any] = []
     circuits: list[Circuit] = []
     for stream in apart.streams:
-        one = replace(apart, streams={stream: apart.streams[stream]})
-        if all(why_left(found) for found in verify_apart(one)):
+        if all(why_left(found) for found in verify_apart(apart.alone(stream))):
             continue
         entries = sorted(apart.streams[stream], key=lambda entry: entry.position)
         events = [entry.event for entry in entries]

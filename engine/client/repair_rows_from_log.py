@@ -79,7 +79,7 @@ class Repair:
         except AccessDenied:
             raise
         except StatementRefused as error:
-            self.left += [Left(one, f"its rows cannot be stored: {error}") for one in differences]
+            self.left += refused(differences, error)
 
 
 class Repairs(Protocol):
@@ -238,17 +238,32 @@ class Repairer:
     def _streams(self, repair: Repair, word: Repairing) -> None:
         for part in StreamCheck(self._stored).parts():
             mended = repair.sort(verify_apart(part))
-            if not mended or repair.dry_run:
+            if mended and not repair.dry_run:
+                self._part(part, mended, repair, word)
+            else:
                 repair.repaired += mended
-                continue
 
-            def make(apart: OtherStreams) -> ApartRows | None:
-                found = mendable(verify_apart(apart))
-                return apart_rows(apart, self._event(found, word)) if found else None
+    def _part(
+        self, part: OtherStreams, found: Sequence[Difference], repair: Repair, word: Repairing
+    ) -> None:
+        """Store them together, or each alone: what is refused of one stream hinders no other."""
 
-            with repair.of(mended):
-                self._repairs.apart(list(part.streams), make)
-                repair.repaired += mended
+        def make(apart: OtherStreams) -> ApartRows | None:
+            seen = mendable(verify_apart(apart))
+            return apart_rows(apart, self._event(seen, word)) if seen else None
+
+        alone = [one for one in map(part.alone, part.streams) if mendable(verify_apart(one))]
+        try:
+            self._repairs.apart(list(part.streams), make)
+            repair.repaired += found
+        except AccessDenied:
+            raise
+        except StatementRefused as error:
+            if len(alone) == 1:
+                repair.left += refused(found, error)
+                return
+            for one in alone:
+                self._part(one, mendable(verify_apart(one)), repair, word)
 
     def _positions(
         self, check: TaskCheck, strays: Iterable[Difference], repair: Repair, word: Repairing
@@ -294,6 +309,11 @@ class Repairer:
             **word,
             **told(found),
         )
+
+
+def refused(found: Iterable[Difference], error: StatementRefused) -> list[Left]:
+    """The differences as left, since the database does not take what would mend them."""
+    return [Left(one, f"its rows cannot be stored: {error}") for one in found]
 
 
 def mendable(found: Iterable[Difference]) -> list[Difference]:

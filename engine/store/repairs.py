@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 from psycopg import Rollback
+from psycopg.errors import UniqueViolation
 
 from flowledger.engine.domain.limits.circuit_breaker import Circuit
 from flowledger.engine.domain.limits.wait_queue import Waiter
@@ -21,7 +22,7 @@ from flowledger.engine.domain.verify.non_task_streams import OtherStreams
 from flowledger.engine.domain.verify.repairable_differences import ApartRows, TaskRows
 from flowledger.engine.domain.verify.shard_positions import MovedShard
 from flowledger.engine.domain.verify.task import StoredTask
-from flowledger.engine.errors import DatabaseBusy
+from flowledger.engine.errors import DatabaseBusy, StatementRefused
 from flowledger.engine.events.base import Event
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, Pool
@@ -152,9 +153,24 @@ class PostgresRepairs:
 
     @contextmanager
     def _transaction(self) -> Generator[Connection]:
-        with translate_errors(), self._pool.connection() as connection, connection.transaction():
+        with (
+            translate_errors(),
+            _places_taken(),
+            self._pool.connection() as connection,
+            connection.transaction(),
+        ):
             connection.execute("set transaction isolation level read committed")
             yield connection
+
+
+@contextmanager
+def _places_taken() -> Generator[None]:
+    """Nobody appends to the new streams of a repair: a key that is taken is that of an odd row."""
+    try:
+        yield
+    except UniqueViolation as error:
+        said = f"another row has its place: {error.diag.message_detail}"
+        raise StatementRefused(said, str(error.sqlstate)) from error
 
 
 def _as_json(rows: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,10 +16,9 @@ from flowledger.engine.events.engine_actions import EngineRepaired
 from flowledger.engine.events.notes import TaskRepaired
 from flowledger.handlers import Workflow
 from support.cli import Command
-from support.databases import database_on
-from support.engines import PATIENCE, EngineHarness, harness_on
+from support.engines import PATIENCE, EngineHarness
 from support.planted import APART, EVENTS, PLANTED, ROWS, changed
-from support.tampered_database import TamperedDatabase, bring_halfway, halfway
+from support.tampered_database import TamperedDatabase, halfway
 
 WHY = {"actor": "ann", "reason": "ticket 7"}
 IN_THE_LOG = {
@@ -42,23 +40,6 @@ IN_THE_LOG = {
     "a payload that is said to be encoded",
 }
 MENDED = [*ROWS, *(name for name in APART if name not in IN_THE_LOG)]
-_numbers = iter(range(1_000))
-
-
-@pytest.fixture(scope="module")
-def stood(server: str, template: str) -> Generator[tuple[str, Mapping[str, Any]]]:
-    """The name of a database in which tasks stand halfway, to copy, and what is in it."""
-    with database_on(server, f"{template}_repairs", template) as url:
-        with harness_on(url) as harness:
-            names = bring_halfway(harness)
-        yield f"{template}_repairs", names
-
-
-@pytest.fixture
-def standing(server: str, stood: tuple[str, Mapping[str, Any]]) -> Generator[TamperedDatabase]:
-    name, names = stood
-    with database_on(server, f"{name}_{next(_numbers)}", name) as url, harness_on(url) as harness:
-        yield TamperedDatabase(harness, names)
 
 
 def events_of(standing: TamperedDatabase, topic: str) -> int:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from typing import Any
 from uuid import UUID
+
+import pytest
 
 from flowledger.engine.domain.deterministic_ids import request_id, step_id
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.domain.verify.shard_positions import SHARDS
 from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepError
 from flowledger.handlers import Retry, Workflow
-from support.engines import EngineHarness
+from support.databases import database_on
+from support.engines import EngineHarness, harness_on
 from support.manual_coordinator import ManualCoordinator
 from support.planted import PLANTED
 
 halfway = Workflow("shop", "order", version="1", identity="strict")
+_numbers = iter(range(1_000))
 LATER = Retry(max_attempts=5, backoff="fixed", base_seconds=3600.0, jitter="none")
 AWAY = StepError(error_class="OSError", message="away", category="network", retryable=True)
 
@@ -107,3 +111,19 @@ class TamperedDatabase:
     def differences(self, task: UUID | None = None) -> list[Difference]:
         """What verification finds."""
         return list(self.engine.verify(task))
+
+
+@pytest.fixture(scope="module")
+def stood(server: str, template: str) -> Generator[tuple[str, Mapping[str, Any]]]:
+    """The name of a database in which tasks stand halfway, to copy, and what is in it."""
+    with database_on(server, f"{template}_repairs", template) as url:
+        with harness_on(url) as harness:
+            names = bring_halfway(harness)
+        yield f"{template}_repairs", names
+
+
+@pytest.fixture
+def standing(server: str, stood: tuple[str, Mapping[str, Any]]) -> Generator[TamperedDatabase]:
+    name, names = stood
+    with database_on(server, f"{name}_{next(_numbers)}", name) as url, harness_on(url) as harness:
+        yield TamperedDatabase(harness, names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +39,10 @@ class OtherStreams:
     templates: Mapping[UUID, Row]
     template_steps: Mapping[UUID, Sequence[Row]]
     circuits: Mapping[UUID, Circuit]
+
+    def alone(self, stream: UUID) -> OtherStreams:
+        """The same of one stream."""
+        return replace(self, streams={stream: self.streams[stream]})
 
 
 def verify_apart(apart: OtherStreams) -> Iterator[Difference]:
@@ -142,7 +146,7 @@ def _template_steps(subject: str, template: Template, rows: Sequence[Row]) -> It
     stored = {row["number"]: row for row in rows}
     for number in sorted({*range(len(plan.steps)), *stored}):
         log: Row | None = None
-        if number < len(plan.steps):
+        if 0 <= number < len(plan.steps):
             step = plan.steps[number]
             log = {
                 "step": step.name,
