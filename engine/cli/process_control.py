@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from select import select
 from threading import Thread
 from time import monotonic
@@ -17,6 +18,7 @@ from typing import IO, Self
 from flowledger.engine.cli import end_at_once
 from flowledger.engine.cli.output import tell_document, tell_from_signal
 from flowledger.engine.config import Settings
+from flowledger.engine.telemetry.lasting_thread import lasting_thread, tell
 
 AGAIN = "press Ctrl-C again to end at once"
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -104,9 +106,11 @@ class StopRequest:
         Thread(target=self._watch_input, name="flowledger-starter", daemon=True).start()
 
     def _watch_input(self) -> None:
-        while os.read(sys.stdin.fileno(), 1024):
-            pass
-        self.ask()
+        try:
+            while os.read(sys.stdin.fileno(), 1024):
+                pass
+        finally:
+            self.ask()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.signalled = True
@@ -192,9 +196,15 @@ class WorkerProcesses:
         )
         self._processes.append(process)
         if process.stdout is not None:
-            relay = Thread(target=_relay, args=(process.stdout,), daemon=True)
+            read = partial(_relay, process.stdout)
+            # A worker whose pipe nobody empties would stand still.
+            relay = lasting_thread("flowledger-relay", read, tell, partial(_has_ended, process))
             relay.start()
             self._relays.append(relay)
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is not None
 
 
 def _relay(stream: IO[bytes]) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flowledger.engine.ports.clock_and_wakeup import Wakeup
 from flowledger.engine.runtime.worker.step_attempt_state import running
+from flowledger.engine.telemetry.lasting_thread import lasting_thread
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Outages
@@ -65,7 +66,10 @@ class Waiters:
             self._waiting[question, of].append(callback)
             if self._thread is None:
                 self._listen()
-                self._thread = Thread(target=self._run, name="flowledger-endings", daemon=True)
+                self._thread = lasting_thread(
+                    "flowledger-endings", self._run, self.outages.failed, lambda: self.stopped
+                )
+                self.outages.of_thread(self._thread)
                 self._thread.start()
         self._wakeup.notify("ended")
 
@@ -100,11 +104,12 @@ class Waiters:
             for question, subjects in asked.items():
                 if not self._stopping:
                     self._look(question, subjects)
+        self.outages.left()
 
     def _look(self, question: Question, subjects: list[UUID]) -> None:
         try:
             found = question(subjects)
-        except Exception as error:  # noqa: BLE001 - the next poll asks again
+        except BaseException as error:  # noqa: BLE001 - the next poll asks again
             self.outages.failed(error)
             return
         self.outages.succeeded()
@@ -116,5 +121,5 @@ class Waiters:
         for waiter in told:
             try:
                 waiter()
-            except Exception as error:  # noqa: BLE001 - the others must be told all the same
+            except BaseException as error:  # noqa: BLE001 - the others must be told all the same
                 self._log.emit(Signal.LOOP_FAILED, error=str(error), exc_info=error)

@@ -7,14 +7,17 @@ of the standard library are joined at exit.
 
 from __future__ import annotations
 
-import sys
-import threading
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Lock
 from typing import Generic, TypeVar
 
+from flowledger.engine.telemetry.lasting_thread import lasting_thread, tell
+
 J = TypeVar("J")
+LOOK, END = True, False
 
 
 class DaemonThreadPool(Generic[J]):
@@ -24,7 +27,8 @@ class DaemonThreadPool(Generic[J]):
         self._run = run
         self._limit = limit
         self._name = name
-        self._jobs: SimpleQueue[J | None] = SimpleQueue()
+        self._jobs: deque[J] = deque()
+        self._looks: SimpleQueue[bool] = SimpleQueue()
         self._lock = Lock()
         self._unfinished = 0
         self._started = 0
@@ -39,7 +43,8 @@ class DaemonThreadPool(Generic[J]):
             self._unfinished += len(jobs)
             missing = min(self._limit, self._unfinished) - self._started
         for job in jobs:
-            self._jobs.put(job)
+            self._jobs.append(job)
+            self._looks.put(LOOK)
         for _ in range(missing):
             if not self._start():
                 return
@@ -47,7 +52,7 @@ class DaemonThreadPool(Generic[J]):
     def _start(self) -> bool:
         name = f"{self._name}-{self._started + 1}"
         try:
-            Thread(target=self._work, name=name, daemon=True).start()
+            lasting_thread(name, self._work, tell, lambda: False).start()
         except RuntimeError:
             if not self._started:
                 raise
@@ -58,15 +63,22 @@ class DaemonThreadPool(Generic[J]):
     def close(self) -> None:
         """Let idle threads end; those that run a job end after it."""
         for _ in range(self._started):
-            self._jobs.put(None)
+            self._looks.put(END)
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                self._run(job)
-            except BaseException:  # noqa: BLE001 - told of, and the thread goes on to the next job
-                told = threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
-                threading.excepthook(told)
-            finally:
-                with self._lock:
-                    self._unfinished -= 1
+        # Jobs lie beside the queue that is waited on, or what is raised in the wait would lose one.
+        goes_on = True
+        while goes_on:
+            while self._jobs:
+                with suppress(IndexError):  # another thread was faster
+                    self._do(self._jobs.popleft())
+            goes_on = self._looks.get()
+
+    def _do(self, job: J) -> None:
+        try:
+            self._run(job)
+        except BaseException as error:  # noqa: BLE001 - told of, and on to the next job
+            tell(error)
+        finally:
+            with self._lock:
+                self._unfinished -= 1

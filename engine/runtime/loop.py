@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event, Thread
+from threading import Event
 
 from flowledger.engine.ports.clock_and_wakeup import Wakeup
+from flowledger.engine.telemetry.lasting_thread import lasting_thread
 from flowledger.engine.telemetry.outages import Backoff, OutageLog, Outages
 
 STOP = "stop"
@@ -28,10 +29,13 @@ class Loop:
         self._wakeup = wakeup
         self._backoff = backoff
         self._stopping = Event()
-        self._thread = Thread(target=self._run, name=f"flowledger-{name}", daemon=True)
+        self._thread = lasting_thread(
+            f"flowledger-{name}", self._run, self.outages.failed, self._stopping.is_set
+        )
 
     def start(self) -> None:
         """Begin."""
+        self.outages.of_thread(self._thread)
         self._thread.start()
 
     def stop(self, seconds: float | None = None) -> bool:
@@ -51,7 +55,7 @@ class Loop:
     def _attempt(self, woken_by: frozenset[str]) -> float:
         try:
             wait = self._step(woken_by)
-        except Exception as error:  # noqa: BLE001 - a loop that ended would stop everything silently
+        except BaseException as error:  # noqa: BLE001 - a loop that ended would stop everything
             if not self._stopping.is_set():
                 self.outages.failed(error)
             # Notifications must not cut the pause short, or a dead database is asked all the time.

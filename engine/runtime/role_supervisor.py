@@ -226,7 +226,7 @@ class Service:
         def attempt() -> None:
             try:
                 last()
-            except Exception as error:  # noqa: BLE001 - the process ends all the same
+            except BaseException as error:  # noqa: BLE001 - the process ends all the same
                 outages.failed(error)
 
         thread = Thread(target=attempt, name=f"flowledger-{role}-farewell", daemon=True)

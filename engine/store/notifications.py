@@ -17,13 +17,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
 from socket import socket, socketpair
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from time import monotonic
 
 from psycopg.pq.abc import PGconn
 
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, connect
+from flowledger.engine.telemetry.lasting_thread import lasting_thread
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Backoff, Outages
 
@@ -104,7 +105,9 @@ class Notifications:
         self._listens = False
         self._stopping = Event()
         self._told_to_stop: socket | None = None
-        self._thread = Thread(target=self._run, name="flowledger-wakeups", daemon=True)
+        self._thread = lasting_thread(
+            "flowledger-wakeups", self._run, self.outages.failed, self._stopping.is_set
+        )
 
     def subscribe(self, *channels: str) -> ProcessWakeup:
         """A new wakeup for these channels. To be asked before `start`."""
@@ -121,6 +124,7 @@ class Notifications:
     def start(self) -> None:
         """Listen, in a thread of its own. Once; again it does nothing."""
         if not self._thread.is_alive() and not self._stopping.is_set():
+            self.outages.of_thread(self._thread)
             self._thread.start()
 
     def stop(self, seconds: float | None = None) -> None:
@@ -141,12 +145,13 @@ class Notifications:
             try:
                 with translate_errors(), self._connect() as connection:
                     self._listen(connection)
-            except Exception as error:  # noqa: BLE001 - without it everybody would only poll, silently
+            except BaseException as error:  # noqa: BLE001 - without it everybody would only poll
                 self._unheard()
                 self.outages.failed(error)
                 # Where the server was restarted, its process ids begin anew.
                 self.own.clear()
                 self._stopping.wait(self._backoff.pause())
+        self.outages.left()
 
     def _connect(self) -> Connection:
         connection = connect(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import uniform
-from threading import Lock
+from threading import Lock, Thread
 
 from flowledger.engine.errors import (
     DatabaseBusy,
@@ -72,7 +72,7 @@ class OutageLog:
         self._began: datetime | None = None
         self._attempts = 0
 
-    def failed(self, loop: object, error: Exception, health: Health) -> None:
+    def failed(self, loop: object, error: BaseException, health: Health) -> None:
         """An attempt of the loop failed, and its health is this now."""
         meaning = meaning_of(error)
         # A server that goes away gives one code while it does, and none when it is gone.
@@ -85,7 +85,7 @@ class OutageLog:
                 return
             self._told.add(kind)
         trace = error if meaning is Signal.LOOP_FAILED else None
-        self._log.emit(meaning, error=str(error), sqlstate=health.sqlstate, exc_info=trace)
+        self._log.emit(meaning, error=health.error, sqlstate=health.sqlstate, exc_info=trace)
 
     def succeeded(self, loop: object) -> None:
         """An attempt of a loop that had failed succeeded; it is over with the last of them."""
@@ -117,27 +117,41 @@ class Outages:
     ) -> None:
         """`telling` is shared by loops that need not all say the same."""
         self._telling = telling or OutageLog(name, over)
-        self.health = Health()
+        self._health = Health()
+        self._thread: Thread | None = None
 
-    def failed(self, error: Exception) -> None:
+    @property
+    def health(self) -> Health:
+        """How the last attempt fared, or that there are no more though nobody ended them."""
+        thread = self._thread
+        if thread is not None and thread.ident is not None and not thread.is_alive():
+            return Health(error=f"the thread {thread.name} has ended: start the process anew")
+        return self._health
+
+    def of_thread(self, thread: Thread) -> None:
+        """The attempts are this thread's, which must not end before they are `left`."""
+        self._thread = thread
+
+    def failed(self, error: BaseException) -> None:
         """An attempt failed."""
         state: str | None = getattr(error, "sqlstate", None)
-        since, attempts = self.health.since or datetime.now(UTC), self.health.attempts + 1
-        self.health = Health(since, attempts, str(error), state)
-        self._telling.failed(self, error, self.health)
+        since, attempts = self._health.since or datetime.now(UTC), self._health.attempts + 1
+        self._health = Health(since, attempts, str(error) or type(error).__name__, state)
+        self._telling.failed(self, error, self._health)
 
     def succeeded(self) -> None:
         """An attempt succeeded, be it the first or the hundredth."""
-        if not self.health.ok:
-            self.health = Health()
+        if not self._health.ok:
+            self._health = Health()
             self._telling.succeeded(self)
 
     def left(self) -> None:
         """There are no attempts any more."""
+        self._thread = None
         self._telling.left(self)
 
 
-def meaning_of(error: Exception) -> Signal:
+def meaning_of(error: BaseException) -> Signal:
     """What the logs call it."""
     match error:
         case DatabaseBusy():

@@ -14,10 +14,12 @@ A loop that died (`shared_loop.py`) is abandoned too, but no coroutine is blamed
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from threading import Event, Lock, Thread
+from functools import partial
+from threading import Event, Lock
 
 from flowledger.engine.runtime.worker.shared_loop import Escaped, SharedLoop, cancel
 from flowledger.engine.runtime.worker.step_attempt_state import Execution, Run
+from flowledger.engine.telemetry.lasting_thread import lasting_thread, tell
 
 LOOKS = 4
 
@@ -50,9 +52,8 @@ class EventLoops:
             home = self._loop
             if home is None:
                 home = self._loop = SharedLoop(self._escaped, self._abandon)
-                watch = Thread(target=self._watch, args=(home,), daemon=True)
-                watch.name = "flowledger-watch"
-                watch.start()
+                watch = partial(self._watch, home)
+                lasting_thread("flowledger-watch", watch, tell, self._closed.is_set).start()
             self._jobs.update((id(job), (job, home)) for job in jobs)
             home.call(lambda: home.begin(jobs, self._run))
 
