@@ -23,6 +23,7 @@ from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Backoff, Health, OutageLog, Outages
 
+LEASE = "lease"
 PING_SECONDS = 2.0
 """So long may a process without a role not know that the database is away."""
 
@@ -156,8 +157,10 @@ class Service:
         """Start the loops. Raises DatabaseUnavailable where the worker cannot be registered."""
         if self._worker is not None:
             worker, wakeup = self._worker
+            bell = self._new_bell()
+            worker.on_lease_ended = lambda: bell.notify(LEASE)
             worker.renew()
-            self._loop("lease", lambda _: worker.renew(), self._new_bell())
+            self._loop("lease", lambda _: worker.renew(), bell)
             self._loop("worker", worker.step, wakeup)
         if self._coordinator is not None:
             coordinator, wakeup = self._coordinator

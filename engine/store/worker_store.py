@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from flowledger.engine.errors import LogCorrupt
+from flowledger.engine.errors import DatabaseUnfit, LogCorrupt
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCheckpointed, StepCompleted, StepCompletedManually
 from flowledger.engine.events.task import TaskCreated
@@ -31,7 +31,8 @@ MOST_CLAIMS = 32_767
 """In one exchange: the ids of their starts are numbered in two bytes."""
 
 EXCHANGE = (
-    "select * from flowledger.report_and_claim(%s, %b, %s::int, %s, %b, %b, %b, %b, %b, %b, %s)"
+    "select e.*, flowledger.clock()"
+    " from flowledger.report_and_claim(%s, %b, %s::int, %s, %b, %b, %b, %b, %b, %b, %s) as e"
 )
 LATEST = (
     "select originator_id, originator_version, topic, state, task_id"
@@ -104,7 +105,8 @@ class PostgresWorkerStore:
 
         One transaction and one call. The database writes the starts, as plain JSON whatever the
         mapper writes, and has them on its disk when it answers: no handler runs of which the log
-        does not know.
+        does not know. The answer also tells the engine's time: where the lease has ended by it,
+        nothing is claimed, and the worker is to know.
 
         If the exchange claims a step that it also reports on, one of the two is stale. Normally it
         is the report, of an older attempt, and it is dropped. If the report belongs to the attempt
@@ -117,8 +119,12 @@ class PostgresWorkerStore:
             kind = "start" if quiet else "fact"
             cursor = connection.cursor(binary=True)
             asked = (worker, UuidArray(templates), min(limit, MOST_CLAIMS), self._identifiers.new())
+            asked_at = self._clock.asking()
             cursor.execute(EXCHANGE, (*asked, *columns, kind))
-            return exchanged(cursor.fetchone() or (None,) * 10)
+            ((*answer, now),) = cursor.fetchall()
+        with suppress(DatabaseUnfit):  # who renews the lease says so; what was exchanged is stored
+            self._clock.observe(cast("datetime", now), asked_at)
+        return exchanged(answer)
 
     def try_out(self, worker: UUID, fact: StepEvent) -> None:
         """Report it and take that back. Raises what `exchange` would raise."""

@@ -47,8 +47,8 @@ def test_a_role_that_has_nothing_to_do_only_renews_its_leases(
         coordinator=seldom,
         worker={**seldom, "lease_margin_seconds": 0.1},
     )
-    renewed(harness, role)
-    renewed(harness, role)  # by then it has done what is done once
+    for _ in range(3):
+        renewed(harness, role)  # by then it has done what is done once, within a second
     before = asked[0]
 
     for _ in range(RENEWALS):

@@ -60,6 +60,8 @@ class MemoryWorkerStore:
         count.
         """
         database = self._database
+        if limit:
+            self._clock.observe(database.clock())
         claims = [self._claimed(row) for row in database.claim_steps(worker, templates, limit)]
         claims = [claim for claim in claims if not self._is_outrun(claim, facts)]
         anew = {claim.step_id for claim in claims}

@@ -63,6 +63,7 @@ class Worker:
     ) -> None:
         self.identity = new_id()
         self.on_stuck: Callable[[], None] = lambda: None
+        self.on_lease_ended: Callable[[], None] = lambda: None
         self.handlers_health = Health()
         self._store = store
         self._handlers = handlers
@@ -85,6 +86,8 @@ class Worker:
             *(self.identity, store, handlers, join), notify, crash_points, self._exchange_failed
         )
         self._lease: WorkerLease | None = None
+        self._elapsed = elapsed
+        self._lost = False  # the lease, and it was told
         self._watch = PutBackWatch(clock)
         self._check_at = self._isolate_at = clock.now()
         self._may_claim = self._looks_for_alone = True  # there may be steps that are to run alone
@@ -109,22 +112,26 @@ class Worker:
     def renew(self) -> float:
         """Renew the lease. Returns the seconds until the next renewal. For a thread of its own."""
         settings = self._settings
-        asked_at = self._clock.now()
+        asked, asked_at = self._elapsed(), self._clock.now()
         first = self._lease is None
-        lost = self._lease is not None and not self._lease.is_trusted(asked_at)
-        if lost:
+        if self._lease is not None and not self._lease.is_trusted(asked_at) and not self._lost:
+            self._lost = True
             self._log.emit(Signal.WORKER_LEASE_LOST)
         self._store.renew(self.identity, settings.lease_seconds)
+        # The answer may have moved the clock: back, the lease counts from then by the new time;
+        # forward, it may be over, and is renewed at once.
+        now = self._clock.now()
         self._lease = WorkerLease(
-            asked_at=asked_at,
+            asked_at=min(asked_at, now - timedelta(seconds=self._elapsed() - asked)),
             ttl=timedelta(seconds=settings.lease_seconds),
             margin=timedelta(seconds=settings.lease_margin_seconds),
         )
         if first:
             self._log.emit(Signal.WORKER_REGISTERED, worker=str(self.identity))
-        if lost:
+        if self._lost and self._lease.is_trusted(now):
+            self._lost = False
             self._wakeup.notify("queue")  # what was queued meanwhile it did not claim
-        return self._lease.renew_in(asked_at).total_seconds()
+        return self._lease.renew_in(now).total_seconds()
 
     def step(self, woken_by: frozenset[str] = frozenset()) -> float:
         """Report what ended, claim what is free, start what was claimed.
@@ -139,6 +146,8 @@ class Worker:
             self._check_at = self._clock.now()
         wait = self._work()
         self._paused = wait > 0
+        if not self._trusts_lease():
+            self.on_lease_ended()
         return wait
 
     def _work(self) -> float:
@@ -264,17 +273,19 @@ class Worker:
         if stuck and not self.busy:
             self.on_stuck()
 
+    def _trusts_lease(self) -> bool:
+        return self._lease is not None and self._lease.is_trusted(self._clock.now())
+
     def _claimable(self) -> int:
-        now = self._clock.now()
-        if not self._is_fit(now):
+        if not self._is_fit():
             return 0
+        now = self._clock.now()
         if self._looks_for_alone and now >= self._isolate_at:
             self._check_isolation(now)
         return self._places() if self._may_claim else 0
 
-    def _is_fit(self, now: datetime) -> bool:
-        trusted = self._lease is not None and self._lease.is_trusted(now)
-        return trusted and self.handlers_health.ok and not self._stopping
+    def _is_fit(self) -> bool:
+        return self._trusts_lease() and self.handlers_health.ok and not self._stopping
 
     def _places(self) -> int:
         at_work = len(self._running) + len(self._abandoned) + self._outbox.stuck
@@ -296,7 +307,7 @@ class Worker:
         facts = self._outbox.waiting
         exchange = None
         if facts:  # what a joint round queues it claims, too
-            places = limit or (self._places() if self._is_fit(self._clock.now()) else 0)
+            places = limit or (self._places() if self._is_fit() else 0)
             exchange = self._exchanges.joint(facts, places)
             limit = limit if exchange is None else places
         try:
