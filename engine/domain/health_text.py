@@ -293,10 +293,12 @@ def _leases_ahead(row: FoundRow, now: datetime) -> Told:
 
 
 def _put_back(row: FoundRow, now: datetime) -> Told:
-    later = duration(_time(row))
+    later, timers = duration(_time(row)), row.details["timers"]
+    were = "was" if timers == 1 else "were"
     return (
-        "the engine's clock was ahead and was put back: retries, timeouts and deadlines that were"
-        f" set meanwhile may come late, for another {later}",
+        f"the engine's clock was ahead and was put back: {_counted(timers, 'timer')} that {were}"
+        " set meanwhile (retries, timeouts, deadlines or starts) may come late, by as much as"
+        f" {later}",
         "flowledger step reset TASK STEP --reason WHY (tries at once what waits for a retry)",
     )
 

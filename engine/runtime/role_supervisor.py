@@ -157,10 +157,10 @@ class Service:
         """Start the loops. Raises DatabaseUnavailable where the worker cannot be registered."""
         if self._worker is not None:
             worker, wakeup = self._worker
-            bell = self._new_bell()
-            worker.on_lease_ended = lambda: bell.notify(LEASE)
+            hurry = self._new_bell()
+            worker.on_lease_ended = lambda: hurry.notify(LEASE)
             worker.renew()
-            self._loop("lease", lambda _: worker.renew(), bell)
+            self._loop("lease", lambda _: worker.renew(), hurry)
             self._loop("worker", worker.step, wakeup)
         if self._coordinator is not None:
             coordinator, wakeup = self._coordinator

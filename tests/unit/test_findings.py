@@ -36,6 +36,7 @@ DETAILS = {
     "steps": 1,
     "template": "order",
     "tasks": 2,
+    "timers": 2,
     "reason": "a row\nis wrong",
     "seconds": -90.0,
     "shards": [1, 2],

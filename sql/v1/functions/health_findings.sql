@@ -97,10 +97,13 @@ as $$
     select
         'clock_put_back', null, flowledger.readable_time(c.noticed_at),
         jsonb_build_object(
-            'seconds', extract(epoch from c.reached - flowledger.clock())::double precision
+            'seconds', extract(epoch from c.reached - flowledger.clock())::double precision,
+            'timers', t.timers
         )
     from flowledger.clock_put_back as c
-    where c.reached > flowledger.clock()
+    cross join lateral (select flowledger.timers_set_ahead(1000) as timers offset 0) as t
+    where t.timers > 0
+        and c.reached > flowledger.clock()
         and c.reached < flowledger.clock() + interval '100 years'
     union all
     select
@@ -130,7 +133,7 @@ comment on function flowledger_v1.health_findings(double precision) is
     'that it was built with, of the same version), projection_missing (a process has its code, and the '
     'database refuses its tables), events_parked, clock_shifted (a test has moved the '
     'engine''s clock), leases_ahead (leases end later than they can have been given for: the server''s '
-    'clock was ahead), clock_put_back (it was, and timers that were set then are due as much later), '
+    'clock was ahead), clock_put_back (it was, and timers that were set then are open and due as much later), '
     'or connections_short (less than a twentieth of the connections that the '
     'server gives to ordinary logins is free). about names the shard, template, task or projection; since is null where '
     'nobody knows. Sessions that hold back vacuum are told by vacuum_holders.
