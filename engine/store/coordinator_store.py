@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -16,7 +17,7 @@ from flowledger.engine.domain.limits.concurrency_slots import OlderWaiter
 from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.engine.domain.storable_text_check import storable
 from flowledger.engine.domain.templates.template import UNLIMITED, Template, parse_template
-from flowledger.engine.errors import LogCorrupt, UnknownTemplate
+from flowledger.engine.errors import DatabaseUnfit, LogCorrupt, UnknownTemplate
 from flowledger.engine.events.base import Recorded, TaskEvent, Unreadable
 from flowledger.engine.events.registry import DECISION_TOPICS, FACT_TOPICS
 from flowledger.engine.events.task import TaskCreated
@@ -275,7 +276,7 @@ class PostgresCoordinatorStore:
 
     def commit_jointly(self, commit: Commit, part: WorkerPart, known: int) -> JointAnswer:
         """Store all of it or nothing, in one round trip. Raises LeadershipLost, StreamMoved."""
-        first = self._identifiers.new()
+        first, asked_at = self._identifiers.new(), self._clock.asking()
         row = self._one(
             COMMIT_JOINTLY,
             (
@@ -287,7 +288,9 @@ class PostgresCoordinatorStore:
                 *(part.worker, UuidArray(part.templates), min(part.limit, MOST_CLAIMS), first),
             ),
         )
-        position, *claimed = cast("tuple[Any, ...]", row)
+        position, *claimed, now = cast("tuple[Any, ...]", row)
+        with suppress(DatabaseUnfit):  # who renews the lease says so; what was decided is stored
+            self._clock.observe(cast("datetime", now), asked_at)
         exchange = exchanged(claimed)
         claimed_steps = cast("list[UUID]", claimed[1] or [])
         ids = {step: numbered_id(first, n) for n, step in enumerate(claimed_steps, 1)}
@@ -320,11 +323,11 @@ COMMIT = (
     " %s::boolean, %s::json)"
 )
 COMMIT_JOINTLY = (
-    "select * from flowledger.commit_joint_round("
+    "select r.*, flowledger.clock() from flowledger.commit_joint_round("
     "%s::int, %s::int, %s::bigint, %s::bigint, %s::bigint, %s::float8, %s::int, %s::int,"
     " %s, %s, %s, %s, %s, %s,"
     " %s::uuid[], %s::uuid[], %s::json, %s::json, %s::json, %s::uuid[], %s::json,"
-    " %s::boolean, %s::json, %s, %b, %s::int, %s)"
+    " %s::boolean, %s::json, %s, %b, %s::int, %s) as r"
 )
 LIMITS = "select flowledger.load_limit_state(%s, %s)::text"
 

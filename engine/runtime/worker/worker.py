@@ -42,6 +42,10 @@ REPORTS_AT_THE_END = 3
 """How often a stopping worker reports what a checkpoint or a signal had moved on meanwhile."""
 
 
+def nobody() -> None:
+    """Nobody is told."""
+
+
 class Worker:
     """A loop cut into steps: `step` does one and says how long to wait for the next."""
 
@@ -62,8 +66,7 @@ class Worker:
         elapsed: Callable[[], float] = monotonic,
     ) -> None:
         self.identity = new_id()
-        self.on_stuck: Callable[[], None] = lambda: None
-        self.on_lease_ended: Callable[[], None] = lambda: None
+        self.on_stuck = self.on_lease_ended = nobody
         self.handlers_health = Health()
         self._store = store
         self._handlers = handlers
@@ -74,9 +77,8 @@ class Worker:
         self._facts = EventFactory(self.identity, clock, new_id)
         self._inputs = StepInputs(store, handlers, self._facts, settings)
         self._completed = CompletedSteps(2 * settings.concurrency)
-        self._executor = executor(
-            Outcomes(self._facts, settings, handlers.classifier), settings, self._ended
-        )
+        outcomes = Outcomes(self._facts, settings, handlers.classifier)
+        self._executor = executor(outcomes, settings, self._ended)
         self._running: dict[UUID, Execution] = {}
         self._timed_out: dict[UUID, Execution] = {}  # ended; the coordinator is yet to say so
         self._abandoned: dict[int, tuple[Execution, datetime]] = {}
@@ -86,8 +88,7 @@ class Worker:
             *(self.identity, store, handlers, join), notify, crash_points, self._exchange_failed
         )
         self._lease: WorkerLease | None = None
-        self._elapsed = elapsed
-        self._lost = False  # the lease, and it was told
+        self._elapsed, self._lost = elapsed, False  # lost: the lease, and it was told
         self._watch = PutBackWatch(clock)
         self._check_at = self._isolate_at = clock.now()
         self._may_claim = self._looks_for_alone = True  # there may be steps that are to run alone
