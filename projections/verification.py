@@ -50,9 +50,10 @@ PARTS_OF_BOTH = """
     cross join lateral flowledger.parts_of_tables(s.name) as p
 """
 COLUMNS = """
-    select attname from pg_attribute
-    where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum
+    select attname, format_type(atttypid, atttypmod) from pg_attribute
+    where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum
 """
+THERE = "select to_regnamespace(quote_ident(%s)) is not null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,10 @@ class ProjectionCheck:
         if connection.execute(READ_ONLY).fetchall() == [(True,)]:
             why = "the database is read-only, and its tables would have to be made a second time"
             yield NotCompared(projection.name, why)
+            return
+        place = standing.place.schema
+        if connection.execute(THERE, (place,)).fetchall() != [(True,)]:
+            yield NotCompared(projection.name, f"the schema {place} of its tables is not there")
             return
         schema = _schema(connection)
         name = sql.Identifier(schema)
@@ -220,10 +225,14 @@ def _compared(
     schema: str,
     table: str,
     task: UUID | None,
-) -> Iterator[Difference]:
+) -> Iterator[Finding]:
     made = sql.Identifier(schema, table)
     stored = sql.Identifier(standing.place.schema, table)
     columns = _columns(connection, made)
+    if columns != _columns(connection, stored):
+        why = f"its table {table} is not as it makes it"
+        yield NotCompared(standing.place.name, why)
+        return
     if task is not None and "task_id" not in columns:
         return
     where = sql.SQL("true") if task is None else sql.SQL("task_id = {}").format(task)
@@ -237,9 +246,9 @@ def _compared(
             yield _difference(standing, table, dict(zip(columns, row, strict=True)), lacks=lacks)
 
 
-def _columns(connection: HostConnection, table: sql.Identifier) -> list[str]:
-    rows = connection.execute(COLUMNS, (table.as_string(connection),)).fetchall()
-    return [row[0] for row in rows]
+def _columns(connection: HostConnection, table: sql.Identifier) -> dict[str, str]:
+    """The types of the columns by their names, in order; none where there is no table."""
+    return dict(connection.execute(COLUMNS, (table.as_string(connection),)).fetchall())
 
 
 def _difference(

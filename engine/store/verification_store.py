@@ -53,6 +53,7 @@ AGAINST = (
     """ where "check" <> 'shard_number_check'"""  # which SHARD_ROWS tells
 )
 SHARD_ROWS = "select * from flowledger.shard_row_faults()"
+MISNUMBERED = "select * from flowledger.misnumbered_generations()"
 MISCOUNTS = "select * from flowledger.counter_mismatches()"
 SUBMISSIONS = "select s.task_id, s.topic, s.state from flowledger.submission as s"
 MOST_FAULTS = 100
@@ -170,12 +171,23 @@ class PostgresVerificationStore:
             *self._unreadable(left),
             *refused,
             *self._of_no_shard(),
+            *self._misnumbered(),
         ]
 
     def _of_no_shard(self) -> Iterator[Difference]:
         rule = "the number of shards"
         for shard, field, expected, found in self._all(SHARD_ROWS, ()):
             yield Difference(f"shard {shard}", field, expected, found, SHARD_TABLE, rule)
+
+    def _misnumbered(self) -> Iterator[Difference]:
+        """Generations that serve by a number that no tables have."""
+        for name, number, tables in self._all(MISNUMBERED, ()):
+            if tables is None:
+                place, source = "the table", "its projection"
+                yield Difference(name, "tables", "there", f"none ({name}__{number})", place, source)
+            else:
+                place, source = "flowledger.projection", "the schemas of its tables"
+                yield Difference(name, "generation", tables, number, place, source)
 
     def guards(self) -> Sequence[Difference]:
         """What is wrong with the log as a whole, and with what guards it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.generation_rows import make
+from support.generation_rows import lead, make, row
 from support.sql_calls import Connection, call, new_id, table
 from support.unchecked_rows import plant_on
 
@@ -37,3 +37,25 @@ def test_what_no_check_lets_in_is_mended_and_nothing_else(connection: Connection
     ]
     assert sorted(table(connection, "projection_rebuild", "tasks")) == [0, 0, 4]
     assert call(connection, "mend_projections") == [0]
+
+
+def test_a_generation_gets_the_number_of_its_tables_and_whoever_led_it_begins_anew(
+    connection: Connection,
+) -> None:
+    make(connection)
+    epoch = lead(connection)
+    connection.execute("update flowledger.projection set generation = 5 where name = 'money'")
+
+    assert call(connection, "mend_projections") == [1]
+
+    assert row(connection, "epoch", "leader", "lease_until") == (epoch + 1, None, None)
+    assert call(connection, "misnumbered_generations") == []
+    assert call(connection, "mend_projections") == [0]
+
+
+def test_a_generation_whose_tables_nobody_knows_stays_as_it_is(connection: Connection) -> None:
+    make(connection)
+    connection.execute("drop schema money__1 cascade")
+
+    assert call(connection, "mend_projections") == [0]
+    assert row(connection, "state") == "serving"
