@@ -3,7 +3,9 @@
 Protocol. The thread listens first and notifies all wakeups after that, so that whatever was
 committed before it listened is looked for once more. A wakeup remembers that it was notified: a
 wait that starts later ends at once. If the connection is lost, the thread connects again, with
-growing pauses, and notifies all wakeups again. While it does not listen, nobody waits longer than
+growing pauses, and notifies all wakeups again. A session may also be open and mute, which nothing
+tells: where nothing came for SILENT_SECONDS the thread asks it something, and takes one that does
+not answer within ANSWER_SECONDS for lost. While it does not listen, nobody waits longer than
 UNHEARD_SECONDS. A lost notification costs at most one poll interval, because no loop waits without
 a limit.
 
@@ -24,6 +26,7 @@ from psycopg.pq.abc import PGconn
 
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, connect
+from flowledger.engine.store.connection.session import Unanswered
 from flowledger.engine.telemetry.lasting_thread import lasting_thread
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Backoff, Outages
@@ -43,6 +46,10 @@ CHANNELS = (
 PREFIX = "flowledger."
 UNHEARD_SECONDS = 1.0
 """So long does a loop wait at most while nobody would tell it of a notification."""
+SILENT_SECONDS = 10.0
+"""After so long without a word the session is asked whether it is there."""
+ANSWER_SECONDS = 5.0
+"""So long may its answer take."""
 
 
 class ProcessWakeup:
@@ -176,9 +183,18 @@ class Notifications:
             self._notify_all()
             self._listens = True
             self._told_to_stop = tells  # before it looks whether it was stopped already
+            asked = False
             while not self._stopping.is_set():
-                readable.select()
-                self._forward(connection.pgconn)
+                if readable.select(ANSWER_SECONDS if asked else SILENT_SECONDS):
+                    self._forward(connection.pgconn)
+                    asked = asked and not _answered(connection.pgconn)
+                elif asked:
+                    connection.pgconn.finish()  # or to close it would wait for the answer
+                    raise Unanswered(f"the database has not answered for {ANSWER_SECONDS:.3g} s")
+                else:
+                    connection.pgconn.send_query(b"select")
+                    connection.pgconn.flush()
+                    asked = True
 
     def _forward(self, server: PGconn) -> None:
         # Straight from libpq: psycopg's generator takes ten times as long, and it would take it
@@ -196,3 +212,11 @@ class Notifications:
     def _notify_all(self) -> None:
         for channel in CHANNELS:
             self.notify(channel)
+
+
+def _answered(server: PGconn) -> bool:
+    """Whether all that was asked has been answered, by what has been read."""
+    while not server.is_busy():
+        if server.get_result() is None:
+            return True
+    return False

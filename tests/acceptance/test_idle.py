@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from flowledger.engine.client.engine import Role
 from flowledger.engine.runtime.worker.worker import SOON_SECONDS
+from flowledger.engine.store import notifications
 from flowledger.engine.store.connection.session import Session
 from flowledger.engine.store.notifications import ProcessWakeup
 from flowledger.handlers import Workflow
@@ -25,6 +28,11 @@ IN_A_RENEWAL: dict[Role, int] = {"coordinator": 6, "worker": 1, "projector": 5 +
 """Statements, those that begin and end a transaction among them, and a projector's looks at the
 log, which are once a second.
 """
+
+ASKED = (
+    "select query_start from pg_stat_activity"
+    " where datname = current_database() and query = 'select'"
+)
 
 flow = Workflow("idle", "flow", version="1")
 
@@ -59,6 +67,27 @@ def test_a_role_that_has_nothing_to_do_only_renews_its_leases(
     assert RENEWALS <= between <= (RENEWALS + 1) * IN_A_RENEWAL[role]
     assert harness.open(flow).submit(flow, {}).result(PATIENCE) == {"only": 1}
     assert all(one.ok for one in engine.health.values())
+
+
+def test_the_session_that_hears_notifications_is_asked_only_after_a_silence(
+    harness: EngineHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is there: one question for each process, whatever its roles."""
+    assert notifications.SILENT_SECONDS == 10
+    monkeypatch.setattr(notifications, "SILENT_SECONDS", 0.5)
+    seldom = {"poll_seconds": 600.0, "lease_seconds": 36_000.0}
+    harness.open(flow, coordinator=seldom, worker=seldom, projections=[])
+    questions: list[datetime] = []
+
+    def four() -> bool:
+        for (at,) in harness.rows(ASKED):
+            if at not in questions:
+                questions.append(at)
+        return len(questions) > 3
+
+    harness.until(four)
+    pauses = [later - sooner for sooner, later in pairwise(questions)]
+    assert min(pauses).total_seconds() >= notifications.SILENT_SECONDS
 
 
 def rests(asked: Sequence[int]) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import resource
+import signal
 from collections.abc import Generator
 from contextlib import ExitStack
 from errno import EMFILE
@@ -131,6 +133,52 @@ def test_while_nobody_listens_nobody_waits_for_long(
     assert wakeup.wait(PATIENCE) == frozenset()
 
 
+def test_a_session_that_is_open_and_mute_is_taken_for_lost(
+    harness: EngineHarness,
+    wakeups: Notifications,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(notifications, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(notifications, "ANSWER_SECONDS", 0.2)
+    wakeup = wakeups.subscribe("queue")
+    wakeups.start()
+    wakeup.wait(PATIENCE)
+    mute = harness.value(LISTENERS.replace("count(*)", "pid"))
+    os.kill(mute, signal.SIGSTOP)
+    try:
+        # All bells ring when another session listens, which hears what is said.
+        assert wakeup.wait(PATIENCE) == {"queue"}
+        notify(harness, "queue")
+        assert wakeup.wait(PATIENCE) == {"queue"}
+        assert "database.unreachable" in caplog.text
+        assert "has not answered for 0.2 s" in caplog.text
+        assert wakeups.outages.health.ok
+    finally:
+        os.kill(mute, signal.SIGCONT)
+    harness.until(lambda: harness.value(LISTENERS) == 1)
+
+
+def test_a_session_that_answers_is_asked_now_and_then_and_kept(
+    harness: EngineHarness, wakeups: Notifications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "SILENT_SECONDS", 0.05)
+    session = LISTENERS.replace("count(*)", "pid, query_start")
+    wakeup = wakeups.subscribe("queue")
+    wakeups.start()
+    wakeup.wait(PATIENCE)
+    ((pid, began),) = harness.rows(session)
+    for _ in range(3):
+        seen = began
+        harness.until(lambda seen=seen: harness.rows(session)[0][1] > seen)
+        ((_, began),) = harness.rows(session)
+        notify(harness, "queue")
+        assert wakeup.wait(PATIENCE) == {"queue"}
+
+    assert harness.rows(session)[0][0] == pid
+    assert wakeup.wait(0) == frozenset()
+
+
 def gone(_: Notifications) -> NoReturn:
     """There is no server."""
     raise OSError("it is gone")
@@ -167,7 +215,7 @@ def test_a_listener_sleeps_until_something_is_said_and_stops_at_once(
     wakeup.wait(PATIENCE)
     wakeups.stop(PATIENCE)
 
-    assert set(slept) == {None}
+    assert set(slept) == {notifications.SILENT_SECONDS}
     harness.until(lambda: harness.value(LISTENERS) == 0)
 
 
