@@ -98,6 +98,25 @@ def assert_they_complete(standing: TamperedDatabase) -> None:
     assert {one.place for one in standing.differences()} == {"flowledger.clock_offset"}
 
 
+@pytest.mark.parametrize(
+    ("case", "advice"),
+    [
+        ("a time of recording that is yet to come", "it is over when that time has come"),
+        ("a time of recording before the one in front of it", "clock was set back there"),
+    ],
+)
+def test_of_times_that_a_wrong_clock_explains_nothing_is_to_be_done(
+    standing: TamperedDatabase, case: str, advice: str
+) -> None:
+    standing.planted(case)
+
+    repair = standing.harness.open(roles=()).repair(dry_run=True, **WHY)
+
+    (left,) = repair.left
+    assert advice in left.why
+    assert "nothing is to be done" in left.why
+
+
 @pytest.mark.parametrize("case", [*EVENTS, *sorted(IN_THE_LOG)])
 def test_what_the_log_itself_says_wrongly_is_left_and_said(
     standing: TamperedDatabase, case: str

@@ -300,7 +300,7 @@ APART = {
     "a time of recording that is yet to come": (
         "update flowledger.event set recorded_at = now() + interval '1 d'"
         " where notification_id = (select max(notification_id) from flowledger.event)",
-        ["recorded_at is 20"],
+        ["recorded_at is in the future, up to 20"],
     ),
     "a payload that is said to be encoded": (
         "update flowledger.event set encoding = 1 where task_id = '{one}'"

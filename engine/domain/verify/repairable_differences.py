@@ -64,6 +64,14 @@ LEFT: Mapping[str, str] = MappingProxyType(
         "flowledger.advance_test_clock",
     }
 )
+AHEAD = (
+    "the server's clock was ahead, as flowledger.clock_put_back may say: nothing is to be done, and"
+    " it is over when that time has come; if it never was, whoever changed the log must say why"
+)
+SET_BACK = (
+    "the server's clock was set back there, and nothing is to be done; if it never was, whoever"
+    " changed the log must say why, and undo it"
+)
 IN_THE_LOG = "it is in the log, which nothing can be made again from"
 
 
@@ -100,6 +108,8 @@ def why_left(found: Difference) -> str | None:
     place = found.place
     if place == "flowledger.clock_offset" and found.field == "row":
         return None
+    if place == "flowledger.event" and found.field == "recorded_at":
+        return AHEAD if found.log == "past" else SET_BACK
     if place in LEFT:
         return LEFT[place]
     if place == "flowledger.template" and found.field == "row" and found.log == "none":

@@ -1,7 +1,8 @@
 -- What is wrong with the log as a whole, and with what guards it: the trigger that keeps it
--- append-only, a clock that was moved, as tests do, or lost its offset, and events that were recorded before the one in
--- front of them or are yet to be, or whose payload is said to be encoded and is not, or the other
--- way round; of each kind at most p_limit. Reads the whole log.
+-- append-only, a clock that was moved, as tests do, or lost its offset, events that were recorded
+-- before the one in front of them, ranges of events that are yet to be, and events whose payload is
+-- said to be encoded and is not, or the other way round; of each kind at most p_limit. Reads the
+-- whole log.
 
 create or replace function flowledger.log_and_trigger_faults(p_limit integer)
 returns table (subject text, field text, expected text, found text, place text)
@@ -50,11 +51,26 @@ as $$
     union all
     (
         select
-            format('position %s', e.notification_id), 'recorded_at', 'past', e.recorded_at::text,
+            case
+                when min(e.position) = max(e.position) then format('position %s', min(e.position))
+                else format('positions %s to %s', min(e.position), max(e.position))
+            end,
+            'recorded_at', 'past', format('in the future, up to %s', max(e.recorded_at)),
             'flowledger.event'
-        from flowledger.event as e
-        where e.recorded_at > clock_timestamp() + interval '1 minute'
-        order by e.notification_id
+        from (
+            select
+                a.notification_id as position, a.recorded_at, a.ahead,
+                count(*) filter (where not a.ahead) over (order by a.notification_id) as behind
+            from (
+                select
+                    l.notification_id, l.recorded_at,
+                    l.recorded_at > statement_timestamp() + interval '1 minute' as ahead
+                from flowledger.event as l
+            ) as a
+        ) as e
+        where e.ahead
+        group by e.behind
+        order by min(e.position)
         limit p_limit
     )
     union all

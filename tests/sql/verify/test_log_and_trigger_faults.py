@@ -98,12 +98,25 @@ def test_a_task_whose_times_were_all_moved_is_told_by_its_neighbours(
     ]
 
 
-def test_an_event_that_is_yet_to_be_recorded_is_named(connection: Connection) -> None:
-    task = new_id()
-    (position,) = append(connection, Row(task, task=task))
+def test_events_that_are_yet_to_be_recorded_are_named_by_the_range(
+    connection: Connection,
+) -> None:
+    task, other = new_id(), new_id()
+    first, _, last = [append(connection, Row(task, n, task=task))[0] for n in (1, 2, 3)]
+    append(connection, Row(other, task=other))
+    (alone,) = append(connection, Row(task, 4, task=task))
 
     change = "recorded_at = recorded_at + interval '1 h'"
-    assert moved(connection, change, task) == [(f"position {position}", "recorded_at")]
+    named = moved(connection, change, task)
+
+    assert (f"positions {first} to {last}", "recorded_at") in named
+    assert (f"position {alone}", "recorded_at") in named
+    ahead = [
+        (expected, found[:20])
+        for *_, expected, found, _ in call(connection, "log_and_trigger_faults", 10)
+        if expected == "past"
+    ]
+    assert ahead == [("past", "in the future, up to")] * 2
 
 
 @pytest.mark.parametrize(
