@@ -22,6 +22,8 @@ def test_one_whose_lease_ran_out_says_who_led_it_and_until_when(connection: Conn
     assert call(connection, "unled_or_stuck_shards", 60.0, [FACT]) == []
     append(connection, Row(new_id(), 1, FACT, task=new_id()))
     call(connection, "advance_test_clock", timedelta(minutes=2))
+    assert call(connection, "unled_or_stuck_shards", 600.0, [FACT]) == []  # it has just ended
+    call(connection, "advance_test_clock", timedelta(minutes=2))
 
     ((shard, led, host, pid, since, behind, waiting),) = call(
         connection, "unled_or_stuck_shards", 600.0, [FACT]
@@ -29,7 +31,7 @@ def test_one_whose_lease_ran_out_says_who_led_it_and_until_when(connection: Conn
 
     assert (shard, led, host, pid, behind) == (0, False, "here", 71, 1)
     (ended,) = call(connection, "shard_leases")
-    assert since < waiting + timedelta(minutes=2)
+    assert since < waiting + timedelta(minutes=4)
     assert ended[2] < 0
 
 
