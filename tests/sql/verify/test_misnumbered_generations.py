@@ -8,7 +8,6 @@ from support.generation_rows import make
 from support.sql_calls import Connection, call
 
 
-
 def test_nothing_is_misnumbered_where_all_have_their_tables(connection: Connection) -> None:
     make(connection)
     make(connection, version=2)
