@@ -103,3 +103,51 @@ def test_a_step_of_a_template_of_any_number_is_mended(
     template = f"template {standing.names['template']}, step"
     assert {found.subject for found in done.repaired} == {f"{template} {number}", f"{template} 4"}
     assert (done.left, standing.differences()) == ([], [])
+
+
+HELD = {
+    "another limit": ("limit_key = 'step:shop/order/first'", "hold"),
+    "no limit": ("limit_key = ''", "hold"),
+    "another kind": ("kind = 'rate'", "hold"),
+    "a circuit": ("kind = 'circuit', limit_key = 'bank'", "hold"),
+    "before its turn": ("sort_key = -1", "sort_key"),
+    "behind its turn": ("sort_key = sort_key + 7000", "sort_key"),
+    "since before its task": ("since = since - interval '1 day'", "since"),
+    "since what is to come": ("since = since + interval '1 day'", "since"),
+    "until a time that no slot has": ("until = since", "until"),
+}
+
+
+@pytest.mark.parametrize("case", HELD)
+def test_a_step_that_is_said_to_wait_for_another_thing_is_named_and_mended(
+    standing: TamperedDatabase, case: str
+) -> None:
+    change, field = HELD[case]
+    standing.plant(f"update flowledger.waiting_step set {change}")  # noqa: S608
+
+    found = standing.differences()
+    done = standing.engine.repair(standing.names["two"], **WHY)
+
+    assert [(one.subject, one.field, one.place) for one in found] == [
+        ("step 'runs'", field, "flowledger.waiting_step")
+    ]
+    assert done.repaired == found
+    assert standing.differences() == []
+
+
+@pytest.mark.parametrize("key", ["", "k"])
+def test_a_rate_of_another_key_is_no_difference_and_forgotten_with_its_time(
+    standing: TamperedDatabase, key: str
+) -> None:
+    """The log has no rates: they are kept for as long as they hold somebody back."""
+    standing.harness.rows(
+        "insert into flowledger.rate (limit_key, expected_at, set_at)"
+        " values (%s, flowledger.clock() + interval '1 minute', flowledger.clock())",
+        key,
+    )
+    assert standing.differences() == []
+
+    standing.harness.move_clock("3 minutes")
+    standing.harness.rows("select flowledger.forget_rates()")
+
+    assert standing.harness.value("select count(*) from flowledger.rate") == 0

@@ -102,9 +102,8 @@ def test_a_generation_whose_tables_are_gone_is_left_and_the_others_are_compared(
     found = [str(one) for one in engine.verify()]
     done = engine.repair(actor="ann", reason="ticket 7")
 
-    assert found[0].startswith(
-        "flowledger_audit: tables is none (flowledger_audit__1) in the table"
-    )
+    words = "flowledger_audit: tables is none (flowledger_audit__1) in the table, and there by"
+    assert found[0].startswith(words)
     assert found[-1].startswith("flowledger_notes: index tag_tag of tag: definition is none")
     assert done.repaired == []
     assert {str(one.difference) for one in done.left} == set(found)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import isfinite
 from uuid import UUID
 
@@ -36,6 +36,10 @@ NONE = "none"
 ENGINES = "what engines write"
 SLACK = 60.0
 """Seconds by which the coordinator's estimate of the engine's time may be off, and more."""
+
+MOST_OFF = timedelta(seconds=SLACK)
+UNTIMED = {"slot", "template"}
+"""What has room at a time that nobody knows before."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TASK = ""
@@ -63,7 +67,7 @@ def coordinated(run: TaskRun, work: QueueRows) -> Iterator[Difference]:
             row, why = work.waiting[name], f"none, as it is due at {due_at}"
             yield Difference(f"step {name!r}", "hold", why, row["kind"], HOLDS)
         else:
-            yield from _hold(run, number, name, work)
+            yield from _hold(run, number, work)
         yield from _slots(run, number, work.slots.get(name, ()))
 
 
@@ -89,16 +93,22 @@ def misqueued(
     """Where a row in the queue is before or behind its turn, or alone without a reason."""
     step = run.plan.steps[number].name
     subject, turn = f"step {step!r}", float(row["sort_key"])
-    since = (fold.queued[step].occurred_at - EPOCH).total_seconds()
-    until = (now - EPOCH).total_seconds()
     if not isfinite(turn):
         yield Difference(subject, "sort_key", "a time", turn, QUEUE)
-    elif run.priority <= 0 and turn < since - SLACK:
-        yield Difference(subject, "sort_key", f"at least {since}", turn, QUEUE)
-    elif run.priority >= 0 and turn > until + SLACK:
-        yield Difference(subject, "sort_key", "not to come", turn, QUEUE)
+    else:
+        yield from _out_of_turn(run, subject, turn, (fold.queued[step].occurred_at, now), QUEUE)
     if row["exclusive"] and not run.steps[number].lost:
         yield Difference(subject, "exclusive", log=False, row=True, place=QUEUE)
+
+
+def _out_of_turn(
+    run: TaskRun, subject: str, turn: float, times: tuple[datetime, datetime], place: str
+) -> Iterator[Difference]:
+    since, until = ((at - EPOCH).total_seconds() for at in times)
+    if run.priority <= 0 and turn < since - SLACK:
+        yield Difference(subject, "sort_key", f"at least {since}", turn, place)
+    elif run.priority >= 0 and turn > until + SLACK:
+        yield Difference(subject, "sort_key", "not to come", turn, place)
 
 
 def compared(subject: str, log: Row | None, row: Row | None, place: str) -> Iterator[Difference]:
@@ -174,7 +184,8 @@ def _timer_row(run: TaskRun, name: str, kind: str, due_at: datetime) -> Row:
     return {"task_id": run.task_id, "step": name, "kind": kind, "due_at": due_at}
 
 
-def _hold(run: TaskRun, number: int, name: str, work: QueueRows) -> Iterator[Difference]:
+def _hold(run: TaskRun, number: int, work: QueueRows) -> Iterator[Difference]:
+    name = run.plan.steps[number].name
     row, subject = work.waiting.get(name), f"step {name!r}"
     if row is None:
         if number in run.ready and run.started and not (run.ended or run.task.paused):
@@ -188,6 +199,36 @@ def _hold(run: TaskRun, number: int, name: str, work: QueueRows) -> Iterator[Dif
     yield from compared(subject, log, row, HOLDS)
     if not row.get("readable", True):
         yield Difference(subject, "demand or sort_key", "readable", "unreadable", HOLDS, ENGINES)
+    else:
+        yield from _misheld(run, number, row, work.now)
+
+
+def _misheld(run: TaskRun, number: int, row: Row, now: datetime) -> Iterator[Difference]:
+    """Where a row that waits is out of turn, or says what the step cannot wait for."""
+    subject = f"step {run.plan.steps[number].name!r}"
+    kind, key, since = row["kind"], row["limit_key"], row["since"]
+    if (kind, key) not in _awaitable(run, number):
+        yield Difference(subject, "hold", "for what the step needs", f"{kind} {key}", HOLDS)
+    if kind in UNTIMED and row["until"] is not None:
+        yield Difference(subject, "until", None, row["until"], HOLDS, ENGINES)
+    if not run.created_at - MOST_OFF <= since <= now + MOST_OFF:
+        said = f"from {run.created_at} to now"
+        yield Difference(subject, "since", said, since, HOLDS)
+    turn = float(row["sort_key"])
+    yield from _out_of_turn(run, subject, turn, (run.created_at, now), HOLDS)
+
+
+def _awaitable(run: TaskRun, number: int) -> set[tuple[str, str]]:
+    """All that the step may wait for, each a kind and a key."""
+    demand = demand_of(run.plan, number, run.context, {})
+    slots = [limit.key for limit in demand.slots]
+    systems = [] if demand.system is None else [demand.system]
+    return {
+        ("template", str(demand.template_id)),
+        *(("circuit", system) for system in systems),
+        *(("slot", key) for key in (*slots, f"namespace:{run.plan.template.namespace}")),
+        *(("rate", limit.key) for limit in demand.rates),
+    }
 
 
 def _slots(run: TaskRun, number: int, keys: Collection[str]) -> Iterator[Difference]:
