@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
@@ -55,6 +55,8 @@ from flowledger.engine.store.worker_store import PostgresWorkerStore
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Backoff, OutageLog
+
+T = TypeVar("T")
 
 
 def open_engine(  # noqa: PLR0913 - what an engine is made of
@@ -116,11 +118,22 @@ def database_url(settings: Settings) -> str:
     configured = settings.database.url
     if configured is not None:
         return configured.get_secret_value()
-    server = embedded.start(
-        embedded.home_of(settings.embedded.home),
-        fsync=settings.embedded.fsync,
-        timeout_seconds=settings.embedded.start_timeout_seconds,
-    )
+    return _told(_asked(embedded.start, settings))
+
+
+def _revive(settings: Settings) -> None:
+    """Start the embedded database again where it died, and no other. Raises DatabaseUnavailable."""
+    if settings.database.url is None and (server := _asked(embedded.restart, settings)):
+        _told(server)
+
+
+def _asked(ask: Callable[..., T], settings: Settings) -> T:
+    chosen = settings.embedded
+    home, patience = embedded.home_of(chosen.home), chosen.start_timeout_seconds
+    return ask(home, fsync=chosen.fsync, timeout_seconds=patience)
+
+
+def _told(server: embedded.EmbeddedServer) -> str:
     signal = Signal.EMBEDDED_STARTED if server.started else Signal.EMBEDDED_FOUND
     logger("embedded").emit(signal, data=str(server.data))
     return server.url
@@ -136,6 +149,7 @@ def engine_wakeups(url: str, settings: Settings) -> Notifications:
         reconnect_initial_seconds=database.reconnect_initial_seconds,
         reconnect_cap_seconds=database.reconnect_cap_seconds,
         tcp_keepalive_seconds=database.tcp_keepalive_seconds,
+        revive=partial(_revive, settings),
     )
 
 

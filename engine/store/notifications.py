@@ -100,9 +100,12 @@ class Notifications:
         reconnect_initial_seconds: float,
         reconnect_cap_seconds: float,
         tcp_keepalive_seconds: float | None = None,
+        revive: Callable[[], object] = lambda: None,
     ) -> None:
+        """`revive` is called before it connects again: it may bring the server back."""
         self._url = url
         self._name = application_name
+        self._revive = revive
         self._connect_timeout = connect_timeout_seconds
         self._silence = tcp_keepalive_seconds
         self._backoff = Backoff(reconnect_initial_seconds, reconnect_cap_seconds)
@@ -150,6 +153,8 @@ class Notifications:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
+                if not self.outages.health.ok:
+                    self._revive()
                 with translate_errors(), self._connect() as connection:
                     self._listen(connection)
             except BaseException as error:  # noqa: BLE001 - without it everybody would only poll

@@ -154,7 +154,9 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
             "The database cannot be reached; the loop tries again by itself. Once an outage.",
         ),
         Signal.EMBEDDED_FOUND: Meaning("debug", "The embedded Postgres was running already."),
-        Signal.EMBEDDED_STARTED: Meaning("info", "The embedded Postgres was started."),
+        Signal.EMBEDDED_STARTED: Meaning(
+            "info", "The embedded Postgres was started, or started again after it had died."
+        ),
         Signal.ENGINE_CLOSED: Meaning("info", "The engine stopped its roles and connections."),
         Signal.ENGINE_OPENED: Meaning("info", "The engine is ready, with the roles it names."),
         Signal.HANDLER_WAITS: Meaning(

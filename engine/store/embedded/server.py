@@ -127,6 +127,17 @@ def start(home: Path, *, fsync: bool, timeout_seconds: float) -> EmbeddedServer:
     return EmbeddedServer(postmaster.url(DATABASE), postmaster.pid, data, started=found is None)
 
 
+def restart(home: Path, *, fsync: bool, timeout_seconds: float) -> EmbeddedServer | None:
+    """Start the server of `home` again where it ended and nobody stopped it; None: it did not.
+
+    Raises DatabaseUnavailable as `start` does.
+    """
+    left = home.expanduser().resolve() / "postgres" / "postmaster.pid"  # who stops it removes it
+    if not left.exists() or running(home) is not None:
+        return None
+    return start(home, fsync=fsync, timeout_seconds=timeout_seconds)
+
+
 def stop(home: Path, *, timeout_seconds: float) -> bool:
     """Stop the server of `home` and disconnect whoever uses it; False: it was not running."""
     home = home.expanduser().resolve()
