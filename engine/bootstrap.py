@@ -59,6 +59,9 @@ from flowledger.engine.telemetry.outages import Backoff, OutageLog
 T = TypeVar("T")
 
 
+Led = tuple[JointCoordinator, ProcessWakeup]
+
+
 def open_engine(  # noqa: PLR0913 - what an engine is made of
     workflows: Sequence[WorkflowLike[Any]],
     roles: Sequence[Role],
@@ -291,19 +294,18 @@ class Parts:
         # One for the first shard at once: only channels that have a wakeup by then are listened to.
         wakeups = {0: self.wakeups.subscribe(*channels)}
 
-        def coordinator_of(
-            seat: WantedShard, shards: int
-        ) -> tuple[JointCoordinator, ProcessWakeup]:
+        def coordinator_of(seat: WantedShard, shards: int) -> Led:
             if seat.shard not in wakeups:
                 wakeups[seat.shard] = self.wakeups.subscribe(*channels)
             return self._coordinator(identity, seat, shards), wakeups[seat.shard]
 
+        settings, new_loop = self.settings.coordinator, self._new_loop
         shards = Shards(
             roster=roster,
             identity=identity,
-            settings=self.settings.coordinator,
+            settings=settings,
             new=coordinator_of,
-            new_loop=self._new_loop,
+            new_loop=new_loop,
         )
         return shards, self.wakeups.subscribe("shard", "clock")
 
@@ -366,10 +368,7 @@ class Parts:
         self.transactions = transactions
         worker = Worker(
             store=PostgresWorkerStore(
-                self.pool,
-                self.mapper,
-                self.clock,
-                catalogue.templates,
+                *(self.pool, self.mapper, self.clock, catalogue.templates),
                 self.settings.worker.concurrency,
                 excluded=catalogue.excluded,
             ),
