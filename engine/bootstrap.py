@@ -19,7 +19,7 @@ from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, CrashPoints, Wakeup
-from flowledger.engine.ports.coordinator import alone
+from flowledger.engine.ports.coordinator import Join, alone
 from flowledger.engine.ports.verification import Check, Finding
 from flowledger.engine.runtime.coordinator.joint_rounds import JointCoordinator
 from flowledger.engine.runtime.coordinator.shards import Shards
@@ -57,9 +57,6 @@ from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Backoff, OutageLog
 
 T = TypeVar("T")
-
-
-Led = tuple[JointCoordinator, ProcessWakeup]
 
 
 def open_engine(  # noqa: PLR0913 - what an engine is made of
@@ -222,10 +219,11 @@ class Parts:
         )
         endings = Waiters(self.wakeups.subscribe("ended"), poll, self.wakeups.start)
         shards = self._shards() if "coordinator" in roles else None
+        join = alone if shards is None else shards[0].join
         self.service = Service(
             self.settings,
             shards,
-            self._worker(catalogue, shards) if "worker" in roles else None,
+            self._worker(catalogue, join) if "worker" in roles else None,
             ProcessWakeup,
             {
                 "wakeups": self.wakeups.outages,
@@ -294,19 +292,17 @@ class Parts:
         # One for the first shard at once: only channels that have a wakeup by then are listened to.
         wakeups = {0: self.wakeups.subscribe(*channels)}
 
-        def coordinator_of(seat: WantedShard, shards: int) -> Led:
+        def coordinator_of(
+            seat: WantedShard, shards: int
+        ) -> tuple[JointCoordinator, ProcessWakeup]:
             if seat.shard not in wakeups:
                 wakeups[seat.shard] = self.wakeups.subscribe(*channels)
             return self._coordinator(identity, seat, shards), wakeups[seat.shard]
 
-        settings, new_loop = self.settings.coordinator, self._new_loop
         shards = Shards(
-            roster=roster,
-            identity=identity,
-            settings=settings,
-            new=coordinator_of,
-            new_loop=new_loop,
-        )
+            roster=roster, identity=identity, settings=self.settings.coordinator,
+            new=coordinator_of, new_loop=self._new_loop,
+        )  # fmt: skip
         return shards, self.wakeups.subscribe("shard", "clock")
 
     def _coordinator(self, identity: UUID, seat: WantedShard, shards: int) -> JointCoordinator:
@@ -358,9 +354,7 @@ class Parts:
         backoff = Backoff(database.reconnect_initial_seconds, database.reconnect_cap_seconds)
         return Loop(name, step, wakeup, backoff, telling)
 
-    def _worker(
-        self, catalogue: HandlerTable, shards: tuple[Shards, ProcessWakeup] | None
-    ) -> tuple[Worker, ProcessWakeup]:
+    def _worker(self, catalogue: HandlerTable, join: Join) -> tuple[Worker, ProcessWakeup]:
         wakeup = self.wakeups.subscribe("queue", "cancel")
         transactions = PostgresTransactions(
             self.url, self.pool, self.mapper, self.settings, self.faults
@@ -381,7 +375,7 @@ class Parts:
             settings=self.settings.worker,
             crash_points=self.faults,
             limbo_seconds=self.settings.database.statement_timeout_seconds,
-            join=alone if shards is None else shards[0].join,
+            join=join,
         )
         return worker, wakeup
 
