@@ -217,20 +217,6 @@ def jointly_at(
     return misplaced
 
 
-def joint_facts_overtake(patch: pytest.MonkeyPatch) -> None:
-    """A joint round moves the position past facts that others appended meanwhile."""
-    facts = MemoryCoordinatorStore.facts
-    jointly = MemoryCoordinatorStore.commit_jointly
-
-    def unlooked(
-        self: MemoryCoordinatorStore, commit: Commit, part: WorkerPart, known: int
-    ) -> JointAnswer:
-        there = len(facts(self, commit.new, 1_000))
-        return jointly(self, commit, part, there)
-
-    patch.setattr(MemoryCoordinatorStore, "commit_jointly", unlooked)
-
-
 def refused_round_is_kept(patch: pytest.MonkeyPatch) -> None:
     """After a joint round was refused, what it had decided stays in memory."""
     patch.setattr(JointCoordinator, "_begin_anew", lambda _: None)
@@ -270,7 +256,6 @@ PLANTS = (
     late_claim,
     joint_facts_are_decided_again,
     joint_starts_are_passed_over,
-    joint_facts_overtake,
     refused_round_is_kept,
     joint_claims_without_a_row,
 )
@@ -281,7 +266,6 @@ RARE = {
     all_or_nothing: (76, 90, 179),
     blind_to_successors: range(420, 430),
     late_claim: range(280, 290),
-    joint_facts_overtake: (2562, 4405),
 }
 """Bugs that few seeds meet, and seeds among which one did: these are tried before all others."""
 
