@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +15,9 @@ from flowledger.engine.errors import DatabaseUnavailable
 
 ACCOUNT = "pgserver"
 """The system account that root starts the server as; created on first use."""
+
+FOLDER_OF_ACCOUNTS = "/etc"
+"""Locked while an account is created. The files in it are replaced, and their locks with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def server_user(data: Path) -> SystemUser:
     """
     me = os.geteuid()
     if me == 0:
-        return _owner(data) or _owner(data.parent, known=True) or _account()
+        return _owner(data) or _owner(data.parent, known=True) or server_account()
     owner = data.stat().st_uid if data.exists() else me
     if owner != me:
         raise DatabaseUnavailable(
@@ -94,13 +100,36 @@ def _of(uid: int, *, changed: bool) -> SystemUser:
     return SystemUser(entry.pw_name, uid, entry.pw_gid, changed)
 
 
-def _account() -> SystemUser:
+def server_account() -> SystemUser:
+    """The account of its own that root runs the server as; it is created where it is missing.
+
+    Raises DatabaseUnavailable where it cannot be.
+    """
     try:
         entry = pwd.getpwnam(ACCOUNT)
     except KeyError:
-        _create_account()
-        entry = pwd.getpwnam(ACCOUNT)
+        entry = _created_account()
     return SystemUser(entry.pw_name, entry.pw_uid, entry.pw_gid, changed=True)
+
+
+def _created_account() -> pwd.struct_passwd:
+    with _alone():
+        try:
+            return pwd.getpwnam(ACCOUNT)
+        except KeyError:
+            _create_account()
+            return pwd.getpwnam(ACCOUNT)
+
+
+@contextmanager
+def _alone() -> Generator[None]:
+    """One process at a time: of two that run useradd at once, the later renumbers the account."""
+    folder = os.open(FOLDER_OF_ACCOUNTS, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _create_account() -> None:
@@ -112,7 +141,7 @@ def _create_account() -> None:
     except FileNotFoundError:
         reason = "there is no useradd command"
     else:
-        if done.returncode in (0, 9):  # 9: another process has just created it
+        if done.returncode in (0, 9):  # 9: another program has just created it
             return
         reason = done.stderr.strip()
     raise DatabaseUnavailable(
