@@ -42,6 +42,12 @@ from flowledger.event created
 join flowledger.event ended on ended.originator_id = created.originator_id
 where created.topic = 'task.created' and ended.topic = 'task.completed'
 """
+SINCE_THE_FIRST = """
+select extract(epoch from recorded_at - (
+    select min(recorded_at) from flowledger.event where topic = 'task.created'
+))::float8
+from flowledger.event where topic = 'task.completed'
+"""
 COMPLETED_STEPS = """
 select count(*), count(distinct originator_id) from flowledger.event where topic = 'step.completed'
 """
@@ -111,25 +117,31 @@ def _process(child: harness.Child, url: str, load: BackgroundLoad, options: Opti
     child.report({"peak_rss_mb": harness.peak_rss_mb(), **shares})
 
 
-def _latencies(connection: psycopg.Connection, steps: int) -> list[float]:
-    """Seconds that each task took. Raises RuntimeError where the log does not hold all of them."""
+def _latencies(connection: psycopg.Connection, steps: int, *, burst: bool) -> list[float]:
+    """Seconds that each task took; in a `burst`, from the first creation of all to its end.
+
+    Raises RuntimeError where the log does not hold all of them.
+    """
     completed = connection.execute(COMPLETED_STEPS).fetchone()
     if completed != (steps, steps):
         raise RuntimeError(f"{completed} steps are complete (all, distinct), not {steps}")
-    return [seconds for (seconds,) in connection.execute(LATENCIES)]
+    query = SINCE_THE_FIRST if burst else LATENCIES
+    return [seconds for (seconds,) in connection.execute(query)]
 
 
-def run(
+def run(  # noqa: PLR0913 - what can be varied, by name
     server_url: str,
     load: BackgroundLoad,
     *,
     open_tasks: int | None = None,
     profile: bool = False,
     readiness: bool = True,
+    burst: bool = False,
 ) -> harness.Figures:
     """Run the load; with no worker processes, the coordinator's process does all the work.
 
-    Without `readiness` the rows of steps are not written, which shows what they cost.
+    Without `readiness` the rows of steps are not written, which shows what they cost. In a `burst`
+    the latency of each task counts from the first creation of all.
 
     The reports are objects with `peak_rss_mb`, and `shares` of time where a profile is asked for:
     of the coordinator, of each worker, of the submitter.
@@ -144,5 +156,8 @@ def run(
         options = Options(roles, open_tasks or load.tasks, profile)
         crew = harness.Crew(_process, len(roles), (url, load, options))
         return harness.measure(
-            url, crew, load, lambda connection, _: _latencies(connection, load.steps)
+            url,
+            crew,
+            load,
+            lambda connection, _: _latencies(connection, load.steps, burst=burst),
         )

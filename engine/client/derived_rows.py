@@ -11,6 +11,7 @@ from flowledger.engine.domain.deterministic_ids import EPOCH, step_id
 from flowledger.engine.domain.limits.circuit_breaker import Circuit
 from flowledger.engine.domain.limits.demand import demand_of
 from flowledger.engine.domain.limits.wait_queue import Waiter
+from flowledger.engine.domain.machine.queue_order import queue_sort_key
 from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.domain.verify.log import CheckedFold
 from flowledger.engine.domain.verify.non_task_streams import (
@@ -198,7 +199,8 @@ class Made(Onlooker):
         if row is not None:
             now = self._evidence.now
             wrong = {found.field for found in misqueued(fold, run, number, row, now)}
-        made = {"sort_key": self._turn(run), "exclusive": False}
+        place = queue_sort_key(run, self._evidence.now, self._ageing)
+        made = {"sort_key": place, "exclusive": False}
         return {
             field: value if row is None or field in wrong else row[field]
             for field, value in made.items()

@@ -157,8 +157,18 @@ class CoordinatorSettings(Section):
     )
     priority_ageing_seconds: Seconds = Field(
         default=60.0,
-        description="Seconds in the queue that weigh as much as one point of priority, so that"
+        description="Seconds of a task's age that weigh as much as one point of priority, so that"
         " nothing starves.",
+    )
+    begin_ahead_steps: Count = Field(
+        default=64,
+        description="Steps of a template in the queue of each shard up to which its tasks begin,"
+        " however slow its workers.",
+    )
+    begin_ahead_seconds: Seconds = Field(
+        default=0.05,
+        description="The same for fast ones: so many seconds of their work may be queued. Less has"
+        " what was begun end sooner, more bridges a slow database.",
     )
     max_cached_tasks: Count = Field(
         default=20_000, description="Most open tasks of each shard kept in memory."

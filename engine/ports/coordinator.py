@@ -137,6 +137,22 @@ class CoordinatorStore(ParkedTasks, Protocol):
         """Its creation, its facts up to a position and all decisions about it, in order."""
         ...
 
+    def events_of_tasks(
+        self, tasks: Sequence[UUID], until: int
+    ) -> Mapping[UUID, Sequence[TaskEvent]]:
+        """`task_events` of several. Those of a task of which one cannot be read are left out."""
+        ...
+
+    def waiting_to_begin(
+        self, limit: int, full: Sequence[UUID], ageing_seconds: float
+    ) -> Sequence[tuple[UUID, UUID]]:
+        """Templates and their tasks that are pending, but for those of the templates in `full`.
+
+        Of each template at most `limit`, in the order in which they are to begin: by their age,
+        of which a point of priority is worth so many seconds.
+        """
+        ...
+
     def template(self, template_id: UUID) -> Template:
         """A registered definition. Raises UnknownTemplate."""
         ...

@@ -34,7 +34,13 @@ from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool
-from flowledger.engine.store.limit_json import changes_text, circuits_of, state_of
+from flowledger.engine.store.coordinator_commit_sql import (
+    COMMIT,
+    COMMIT_JOINTLY,
+    others_of,
+    rows_of,
+)
+from flowledger.engine.store.limit_json import circuits_of, state_of
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
 from flowledger.engine.store.log.eventsourcing_recorders import (
     LAST,
@@ -48,6 +54,7 @@ from flowledger.engine.store.worker_store import MOST_CLAIMS, exchanged
 FACTS = "select * from flowledger.facts_of_shard(%s, %s, %s, %s, %b)"
 TOPICS = TextArray(FACT_TOPICS)
 DECISIONS = TextArray(DECISION_TOPICS)
+DECIDED_OF_TASK = [TaskCreated.topic, *DECISION_TOPICS]
 DECIDED = "select flowledger.last_decided_fact(%s, %s, %s, %b)"
 MOST_OLDER_WAITERS = 16  # of a limit, between two looks
 PASSED = "select flowledger.position_before_next_fact(%s, %s, %s, %b)"
@@ -130,10 +137,39 @@ class PostgresCoordinatorStore:
         """Its creation, its facts up to a position and all decisions about it, in order."""
         rows = self._all(
             "select * from flowledger.decided_task_events(%s, %s, %s)",
-            (task_id, until, [TaskCreated.topic, *DECISION_TOPICS]),
+            (task_id, until, DECIDED_OF_TASK),
         )
         events = (self._mapper.to_domain_event(StoredLogEvent(*row)) for row in rows)
         return [event for event in events if isinstance(event, TaskEvent)]
+
+    def events_of_tasks(
+        self, tasks: Sequence[UUID], until: int
+    ) -> Mapping[UUID, Sequence[TaskEvent]]:
+        """`task_events` of several. Those of a task of which one cannot be read are left out."""
+        rows = self._all(
+            "select * from flowledger.decided_events_of_tasks(%s, %s, %s)",
+            (UuidArray(tasks), until, DECIDED_OF_TASK),
+        )
+        found: dict[UUID, list[TaskEvent]] = {task: [] for task in tasks}
+        for row in rows:
+            try:
+                event = self._mapper.to_domain_event(StoredLogEvent(*row))
+            except LogCorrupt:
+                found.pop(row[4], None)
+                continue
+            if isinstance(event, TaskEvent) and event.task_id in found:
+                found[event.task_id].append(event)
+        return found
+
+    def waiting_to_begin(
+        self, limit: int, full: Sequence[UUID], ageing_seconds: float
+    ) -> Sequence[tuple[UUID, UUID]]:
+        """Tasks that are pending, and their templates, but for those of the templates in `full`."""
+        rows = self._all(
+            "select * from flowledger.tasks_waiting_to_begin(%s, %s, %s, %s, %s)",
+            (limit, UuidArray(full), ageing_seconds, self._shard, self._shards),
+        )
+        return cast("list[tuple[UUID, UUID]]", rows)
 
     def template(self, template_id: UUID) -> Template:
         """A registered definition. Raises UnknownTemplate."""
@@ -268,9 +304,9 @@ class PostgresCoordinatorStore:
             (
                 *(self._shard, commit.epoch, commit.old, commit.new, self._lease),
                 *(self._mapper.columns(commit.events) if commit.events else (None,) * 6),
-                *_rows(commit),
+                *rows_of(commit),
                 commit.submissions or None,
-                *_others(commit),
+                *others_of(commit),
             ),
         )
 
@@ -283,8 +319,8 @@ class PostgresCoordinatorStore:
                 *(self._shard, self._shards, commit.epoch, commit.old, commit.new, self._lease),
                 *(known, len(part.facts)),
                 *self._mapper.columns([*part.facts, *commit.events]),
-                *_rows(commit),
-                *_others(commit),
+                *rows_of(commit),
+                *others_of(commit),
                 *(part.worker, UuidArray(part.templates), min(part.limit, MOST_CLAIMS), first),
             ),
         )
@@ -315,41 +351,7 @@ class PostgresCoordinatorStore:
             return connection.execute(query, parameters, binary=True).fetchall()
 
 
-COMMIT = (
-    "select flowledger.commit_decisions("
-    "%s::int, %s::bigint, %s::bigint, %s::bigint, %s::float8,"
-    " %s, %s, %s, %s, %s, %s,"
-    " %s::uuid[], %s::uuid[], %s::json, %s::json, %s::json, %s::uuid[], %s::json, %s::bigint[],"
-    " %s::boolean, %s::json)"
-)
-COMMIT_JOINTLY = (
-    "select r.*, flowledger.clock() from flowledger.commit_joint_round("
-    "%s::int, %s::int, %s::bigint, %s::bigint, %s::bigint, %s::float8, %s::int, %s::int,"
-    " %s, %s, %s, %s, %s, %s,"
-    " %s::uuid[], %s::uuid[], %s::json, %s::json, %s::json, %s::uuid[], %s::json,"
-    " %s::boolean, %s::json, %s, %b, %s::int, %s) as r"
-)
 LIMITS = "select flowledger.load_limit_state(%s, %s)::text"
-
-
-def _rows(commit: Commit) -> tuple[Any, ...]:
-    return (
-        commit.dropped or None,
-        commit.signalled or None,
-        _json(commit.queued),
-        _json(commit.steps),
-        _json(commit.tasks),
-        commit.untimed or None,
-        _json(commit.timers),
-    )
-
-
-def _others(commit: Commit) -> tuple[bool, str | None]:
-    return commit.answers, changes_text(commit.limits) if commit.limits else None
-
-
-def _json(rows: Sequence[dict[str, Any]]) -> str | None:
-    return orjson.dumps(rows).decode() if rows else None
 
 
 def registered(stored: Sequence[StoredEvent], template_id: UUID, mapper: EventMapper) -> Template:

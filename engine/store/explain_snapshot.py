@@ -43,6 +43,7 @@ IN_USE = "select * from flowledger.slots_in_use(%b)"
 EXPECTED = "select * from flowledger.theoretical_arrival_times(%b)"
 CIRCUITS = "select flowledger.proved_circuits()"
 PARKED = "select * from flowledger.parked_task_details(%s)"
+BEGIN_BEFORE = "select flowledger.tasks_that_begin_before(%s, %s::int)"
 REGISTERED = "select flowledger.template_is_registered(%s)"
 PROJECTIONS = "select * from flowledger.projections_behind_position(%s::bigint, %s)"
 
@@ -56,6 +57,8 @@ def surroundings_of(
     queue = [QueueStatus(*row) for row in _rows(connection, QUEUE, task_id, COUNTED)]
     held = [_held(*row) for row in _rows(connection, HELD, task_id, COUNTED)]
     waiting = [row for row in queue if row.before is not None]
+    ((begin_before,),) = _rows(connection, BEGIN_BEFORE, task_id, COUNTED)
+    asks_for_workers = waiting or begin_before is not None
     return LiveState(
         now=now.astimezone(UTC),
         shard=ShardStatus(
@@ -71,13 +74,14 @@ def surroundings_of(
         ),
         queue={row.step: row for row in queue},
         waiting={row.step: row for row in held},
-        workers=_workers(connection, template_id, waiting) if waiting else (),
+        workers=_workers(connection, template_id, waiting) if asks_for_workers else (),
         limits=_limits(connection, held),
         projections=tuple(
             LaggingProjection(*row) for row in _rows(connection, PROJECTIONS, last, PATIENCE)
         ),
         parked=_parked(_rows(connection, PARKED, task_id)),
-        registered=not waiting or _rows(connection, REGISTERED, template_id)[0][0],
+        begin_before=begin_before,
+        registered=not asks_for_workers or _rows(connection, REGISTERED, template_id)[0][0],
     )
 
 

@@ -163,6 +163,54 @@ def test_the_history_of_a_task_ends_with_facts_at_a_position_and_has_all_decisio
     assert kinds(store, task)[2] == "StepStarted"
 
 
+def test_the_histories_of_several_tasks_are_those_of_each(store: Stores) -> None:
+    tasks = [store.submitted() for _ in range(3)]
+    position = store.ledger.facts(0, 10)[1].position
+    store.commit(events=[store.event(StepEnqueued, tasks[1], 1)])
+
+    found = store.ledger.events_of_tasks([tasks[1], tasks[2], new_id()], position)
+
+    for task, events in found.items():
+        assert list(events) == list(store.ledger.task_events(task, position))
+    assert [len(events) for events in found.values()][:2] == [2, 1]
+
+
+# Who waits to begin
+
+
+def test_who_was_created_first_begins_first_and_priority_is_worth_time(store: Stores) -> None:
+    tasks = [store.submitted() for _ in range(4)]
+    ages = [(timedelta(seconds=2), 0), (timedelta(0), 0), (timedelta(seconds=90), 2)]
+    rows = [
+        store.task_row(task, state="pending", created_at=NOON + age, priority=priority)
+        for task, (age, priority) in zip(tasks, ages, strict=False)
+    ]
+    store.commit(tasks=[*rows, store.task_row(tasks[3])])
+
+    def begin(limit: int, ageing: float) -> list[int]:
+        found = store.ledger.waiting_to_begin(limit, (), ageing)
+        assert {template for template, _ in found} == {store.template.template_id}
+        return [tasks.index(task) for _, task in found]
+
+    assert begin(10, 60.0) == [2, 1, 0]
+    assert begin(10, 1.0) == [1, 0, 2]
+    assert begin(2, 60.0) == [2, 1]
+    assert store.ledger.waiting_to_begin(10, [store.template.template_id], 60.0) == []
+
+
+def test_who_is_paused_or_has_ended_waits_no_more(store: Stores) -> None:
+    paused, ended = store.submitted(), store.submitted()
+    row = store.task_row(paused, state="pending", paused=True)
+    store.commit(tasks=[row, store.task_row(ended, state="pending")])
+    store.commit(tasks=[store.task_row(ended, state="cancelled", ended_at=NOON)])
+
+    assert store.ledger.waiting_to_begin(10, (), 60.0) == []
+
+    store.commit(tasks=[{**row, "paused": False}])
+
+    assert [task for _, task in store.ledger.waiting_to_begin(10, (), 60.0)] == [paused]
+
+
 def test_a_template_is_found_or_unknown(store: Stores) -> None:
     assert store.ledger.template(store.template.template_id) == store.template
     with pytest.raises(UnknownTemplate):

@@ -63,6 +63,7 @@ class Cluster:
             max_cached_tasks=random.choice((1, 20_000)),
             reconcile_seconds=20.0,
             max_lost_leases=random.choice((1, 3)),
+            begin_ahead_steps=random.choice((1, 2, 64)),
         )
         self._worker_settings = WorkerSettings(
             concurrency=random.choice((1, 3, 16)),

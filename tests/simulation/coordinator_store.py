@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 from math import inf
+from operator import itemgetter
+from typing import Any
 from uuid import UUID, uuid4
 
 from simulation.agenda import Violation
@@ -16,7 +20,7 @@ from simulation.worker_store import MemoryWorkerStore
 from flowledger.engine.domain.limits.admission import LimitState
 from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
 from flowledger.engine.domain.limits.concurrency_slots import OlderWaiter
-from flowledger.engine.domain.machine.transitions import StepState
+from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.errors import StreamMoved, UnknownTemplate
 from flowledger.engine.events.base import Event, Recorded, TaskEvent
@@ -103,6 +107,33 @@ class MemoryCoordinatorStore:
                 recorded.position <= until or isinstance(recorded.event, (TaskCreated, *DECISIONS))
             )
         ]
+
+    def events_of_tasks(
+        self, tasks: Sequence[UUID], until: int
+    ) -> Mapping[UUID, Sequence[TaskEvent]]:
+        """`task_events` of several."""
+        return {task: self.task_events(task, until) for task in tasks}
+
+    def waiting_to_begin(
+        self, limit: int, full: Sequence[UUID], ageing_seconds: float
+    ) -> Sequence[tuple[UUID, UUID]]:
+        """Templates and their tasks that are pending, of each at most `limit`, in their order."""
+        pending = [
+            row
+            for row in self._database.tasks.values()
+            if row["state"] == TaskState.PENDING
+            and not row["paused"]
+            and row["template_id"] not in full
+            and self._is_mine(row["task_id"])
+        ]
+        pending.sort(key=lambda row: (begin_order(row, ageing_seconds), row["task_id"]))
+        left = Counter({row["template_id"]: limit for row in pending})
+        found = list[tuple[UUID, UUID]]()
+        for row in pending:
+            left[row["template_id"]] -= 1
+            if left[row["template_id"]] >= 0:
+                found.append((row["template_id"], row["task_id"]))
+        return sorted(found, key=itemgetter(0))
 
     def template(self, template_id: UUID) -> Template:
         """A registered definition. Raises UnknownTemplate."""
@@ -245,6 +276,12 @@ class MemoryCoordinatorStore:
             if self._is_mine(claim.task_id)
         ]
         return JointAnswer(last, exchange, starts)
+
+
+def begin_order(row: Mapping[str, Any], ageing_seconds: float) -> float:
+    """Its place among those that wait to begin; the smallest is first."""
+    created_at: datetime = row["created_at"]
+    return created_at.timestamp() - row["priority"] * ageing_seconds
 
 
 def registered(database: Database, template_id: UUID) -> Template:

@@ -100,13 +100,26 @@ class TamperedDatabase:
         found = self.differences()
         told = [str(difference) for difference in found]
         for words in expected:
-            assert [text for text in told if words.format(**self.names) in text], told
+            said = [text for text in told if words.format(**self.names) in text]
+            assert said, (told, self.rest())
         assert len(found) == len(expected), told
         for task in (self.names["one"], self.names["two"]):
             its = self.differences(task)
             assert {one.task_id for one in its if one.place != SHARDS} <= {task}
             assert {str(one) for one in its} <= set(told)
         return found
+
+    def rest(self) -> list[tuple[Any, ...]]:
+        """What a case may depend on, and when it was looked at: to be shown where one fails."""
+        return [
+            *self.harness.rows("select now(), * from flowledger.timer"),
+            *self.harness.rows("select * from flowledger.waiting_step"),
+            *self.harness.rows("select step, state, stream_version, due_at from flowledger.step"),
+            *self.harness.rows(
+                "select originator_id, originator_version, topic, recorded_at"
+                " from flowledger.event order by notification_id"
+            ),
+        ]
 
     def differences(self, task: UUID | None = None) -> list[Difference]:
         """What verification finds."""

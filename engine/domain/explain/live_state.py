@@ -165,7 +165,9 @@ class LaggingProjection:
 class LiveState:
     """All of it at one moment of the engine's time; queue rows and held steps by step.
 
-    `parked` says why the coordinator leaves the task alone, where it does.
+    `parked` says why the coordinator leaves the task alone, where it does. `begin_before` counts
+    the tasks of its template that begin before it, up to `COUNTED`; None where it has begun, or no
+    coordinator has met it.
     """
 
     now: datetime
@@ -177,3 +179,4 @@ class LiveState:
     projections: tuple[LaggingProjection, ...] = ()
     parked: ParkedStanding | None = None
     registered: bool = True
+    begin_before: int | None = None

@@ -27,6 +27,7 @@ class ReasonKind(StrEnum):
     COORDINATOR_BEHIND = "coordinator_behind"
     ROW_MISSING = "row_missing"
     DELAYED_START = "delayed_start"
+    WAITS_TO_BEGIN = "waits_to_begin"
     NO_WORKER = "no_worker"
     LEASE_LOST = "lease_lost"
     CIRCUIT_OPEN = "circuit_open"

@@ -9,7 +9,12 @@ from typing import NamedTuple
 from flowledger.engine.display_text import duration, on_one_line, some_of
 from flowledger.engine.domain.event_text import actor_name, describe
 from flowledger.engine.domain.explain.context import ExplainContext, cause, iso
-from flowledger.engine.domain.explain.live_state import LaggingProjection, LiveState, ShardStatus
+from flowledger.engine.domain.explain.live_state import (
+    COUNTED,
+    LaggingProjection,
+    LiveState,
+    ShardStatus,
+)
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, cause_of
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.base import Placed, TaskEvent
@@ -180,6 +185,8 @@ def _not_started(scene: ExplainContext) -> Iterator[Reason]:
             earliest=run.start_at,
             details={"start_at": iso(run.start_at)},
         )
+    elif scene.all_decided and scene.live is not None and scene.live.begin_before is not None:
+        yield _waits_to_begin(scene, scene.live, scene.live.begin_before)
     else:
         takes, must_run = "takes it on next", "must run to take it on"
         next_step = f"a coordinator {must_run if scene.earliest_decision is None else takes}"
@@ -189,6 +196,23 @@ def _not_started(scene: ExplainContext) -> Iterator[Reason]:
             cause=cause(placed),
             earliest=scene.earliest_decision,
         )
+
+
+def _waits_to_begin(scene: ExplainContext, beside: LiveState, before: int) -> Reason:
+    key = scene.run.plan.template.key
+    enough = f"while its workers have enough to do no further task of {key} begins"
+    more = " or more" if before >= COUNTED else ""
+    come = "comes" if before == 1 else "come"
+    first = f", and {before}{more} {come} before it" if before else "; it is the next"
+    served = any(worker.serves is not False for worker in beside.workers)
+    return Reason(
+        kind=ReasonKind.WAITS_TO_BEGIN if served else ReasonKind.NO_WORKER,
+        sentence=f"waits to begin for {scene.age(scene.index.task[1])}: "
+        + (f"{enough}{first}" if served else f"no worker of {key} takes what is queued of it"),
+        about=key,
+        cause=cause(scene.index.task),
+        details={"before": before, "template": key},
+    )
 
 
 def _asked(scene: ExplainContext) -> Iterator[Reason]:
@@ -303,6 +327,8 @@ HOLDS_BACK = {
     ReasonKind.PAUSED,
     ReasonKind.SUBMITTED,
     ReasonKind.DELAYED_START,
+    ReasonKind.WAITS_TO_BEGIN,
+    ReasonKind.NO_WORKER,
 }
 """What keeps steps from starting, and says nothing of those that are queued or run."""
 

@@ -47,6 +47,7 @@ LONGEST_PAUSE = 60.0
 
 Decisions = tuple[TaskEvent, ...]
 Admit = Callable[[TaskRun, int, datetime], Wait | None]
+MayStart = Callable[[TaskRun, datetime], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +58,15 @@ class Rules:
     `admit` is asked before a step is queued that a limit or a circuit breaker concerns, and takes
     what the step needs where it does not hold it. Who is `defers_waiting` sees first whether room
     is made for held steps, and decides once more without patience before the task is said to wait.
+
+    `may_start` is asked before a task begins whose time has come. Where it may not, nothing is
+    decided, and whoever held it has it decided on again.
     """
 
     lost_leases: int
     hand_backs: int = 10
     admit: Admit | None = None
+    may_start: MayStart | None = None
     defers_waiting: bool = False
 
 
@@ -73,7 +78,7 @@ def decide(run: TaskRun, cause: UUID, now: datetime, rules: Rules) -> Decisions:
     for request in tuple(run.requests.values()):
         answer_request(build, request)
     if not run.ended:
-        start(build)
+        start(build, rules)
     for number in tuple(run.undecided):
         after_attempt(build, number, run.undecided[number], rules)
     if run.started and not run.ended:
@@ -81,13 +86,14 @@ def decide(run: TaskRun, cause: UUID, now: datetime, rules: Rules) -> Decisions:
     return tuple(build.events)
 
 
-def start(build: DecisionBuilder) -> None:
-    """Take the task on, once its time has come."""
+def start(build: DecisionBuilder, rules: Rules) -> None:
+    """Take the task on, once its time has come and it may begin."""
     run = build.run
     if run.started or run.task.paused:
         return
     if run.start_at is None or run.start_at <= build.now:
-        build.task(TaskStarted)
+        if rules.may_start is None or rules.may_start(run, build.now):
+            build.task(TaskStarted)
     elif run.task.state is TaskState.PENDING:
         build.task(TaskWaiting, until=run.start_at)
 

@@ -53,6 +53,7 @@ class Counted(NamedTuple):
 
     active: int = 0
     busy: int = 0
+    queued: int = 0
     errors: int = 0
     cancelled: int = 0
 
@@ -61,7 +62,7 @@ IS_BUSY, IS_NOTHING = Counted(active=1, busy=1), Counted()
 COUNTED: Mapping[StepState, Counted] = MappingProxyType(
     {
         **dict.fromkeys(StepState, IS_NOTHING),
-        StepState.ENQUEUED: IS_BUSY,
+        StepState.ENQUEUED: Counted(active=1, busy=1, queued=1),
         StepState.IN_PROGRESS: IS_BUSY,
         StepState.WAITING_FOR_RETRY: Counted(active=1),
         StepState.ERROR: Counted(errors=1),
@@ -119,6 +120,7 @@ class TaskRun:
         "open",
         "plan",
         "priority",
+        "queued",
         "ready",
         "requests",
         "start_at",
@@ -161,6 +163,7 @@ class TaskRun:
         self.causes: dict[int, UUID] = {}
         self.active = 0
         self.busy = 0
+        self.queued = 0
         self.errors = 0
         self.cancelled = 0
 
@@ -277,6 +280,7 @@ class TaskRun:
         if was is not becomes:
             self.active += becomes.active - was.active
             self.busy += becomes.busy - was.busy
+            self.queued += becomes.queued - was.queued
             self.errors += becomes.errors - was.errors
             self.cancelled += becomes.cancelled - was.cancelled
         if self.waiting:

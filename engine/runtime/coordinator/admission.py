@@ -17,7 +17,7 @@ from uuid import UUID
 from flowledger.engine.config.sections import CoordinatorSettings
 from flowledger.engine.domain.limits.admission import AdmissionControl, AdmissionRules
 from flowledger.engine.domain.limits.wait_queue import Waiter
-from flowledger.engine.domain.machine.decide import Rules
+from flowledger.engine.domain.machine.decide import MayStart, Rules
 from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.events.base import StepEvent, TaskEvent
 from flowledger.engine.events.circuit import CircuitClosed, CircuitOpened
@@ -40,12 +40,13 @@ class ShardAdmission:
         self._recalled: Sequence[tuple[UUID, str]] = ()
         self._log = logger("coordinator")
 
-    def rules(self, settings: CoordinatorSettings) -> Rules:
+    def rules(self, settings: CoordinatorSettings, may_start: MayStart) -> Rules:
         """What bounds the decisions of the shard."""
         return Rules(
             lost_leases=settings.max_lost_leases,
             hand_backs=settings.hand_back_limit,
             admit=self.admit,
+            may_start=may_start,
         )
 
     @property

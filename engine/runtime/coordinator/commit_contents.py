@@ -13,7 +13,8 @@ from datetime import datetime
 from math import inf
 from uuid import UUID
 
-from flowledger.engine.domain.deterministic_ids import EPOCH, step_id
+from flowledger.engine.domain.deterministic_ids import step_id
+from flowledger.engine.domain.machine.queue_order import queue_sort_key
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.domain.machine.transitions import StepState
 from flowledger.engine.events.base import StepEvent, TaskEvent
@@ -104,6 +105,10 @@ class CommitBatch:
             elif isinstance(event, ANSWERS):
                 self._answers = True
 
+    def touch(self, run: TaskRun) -> None:
+        """The task's row is written, whatever it says now."""
+        self._tasks.add(run)
+
     def again(self, run: TaskRun) -> None:
         """The task was parked, and its facts were passed over: all of its rows are written."""
         self._tasks.add(run)
@@ -152,7 +157,7 @@ class CommitBatch:
 
     def _queue_row(self, run: TaskRun, number: int, now: datetime) -> Row:
         row = queue_row(run, number, self._queued[run][number])
-        row["sort_key"] = (now - EPOCH).total_seconds() - run.priority * self._ageing
+        row["sort_key"] = queue_sort_key(run, now, self._ageing)
         # One more loss would condemn the step: it must be its own, and nobody's beside it.
         row["exclusive"] = run.steps[number].lost >= self._max_lost_leases
         return row

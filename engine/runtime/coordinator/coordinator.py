@@ -183,6 +183,7 @@ class Coordinator:
             self._runs.shrink()
         self._runs.careful = self._conflicts > 0
         self._quarantine.begin(certain=self._pending is None)
+        decider.begin_batch()
         batch = CommitBatch(settings.priority_ageing_seconds, settings.max_lost_leases)
         limit = settings.batch_size << min(self._conflicts, MOST_DOUBLINGS)
         decider.apart = self._apart > 0
@@ -205,8 +206,8 @@ class Coordinator:
         changed = batch or facts or self._admissions.control.unsaved
         if not changed and not (asked and decider.read > self._position):
             return 0.0 if decider.apart else self._pause()
-        crowded = len(self._runs) > settings.max_cached_tasks  # shrunk between commits only
-        hurry = len(facts) >= settings.pipeline_events and not crowded
+        hurry = len(facts) >= settings.pipeline_events
+        hurry = hurry and not self._runs.crowded  # it is shrunk between commits only
         self._commit(leadership, batch, background=hurry)
         stored = not hurry and self._await_commit()
         return self._pause() if stored and len(facts) < limit and not decider.apart else 0.0

@@ -123,6 +123,7 @@ class JointCoordinator(Coordinator):
         self._runs.shrink()
         self._runs.careful = False
         self._quarantine.begin(certain=True)
+        self._decider.begin_batch()
         batch = CommitBatch(self._settings.priority_ageing_seconds, self._settings.max_lost_leases)
         starts, self._starts = self._starts, None
         if starts is None and not self._catch_up(batch):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Container, Iterable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Container, Iterable, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from flowledger.engine.domain.machine.task_run import TaskRun, fold_run
@@ -12,6 +13,10 @@ from flowledger.engine.errors import LogCorrupt
 from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.coordinator import CoordinatorStore
+from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE
+
+MOST_PUT_OFF = 2_000
+"""Runs that have not begun are kept in memory up to so many, so that they need not be read."""
 
 
 def nothing(_: TaskRun) -> None:
@@ -39,10 +44,24 @@ class RunCache:
         self._limited = limited
         self._folded = folded
         self._runs: OrderedDict[UUID, TaskRun] = OrderedDict()
+        self._put_off = deque[UUID]()
         self._plans: dict[UUID, Plan] = {}
 
     def __len__(self) -> int:
         return len(self._runs)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are so many that `shrink` should have its turn."""
+        return len(self._runs) > self._limit or len(self._put_off) > 2 * MOST_PUT_OFF
+
+    def queued(self) -> Counter[UUID]:
+        """How many steps are queued, by template."""
+        found = Counter[UUID]()
+        for run in self._runs.values():
+            if run.queued:
+                found[run.plan.template_id] += run.queued
+        return found
 
     def create(self, created: TaskCreated) -> TaskRun:
         """The run of a task that has just been created."""
@@ -84,14 +103,41 @@ class RunCache:
     def forget_all(self) -> None:
         """Drop every run; plans stay, they never change."""
         self._runs.clear()
+        self._put_off.clear()
+
+    def put_off(self, run: TaskRun) -> None:
+        """It has not begun, and will not be needed soon."""
+        self._put_off.append(run.task_id)
+
+    def prefetch(self, tasks: Iterable[UUID], position: int) -> None:
+        """Have these in memory, read at once. What cannot be folded is left to `at`."""
+        missing = [task for task in tasks if task not in self._runs]
+        if not missing:
+            return
+        for task, events in self._store.events_of_tasks(missing, position).items():
+            with suppress(*UNDECIDABLE):
+                run = self._folded_run(task, events)
+                self._folded(run)
+                self._runs[task] = run
 
     def shrink(self) -> None:
         """Keep to the limit. To be called between batches."""
+        while self._put_off and not self._waits(self._put_off[0]):
+            self._put_off.popleft()
+        while len(self._put_off) > MOST_PUT_OFF:
+            if self._waits(task := self._put_off.pop()):
+                del self._runs[task]
         while len(self._runs) > self._limit:
             self._runs.popitem(last=False)
 
+    def _waits(self, task_id: UUID) -> bool:
+        run = self._runs.get(task_id)
+        return run is not None and not run.started
+
     def _load(self, task_id: UUID, position: int) -> TaskRun:
-        events = self._store.task_events(task_id, position)
+        return self._folded_run(task_id, self._store.task_events(task_id, position))
+
+    def _folded_run(self, task_id: UUID, events: Sequence[TaskEvent]) -> TaskRun:
         if not events or not isinstance(events[0], TaskCreated):
             raise LogCorrupt(f"the history of task {task_id} does not begin with its creation")
         return fold_run(events, self._plan(events[0].template_id))

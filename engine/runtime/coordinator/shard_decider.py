@@ -14,6 +14,7 @@ from uuid import UUID
 
 from flowledger.engine.config.admission_rules_from_settings import admission_rules
 from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
+from flowledger.engine.domain.limits.task_starts import TaskStarts
 from flowledger.engine.domain.limits.wait_queue import with_wait
 from flowledger.engine.domain.machine.decide import (
     admitted,
@@ -34,6 +35,7 @@ from flowledger.engine.runtime.coordinator.admission import ShardAdmission
 from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE, Quarantine
 from flowledger.engine.runtime.coordinator.run_cache import RunCache
+from flowledger.engine.runtime.coordinator.task_beginnings import MOST_BEGUN, TaskBeginnings
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 
@@ -67,7 +69,13 @@ class Decider:
         self._ledger = ledger
         self._clock = clock
         self._settings = settings
-        self._at_rest = self.admissions.rules(settings)
+        self.starts = TaskStarts(
+            settings.begin_ahead_steps, settings.begin_ahead_seconds, self.runs.queued
+        )
+        self._beginnings = TaskBeginnings(
+            ledger, self.starts, self.runs, settings.priority_ageing_seconds
+        )
+        self._at_rest = self.admissions.rules(settings, self.starts.may_start)
         self._rules = replace(self._at_rest, defers_waiting=True)
         self._held_by_nobody: set[tuple[UUID, str, int]] = set()  # by the last reconciliation
         self._ask_clock_at = self._reconcile_at = clock.now()
@@ -76,11 +84,14 @@ class Decider:
     @property
     def next_at(self) -> datetime:
         """When there is something to do although nothing happens."""
+        if self.starts.can_go_on(now := self._clock.now()):
+            return now
         return self.admissions.next_at(self._ask_clock_at)
 
     def forget(self) -> None:
         """What is in memory is not what is stored."""
         self.runs.forget_all()
+        self.starts.forget()
         self.admissions.forget()
 
     def ask_at(self, moment: datetime) -> None:
@@ -111,6 +122,10 @@ class Decider:
         """Nothing after the position is folded yet, and timers are to be read."""
         self.read = position
         self._ask_clock_at = self._clock.now()
+
+    def begin_batch(self) -> None:
+        """What comes now is of a new batch."""
+        self.starts.begin_batch()
 
     def take(self, batch: CommitBatch, facts: Sequence[Recorded | Unreadable]) -> None:
         """Fold facts, in order, and decide what follows."""
@@ -172,10 +187,24 @@ class Decider:
                 if run is not None:
                     events = admitted(run, run.plan.numbers[waiter.step], now, self._rules)
                     batch.decided(run, with_wait(events, waiter))
+        if not self._is_full(batch):
+            self._begin_tasks(batch, now)
         for stalled in self.admissions.stalled(batch):
             with self._run_of(stalled.task_id) as run:
                 if run is not None:
                     batch.decided(run, decide(run, run.last_event, now, self._at_rest))
+
+    def _begin_tasks(self, batch: CommitBatch, now: datetime) -> None:
+        """Have those begin that wait to, where there is room."""
+        for task_id in self._beginnings.next_tasks(now, self._most(MOST_BEGUN), self.read):
+            with self._run_of(task_id) as run:
+                if run is not None:
+                    batch.decided(run, events := decide(run, run.last_event, now, self._rules))
+                    if not events:  # its row says otherwise, and is written anew
+                        batch.touch(run)
+            if self._is_full(batch):
+                break
+        self._beginnings.end()
 
     def ask_clock(self, batch: CommitBatch, woken_by: frozenset[str]) -> bool:
         """See what time asks for, where it is time to look."""
@@ -239,6 +268,8 @@ class Decider:
     def _fold(self, batch: CommitBatch, event: TaskEvent, now: datetime, *, decides: bool) -> None:
         run = self.runs.fold(event, self.read)
         batch.folded(run, event)
+        if isinstance(event, StepStarted):
+            self.starts.step_started(run.plan.template_id, now)
         if run.plan.limited:
             self.admissions.record_outcomes(run, (event,), now)
         if decides and (events := decide(run, event.event_id, now, self._rules)):

@@ -2,9 +2,9 @@
 -- in which workers meet them. Only a view: nothing is locked, and whoever looks at the same time
 -- sees the same tasks; steps are given out by claim_steps.
 --
--- The queue is in the order of sort keys: the time of queueing less what the priority is worth, so
--- that a step gains on the others as it waits. computed_priority says the same the other way round:
--- the seconds that the task's first claimable step has waited, and what its priority is worth.
+-- The queue is in the order of sort keys: the time of the task's submission less what its priority
+-- is worth, so that what was begun first ends first. computed_priority says the same the other way
+-- round: the age of the task in seconds, and what its priority is worth.
 --
 -- Read from the front of the index of claimable steps until enough tasks are found, and never
 -- further than 10 000 steps. The settings keep the planner to that index, and from planning for
@@ -67,6 +67,6 @@ $$;
 comment on function flowledger_v1.ready_tasks(integer) is
     'The tasks whose steps are claimed next, at most so many, in the order in which workers meet '
     'them. Only a view: whoever looks at the same time sees the same tasks, and the workers claim '
-    'steps by themselves. computed_priority is how many seconds the task''s first step in the '
-    'queue has waited, with what its priority is worth.
+    'steps by themselves. computed_priority is the age of the task in seconds, with what its '
+    'priority is worth.
 Example: select task_id, template, ready_steps from flowledger_v1.ready_tasks(20)';

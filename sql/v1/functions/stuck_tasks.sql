@@ -3,7 +3,7 @@
 -- left out.
 --
 -- reason is what there is of the task, the first of: parked (the coordinator leaves it alone, see
--- flowledger_v1.parked_tasks), running (a worker has a step), queued (nobody takes it), waiting
+-- flowledger_v1.parked_tasks), pending (others of its template begin before it), running (a worker has a step), queued (nobody takes it), waiting
 -- (for a limit), due (a time has passed and nobody acted on it), nothing (and so nothing will come
 -- of it by itself). Before them come tasks that no coordinator has met, which are
 -- submitted.
@@ -71,6 +71,7 @@ begin
         select case
             when exists (select from flowledger.parked_task as k where k.task_id = t.task_id)
                 then 'parked'
+            when t.state = 'pending' then 'pending'
             when q.running then 'running'
             when q.running is not null then 'queued'
             when exists (select from flowledger.waiting_step as h
@@ -96,7 +97,7 @@ comment on function flowledger_v1.stuck_tasks(interval) is
     'Open tasks in whose log nothing has happened for so long, and for which nothing falls due '
     'later. Tasks that wait for an operator, paused or blocked, are left out. reason is submitted '
     '(no coordinator has met it: does one run?), parked (the coordinator leaves it alone, see '
-    'parked_tasks), running '
+    'parked_tasks), pending (others of its template begin before it), running '
     '(a worker has a step), queued (nobody takes it), waiting (for a limit), due (a time has passed '
     'and nobody acted on it) or nothing (and so nothing will come of it by itself).
 Example: select task_id, reason, last_event_at from flowledger_v1.stuck_tasks(''1 hour'')';

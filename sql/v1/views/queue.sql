@@ -39,7 +39,7 @@ comment on column flowledger_v1.queue.resets is 'How often an operator has reset
 comment on column flowledger_v1.queue.queued_at is
     'When it was queued; null where events are compressed or encrypted.';
 comment on column flowledger_v1.queue.sort_key is
-    'When it was queued, less what its priority is worth, which is no time at which anything happened: the earliest goes first.';
+    'When its task was submitted, less what its priority is worth, which is no time at which anything happened: the earliest goes first.';
 comment on column flowledger_v1.queue.queued is 'Says who goes first where the turns are equal.';
 comment on column flowledger_v1.queue.worker_id is 'Who has claimed it; null: it waits.';
 comment on column flowledger_v1.queue.cancelling is 'Whether it runs and was told to stop.';

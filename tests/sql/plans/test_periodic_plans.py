@@ -40,8 +40,9 @@ HISTORY = """
 """
 BACKLOG = """
     insert into flowledger.task select
-        md5('o' || n)::uuid, %(unknown)s, 'n', 'u', '1', 'in_progress', 2, false,
-        0, n::text, now(), null
+        md5('o' || n)::uuid, %(unknown)s, 'n', 'u', '1',
+        case n %% 2 when 0 then 'pending' else 'in_progress' end, 2, false,
+        n %% 7, n::text, now(), null
     from generate_series(1, %(open)s) as n;
     insert into flowledger.step
     select task_id, 'a', 'enqueued', 0, 1 from flowledger.task where ended_at is null;
@@ -64,6 +65,8 @@ PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
     ("coordinator", "facts_of_shard", (0, 1, 0, 500, TOPICS), FEW),
     ("coordinator", "due_timers", (500, 0, 1), FEW),
     ("coordinator", "next_timer", (0, 1), FEW),
+    ("coordinator", "tasks_waiting_to_begin", (10, [], 60.0, 0, 1), FEW),
+    ("coordinator", "tasks_waiting_to_begin", (10, [UNKNOWN], 60.0, 0, 1), FEW),
     ("coordinator", "steps_of_dead_workers", (500, False, 0, 1), FEW),
     ("coordinator", "pending_submissions", (500, 0, 1), FEW),
     ("coordinator", "parked_tasks_asked_to_retry", (500, 0, 1), FEW),
@@ -103,6 +106,7 @@ PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
     ("projector", "record_failed_event", ("x", 1, 1, 1, "no", None), FEW),
 ]
 STORES = (
+    "engine/store/coordinator_commit_sql",
     "engine/store/coordinator_store",
     "engine/store/shard_membership_store",
     "engine/store/task_store",
@@ -117,6 +121,7 @@ NOT_PERIODIC = {
     "commit_decisions": "costs what it stores",
     "commit_joint_round": "costs what it stores",
     "decided_task_events": "reads one task",
+    "decided_events_of_tasks": "the tasks that are asked about",
     "last_decided_fact": "where something is wrong with a shard",
     "park_tasks": "costs what it stores",
     "delete_parked_tasks": "costs what it stores",
