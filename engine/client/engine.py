@@ -199,7 +199,9 @@ class Engine:
             return []
         connection = options.get("connection")
         only_new = options.get("on_duplicate") == "raise"
-        owners = self._tasks.submit(created, connection, only_new=only_new)
+        owners = self._tasks.submit(
+            created, connection, only_new=only_new, ids_given=ids is not None
+        )
         self.register(workflow)  # once more, where the database has become another one meanwhile
         if connection is None:
             self._notify("fact")

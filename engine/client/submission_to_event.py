@@ -52,7 +52,8 @@ class SubmitOptions(EachSubmission, total=False):
     """What may be said of one task.
 
     `idempotency_key` names it, where the template asks for one. `task_id` is the id of an earlier
-    attempt whose answer was lost: that task is returned where it is stored, and else stored.
+    attempt whose answer was lost: that task is returned where it is stored, and else stored. Raises
+    InvalidSubmission for the id of a task with another workflow or context.
     """
 
     idempotency_key: str | None
@@ -95,6 +96,7 @@ class Submitting:
         if ids is None:
             ids = [self._new_id() for _ in contexts]
         ids = [task_id_of(task_id, InvalidSubmission) for task_id in ids]
+        _require_each_once(template.key, ids)
         fields = _fields(template, keys, options)
         return [
             self._created(template, self._encoded(workflow, context), key, task_id, **fields)
@@ -140,6 +142,16 @@ class Submitting:
             deadline_at=deadline_at,
             **fields,
         )
+
+
+def _require_each_once(template: str, ids: Sequence[UUID]) -> None:
+    first: dict[UUID, int] = {}
+    for number, task_id in enumerate(ids):
+        if first.setdefault(task_id, number) != number:
+            raise InvalidSubmission(
+                f"{template}: task_ids[{number}] is {task_id}, as task_ids[{first[task_id]}] is:"
+                " give each task an id of its own"
+            )
 
 
 def _fields(

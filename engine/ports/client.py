@@ -87,12 +87,19 @@ class Tasks(Sessions, Protocol):
         ...
 
     def submit(
-        self, created: Sequence[TaskCreated], connection: object | None, *, only_new: bool
+        self,
+        created: Sequence[TaskCreated],
+        connection: object | None,
+        *,
+        only_new: bool,
+        ids_given: bool = False,
     ) -> Sequence[UUID]:
         """Store tasks in one transaction, or on the caller's connection in the caller's.
 
         Returns for each the task that has its identity; with `only_new` raises DuplicateTask
-        where that is another one, and stores none.
+        where that is another one, and stores none. `ids_given`: the ids are the caller's, and not
+        made for these tasks; raises InvalidSubmission, and stores none, where one of them stands
+        for something else.
         """
         ...
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -13,17 +12,17 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from flowledger.engine.domain.explain.live_state import LiveState
+from flowledger.engine.domain.submitted_again import require_same
 from flowledger.engine.domain.templates.template import Template, difference
 from flowledger.engine.errors import (
     DatabaseSilent,
     DatabaseUnavailable,
     DatabaseUnfit,
     DefinitionChanged,
-    InvalidSubmission,
     LogCorrupt,
     StreamMoved,
 )
-from flowledger.engine.events.base import Recorded
+from flowledger.engine.events.base import Event, Recorded
 from flowledger.engine.events.notes import TaskNote
 from flowledger.engine.events.requests import TaskRequest
 from flowledger.engine.events.task import TaskCreated
@@ -142,18 +141,26 @@ class PostgresTaskStore:
         return bool(rows[0][0])
 
     def submit(
-        self, created: Sequence[TaskCreated], connection: object | None, *, only_new: bool
+        self,
+        created: Sequence[TaskCreated],
+        connection: object | None,
+        *,
+        only_new: bool,
+        ids_given: bool = False,
     ) -> Sequence[UUID]:
         """Store tasks in one transaction, or on the caller's connection in the caller's.
 
         Returns for each the task that has its identity; with `only_new` raises DuplicateTask
-        where that is another one, and stores none. Raises TypeError for what is no connection of
-        psycopg, SQLAlchemy or Django.
+        where that is another one, and stores none. Raises InvalidSubmission, and stores none, for
+        an id that stands for something else, and for what is no connection of psycopg, SQLAlchemy
+        or Django.
         """
         if connection is None:
             return self._submit(created, only_new=only_new)
         given = (identities_of(created), *self._arrays(created)[1:])
-        later = LaterSubmission(given, created, only_new=only_new)
+        later = LaterSubmission(
+            given, created, self._mapper, only_new=only_new, ids_given=ids_given
+        )
         if isinstance(connection, OnLoop):
             return connection.run(partial(later.store_awaited, self._which_database()))
         return later.store(self._which_database(), connection)
@@ -333,12 +340,21 @@ class PostgresTaskStore:
         except StreamMoved:
             # Where the ids are taken, the answer to an earlier attempt was lost after it was
             # stored.
-            stored = self.created(ids)
+            stored = self._standing_for(ids)
             for event in created:
-                _require_same(event, stored.get(event.task_id))
-            if len(stored) == len(created):
-                return ids
-            raise
+                if event.task_id in stored:
+                    require_same(event, stored[event.task_id])
+            missing = [event for event in created if event.task_id not in stored]
+            if len(missing) == len(created):
+                raise
+        more = self._submit(missing, only_new=only_new) if missing else ()
+        owners = dict(zip((event.task_id for event in missing), more, strict=True))
+        return [owners.get(task_id, task_id) for task_id in ids]
+
+    def _standing_for(self, ids: Sequence[UUID]) -> Mapping[UUID, Event]:
+        """The first event of what has each of these ids, be it left to the coordinator."""
+        rows = self._all("select * from flowledger.first_events_of_ids(%b)", (UuidArray(ids),))
+        return {row[0]: self._mapper.event(row[0], 1, row[1], row[2], row[0]) for row in rows}
 
     def _arrays(self, created: Sequence[TaskCreated]) -> tuple[Any, ...]:
         stored = [self._mapper.to_stored_event(event) for event in created]
@@ -375,15 +391,3 @@ class PostgresTaskStore:
 
 def _rows(connection: Connection, query: Any, task_id: UUID) -> list[tuple[Any, ...]]:
     return connection.execute(query, (task_id,), binary=True).fetchall()
-
-
-def _require_same(event: TaskCreated, stored: TaskCreated | None) -> None:
-    """Refuse an id that stands for something else."""
-    if stored is None:
-        return
-    told = [json.dumps(one.context, sort_keys=True) for one in (stored, event)]
-    if stored.template_id != event.template_id or told[0] != told[1]:
-        raise InvalidSubmission(
-            f"task_id {event.task_id} is that of a task of {stored.namespace}/{stored.template}"
-            f"@{stored.version} with another context: give each task an id of its own"
-        )

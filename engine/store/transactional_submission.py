@@ -14,10 +14,12 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import tuple_row
 
+from flowledger.engine.domain.submitted_again import require_same
 from flowledger.engine.errors import DuplicateTask, InvalidSubmission
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.store.connection.arrays import ByteaArray, register_arrays
 from flowledger.engine.store.driver_connection import async_connection_of, connection_of
+from flowledger.engine.store.log.event_mapper import EventMapper
 
 # The cluster's number, where the role may know it.
 WHICH_DATABASE = """
@@ -47,32 +49,44 @@ class WhichDatabase(NamedTuple):
 
 class LaterSubmission:
     """Tasks to store on a caller's connection; `given` are the arguments of
-    `submit_in_callers_transaction`."""
+    `submit_in_callers_transaction`.
+
+    With `only_new`, or where the ids are the caller's, some may turn out to be refused when others
+    are stored: a savepoint takes these back. Fresh ids need none.
+    """
 
     def __init__(
-        self, given: tuple[Any, ...], created: Sequence[TaskCreated], *, only_new: bool
+        self,
+        given: tuple[Any, ...],
+        created: Sequence[TaskCreated],
+        mapper: EventMapper,
+        *,
+        only_new: bool,
+        ids_given: bool,
     ) -> None:
         self._given = given
         self._created = created
+        self._mapper = mapper
         self._only_new = only_new
+        self._may_be_refused = only_new or ids_given
 
     def store(self, ours: WhichDatabase, connection: object) -> Sequence[UUID]:
         """The task of each identity.
 
-        Raises DuplicateTask; InvalidSubmission for a connection that is none of those it knows,
-        is closed or is to another database.
+        Raises DuplicateTask; InvalidSubmission for an id of something else, and for a connection
+        that is none of those it knows, is closed or is to another database.
         """
         own = connection_of(connection)
         # A cursor of its own kind: that of the connection may put parameters into the text.
         cursor = psycopg.Cursor(own, row_factory=tuple_row)
         _require_same_database(cursor.execute(WHICH_DATABASE).fetchall(), ours)
         register_arrays(cursor.adapters)
-        if self._only_new:
+        if self._may_be_refused:
             # It opens the caller's transaction, so that the block is a savepoint and no commit.
             cursor.execute("select")
-        with own.transaction() if self._only_new else nullcontext():
+        with own.transaction() if self._may_be_refused else nullcontext():
             cursor.execute(SUBMIT_LATER, self._given)
-            return owners_of(self._created, cursor.fetchall(), only_new=self._only_new)
+            return self._owners(cursor.fetchall())
 
     async def store_awaited(self, ours: WhichDatabase, connection: object) -> Sequence[UUID]:
         """As `store`, on a connection that is awaited."""
@@ -81,11 +95,19 @@ class LaterSubmission:
         await cursor.execute(WHICH_DATABASE)
         _require_same_database(await cursor.fetchall(), ours)
         register_arrays(cursor.adapters)
-        if self._only_new:
+        if self._may_be_refused:
             await cursor.execute("select")
-        async with own.transaction() if self._only_new else nullcontext():
+        async with own.transaction() if self._may_be_refused else nullcontext():
             await cursor.execute(SUBMIT_LATER, self._given)
-            return owners_of(self._created, await cursor.fetchall(), only_new=self._only_new)
+            return self._owners(await cursor.fetchall())
+
+    def _owners(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[UUID]:
+        for event, (task_id, topic, state) in zip(self._created, rows, strict=True):
+            if state is not None:
+                # In SQL_ASCII, texts come as bytes.
+                name = topic.decode() if isinstance(topic, bytes) else topic
+                require_same(event, self._mapper.event(task_id, 1, name, state, task_id))
+        return owners_of(self._created, rows, only_new=self._only_new)
 
 
 def _require_same_database(rows: Sequence[tuple[Any, ...]], ours: WhichDatabase) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from flowledger.engine.domain.machine.task_run import Wait
 from flowledger.engine.errors import (
     DefinitionChanged,
     DuplicateTask,
+    InvalidSubmission,
     LogCorrupt,
     StreamMoved,
     UnknownTemplate,
@@ -84,6 +87,31 @@ def test_the_same_submission_again_is_the_same_task(store: Stores) -> None:
 
     assert store.tasks.submit([created], None, only_new=False) == [created.task_id]
     assert kinds(store, created.task_id) == ["TaskCreated"]
+
+
+def test_an_id_stands_for_one_task_on_both_ways_in(store: Stores) -> None:
+    created, fresh = store.created(), store.created()
+    with store.own_transaction() as connection:
+        store.tasks.submit([created], connection, only_new=False)
+    another = created.model_copy(update={"context": {"another": 1}})
+
+    for way in (store.own_transaction, lambda: nullcontext(None)):
+        with way() as connection:
+            submit = partial(store.tasks.submit, connection=connection, only_new=False)
+            assert submit([created], ids_given=True) == [created.task_id]
+            with pytest.raises(InvalidSubmission, match="with another context"):
+                submit([fresh, another], ids_given=True)
+    assert not store.tasks.known(fresh.task_id)
+
+
+def test_what_is_missing_of_a_submission_is_stored_when_it_is_made_again(store: Stores) -> None:
+    first, second = store.created(), store.created()
+    store.tasks.submit([first], None, only_new=False)
+
+    again = store.tasks.submit([second, first], None, only_new=False, ids_given=True)
+
+    assert again == [second.task_id, first.task_id]
+    assert kinds(store, second.task_id) == ["TaskCreated"]
 
 
 def test_a_task_is_known_before_a_coordinator_has_seen_it(store: Stores) -> None:

@@ -12,12 +12,12 @@ from simulation.coordinator_store import registered
 from simulation.database import Database
 
 from flowledger.engine.domain.shard_assignment import shard_of
+from flowledger.engine.domain.submitted_again import require_same
 from flowledger.engine.domain.templates.template import Template, difference
 from flowledger.engine.errors import (
     DefinitionChanged,
     DuplicateTask,
     LogCorrupt,
-    StreamMoved,
     UnknownTemplate,
 )
 from flowledger.engine.events.base import Recorded
@@ -71,12 +71,18 @@ class MemoryTaskStore:
         return 0
 
     def submit(
-        self, created: Sequence[TaskCreated], connection: object | None, *, only_new: bool
+        self,
+        created: Sequence[TaskCreated],
+        connection: object | None,
+        *,
+        only_new: bool,
+        ids_given: bool = False,
     ) -> Sequence[UUID]:
         """Store tasks in one transaction; in the caller's they are left to the coordinator.
 
         Returns for each the task that has its identity; with `only_new` raises DuplicateTask
-        where that is another one, and stores none.
+        where that is another one, and stores none. Raises InvalidSubmission for an id of something
+        else.
         """
         taken = dict(self._database.identities)
         owners = [
@@ -89,24 +95,23 @@ class MemoryTaskStore:
         for event, owner in zip(created, owners, strict=True):
             if only_new and event.task_id != owner:
                 raise DuplicateTask(owner)
+        fresh = [event for event in own if self._is_free(event)]
         if connection is not None:
-            self._leave(own)
-        else:
-            try:
-                self._database.log.append(own)
-            except StreamMoved:
-                if all(self.known(event.task_id) for event in created):
-                    return [event.task_id for event in created]
-                raise
+            self._leave(fresh)
+        elif fresh:
+            self._database.log.append(fresh)
         self._database.identities.update(taken)
         self._database.notify("fact" if connection is None else "submission")
         return owners
 
+    def _is_free(self, created: TaskCreated) -> bool:
+        left = [e for e in self._database.submissions.values() if e.task_id == created.task_id]
+        stored = next(iter([*self._database.log.stream(created.task_id), *left]), None)
+        if stored is not None:
+            require_same(created, stored)
+        return stored is None
+
     def _leave(self, created: Sequence[TaskCreated]) -> None:
-        left = {event.task_id for event in self._database.submissions.values()}
-        for event in created:
-            if event.task_id in left:
-                raise StreamMoved(f"task {event.task_id} is left already")
         for event in created:
             self._database.submissions[self._database.number()] = event
 

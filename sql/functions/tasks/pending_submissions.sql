@@ -1,5 +1,6 @@
 -- Tasks of one of p_shards shards that applications left in transactions of their own, oldest
--- first. Those that are parked are left out, unless they are to be tried again.
+-- first. Those that are parked are left out, unless they are to be tried again, and those whose id
+-- was in the log first, of which flowledger.orphan_rows tells.
 -- drop: function flowledger.pending_submissions(integer)
 
 create or replace function flowledger.pending_submissions(
@@ -15,6 +16,7 @@ as $$
         and not exists (
             select from flowledger.parked_task as k where k.task_id = s.task_id and not k.wanted
         )
+        and not exists (select from flowledger.event as e where e.originator_id = s.task_id)
     order by s.submission
     limit p_limit;
 $$;

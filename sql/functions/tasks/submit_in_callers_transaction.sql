@@ -1,6 +1,8 @@
 -- Leave tasks to the coordinator, in the caller's own transaction: no log lock, no setting changed.
--- Returns, for each in order, the task that has the identity; one that is stored is left. Locks:
--- identity rows.
+-- Returns, for each in order, the task that has the identity; and where that is the task itself and
+-- its id stood for something before, which is left as it is, the first event of that. A racing
+-- transaction with the same identity or id is waited for. Locks: identity rows, submissions.
+-- drop: function flowledger.submit_in_callers_transaction(text[], uuid[], text[], bytea[], bigint[])
 
 create or replace function flowledger.submit_in_callers_transaction(
     p_identities text[],
@@ -9,7 +11,7 @@ create or replace function flowledger.submit_in_callers_transaction(
     p_states bytea[],
     p_encodings bigint[]
 )
-returns setof uuid
+returns table (owner uuid, topic text, state bytea)
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
@@ -25,10 +27,16 @@ begin
     from unnest(p_tasks, p_topics, p_states, p_encodings, v_owners)
         with ordinality as i (task, topic, state, encoding, owner, n)
     where i.owner = i.task and not flowledger.task_exists(i.task)
-    order by i.n;
+    order by i.n
+    on conflict (task_id) do nothing;
 
     perform pg_notify('flowledger.submission', '');
 
-    return query select unnest(v_owners);
+    return query
+    select i.owner, f.topic, f.state
+    from unnest(p_tasks, p_states, v_owners) with ordinality as i (task, state, owner, n)
+    left join flowledger.first_events_of_ids(p_tasks) as f
+        on f.id = i.task and i.owner = i.task and f.state <> i.state
+    order by i.n;
 end
 $$;

@@ -132,6 +132,7 @@ NOT_PERIODIC = {
     "complete_transactional_step": "one step",
     "step_completed_events": "the steps that are asked about",
     "task_created_events": "the tasks that are asked about",
+    "first_events_of_ids": "the ids that are submitted",
     "last_event_of_streams": "the streams that are asked about",
     "last_checkpoints_of_steps": "the steps that are asked about",
     "report_and_claim": "claim_steps, and what is reported",
