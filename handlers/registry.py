@@ -25,12 +25,21 @@ class Registry:
 
     def __init__(self, handlers: Mapping[str, Handler] | None = None) -> None:
         self._handlers: dict[str, Handler] = {}
+        if not isinstance(cast("object", handlers), Mapping | None):
+            kind = type(handlers).__name__
+            raise TypeError(
+                f"handlers should be a mapping of names to functions, got {kind};"
+                " Registry.of_module has those of a module"
+            )
         for name, handler in (handlers or {}).items():
             self.register(name, handler)
 
     @classmethod
     def of_module(cls, module_name: str) -> Registry:
         """All public functions that a module defines, by name. Raises UnknownHandler."""
+        if not isinstance(cast("object", module_name), str):
+            kind = type(module_name).__name__
+            raise TypeError(f'the name of a module is a text, such as "orders", got {kind}')
         try:
             module = importlib.import_module(module_name)
         except (Exception, SystemExit) as error:
@@ -75,6 +84,15 @@ class Registry:
         if not callable(found):
             raise UnknownHandler(f"{where} is a {type(found).__name__}, not a callable")
         return cast("Handler", found)
+
+    @staticmethod
+    def require(registry: object) -> None:
+        """Raises TypeError for what is no registry, such as a module or the name of one."""
+        if not isinstance(registry, Registry):
+            raise TypeError(
+                'registry should be a Registry, such as Registry.of_module("orders"),'
+                f" got {type(registry).__name__}"
+            )
 
     def _hint(self, name: str) -> str:
         if not self._handlers:

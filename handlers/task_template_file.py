@@ -54,8 +54,9 @@ def load_workflow_file(
 
     `registry` finds the handlers of a template; steps of a recorded run sleep their recorded
     seconds times `time_scale`. Raises InvalidTemplate; a handler that is not found is told when
-    the workflow's handlers are asked for.
+    the workflow's handlers are asked for. Raises TypeError for what is no registry.
     """
+    Registry.require(registry)
     data = read_document(Path(path))
     if is_wfformat(data):
         return wfformat_workflow(data, str(path), time_scale, limits)

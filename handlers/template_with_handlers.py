@@ -81,6 +81,7 @@ class TemplateWorkflow:
 
 def workflow_from_template(template: Template, registry: Registry) -> TemplateWorkflow:
     """Bind a template's steps to registered or importable functions, by their parameters."""
+    Registry.require(registry)
 
     def bind(step: StepTemplate) -> BoundStep:
         function = registry.resolve(template.key, step)

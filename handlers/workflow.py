@@ -31,8 +31,11 @@ from flowledger.engine.errors import InvalidContext, InvalidTemplate
 from flowledger.handlers.canonical_sets import in_one_order
 from flowledger.handlers.declaration_values import (
     Limit,
+    listed_once,
     local_names,
     plain,
+    require_list,
+    require_retry_if,
     seconds,
     summary_of,
 )
@@ -176,13 +179,13 @@ class Workflow(Generic[C]):
         `rate` are limits such as `{"limit": 10, "per_seconds": 60}`; rows of a `transactional` step
         are committed with it; `config` is its `StepContext.configuration`. Raises InvalidTemplate.
         """
-        dependencies = self._dependencies(after)
+        steps = listed_once(after)
 
         def declare(declared: F) -> F:
             step = self._step_template(
-                name=name or self._name_of(declared),
-                dependencies=dependencies,
-                retry=retry or Retry(),
+                name=self._name_of(declared) if name is None else name,
+                after=steps,
+                retry=Retry() if retry is None else retry,
                 timeout_seconds=seconds(timeout),
                 start_timeout_seconds=seconds(start_timeout),
                 when_skipped=when_skipped,
@@ -190,7 +193,7 @@ class Workflow(Generic[C]):
                 concurrency=plain(concurrency),
                 rate=plain(rate),
                 transactional=transactional,
-                handler={"initialization": config or {}},
+                handler={"initialization": {} if config is None else config},
                 description=summary_of(declared) if description is None else description,
             )
             self._add(step, declared, local_names(inspect.currentframe(), declared), retry_if)
@@ -242,9 +245,10 @@ class Workflow(Generic[C]):
                 f"workflow {short(self.key)}: {first_problem(error, '', values=True)}"
             ) from None
 
-    def _step_template(self, name: str, **fields: Any) -> StepTemplate:
+    def _step_template(self, name: str, after: object, **fields: Any) -> StepTemplate:
+        fields |= {"name": name, "dependencies": self._dependencies(name, after)}
         try:
-            return StepTemplate.model_validate({"name": name, **fields})
+            return StepTemplate.model_validate(fields)
         except ValidationError as error:
             fault = first_problem(error, "", values=True)
             raise InvalidTemplate(f"{self._where(short(plain_text(name)))}: {fault}") from None
@@ -257,6 +261,7 @@ class Workflow(Generic[C]):
         retry_if: RetryIf | None,
     ) -> None:
         where = self._where(step.name)
+        require_retry_if(where, retry_if)
         if step.name in self._steps:
             raise InvalidTemplate(f"{where}: duplicate step; give this one another name")
         bound = BoundStep(
@@ -286,23 +291,20 @@ class Workflow(Generic[C]):
             )
         return name
 
-    def _dependencies(self, after: Iterable[Dependency]) -> tuple[str, ...]:
-        if isinstance(after, str):
-            raise InvalidTemplate(
-                f"workflow {self.key}: `after` is a list of steps, got the string {short(after)!r}"
-            )
-        return tuple(self._dependency(item) for item in after)
+    def _dependencies(self, step: str, after: object) -> tuple[str, ...]:
+        where = self._where(short(plain_text(step)))
+        return tuple(self._dependency(where, item) for item in require_list(where, after))
 
-    def _dependency(self, item: Dependency) -> str:
+    def _dependency(self, where: str, item: Dependency) -> str:
         if isinstance(item, str):
             return item
         _, names = self._functions.get(id(item), (item, list[str]()))
         label = short(plain_text(getattr(item, "__name__", item)))
         if not names:
-            raise InvalidTemplate(f"workflow {self.key}: `after` has {label}, no step of it")
+            raise InvalidTemplate(f"{where}: `after` has {label}, no step of this workflow")
         if len(names) > 1:
             raise InvalidTemplate(
-                f"workflow {self.key}: `after` has {label}, which is several steps; name one of"
+                f"{where}: `after` has {label}, which is several steps; name one of"
                 f" {', '.join(names)}"
             )
         return names[0]

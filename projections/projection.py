@@ -126,6 +126,8 @@ def _problems(subscription: Subscription, method: object) -> Iterator[str]:
     elif len(inspect.signature(method).parameters) != 3:
         what = "events" if subscription.batch else "event"
         yield f"expected the parameters (self, {what}, cursor)"
+    if not isinstance(cast("object", subscription.effect), bool):
+        yield f"effect should be True or False, got {subscription.effect!r}"
     yield from _kind_problems(subscription)
     if isinstance(method, FunctionType):
         yield from _parameter_problems(subscription, method)

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, Self, TypeVar, Unpack, cast
 from uuid import UUID
 
 from flowledger.engine.client.engine_arguments import (
+    check_opening,
     check_settings,
     check_submitted,
     check_workflows,
@@ -34,7 +35,7 @@ from flowledger.engine.client.waiters import Waiters
 from flowledger.engine.client.workflow_registration import Definitions
 from flowledger.engine.config import Settings
 from flowledger.engine.config.admission_rules_from_settings import admission_rules
-from flowledger.engine.domain.argument_checks import task_id_of
+from flowledger.engine.domain.argument_checks import check_call, check_flag, task_id_of
 from flowledger.engine.domain.explain.reasons import Explanation
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
@@ -146,6 +147,7 @@ class Engine:
         """
         from flowledger.engine.bootstrap import open_engine  # noqa: PLC0415 - it imports all of us
 
+        check_opening(dev=dev, classifier=classifier)
         check_settings(settings)
         check_workflows(given := listed("workflows", workflows, "orders"))
         return open_engine(
@@ -291,6 +293,7 @@ class Engine:
         Raises UnknownTask, InvalidRequest, DatabaseUnavailable; what was mended until then stays.
         """
         self._opener.require()
+        check_flag("dry_run", dry_run)
         its = None if task is None else _ids([task])[0]
         try:
             return self._repairer.repair(its, dry_run=dry_run, actor=actor, reason=reason)
@@ -304,8 +307,10 @@ class Engine:
         That is: handlers that were abandoned after a timeout and never ended take half of
         `worker.concurrency`, and everything else that ran here has ended. Nothing is claimed from
         then on, and `health["handlers"]` says so. Only a new process gets rid of such handlers.
+        Raises InvalidRequest for what cannot be called.
         """
         self._opener.require()
+        check_call("tell", tell)
         self._service.on_worker_stuck(tell)
 
     @property

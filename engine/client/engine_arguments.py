@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
 from flowledger.engine.config import Settings, read_settings
+from flowledger.engine.domain.failures.classification import require_classifier
 from flowledger.engine.domain.templates.template import Template
+from flowledger.engine.domain.templates.validation_message import shown
 from flowledger.engine.errors import InvalidConfiguration, InvalidRequest, InvalidSubmission
 
 
@@ -47,6 +49,13 @@ def check_settings(settings: object) -> None:
                 f"settings says nothing of {path}, which {configured.places[path]} does:"
                 " use Settings.load(...), which reads all sources"
             )
+
+
+def check_opening(*, dev: object, classifier: object) -> None:
+    """Raises TypeError for what is no answer, or no classifier."""
+    if not isinstance(dev, bool):
+        raise TypeError(f"dev should be True or False, got {shown(dev)} ({type(dev).__name__})")
+    require_classifier("classifier", classifier)
 
 
 def check_submitted(workflow: object, contexts: object, **each: object) -> None:

@@ -172,6 +172,26 @@ def check_whole(name: str, value: object, lowest: int = 1, highest: int = LAST_P
         )
 
 
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False: a text is true whatever it says.
+
+    Raises InvalidRequest.
+    """
+    if not isinstance(value, bool):
+        raise InvalidRequest(
+            f"{name} should be True or False, got {shown(value)} ({type(value).__name__})"
+        )
+
+
+def check_call(name: str, value: object) -> None:
+    """Refuse what cannot be called without arguments. Raises InvalidRequest."""
+    if not callable(value):
+        raise InvalidRequest(
+            f"{name} should be a function without parameters, got {shown(value)}"
+            f" ({type(value).__name__})"
+        )
+
+
 def check_tags(subject: str, tags: object, refusal: type[EngineError]) -> tuple[str, ...]:
     """The tags, each once. Raises the refusal, which names the subject, for what are no tags."""
     if isinstance(tags, str) or not isinstance(tags, Iterable):

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from flowledger.engine import AsyncEngine
 from flowledger.engine.domain.verify.replay_and_compare_rows import Difference
 from flowledger.engine.errors import InvalidRequest, UnknownTask
 from flowledger.engine.events.engine_actions import EngineRepaired
@@ -194,6 +196,21 @@ def test_an_unknown_task_and_a_missing_reason_are_refused(standing: TamperedData
         standing.engine.repair(unknown, **WHY)
     with pytest.raises(InvalidRequest):
         standing.engine.repair(actor="ann", reason=" ")
+
+
+@pytest.mark.parametrize("dry_run", ["no", "false", None, 1])
+async def test_what_is_neither_a_dry_run_nor_none_repairs_nothing(
+    standing: TamperedDatabase, dry_run: Any
+) -> None:
+    told = r"dry_run should be True or False, got .* \((str|int|NoneType)\)"
+    before = standing.harness.contents()
+
+    with pytest.raises(InvalidRequest, match=told):
+        standing.engine.repair(dry_run=dry_run, **WHY)
+    with pytest.raises(InvalidRequest, match=told):
+        await AsyncEngine(standing.engine).repair(dry_run=dry_run, **WHY)
+
+    assert standing.harness.contents() == before
 
 
 def test_an_id_beside_that_of_a_task_is_unknown(standing: TamperedDatabase) -> None:

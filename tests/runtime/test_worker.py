@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from threading import Event, Lock
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from flowledger.engine import InvalidConfiguration, Settings, TaskState
+from flowledger.engine.errors import InvalidRequest
 from flowledger.handlers import Retry, StepContext, Workflow
 from support.engines import PATIENCE, EngineHarness, completions, kinds
 
@@ -136,7 +137,9 @@ def test_a_worker_that_is_stuck_says_so_claims_nothing_and_recovers(
     engine = harness.open(
         wearing, flow, worker={"concurrency": 2, "heartbeat_seconds": 0.05, "poll_seconds": 0.05}
     )
-    told = Event()
+    told, nobody = Event(), cast("Any", "call me")
+    with pytest.raises(InvalidRequest, match="tell should be a function without parameters, got"):
+        engine.on_worker_stuck(nobody)
     engine.on_worker_stuck(told.set)
     task = engine.submit(wearing, {})
     assert entered[-1].wait(PATIENCE)

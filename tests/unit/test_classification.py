@@ -8,6 +8,7 @@ import ssl
 from datetime import timedelta
 from email.message import Message
 from importlib import import_module
+from typing import Any
 from urllib.error import HTTPError, URLError
 
 import httpx
@@ -204,3 +205,17 @@ def test_a_classification_with_a_category_that_there_is_not_is_refused() -> None
 )
 def test_a_wish_is_kept_as_the_log_can_hold_it(wish: float | None, kept: float | None) -> None:
     assert asked_seconds(wish) == kept
+
+
+@pytest.mark.parametrize(
+    ("types", "otherwise", "told"),
+    [
+        ({"ValueError": Classification("transient", retryable=True)}, classify, "'ValueError': "),
+        ({ValueError: "transient"}, classify, "ValueError'>: 'transient'"),
+        ({int: Classification("transient", retryable=True)}, classify, "'int'>: "),
+        ({}, "transient", "otherwise should be a function that takes an exception .* got str"),
+    ],
+)
+def test_what_sorts_no_exceptions_is_refused(types: Any, otherwise: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=told):
+        by_type(types, otherwise)

@@ -33,6 +33,10 @@ def only() -> int:
             {"settings": {"worker": {}}},
             r"settings should be what Settings.load\(...\) returns, got dict",
         ),
+        ({"dev": "no"}, r"dev should be True or False, got 'no' \(str\)"),
+        ({"dev": None}, r"dev should be True or False, got None \(NoneType\)"),
+        ({"classifier": "x"}, "classifier should be a function that takes an exception .* got str"),
+        ({"classifier": {}}, "classifier should be a function that takes an exception .* got dict"),
     ],
 )
 def test_nothing_is_opened(given: dict[str, Any], told: str) -> None:

@@ -153,3 +153,11 @@ def test_the_read_models_of_the_engine_are_declared() -> None:
 
 
 _ = (Annotated, Iterable, Sequence)  # named in annotations above
+
+
+@pytest.mark.parametrize("effect", ["no", None, 1])
+def test_an_effect_is_one_or_none(effect: Any) -> None:
+    with pytest.raises(InvalidProjection, match="charged: effect should be True or False, got"):
+
+        @on(StepCompleted, effect=effect)
+        def charged(self: Any, event: StepCompleted, cursor: Cursor) -> None: ...

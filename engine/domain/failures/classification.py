@@ -187,8 +187,18 @@ def classify(error: BaseException) -> Classification:
 def by_type(
     types: Mapping[type[BaseException], Classification], otherwise: Classifier = classify
 ) -> Classifier:
-    """A classifier for exceptions of these types and below, the nearest of them first."""
+    """A classifier for exceptions of these types and below, the nearest of them first.
+
+    Raises TypeError for what is no type of exception, no Classification or no classifier.
+    """
+    require_classifier("otherwise", otherwise)
     table = dict(types)
+    for kind, found in table.items():
+        if not _sorts(kind, found):
+            raise TypeError(
+                "types should be a mapping of types of exceptions to Classifications,"
+                f" got {kind!r}: {found!r}"
+            )
 
     def classify_by_type(error: BaseException, /) -> Classification:
         for kind in type(error).__mro__:
@@ -199,11 +209,26 @@ def by_type(
     return classify_by_type
 
 
+def require_classifier(name: str, given: object) -> None:
+    """Raises TypeError for what cannot be called with an exception."""
+    if not callable(given):
+        kind = type(given).__name__
+        raise TypeError(
+            f"{name} should be a function that takes an exception and returns a Classification,"
+            f" got {kind}"
+        )
+
+
 def asked_seconds(seconds: float | None) -> float | None:
     """A wish as it can be stored: not below 0, not above ten years, none where it is no number."""
     if seconds is None or math.isnan(seconds):
         return None
     return min(max(float(seconds), 0.0), LONGEST_SECONDS)
+
+
+def _sorts(kind: object, found: object) -> bool:
+    named = isinstance(kind, type) and issubclass(kind, BaseException)
+    return named and isinstance(found, Classification)
 
 
 def _by_name(kind: type[BaseException]) -> Classification | None:
