@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from flowledger.engine.client.row_states import state_of_step, state_of_task
@@ -26,6 +26,7 @@ from flowledger.engine.domain.templates.compiled_template import Plan, compile_p
 from flowledger.engine.domain.templates.validation_message import plain_text
 from flowledger.engine.errors import (
     IllegalTransition,
+    InvalidRequest,
     LogCorrupt,
     NothingRecorded,
     UnknownStep,
@@ -38,6 +39,9 @@ from flowledger.engine.events.unreadable import unreadable_in
 from flowledger.engine.ports.client import Snapshot, Tasks
 
 LAST_POSITION = 2**63 - 1
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""A time may be ahead by so much: it was read from another host's clock than the database's."""
+
 LONGEST_NAME = 200
 
 
@@ -148,6 +152,7 @@ def earlier_scene(
     recorded = placed(stored)
     if not recorded and not tasks.known(task_id):
         raise UnknownTask(task_id)
+    _require_past(tasks, at)
     position = _position(recorded, at)
     history = [one for one in recorded if one[0] <= position]
     if not history:
@@ -167,6 +172,19 @@ def earlier_scene(
         related_events=elsewhere,
     )
     return scene, [*unreadable_in(one for one in stored if one.position <= position), *strange]
+
+
+def _require_past(tasks: Tasks, at: datetime | int) -> None:
+    """Raises InvalidRequest for a time that is yet to come, or a position behind the log's end."""
+    if isinstance(at, datetime):
+        now = tasks.now()
+        if at - CLOCKS_DIFFER > now:
+            raise InvalidRequest(
+                f"at should be no later than now, which is {now.isoformat()} by the engine's clock,"
+                f" got {at.isoformat()}"
+            )
+    elif at > (last := tasks.last_position()):
+        raise InvalidRequest(f"at should be a position of the log, which ends at {last}, got {at}")
 
 
 def placed(history: Iterable[Recorded]) -> list[Placed[TaskEvent]]:

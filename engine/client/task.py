@@ -190,7 +190,8 @@ class TaskHandle:
 
         The first is the most decisive. With `at`, a time or a position of the log, as of then and
         from the log alone. Raises UnknownTask, UnknownStep, NothingRecorded for an `at` before the
-        task, InvalidRequest for a time without a zone, LogCorrupt, DatabaseUnavailable.
+        task, InvalidRequest for a time without a zone and for an `at` that is yet to come,
+        LogCorrupt, DatabaseUnavailable.
         """
         return load_explanation(self._tasks, self._rules, self.id, step, at)
 

@@ -143,6 +143,10 @@ class Tasks(Sessions, Protocol):
         """The last event of each of these streams up to a position; of an empty one none."""
         ...
 
+    def last_position(self) -> int:
+        """Where the log ends."""
+        ...
+
     def now(self) -> datetime:
         """The engine's time, by the database."""
         ...

@@ -217,6 +217,10 @@ class PostgresTaskStore:
         found = (self._recorded(row) for row in self._all(LAST, (UuidArray(streams), until)))
         return {recorded.event.originator_id: recorded for recorded in found}
 
+    def last_position(self) -> int:
+        """Where the log ends; 0 where nothing has happened."""
+        return int(self._all("select flowledger.last_position()", ())[0][0])
+
     def now(self) -> datetime:
         """The engine's time, by the database."""
         asked = self._clock.asking()

@@ -8,11 +8,14 @@ import pytest
 
 from flowledger.engine import AsyncEngine, Engine, UnknownTask
 from flowledger.engine.domain.explain.reasons import ReasonKind
-from flowledger.engine.errors import NothingRecorded, UnknownStep
+from flowledger.engine.errors import InvalidRequest, NothingRecorded, UnknownStep
 from flowledger.engine.events.step import StepStarted
+from support.cli import Command, command
 from support.controlled_steps import begin
 from support.engines import PATIENCE, EngineHarness
 from support.explain_workflows import WHY, chain, first, until
+
+__all__ = ["command"]
 
 
 def test_every_earlier_moment_is_explained_from_the_log(harness: EngineHarness) -> None:
@@ -58,6 +61,45 @@ def test_an_earlier_time_is_explained_with_what_had_happened_by_then(
         task.explain(at=0)
     with pytest.raises(ValueError, match="with a time zone"):
         task.explain(at=datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused
+
+
+@pytest.mark.parametrize("way", ["task", "step", "loop", "command"])
+async def test_what_is_yet_to_come_is_refused(
+    harness: EngineHarness, command: Command, way: str
+) -> None:
+    engine = harness.open(chain)
+    _, task = begin(engine, chain)
+    task.wait(PATIENCE)
+    command.environment["FLOWLEDGER_DATABASE__URL"] = harness.url
+
+    async def told(at: datetime | int) -> str:
+        if way == "command":
+            done = command("explain", str(task.id), "--at", str(at))
+            assert (done.code, done.out) == (2, "")
+            return done.error
+        if way == "loop":
+            with pytest.raises(InvalidRequest) as error:
+                await AsyncEngine(engine).explain(task.id, at=at)
+            return str(error.value)
+        asked = task.explain if way == "task" else task.step("a").explain
+        with pytest.raises(InvalidRequest) as error:
+            asked(at=at)
+        return str(error.value)
+
+    now: datetime = harness.value("select flowledger.clock()")
+    later = (now + timedelta(days=1)).replace(microsecond=0)
+    last: int = harness.value("select flowledger.last_position()")
+    assert f"at should be no later than now, which is {now:%Y-%m-%dT%H}" in await told(later)
+    assert f"at should be a position of the log, which ends at {last}, got" in await told(last + 9)
+
+
+def test_the_clocks_of_two_hosts_may_differ(harness: EngineHarness) -> None:
+    _, task = begin(harness.open(chain), chain)
+    task.wait(PATIENCE)
+    now: datetime = harness.value("select flowledger.clock()")
+
+    assert task.explain(at=now + timedelta(seconds=30)).log_only
+    assert task.explain(at=harness.value("select flowledger.last_position()")).log_only
 
 
 def test_an_earlier_pause_of_the_template_is_known_although_it_is_over(
