@@ -38,6 +38,8 @@ class RecommendedAction(StrEnum):
     HANDLE_FAILURES = "handle_failures"
     FINALIZE_TASK = "finalize_task"
     WAIT_FOR_DEPENDENCIES = "wait_for_dependencies"
+    WAIT_FOR_START = "wait_for_start"
+    RESUME_TASK = "resume_task"
 
 
 class HealthStatus(StrEnum):
@@ -59,6 +61,15 @@ ACTIONS: Mapping[ExecutionStatus, RecommendedAction] = MappingProxyType(
     }
 )
 
+KEPT_BACK = frozenset(
+    {
+        ExecutionStatus.HAS_READY_STEPS,
+        ExecutionStatus.PROCESSING,
+        ExecutionStatus.WAITING_FOR_DEPENDENCIES,
+    }
+)
+"""What a pause or a delayed start keeps from going on; of the others it says nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
@@ -66,13 +77,16 @@ class Counts:
 
     `ready` are pending steps that nothing keeps from being queued; `waiting` are pending steps
     whose dependencies are satisfied, but which a limit, a pause or a delayed start keeps back. Both
-    are counted among the pending.
+    are counted among the pending. `paused`: an operator paused the task; `delayed`: it is to start
+    later.
     """
 
     task: TaskState
     steps: Mapping[StepState, int] = field(default_factory=dict[StepState, int])
     ready: int = 0
     waiting: int = 0
+    paused: bool = False
+    delayed: bool = False
 
     @property
     def total(self) -> int:
@@ -98,7 +112,7 @@ def summary_of(counts: Counts) -> Summary:
     """The derived words of a task."""
     execution = _execution_status(counts)
     health, percentage = _health_status(counts), _completion_percentage(counts)
-    return Summary(execution, ACTIONS[execution], health, percentage)
+    return Summary(execution, _recommended_action(counts, execution), health, percentage)
 
 
 def counts_of(run: TaskRun) -> Counts:
@@ -109,6 +123,8 @@ def counts_of(run: TaskRun) -> Counts:
         steps=Counter(step.state for step in run.steps),
         ready=0 if kept_back else len(run.ready),
         waiting=len(run.ready) + _held(run) if kept_back else _held(run),
+        paused=run.task.paused,
+        delayed=run.timer is not None and run.timer[0] == "start",
     )
 
 
@@ -139,6 +155,15 @@ STATUSES: tuple[tuple[ExecutionStatus, Callable[[Counts], object]], ...] = (
 def _execution_status(counts: Counts) -> ExecutionStatus:
     found = (status for status, holds in STATUSES if holds(counts))
     return next(found, ExecutionStatus.ALL_COMPLETE)
+
+
+def _recommended_action(counts: Counts, status: ExecutionStatus) -> RecommendedAction:
+    """That of the status, unless nothing more of it comes before somebody, or a time, does."""
+    if status in KEPT_BACK and counts.paused:
+        return RecommendedAction.RESUME_TASK
+    if status in KEPT_BACK and counts.delayed:
+        return RecommendedAction.WAIT_FOR_START
+    return ACTIONS[status]
 
 
 def _health_status(counts: Counts) -> HealthStatus:

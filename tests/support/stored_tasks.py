@@ -53,6 +53,9 @@ def store(connection: Connection, run: TaskRun) -> UUID:
     begun = [batch.step_row(run, n) for n, step in enumerate(run.steps) if step.version]
     call(connection, "upsert_steps", rows_of(begun))
     connection.execute("delete from flowledger.waiting_step where task_id = %s", (run.task_id,))
+    connection.execute("delete from flowledger.timer where step_id = %s", (run.task_id,))
+    if run.timer is not None:
+        call(connection, "upsert_timers", rows_of([batch.task_timer_row(run)]))
     call(connection, "store_waiting_steps", rows_of(_waiting_row(run, n) for n in run.waiting))
     return run.task_id
 

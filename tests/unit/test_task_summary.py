@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,8 +23,9 @@ from flowledger.engine.events.requests import (
     StepSkipRequested,
     TaskPauseRequested,
     TaskResolveRequested,
+    TaskResumeRequested,
 )
-from support.builders import Story, step, template
+from support.builders import NOON, Story, step, template
 from support.operator_stories import after, begun, done, failed, retrying, story
 
 
@@ -135,9 +136,42 @@ def test_a_task_that_no_coordinator_has_met_is_unknown() -> None:
     )
 
 
+def delayed() -> Story:
+    found = Story(template(step("a")), start_at=NOON + timedelta(hours=1))
+    found.decided()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("given", "action"),
+    [
+        pytest.param(lambda: after(story(), TaskPauseRequested), "resume_task", id="before it ran"),
+        pytest.param(lambda: after(done("other"), TaskPauseRequested), "resume_task", id="held"),
+        pytest.param(lambda: after(begun("a"), TaskPauseRequested), "resume_task", id="running"),
+        pytest.param(lambda: after(retrying(), TaskPauseRequested), "resume_task", id="retrying"),
+        pytest.param(lambda: after(delayed(), TaskPauseRequested), "resume_task", id="delayed"),
+        pytest.param(
+            lambda: after(failed(on_failure="block", beside=False), TaskPauseRequested),
+            "handle_failures",
+            id="blocked",
+        ),
+        pytest.param(
+            lambda: after(after(delayed(), TaskPauseRequested), TaskResumeRequested),
+            "wait_for_start",
+            id="delayed, paused and resumed",
+        ),
+        pytest.param(delayed, "wait_for_start", id="delayed start"),
+        pytest.param(held, "wait_for_dependencies", id="held by a limit"),
+    ],
+)
+def test_what_should_be_done_about_a_task_that_is_kept_back(given: Any, action: str) -> None:
+    assert summary_of(counts_of(given().run)).recommended_action == action
+
+
 def test_each_status_has_its_action() -> None:
     assert ACTIONS.keys() == set(ExecutionStatus)
-    assert sorted(ACTIONS.values()) == sorted(RecommendedAction)
+    kept_back = {RecommendedAction.RESUME_TASK, RecommendedAction.WAIT_FOR_START}
+    assert {*ACTIONS.values(), *kept_back} == set(RecommendedAction)
 
 
 def test_no_word_can_stand_in_anothers_place() -> None:

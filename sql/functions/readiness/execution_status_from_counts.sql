@@ -3,8 +3,10 @@
 --
 -- p_ready are pending steps that nothing keeps from being queued, p_held those whose dependencies
 -- are satisfied but which a limit, a pause or a delayed start keeps back. Both are among p_pending.
+-- p_paused: an operator paused the task; p_delayed: its start is yet to come.
 -- The engine's domain has the same rules in Python (summary), and a test holds both together.
 -- In PL/pgSQL because it is called a row at a time: a body in SQL would be planned at each call.
+-- drop: function flowledger.execution_status_from_counts(text, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint)
 
 create or replace function flowledger.execution_status_from_counts(
     p_task text,
@@ -12,6 +14,7 @@ create or replace function flowledger.execution_status_from_counts(
     p_complete bigint, p_error bigint, p_cancelled bigint, p_resolved_manually bigint,
     p_skipped bigint,
     p_ready bigint, p_held bigint,
+    p_paused boolean, p_delayed boolean,
     out execution_status text,
     out recommended_action text,
     out health_status text,
@@ -36,12 +39,14 @@ begin
         when v_steps = 0 then 'waiting_for_dependencies'
         else 'all_complete'
     end;
-    recommended_action := case execution_status
-        when 'has_ready_steps' then 'execute_ready_steps'
-        when 'processing' then 'wait_for_completion'
-        when 'blocked_by_failures' then 'handle_failures'
-        when 'all_complete' then 'finalize_task'
-        when 'waiting_for_dependencies' then 'wait_for_dependencies'
+    recommended_action := case
+        when execution_status = 'blocked_by_failures' then 'handle_failures'
+        when execution_status = 'all_complete' then 'finalize_task'
+        when p_paused then 'resume_task'
+        when p_delayed then 'wait_for_start'
+        when execution_status = 'has_ready_steps' then 'execute_ready_steps'
+        when execution_status = 'processing' then 'wait_for_completion'
+        when execution_status = 'waiting_for_dependencies' then 'wait_for_dependencies'
     end;
     health_status := case
         when v_steps = 0 then 'unknown'

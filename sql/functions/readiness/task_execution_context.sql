@@ -4,7 +4,8 @@
 -- ready_steps may be queued; waiting_steps have what they depend on and are kept back by a limit, a
 -- pause or a delayed start. Both are among pending_steps; a task that has ended has neither.
 --
--- Two look-ups, and a third where a pending step has what it depends on. Counting places in an
+-- Two look-ups, a third where a pending step has what it depends on, and one more where it may be
+-- that the task is yet to start. Counting places in an
 -- array is cheaper than nine filtered aggregates, which cost more than all else here.
 
 create or replace function flowledger.task_execution_context(p_task uuid)
@@ -25,11 +26,13 @@ as $$
 declare
     v_template uuid;
     v_open boolean;
+    v_paused boolean;
+    v_delayed boolean;
     v_states text[];
     v_satisfied bigint;
 begin
-    select t.task_id, t.template_id, t.state, t.ended_at is null
-    into task_id, v_template, state, v_open
+    select t.task_id, t.template_id, t.state, t.ended_at is null, t.paused
+    into task_id, v_template, state, v_open, v_paused
     from flowledger.task as t
     where t.task_id = p_task;
 
@@ -85,12 +88,16 @@ begin
         where r.current_state = 'pending' and r.dependencies_satisfied;
     end if;
 
+    v_delayed := waiting_steps > 0 and state in ('pending', 'waiting') and exists (
+        select from flowledger.timer as r where r.step_id = p_task and r.kind = 'start'
+    );
+
     select w.execution_status, w.recommended_action, w.completion_percentage, w.health_status
     into execution_status, recommended_action, completion_percentage, health_status
     from flowledger.execution_status_from_counts(
         state, pending_steps, enqueued_steps, in_progress_steps, waiting_for_retry_steps,
         completed_steps, failed_steps, cancelled_steps, resolved_steps, skipped_steps,
-        ready_steps, waiting_steps
+        ready_steps, waiting_steps, v_paused, v_delayed
     ) as w;
 
     return next;

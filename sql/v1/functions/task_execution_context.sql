@@ -34,5 +34,7 @@ comment on function flowledger_v1.task_execution_context(uuid) is
     'no coordinator has seen it yet. ready_steps may be queued; waiting_steps have what they depend '
     'on and are kept back by a limit, a pause or a delayed start, or wait to begin. Both are among pending_steps. '
     'execution_status is has_ready_steps, processing, blocked_by_failures, all_complete or '
-    'waiting_for_dependencies; health_status is healthy, recovering, blocked or unknown.
+    'waiting_for_dependencies; recommended_action is execute_ready_steps, wait_for_completion, '
+    'handle_failures, finalize_task, wait_for_dependencies, wait_for_start (its start is yet to '
+    'come) or resume_task (an operator paused it, and one must resume it); health_status is healthy, recovering, blocked or unknown.
 Example: select execution_status, health_status, completion_percentage from flowledger_v1.task_execution_context(''01890a5d-ac96-774b-bcce-b302099a8057'')';

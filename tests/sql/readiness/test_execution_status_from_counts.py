@@ -20,6 +20,8 @@ COUNTS = st.builds(
     steps=st.fixed_dictionaries(dict.fromkeys(StepState, FEW)),
     ready=st.sampled_from([0, 0, 1, 5]),
     waiting=st.sampled_from([0, 0, 1, 5]),
+    paused=st.booleans(),
+    delayed=st.booleans(),
 )
 
 
@@ -32,6 +34,8 @@ def in_sql(connection: Connection, counts: Counts) -> tuple[str, str, str, float
         *steps,
         counts.ready,
         counts.waiting,
+        counts.paused,
+        counts.delayed,
     )
     return found
 

@@ -5,6 +5,7 @@ That it says what the coordinator's fold says, whatever happened, is shown in te
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -63,7 +64,16 @@ def test_a_paused_task_holds_what_would_be_ready(connection: Connection) -> None
     found = context(connection, store(connection, story.run))
 
     assert (found["ready_steps"], found["waiting_steps"]) == (0, 1)
-    assert words(found)[0] == "waiting_for_dependencies"
+    assert words(found)[:2] == ("waiting_for_dependencies", "resume_task")
+
+
+def test_a_task_whose_start_is_yet_to_come_waits_for_it(connection: Connection) -> None:
+    story = Story(diamond(), start_at=NOON + timedelta(hours=1))
+    story.decided()
+
+    found = context(connection, store(connection, story.run))
+
+    assert words(found)[:2] == ("waiting_for_dependencies", "wait_for_start")
 
 
 def test_a_step_that_a_limit_holds_is_held(connection: Connection) -> None:
