@@ -85,9 +85,10 @@ def on(
 ) -> Callable[[F], F]:
     """Call the method, as `(self, event, cursor)`, for each such event, in the order of the log.
 
-    A kind stands for all that are derived from it: `StepEvent` is every event of a step. With
-    `effect=True` the method does something outside of its tables, such as sending a letter: it is
-    not called for what an earlier generation of the projection has seen already.
+    A kind stands for all that are derived from it: `StepEvent` is everything that happens to a
+    step, `StepRequest` all that operators ask about one. With `effect=True` the method does
+    something outside of its tables, such as sending a letter: it is not called for what an earlier
+    generation of the projection has seen already.
     """
     return _subscribed(Subscription(kinds, namespace, template, step, effect=effect))
 

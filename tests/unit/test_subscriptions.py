@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 import pytest
 
 from flowledger.engine.errors import InvalidProjection
-from flowledger.engine.events import Event, StepCompleted, StepEvent, StepStarted, TaskCompleted
+from flowledger.engine.events import (
+    Event,
+    StepCompleted,
+    StepEvent,
+    StepRequest,
+    StepStarted,
+    TaskCompleted,
+)
 from flowledger.engine.events.base import Recorded
 from flowledger.engine.events.engine_actions import EngineEvent
 from flowledger.engine.events.registry import EVENTS
@@ -161,3 +168,11 @@ def test_an_effect_is_one_or_none(effect: Any) -> None:
 
         @on(StepCompleted, effect=effect)
         def charged(self: Any, event: StepCompleted, cursor: Cursor) -> None: ...
+
+
+def test_what_happens_to_steps_and_what_is_asked_of_them_are_two_kinds() -> None:
+    """Together they are all events whose topic is of a step."""
+    both = {kind for kind in EVENTS.values() if issubclass(kind, StepEvent | StepRequest)}
+
+    assert both == {kind for topic, kind in EVENTS.items() if topic.startswith("step.")}
+    assert not issubclass(StepRequest, StepEvent)
