@@ -15,7 +15,7 @@ from flowledger.engine.domain.event_text import (
     writer_of,
 )
 from flowledger.engine.domain.templates.compiled_template import Plan
-from flowledger.engine.events.base import Event, Recorded, StepEvent, TaskEvent
+from flowledger.engine.events.base import Event, Recorded, StepEvent
 from flowledger.engine.events.requests import StepRequest
 
 SHOWN_BESIDE = frozenset({"originator_id", "originator_version", "task_id", "step", "actor"})
@@ -122,11 +122,6 @@ def depths(plan: Plan) -> dict[str, int]:
             if not waiting[child]:
                 ready.append(child)
     return {step.name: depth for step, depth in zip(plan.steps, found, strict=True)}
-
-
-def task_events(history: Sequence[Recorded]) -> list[tuple[int, TaskEvent]]:
-    """The events with their positions, for folding."""
-    return [(one.position, one.event) for one in history if isinstance(one.event, TaskEvent)]
 
 
 def _said(event: Event) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from flowledger.engine.client.async_verification import AsyncVerification
 from flowledger.engine.client.operator_requests import NoteOptions, RequestOptions
+from flowledger.engine.client.replay import Replayed
 from flowledger.engine.client.stored_request import Request, asked_again
 from flowledger.engine.client.task import StepHandle, StepStatus, TaskHandle, results_of
 from flowledger.engine.domain.argument_checks import check_seconds
@@ -63,6 +64,10 @@ class AsyncTaskHandle:
     async def history(self) -> Sequence[Recorded]:
         """Every event of the task, in the order of the log."""
         return await asyncio.to_thread(self._handle.history)
+
+    async def replay(self) -> Replayed:
+        """The task folded from its log, event by event."""
+        return await asyncio.to_thread(self._handle.replay)
 
     async def steps(self) -> Mapping[str, StepStatus]:
         """Every step of the task."""

@@ -17,6 +17,7 @@ from flowledger.engine.client.operator_requests import (
     Operations,
     RequestOptions,
 )
+from flowledger.engine.client.replay import Replayed, replayed
 from flowledger.engine.client.row_states import state_of_step, state_of_task
 from flowledger.engine.client.step_results_and_errors import (
     cause_in,
@@ -253,6 +254,10 @@ class TaskHandle:
         if not history:
             self._row()
         return history
+
+    def replay(self) -> Replayed:
+        """The task folded from its log, event by event. Raises UnknownTask, LogCorrupt."""
+        return replayed(self._tasks, self.id)
 
     def steps(self) -> Mapping[str, StepStatus]:
         """Every step of the task, in the template's order. Empty before the task is taken on."""

@@ -99,6 +99,7 @@ def verbs_of_task(task: TaskHandle) -> Mapping[str, Callable[[], object]]:
         "tag": lambda: task.tag("one", actor="ada"),
         "untag": lambda: task.untag("one", actor="ada"),
         "history": task.history,
+        "replay": task.replay,
         "steps": task.steps,
         "progress": task.progress,
         "verify": lambda: list(task.verify()),

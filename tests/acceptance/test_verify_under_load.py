@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowledger.engine import Engine, TaskHandle
-from flowledger.engine.cli.commands.replay import replayed
+from flowledger.engine.client.replay import replayed
 from flowledger.engine.client.verification import fitting
 from flowledger.engine.events.step import StepCheckpointed
 from flowledger.engine.ports.verification import VerifyProgress

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from support.cli import command
+from support.engines import harness
 
-__all__ = ["command"]
+__all__ = ["command", "harness"]

@@ -39,7 +39,9 @@ from flowledger.engine.events.task import (
     TaskResolvedManually,
     TaskResumed,
 )
+from flowledger.handlers import Workflow
 from support.builders import Story, step, template
+from support.engines import PATIENCE, EngineHarness
 
 PAGE = (Path(__file__).parents[2] / "docs" / "states.md").read_text("utf-8")
 ENDS = TASK_ENDS | STEP_ENDS
@@ -329,3 +331,29 @@ def test_each_state_of_tasker_has_its_counterpart(heading: str, kind: Any, known
     assert len(set(theirs)) == len(theirs) == known
     assert ours <= set(kind)
     assert set(kind) - ours <= {StepState.SKIPPED}
+
+
+# -- the states of one task
+
+
+def test_the_example_prints_each_state_of_a_task(
+    harness: EngineHarness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow = Workflow("states", "flow", version="1")
+    flow.step(name="only")(lambda: 1)
+    task = harness.open(flow).submit(flow, {})
+    task.wait(PATIENCE)
+    (example,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S)
+
+    exec(example, {"task": task})  # noqa: S102 - what a reader would run
+
+    *frames, differences = capsys.readouterr().out.splitlines()
+    assert [frame.split()[1:] for frame in frames] == [
+        ["TaskCreated", "pending", "0"],
+        ["TaskStarted", "in_progress", "0"],
+        ["StepEnqueued", "enqueued", "0"],
+        ["StepStarted", "in_progress", "0"],
+        ["StepCompleted", "complete", "1"],
+        ["TaskCompleted", "complete", "1"],
+    ]
+    assert differences == "[]"
