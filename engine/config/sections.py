@@ -107,7 +107,7 @@ class EmbeddedSettings(Section):
     home: Path | None = Field(
         default=None,
         description="Folder of its data; FLOWLEDGER_HOME for short. Without it, the platform's"
-        " folder for user data.",
+        " folder for user data, or /var/lib/flowledger for root.",
     )
     fsync: bool = Field(
         default=True,

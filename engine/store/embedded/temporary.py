@@ -19,8 +19,10 @@ from pathlib import Path
 
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.store.embedded.server import EmbeddedServer, start, stop
+from flowledger.engine.store.embedded.system_user import server_account
 
 STOP_SECONDS = 60.0
+OF_ALL = "/tmp"  # noqa: S108 - the folder that is made in it is private
 
 
 @contextmanager
@@ -29,13 +31,14 @@ def temporary_server(
 ) -> Generator[EmbeddedServer]:
     """A new server in a folder of its own, which writes without waiting for the disk.
 
-    The folder is made `within` another one, else where temporary files are.
+    The folder is made `within` another one, else where temporary files are; in /tmp where root
+    keeps these in a folder that the user who runs the server may not enter.
 
     It is for this process and those that it starts: in the end it is stopped whoever uses it.
     Raises DatabaseUnavailable where it cannot be started or stopped.
     """
     owner = os.getpid()
-    home = Path(tempfile.mkdtemp(prefix="flowledger-", dir=within)).resolve()
+    home = Path(tempfile.mkdtemp(prefix="flowledger-", dir=within or _folder())).resolve()
     keeper = subprocess.Popen(  # noqa: S603 - this very module
         [sys.executable, "-P", "-m", __name__, str(home)],
         stdin=subprocess.PIPE,
@@ -54,6 +57,13 @@ def temporary_server(
         raise DatabaseUnavailable(
             f"the temporary database in {home} was not stopped: {said.decode(errors='replace')}"
         )
+
+
+def _folder() -> str:
+    usual = tempfile.gettempdir()
+    if os.geteuid() == 0 and server_account().barred(Path(usual).resolve()):
+        return OF_ALL
+    return usual
 
 
 def keep(home: Path) -> None:
