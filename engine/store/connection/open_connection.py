@@ -9,7 +9,9 @@ is made (`PGSSLMODE`, `PGSERVICE`, ...), the rights (`role`), durability (`synch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
 from types import MappingProxyType
@@ -48,6 +50,9 @@ SPEECH: Mapping[str, str] = MappingProxyType(
 )
 """The settings of a session in which only the engine speaks."""
 
+LIMITS = (*(name for name in SPEECH if name.endswith("_timeout")), "transaction_timeout")
+"""Of time: what is meant to end a session may do so while it is still being made."""
+
 GREETING = b"""
     select pg_backend_pid(), current_setting('server_encoding'),
         (select count(set_config(s.name, s.value, false))
@@ -81,12 +86,55 @@ def dial(
     none. `options` are those of psycopg's connect.
     """
     seconds = max(2, round(patience(timeout_seconds)))
-    connection = kind.connect(
-        make_conninfo(url, client_encoding="UTF8"),
-        autocommit=True,
-        connect_timeout=seconds,
-        **options,
-    )
+
+    def connect(address: str) -> C:
+        said = make_conninfo(address, client_encoding="UTF8")
+        return kind.connect(said, autocommit=True, connect_timeout=seconds, **options)
+
+    connection = connect(_without_limits(url, _limits_in(_options(url))))
+    known = _known(connection.info.server_version, SPEECH)
+    try:
+        _set_up(url, connection, settings, seconds)
+    except psycopg.Error as error:
+        # One of a role or a database may have ended it. Not given at once: poolers refuse options.
+        with _instead_of(error):
+            unlimited = _without_limits(url, [name for name, _ in known if name in LIMITS])
+            connection = connect(unlimited)
+            _set_up(unlimited, connection, settings, seconds)
+    leave_to_parent(connection)
+    return connection
+
+
+@contextmanager
+def _instead_of(first: psycopg.Error) -> Generator[None]:
+    """What a second attempt meets is told as what the first one met."""
+    try:
+        yield
+    except psycopg.Error:
+        raise first from None
+
+
+def _options(url: str) -> str:
+    return str(conninfo_to_dict(url).get("options") or os.environ.get("PGOPTIONS", ""))
+
+
+def _limits_in(text: str) -> list[str]:
+    """The limits of time that a text names, as `-c lock_timeout=1` or `--lock-timeout=1`."""
+    said = text.lower().replace("-", "_")
+    return [name for name in LIMITS if name in said]
+
+
+def _without_limits(url: str, names: Sequence[str]) -> str:
+    """The address of a session without these limits, in which its options hold but for them."""
+    if not names:
+        return url
+    return make_conninfo(url, options=" ".join([_options(url), *(f"-c {n}=0" for n in names)]))
+
+
+def _set_up(
+    url: str, connection: psycopg.Connection[Any], settings: Mapping[str, str], seconds: float
+) -> None:
+    """Set what the session must have; where that fails, it is closed."""
     try:
         greeted = connection.pgconn.backend_pid
         process, encoding = greet(connection, greeted, settings, seconds)
@@ -103,8 +151,6 @@ def dial(
     except BaseException:
         connection.close()
         raise
-    leave_to_parent(connection)
-    return connection
 
 
 def with_keepalives(url: str, tcp_keepalive_seconds: float | None) -> str:
@@ -136,7 +182,8 @@ def greet(
 
     Returns that process, and the encoding of the database. Raises TimeoutError, psycopg.Error.
     """
-    pairs = ", ".join(f'"{name}": "{value}"' for name, value in _known(connection, settings))
+    known = _known(connection.info.server_version, settings)
+    pairs = ", ".join(f'"{name}": "{value}"' for name, value in known)
     parameters = [f"{{{pairs}}}".encode(), str(wanted).encode()]
     result = ask(connection.pgconn, GREETING, parameters, monotonic() + seconds)
     row = [cast("bytes", result.get_value(0, column)) for column in range(2)]
@@ -207,11 +254,9 @@ def _hears(
     return bool(heard)
 
 
-def _known(
-    connection: psycopg.Connection[Any], settings: Mapping[str, str]
-) -> list[tuple[str, str]]:
+def _known(version: int, settings: Mapping[str, str]) -> list[tuple[str, str]]:
     """The settings, and that of a limit which older servers do not have."""
-    newer = {"transaction_timeout": "0"} if connection.info.server_version >= 170000 else {}
+    newer = {"transaction_timeout": "0"} if version >= 170000 else {}
     return [*settings.items(), *(newer.items() if settings else ())]
 
 

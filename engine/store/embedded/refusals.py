@@ -14,12 +14,12 @@ FULL_SECONDS = 5.0
 """How long others may have all connections before somebody is told so."""
 
 
-def is_full(error: psycopg.OperationalError) -> bool:
+def is_full(error: psycopg.Error) -> bool:
     """Whether others have all its sessions; libpq tells no SQLSTATE, and the server no language."""
     return any(said in str(error) for said in ("too many", "remaining connection slots"))
 
 
-def full(data: Path, error: psycopg.OperationalError) -> DatabaseUnavailable:
+def full(data: Path, error: psycopg.Error) -> DatabaseUnavailable:
     return DatabaseUnavailable(
         f"the embedded database in {data} has given all its connections to others, for"
         f" {FULL_SECONDS:g} s: end processes that use it, or give each a smaller"
@@ -27,7 +27,7 @@ def full(data: Path, error: psycopg.OperationalError) -> DatabaseUnavailable:
     )
 
 
-def refused(data: Path, error: psycopg.OperationalError) -> DatabaseUnavailable:
+def refused(data: Path, error: psycopg.Error) -> DatabaseUnavailable:
     told = sorted(name for name in os.environ if name.startswith("PG"))
     why = f" (variables of libpq are set: {', '.join(told)})" if told else ""
     return DatabaseUnavailable(

@@ -126,9 +126,12 @@ def start(home: Path, *, fsync: bool, timeout_seconds: float) -> EmbeddedServer:
         postmaster = found or _launch(data, user, fsync=fsync, timeout_seconds=timeout_seconds)
         if found is None and not _answers(postmaster, data, timeout_seconds=timeout_seconds):
             raise not_started(data, "it ended as soon as it had started")
-        if found and fsync:
-            _require_fsync(found, home)
-        _create_database(postmaster)
+        try:
+            if found and fsync:
+                _require_fsync(found, home)
+            _create_database(postmaster)
+        except psycopg.Error as error:
+            raise refused(data, error) from error
     return EmbeddedServer(postmaster.url(DATABASE), postmaster.pid, data, started=found is None)
 
 
@@ -327,7 +330,7 @@ def _answers(postmaster: _Postmaster, data: Path, *, timeout_seconds: float) -> 
     while True:
         try:
             dial(postmaster.url("postgres"), psycopg.Connection, timeout_seconds=5).close()
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             if _running(data) is None:
                 return False
             if up and not is_full(error):
