@@ -11,6 +11,9 @@ from unicodedata import category
 LONGEST = 60
 NAMED = 3
 OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+UNSEEN = OBEYED | {"Zs", "Mn", "Me"}
+BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and a symbol by their category, of which nothing is drawn."""
 JOINERS = "\u200c\u200d"
 
 HIDDEN = "***"
@@ -73,6 +76,15 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_visible, text))
+
+
+def is_seen(text: str) -> bool:
+    r"""Whether anything of the text is seen, where it stands alone.
+
+    >>> is_seen("ada"), is_seen("\u200b\u00a0 ")
+    (True, False)
+    """
+    return any(category(one) not in UNSEEN and one not in BLANKS for one in text)
 
 
 def _visible(character: str) -> str:

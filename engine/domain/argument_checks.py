@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any, cast
 from uuid import UUID
 
-from flowledger.engine.display_text import short
+from flowledger.engine.display_text import is_seen, short
 from flowledger.engine.domain.max_duration import LONGEST_SECONDS
 from flowledger.engine.domain.storable_text_check import text_fault
 from flowledger.engine.domain.templates.template import Template
@@ -140,7 +140,7 @@ def check_request(subject: str, texts: Mapping[str, object], key: object) -> Non
     """
     for name, text in (*texts.items(), ("key", key)):
         fault = _fault(text, MOST_REASON_BYTES if name == "reason" else MOST_BYTES)
-        if name != "key" and not fault and not (isinstance(text, str) and str.strip(text)):
+        if name != "key" and text is None:
             fault = "must be given, and say something"
         if fault:
             raise InvalidRequest(f"{subject}: {name} {fault}")
@@ -199,8 +199,8 @@ def check_tags(subject: str, tags: object, refusal: type[EngineError]) -> tuple[
     found: dict[str, None] = {}
     for tag in cast("Iterable[object]", tags):
         fault = _fault(tag)
-        if fault or not isinstance(tag, str) or not tag.strip():
-            raise refusal(f"{subject}: a tag {fault or f'must say something, got {shown(tag)}'}")
+        if fault or tag is None:
+            raise refusal(f"{subject}: a tag {fault or 'should be a string, got None'}")
         found[plain_text(tag)] = None
     return tuple(found)
 
@@ -227,7 +227,9 @@ def _fault(text: object, most: int = MOST_BYTES) -> str | None:
     if fault is not None:
         return fault
     size = len(text.encode())
-    return None if 0 < size <= most else f"should have 1 to {most} bytes in UTF-8, got {size}"
+    if not 0 < size <= most:
+        return f"should have 1 to {most} bytes in UTF-8, got {size}"
+    return None if is_seen(text) else f"must say something visible, got {text[:40]!a}"
 
 
 def identity_of(template: Template, context: Any, idempotency_key: str | None) -> str | None:

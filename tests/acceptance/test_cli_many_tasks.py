@@ -244,7 +244,7 @@ def test_bad_usage_exits_with_2_and_asks_nothing(
         "expected a TASK, or options that find some": ("cancel", *WHY),
         "not both": ("cancel", tasks[0], "--state", "blocked", *WHY),
         "missing option '--reason'": ("cancel", *tasks),
-        "reason must be given, and say something": ("cancel", *tasks, "--reason", " "),
+        "reason must say something visible": ("cancel", *tasks, "--reason", " "),
         "'eror' is not one of": ("cancel", "--state", "eror", *WHY),
         "should be written as namespace": ("cancel", "--template", "a/b/c", *WHY),
     }

@@ -123,7 +123,7 @@ def test_bad_input_exits_with_2(command: Command, engine: Engine) -> None:
     task.result(PATIENCE)
     cases = {
         "missing option '--reason'": ("cancel", str(task.id)),
-        "reason must be given, and say something": ("cancel", str(task.id), "--reason", " "),
+        "reason must say something visible": ("cancel", str(task.id), "--reason", " "),
         "there is no task": ("cancel", str(uuid4()), *WHY),
         "is not the id of a task": ("cancel", "7", *WHY),
         "broken JSON": ("step", "complete", str(task.id), "a", *WHY, "--result", "{"),

@@ -145,7 +145,7 @@ async def test_an_asynchronous_application_notes_too(harness: EngineHarness) -> 
 
 NOTED: dict[str, tuple[Callable[[TaskHandle], object], str]] = {
     "no actor": (lambda task: task.tag("x", actor=""), "actor should have 1 to 1000"),
-    "a blank kind": (lambda task: task.annotate(" ", 1, actor="a"), "kind must be given"),
+    "a blank kind": (lambda task: task.annotate(" ", 1, actor="a"), "kind must say something visible"),
     "a value that is no JSON": (
         lambda task: task.annotate("k", {1, 2}, actor="a"),
         "the value cannot be stored: value: set is not JSON",

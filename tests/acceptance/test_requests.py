@@ -66,7 +66,7 @@ def test_one_key_asks_once(engine: Engine) -> None:
     ("word", "message"),
     [
         ({"actor": "ada", "reason": ""}, "reason should have 1 to 4000 bytes"),
-        ({"actor": "ada", "reason": " "}, "reason must be given, and say something"),
+        ({"actor": "ada", "reason": " "}, "reason must say something visible"),
         ({"actor": None, "reason": "why"}, "actor must be given"),
         ({"actor": "a" * 1001, "reason": "why"}, "actor should have 1 to 1000 bytes"),
         ({"actor": "a\0", "reason": "why"}, "actor should be text that Postgres can store"),

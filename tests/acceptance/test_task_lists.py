@@ -194,7 +194,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a version alone": ({"version": "1"}, "tasks: version is of a template, which should be given"),
     "a null character": ({"namespace": "a\0"}, "tasks: namespace should be text that Postgres can"),
     "half of a pair": ({"correlation_id": "\ud800"}, "tasks: correlation_id should be text that"),
-    "nothing": ({"namespace": " "}, "tasks: namespace must be given, and say something"),
+    "nothing": ({"namespace": " "}, "tasks: namespace must say something visible"),
     "a number": ({"namespace": 7}, "tasks: namespace should be a string, got int"),
     "a long text": ({"correlation_id": "x" * 2000}, "correlation_id should have 1 to 1000 bytes"),
     "a tag alone": ({"tags": "vip"}, "tasks: tags should be a list of strings, got 'vip'"),

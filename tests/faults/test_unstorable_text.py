@@ -19,6 +19,7 @@ BAD = ("\0", "a\0b", "\ud800", "b\udfff")
 flow = Workflow("unstorable", "flow", version="1")
 named = Workflow("unstorable", "named", version="1", identity="caller_provided")
 saying = Workflow("unstorable", "saying", version="1")
+echo = Workflow("unstorable", "echo", version="1")
 beating = Workflow("unstorable", "beating", version="1")
 
 poisoned, released = Event(), Event()
@@ -27,6 +28,11 @@ poisoned, released = Event(), Event()
 @flow.step
 def works() -> str:
     return "well"
+
+
+@echo.step
+def echoes(context: dict[str, Any]) -> dict[str, Any]:
+    return context
 
 
 @named.step
@@ -102,7 +108,7 @@ INPUTS: dict[str, Enters] = {
 
 @pytest.fixture(scope="module")
 def engine(shared_harness: EngineHarness) -> Engine:
-    return shared_harness.open(flow, named, saying, worker={"heartbeat_seconds": 0.05})
+    return shared_harness.open(flow, named, saying, echo, worker={"heartbeat_seconds": 0.05})
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +129,48 @@ def test_it_is_refused_by_one_clear_error_and_nothing_is_stored(
         assert "SQLSTATE" not in str(refused.value)
 
     assert shared_harness.value("select count(*) from flowledger.event") == before
+
+
+SEEN_NOWHERE = (" ", "\u00a0", "\u200b", "\u2060\ufeff", "\u3164", "\ufe0f")
+OF_PEOPLE = [
+    "submit key",
+    "submit correlation_id",
+    "submit actor",
+    "submit tags",
+    "cancel reason",
+    "cancel actor",
+    "cancel key",
+    "annotation kind",
+    "annotation actor",
+    "tag",
+    "untag",
+    "template reason",
+    "template actor",
+]
+
+
+@pytest.mark.parametrize("what", OF_PEOPLE)
+def test_a_text_of_which_nothing_is_seen_is_refused(
+    engine: Engine, shared_harness: EngineHarness, task: TaskHandle, what: str
+) -> None:
+    task.wait(PATIENCE)
+    before = shared_harness.value("select count(*) from flowledger.event")
+
+    for text in SEEN_NOWHERE:
+        with pytest.raises(EngineError, match="must say something visible"):
+            INPUTS[what](engine, task, text)
+
+    assert shared_harness.value("select count(*) from flowledger.event") == before
+
+
+@pytest.mark.parametrize("text", ["a", "\u00a0é", "\U0001f469\u200d\U0001f4bb", "क्‍ष", "."])
+def test_a_text_of_which_something_is_seen_is_taken(engine: Engine, text: str) -> None:
+    assert engine.submit(flow, {}, actor=text, tags=[text]).wait(PATIENCE) is TaskState.COMPLETE
+
+
+def test_a_null_character_is_kept_where_the_log_alone_has_it(engine: Engine) -> None:
+    """Contexts and results; what other tables hold as well is refused, as above."""
+    assert engine.submit(echo, {"a\0": "b\0"}).result(PATIENCE) == {"echoes": {"a\0": "b\0"}}
 
 
 @pytest.mark.parametrize("what", SAID)
