@@ -18,6 +18,7 @@ from flowledger.engine.domain.verify.replay_and_compare_rows import (
 )
 from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTask
 from flowledger.engine.events.base import Placed, Recorded, TaskEvent
+from flowledger.engine.events.notes import TaskNote
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.unreadable import UnreadableEvent
 from flowledger.engine.ports.client import Snapshot, Tasks
@@ -30,7 +31,8 @@ class Replayed:
     Each of the `frames` has an event, its `position` in the log, the `state` after it (of the step
     that the event is of, else of the task), and how many `steps` are in which state then.
     `position` is how far the coordinator has come, and `waiting` counts the events behind it, of
-    which no row can know. The `differences` say where the rows are not the fold of the log.
+    which no row can know. The `differences` say where the rows are not the fold of the log. `notes`
+    counts those of people, which stand beside what is folded: the history has them, too.
     """
 
     task_id: UUID
@@ -38,6 +40,7 @@ class Replayed:
     frames: Sequence[Frame]
     waiting: int
     differences: Sequence[Difference]
+    notes: int = 0
 
 
 def replayed(tasks: Tasks, task_id: UUID) -> Replayed:
@@ -59,7 +62,8 @@ def replayed(tasks: Tasks, task_id: UUID) -> Replayed:
     seen = visible_at(history, snapshot.position)
     waiting = len(history) - len(seen)
     found = faults or _compared(_at_position(seen, plan), snapshot)
-    return Replayed(task_id, snapshot.position, frames, waiting, [*unreadable, *found])
+    notes = sum(isinstance(one.event, TaskNote) for one in snapshot.history)
+    return Replayed(task_id, snapshot.position, frames, waiting, [*unreadable, *found], notes)
 
 
 def _unreadable(history: Iterable[Recorded]) -> Iterator[Difference]:

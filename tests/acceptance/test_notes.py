@@ -145,7 +145,10 @@ async def test_an_asynchronous_application_notes_too(harness: EngineHarness) -> 
 
 NOTED: dict[str, tuple[Callable[[TaskHandle], object], str]] = {
     "no actor": (lambda task: task.tag("x", actor=""), "actor should have 1 to 1000"),
-    "a blank kind": (lambda task: task.annotate(" ", 1, actor="a"), "kind must say something visible"),
+    "a blank kind": (
+        lambda task: task.annotate(" ", 1, actor="a"),
+        "kind must say something visible",
+    ),
     "a value that is no JSON": (
         lambda task: task.annotate("k", {1, 2}, actor="a"),
         "the value cannot be stored: value: set is not JSON",
@@ -200,7 +203,11 @@ def test_the_command_notes(engine: Engine, command: Command) -> None:
     tagged = command("tag", name, "urgent", "vip", "--json")
     untagged = command("tag", name, "vip", "--remove", "--reason", "left")
     shown = command("history", name)
+    folded = command("replay", name)
+    facts = command("replay", name, "--json").value
 
+    assert " events folded, 3 notes beside them: the rows say the same" in folded.out
+    assert facts["events"] + facts["notes"] == len(task.history())
     assert (annotated.code, annotated.out, annotated.error) == (0, "noted: comment\n", "")
     assert tagged.value == {"task": name, "tagged": ["urgent", "vip"]}
     assert untagged.out == "no longer tagged: vip\n"

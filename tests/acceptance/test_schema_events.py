@@ -94,6 +94,21 @@ def test_the_log_of_an_older_schema_tells_its_migration(
     assert (type(event), event.actor, event.reason) == (SchemaMigrated, "ann", "ticket 7")
 
 
+def test_who_gives_a_reason_that_is_not_recorded_is_told_so(
+    hosts: ProjectionHosts, command: Command, harness: EngineHarness, empty_database: str
+) -> None:
+    said = "the reason is not recorded: only what is done to a schema that was there is\n"
+    nothing = command("db", "migrate", "--reason", "ticket 7")
+    command.environment["FLOWLEDGER_DATABASE__URL"] = empty_database
+    first = command("db", "migrate", "--reason", "ticket 7", "--json")
+
+    assert (nothing.code, nothing.error) == (0, said)
+    assert (first.code, first.error) == (0, said)
+    assert first.value["applied"]
+    assert told(hosts) == []
+    assert command("db", "migrate").error == ""
+
+
 def test_a_migration_for_no_reason_changes_nothing(
     hosts: ProjectionHosts, command: Command, harness: EngineHarness
 ) -> None:

@@ -25,7 +25,7 @@ from flowledger.engine.store.embedded import server as embedded
 from flowledger.engine.store.embedded.server import EmbeddedServer
 from flowledger.engine.store.schema.grants import ROLES, grant, grants_of
 from flowledger.engine.store.schema.migrate import pending, script
-from flowledger.engine.store.schema.migrate_and_record_event import BEHIND, upgrade
+from flowledger.engine.store.schema.migrate_and_record_event import BEHIND, is_recorded, upgrade
 from flowledger.engine.store.schema.sql_reference_page import sql_reference
 from flowledger.engine.store.schema.startup_migration import bring_up_to_date, require_schema
 from flowledger.engine.store.shard_membership_store import PostgresShardStore, ShardRow
@@ -159,6 +159,10 @@ def migrate_database(
     lines = [f"applied {path}" for path in applied if verbose]
     lines.append(f"applied {_counted(applied)}" if applied else UP_TO_DATE)
     tell_either({"applied": [*applied]}, lines, as_json=as_json)
+    if reason is not None and not is_recorded(applied):
+        tell(
+            "the reason is not recorded: only what is done to a schema that was there is", err=True
+        )
 
 
 @db.command("check")

@@ -58,11 +58,17 @@ def told_lines(told: Replayed) -> Iterable[Text]:
         )
     for difference in told.differences:
         yield Text(str(difference), "red")
-    events = len(told.frames)
+    folded = f"{len(told.frames)} events folded{_beside(told.notes)}"
     if told.differences:
-        yield Text(f"{events} events folded: {len(told.differences)} differences", "bold red")
+        yield Text(f"{folded}: {len(told.differences)} differences", "bold red")
     else:
-        yield Text(f"{events} events folded: the rows say the same", "bold green")
+        yield Text(f"{folded}: the rows say the same", "bold green")
+
+
+def _beside(notes: int) -> str:
+    if not notes:
+        return ""
+    return ", 1 note beside them" if notes == 1 else f", {notes} notes beside them"
 
 
 def _frame_line(frame: Frame, wide: int) -> Text:
@@ -83,6 +89,7 @@ def _facts(told: Replayed) -> dict[str, Any]:
         "position": told.position,
         "waiting": told.waiting,
         "events": len(told.frames),
+        "notes": told.notes,
         "steps": {state: last.steps[state] for state in StepState} if last else {},
         "frames": [_frame_facts(frame) for frame in told.frames],
         "differences": [

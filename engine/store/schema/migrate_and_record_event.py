@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from flowledger.engine.domain.argument_checks import check_request
@@ -25,7 +26,7 @@ def upgrade(connection: Connection, *, actor: str = ENGINE, reason: str = BEHIND
     """
     check_request(SchemaMigrated.topic, {"reason": reason, "actor": actor}, None)
     files = migrate(connection)
-    if files and not any(path.startswith(FIRST) for path in files):
+    if is_recorded(files):
         with connection.transaction():
             EngineLog().append(
                 connection,
@@ -36,3 +37,8 @@ def upgrade(connection: Connection, *, actor: str = ENGINE, reason: str = BEHIND
                 reason=reason,
             )
     return files
+
+
+def is_recorded(files: Sequence[str]) -> bool:
+    """Whether applying these is an event: not where none was, or they made the schema."""
+    return bool(files) and not any(path.startswith(FIRST) for path in files)

@@ -9,7 +9,8 @@ from flowledger_audit.operator_action as a
 left join flowledger.projection_as_of as o on o.name = 'flowledger_audit';
 
 comment on view flowledger_v1.operator_actions is
-    'Who did what, to which task, when and why, and what was answered. Read from the projection '
+    'Who did what, to which task, when and why, and what was answered. Submissions that named '
+    'nobody are not in it: tasks has them. Read from the projection '
     'flowledger_audit: '
     'where there is no row, projection_freshness(''flowledger_audit'') says how old that is.
 Example: select at, actor, action, reason, answer from flowledger_v1.operator_actions where at > now() - interval ''1 day'' order by at';
