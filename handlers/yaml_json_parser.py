@@ -9,12 +9,13 @@ from typing import Any
 from flowledger.engine.domain.strict_yaml_reader import BrokenYaml, read_yaml
 from flowledger.engine.domain.templates.validation_message import shown
 from flowledger.engine.errors import InvalidTemplate, MissingExtra
+from flowledger.engine.file_reading import read_text_file
 
 
 def read_document(path: Path) -> object:
     """The data in a file; raises InvalidTemplate."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text_file(path)
     except FileNotFoundError:
         raise InvalidTemplate(f"{path}: there is no such file") from None
     except UnicodeDecodeError as error:

@@ -14,6 +14,8 @@ from uuid import UUID
 
 import click
 
+from flowledger.engine.file_reading import read_text_file
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -206,7 +208,7 @@ def json_value(context: click.Context, option: click.Parameter, value: str) -> A
     """A JSON value, given as such or as `@file`. Raises BadParameter."""
     source = f"{value[1:]}: " if value.startswith("@") else ""
     try:
-        text = Path(value[1:]).read_text("utf-8") if source else value
+        text = read_text_file(Path(value[1:])) if source else value
         return json.loads(text, parse_constant=_no_number)
     except json.JSONDecodeError as error:
         fault = f"line {error.lineno}, column {error.colno}: broken JSON: {error.msg}"

@@ -17,6 +17,7 @@ from flowledger.engine.display_text import short
 from flowledger.engine.domain.strict_yaml_reader import BrokenYaml, read_yaml
 from flowledger.engine.domain.templates.validation_message import plain_text
 from flowledger.engine.errors import InvalidConfiguration
+from flowledger.engine.file_reading import read_text_file
 
 PREFIX = "FLOWLEDGER_"
 TEST_PREFIX = "FLOWLEDGER_TEST_"
@@ -26,7 +27,7 @@ HOME = "FLOWLEDGER_HOME"
 DEFAULT_FILE = "flowledger.yaml"
 HOME_PATH = "embedded.home"
 MOST_CHARACTERS = 1_000_000
-"""So many a file may have: a device may never end."""
+"""So many a file may have."""
 
 
 PROTOCOL = r"(?:tcp|udp|sctp)"
@@ -211,23 +212,20 @@ def _file(directory: Path) -> Path | None:
         return Path(named)
     # Shown in messages as the user knows it: by name where it lies in the working directory.
     here = Path(DEFAULT_FILE) if directory == Path.cwd() else directory / DEFAULT_FILE
-    return here if here.exists() else None
+    # A link to nothing is there: who made it meant a file.
+    return here if os.path.lexists(here) else None
 
 
 def _parse(file: Path) -> object:
     try:
-        with file.open(encoding="utf-8") as opened:
-            text = opened.read(MOST_CHARACTERS + 1)
+        text = read_text_file(file, MOST_CHARACTERS)
     except OSError as error:
+        link = f", a link to {file.readlink()}," if file.is_symlink() else ""
         raise InvalidConfiguration(
-            f"{file} cannot be read ({error.strerror}): expected a YAML file"
+            f"{file}{link} cannot be read ({error.strerror}): expected a YAML file"
         ) from error
     except UnicodeDecodeError as error:
         raise InvalidConfiguration(f"{file} is not UTF-8: expected a YAML file") from error
-    if len(text) > MOST_CHARACTERS:
-        raise InvalidConfiguration(
-            f"{file} has more than {MOST_CHARACTERS:_} characters: expected a YAML file"
-        )
     return _parse_yaml(text, file)
 
 

@@ -50,10 +50,13 @@ def test_the_longest_time_is_what_postgres_takes_as_a_timeout() -> None:
     assert LONGEST_SECONDS * 1000 < 2**31
 
 
-def test_a_file_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLOWLEDGER_CONFIG", "/dev/zero")
+def test_a_file_that_is_too_long_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "long.yaml").write_text("#" * 1_000_001)
+    monkeypatch.setenv("FLOWLEDGER_CONFIG", str(tmp_path / "long.yaml"))
 
-    expected = "/dev/zero has more than 1_000_000 characters: expected a YAML file"
+    expected = r"long\.yaml cannot be read \(it has more than 1_000_000 characters\): expected a"
     with pytest.raises(InvalidConfiguration, match=expected):
         load_settings()
 
