@@ -355,6 +355,17 @@ class TransactionEnded(EngineError):
         self.step = step
 
 
+class TransactionReadOnly(EngineError):
+    """The handler of a transactional step forbade its transaction to write."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(
+            f"the handler of step {step!r} made the transaction that it was given read-only;"
+            " the engine stores the step's completion in it"
+        )
+        self.step = step
+
+
 class UnknownHandler(EngineError, LookupError):
     """A step names a handler that is neither registered nor importable."""
 

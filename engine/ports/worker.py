@@ -135,8 +135,8 @@ class Transactions(Protocol):
         """Call `work` with a cursor; what it wrote and what it returns are stored together.
 
         None where there was no connection to call it with. Raises what `work` raises, StepLost,
-        TransactionEnded, and DatabaseUnavailable where the connection was lost before the commit;
-        then nothing is stored, or the log refuses that the step failed.
+        TransactionEnded, TransactionReadOnly, and DatabaseUnavailable where the connection was lost
+        before the commit; then nothing is stored, or the log refuses that the step failed.
         """
         ...
 

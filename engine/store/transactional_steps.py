@@ -43,12 +43,14 @@ from flowledger.engine.errors import (
     StepLost,
     StreamMoved,
     TransactionEnded,
+    TransactionReadOnly,
 )
 from flowledger.engine.events.step import StepCompleted
 from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, CrashPoints
 from flowledger.engine.ports.worker import Claim
 from flowledger.engine.store.connection.errors import (
     NOT_HELD,
+    READ_ONLY,
     STREAM_MOVED,
     TRANSACTION_ENDED,
     sentence,
@@ -66,7 +68,9 @@ BEGIN: LiteralString = """
     set local statement_timeout = {statement};
     set local idle_in_transaction_session_timeout = {idle}
 """
+# Limits that the handler set are for its own statements.
 COMPLETE: LiteralString = """
+    set local statement_timeout = %s;
     set constraints all immediate;
     set session authorization default;
     reset role;
@@ -74,6 +78,8 @@ COMPLETE: LiteralString = """
     select flowledger.complete_transactional_step(%s, %s, %s, %s, %s, %s);
     commit
 """
+UNLIMITED: LiteralString = "set local transaction_timeout = 0;"
+"""Older servers have no such limit."""
 # All of `discard all` but the statements that psycopg prepared, and believes to be there.
 CLEAN: LiteralString = """
     close all;
@@ -128,8 +134,8 @@ class PostgresTransactions:
         """Call `work` with a cursor; what it wrote and what it returns are stored together.
 
         None where there was no connection to call it with. Raises what `work` raises, StepLost,
-        TransactionEnded, and DatabaseUnavailable where the connection was lost before the commit;
-        then nothing is stored, or the log refuses that the step failed.
+        TransactionEnded, TransactionReadOnly, and DatabaseUnavailable where the connection was lost
+        before the commit; then nothing is stored, or the log refuses that the step failed.
         """
         with self._places, ExitStack() as lent:
             try:
@@ -200,7 +206,9 @@ class PostgresTransactions:
         try:
             refuse_in_use(connection)
             cursor = psycopg.ClientCursor(connection)
-            cursor.execute(COMPLETE, (*place, stored.state, stored.encoding))
+            unlimited = UNLIMITED if connection.info.server_version >= 170000 else ""
+            limit = milliseconds(self._settings.transaction_statement_timeout_seconds)
+            cursor.execute(unlimited + COMPLETE, (limit, *place, stored.state, stored.encoding))
             self._faults.reached("completed")
         except psycopg.Error as error:
             if error.sqlstate == NOT_HELD:
@@ -209,6 +217,8 @@ class PostgresTransactions:
                 raise TransactionEnded(claim.step) from error
             if error.sqlstate == STREAM_MOVED:
                 raise StreamMoved(sentence(error)) from error
+            if error.sqlstate == READ_ONLY and not writes_are_refused(connection):
+                raise TransactionReadOnly(claim.step) from error
             if not cut_off(error, connection):
                 raise
             if not self._is_recorded(stored):
@@ -235,6 +245,15 @@ def refuse_in_use(connection: LentConnection) -> None:
         raise psycopg.OperationalError("the connection is in pipeline mode")
     if is_in_use(connection):
         raise psycopg.OperationalError("a copy or a stream was left open on the connection")
+
+
+def writes_are_refused(connection: LentConnection) -> bool:
+    """Whether another transaction could not write either: then it is not the handler's doing."""
+    try:
+        connection.rollback()
+        return connection.execute("show transaction_read_only").fetchone() != ("off",)
+    except psycopg.Error:
+        return True
 
 
 def cut_off(error: psycopg.Error, connection: LentConnection) -> bool:

@@ -104,6 +104,7 @@ TYPES: Mapping[str, Classification] = MappingProxyType(
             *_named(
                 "permanent",
                 "flowledger.engine.errors.TransactionEnded",
+                "flowledger.engine.errors.TransactionReadOnly",
                 "builtins.TypeError",
                 "builtins.LookupError",
                 "builtins.ArithmeticError",

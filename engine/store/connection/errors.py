@@ -36,6 +36,7 @@ from flowledger.engine.store.connection.clock import SET_RIGHT
 from flowledger.engine.store.connection.session import SILENCES
 
 NOT_ALLOWED = "42501"
+READ_ONLY = "25006"
 OUR_CODES = "FL"
 APPEND_ONLY = "FL001"
 NOT_THE_LEADER = "FL002"
