@@ -7,6 +7,7 @@ from datetime import timedelta
 from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.templates.retry_and_limit_policies import Retry
 from flowledger.engine.events.base import TaskEvent
+from flowledger.engine.events.requests import TaskCancelRequested, TaskPauseRequested
 from flowledger.engine.ports.coordinator import Commit
 from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from support.builders import AT_ONCE, NOON, TASK, Story, diamond, step, template
@@ -221,3 +222,36 @@ def test_rows_come_in_the_order_in_which_everybody_locks_them() -> None:
     assert [(row["task_id"].int - TASK.int, row["step"]) for row in commit.queued] == [
         (number, name) for number in range(3) for name in "ba"
     ]
+
+
+def test_whatever_set_a_timer_it_goes_with_its_step() -> None:
+    """A step whose worker is lost while its task is paused has one, and no failure counts."""
+    paused = transaction(Story(diamond()))
+    paused.story.decided()
+    paused.story.begin("start")
+    paused.story.asked(TaskPauseRequested)
+    paused.story.lose("start")
+    assert [row["kind"] for row in paused.commit().timers] == ["retry"]
+
+    cancelled = transaction(paused.story)
+    cancelled.story.asked(TaskCancelRequested)
+
+    assert step_id(TASK, "start") in cancelled.commit().untimed
+
+
+def test_a_timer_that_came_and_went_within_the_batch_is_cleared() -> None:
+    released = transaction(Story(diamond()))
+    released.story.decided()
+    for _ in range(2):  # the first time it is queued again at once
+        released.story.begin("start")
+        released.story.hand_back("start")
+        released.story.decided()
+    assert [row["kind"] for row in released.commit().timers] == ["retry"]
+
+    later = transaction(released.story)
+    later.story.fire("start", after=60)
+    later.story.begin("start")
+    later.story.note("start")
+    later.story.complete("start")
+
+    assert step_id(TASK, "start") in later.commit().untimed

@@ -22,6 +22,7 @@ from flowledger.engine.events.requests import RequestGranted, RequestRefused, Ta
 from flowledger.engine.events.step import (
     StepCancelled,
     StepCancelSignalled,
+    StepCheckpointed,
     StepCompletedManually,
     StepDequeued,
     StepEnqueued,
@@ -85,6 +86,8 @@ class CommitBatch:
         """A fact was folded into the run."""
         if isinstance(event, StepEvent):
             self.steps[run].add(run.plan.numbers[event.step])
+            if isinstance(event, StepCheckpointed):  # nobody will know that it was handed back once
+                self._untimed.add(event.originator_id)
         elif not isinstance(event, NO_TASK_ROW):
             self._tasks.add(run)
 
@@ -188,7 +191,8 @@ def _by_id(run: TaskRun) -> int:
 
 def _may_have_timer(run: TaskRun, number: int) -> bool:
     step = run.steps[number]
-    return number in run.plan.timed or step.failures > 0 or step.resets > 0
+    again = step.failures or step.lost or step.returned or step.resets
+    return number in run.plan.timed or again > 0
 
 
 def _id(run: TaskRun, number: int) -> UUID:
