@@ -65,6 +65,18 @@ def test_a_delayed_start_says_when(harness: EngineHarness) -> None:
     assert task.explain().kinds[0] is ReasonKind.DELAYED_START
 
 
+@forces(ReasonKind.WAITS_TO_BEGIN)
+def test_a_task_that_waits_to_begin_says_how_many_come_before_it(harness: EngineHarness) -> None:
+    engine = harness.open(chain, roles=["coordinator"], coordinator={"begin_ahead_steps": 2})
+    tasks = engine.submit_many(chain, [{}] * 6)
+    harness.until(lambda: harness.value("select count(*) from flowledger.task") == 6)
+    with ExitStack() as opened:
+        ManualWorker(harness, opened, chain)
+        told = first(tasks[5].explain(), ReasonKind.WAITS_TO_BEGIN)
+        assert "no further task of shop/order@1 begins, and 3 come before it" in told.sentence
+        assert tasks[2].explain().reasons[0].sentence.endswith("; it is the next")
+
+
 @forces(ReasonKind.DEPENDENCY, ReasonKind.RUNNING)
 def test_a_step_says_what_it_waits_for_and_where_that_runs(harness: EngineHarness) -> None:
     engine = harness.open(chain)
@@ -317,16 +329,6 @@ def test_an_event_that_the_coordinator_has_not_read_holds_what_follows(
         assert "1 event waits for a coordinator to read it" in said
         stage.settle()
         assert task.explain("b").kinds == (ReasonKind.QUEUED,)
-
-
-def test_a_request_that_nobody_answers_is_a_reason(harness: EngineHarness) -> None:
-    with ExitStack() as opened:
-        stage, task = stage_of(harness, opened, chain)
-        task.step("b").cancel(**WHY, timeout=0)
-
-        said = [one.sentence for one in task.explain("b")]
-        assert "ada asked to cancel step b: ticket 7; a coordinator answers next" in said
-        assert stage.client.explain(task.id, "a").kinds == (ReasonKind.QUEUED,)
 
 
 @forces(ReasonKind.DEPENDENCY_FAILED, ReasonKind.BLOCKED, ReasonKind.ENDED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from flowledger.engine.events.step import StepStarted
 from support.cli import Command, command
 from support.controlled_steps import begin
 from support.engines import PATIENCE, EngineHarness
-from support.explain_workflows import WHY, chain, first, until
+from support.explain_workflows import WHY, chain, first, stage_of, until
 
 __all__ = ["command"]
 
@@ -158,3 +159,13 @@ def test_where_the_database_is_read_only_no_coordinator_is_asked_for(
     assert "the database is read-only, so that nobody can lead" in str(told)
     assert {one.command for one in told.reasons} - {None} == {"flowledger health"}
     assert reader.task(task.id).explain().state == "complete"
+
+
+def test_a_request_that_nobody_answers_is_a_reason(harness: EngineHarness) -> None:
+    with ExitStack() as opened:
+        stage, task = stage_of(harness, opened, chain)
+        task.step("b").cancel(**WHY, timeout=0)
+
+        said = [one.sentence for one in task.explain("b")]
+        assert "ada asked to cancel step b: ticket 7; a coordinator answers next" in said
+        assert stage.client.explain(task.id, "a").kinds == (ReasonKind.QUEUED,)

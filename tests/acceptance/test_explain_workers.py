@@ -65,3 +65,15 @@ def test_a_worker_that_left_with_a_step_in_hand_has_lost_it(harness: EngineHarne
         stage.worker.board.retire(stage.worker.identity)
 
         assert "nobody knows any more" in first(task.explain("a"), ReasonKind.LEASE_LOST).sentence
+
+
+def test_a_task_that_cannot_begin_says_that_nobody_takes_what_is_queued(
+    harness: EngineHarness,
+) -> None:
+    engine = harness.open(elsewhere, roles=["coordinator"], coordinator={"begin_ahead_steps": 2})
+    tasks = engine.submit_many(elsewhere, [{}] * 3)
+    harness.until(lambda: harness.value("select count(*) from flowledger.task") == 3)
+
+    sentence = first(tasks[2].explain(), ReasonKind.NO_WORKER).sentence
+    assert sentence.startswith("waits to begin for ")
+    assert sentence.endswith(": no worker of bank/loan@1 takes what is queued of it")

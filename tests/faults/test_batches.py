@@ -37,7 +37,7 @@ def hands(harness: EngineHarness) -> Generator[Callable[[], ManualWorker]]:
 
 @pytest.fixture
 def coordinator(harness: EngineHarness) -> Engine:
-    return harness.open(flow, roles=["coordinator"])
+    return harness.open(flow, roles=["coordinator"], coordinator={"begin_ahead_steps": 1_000})
 
 
 def queued(harness: EngineHarness, coordinator: Engine, count: int) -> list[Any]:

@@ -74,7 +74,7 @@ def charge() -> int:
 
 def test_rates_of_many_customers_are_not_remembered_for_ever(harness: EngineHarness) -> None:
     with ExitStack() as opened:
-        stage = ManualCoordinator(harness, opened, paced)
+        stage = ManualCoordinator(harness, opened, paced, begin_ahead_steps=1_000)
         for day in range(3):
             stage.client.submit_many(paced, [{"customer": f"{day}-{n}"} for n in range(50)])
             stage.settle()

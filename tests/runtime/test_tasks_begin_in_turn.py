@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from threading import Event
 from typing import Any
 
 import pytest
 
-from flowledger.engine import Engine, TaskHandle
-from flowledger.engine.domain.explain.reasons import ReasonKind
+from flowledger.engine import TaskHandle
 from flowledger.handlers import Workflow
 from support.engines import PATIENCE, EngineHarness, kinds
 
@@ -33,22 +30,6 @@ def second(first: int) -> int:
 @other.step
 def only() -> int:
     return 1
-
-
-slow = Workflow("turns", "slow", version="1")
-freed = Event()
-
-
-@slow.step
-def blocked() -> None:
-    assert freed.wait(PATIENCE)
-
-
-@pytest.fixture
-def _freed() -> Generator[None]:
-    freed.clear()
-    yield
-    freed.set()
 
 
 def numbered(count: int) -> list[dict[str, Any]]:
@@ -156,35 +137,3 @@ def test_who_waits_can_be_cancelled_paused_and_resumed(harness: EngineHarness) -
     assert "TaskStarted" not in kinds(tasks[10].history()) + kinds(tasks[11].history())
     tasks[11].resume(**why)
     assert tasks[11].result(PATIENCE)["second"] == 11
-
-
-def explained(engine: Engine, task: TaskHandle[Any]) -> tuple[ReasonKind, str]:
-    (reason, *_) = engine.explain(task.id).reasons
-    return reason.kind, reason.sentence
-
-
-def test_explain_says_whose_turn_is_before(harness: EngineHarness) -> None:
-    tasks = without_worker(harness, 20)
-    engine = harness.open(flow, roles=())
-
-    kind, sentence = explained(engine, tasks[10])
-    assert kind is ReasonKind.NO_WORKER
-    assert sentence.startswith("waits to begin for ")
-    assert sentence.endswith(": no worker of turns/flow@1 takes what is queued of it")
-
-
-@pytest.mark.usefixtures("_freed")
-def test_explain_says_how_many_come_before_it(harness: EngineHarness) -> None:
-    engine = harness.open(slow, coordinator=FEW, worker={"concurrency": 1})
-    tasks = engine.submit_many(slow, [{}] * 20)
-    until_all_are_met(harness, 20)
-    harness.until(lambda: len(begun(harness)) == AHEAD + 1)
-
-    kind, sentence = explained(engine, tasks[AHEAD + 3])
-
-    assert kind is ReasonKind.WAITS_TO_BEGIN
-    assert sentence.endswith(
-        "while its workers have enough to do no further task of turns/slow@1 begins,"
-        " and 2 come before it"
-    )
-    assert engine.explain(tasks[AHEAD + 1].id).reasons[0].sentence.endswith("; it is the next")
