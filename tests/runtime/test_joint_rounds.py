@@ -215,3 +215,25 @@ def test_an_attempt_that_failed_is_to_be_made_again(stage: ManualCoordinator, cl
     assert answer.claims == []
     assert stage.topics(claim.task_id)[-2:] == ["attempt_failed", "retry_scheduled"]
     assert not stage.differences(claim.task_id)
+
+
+narrow = Workflow("joint", "narrow", version="1")
+narrow.step(name="only", concurrency={"limit": 1})(lambda: None)
+
+
+def test_what_was_caught_up_with_gives_back_its_slots_though_no_round_comes_of_it(
+    harness: EngineHarness,
+) -> None:
+    with ExitStack() as opened:
+        stage = ManualCoordinator(harness, opened, narrow)
+        stage.client.submit_many(narrow, [{}, {}])
+        stage.settle()
+        (claimed,) = stage.worker.exchange(limit=1).claims
+        stage.settle()
+        done = completed(stage, claimed)
+        stage.worker.exchange([done])
+
+        assert stage.coordinator.join(stage.worker.part(done)) is None
+
+        (queued,) = harness.rows("select step_id from flowledger.queue where worker_id is null")
+        assert harness.rows("select step_id from flowledger.slot") == [queued]

@@ -149,7 +149,10 @@ class JointCoordinator(Coordinator):
 
     def _store_ordinarily(self, leadership: Leadership, batch: CommitBatch) -> None:
         """What was read is decided on, and the worker's facts are not the next of their steps."""
-        if batch and self._is_sound(leadership):
+        if not batch or not self._is_sound(leadership):
+            return
+        self._decider.let_go(batch, look=False)
+        if self._is_sound(leadership):
             self._commit(leadership, batch, background=False)
             self._await_commit()
 
