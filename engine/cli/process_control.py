@@ -1,24 +1,21 @@
-"""Processes beside a command, and what SIGTERM and SIGINT mean for commands and roles."""
+"""What SIGTERM, SIGHUP and SIGINT mean for commands and roles."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from select import select
 from threading import Thread
 from time import monotonic
-from types import FrameType, TracebackType
-from typing import IO, Self
+from types import FrameType
 
 from flowledger.engine.cli import end_at_once
-from flowledger.engine.cli.output import tell_document, tell_from_signal
-from flowledger.engine.config import Settings
-from flowledger.engine.telemetry.lasting_thread import lasting_thread, tell
+from flowledger.engine.cli.output import tell_from_signal
+
+Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 AGAIN = "press Ctrl-C again to end at once"
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -54,13 +51,15 @@ def is_heard(number: signal.Signals) -> bool:
     return signal.getsignal(number) is not signal.SIG_IGN
 
 
-def at_once() -> Callable[[int, FrameType | None], object] | signal.Handlers:
+def at_once() -> Handler:
     """The handler that ends the process; the first one of a container must have its own."""
     return end_at_once if os.getpid() == 1 else signal.SIG_DFL
 
 
 class StopRequest:
     """Asked for by the first SIGTERM, SIGINT or SIGHUP; a second kills, as it does without us.
+
+    `second` handles that one.
 
     `signalled` says whether it was a signal, `interrupted` whether that was Ctrl-C, which is
     answered with a line at once: `farewell` makes it, in the signal's handler.
@@ -73,6 +72,7 @@ class StopRequest:
     def __init__(self) -> None:
         self.signalled = self.interrupted = False
         self.farewell: Callable[[], str] = lambda: waiting_for(0, 0.0)
+        self.second: Handler = at_once()
         self._asked = False
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
@@ -115,99 +115,8 @@ class StopRequest:
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.signalled = True
         for heard in filter(is_heard, ENDS):
-            signal.signal(heard, at_once())
+            signal.signal(heard, self.second)
         self.interrupted = number == signal.SIGINT
         if self.interrupted:
             tell_from_signal(self.farewell())
         self.ask()
-
-
-class WorkerProcesses:
-    """`count` processes of `flowledger worker`, each in a process group of its own.
-
-    Ctrl-C reaches this process only, which then stops them in order. They stop by themselves when
-    their standard input ends, so none is left where this process is killed. `drain` are the seconds
-    that they have for it.
-    """
-
-    def __init__(self, count: int, arguments: Sequence[str], settings: Settings) -> None:
-        self._count = count
-        self._command = [
-            *(sys.executable, "-m", "flowledger.engine.cli", "worker", "--while-input"),
-            *arguments,
-        ]
-        self.drain = settings.cli.shutdown_timeout_seconds
-        # Half of the time is for handlers to finish, the rest for handing back what did not.
-        grace = min(settings.worker.grace_seconds, self.drain / 2)
-        self._environment = {
-            **os.environ,
-            # The relay reads UTF-8, and writes what the console of this process has.
-            "PYTHONIOENCODING": "utf-8:backslashreplace",
-            "FLOWLEDGER_LOGGING__LEVEL": settings.logging.level,
-            "FLOWLEDGER_WORKER__GRACE_SECONDS": str(grace),
-        }
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._relays: list[Thread] = []
-
-    def __enter__(self) -> Self:
-        try:
-            for _ in range(self._count):
-                self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    @property
-    def gone(self) -> int | None:
-        """The exit code of one, where all of them ended; None while one runs or none was asked."""
-        codes = [process.poll() for process in self._processes]
-        return codes[-1] if codes and None not in codes else None
-
-    def stop(self) -> None:
-        """Ask them to stop, kill those that do not within the time, and reap them all."""
-        for process in self._processes:
-            process.terminate()
-        until = monotonic() + self.drain
-        for process in self._processes:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.0, until - monotonic()))
-            process.kill()
-            process.wait()
-        for relay in self._relays:
-            relay.join()
-
-    def _start(self) -> None:
-        process = subprocess.Popen(  # noqa: S603 - this program, with arguments of its user
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=self._environment,
-            process_group=0,
-        )
-        self._processes.append(process)
-        if process.stdout is not None:
-            read = partial(_relay, process.stdout)
-            # A worker whose pipe nobody empties would stand still.
-            relay = lasting_thread("flowledger-relay", read, tell, partial(_has_ended, process))
-            relay.start()
-            self._relays.append(relay)
-
-
-def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    return process.poll() is not None
-
-
-def _relay(stream: IO[bytes]) -> None:
-    """What a worker prints appears above the progress, and never in a JSON answer."""
-    for line in stream:
-        tell_document(line.decode(errors="replace"), err=True)

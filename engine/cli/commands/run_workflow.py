@@ -17,6 +17,7 @@ import click
 from rich.console import Console
 
 from flowledger.engine.cli import INTERRUPTED
+from flowledger.engine.cli.child_processes import WorkerProcesses
 from flowledger.engine.cli.command_setup import program_settings, workflows_of
 from flowledger.engine.cli.commands.result import result_lines
 from flowledger.engine.cli.logging import configure_program_logging
@@ -31,13 +32,7 @@ from flowledger.engine.cli.options import (
     time_scale_option,
 )
 from flowledger.engine.cli.output import tell, tell_either, tell_json
-from flowledger.engine.cli.process_control import (
-    AGAIN,
-    WorkerProcesses,
-    at_once,
-    unwinding,
-    waiting_for,
-)
+from flowledger.engine.cli.process_control import AGAIN, at_once, unwinding, waiting_for
 from flowledger.engine.cli.step_lines import StepLines
 from flowledger.engine.cli.task_progress import NAMES_SHOWN, Look, View, view_for
 from flowledger.engine.client.engine import ALL_ROLES, Engine
