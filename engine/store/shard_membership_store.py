@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -96,6 +96,24 @@ class PostgresShardStore:
             if before != shards:
                 act.record(before=before, shards=shards)
 
+    def have_at_least(self, shards: int, *, actor: str, reason: str) -> bool:
+        """As `resize`, where there are fewer, and never to fewer; whether it changed anything."""
+        if self._count() >= shards:
+            return False
+        words = {"actor": actor, "reason": reason}
+        with (
+            suppress(_AlreadyMore),
+            _refusals(),
+            EngineLog().acting(self._pool, ShardsChanged, **words) as act,
+        ):
+            ((before,),) = act.all(SET_SHARDS, (shards, TextArray(FACT_TOPICS)))
+            if before > shards:
+                raise _AlreadyMore
+            if before != shards:
+                act.record(before=before, shards=shards)
+                return True
+        return False
+
     def ensure_count(self, shards: int | None) -> None:
         """Make so many where no coordinator has ever led; None takes what is there.
 
@@ -111,9 +129,16 @@ class PostgresShardStore:
             with _refusals():
                 self._all(SET_SHARDS, (shards, TextArray(FACT_TOPICS)))
 
+    def _count(self) -> int:
+        return max((row[-1] for row in self._all(LEASES)), default=0)
+
     def _all(self, query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with translate_errors(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
+
+
+class _AlreadyMore(Exception):
+    """Somebody made more shards meanwhile: what would make them fewer is rolled back."""
 
 
 @contextmanager

@@ -24,6 +24,10 @@ from support.spend_projection import Spend, charged, record, spending
 ACTIONS = (
     "select action, subject, actor, reason from flowledger_v1.operator_actions order by position"
 )
+WAITING = (
+    "select count(*) from pg_stat_activity"
+    " where datname = current_database() and wait_event_type = 'Lock'"
+)
 
 
 @pytest.fixture
@@ -132,21 +136,37 @@ def test_of_operators_who_ask_for_the_same_number_at_once_one_changes_it(
     hosts: ProjectionHosts, harness: EngineHarness
 ) -> None:
     roster = PostgresShardStore(hosts.pool(), DatabaseClock())
-    waiting = (
-        "select count(*) from pg_stat_activity"
-        " where datname = current_database() and wait_event_type = 'Lock'"
-    )
     with harness.connect() as holding, ThreadPoolExecutor(2) as threads:
         holding.execute("lock table flowledger.shard in share update exclusive mode")
         asked = [
             threads.submit(roster.resize, 2, actor=actor, reason="load") for actor in ("ann", "bob")
         ]
-        harness.until(lambda: harness.value(waiting) == 2)
+        harness.until(lambda: harness.value(WAITING) == 2)
         holding.commit()
         for one in asked:
             one.result(PATIENCE)
 
     assert kinds(hosts) == ["shards.changed"]
+
+
+def test_who_wants_more_shards_never_makes_those_fewer_that_another_made_meanwhile(
+    hosts: ProjectionHosts, harness: EngineHarness
+) -> None:
+    roster = PostgresShardStore(hosts.pool(), DatabaseClock())
+    with harness.connect() as holding, ThreadPoolExecutor(2) as threads:
+        holding.execute("lock table flowledger.shard in share update exclusive mode")
+        four = threads.submit(roster.resize, 4, actor="ann", reason="load")
+        harness.until(lambda: harness.value(WAITING) == 1)
+        two = threads.submit(roster.have_at_least, 2, actor="bob", reason="load")
+        harness.until(lambda: harness.value(WAITING) == 2)
+        holding.commit()
+        four.result(PATIENCE)
+
+        assert two.result(PATIENCE) is False
+    assert roster.have_at_least(3, actor="bob", reason="load") is False
+    assert harness.value("select count(*) from flowledger.shard") == 4
+    assert done(hosts) == [("shards.changed", "ann", "load")]
+    assert roster.have_at_least(5, actor="bob", reason="load") is True
 
 
 @pytest.mark.parametrize("word", [{"actor": " "}, {"reason": ""}, {"reason": "\0"}])
