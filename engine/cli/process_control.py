@@ -56,10 +56,14 @@ def at_once() -> Handler:
     return end_at_once if os.getpid() == 1 else signal.SIG_DFL
 
 
+def _pass_over(number: int, frame: FrameType | None) -> None:
+    """Handle a signal as if it had not come. Programs that are started meanwhile do not."""
+
+
 class StopRequest:
     """Asked for by the first SIGTERM, SIGINT or SIGHUP; a second kills, as it does without us.
 
-    `second` handles that one.
+    Whoever does something else about a second one sets `second` before the first may come.
 
     `signalled` says whether it was a signal, `interrupted` whether that was Ctrl-C, which is
     answered with a line at once: `farewell` makes it, in the signal's handler.
@@ -101,8 +105,11 @@ class StopRequest:
     def ask_at_end_of_input(self) -> None:
         """Stop when standard input ends, too: the process that started this one is gone.
 
-        That is noticed on every platform, also when the starter was killed.
+        That is noticed on every platform, also when the starter was killed. A second signal is
+        passed over then: a service manager may ask each of its processes to stop, and the starter
+        asks, too. It kills those that do not.
         """
+        self.second = _pass_over
         Thread(target=self._watch_input, name="flowledger-starter", daemon=True).start()
 
     def _watch_input(self) -> None:

@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("run_workflow:run", "Run one workflow to its end."),
         "submit": ("run_workflow:submit", "Submit a task, and leave it to the engine's processes."),
-        "start": ("start_roles:start", "Play all roles in this process, until it is stopped."),
+        "start": ("start_roles:start", "Play all roles, in one process or several, until stopped."),
         "coordinator": (
             "start_roles:coordinator",
             "Follow the log and decide, until it is stopped.",

@@ -44,7 +44,10 @@ class Signal(StrEnum):
     LOOP_FAILED = "loop.failed"
     MIGRATION_APPLIED = "migration.applied"
     POOL_EXHAUSTED = "pool.exhausted"
+    PROGRAM_PROCESS_ENDED = "program.process_ended"
     PROGRAM_RESTARTED = "program.restarted"
+    PROGRAM_SHARDS_RAISED = "program.shards_raised"
+    PROGRAM_SHARDS_REFUSED = "program.shards_refused"
     PROJECTION_ACQUIRED = "projection.acquired"
     PROJECTION_CODE_CHANGED = "projection.code_changed"
     PROJECTION_EVENT_PARKED = "projection.event_parked"
@@ -180,8 +183,21 @@ CATALOGUE: Mapping[Signal, Meaning] = MappingProxyType(
             "All connections of the process (database.pool_max_size) are in use, and who needs one"
             " has waited for a second. Once, until one is free at once again.",
         ),
+        Signal.PROGRAM_PROCESS_ENDED: Meaning(
+            "warning",
+            "A process of `flowledger start --processes` ended unasked, with this exit code or of"
+            " this signal, or could not be started; another is started after so many seconds.",
+        ),
         Signal.PROGRAM_RESTARTED: Meaning(
             "warning", "The program starts itself anew, to be rid of handlers that never end."
+        ),
+        Signal.PROGRAM_SHARDS_RAISED: Meaning(
+            "info", "There are as many shards now as `flowledger start` has processes."
+        ),
+        Signal.PROGRAM_SHARDS_REFUSED: Meaning(
+            "warning",
+            "There are fewer shards than `flowledger start` has processes, and more are refused for"
+            " now, so some lead none: it tries again by itself, as this command does. Once.",
         ),
         Signal.PROJECTION_ACQUIRED: Meaning(
             "info", "This process runs a generation of a projection."

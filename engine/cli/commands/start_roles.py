@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from functools import partial
 from threading import Event
 from time import monotonic
@@ -13,12 +14,16 @@ from typing import Any
 
 import click
 
+from flowledger.engine.bootstrap import handlers_of
 from flowledger.engine.cli import CONTAINERS, INTERRUPTED
 from flowledger.engine.cli.command_setup import program_settings, workflows_of
+from flowledger.engine.cli.enough_shards import EnoughShards
 from flowledger.engine.cli.options import dev_option, handlers_option, time_scale_option
 from flowledger.engine.cli.process_control import StopRequest, waiting_for
+from flowledger.engine.cli.supervisor import Supervisor
 from flowledger.engine.client.engine import ALL_ROLES, Engine, Role
 from flowledger.engine.config import Settings
+from flowledger.engine.domain.failures.classification import classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.errors import DatabaseUnavailable, DatabaseUnfit
 from flowledger.engine.telemetry.log import logger
@@ -34,6 +39,29 @@ wait_option = click.option(
     metavar="[SECONDS]",
     help="Wait for a database that is away, 60 s or so many. Default: end at once.",
 )
+while_input_option = click.option(
+    "--while-input", is_flag=True, hidden=True, help="Stop when standard input ends."
+)
+
+MOST_PROCESSES = 256
+AUTO = "auto"
+
+
+def _processes(context: click.Context, option: click.Parameter, value: str) -> int:
+    if value == AUTO:
+        return min(usable_cores(), MOST_PROCESSES)
+    with suppress(ValueError):
+        if 1 <= int(value) <= MOST_PROCESSES:
+            return int(value)
+    expected = f"a number from 1 to {MOST_PROCESSES}, or {AUTO}"
+    raise click.BadParameter(f"{value!r} is not {expected}", context, option)
+
+
+def usable_cores() -> int:
+    """The cores that this process may use, where the system says so; else those of the machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @click.command("start")
@@ -49,6 +77,14 @@ wait_option = click.option(
     metavar="MODULE:ATTRIBUTE",
     help="A read model to keep up to date, beside those that are configured; may be given often.",
 )
+@click.option(
+    "--processes",
+    default="1",
+    callback=_processes,
+    metavar="N|auto",
+    help="Play them in N processes, or in one for each core that may be used. Default: in this.",
+)
+@while_input_option
 def start(  # noqa: PLR0913 - one parameter for each option
     targets: tuple[str, ...],
     handlers: str | None,
@@ -56,19 +92,37 @@ def start(  # noqa: PLR0913 - one parameter for each option
     wait_for_database: float,
     *,
     modules: tuple[str, ...],
+    processes: int,
     dev: bool,
+    while_input: bool,
 ) -> None:
     """Play all roles in this process, until SIGTERM, SIGHUP or Ctrl-C.
 
     Each TARGET is a workflow whose steps are run here: `module:attribute`, or a file. Running steps
     get worker.grace_seconds to finish; what is left is handed back.
 
+    With --processes there are more such processes, to use more cores. This one plays no role then:
+    it starts another where one ends, has at least as many shards, and stops them all.
+
     \b
     Example: flowledger start shop.orders:orders --projection shop.models:CustomerSpend
     """
     settings = with_projections(program_settings(quiet=False, dev=dev), modules)
     workflows = workflows_of(targets, settings, handlers, time_scale)
-    _serve(ALL_ROLES, workflows, settings, wait=wait_for_database)
+    if processes == 1:
+        wait = wait_for_database
+        _serve(ALL_ROLES, workflows, settings, wait=wait, while_input=while_input)
+        return
+    arguments = [f"--time-scale={time_scale}", f"--wait-for-database={wait_for_database}"]
+    arguments += [f"--handlers={handlers}"] if handlers else []
+    arguments += [f"--projection={module}" for module in modules]
+    arguments += ["--dev"] if dev else []
+    supervisor = Supervisor(processes, [*arguments, "--", *targets], settings)
+    stop = _stop_request(while_input=while_input)
+    if _is_fit(workflows, settings, stop, wait_for_database):
+        _supervise(supervisor, EnoughShards(processes, settings), stop)
+    if stop.interrupted:
+        sys.exit(INTERRUPTED)
 
 
 @click.command("coordinator")
@@ -90,7 +144,7 @@ def coordinator(wait_for_database: float) -> None:
 @time_scale_option
 @wait_option
 @dev_option
-@click.option("--while-input", is_flag=True, hidden=True, help="Stop when standard input ends.")
+@while_input_option
 def worker(  # noqa: PLR0913 - one parameter for each option
     targets: tuple[str, ...],
     handlers: str | None,
@@ -144,9 +198,7 @@ def _serve(
     wait: float,
     while_input: bool = False,
 ) -> None:
-    stop = StopRequest()
-    if while_input:
-        stop.ask_at_end_of_input()
+    stop = _stop_request(while_input=while_input)
     stuck = Event()
 
     def leave() -> None:
@@ -166,6 +218,41 @@ def _serve(
         sys.exit(INTERRUPTED)
     if stuck.is_set() and not stop.signalled:
         _start_anew()
+
+
+def _stop_request(*, while_input: bool) -> StopRequest:
+    stop = StopRequest()
+    if while_input:
+        stop.ask_at_end_of_input()
+    return stop
+
+
+def _is_fit(
+    workflows: Sequence[WorkflowLike[Any]], settings: Settings, stop: StopRequest, wait: float
+) -> bool:
+    """Whether an engine with all roles can be opened; False: a stop was asked for.
+
+    The database is as such an engine needs it, then. Raises what that would.
+    """
+
+    def opening() -> Engine:
+        from flowledger.projections.wiring import registered  # noqa: PLC0415 - not for a worker
+
+        handlers_of(workflows, ALL_ROLES, settings, classify)
+        registered((), settings)
+        return Engine.open(workflows=workflows, roles=(), settings=settings)
+
+    engine = opened_within(wait, opening, stop, settings)
+    if engine is not None:
+        engine.close()
+    return engine is not None
+
+
+def _supervise(supervisor: Supervisor, shards: EnoughShards, stop: StopRequest) -> None:
+    shards.see_to()
+    with closing(supervisor):
+        supervisor.keep_running(stop)
+        shards.over()
 
 
 def opened_within(
