@@ -198,7 +198,7 @@ def test_an_attempt_that_was_given_up_commits_nothing(
     shared_harness.until(lambda: shared_harness.value(timer, task.id))
     shared_harness.move_clock("61 seconds")
     assert entered[2].wait(PATIENCE)
-    assert shared_harness.value(OPEN) == 2
+    shared_harness.until(lambda: shared_harness.value(OPEN) == 2)  # others may be just ending
 
     released[1].set()
     shared_harness.until(lambda: shared_harness.value(OPEN) == 1)
