@@ -78,6 +78,7 @@ def test_a_killed_process_is_followed_by_another_and_what_it_ran_is_finished(
     assert killed not in leaders
 
 
+@pytest.mark.long
 def test_a_process_that_ends_again_and_again_is_followed_more_and_more_slowly(
     supervised: Supervised,
 ) -> None:
@@ -175,6 +176,7 @@ def test_after_ctrl_c_the_exit_code_is_that_of_ctrl_c(supervised: Supervised) ->
     assert process.returncode == 130
 
 
+@pytest.mark.long
 def test_a_process_that_does_not_stop_in_its_time_is_killed(supervised: Supervised) -> None:
     supervised.command.environment["FLOWLEDGER_WORKER__GRACE_SECONDS"] = "0.1"
     supervised.command.environment["FLOWLEDGER_DATABASE__SHUTDOWN_TIMEOUT_SECONDS"] = "0.1"
