@@ -197,8 +197,8 @@ class PostgresCoordinatorStore:
         )
 
     def unqueued(self, limit: int) -> Sequence[tuple[UUID, str]]:
-        """Steps that should be queued and may not be; forgets workers and rates on the way."""
-        self._one("select flowledger.delete_dead_workers(), flowledger.forget_rates()", ())
+        """Steps that should be queued and may not be; tidies up on the way."""
+        self._one(TIDY, (self._shard,))
         rows = self._all(
             "select * from flowledger.missing_queue_rows(%s, %s, %s)",
             (limit, self._shard, self._shards),
@@ -351,6 +351,10 @@ class PostgresCoordinatorStore:
             return connection.execute(query, parameters, binary=True).fetchall()
 
 
+TIDY = (
+    "select flowledger.delete_dead_workers(), flowledger.forget_rates(),"
+    " flowledger.relist_queue_lanes(%s)"
+)
 LIMITS = "select flowledger.load_limit_state(%s, %s)::text"
 
 

@@ -66,6 +66,7 @@ begin
         ('coordinator', 'coordinator', 'insert,update,delete', null),
         ('coordinator', 'parked_task', 'insert,update,delete', null),
         ('coordinator', 'queue', 'insert,update,delete', null),
+        ('coordinator', 'queue_lane', 'insert,delete', null),
         ('coordinator', 'rate', 'insert,update,delete', null),
         ('coordinator', 'slot', 'insert,update,delete', null),
         ('coordinator', 'slot_count', 'insert,update,delete', null),

@@ -30,7 +30,7 @@ begin
         perform flowledger.signal_cancel(p_signalled);
     end if;
     if p_queued is not null then
-        perform flowledger.enqueue_steps(p_queued);
+        perform flowledger.enqueue_steps(p_queued, p_shard);
     end if;
     if p_steps is not null then
         perform flowledger.upsert_steps(p_steps, p_shard);

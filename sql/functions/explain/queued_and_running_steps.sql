@@ -44,8 +44,15 @@ as $$
             count(*) as looked
         from (
             select b.template_id
-            from flowledger.queue as b
-            where b.worker_id is null and (b.sort_key, b.queued) < (m.sort_key, m.queued)
+            from (select 0::bigint as lane union select k.lane from flowledger.queue_lane as k) as l
+            cross join lateral (
+                select q.template_id, q.sort_key, q.queued
+                from flowledger.queue as q
+                where q.lane = l.lane and q.worker_id is null
+                    and (q.sort_key, q.queued) < (m.sort_key, m.queued)
+                order by q.sort_key, q.queued
+                limit 20 * p_most
+            ) as b
             order by b.sort_key, b.queued
             limit 20 * p_most
         ) as f, rivals as r

@@ -58,6 +58,13 @@ begin
         select coalesce(max(e.notification_id), 0) into v_end from flowledger.event as e;
     end if;
 
+    insert into flowledger.queue_lane (shard, lane)
+    select distinct 0, l.lane
+    from flowledger.queue_lane as l
+    where l.shard not between 0 and p_shards - 1
+    on conflict do nothing;
+    delete from flowledger.queue_lane where shard not between 0 and p_shards - 1;
+
     delete from flowledger.shard where shard not between 0 and p_shards - 1;
     insert into flowledger.shard as s (shard, position, epoch, lease_until, shards)
     select i, v_end, v_epoch, flowledger.clock(), p_shards

@@ -9,9 +9,12 @@
 -- A row that nobody can count on from is passed over, as it was written by nobody who knew: a claim
 -- of it would fail, and with it those of all others.
 --
--- The candidates come from the partial index on claimable rows, in a materialized step of their
--- own, so that rows which are leased or dead never slow the claim. They are locked there, so their
--- places stay true until they are updated.
+-- Where more than one lane of the queue has such steps, the first of each are looked at, to see how
+-- many to take of it; then so many are taken, others where somebody is claiming these. The
+-- candidates come from the partial
+-- index on claimable rows, in a materialized step of their own, so that rows which are leased or
+-- dead never slow the claim, and those of lanes that are forgotten neither. They are locked there,
+-- so their places stay true until they are updated.
 -- drop: function flowledger.claim_steps(uuid, uuid[], integer, boolean)
 
 create or replace function flowledger.claim_steps(
@@ -27,6 +30,8 @@ as $$
 #variable_conflict use_column
 declare
     v_isolated boolean;
+    v_lanes bigint[];
+    v_steps bigint[];
 begin
     select w.condition = 'isolated' into v_isolated
     from flowledger.worker as w
@@ -36,15 +41,61 @@ begin
         return;
     end if;
 
+    if v_isolated then
+        p_limit := least(p_limit, 1);
+    end if;
+
+    v_lanes := array(
+        select l.lane
+        from (select 0::bigint as lane union select k.lane from flowledger.queue_lane as k) as l
+        cross join lateral (
+            select
+            from flowledger.queue as c
+            where c.lane = l.lane and c.worker_id is null
+                and c.template_id = any (p_templates) and c.exclusive = v_isolated
+            order by c.sort_key, c.queued
+            limit 1 -- keeps it a look at the front of each
+        ) as f
+    );
+    v_steps := array[p_limit];
+
+    if cardinality(v_lanes) > 1 then
+        select array_agg(f.lane), array_agg(f.steps) into v_lanes, v_steps
+        from (
+            select f.lane, count(*) as steps
+            from (
+                select l.lane
+                from unnest(v_lanes) as l (lane)
+                cross join lateral (
+                    select c.sort_key, c.queued
+                    from flowledger.queue as c
+                    where c.lane = l.lane and c.worker_id is null
+                        and c.template_id = any (p_templates) and c.exclusive = v_isolated
+                        and flowledger.queue_counts_are_usable(c.stream_version, c.attempt, c.resets)
+                    order by c.sort_key, c.queued
+                    limit p_limit
+                ) as f
+                order by f.sort_key, f.queued
+                limit p_limit
+            ) as f
+            group by f.lane
+        ) as f;
+    end if;
+
     return query
     with candidates as materialized (
-        select c.ctid as place
-        from flowledger.queue as c
-        where c.worker_id is null and c.template_id = any (p_templates) and c.exclusive = v_isolated
-            and flowledger.queue_counts_are_usable(c.stream_version, c.attempt, c.resets)
-        order by c.sort_key, c.queued
-        limit case when v_isolated then 1 else p_limit end
-        for update skip locked
+        select f.place
+        from unnest(v_lanes, v_steps) as l (lane, steps)
+        cross join lateral (
+            select c.ctid as place
+            from flowledger.queue as c
+            where c.lane = l.lane and c.worker_id is null
+                and c.template_id = any (p_templates) and c.exclusive = v_isolated
+                and flowledger.queue_counts_are_usable(c.stream_version, c.attempt, c.resets)
+            order by c.sort_key, c.queued
+            limit l.steps
+            for update skip locked
+        ) as f
     )
 
     update flowledger.queue as q

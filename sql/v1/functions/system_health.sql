@@ -137,10 +137,7 @@ begin
             select extract(epoch from v_now)::float8 - flowledger.payload_occurred_at(e.state, e.encoding) / 1e6
             from (
                 select q.step_id, q.stream_version
-                from flowledger.queue as q
-                where q.worker_id is null
-                order by q.sort_key, q.queued
-                limit 1
+                from flowledger.first_claimable_steps(1) as q
             ) as f
             left join flowledger.event as e
                 on e.originator_id = f.step_id and e.originator_version = f.stream_version

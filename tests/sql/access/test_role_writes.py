@@ -19,6 +19,7 @@ COORDINATOR = MappingProxyType(
         "coordinator": "each removes those whose lease ended",
         "parked_task": DECIDED,
         "queue": DECIDED,
+        "queue_lane": DECIDED,
         "rate": DECIDED,
         "slot": DECIDED,
         "slot_count": DECIDED,

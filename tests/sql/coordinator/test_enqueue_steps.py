@@ -96,3 +96,14 @@ def test_workers_are_woken(connection: Connection, other: Connection) -> None:
     rows = rows_of([queue_row(new_id(), TEMPLATE)])
 
     assert heard(other, "queue", connection, "enqueue_steps", rows) == [""]
+
+
+def test_after_two_thousand_steps_there_is_a_new_lane(connection: Connection) -> None:
+    for _ in range(3):
+        queue(connection, *(queue_row(new_id(), TEMPLATE) for _ in range(1_500)))
+
+    lanes = table(connection, "queue", "lane")
+    assert lanes.count(0) == 3_000
+    assert lanes.count(3_001) == 1_500
+    assert table(connection, "queue_lane", "shard", "lane") == [(0, 3_001)]
+    assert len(claim(connection, new_id(), [TEMPLATE], 10_000)) == 4_500

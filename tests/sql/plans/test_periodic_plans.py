@@ -79,6 +79,7 @@ PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
     ("coordinator, reconciling", "steps_of_dead_workers", (500, True, 0, 1), ONCE),
     ("coordinator, reconciling", "delete_dead_workers", (), ONCE),
     ("coordinator, reconciling", "forget_rates", (), FEW),
+    ("coordinator, reconciling", "relist_queue_lanes", (0,), FEW),
     ("runtime", "heartbeat_coordinator", (WORKER, "here", 1, 60.0), FEW),
     ("runtime", "renew_shard_leases", (WORKER, [0], 60.0), FEW),
     ("runtime", "live_coordinators", (), FEW),

@@ -15,7 +15,7 @@ from support.sql_calls import Connection
 
 FEW, MANY = 200, 20_000
 PAST_THE_SIXTH = 8
-MORE_LEVELS = 12
+MORE_LEVELS = 16
 """Pages that the inner levels of larger indexes may add, over all look-ups."""
 
 FILL = """

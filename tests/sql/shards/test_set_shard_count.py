@@ -13,9 +13,13 @@ from support.sql_calls import (
     Row,
     append,
     call,
+    claim,
     heard,
     log,
     new_id,
+    queue_row,
+    rows_of,
+    table,
     wait_until_blocked,
 )
 from support.unchecked_rows import plant_on
@@ -154,3 +158,15 @@ def test_rows_of_no_shard_go_and_count_for_nothing(connection: Connection) -> No
     assert call(connection, "set_shard_count", 2, [FACT]) == [1]
 
     assert [row[:4] for row in shards(connection)] == [(0, 2, 0, 1), (1, 2, 0, 1)]
+
+
+def test_the_lanes_of_a_shard_that_goes_are_looked_at_further_on(connection: Connection) -> None:
+    template = new_id()
+    resize(connection, 2)
+    call(connection, "open_queue_lane", 1, 7)
+    call(connection, "enqueue_steps", rows_of([queue_row(new_id(), template)]), 1)
+
+    resize(connection, 1)
+
+    assert table(connection, "queue_lane", "shard", "lane") == [(0, 7)]
+    assert len(claim(connection, new_id(), [template], 10)) == 1
