@@ -16,6 +16,7 @@ from simulation.log import Log
 from simulation.simulate import simulate
 
 from flowledger.engine.domain.limits.admission import AdmissionControl
+from flowledger.engine.domain.limits.task_starts import TaskStarts
 from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.events.base import Event, StepEvent
@@ -238,6 +239,28 @@ def joint_claims_without_a_row(patch: pytest.MonkeyPatch) -> None:
     lost_queue_row(patch)
 
 
+def who_waits_to_begin_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """Once what is in memory is given up, nobody looks for tasks that wait to begin."""
+    forget = TaskStarts.forget
+
+    def forgetful(self: TaskStarts) -> None:
+        forget(self)
+        self.unknown = False
+
+    patch.setattr(TaskStarts, "forget", forgetful)
+
+
+def joint_catch_up_keeps_its_slots(patch: pytest.MonkeyPatch) -> None:
+    """What a joint round has caught up with is stored without what it means for the limits."""
+
+    def stored(self: JointCoordinator, leadership: Leadership, batch: CommitBatch) -> None:
+        if batch and self._is_sound(leadership):
+            self._commit(leadership, batch, background=False)
+            self._await_commit()
+
+    patch.setattr(JointCoordinator, "_store_ordinarily", stored)
+
+
 PLANTS = (
     no_log_lock,
     no_compare_and_swap,
@@ -258,6 +281,8 @@ PLANTS = (
     joint_starts_are_passed_over,
     refused_round_is_kept,
     joint_claims_without_a_row,
+    who_waits_to_begin_is_forgotten,
+    joint_catch_up_keeps_its_slots,
 )
 
 
@@ -266,6 +291,7 @@ RARE = {
     all_or_nothing: (76, 90, 179),
     blind_to_successors: (655,),
     late_claim: range(280, 290),
+    joint_catch_up_keeps_its_slots: (12_981,),
 }
 """Bugs that few seeds meet, and seeds among which one did: these are tried before all others."""
 
