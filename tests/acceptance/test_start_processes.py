@@ -221,7 +221,9 @@ def test_the_number_of_shards_is_raised_and_recorded(supervised: Supervised) -> 
 def test_where_facts_are_left_it_is_raised_once_they_are_decided_on(
     supervised: Supervised, harness: EngineHarness
 ) -> None:
-    harness.open(roles=["coordinator"]).close()
+    coordinator = harness.open(roles=["coordinator"])
+    harness.until(lambda: harness.value("select epoch from flowledger.shard"))
+    coordinator.close()  # who never led would leave no facts to decide on
     task = supervised.submit("first")
 
     process = supervised.start()
