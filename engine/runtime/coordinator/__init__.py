@@ -13,7 +13,8 @@ One step
 1. Read the facts after the position.
 2. Fold each fact into its task and decide what follows.
 3. Fire the timers that are due.
-4. Commit events, queue rows, readiness, timers and the new position in one transaction, which
+4. Queue steps that waited for room, and have tasks begin that wait to (`task_beginnings.py`).
+5. Commit events, queue rows, readiness, timers and the new position in one transaction, which
    compares position and epoch with the stored ones.
 
 Under load (`coordinator.pipeline_events`) the coordinator pipelines. It commits batch N in a
@@ -42,7 +43,7 @@ What can go wrong
   gone or a bug wrote something: the task is parked, and the others go on (`quarantine.py`).
 - The database refuses a value in a commit: nothing is stored, and for a while each batch is about
   one task only. The task whose commit is refused then is parked, unless everything is refused,
-  which is the database's outage (`refusals.py`).
+  which is the database's outage (`task_fault_or_database_outage.py`).
 - A queue row is lost: the coordinator looks for such steps once a reconcile interval and queues
   them again. One that was running is given up when it is found a second time.
 """

@@ -10,11 +10,11 @@
 -- of it would fail, and with it those of all others.
 --
 -- Where more than one lane of the queue has such steps, the first of each are looked at, to see how
--- many to take of it; then so many are taken, others where somebody is claiming these. The
--- candidates come from the partial
--- index on claimable rows, in a materialized step of their own, so that rows which are leased or
--- dead never slow the claim, and those of lanes that are forgotten neither. They are locked there,
--- so their places stay true until they are updated.
+-- many to take of it; then so many are taken, others where somebody is claiming these.
+--
+-- The candidates come from the partial index on claimable rows, in a materialized step of their
+-- own, so that rows which are leased or dead never slow the claim, and those of lanes that are
+-- forgotten neither. They are locked there, so their places stay true until they are updated.
 -- drop: function flowledger.claim_steps(uuid, uuid[], integer, boolean)
 
 create or replace function flowledger.claim_steps(
