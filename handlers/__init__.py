@@ -9,7 +9,12 @@ from flowledger.engine.domain.failures.classification import (
     by_type,
     classify,
 )
-from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate, Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import (
+    Concurrency,
+    Fairness,
+    Rate,
+    Retry,
+)
 from flowledger.handlers.context import StepContext
 from flowledger.handlers.errors import PermanentFault, RetryableFault
 from flowledger.handlers.import_workflows_by_name import import_workflow, workflow_names
@@ -24,6 +29,7 @@ __all__ = [
     "Classification",
     "Classifier",
     "Concurrency",
+    "Fairness",
     "From",
     "PermanentFault",
     "Rate",

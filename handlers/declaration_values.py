@@ -8,7 +8,11 @@ from datetime import timedelta
 from types import FrameType
 from typing import Any, cast
 
-from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate
+from flowledger.engine.domain.templates.retry_and_limit_policies import (
+    Concurrency,
+    Fairness,
+    Rate,
+)
 from flowledger.engine.domain.templates.validation_message import shown
 from flowledger.engine.errors import InvalidTemplate
 
@@ -21,7 +25,7 @@ def seconds(duration: timedelta | float | None) -> float | None:
     return timedelta.total_seconds(duration) if isinstance(duration, timedelta) else duration
 
 
-def plain(limit: Concurrency | Rate | Limit | None) -> object:
+def plain(limit: Concurrency | Fairness | Rate | Mapping[str, Any] | None) -> object:
     """A limit as templates take it: a mapping of any kind as a dictionary."""
     return dict(limit) if isinstance(limit, Mapping) else limit
 

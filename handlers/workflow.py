@@ -15,7 +15,12 @@ from pydantic import JsonValue, PydanticUserError, TypeAdapter, ValidationError
 from flowledger.engine.display_text import short
 from flowledger.engine.domain.failures.classification import RetryIf
 from flowledger.engine.domain.json_values import ONLY_JSON, TOO_DEEP, as_json, is_nested_too_deeply
-from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate, Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import (
+    Concurrency,
+    Fairness,
+    Rate,
+    Retry,
+)
 from flowledger.engine.domain.templates.template import (
     CONTEXT,
     UNLIMITED,
@@ -57,8 +62,10 @@ class Workflow(Generic[C]):
     `dict[str, Any]` or whatever else pydantic validates. With `on_failure="block"` a task that
     cannot go on waits for an operator; it ends in error when it has not ended `deadline` (a
     duration, or seconds) after it was to start. `concurrency` and `rate` bound the steps of all
-    tasks, as in `{"key": "customer_id", "limit": 2}`. Give every change of steps, edges or policies
-    a new `version`. Raises InvalidTemplate where a name, the type or a policy cannot be used.
+    tasks, as in `{"key": "customer_id", "limit": 2}`; with `fairness={"key": "customer_id"}` tasks
+    of different customers take turns, however many one of them has. Give every change of steps,
+    edges or policies a new `version`. Raises InvalidTemplate where a name, the type or a policy
+    cannot be used.
     """
 
     @overload
@@ -74,6 +81,7 @@ class Workflow(Generic[C]):
         deadline: timedelta | float | None = None,
         concurrency: Concurrency | Limit | None = None,
         rate: Rate | Limit | None = None,
+        fairness: Fairness | Mapping[str, str] | None = None,
     ) -> None: ...
 
     @overload
@@ -90,6 +98,7 @@ class Workflow(Generic[C]):
         deadline: timedelta | float | None = None,
         concurrency: Concurrency | Limit | None = None,
         rate: Rate | Limit | None = None,
+        fairness: Fairness | Mapping[str, str] | None = None,
     ) -> None: ...
 
     def __init__(  # noqa: PLR0913 - one keyword for each thing a workflow says of itself
@@ -105,6 +114,7 @@ class Workflow(Generic[C]):
         deadline: timedelta | float | None = None,
         concurrency: Concurrency | Limit | None = None,
         rate: Rate | Limit | None = None,
+        fairness: Fairness | Mapping[str, str] | None = None,
     ) -> None:
         self.key = f"{plain_text(namespace)}/{plain_text(name)}@{plain_text(version)}"
         self._head: dict[str, Any] = {
@@ -117,6 +127,7 @@ class Workflow(Generic[C]):
             "deadline_seconds": seconds(deadline),
             "concurrency": plain(concurrency),
             "rate": plain(rate),
+            "fairness": plain(fairness),
         }
         self._template({"steps": ()})
         self._context_type = context

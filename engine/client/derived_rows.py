@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from flowledger.engine.domain.deterministic_ids import EPOCH, step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.limits.circuit_breaker import Circuit
 from flowledger.engine.domain.limits.demand import demand_of
-from flowledger.engine.domain.limits.wait_queue import Waiter
-from flowledger.engine.domain.machine.queue_order import queue_sort_key
+from flowledger.engine.domain.limits.fair_turns import NO_WEIGHTS
+from flowledger.engine.domain.limits.wait_queue import Waiter, share_of
+from flowledger.engine.domain.machine.queue_order import queue_sort_key, wait_sort_key
 from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.domain.verify.log import CheckedFold
 from flowledger.engine.domain.verify.non_task_streams import (
@@ -189,7 +190,9 @@ class Made(Onlooker):
         elif demand.rates:
             wait = Wait("rate", demand.rates[0].key)
         step, since = step_id(run.task_id, name), self._evidence.now
-        return Waiter(self._turn(run), step, run.task_id, name, since, wait, demand)
+        share = share_of(run, NO_WEIGHTS)
+        turn = wait_sort_key(run, since, self._ageing)
+        return Waiter(turn, step, run.task_id, name, since, wait, demand, share)
 
     def _place(self, fold: CheckedFold, run: TaskRun, number: int) -> dict[str, Any]:
         """The step's place in the queue: its own, unless that cannot be."""
@@ -205,10 +208,6 @@ class Made(Onlooker):
             field: value if row is None or field in wrong else row[field]
             for field, value in made.items()
         }
-
-    def _turn(self, run: TaskRun) -> float:
-        seconds = (self._evidence.now - EPOCH).total_seconds()
-        return seconds - run.priority * self._ageing
 
 
 def _subject(name: str) -> str:

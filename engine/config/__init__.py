@@ -19,13 +19,13 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from flowledger.engine.config import reference_page as config_reference
+from flowledger.engine.config.limit_settings import LimitSettings
 from flowledger.engine.config.reference_page import expectation, is_secret
 from flowledger.engine.config.sections import (
     CliSettings,
     CoordinatorSettings,
     DatabaseSettings,
     EmbeddedSettings,
-    LimitSettings,
     LoggingSettings,
     ProjectionSettings,
     SubmitSettings,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowledger.engine.config.sections import LimitSettings
+from flowledger.engine.config.limit_settings import LimitSettings
 from flowledger.engine.domain.limits.admission import AdmissionRules
 from flowledger.engine.domain.limits.circuit_breaker import CircuitRules
 
@@ -19,4 +19,5 @@ def admission_rules(limits: LimitSettings, priority_ageing_seconds: float) -> Ad
             categories=frozenset(limits.circuit_categories),
         ),
         priority_ageing_seconds=priority_ageing_seconds,
+        weights=limits.fairness_weights,
     )

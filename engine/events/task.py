@@ -32,9 +32,15 @@ class TaskCreated(TaskEvent):
 
 
 class TaskStarted(TaskEvent):
-    """The coordinator took the task on."""
+    """The coordinator took the task on.
+
+    `turn_since` is there where the task began before older ones of its template, since it was the
+    turn of its fairness key: when the oldest of them was submitted. Its steps are queued as theirs.
+    """
 
     topic = "task.started"
+
+    turn_since: datetime | None = None
 
 
 class TaskWaiting(TaskEvent):

@@ -36,6 +36,7 @@ class TaskRow:
     correlation_id: str
     created_at: datetime
     ended_at: datetime | None
+    fairness_key: str | None
 
 
 @dataclass(frozen=True, slots=True)

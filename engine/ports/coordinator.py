@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from flowledger.engine.domain.limits.admission import LimitChanges, LimitState
@@ -110,6 +110,26 @@ def alone(_: WorkerPart) -> None:
     """No coordinator is in this process."""
 
 
+class WaitsForTurn(NamedTuple):
+    """A pending task with a fairness key; `since` is when the oldest of its priority was created.
+
+    Of those that were found.
+    """
+
+    template_id: UUID
+    task_id: UUID
+    priority: int
+    fairness: str
+    since: datetime
+
+
+class Waiting(NamedTuple):
+    """Who waits to begin: templates with their tasks, and those that take turns."""
+
+    by_age: Sequence[tuple[UUID, UUID]]
+    in_turn: Sequence[WaitsForTurn] = ()
+
+
 class CoordinatorStore(ParkedTasks, Protocol):
     """The coordinator's side. Every method raises DatabaseUnavailable when it is cut off."""
 
@@ -144,12 +164,21 @@ class CoordinatorStore(ParkedTasks, Protocol):
         ...
 
     def waiting_to_begin(
-        self, limit: int, full: Sequence[UUID], ageing_seconds: float
-    ) -> Sequence[tuple[UUID, UUID]]:
-        """Templates and their tasks that are pending, but for those of the templates in `full`.
+        self,
+        limit: int,
+        full: Sequence[UUID],
+        ageing_seconds: float,
+        after: Mapping[UUID, str] | None = None,
+    ) -> Waiting:
+        """Pending tasks, but for those of the templates in `full`.
 
-        Of each template at most `limit`, in the order in which they are to begin: by their age,
-        of which a point of priority is worth so many seconds.
+        Of each template at most `limit`, in the order in which they are to begin: by their age, of
+        which a point of priority is worth so many seconds.
+
+        With `after` also those with a fairness key: of each template and priority at most `limit`
+        keys, from the one behind that of `after` on and around, and of each key its oldest tasks,
+        so many that there are `limit` of all, but four at least. They come by template, those of
+        the priority first that is the oldest, and then by key.
         """
         ...
 

@@ -28,6 +28,8 @@ from flowledger.engine.ports.coordinator import (
     JointAnswer,
     Leadership,
     Start,
+    Waiting,
+    WaitsForTurn,
     WorkerPart,
 )
 from flowledger.engine.store.connection.arrays import TextArray, UuidArray
@@ -162,14 +164,25 @@ class PostgresCoordinatorStore:
         return found
 
     def waiting_to_begin(
-        self, limit: int, full: Sequence[UUID], ageing_seconds: float
-    ) -> Sequence[tuple[UUID, UUID]]:
-        """Tasks that are pending, and their templates, but for those of the templates in `full`."""
-        rows = self._all(
-            "select * from flowledger.tasks_waiting_to_begin(%s, %s, %s, %s, %s)",
-            (limit, UuidArray(full), ageing_seconds, self._shard, self._shards),
+        self,
+        limit: int,
+        full: Sequence[UUID],
+        ageing_seconds: float,
+        after: Mapping[UUID, str] | None = None,
+    ) -> Waiting:
+        """Pending tasks, but for those of the templates in `full`; with `after`, in turn too."""
+        asked, mine = (limit, UuidArray(full), ageing_seconds), (self._shard, self._shards)
+        by_age = self._all(
+            "select * from flowledger.tasks_waiting_to_begin(%s, %s, %s, %s, %s)", (*asked, *mine)
         )
-        return cast("list[tuple[UUID, UUID]]", rows)
+        if after is None:
+            return Waiting(cast("list[tuple[UUID, UUID]]", by_age))
+        in_turn = self._all(
+            "select * from flowledger.tasks_to_begin_in_turn(%s, %s, %s, %s, %s, %s, %s)",
+            (*asked, UuidArray([*after]), TextArray([*after.values()]), *mine),
+        )
+        found = [WaitsForTurn(*row) for row in in_turn]
+        return Waiting(cast("list[tuple[UUID, UUID]]", by_age), found)
 
     def template(self, template_id: UUID) -> Template:
         """A registered definition. Raises UnknownTemplate."""

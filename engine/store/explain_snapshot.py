@@ -44,6 +44,7 @@ EXPECTED = "select * from flowledger.theoretical_arrival_times(%b)"
 CIRCUITS = "select flowledger.proved_circuits()"
 PARKED = "select * from flowledger.parked_task_details(%s)"
 BEGIN_BEFORE = "select flowledger.tasks_that_begin_before(%s, %s::int)"
+TAKE_TURNS = "select flowledger.keys_that_take_turns(%s, %s::int)"
 REGISTERED = "select flowledger.template_is_registered(%s)"
 PROJECTIONS = "select * from flowledger.projections_behind_position(%s::bigint, %s)"
 
@@ -81,6 +82,9 @@ def surroundings_of(
         ),
         parked=_parked(_rows(connection, PARKED, task_id)),
         begin_before=begin_before,
+        keys_in_turn=None
+        if begin_before is None
+        else _rows(connection, TAKE_TURNS, task_id, COUNTED)[0][0],
         registered=not asks_for_workers or _rows(connection, REGISTERED, template_id)[0][0],
     )
 

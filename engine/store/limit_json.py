@@ -17,7 +17,7 @@ from flowledger.engine.domain.limits.circuit_breaker import (
     StoredCircuit,
 )
 from flowledger.engine.domain.limits.demand import MICROSECOND, Demand, RateLimit, SlotLimit
-from flowledger.engine.domain.limits.wait_queue import Waiter
+from flowledger.engine.domain.limits.wait_queue import Share, Waiter
 from flowledger.engine.domain.machine.task_run import Wait
 from flowledger.engine.store.connection.far_times import time_in_json
 
@@ -50,7 +50,7 @@ def waiter_row(waiter: Waiter) -> Json:
         "sort_key": waiter.sort_key,
         "since": waiter.since,
         "until": waiter.wait.until,
-        "demand": demand_json(waiter.demand),
+        "demand": {**demand_json(waiter.demand), **share_json(waiter.share)},
     }
 
 
@@ -62,6 +62,11 @@ def demand_json(demand: Demand) -> Json:
         "slots": [list(limit) for limit in demand.slots],
         "rates": [[key, interval // MICROSECOND, burst] for key, interval, burst in demand.rates],
     }
+
+
+def share_json(share: Share | None) -> Json:
+    """By what a step takes turns, beside its demand; nothing where it takes none."""
+    return {} if share is None else {"share": list(share)}
 
 
 def circuit_rows(changes: CircuitChanges) -> list[Json]:
@@ -133,7 +138,17 @@ def waiter_of(row: Json) -> Waiter:
         since=time_in_json(row["since"]),
         wait=Wait(row["kind"], row["limit_key"], until),
         demand=demand_of_json(row["demand"]),
+        share=share_of_json(row["demand"].get("share")),
     )
+
+
+def share_of_json(stored: object) -> Share | None:
+    """What is beside a demand, read; a step takes no turns where it cannot be."""
+    match stored:
+        case [int(priority), str(key), int(weight)] if weight > 0:
+            return Share(priority, key, weight)
+        case _:
+            return None
 
 
 def demand_of_json(stored: Json) -> Demand:

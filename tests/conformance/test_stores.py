@@ -188,14 +188,14 @@ def test_who_was_created_first_begins_first_and_priority_is_worth_time(store: St
     store.commit(tasks=[*rows, store.task_row(tasks[3])])
 
     def begin(limit: int, ageing: float) -> list[int]:
-        found = store.ledger.waiting_to_begin(limit, (), ageing)
+        found = store.ledger.waiting_to_begin(limit, (), ageing).by_age
         assert {template for template, _ in found} == {store.template.template_id}
         return [tasks.index(task) for _, task in found]
 
     assert begin(10, 60.0) == [2, 1, 0]
     assert begin(10, 1.0) == [1, 0, 2]
     assert begin(2, 60.0) == [2, 1]
-    assert store.ledger.waiting_to_begin(10, [store.template.template_id], 60.0) == []
+    assert store.ledger.waiting_to_begin(10, [store.template.template_id], 60.0).by_age == []
 
 
 def test_who_is_paused_or_has_ended_waits_no_more(store: Stores) -> None:
@@ -204,11 +204,45 @@ def test_who_is_paused_or_has_ended_waits_no_more(store: Stores) -> None:
     store.commit(tasks=[row, store.task_row(ended, state="pending")])
     store.commit(tasks=[store.task_row(ended, state="cancelled", ended_at=NOON)])
 
-    assert store.ledger.waiting_to_begin(10, (), 60.0) == []
+    assert store.ledger.waiting_to_begin(10, (), 60.0).by_age == []
 
     store.commit(tasks=[{**row, "paused": False}])
 
-    assert [task for _, task in store.ledger.waiting_to_begin(10, (), 60.0)] == [paused]
+    assert [task for _, task in store.ledger.waiting_to_begin(10, (), 60.0).by_age] == [paused]
+
+
+def test_those_with_a_fairness_key_take_turns(store: Stores) -> None:
+    tasks = [store.submitted() for _ in range(7)]
+    keys = [("b", 0, 0), ("a", 1, 0), ("a", 2, 0), ("c", 3, 0), ("a", 90, 2), ("", 5, 0)]
+    rows = [
+        store.task_row(
+            task,
+            state="pending",
+            created_at=NOON + timedelta(seconds=age),
+            priority=priority,
+            fairness_key=f'"{key}"',
+        )
+        for task, (key, age, priority) in zip(tasks, keys, strict=False)
+    ]
+    store.commit(tasks=[*rows, store.task_row(tasks[6], state="pending")])
+    template = store.template.template_id
+
+    def turns(limit: int, after: str, ageing: float = 60.0) -> list[int]:
+        found = store.ledger.waiting_to_begin(limit, (), ageing, {template: after}).in_turn
+        assert {one.template_id for one in found} <= {template}
+        return [tasks.index(one.task_id) for one in found]
+
+    assert turns(10, "") == [4, 5, 1, 2, 0, 3]
+    assert turns(10, '"a"', 1.0) == [0, 3, 5, 1, 2, 4]
+    assert turns(10, '"zzz"') == [4, 5, 1, 2, 0, 3]
+    assert turns(1, '"a"') == [4, 0]
+    assert turns(2, '""') == [4, 1, 2, 0]
+    found = store.ledger.waiting_to_begin(10, (), 60.0, {})
+    assert [one.since for one in found.in_turn] == [rows[4]["created_at"], *5 * [NOON]]
+    assert [(one.priority, one.fairness) for one in found.in_turn][:2] == [(2, '"a"'), (0, '""')]
+    assert found.by_age == [(template, tasks[6])]
+    assert store.ledger.waiting_to_begin(10, [template], 60.0, {}).in_turn in ((), [])
+    assert store.ledger.waiting_to_begin(10, (), 60.0).in_turn == ()
 
 
 def test_a_template_is_found_or_unknown(store: Stores) -> None:

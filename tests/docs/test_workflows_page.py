@@ -13,7 +13,12 @@ from pydantic_core import PydanticUndefined
 
 from flowledger.engine import Engine
 from flowledger.engine.domain.strict_yaml_reader import read_yaml
-from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate, Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import (
+    Concurrency,
+    Fairness,
+    Rate,
+    Retry,
+)
 from flowledger.engine.domain.templates.template import (
     CONTEXT,
     HandlerRef,
@@ -37,6 +42,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "`retry`": Retry,
     "`concurrency`": Concurrency,
     "`rate`": Rate,
+    "`fairness`": Fairness,
 }
 SAID_IN_WORDS = {("A step", "handler"), ("A step", "retry"), ("`handler`", "callable")}
 

@@ -61,6 +61,7 @@ RULES = AdmissionRules(
         categories=frozenset({"unknown"}),
     ),
     priority_ageing_seconds=60.0,
+    weights={},
 )
 
 

@@ -95,6 +95,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "message": TEXT,
     "start_at": st.none() | TIMES,
     "deadline_at": st.none() | TIMES,
+    "turn_since": st.none() | TIMES,
     "until": st.none() | TIMES,
     "state": JSON,
     "request": st.uuids(),

@@ -69,7 +69,7 @@ def rows_of(story: Story) -> dict[str, list[Any]]:
     commit = batch.commit(1, 0, len(story.log), NOON)
     (task,) = commit.tasks
     return {
-        "task": [{**task, "correlation_id": task["correlation"]}],
+        "task": [{"fairness_key": None, **task, "correlation_id": task["correlation"]}],
         "step": [{**row, "stream_version": row["version"]} for row in commit.steps],
         "timer": list(commit.timers),
         "queue": list(queue_rows(story)),

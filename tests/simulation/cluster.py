@@ -22,7 +22,8 @@ from simulation.task_store import MemoryTaskStore
 from simulation.worker_store import MemoryWorkerStore
 from simulation.workflows import Flow
 
-from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings, WorkerSettings
+from flowledger.engine.config.limit_settings import LimitSettings
+from flowledger.engine.config.sections import CoordinatorSettings, WorkerSettings
 from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
 from flowledger.engine.events.base import StepEvent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -32,6 +32,8 @@ from flowledger.engine.ports.coordinator import (
     JointAnswer,
     Leadership,
     Start,
+    Waiting,
+    WaitsForTurn,
     WorkerPart,
 )
 
@@ -115,17 +117,15 @@ class MemoryCoordinatorStore:
         return {task: self.task_events(task, until) for task in tasks}
 
     def waiting_to_begin(
-        self, limit: int, full: Sequence[UUID], ageing_seconds: float
-    ) -> Sequence[tuple[UUID, UUID]]:
-        """Templates and their tasks that are pending, of each at most `limit`, in their order."""
-        pending = [
-            row
-            for row in self._database.tasks.values()
-            if row["state"] == TaskState.PENDING
-            and not row["paused"]
-            and row["template_id"] not in full
-            and self._is_mine(row["task_id"])
-        ]
+        self,
+        limit: int,
+        full: Sequence[UUID],
+        ageing_seconds: float,
+        after: Mapping[UUID, str] | None = None,
+    ) -> Waiting:
+        """Tasks that are pending, in their order; with `after`, in turn too."""
+        in_turn = () if after is None else self._in_turn(limit, full, ageing_seconds, after)
+        pending = [row for row in self._pending(full) if row["fairness_key"] is None]
         pending.sort(key=lambda row: (begin_order(row, ageing_seconds), row["task_id"]))
         left = Counter({row["template_id"]: limit for row in pending})
         found = list[tuple[UUID, UUID]]()
@@ -133,7 +133,40 @@ class MemoryCoordinatorStore:
             left[row["template_id"]] -= 1
             if left[row["template_id"]] >= 0:
                 found.append((row["template_id"], row["task_id"]))
-        return sorted(found, key=itemgetter(0))
+        return Waiting(sorted(found, key=itemgetter(0)), in_turn)
+
+    def _in_turn(
+        self, limit: int, full: Sequence[UUID], ageing_seconds: float, after: Mapping[UUID, str]
+    ) -> Sequence[WaitsForTurn]:
+        kinds = defaultdict[tuple[UUID, int], defaultdict[str, list[dict[str, Any]]]](
+            lambda: defaultdict(list)
+        )
+        for row in sorted(self._pending(full), key=itemgetter("created_at", "task_id")):
+            if row["fairness_key"] is not None:
+                kinds[row["template_id"], row["priority"]][row["fairness_key"]].append(row)
+        found = list[tuple[UUID, float, int, list[WaitsForTurn]]]()
+        for (template, priority), keys in kinds.items():
+            last = after.get(template, "")
+            turns = sorted(keys, key=lambda key: (key <= last, key))[:limit]
+            most = max(limit // len(turns), min(4, limit))
+            kept = [(key, row) for key in turns for row in keys[key][:most]]
+            since = min(row["created_at"] for _, row in kept)
+            age = since.timestamp() - priority * ageing_seconds
+            tasks = [
+                WaitsForTurn(template, row["task_id"], priority, key, since) for key, row in kept
+            ]
+            found.append((template, age, priority, tasks))
+        return [task for *_, tasks in sorted(found, key=itemgetter(0, 1, 2)) for task in tasks]
+
+    def _pending(self, full: Sequence[UUID]) -> list[dict[str, Any]]:
+        return [
+            row
+            for row in self._database.tasks.values()
+            if row["state"] == TaskState.PENDING
+            and not row["paused"]
+            and row["template_id"] not in full
+            and self._is_mine(row["task_id"])
+        ]
 
     def template(self, template_id: UUID) -> Template:
         """A registered definition. Raises UnknownTemplate."""

@@ -204,7 +204,7 @@ class Database:
     def upsert_tasks(self, rows: Sequence[dict[str, Any]]) -> None:
         """Store the state of tasks; wake who waits for one that ended."""
         for row in rows:
-            self.tasks[row["task_id"]] = row
+            self.tasks[row["task_id"]] = {"fairness_key": None, **row}
         if any(row["ended_at"] for row in rows):
             self.notify("ended")
 

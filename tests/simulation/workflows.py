@@ -49,7 +49,7 @@ def flows(random: Random) -> list[Flow]:
 
 def _flow(name: str, shape: Mapping[str, tuple[str, ...]], random: Random) -> Flow:
     steps = [_step(each, parents, random) for each, parents in shape.items()]
-    made = template(*steps, name=name, **_task_policies(random))
+    made = template(*steps, name=name, **_task_policies(random), **_turns(random))
     handlers = {
         each.name: Handler(
             is_async=random.random() < 0.5,
@@ -69,6 +69,12 @@ def _task_policies(random: Random) -> dict[str, Any]:
     if random.random() < 0.15:
         fields["deadline_seconds"] = random.choice((5.0, 60.0, 300.0))
     return fields
+
+
+def _turns(random: Random) -> dict[str, Any]:
+    """Whether tasks take turns; seeds have whatever else they had before that was asked."""
+    beside = Random(random.getstate()[1][0])  # noqa: S311
+    return {"fairness": {"key": "customer"}} if beside.random() > 0.7 else {}
 
 
 def _step(name: str, parents: tuple[str, ...], random: Random) -> StepTemplate:

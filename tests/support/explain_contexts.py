@@ -25,6 +25,7 @@ RULES = AdmissionRules(
     namespaces={},
     circuit=CircuitRules(5, 30.0, 600.0, 1, frozenset({"network"})),
     priority_ageing_seconds=60.0,
+    weights={},
 )
 LEADER = UUID(int=7)
 FAR = NOON + timedelta(days=1)

@@ -26,6 +26,7 @@ RULES = AdmissionRules(
     namespaces={},
     circuit=CircuitRules(1, 60.0, 60.0, 1, frozenset({"unknown"})),
     priority_ageing_seconds=60.0,
+    weights={},
 )
 AT_ONCE = Retry(max_attempts=9, backoff="none")
 

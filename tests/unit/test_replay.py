@@ -44,7 +44,12 @@ def rows_of(story: Story) -> tuple[Row, dict[str, Row]]:
     }
     named = as_mapping(task)
     return (
-        {**named, "correlation_id": named["correlation"], "ended": named["ended_at"] is not None},
+        {
+            "fairness_key": None,
+            **named,
+            "correlation_id": named["correlation"],
+            "ended": named["ended_at"] is not None,
+        },
         steps,
     )
 

@@ -167,7 +167,8 @@ class LiveState:
 
     `parked` says why the coordinator leaves the task alone, where it does. `begin_before` counts
     the tasks of its template that begin before it, up to `COUNTED`; None where it has begun, or no
-    coordinator has met it.
+    coordinator has met it. `keys_in_turn` counts in the same way with how many other fairness keys
+    it takes turns; None where it has none.
     """
 
     now: datetime
@@ -180,3 +181,4 @@ class LiveState:
     parked: ParkedStanding | None = None
     registered: bool = True
     begin_before: int | None = None
+    keys_in_turn: int | None = None

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from pydantic import JsonValue
+
 from flowledger.engine.display_text import duration, on_one_line, some_of
 from flowledger.engine.domain.event_text import actor_name, describe
 from flowledger.engine.domain.explain.context import ExplainContext, cause, iso
@@ -16,6 +18,7 @@ from flowledger.engine.domain.explain.live_state import (
     ShardStatus,
 )
 from flowledger.engine.domain.explain.reasons import Reason, ReasonKind, cause_of
+from flowledger.engine.domain.limits.fair_turns import shown_key
 from flowledger.engine.domain.machine.transitions import StepState, TaskState
 from flowledger.engine.events.base import Placed, TaskEvent
 
@@ -204,15 +207,30 @@ def _waits_to_begin(scene: ExplainContext, beside: LiveState, before: int) -> Re
     more = " or more" if before >= COUNTED else ""
     come = "comes" if before == 1 else "come"
     first = f", and {before}{more} {come} before it" if before else "; it is the next"
+    key_turns, details = _turns(scene.run.fairness, beside.keys_in_turn)
     served = any(worker.serves is not False for worker in beside.workers)
+    nobody = f"no worker of {key} takes what is queued of it"
     return Reason(
         kind=ReasonKind.WAITS_TO_BEGIN if served else ReasonKind.NO_WORKER,
         sentence=f"waits to begin for {scene.age(scene.index.task[1])}: "
-        + (f"{enough}{first}" if served else f"no worker of {key} takes what is queued of it"),
+        + (f"{enough}{first}{key_turns}" if served else nobody),
         about=key,
         cause=cause(scene.index.task),
-        details={"before": before, "template": key},
+        details={"before": before, "template": key, **details},
     )
+
+
+def _turns(fairness: str | None, others: int | None) -> tuple[str, dict[str, JsonValue]]:
+    """With whom a task takes turns, where it does."""
+    if fairness is None or others is None:
+        return "", {}
+    more = " or more" if others >= COUNTED else ""
+    keys = f"{others}{more} other key{'s' * (others != 1)}" if others else "no other key"
+    value = shown_key(fairness)
+    return f" of those of {value!r}, which take turns with {keys}", {
+        "fairness_key": value,
+        "keys": others,
+    }
 
 
 def _asked(scene: ExplainContext) -> Iterator[Reason]:

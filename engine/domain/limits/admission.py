@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from uuid import UUID
 
-from flowledger.engine.domain.deterministic_ids import EPOCH, step_id
+from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.domain.limits.circuit_breaker import (
     CircuitChanges,
     CircuitRules,
@@ -35,7 +35,14 @@ from flowledger.engine.domain.limits.concurrency_slots import (
 )
 from flowledger.engine.domain.limits.demand import Demand, demand_of
 from flowledger.engine.domain.limits.rate_limit import RateChange, Rates
-from flowledger.engine.domain.limits.wait_queue import Waiter, WaitKey, WaitQueue, WaitQueues
+from flowledger.engine.domain.limits.wait_queue import (
+    Waiter,
+    WaitKey,
+    WaitQueue,
+    WaitQueues,
+    share_of,
+)
+from flowledger.engine.domain.machine.queue_order import wait_sort_key
 from flowledger.engine.domain.machine.task_run import BUSY, TaskRun, Wait
 from flowledger.engine.events.base import Event, StepEvent
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
@@ -47,12 +54,13 @@ HORIZON = 32  # waiting steps of a line, beyond which nobody looks for those of 
 class AdmissionRules:
     """What the configuration says: most steps at once of namespaces, when circuits open.
 
-    `priority_ageing_seconds` of waiting weigh as much as a point of priority.
+    `priority_ageing_seconds` of waiting are a point of priority; `weights` are of fairness keys.
     """
 
     namespaces: Mapping[str, int]
     circuit: CircuitRules
     priority_ageing_seconds: float
+    weights: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +86,8 @@ class LimitChanges:
     gone: tuple[UUID, ...]
 
     def __bool__(self) -> bool:
-        changes = (
-            self.slots.holders,
-            self.rates,
-            self.circuits.changed,
-            self.circuits.expected_revisions,
-        )
-        return any(changes) or bool(self.waiters or self.gone)
+        limits = self.slots.holders or self.rates or self.waiters or self.gone
+        return bool(limits or self.circuits.changed or self.circuits.expected_revisions)
 
     @property
     def makes_room(self) -> bool:
@@ -186,19 +189,18 @@ class AdmissionControl:
         plan = run.plan
         if number not in plan.limited and not (self._paused and plan.template_id in self._paused):
             return None
-        step = step_id(run.task_id, run.plan.steps[number].name)
-        demand = demand_of(run.plan, number, run.context, self._rules.namespaces)
+        name = plan.steps[number].name
+        step = step_id(run.task_id, name)
+        demand = demand_of(plan, number, run.context, self._rules.namespaces)
         self._leave_queue(step, demand.system)
         called, self._admitting = self._admitting == step, None
         wait = self._obstacle(demand, now) or (None if called else self._ahead(demand))
         if wait is None:
             self._acquire(step, demand, now)
-        else:
-            sort_key = (
-                now - EPOCH
-            ).total_seconds() - run.priority * self._rules.priority_ageing_seconds
-            name = run.plan.steps[number].name
-            self._join(Waiter(sort_key, step, run.task_id, name, now, wait, demand))
+            return None
+        sort_key = wait_sort_key(run, now, self._rules.priority_ageing_seconds)
+        share = share_of(run, self._rules.weights)
+        self._join(Waiter(sort_key, step, run.task_id, name, now, wait, demand, share))
         return wait
 
     def obstacles(self, demand: Demand, now: datetime) -> list[Wait]:

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from hashlib import sha256
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
-import orjson
-
-from flowledger.engine.domain.argument_checks import BEYOND_INTEGERS
+from flowledger.engine.domain.context_value import value_text
 from flowledger.engine.domain.templates.compiled_template import Plan
 from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate
 from flowledger.engine.domain.templates.template import StepTemplate, Template
 
-LONGEST_VALUE = 200
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -103,16 +99,3 @@ def step_key(
     if policy.key is None:
         return f"step:{name}"
     return f"step-key:{name}/{policy.key}={value_text(context, policy.key)}"
-
-
-def value_text(context: Any, path: str) -> str:
-    """The value at the path as JSON, null where there is none; a long one by its digest."""
-    value = context
-    for name in path.split("."):
-        value = cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
-    if isinstance(value, float) and value.is_integer() and abs(value) < BEYOND_INTEGERS:
-        value = int(value)
-    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    if len(text) > LONGEST_VALUE:
-        return f"sha256:{sha256(text).hexdigest()}"
-    return text.decode()

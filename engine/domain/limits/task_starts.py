@@ -64,6 +64,7 @@ class TaskStarts:
         self._queued: Counter[UUID] | None = None
         self._paces: dict[UUID, Pace] = {}
         self._served: UUID | None = None
+        self._since: datetime | None = None
         self.waiting: set[UUID] = set()
         self.held: list[TaskRun] = []
         self.unknown = True
@@ -97,6 +98,8 @@ class TaskStarts:
             self.held.append(run)
             return False
         self._counted()[template] += len(run.plan.roots)
+        if self._since is not None and self._since < run.created_at:
+            run.turn_since = self._since
         return True
 
     def room(self, template: UUID, now: datetime) -> int:
@@ -118,9 +121,12 @@ class TaskStarts:
         self.held[:] = (run for run in self.held if run.plan.template_id in full)
         return taken
 
-    def serve(self, template: UUID | None) -> None:
-        """Those that wait of this template are next, until None is."""
-        self._served = template
+    def serve(self, template: UUID | None, since: datetime | None = None) -> None:
+        """Those that wait of this template are next, until None is.
+
+        Where they are by the turn of their key, older ones may have waited `since` then.
+        """
+        self._served, self._since = template, since
 
     def _is_next(self, template: UUID, now: datetime) -> bool:
         older = self.unknown or template in self.waiting

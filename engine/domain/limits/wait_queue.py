@@ -9,7 +9,7 @@ it is the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heappop, heappush
@@ -18,7 +18,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from flowledger.engine.domain.limits.demand import Demand
-from flowledger.engine.domain.machine.task_run import Wait
+from flowledger.engine.domain.limits.fair_turns import FairTurns, weights_of
+from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.events.base import TaskEvent
 from flowledger.engine.events.step import StepEnqueued, WaitReason
 
@@ -30,8 +31,19 @@ class WaitKey(NamedTuple):
     key: str
 
 
+class Share(NamedTuple):
+    """By what a step takes turns: the keys of one priority share what there is, by weight."""
+
+    priority: int
+    key: str
+    weight: int
+
+
 class Waiter(NamedTuple):
-    """A step that waits; smaller sort keys go first. `sort_key` is that of the queue."""
+    """A step that waits; smaller sort keys go first. `sort_key` is that of the queue.
+
+    Of steps with a `share` that is so within a key; the keys take turns.
+    """
 
     sort_key: float
     step_id: UUID
@@ -40,15 +52,67 @@ class Waiter(NamedTuple):
     since: datetime
     wait: Wait
     demand: Demand
+    share: Share | None = None
+
+
+def share_of(run: TaskRun, weights: Mapping[str, int]) -> Share | None:
+    """By what the steps of a task take turns where they wait."""
+    if run.fairness is None:
+        return None
+    return Share(run.priority, run.fairness, weights_of(run.plan, weights)(run.fairness))
+
+
+Heap = list[tuple[float, int, Waiter]]
 
 
 @dataclass(slots=True, eq=False)
 class WaitQueue:
-    """Steps of one demand; the heap may hold some that have left."""
+    """Steps of one demand; the heap may hold some that have left.
+
+    Where its first step has a share, the next to go is one of the same priority: that of `turns`.
+    """
 
     demand: Demand
     key: WaitKey
-    heap: list[tuple[float, int, Waiter]] = field(default_factory=list[tuple[float, int, Waiter]])
+    heap: Heap = field(default_factory=Heap)
+    turns: dict[int, WaitTurns] = field(default_factory=dict[int, "WaitTurns"])
+
+
+class WaitTurns:
+    """The steps of one priority in a queue, by the keys that take turns; some may have left."""
+
+    __slots__ = ("_fair", "_heaps", "_next", "_numbers")
+
+    def __init__(self) -> None:
+        self._fair = FairTurns()
+        self._heaps: dict[str, Heap] = {}
+        self._next: list[tuple[float, int, str]] = []
+        self._numbers = count()
+
+    def join(self, waiter: Waiter, key: str) -> None:
+        """Wait for a turn of the key."""
+        heap = self._heaps.get(key)
+        if heap is None:
+            heap = self._heaps[key] = []
+            self._stand(key)
+        heappush(heap, (waiter.sort_key, next(self._numbers), waiter))
+
+    def take(self, waits: Callable[[Waiter], bool]) -> Waiter | None:
+        """Who is next of those who still wait; the key has had its turn."""
+        while self._next:
+            _, _, key = heappop(self._next)
+            heap = self._heaps[key]
+            while heap:
+                _, _, waiter = heappop(heap)
+                if waits(waiter) and waiter.share is not None:
+                    self._fair.took(key, waiter.share.weight)
+                    self._stand(key)
+                    return waiter
+            del self._heaps[key]
+        return None
+
+    def _stand(self, key: str) -> None:
+        heappush(self._next, (self._fair.start(key), next(self._numbers), key))
 
 
 def with_wait(events: Iterable[TaskEvent], waiter: Waiter) -> tuple[TaskEvent, ...]:
@@ -101,6 +165,9 @@ class WaitQueues:
         self._waiters[waiter.step_id] = waiter
         self._tasks.setdefault(waiter.task_id, {})[waiter.step_id] = waiter
         heappush(line.heap, (waiter.sort_key, next(self._numbers), waiter))
+        if waiter.share is not None:
+            turns = line.turns.setdefault(waiter.share.priority, WaitTurns())
+            turns.join(waiter, waiter.share.key)
         if line.heap[0][2] is waiter:
             self._enlist(line)
 
@@ -129,8 +196,8 @@ class WaitQueues:
         return None
 
     def take_first(self, line: WaitQueue) -> Waiter:
-        """The first step of a line leaves it."""
-        _, _, waiter = heappop(line.heap)
+        """The next step of a line leaves it: its first, or who takes a turn before it."""
+        waiter = self._next_of(line)
         self.leave(waiter)
         if self._first_of(line) is None:
             self._dissolve(line)
@@ -143,10 +210,21 @@ class WaitQueues:
         line.key = place
         self._enlist(line)
 
+    def _next_of(self, line: WaitQueue) -> Waiter:
+        first = line.heap[0][2]
+        if first.share is not None:
+            waiter = line.turns[first.share.priority].take(self._waits)
+            if waiter is not None:
+                return waiter
+        return first
+
+    def _waits(self, waiter: Waiter) -> bool:
+        return self._waiters.get(waiter.step_id) is waiter
+
     def _first_of(self, line: WaitQueue) -> Waiter | None:
         while line.heap:
             waiter = line.heap[0][2]
-            if self._waiters.get(waiter.step_id) is waiter:
+            if self._waits(waiter):
                 return waiter
             heappop(line.heap)
         return None

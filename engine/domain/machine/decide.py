@@ -93,7 +93,7 @@ def start(build: DecisionBuilder, rules: Rules) -> None:
         return
     if run.start_at is None or run.start_at <= build.now:
         if rules.may_start is None or rules.may_start(run, build.now):
-            build.task(TaskStarted)
+            build.task(TaskStarted, turn_since=run.turn_since)
     elif run.task.state is TaskState.PENDING:
         build.task(TaskWaiting, until=run.start_at)
 

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 from uuid import UUID
 
+from flowledger.engine.domain.context_value import fairness_key
 from flowledger.engine.domain.machine.evolve import (
     NEW_STEP,
     NEW_TASK,
@@ -101,6 +102,9 @@ class TaskRun:
     - `causes`: the last event of each active step.
     - `latest`: no folded event happened after this time.
     - `task_text`: the task's id as text.
+    - `fairness`: the key by which it takes turns with other tasks.
+    - `turn_since`: where it began before older tasks, as their keys have had their turns: since
+      when they wait.
     """
 
     __slots__ = (
@@ -115,6 +119,7 @@ class TaskRun:
         "definition_hash",
         "ended_at",
         "errors",
+        "fairness",
         "last_event",
         "latest",
         "open",
@@ -131,6 +136,7 @@ class TaskRun:
         "task_text",
         "timed",
         "timers",
+        "turn_since",
         "undecided",
         "unended",
         "waiting",
@@ -147,6 +153,8 @@ class TaskRun:
         self.deadline_at = created.deadline_at
         self.timed = created.start_at is not None or created.deadline_at is not None
         self.context = created.context if plan.limited else None
+        self.fairness = fairness_key(plan, created.context)
+        self.turn_since: datetime | None = None
         self.plan = plan
         self.task = evolve_task(NEW_TASK, created)
         self.last_event = created.event_id
@@ -263,6 +271,8 @@ class TaskRun:
         self.ended_at = event.occurred_at if self.ended else None
         if isinstance(event, (TaskStarted, TaskReopened)):
             self.started = True
+        if isinstance(event, TaskStarted):
+            self.turn_since = event.turn_since
         if isinstance(event, TaskReopened):
             self.deadline_at = None  # it is past, or an operator has taken the task in hand
 

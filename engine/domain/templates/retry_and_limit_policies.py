@@ -1,4 +1,4 @@
-"""The policies of a template: retries, concurrency limits and rate limits.
+"""The policies of a template: retries, concurrency limits, rate limits and fairness.
 
 The delay before a retry is a pure function of the policy, the number of failures and one random
 number.
@@ -109,6 +109,12 @@ class Concurrency(Declared):
 
     limit: AtMost
     key: Key | None = None
+
+
+class Fairness(Declared):
+    """Tasks with different values at `key` take turns to begin, and to go under a limit."""
+
+    key: Key
 
 
 class Rate(Declared):

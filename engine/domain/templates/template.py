@@ -32,7 +32,12 @@ from flowledger.engine.domain.json_values import plain
 from flowledger.engine.domain.max_duration import LONGEST_SECONDS
 from flowledger.engine.domain.storable_text_check import unstorable
 from flowledger.engine.domain.templates.canonical_json import canonical_json
-from flowledger.engine.domain.templates.retry_and_limit_policies import Concurrency, Rate, Retry
+from flowledger.engine.domain.templates.retry_and_limit_policies import (
+    Concurrency,
+    Fairness,
+    Rate,
+    Retry,
+)
 from flowledger.engine.domain.templates.validation_message import first_problem
 from flowledger.engine.errors import InvalidTemplate
 
@@ -131,7 +136,8 @@ class Template(BaseModel):
     """A workflow's definition. Field by field valid; `validate_template` checks the whole.
 
     A task must have ended `deadline_seconds` after it was to start. With `on_failure: block` a task
-    that cannot go on waits for an operator. `concurrency` and `rate` bound the steps of all tasks.
+    that cannot go on waits for an operator. `concurrency` and `rate` bound the steps of all tasks;
+    with `fairness` those of different keys take turns.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -145,6 +151,7 @@ class Template(BaseModel):
     deadline_seconds: Duration | None = None
     concurrency: Concurrency | None = None
     rate: Rate | None = None
+    fairness: Fairness | None = None
     context_schema: Annotated[dict[str, JsonValue], AfterValidator(_storable)] | None = Field(
         default=None, validation_alias=AliasChoices(CONTEXT, "context_schema")
     )
@@ -192,6 +199,8 @@ class Template(BaseModel):
             "deadline_seconds": self.deadline_seconds,
             "concurrency": _plain(self.concurrency),
             "rate": _plain(self.rate),
+            # A definition without it has the hash that it had before there was any.
+            **({} if self.fairness is None else {"fairness": _plain(self.fairness)}),
             "steps": [_definition_of(step) for step in steps],
         }
 
@@ -345,6 +354,7 @@ _MODELS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("steps", "rate"): Rate,
     ("concurrency",): Concurrency,
     ("rate",): Rate,
+    ("fairness",): Fairness,
 }
 
 

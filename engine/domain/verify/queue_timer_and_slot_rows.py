@@ -96,7 +96,7 @@ def misqueued(
     if not isfinite(turn):
         yield Difference(subject, "sort_key", "a time", turn, QUEUE)
     else:
-        since = min(run.created_at, fold.queued[step].occurred_at)
+        since = min(run.turn_since or run.created_at, fold.queued[step].occurred_at)
         yield from _out_of_turn(run, subject, turn, (since, now), QUEUE)
     if row["exclusive"] and not run.steps[number].lost:
         yield Difference(subject, "exclusive", log=False, row=True, place=QUEUE)

@@ -145,6 +145,7 @@ def _task_row(run: TaskRun) -> Row:
         "priority": run.priority,
         "correlation_id": run.correlation_id,
         "created_at": run.created_at,
+        "fairness_key": run.fairness,
         "ended": run.ended,
     }
 

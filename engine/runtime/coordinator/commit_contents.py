@@ -256,7 +256,7 @@ def task_timer_row(run: TaskRun) -> Row:
 def task_row(run: TaskRun) -> Row:
     """A row of the tasks."""
     template = run.plan.template
-    return {
+    row: Row = {
         "task_id": run.task_id,
         "template_id": run.plan.template_id,
         "namespace": template.namespace,
@@ -270,3 +270,4 @@ def task_row(run: TaskRun) -> Row:
         "created_at": run.created_at,
         "ended_at": run.ended_at,
     }
+    return row if run.fairness is None else {**row, "fairness_key": run.fairness}

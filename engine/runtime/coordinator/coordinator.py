@@ -7,7 +7,8 @@ from datetime import timedelta
 from threading import RLock
 from uuid import UUID
 
-from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
+from flowledger.engine.config.limit_settings import LimitSettings
+from flowledger.engine.config.sections import CoordinatorSettings
 from flowledger.engine.errors import (
     LeadershipLost,
     PositionBehindLog,

@@ -65,7 +65,7 @@ class RunCache:
 
     def create(self, created: TaskCreated) -> TaskRun:
         """The run of a task that has just been created."""
-        run = TaskRun(created, self._plan(created.template_id))
+        run = TaskRun(created, self.plan(created.template_id))
         self._runs[run.task_id] = run
         return run
 
@@ -140,9 +140,10 @@ class RunCache:
     def _folded_run(self, task_id: UUID, events: Sequence[TaskEvent]) -> TaskRun:
         if not events or not isinstance(events[0], TaskCreated):
             raise LogCorrupt(f"the history of task {task_id} does not begin with its creation")
-        return fold_run(events, self._plan(events[0].template_id))
+        return fold_run(events, self.plan(events[0].template_id))
 
-    def _plan(self, template_id: UUID) -> Plan:
+    def plan(self, template_id: UUID) -> Plan:
+        """The plan of a template. Raises UnknownTemplate, InvalidTemplate."""
         plan = self._plans.get(template_id)
         if plan is None:
             plan = compile_plan(self._store.template(template_id), self._limited)

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from flowledger.engine.config.admission_rules_from_settings import admission_rules
-from flowledger.engine.config.sections import CoordinatorSettings, LimitSettings
+from flowledger.engine.config.limit_settings import LimitSettings
+from flowledger.engine.config.sections import CoordinatorSettings
 from flowledger.engine.domain.limits.task_starts import TaskStarts
 from flowledger.engine.domain.limits.wait_queue import with_wait
 from flowledger.engine.domain.machine.decide import (
@@ -73,7 +74,11 @@ class Decider:
             settings.begin_ahead_steps, settings.begin_ahead_seconds, self.runs.queued
         )
         self._beginnings = TaskBeginnings(
-            ledger, self.starts, self.runs, settings.priority_ageing_seconds
+            ledger,
+            self.starts,
+            self.runs,
+            settings.priority_ageing_seconds,
+            limits.fairness_weights,
         )
         self._at_rest = self.admissions.rules(settings, self.starts.may_start)
         self._rules = replace(self._at_rest, defers_waiting=True)

@@ -1,6 +1,7 @@
 -- Tasks of one of p_shards shards that wait to begin, with their templates: of each template that is
 -- not in p_full at most p_limit, the first of them first. Who was created first begins first; a
--- point of priority is worth p_ageing seconds. Paused and parked tasks do not wait to begin.
+-- point of priority is worth p_ageing seconds. Paused and parked tasks do not wait to begin, and those
+-- with a fairness key do so in turn (tasks_to_begin_in_turn).
 --
 -- Each template and priority is found by a step in the index of those tasks, so that no more of
 -- them are read than are given, however many wait.
@@ -16,7 +17,7 @@ as $$
         (
             select t.template_id, t.priority
             from flowledger.task as t
-            where t.state = 'pending' and not t.paused
+            where t.state = 'pending' and not t.paused and t.fairness_key is null
             order by t.template_id, t.priority
             limit 1
         )
@@ -26,7 +27,7 @@ as $$
         cross join lateral (
             select t.template_id, t.priority
             from flowledger.task as t
-            where t.state = 'pending' and not t.paused
+            where t.state = 'pending' and not t.paused and t.fairness_key is null
                 and (t.template_id, t.priority) > (k.template_id, k.priority)
             order by t.template_id, t.priority
             limit 1
@@ -41,7 +42,7 @@ as $$
         cross join lateral (
             select t.task_id, t.created_at
             from flowledger.task as t
-            where t.state = 'pending' and not t.paused
+            where t.state = 'pending' and not t.paused and t.fairness_key is null
                 and t.template_id = k.template_id and t.priority = k.priority
                 and (p_shards = 1 or flowledger.shard_of(t.task_id, p_shards) = p_shard)
                 and not exists (

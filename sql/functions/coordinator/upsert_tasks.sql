@@ -19,7 +19,7 @@ begin
         from json_to_recordset(p_rows) as x (
             task_id uuid, template_id uuid, namespace text, template text, version text, state text,
             stream_version bigint, paused boolean, priority integer, correlation text,
-            created_at timestamptz, ended_at timestamptz
+            created_at timestamptz, ended_at timestamptz, fairness_key text
         )
         left join lateral (
             select
@@ -44,11 +44,11 @@ begin
         insert into flowledger.task (
             task_id, template_id, namespace, template, version, state, stream_version, paused,
             priority,
-            correlation_id, created_at, ended_at
+            correlation_id, created_at, ended_at, fairness_key
         )
         select
             g.task_id, g.template_id, g.namespace, g.template, g.version, g.state, g.stream_version,
-            g.paused, g.priority, g.correlation, g.created_at, g.ended_at
+            g.paused, g.priority, g.correlation, g.created_at, g.ended_at, g.fairness_key
         from given as g
         where g.place is null
     ),

@@ -65,15 +65,16 @@ begin
 
     insert into flowledger.task (
         task_id, template_id, namespace, template, version, state, stream_version, paused, priority,
-        correlation_id, created_at, ended_at
+        correlation_id, created_at, ended_at, fairness_key
     )
     select
         x.task_id, x.template_id, x.namespace, x.template, x.version, x.state, x.stream_version,
-        x.paused, x.priority, x.correlation, x.created_at, x.ended_at
+        x.paused, x.priority, x.correlation, x.created_at, x.ended_at,
+        x.fairness_key
     from json_to_recordset(p_rows -> 'task') as x (
         task_id uuid, template_id uuid, namespace text, template text, version text, state text,
         stream_version bigint, paused boolean, priority integer, correlation text,
-        created_at timestamptz, ended_at timestamptz
+        created_at timestamptz, ended_at timestamptz, fairness_key text
     );
 
     delete from flowledger.parked_task as k

@@ -34,6 +34,16 @@ def test_the_older_and_the_more_urgent_come_before(connection: Connection) -> No
     assert before(low, 2) == 2
 
 
+def test_of_tasks_that_take_turns_only_those_of_its_key_do(connection: Connection) -> None:
+    waiting(connection, 0)
+    waiting(connection, 0, fairness_key="1")
+    waiting(connection, 0, 1, fairness_key="1")
+    waiting(connection, 0, fairness_key="2")
+    task = waiting(connection, 9, fairness_key="2")
+
+    assert call(connection, "tasks_that_begin_before", task, 10) == [2]
+
+
 @pytest.mark.parametrize("changed", [{"state": "in_progress"}, {"paused": True}])
 def test_who_has_begun_or_is_paused_waits_for_nobody(
     connection: Connection, changed: dict[str, object]

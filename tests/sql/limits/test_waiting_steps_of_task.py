@@ -55,3 +55,22 @@ def test_who_waits_for_the_same_before_is_counted_up_to_a_limit(connection: Conn
     before = [call(connection, "waiting_steps_of_task", task, most)[0][-1] for most in (100, 3)]
 
     assert before == [5, 3]
+
+
+def test_of_steps_that_take_turns_as_many_of_each_other_key_come_before(
+    connection: Connection,
+) -> None:
+    task, other, since = new_id(), new_id(), now(connection)
+
+    def shared(owner: UUID, name: str, sort_key: float, *share: object) -> dict[str, Any]:
+        demand = {**ONE_SLOT, "share": [*share]}
+        return held(owner, name, since, sort_key=sort_key, demand=demand)
+
+    rows = [shared(task, "a", 90.0, 0, "b", 1), shared(other, "first", 80.0, 0, "b", 1)]
+    rows += [shared(other, f"many {n}", float(n), 0, "a", 1) for n in range(9)]
+    rows += [shared(other, "one", 95.0, 0, "c", 1), shared(other, "else", 0.0, 1, "d", 1)]
+    call(connection, "store_waiting_steps", rows_of(rows))
+
+    before = [call(connection, "waiting_steps_of_task", task, most)[0][-1] for most in (100, 3)]
+
+    assert before == [1 + 2 + 1, 3]

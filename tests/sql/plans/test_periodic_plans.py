@@ -42,7 +42,7 @@ BACKLOG = """
     insert into flowledger.task select
         md5('o' || n)::uuid, %(unknown)s, 'n', 'u', '1',
         case n %% 2 when 0 then 'pending' else 'in_progress' end, 2, false,
-        n %% 7, n::text, now(), null
+        n %% 7, n::text, now(), null, case n %% 4 when 0 then (n %% 8)::text end
     from generate_series(1, %(open)s) as n;
     insert into flowledger.step
     select task_id, 'a', 'enqueued', 0, 1 from flowledger.task where ended_at is null;
@@ -67,6 +67,7 @@ PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
     ("coordinator", "next_timer", (0, 1), FEW),
     ("coordinator", "tasks_waiting_to_begin", (10, [], 60.0, 0, 1), FEW),
     ("coordinator", "tasks_waiting_to_begin", (10, [UNKNOWN], 60.0, 0, 1), FEW),
+    ("coordinator", "tasks_to_begin_in_turn", (10, [], 60.0, [UNKNOWN], ["4"], 0, 1), FEW),
     ("coordinator", "steps_of_dead_workers", (500, False, 0, 1), FEW),
     ("coordinator", "pending_submissions", (500, 0, 1), FEW),
     ("coordinator", "parked_tasks_asked_to_retry", (500, 0, 1), FEW),
