@@ -16,6 +16,7 @@ from flowledger.engine.domain.explain.live_state import (
     LaggingProjection,
     LimitStatus,
     LiveState,
+    OpenSession,
     ParkedStanding,
     QueueStatus,
     ShardStatus,
@@ -44,6 +45,11 @@ EXPECTED = "select * from flowledger.theoretical_arrival_times(%b)"
 CIRCUITS = "select flowledger.proved_circuits()"
 PARKED = "select * from flowledger.parked_task_details(%s)"
 BEGIN_BEFORE = "select flowledger.tasks_that_begin_before(%s, %s::int)"
+OPEN_SESSIONS = (
+    "select login, pid, clock_timestamp() - since from flowledger_v1.vacuum_holders(%s)"
+    " where kind = 'session' order by since"
+)
+LONG_OPEN_SECONDS = 60.0
 TAKE_TURNS = "select flowledger.keys_that_take_turns(%s, %s::int)"
 REGISTERED = "select flowledger.template_is_registered(%s)"
 PROJECTIONS = "select * from flowledger.projections_behind_position(%s::bigint, %s)"
@@ -82,6 +88,10 @@ def surroundings_of(
         ),
         parked=_parked(_rows(connection, PARKED, task_id)),
         begin_before=begin_before,
+        open_sessions=tuple(
+            OpenSession(*row)
+            for row in (_rows(connection, OPEN_SESSIONS, LONG_OPEN_SECONDS) if waiting else ())
+        ),
         keys_in_turn=None
         if begin_before is None
         else _rows(connection, TAKE_TURNS, task_id, COUNTED)[0][0],

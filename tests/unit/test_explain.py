@@ -14,6 +14,7 @@ from flowledger.engine.domain.explain.explain import explain_step, explain_task
 from flowledger.engine.domain.explain.live_state import (
     Holder,
     LimitStatus,
+    OpenSession,
     WaitStatus,
 )
 from flowledger.engine.domain.explain.reasons import Explanation, ReasonKind
@@ -178,6 +179,22 @@ def test_a_queued_step_tells_who_takes_it(case: str) -> None:
     )
 
     assert (reason.kind, reason.sentence) == (kind, f"queued 5 s ago, for attempt 1; {said}")
+
+
+def test_a_queued_step_tells_whose_open_transaction_slows_claims_down() -> None:
+    open_sessions = (
+        OpenSession("ann", 7, timedelta(minutes=3)),
+        OpenSession("x\ny", 8, timedelta(minutes=1)),
+    )
+
+    (reason,) = explain_step(scene(chain(), open_sessions=open_sessions), "a")
+    (other,) = explain_step(scene(chain(), open_sessions=open_sessions[1:]), "a")
+
+    assert reason.sentence.endswith(
+        "; claims are slowed down by a session of ann, process 7, open for 3 min and 1 more"
+    )
+    assert reason.details["open_sessions"] == [7, 8]
+    assert other.sentence.endswith('a session of "x\\ny", process 8, open for 1 min')
 
 
 def test_a_queued_step_without_a_row_is_put_back_by_a_coordinator() -> None:

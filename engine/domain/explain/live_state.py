@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from flowledger.engine.domain.limits.circuit_breaker import StoredCircuit
@@ -161,6 +162,14 @@ class LaggingProjection:
     failure: str | None
 
 
+class OpenSession(NamedTuple):
+    """A session whose transaction has been open for long, by the server's time."""
+
+    login: str
+    pid: int
+    open_for: timedelta
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveState:
     """All of it at one moment of the engine's time; queue rows and held steps by step.
@@ -168,7 +177,8 @@ class LiveState:
     `parked` says why the coordinator leaves the task alone, where it does. `begin_before` counts
     the tasks of its template that begin before it, up to `COUNTED`; None where it has begun, or no
     coordinator has met it. `keys_in_turn` counts in the same way with how many other fairness keys
-    it takes turns; None where it has none.
+    it takes turns; None where it has none. `open_sessions` keep dead rows of the queue from being
+    taken away, which slows claims down; the longest open comes first.
     """
 
     now: datetime
@@ -182,3 +192,4 @@ class LiveState:
     registered: bool = True
     begin_before: int | None = None
     keys_in_turn: int | None = None
+    open_sessions: tuple[OpenSession, ...] = ()

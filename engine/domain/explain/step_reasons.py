@@ -8,8 +8,8 @@ from types import MappingProxyType
 from pydantic import JsonValue
 
 from flowledger.engine import events as happened
-from flowledger.engine.display_text import listed, on_one_line, some_of
-from flowledger.engine.domain.event_text import STATE_LABELS, describe
+from flowledger.engine.display_text import duration, listed, on_one_line, some_of
+from flowledger.engine.domain.event_text import STATE_LABELS, actor_name, describe
 from flowledger.engine.domain.explain.context import ExplainContext, behind, cause, iso
 from flowledger.engine.domain.explain.limit_reasons import as_the_log_knows, counted, held_back
 from flowledger.engine.domain.explain.live_state import LiveState, QueueStatus, WorkerStatus
@@ -168,16 +168,30 @@ def _enqueued(scene: ExplainContext, number: int) -> Iterable[Reason]:
         again = f"{said}; its row in the queue is gone, and a coordinator makes it anew"
         return [behind(scene, again, placed, number)]
     kind, standing, details = _taken_by(scene, scene.live, row)
+    slowed, by = _slowed_by(scene.live, row)
     return [
         Reason(
             kind=kind,
-            sentence=f"{said}; {standing}{_timer(scene, number)}",
+            sentence=f"{said}; {standing}{_timer(scene, number)}{slowed}",
             about=scene.run.plan.template.key,
             cause=cause(placed),
-            details={**details, "attempt": attempt, **_timer_details(scene, number)},
+            details={**details, "attempt": attempt, **_timer_details(scene, number), **by},
             steps=(name,),
         )
     ]
+
+
+def _slowed_by(beside: LiveState | None, row: QueueStatus | None) -> tuple[str, Details]:
+    """Whose open transaction slows down the claims of all workers."""
+    if beside is None or row is None or row.before is None or not beside.open_sessions:
+        return "", {}
+    first, *others = beside.open_sessions
+    more = f" and {len(others)} more" if others else ""
+    whose = f"a session of {actor_name(first.login)}, process {first.pid}"
+    return (
+        f"; claims are slowed down by {whose}, open for {duration(first.open_for)}{more}",
+        {"open_sessions": [one.pid for one in beside.open_sessions]},
+    )
 
 
 def _taken_by(
