@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS_READY := $(VENV)/.peers-ready
+RESTATE_SERVER := @restatedev/restate-server-linux-x64@1.7.12
 PACKAGES := engine handlers projections sql
 UV := $(shell command -v uv 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -83,7 +84,12 @@ bench: $(READY) ## Measure throughput, latency, read models, SQL and what an idl
 .PHONY: bench-setup
 bench-setup: $(PEERS_READY) ## Install the engines to compare with (--peer)
 
+# Restate's server comes from npm, the engines' libraries from PyPI. What cannot be installed is left out of
+# the comparison, and each benchmark says so.
 $(PEERS_READY): $(READY)
 	@$(GROUPS) peers > $(VENV)/peers.txt
 	@$(INSTALL) -r $(VENV)/peers.txt
+	@if command -v npm >/dev/null; then \
+		npm install --silent --no-audit --no-fund --prefix $(VENV)/restate $(RESTATE_SERVER); \
+	else echo "there is no npm: Restate's server is not installed" >&2; fi
 	@touch $@

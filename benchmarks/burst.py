@@ -68,7 +68,7 @@ def main() -> None:
     """One line of JSON."""
     args = arguments()
     with harness.postgres(args.database_url) as url:
-        print(json.dumps({**line(url, args), **harness.surroundings(url, [])}))
+        print(json.dumps({**line(url, args), **harness.surroundings(url, {})}))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 Every contestant is measured in the same way: its processes are spawned and set themselves up in a
 new database; the meter is read after a checkpoint; all start at once; the clock stops when the last
 task has ended; the processes leave, and the meter is read again, so that nothing which they still
-had to write is forgotten.
+had to write is forgotten. Every step notes when it was started: a run counts only where there are
+as many notes as steps.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import platform
@@ -15,10 +17,10 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from datetime import UTC, datetime
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 from queue import Empty
@@ -26,6 +28,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
+import shapes
 from psycopg import sql
 from shapes import BackgroundLoad
 
@@ -34,6 +37,8 @@ from flowledger.engine.cli.commands.start_roles import tune_gc
 SPAWN = multiprocessing.get_context("spawn")
 POLL_SECONDS = 0.005
 READY_SECONDS = 60.0
+PEER_STALL_SECONDS = 60.0
+"""A peer of which no task has ended for so long has failed."""
 
 
 @contextmanager
@@ -71,12 +76,15 @@ class Figures:
 
     steps: int
     seconds: float
-    commits: int
-    wal_bytes: int
+    commits: int | None
+    wal_bytes: int | None
+    """None for both: it does not store in Postgres."""
     latencies: Sequence[float] = ()
     """Seconds from the start of a task to its end."""
     reports: Sequence[Any] = ()
     """What each process handed over, in the order of the processes."""
+    starts: Sequence[float] = ()
+    """When steps were started, in order: seconds of the machine's monotonic clock."""
 
     @property
     def steps_per_s(self) -> float:
@@ -88,9 +96,14 @@ class Figures:
             "steps_per_s": round(self.steps_per_s, 1),
             "p50_ms": milliseconds(self.latencies, 0.5),
             "p95_ms": milliseconds(self.latencies, 0.95),
-            "commits_per_step": round(self.commits / self.steps, 4),
-            "wal_bytes_per_step": round(self.wal_bytes / self.steps),
+            "starts_per_step": _each(len(self.starts), self.steps, 4),
+            "commits_per_step": _each(self.commits, self.steps, 4),
+            "wal_bytes_per_step": _each(self.wal_bytes, self.steps),
         }
+
+
+def _each(count: int | None, steps: int, digits: int | None = None) -> float | None:
+    return None if count is None else round(count / steps, digits)
 
 
 def milliseconds(seconds: Sequence[float], quantile: float) -> float | None:
@@ -115,6 +128,7 @@ class Child:
 
     def stand_by(self) -> None:
         """Say that the set-up is done, and wait for the start."""
+        del shapes.STARTS[:]  # what was run to warm up
         tune_gc()  # as the program does; whoever it is compared with has it too
         self.ready.wait(READY_SECONDS)
         self.go.wait()
@@ -129,11 +143,19 @@ class Child:
 
     def report(self, value: Any) -> None:
         """Hand something over to the parent, once."""
-        self.reports.put((self.index, value))
+        self.reports.put((self.index, value, shapes.STARTS))
 
 
 class Crashed(RuntimeError):
     """A process of the benchmark ended before it should."""
+
+
+class Stalled(RuntimeError):
+    """Nothing of the benchmark ends any more."""
+
+
+class Uncounted(RuntimeError):
+    """Not as many steps were started as should have been."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +172,9 @@ class Crew:
     target: Callable[..., None]
     count: int
     arguments: tuple[Any, ...] = ()
+    stall_seconds: float = math.inf
     processes: list[Any] = field(default_factory=list)
+    starts: list[float] = field(default_factory=list)
 
     def __enter__(self) -> Crew:
         self.ready = SPAWN.Barrier(self.count + 1)
@@ -182,8 +206,16 @@ class Crew:
                 process.kill()
 
     def wait(self, tasks: int) -> None:
-        """Until the processes have counted that many tasks as ended."""
-        while sum(self.ended) < tasks:
+        """Until the processes have counted that many tasks as ended.
+
+        Raises Stalled where they count none for longer than `stall_seconds`.
+        """
+        before, since = 0, time.monotonic()
+        while (ended := sum(self.ended)) < tasks:
+            if ended > before:
+                before, since = ended, time.monotonic()
+            elif time.monotonic() - since > self.stall_seconds:
+                raise Stalled(f"{ended} of {tasks} tasks have ended, and no more do")
             time.sleep(POLL_SECONDS)
             self.check()
 
@@ -193,24 +225,33 @@ class Crew:
             self._raise_crash()
             raise Crashed("it was killed")
 
+    def timed(self, tasks: int) -> float:
+        """Start, and wait for that many ended tasks: how many seconds it took."""
+        started = time.perf_counter()
+        self.go.set()
+        self.wait(tasks)
+        return time.perf_counter() - started
+
     def dismiss(self) -> list[Any]:
         """Stop the processes; their reports in order."""
         self.halt.set()
         reports = dict(self._next_report() for _ in self.processes)
+        self.starts.sort()
         for process in self.processes:
             process.join(READY_SECONDS)
         return [reports[index] for index in range(self.count)]
 
     def _next_report(self) -> tuple[int, Any]:
-        index, value = self.reports.get(timeout=READY_SECONDS)
+        index, value, starts = self.reports.get(timeout=READY_SECONDS)
         if isinstance(value, Crash):
             raise Crashed(value.text)
+        self.starts.extend(starts)
         return index, value
 
     def _raise_crash(self) -> None:
         try:
             while True:
-                value = self.reports.get(timeout=1)[1]
+                _, value, _ = self.reports.get(timeout=1)
                 if isinstance(value, Crash):
                     raise Crashed(value.text)
         except Empty:
@@ -226,7 +267,7 @@ def _guarded(target: Callable[..., None], child: Child, arguments: tuple[Any, ..
         raise
 
 
-def reported(_: psycopg.Connection, reports: Sequence[Sequence[float]]) -> list[float]:
+def reported(_: psycopg.Connection | None, reports: Sequence[Sequence[float]]) -> list[float]:
     """Latencies as the processes have measured them."""
     return [latency for report in reports for latency in report]
 
@@ -236,19 +277,36 @@ def measure(
     crew: Crew,
     load: BackgroundLoad,
     latencies: Callable[[psycopg.Connection, Sequence[Any]], list[float]] = reported,
+    *,
+    runs_steps: bool = True,
 ) -> Figures:
     """Run the crew once, until its processes have counted that many tasks as ended."""
     with psycopg.connect(url, autocommit=True) as connection, crew:
         connection.execute("checkpoint")
         before = counters(connection)
-        started = time.perf_counter()
-        crew.go.set()
-        crew.wait(load.tasks)
-        seconds = time.perf_counter() - started
+        seconds = crew.timed(load.tasks)
         reports = crew.dismiss()
         after = settled_counters(connection)
         used = (after[0] - before[0], after[1] - before[1])
-        return Figures(load.steps, seconds, *used, latencies(connection, reports), reports)
+        told = latencies(connection, reports)
+    figures = Figures(load.steps, seconds, *used, told, reports, crew.starts)
+    return _counted(figures) if runs_steps else figures
+
+
+def measure_elsewhere(crew: Crew, load: BackgroundLoad) -> Figures:
+    """The same for an engine that does not store in Postgres: time alone."""
+    with crew:
+        seconds = crew.timed(load.tasks)
+        reports = crew.dismiss()
+    told = reported(None, reports)
+    return _counted(Figures(load.steps, seconds, None, None, told, reports, crew.starts))
+
+
+def _counted(figures: Figures) -> Figures:
+    """The same. Raises Uncounted where not every step was started."""
+    if len(figures.starts) < figures.steps:
+        raise Uncounted(f"{len(figures.starts)} steps were started, and there are {figures.steps}")
+    return figures
 
 
 def counters(connection: psycopg.Connection) -> tuple[int, int]:
@@ -288,19 +346,28 @@ def peak_rss_mb() -> float | None:
     return round(int(peak.split()[1]) / 1024, 1)
 
 
-def surroundings(url: str, packages: Sequence[str]) -> dict[str, Any]:
-    """Where the figures come from: versions, durability, cores, and how busy the machine was."""
+def surroundings(url: str, versions: Mapping[str, str | None]) -> dict[str, Any]:
+    """Where the figures come from: versions, durability, the machine, and how busy it was."""
     with psycopg.connect(url) as connection:
         rows = connection.execute(
             "select name, setting from pg_settings"
             " where name in ('server_version', 'fsync', 'synchronous_commit')"
         ).fetchall()
     settings = dict(rows)
-    versions = {"python": platform.python_version(), "postgres": settings["server_version"]}
+    own = {"python": platform.python_version(), "postgres": settings["server_version"]}
     return {
-        "versions": versions | {package: version(package) for package in packages},
+        "versions": own | dict(versions),
         "fsync": settings["fsync"],
         "synchronous_commit": settings["synchronous_commit"],
         "cores": os.cpu_count(),
+        "processor": _told("/proc/cpuinfo", "model name"),
+        "memory": _told("/proc/meminfo", "MemTotal"),
         "load_average": round(os.getloadavg()[0], 2),
+        "at": datetime.now(UTC).isoformat(timespec="minutes"),
     }
+
+
+def _told(path: str, name: str) -> str | None:
+    """What a file of the kernel says under that name, first; None where it says nothing."""
+    rows = Path(path).read_text("utf-8").splitlines() if Path(path).exists() else []
+    return next((row.partition(":")[2].strip() for row in rows if row.startswith(name)), None)

@@ -134,7 +134,7 @@ def main() -> None:
         if args.database_url is None:
             be_still(url)
         found = run(url, *((QUICK, QUICK_SECONDS) if args.quick else (ROLES, args.seconds)))
-        print(json.dumps({**found, **harness.surroundings(url, [])}))
+        print(json.dumps({**found, **harness.surroundings(url, {})}))
 
 
 if __name__ == "__main__":

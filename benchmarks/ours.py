@@ -50,6 +50,10 @@ select extract(epoch from recorded_at - (
 ))::float8
 from flowledger.event where topic = 'task.completed'
 """
+LEADERS = """
+select count(distinct leader) from flowledger.shard_leases() where seconds_left > 0
+"""
+SHARED_OUT_SECONDS = 60.0
 COMPLETED_STEPS = """
 select count(*), count(distinct originator_id) from flowledger.event where topic = 'step.completed'
 """
@@ -62,6 +66,7 @@ class Options:
     roles: Sequence[Sequence[Any]]
     open_tasks: int
     profile: bool
+    shards: int
 
 
 def workflow(shape: shapes.Shape) -> Workflow[dict[str, Any]]:
@@ -107,8 +112,11 @@ def follow_ends(connection: psycopg.Connection) -> Iterator[int]:
 
 def _process(child: harness.Child, url: str, load: BackgroundLoad, options: Options) -> None:
     os.environ["FLOWLEDGER_DATABASE__URL"] = url
+    os.environ["FLOWLEDGER_COORDINATOR__SHARDS"] = str(options.shards)
     flow = workflow(load.dag)
     with Engine.open(workflows=[flow], roles=options.roles[child.index]) as engine:
+        if options.roles[child.index]:
+            _see_shards_shared_out(url, options.shards)
         child.stand_by()
         with sampled(wanted=options.profile) as samples:
             if child.index + 1 == child.count:
@@ -117,6 +125,16 @@ def _process(child: harness.Child, url: str, load: BackgroundLoad, options: Opti
             child.halt.wait()
     shares = {"shares": samples.shares()} if options.profile else {}
     child.report({"peak_rss_mb": harness.peak_rss_mb(), **shares})
+
+
+def _see_shards_shared_out(url: str, shards: int) -> None:
+    """Wait until each shard is led by another process. Raises RuntimeError where none come to."""
+    deadline = time.monotonic() + SHARED_OUT_SECONDS
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(LEADERS).fetchone() != (shards,):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{shards} shards are not led by {shards} processes")
+            time.sleep(harness.POLL_SECONDS)
 
 
 def _latencies(connection: psycopg.Connection, steps: int, *, burst: bool) -> list[float]:
@@ -135,6 +153,7 @@ def run(  # noqa: PLR0913 - what can be varied, by name
     server_url: str,
     load: BackgroundLoad,
     *,
+    together: bool = False,
     open_tasks: int | None = None,
     profile: bool = False,
     readiness: bool = True,
@@ -142,20 +161,25 @@ def run(  # noqa: PLR0913 - what can be varied, by name
 ) -> harness.Figures:
     """Run the load; with no worker processes, the coordinator's process does all the work.
 
+    `together`: as many processes as workers, each with all roles and a shard to lead.
     Without `readiness` the rows of steps are not written, which shows what they cost. In a `burst`
     the latency of each task counts from the first creation of all.
 
     The reports are objects with `peak_rss_mb`, and `shares` of time where a profile is asked for:
     of the coordinator, of each worker, of the submitter.
     """
-    one_process = [["coordinator", "worker"], []]
-    roles = [["coordinator"], *[["worker"]] * load.workers, []] if load.workers else one_process
+    all_roles = ["coordinator", "worker"]
+    apart = [["coordinator"], *[["worker"]] * load.workers, []]
+    together = together or not load.workers
+    processes = max(1, load.workers)
+    roles = [*[all_roles] * processes, []] if together else apart
     with harness.database(server_url, "flowledger_bench_ours") as url:
         with psycopg.connect(url, autocommit=True) as connection:
             migrate(connection)
             if not readiness:
                 connection.execute(NO_READINESS)
-        options = Options(roles, open_tasks or load.tasks, profile)
+        shards = processes if together else 1
+        options = Options(roles, open_tasks or load.tasks, profile, shards)
         crew = harness.Crew(_process, len(roles), (url, load, options))
         return harness.measure(
             url,

@@ -282,7 +282,7 @@ def main() -> None:
     args = parser.parse_args()
     tasks, rounds = (20, 1) if args.quick else (args.tasks, args.rounds)
     with harness.postgres(args.database_url) as url:
-        print(json.dumps({**run(url, tasks, rounds), **harness.surroundings(url, ())}))
+        print(json.dumps({**run(url, tasks, rounds), **harness.surroundings(url, {})}))
 
 
 if __name__ == "__main__":

@@ -200,7 +200,7 @@ def run(
             migrate(connection)
             connection.execute(SCHEMA)
         crew = harness.Crew(_writer, load.workers, (url, load, method, batch))
-        return harness.measure(url, crew, load)
+        return harness.measure(url, crew, load, runs_steps=False)
 
 
 def main() -> None:
@@ -216,7 +216,7 @@ def main() -> None:
     args = parser.parse_args()
     load = BackgroundLoad(args.shape, args.tasks, args.workers)
     with harness.postgres(args.database_url) as url:
-        surroundings = harness.surroundings(url, ["psycopg"])
+        surroundings = harness.surroundings(url, {"psycopg": psycopg.__version__})
         found = {method: run(url, load, method, args.batch).line() for method in METHODS}
         print(json.dumps({**vars(args), **found, **surroundings}))
 

@@ -1,11 +1,14 @@
 """The DAGs that are timed, as plain edges that every contestant can run, and as workflows of ours.
 
-Each step does nothing and returns 100 bytes of JSON, so that what is timed is the engine.
+Each step notes when it was started and returns 100 bytes of JSON: what is timed is the engine. Of
+every contestant, the notes are how it is known that every step ran, and how far apart.
 """
 
 from __future__ import annotations
 
 import json
+import time
+from array import array
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -14,6 +17,9 @@ from typing import Any
 NAMESPACE = "bench"
 RESULT = {"r": "x" * 92}
 """100 bytes once it is JSON."""
+
+STARTS = array("d")
+"""When steps were started in this process: seconds of the machine's monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +111,5 @@ class BackgroundLoad:
 
 def no_operation() -> dict[str, Any]:
     """What every step runs."""
+    STARTS.append(time.monotonic())
     return RESULT

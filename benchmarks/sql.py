@@ -163,7 +163,7 @@ def main() -> None:
             for size in sizes
         }
         line = {"sizes": found, "growth": growth(found), "to_beat": TO_BEAT}
-        print(json.dumps({**line, **harness.surroundings(url, ["psycopg"])}))
+        print(json.dumps({**line, **harness.surroundings(url, {"psycopg": psycopg.__version__})}))
 
 
 if __name__ == "__main__":

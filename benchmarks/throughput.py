@@ -1,10 +1,13 @@
 """How many steps a second, beside the raw limit of the same Postgres and beside other engines.
 
-One run measures everything on one server: the raw limit and the peers, then flowledger, then the
-peers and the raw limit again, so that a machine which slows down meanwhile shows; ratios are to the
-means. Prints one line of JSON.
+One program measures everything on one server, in turn: in each run the raw limit, each peer and
+flowledger, in every second run the other way round, so that a machine which slows down meanwhile
+slows everyone down. Prints one line of JSON for each contestant and shape, with the figures of its
+median run and every run's steps a second; `ratio_to_…` is to the other's median.
 
+    python benchmarks/throughput.py --shape all --peer all --runs 5
     python benchmarks/throughput.py --shape diamond --workers 2 --peer dbos
+    python benchmarks/throughput.py --shape diamond --processes 2
     python benchmarks/throughput.py --shape path/to/wfformat.json --tasks 20
 """
 
@@ -12,20 +15,23 @@ from __future__ import annotations
 
 import argparse
 import json
-from importlib import import_module
-from statistics import fmean
+import sys
+from statistics import median
 from typing import Any
 
+import contestants
 import harness
+import ours
 import raw
 import shapes
+from contestants import ALL, OURS, Contestants
 from shapes import BackgroundLoad
 
-OURS = "flowledger"
-PEERS = ("dbos", "pgqueuer")
+RAW, TOGETHER = "raw", "flowledger with all roles in each process"
 STEPS = 20_000
 PEER_STEPS = 2_000
 QUICK_STEPS = 200
+RUNS = 2
 Line = dict[str, Any]
 
 
@@ -34,14 +40,18 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--shape", default="diamond", help=f"{', '.join(shapes.SHAPES)}, or a file")
+    known = ", ".join(shapes.SHAPES)
+    parser.add_argument("--shape", default="diamond", help=f"{known}, all of these, or a file")
     parser.add_argument("--tasks", type=int, help=f"default: as many as make {STEPS} steps")
     parser.add_argument("--workers", type=int, default=2, help="processes; 0: all in one process")
+    parser.add_argument(
+        "--processes", type=int, default=0, help="also so many with all roles, a shard for each"
+    )
     parser.add_argument("--open-tasks", type=int, help="most tasks open at once; default: all")
-    parser.add_argument("--peer", choices=PEERS, action="append", default=[])
+    contestants.add_argument(parser)
     parser.add_argument("--peer-tasks", type=int, help=f"default: {PEER_STEPS} steps' worth")
     parser.add_argument("--quick", action="store_true", help="a few seconds: does it run at all")
-    parser.add_argument("--rounds", type=int, default=1, help="the median of so many runs is shown")
+    parser.add_argument("--runs", type=int, default=RUNS, help="the median of so many is shown")
     parser.add_argument("--profile", action="store_true", help="also where our processes wait")
     parser.add_argument(
         "--without-readiness", action="store_true", help="leave out the rows of steps: their cost"
@@ -52,25 +62,29 @@ def arguments() -> argparse.Namespace:
 
 
 class Contest:
-    """The contestants, each measured when its turn comes, with all that they showed."""
+    """The contestants on one shape, each measured when its turn comes, and what they showed."""
 
-    def __init__(self, url: str, args: argparse.Namespace) -> None:
-        self.url, self.args = url, args
-        per_task = shapes.named(args.shape).steps
+    def __init__(self, url: str, shape: str, args: argparse.Namespace, peers: Contestants) -> None:
+        self.url, self.args, self.peers = url, args, peers
+        per_task = shapes.named(shape).steps
         most, peer_most = (QUICK_STEPS,) * 2 if args.quick else (STEPS, PEER_STEPS)
         tasks = args.tasks or max(1, most // per_task)
         peer_tasks = min(tasks, args.peer_tasks or max(1, peer_most // per_task))
-        processes = max(1, args.workers)
-        self.load = BackgroundLoad(args.shape, tasks, args.workers)
-        self.raw_load = BackgroundLoad(args.shape, tasks, processes)
-        self.peer_load = BackgroundLoad(args.shape, peer_tasks, processes)
+        beside = args.processes or max(1, args.workers)
+        self.loads = {
+            RAW: BackgroundLoad(shape, tasks, beside),
+            OURS: BackgroundLoad(shape, tasks, args.workers),
+            TOGETHER: BackgroundLoad(shape, tasks, args.processes),
+            **{name: BackgroundLoad(shape, peer_tasks, beside) for name in peers},
+        }
         self.shown: dict[str, list[harness.Figures]] = {}
 
     def turns(self) -> list[str]:
-        """Who runs when: the others before us in each round, and once more after the last."""
-        others = ["raw", *self.args.peer]
-        turns = [*others, *([] if self.args.only_others else [OURS])] * self.args.rounds
-        return turns if self.args.quick else turns + others[::-1]
+        """Who runs when."""
+        ours = [OURS, *([TOGETHER] if self.args.processes else [])]
+        everyone = [RAW, *self.peers, *([] if self.args.only_others else ours)]
+        runs = 1 if self.args.quick else self.args.runs
+        return [name for run in range(runs) for name in everyone[:: -1 if run % 2 else 1]]
 
     def run(self) -> None:
         """Measure everyone."""
@@ -78,72 +92,83 @@ class Contest:
             if figures := self._measure(name):
                 self.shown.setdefault(name, []).append(figures)
 
-    def mean(self, name: str) -> float | None:
-        """Mean steps per second of what was measured under that name."""
+    def median(self, name: str) -> float | None:
+        """Median steps per second of what was measured under that name; None: nothing was."""
         runs = self.shown.get(name)
-        return fmean(figures.steps_per_s for figures in runs) if runs else None
+        return median(figures.steps_per_s for figures in runs) if runs else None
 
     def _measure(self, name: str) -> harness.Figures | None:
-        if name == "raw":
-            return raw.run(self.url, self.raw_load)
-        if name == OURS:
-            ours = import_module("ours")
-            return ours.run(  # type: ignore[no-any-return]
+        load = self.loads[name]
+        if name == RAW:
+            return raw.run(self.url, load)
+        if name in {OURS, TOGETHER}:
+            return ours.run(
                 self.url,
-                self.load,
+                load,
+                together=name == TOGETHER,
                 open_tasks=self.args.open_tasks,
                 profile=self.args.profile,
                 readiness=not self.args.without_readiness,
             )
-        peer = import_module(f"peers.{name}_peer")
-        return peer.run(self.url, self.peer_load)  # type: ignore[no-any-return]
+        return self.peers.measured(name, lambda peer: peer.run(self.url, load))
+
+    def lines(self) -> list[Line]:
+        """What everyone showed, us first."""
+        names = sorted(self.shown, key=lambda name: not name.startswith(OURS))
+        return [self._line(name) for name in names]
+
+    def _line(self, name: str) -> Line:
+        load, runs = self.loads[name], self.shown[name]
+        figures = sorted(runs, key=lambda run: run.steps_per_s)[(len(runs) - 1) // 2]
+        is_ours = name in {OURS, TOGETHER}
+        return {
+            "benchmark": "throughput",
+            "engine": OURS if is_ours else name,
+            "processes": _processes(name, load.workers),
+            "shape": load.dag.name,
+            "tasks": load.tasks,
+            "steps": load.steps,
+            **figures.line(),
+            "steps_per_s": round(self.median(name) or 0, 1),
+            "runs": [round(run.steps_per_s) for run in runs],
+            **(self._of_ours(name, figures) if is_ours else {}),
+        }
+
+    def _of_ours(self, name: str, figures: harness.Figures) -> Line:
+        coordinator, *workers, _ = figures.reports
+        worker = max(workers, default=coordinator, key=lambda report: report["peak_rss_mb"])
+        roles = {"coordinator": coordinator, "worker": worker}
+        return {
+            "peak_rss_mb": {role: report["peak_rss_mb"] for role, report in roles.items()},
+            **{f"ratio_to_{other}": self._ratio(name, other) for other in (RAW, *self.peers)},
+            **({"profile": roles} if self.args.profile else {}),
+        }
+
+    def _ratio(self, name: str, other: str) -> float | None:
+        """None where the other cannot run the shape."""
+        ours, others = self.median(name), self.median(other)
+        return round(ours / others, 3) if ours and others else None
 
 
-def ours_line(contest: Contest) -> Line:
-    """flowledger's figures: of its median run, and how it compares with the means of the others."""
-    runs = sorted(contest.shown[OURS], key=lambda figures: figures.steps_per_s)
-    figures = runs[len(runs) // 2]
-    coordinator, *workers, _ = figures.reports
-    worker = max(workers, default=coordinator, key=lambda report: report["peak_rss_mb"])
-    roles = {"coordinator": coordinator, "worker": worker}
-    return {
-        **figures.line(),
-        "runs": [round(run.steps_per_s) for run in contest.shown[OURS]],
-        "peak_rss_mb": {role: report["peak_rss_mb"] for role, report in roles.items()},
-        **{f"ratio_to_{name}": _ratio(contest, name) for name in ("raw", *PEERS)},
-        **({"profile": roles} if contest.args.profile else {}),
-    }
-
-
-def _ratio(contest: Contest, name: str) -> float | None:
-    """None where the other was not asked, or cannot run the shape."""
-    ours, other = contest.mean(OURS), contest.mean(name)
-    return round(ours / other, 3) if ours and other else None
-
-
-def line(contest: Contest) -> Line:
-    """Everything, as one object."""
-    load = contest.load
-    shown = contest.shown
-    return {
-        "shape": load.dag.name,
-        "tasks": load.tasks,
-        "steps": load.steps,
-        "workers": load.workers,
-        **(ours_line(contest) if OURS in shown else {}),
-        "raw_steps_per_s": round(contest.mean("raw") or 0),
-        "others": {name: [one.line() for one in shown[name]] for name in shown if name != OURS},
-    }
+def _processes(name: str, count: int) -> str:
+    if name == TOGETHER or (name == OURS and not count):
+        return f"{max(1, count)} with all roles"
+    return f"a coordinator and {count} workers" if name == OURS else str(count)
 
 
 def main() -> None:
-    """One line of JSON."""
+    """One line of JSON for each contestant and shape."""
     args = arguments()
+    peers = Contestants(args.peer)
+    names = list(shapes.SHAPES) if args.shape == ALL else [args.shape]
     with harness.postgres(args.database_url) as url:
-        surroundings = harness.surroundings(url, args.peer)
-        contest = Contest(url, args)
-        contest.run()
-        print(json.dumps({**line(contest), **surroundings}))
+        surroundings = harness.surroundings(url, contestants.versions(peers.names))
+        for shape in names:
+            contest = Contest(url, shape, args, peers)
+            contest.run()
+            for line in contest.lines():
+                print(json.dumps({**line, **surroundings}), flush=True)
+    sys.exit(peers.exit_code())
 
 
 if __name__ == "__main__":

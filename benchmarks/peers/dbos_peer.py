@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 from typing import Any
 
 import harness
@@ -129,5 +130,15 @@ def run(
     way = way or ("threads" if load.dag.is_chain else "async")
     with harness.database(server_url, "flowledger_bench_dbos") as url:
         run_dbos_database_migrations(url)
-        crew = harness.Crew(_process, load.workers, (url, load, concurrency, way))
+        arguments = (url, load, concurrency, way)
+        crew = harness.Crew(_process, load.workers, arguments, harness.PEER_STALL_SECONDS)
         return harness.measure(url, crew, load)
+
+
+def one_at_a_time(server_url: str, load: BackgroundLoad) -> harness.Figures:
+    """The same, each workflow once the one before has ended, in one process.
+
+    Both ways are measured, and the quicker one is shown.
+    """
+    found = [run(server_url, load, concurrency=1, way=way) for way in ("threads", "async")]
+    return min(found, key=lambda figures: median(figures.latencies))

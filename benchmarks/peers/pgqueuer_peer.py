@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 
 import asyncpg
@@ -23,6 +24,14 @@ POOL = 16
 ENTRYPOINT = "step"
 CHUNK = 1_000
 PADDING = shapes.RESULT["r"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How jobs are taken, and whether a chain begins only once the one before has ended."""
+
+    batch: int
+    one_at_a_time: bool
 
 
 def _payload(step: int, began: float) -> bytes:
@@ -46,9 +55,11 @@ async def submit(queries: Queries, tasks: int) -> None:
         await queries.enqueue([ENTRYPOINT] * count, payloads, [0] * count)
 
 
-async def run_jobs(child: harness.Child, url: str, load: BackgroundLoad, batch: int) -> list[float]:
+async def run_jobs(
+    child: harness.Child, url: str, load: BackgroundLoad, options: Options
+) -> list[float]:
     """Take jobs until told to stop; latencies, in seconds, of the tasks that ended here."""
-    latencies, steps = [], load.dag.steps
+    latencies, steps, ended = [], load.dag.steps, asyncio.Event()
     connection = await asyncpg.connect(url)
     async with asyncpg.create_pool(url, min_size=POOL, max_size=POOL) as pool:
         queries = Queries(AsyncpgPoolDriver(pool))
@@ -56,6 +67,7 @@ async def run_jobs(child: harness.Child, url: str, load: BackgroundLoad, batch: 
 
         @manager.entrypoint(ENTRYPOINT)
         async def step(job: Job) -> None:
+            shapes.no_operation()
             assert job.payload is not None  # noqa: S101 - each job here is enqueued with one
             told = json.loads(job.payload)
             if (following := told["step"] + 1) < steps:
@@ -63,12 +75,18 @@ async def run_jobs(child: harness.Child, url: str, load: BackgroundLoad, batch: 
             else:
                 latencies.append(time.time() - told["began"])
                 child.end()
+                ended.set()
 
         await asyncio.to_thread(child.stand_by)
-        await submit(queries, child.share(load.tasks))
         work = asyncio.create_task(
-            manager.run(batch_size=batch, dequeue_timeout=timedelta(seconds=1))
+            manager.run(batch_size=options.batch, dequeue_timeout=timedelta(seconds=1))
         )
+        share = child.share(load.tasks)
+        for tasks in [1] * share if options.one_at_a_time else [share]:
+            ended.clear()
+            await submit(queries, tasks)
+            if options.one_at_a_time:
+                await ended.wait()
         await asyncio.to_thread(child.halt.wait)
         manager.shutdown.set()
         await work
@@ -76,15 +94,23 @@ async def run_jobs(child: harness.Child, url: str, load: BackgroundLoad, batch: 
     return latencies
 
 
-def _process(child: harness.Child, url: str, load: BackgroundLoad, batch: int) -> None:
-    child.report(asyncio.run(run_jobs(child, url, load, batch)))
+def _process(child: harness.Child, url: str, load: BackgroundLoad, options: Options) -> None:
+    child.report(asyncio.run(run_jobs(child, url, load, options)))
 
 
-def run(server_url: str, load: BackgroundLoad, batch: int = BATCH) -> harness.Figures | None:
+def run(
+    server_url: str, load: BackgroundLoad, batch: int = BATCH, *, one_at_a_time: bool = False
+) -> harness.Figures | None:
     """Run the load as chains of jobs, on a database of their own; None: the shape is no chain."""
     if not load.dag.is_chain:
         return None
     with harness.database(server_url, "flowledger_bench_pgqueuer") as url:
         asyncio.run(install(url))
-        crew = harness.Crew(_process, load.workers, (url, load, batch))
+        arguments = (url, load, Options(batch, one_at_a_time))
+        crew = harness.Crew(_process, load.workers, arguments, harness.PEER_STALL_SECONDS)
         return harness.measure(url, crew, load)
+
+
+def one_at_a_time(server_url: str, load: BackgroundLoad) -> harness.Figures | None:
+    """The same, the first job of each chain enqueued once the chain before has ended."""
+    return run(server_url, load, one_at_a_time=True)
