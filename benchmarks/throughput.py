@@ -42,14 +42,16 @@ def arguments() -> argparse.Namespace:
     )
     known = ", ".join(shapes.SHAPES)
     parser.add_argument("--shape", default="diamond", help=f"{known}, all of these, or a file")
-    parser.add_argument("--tasks", type=int, help=f"default: as many as make {STEPS} steps")
+    parser.add_argument("--steps", type=int, default=STEPS, help="about so many in all tasks")
+    parser.add_argument("--tasks", type=int, help="so many instead, whatever their steps")
     parser.add_argument("--workers", type=int, default=2, help="processes; 0: all in one process")
     parser.add_argument(
         "--processes", type=int, default=0, help="also so many with all roles, a shard for each"
     )
     parser.add_argument("--open-tasks", type=int, help="most tasks open at once; default: all")
     contestants.add_argument(parser)
-    parser.add_argument("--peer-tasks", type=int, help=f"default: {PEER_STEPS} steps' worth")
+    parser.add_argument("--peer-steps", type=int, default=PEER_STEPS, help="of each peer's tasks")
+    parser.add_argument("--peer-tasks", type=int, help="so many instead, whatever their steps")
     parser.add_argument("--quick", action="store_true", help="a few seconds: does it run at all")
     parser.add_argument("--runs", type=int, default=RUNS, help="the median of so many is shown")
     parser.add_argument("--profile", action="store_true", help="also where our processes wait")
@@ -67,7 +69,7 @@ class Contest:
     def __init__(self, url: str, shape: str, args: argparse.Namespace, peers: Contestants) -> None:
         self.url, self.args, self.peers = url, args, peers
         per_task = shapes.named(shape).steps
-        most, peer_most = (QUICK_STEPS,) * 2 if args.quick else (STEPS, PEER_STEPS)
+        most, peer_most = (QUICK_STEPS,) * 2 if args.quick else (args.steps, args.peer_steps)
         tasks = args.tasks or max(1, most // per_task)
         peer_tasks = min(tasks, args.peer_tasks or max(1, peer_most // per_task))
         beside = args.processes or max(1, args.workers)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import absurdctl
@@ -23,6 +24,7 @@ from shapes import BackgroundLoad
 
 QUEUE, TASK = "bench", "task"
 THREADS = 4
+"""Of each process. Tasks of one step have one thread: claims wait for each other's."""
 BATCH = 10
 """Tasks that are claimed together."""
 CHUNK = 250
@@ -102,10 +104,25 @@ def _process(
     child.report(told)
 
 
+@contextmanager
+def waiting(url: str) -> Iterator[None]:
+    """A worker that waits for tasks as it does by default, for as long as the block runs."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        app = client(connection, shapes.named("single"), [])
+        worker = threading.Thread(target=app.start_worker)
+        worker.start()
+        try:
+            yield
+        finally:
+            app.stop_worker()
+            worker.join()
+
+
 def run(
-    server_url: str, load: BackgroundLoad, threads: int = THREADS, batch: int = BATCH
+    server_url: str, load: BackgroundLoad, threads: int | None = None, batch: int = BATCH
 ) -> harness.Figures:
     """Run the load as tasks, on a database of their own."""
+    threads = threads or (1 if load.dag.steps == 1 else THREADS)
     with harness.database(server_url, "flowledger_bench_absurd") as url:
         install(url)
         arguments = (url, load, threads, batch)

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
@@ -123,13 +124,29 @@ def _process(
     child.report(latencies)
 
 
+def install(url: str) -> None:
+    """DBOS's tables."""
+    run_dbos_database_migrations(url)
+
+
+@contextmanager
+def waiting(url: str) -> Iterator[None]:
+    """A process that waits for workflows, for as long as the block runs."""
+    DBOS(config=_configuration(url, 0, CONCURRENCY))
+    DBOS.launch()
+    try:
+        yield
+    finally:
+        DBOS.destroy()
+
+
 def run(
     server_url: str, load: BackgroundLoad, concurrency: int = CONCURRENCY, way: str | None = None
 ) -> harness.Figures:
     """Run the load as workflows, on a database of their own; `way`: threads or async."""
     way = way or ("threads" if load.dag.is_chain else "async")
     with harness.database(server_url, "flowledger_bench_dbos") as url:
-        run_dbos_database_migrations(url)
+        install(url)
         arguments = (url, load, concurrency, way)
         crew = harness.Crew(_process, load.workers, arguments, harness.PEER_STALL_SECONDS)
         return harness.measure(url, crew, load)

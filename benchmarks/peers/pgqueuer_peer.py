@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -38,13 +41,45 @@ def _payload(step: int, began: float) -> bytes:
     return json.dumps({"step": step, "began": began, "r": PADDING}).encode()
 
 
-async def install(url: str) -> None:
+def install(url: str) -> None:
     """PgQueuer's tables and triggers."""
+    asyncio.run(_install(url))
+
+
+async def _install(url: str) -> None:
     connection = await asyncpg.connect(url)
     try:
         await Queries(AsyncpgDriver(connection)).install()
     finally:
         await connection.close()
+
+
+@contextmanager
+def waiting(url: str) -> Iterator[None]:
+    """A manager that waits for jobs as it does by default, for as long as the block runs."""
+    stop = threading.Event()
+    manager = threading.Thread(target=lambda: asyncio.run(_wait(url, stop)))
+    manager.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        manager.join()
+
+
+async def _wait(url: str, stop: threading.Event) -> None:
+    connection = await asyncpg.connect(url)
+    manager = PgQueuer.from_asyncpg_connection(connection)
+
+    @manager.entrypoint(ENTRYPOINT)
+    async def step(job: Job) -> None:
+        shapes.no_operation()
+
+    work = asyncio.create_task(manager.run())
+    await asyncio.to_thread(stop.wait)
+    manager.shutdown.set()
+    await work
+    await connection.close()
 
 
 async def submit(queries: Queries, tasks: int) -> None:
@@ -105,7 +140,7 @@ def run(
     if not load.dag.is_chain:
         return None
     with harness.database(server_url, "flowledger_bench_pgqueuer") as url:
-        asyncio.run(install(url))
+        install(url)
         arguments = (url, load, Options(batch, one_at_a_time))
         crew = harness.Crew(_process, load.workers, arguments, harness.PEER_STALL_SECONDS)
         return harness.measure(url, crew, load)

@@ -51,7 +51,7 @@ def with_a_broken_dbos(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(tmp_path)}
 
 
-@pytest.mark.parametrize("script", ["latency.py", "throughput.py"])
+@pytest.mark.parametrize("script", ["idle.py", "latency.py", "throughput.py"])
 def test_a_peer_that_is_asked_for_alone_and_missing_is_one_sentence(
     without_peers: Mapping[str, str], script: str
 ) -> None:
