@@ -1,12 +1,12 @@
 """What an engine asks of its database when there is nothing to do.
 
 For each set of roles: commits and statements a second of processes that run and are given nothing,
-and of flowledger the round trips to the server. A run that ends at once is taken off, so that
-opening and closing do not count. Statements are those in the log of the server, `begin` and
-`commit` among them; null where it is not a server of one's own. The peers that store in Postgres
-wait for work as their workers do by default. `reference` is one connection that asks `select 1`
-once a second: what is counted there is 1 (on a server of one's own autovacuum counts, too). Prints
-one line of JSON for each.
+and of flowledger the round trips to the server; counting begins when what is done once after
+opening is done. Both are counted in the log of the server, `begin` and `commit` among the
+statements; of a server that was given only its counters are known, which tell of commits up to ten
+seconds late, autovacuum's among them. The peers that store in Postgres wait for work as their
+workers do by default. `reference` is one connection that asks `select 1` once a second: what is
+counted there is 1. Prints one line of JSON for each.
 
     python benchmarks/idle.py --seconds 60 --peer all
 """
@@ -16,10 +16,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -29,6 +28,7 @@ from typing import Any
 import contestants
 import harness
 import psycopg
+import server_log
 import shapes
 from contestants import OURS, Contestants
 from ours import workflow
@@ -38,15 +38,14 @@ from flowledger.engine.store.connection.session import Session
 from flowledger.engine.store.schema.migrate import migrate
 
 SECONDS, QUICK_SECONDS = 30.0, 1.0
-REST_SECONDS = 2.0
+REST_SECONDS = 3.0
 """After opening, until what is done once is done."""
 
 DATABASE = "flowledger_bench_idle"
-STATEMENT = re.compile(
-    rb"^%s LOG:  (?:statement|execute [^:]*): " % DATABASE.encode(), re.MULTILINE
-)
 QUICK = ("all",)
 NOT_IN_POSTGRES = ("restate",)
+COMMITS = "select xact_commit from pg_stat_database where datname = %s"
+Line = dict[str, Any]
 ROLES: dict[str, list[list[str]]] = {
     "coordinator": [["coordinator"]],
     "worker": [["worker"]],
@@ -56,26 +55,25 @@ ROLES: dict[str, list[list[str]]] = {
 }
 
 
-def _process(child: harness.Child, url: str, roles: list[list[str]], seconds: float) -> None:
-    """Run the roles and do nothing, for so long."""
+def _process(child: harness.Child, url: str, roles: list[list[str]]) -> None:
+    """Run the roles and do nothing until told to stop."""
     os.environ["FLOWLEDGER_DATABASE__URL"] = url
     asked = _counted()
     with Engine.open(workflows=[workflow(shapes.named("linear"))], roles=roles[child.index]):
         child.stand_by()
         time.sleep(REST_SECONDS)
         before = asked[0]
-        time.sleep(seconds)
+        child.halt.wait()
         child.report(asked[0] - before)
 
 
-def _reference(child: harness.Child, url: str, seconds: float) -> None:
-    """One statement a second, for so long."""
+def _reference(child: harness.Child, url: str) -> None:
+    """One statement a second until told to stop."""
     with psycopg.connect(url, autocommit=True) as connection:
         child.stand_by()
-        for _ in range(round(seconds)):
+        while not child.halt.wait(1.0):
             connection.execute("select 1")
-            time.sleep(1.0)
-        child.report(round(seconds))
+    child.report(0)
 
 
 def _counted() -> list[int]:
@@ -90,114 +88,76 @@ def _counted() -> list[int]:
     return asked
 
 
-def _peer(child: harness.Child, url: str, name: str, seconds: float) -> None:
-    """A peer's worker that waits for work, for so long."""
+def _peer(child: harness.Child, url: str, name: str) -> None:
+    """A peer's worker that waits for work until told to stop."""
     with import_module(f"peers.{name}_peer").waiting(url):
         child.stand_by()
-        time.sleep(REST_SECONDS + seconds)
+        child.halt.wait()
     child.report(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked of a server in some time."""
+class Meter:
+    """What a server counts and logs of the benchmark's database, seen from another one."""
 
-    commits: int
-    round_trips: int
-    statements: int | None
+    server_url: str
+    log: Path | None
 
-    def a_second(self, still: Asked, seconds: float) -> dict[str, float | None]:
-        """More than `still`, in so many seconds."""
-        logged = None
-        if self.statements is not None and still.statements is not None:
-            logged = round((self.statements - still.statements) / seconds, 2)
+    def read(self) -> tuple[int, int]:
+        """Commits, and statements where the log can be read."""
+        if self.log:
+            return server_log.commits_and_statements(self.log, DATABASE)
+        with psycopg.connect(self.server_url, autocommit=True) as connection:
+            row = connection.execute(COMMITS, [DATABASE]).fetchone()
+        return int(row[0]) if row else 0, 0
+
+    def a_second(self, crew: harness.Crew, seconds: float) -> Line:
+        """What the crew's processes ask a second, once they are at rest."""
+        with crew:
+            crew.go.set()
+            time.sleep(REST_SECONDS)
+            before, since = self.read(), time.monotonic()
+            time.sleep(seconds)
+            after, passed = self.read(), time.monotonic() - since
+            round_trips = sum(crew.dismiss())
+        commits, statements = (later - sooner for sooner, later in zip(before, after, strict=True))
         return {
-            "commits_per_s": round((self.commits - still.commits) / seconds, 2),
-            "statements_per_s": logged,
-            "round_trips_per_s": round((self.round_trips - still.round_trips) / seconds, 2),
+            "commits_per_s": round(commits / passed, 2),
+            "statements_per_s": round(statements / passed, 2) if self.log else None,
+            "round_trips_per_s": round(round_trips / passed, 2),
         }
 
 
-def statements(log: Path | None) -> int | None:
-    """How many the server has logged for the database; None where nobody can read its log."""
-    return len(STATEMENT.findall(log.read_bytes())) if log else None
-
-
-def counted(url: str, log: Path | None, crew: harness.Crew) -> Asked:
-    """What the crew's processes ask until they have left."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        before, logged = harness.counters(connection)[0], statements(log)
-        with crew:
-            crew.go.set()
-            reports = crew.dismiss()
-        more = None if logged is None else (statements(log) or 0) - logged
-        return Asked(harness.settled_counters(connection)[0] - before, sum(reports), more)
-
-
-def a_second(
-    url: str, log: Path | None, crew_for: Callable[[float], harness.Crew], seconds: float
-) -> dict[str, float | None]:
-    """What is asked a second, without what opening and closing cost."""
-    still = counted(url, log, crew_for(0.0))
-    return counted(url, log, crew_for(seconds)).a_second(still, seconds)
-
-
-def be_still(server_url: str) -> Path | None:
-    """Nothing commits on the server but who is measured, and it logs each statement: its log."""
-    settings = {"autovacuum": "off", "log_statement": "all", "log_line_prefix": "%d "}
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        for name, value in settings.items():
-            connection.execute(f"alter system set {name} = '{value}'")
-        connection.execute("select pg_reload_conf()")
-        row = connection.execute("show data_directory").fetchone()
-    log = Path(row[0]) / "server.log" if row else None
-    return log if log and log.exists() else None
-
-
-def ours(
-    server_url: str, log: Path | None, args: argparse.Namespace
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def ours(meter: Meter, args: argparse.Namespace) -> Iterator[tuple[str, str, Line]]:
     """Name, roles and figures of each set of roles, and of the reference."""
-    with harness.database(server_url, DATABASE) as url:
+    with harness.database(meter.server_url, DATABASE) as url:
         with psycopg.connect(url, autocommit=True) as connection:
             migrate(connection)
         for name in QUICK if args.quick else ROLES:
-            crew_for = partial(_crew, url, ROLES[name])
-            yield OURS, name, a_second(url, log, crew_for, args.seconds)
-        reference = a_second(url, log, partial(_reference_crew, url), args.seconds)
-        yield "reference", "one connection", reference
+            crew = harness.Crew(_process, len(ROLES[name]), (url, ROLES[name]))
+            yield OURS, name, meter.a_second(crew, args.seconds)
+        reference = meter.a_second(harness.Crew(_reference, 1, (url,)), args.seconds)
+        yield "reference", "one connection", {**reference, "round_trips_per_s": None}
 
 
-def peer(server_url: str, log: Path | None, name: str, seconds: float, module: Any) -> Any:
+def peer(meter: Meter, name: str, seconds: float, module: Any) -> Line:
     """Figures of a peer's worker."""
-    with harness.database(server_url, DATABASE) as url:
+    with harness.database(meter.server_url, DATABASE) as url:
         module.install(url)
-        found = a_second(url, log, partial(_peer_crew, url, name), seconds)
+        found = meter.a_second(harness.Crew(_peer, 1, (url, name)), seconds)
     return {**found, "round_trips_per_s": None}
 
 
 def everyone(
-    url: str, log: Path | None, args: argparse.Namespace, peers: Contestants
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    meter: Meter, args: argparse.Namespace, peers: Contestants
+) -> Iterator[tuple[str, str, Line]]:
     """Name, roles and figures of everybody who can be counted."""
-    yield from ours(url, log, args)
+    yield from ours(meter, args)
     for name in peers.names:
         if name not in NOT_IN_POSTGRES:
-            measure = partial(peer, url, log, name, args.seconds)
+            measure = partial(peer, meter, name, args.seconds)
             if found := peers.measured(name, measure):
                 yield name, "worker", found
-
-
-def _crew(url: str, roles: list[list[str]], seconds: float) -> harness.Crew:
-    return harness.Crew(_process, len(roles), (url, roles, seconds))
-
-
-def _reference_crew(url: str, seconds: float) -> harness.Crew:
-    return harness.Crew(_reference, 1, (url, seconds))
-
-
-def _peer_crew(url: str, name: str, seconds: float) -> harness.Crew:
-    return harness.Crew(_peer, 1, (url, name, seconds))
 
 
 def arguments() -> argparse.Namespace:
@@ -219,9 +179,9 @@ def main() -> None:
     args = arguments()
     peers = Contestants(args.peer)
     with harness.postgres(args.database_url) as url:
-        log = be_still(url) if args.database_url is None else None
+        meter = Meter(url, None if args.database_url else server_log.have_everything_logged(url))
         surroundings = harness.surroundings(url, contestants.versions(peers.names))
-        for engine, roles, found in everyone(url, log, args, peers):
+        for engine, roles, found in everyone(meter, args, peers):
             named = {"benchmark": "idle", "engine": engine, "roles": roles}
             shown = {**named, "seconds": args.seconds, **found, **surroundings}
             print(json.dumps(shown), flush=True)
