@@ -81,6 +81,10 @@ bench: $(READY) ## Measure throughput, latency, read models, SQL and what an idl
 	$(BIN)/python benchmarks/sql.py
 	$(BIN)/python benchmarks/idle.py
 
+.PHONY: performance
+performance: $(READY) ## Measure anew what docs/performance.md shows, beside what bench-setup has installed (PERFORMANCE="--runs 3")
+	$(BIN)/python benchmarks/performance.py $(PERFORMANCE)
+
 .PHONY: bench-setup
 bench-setup: $(PEERS_READY) ## Install the engines to compare with (--peer)
 

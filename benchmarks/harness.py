@@ -37,6 +37,8 @@ from flowledger.engine.cli.commands.start_roles import tune_gc
 SPAWN = multiprocessing.get_context("spawn")
 POLL_SECONDS = 0.005
 READY_SECONDS = 60.0
+LEAVE_SECONDS = 3.0
+"""What a process has for leaving where the run has failed."""
 PEER_STALL_SECONDS = 60.0
 """A peer of which no task has ended for so long has failed."""
 
@@ -66,8 +68,10 @@ def database(server_url: str, name: str) -> Iterator[str]:
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(drop)
         connection.execute(sql.SQL("create database {}").format(identifier))
-        yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
-        connection.execute(drop)
+        try:
+            yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+        finally:
+            connection.execute(drop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +201,11 @@ class Crew:
                 self.__exit__()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object = None, *_: object) -> None:
         self.halt.set()
         self.go.set()
         for process in self.processes:
-            process.join(READY_SECONDS)
+            process.join(LEAVE_SECONDS if error else READY_SECONDS)
             if process.is_alive():
                 process.kill()
 
