@@ -149,6 +149,7 @@ def engine_wakeups(url: str, settings: Settings) -> Notifications:
         reconnect_initial_seconds=database.reconnect_initial_seconds,
         reconnect_cap_seconds=database.reconnect_cap_seconds,
         tcp_keepalive_seconds=database.tcp_keepalive_seconds,
+        silent_seconds=database.listener_silence_seconds,
         revive=partial(_revive, settings),
     )
 
@@ -279,9 +280,8 @@ class Parts:
             connection.execute("select")
 
     def _unserved(self) -> UnservedTemplates:
-        seconds = self.settings.coordinator.reconcile_seconds
         tasks = PostgresTaskStore(self.pool, self.mapper, self.clock, self.identifiers)
-        return UnservedTemplates(tasks.unserved, seconds)
+        return UnservedTemplates(tasks.unserved, self.settings.coordinator.reconcile_seconds)
 
     def _shards(self) -> tuple[Shards, ProcessWakeup]:
         """What leads shards in this process. Raises ShardsDiffer."""

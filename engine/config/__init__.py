@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from flowledger.engine.config import reference_page as config_reference
 from flowledger.engine.config.limit_settings import LimitSettings
+from flowledger.engine.config.projection_section import ProjectionSettings
 from flowledger.engine.config.reference_page import expectation, is_secret
 from flowledger.engine.config.sections import (
     CliSettings,
@@ -27,7 +28,6 @@ from flowledger.engine.config.sections import (
     DatabaseSettings,
     EmbeddedSettings,
     LoggingSettings,
-    ProjectionSettings,
     SubmitSettings,
     TemplateSettings,
     WorkerSettings,

@@ -6,7 +6,7 @@ from typing import get_args
 
 from pydantic import Field, field_validator
 
-from flowledger.engine.config.sections import Section
+from flowledger.engine.config.section import Section
 from flowledger.engine.config.setting_value_types import Allotments, Count, Names, Seconds
 from flowledger.engine.events.step import Category
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
+from flowledger.engine.config.section import Section
 from flowledger.engine.config.setting_value_types import (
     Count,
     CountOrNone,
@@ -15,14 +16,6 @@ from flowledger.engine.config.setting_value_types import (
 )
 
 MOST_SHARDS = 1024
-
-
-class Section(BaseModel):
-    """Base of the sections."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=False
-    )
 
 
 class DatabaseSettings(Section):
@@ -70,6 +63,16 @@ class DatabaseSettings(Section):
         default=10.0,
         description="Seconds of silence after which a TCP connection is probed; after twice as many"
         " it counts as lost.",
+    )
+    listener_silence_seconds: Seconds = Field(
+        default=30.0,
+        description="Seconds without a word after which the session that hears notifications is"
+        " asked whether it is there.",
+    )
+    ping_seconds: Seconds = Field(
+        default=2.0,
+        description="Seconds between two looks of a process without a role whether the database is"
+        " there.",
     )
     shutdown_timeout_seconds: Seconds = Field(
         default=2.0,
@@ -133,7 +136,7 @@ class CoordinatorSettings(Section):
         " while this one is stored.",
     )
     poll_seconds: Seconds = Field(
-        default=10.0,
+        default=30.0,
         description="Seconds after which it looks at the log although nobody woke it; one at most"
         " while nobody would.",
     )
@@ -198,7 +201,7 @@ class WorkerSettings(Section):
     )
     claim_size: Count = Field(default=128, description="Most steps claimed in one commit.")
     poll_seconds: Seconds = Field(
-        default=10.0,
+        default=30.0,
         description="Seconds after which it looks at the queue although nobody woke it; one at most"
         " while nobody would.",
     )
@@ -278,63 +281,6 @@ class SubmitSettings(Section):
     request_timeout_seconds: Seconds = Field(
         default=30.0,
         description="Seconds that a caller who asks something of a task waits for the answer.",
-    )
-
-
-class ProjectionSettings(Section):
-    """The host of projections: the role `projector`."""
-
-    classes: Names = Field(
-        default=(),
-        description="Projections to run, as `module:attribute`, beside those that are registered.",
-    )
-    builtin: bool = Field(
-        default=True, description="Whether the engine's own read models are kept up to date."
-    )
-    batch_size: Count = Field(default=500, description="Most events of one transaction.")
-    connections: Count = Field(
-        default=1,
-        description="Projections that are applied at a time: more help where their methods wait.",
-    )
-    cached_events: Count = Field(
-        default=2000, description="Events at the end of the log that a process keeps in memory."
-    )
-    linger_seconds: Seconds = Field(
-        default=0.1, description="Seconds for which events collect before they are applied."
-    )
-    poll_seconds: Seconds = Field(
-        default=1.0,
-        description="Seconds after which it looks at the log although nobody woke it: starts and"
-        " decisions wake nobody.",
-    )
-    lease_seconds: Seconds = Field(
-        default=5.0, description="Seconds after which a silent host's projections go to others."
-    )
-    retry_initial_seconds: Seconds = Field(
-        default=1.0, description="Seconds until an event that failed is tried again."
-    )
-    retry_cap_seconds: Seconds = Field(
-        default=30.0, description="Most seconds between two such attempts."
-    )
-    lock_timeout_seconds: Seconds = Field(
-        default=10.0, description="Seconds that a projection's statement waits for a lock."
-    )
-    statement_timeout_seconds: Seconds = Field(
-        default=60.0, description="Seconds that a projection's statement may take."
-    )
-    rebuild_tasks: Count = Field(
-        default=20, description="Tasks of one transaction when single tasks are rebuilt."
-    )
-    max_failure_chars: Count = Field(
-        default=2000, description="Most characters that are stored of an error."
-    )
-    traceback_limit_bytes: CountOrNone = Field(
-        default=8000,
-        description="Most bytes of a traceback that are kept with a failure; 0 keeps none.",
-    )
-    unhealthy_after_seconds: Seconds = Field(
-        default=60.0,
-        description="Seconds behind without moving after which a projection is not healthy.",
     )
 
 

@@ -49,12 +49,14 @@ class Members:
     """Which coordinator processes are there, and who leads what.
 
     `shards` is how many shards there are to be; 0: no row of any says so. Those that no lease is of
-    have no row, so that nobody can lead them.
+    have no row, so that nobody can lead them. `silent_at`: when the first of the leases of workers
+    runs out, where nobody renews it.
     """
 
     live: Collection[UUID]
     leases: Sequence[ShardLease]
     shards: int = 0
+    silent_at: datetime | None = None
 
     @property
     def missing(self) -> frozenset[int]:

@@ -8,6 +8,11 @@ from typing import Protocol
 PUT_BACK = timedelta(seconds=1)
 """By how much the engine's clock must be put back to be noticed."""
 
+WAKEFUL_SECONDS = 10.0
+"""So long does who follows the log look every poll after it last saw something. So who stores what
+wakes nobody (a start, a decision) wakes all where it has stored nothing for half as long.
+"""
+
 
 class Clock(Protocol):
     """The engine's time."""

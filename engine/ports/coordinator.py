@@ -34,13 +34,18 @@ class Due:
     """What time asks for: timers that fired, steps whose worker went silent, when to ask again.
 
     A timer is a task, a step (empty where it is the task's own) and its kind. `now` is the time by
-    which they are due, the database's: the clock of this process may be a little behind.
+    which they are due, the database's: the clock of this process may be a little behind. `next_at`
+    is that of the next timer, and `silent_at` when the first of the workers' leases runs out.
+    `submissions`, `wanted`: whether there may be such.
     """
 
     timers: Sequence[tuple[UUID, str, str]]
     lost: Sequence[tuple[UUID, str, UUID]]
     next_at: datetime | None
     now: datetime = field(compare=False)
+    silent_at: datetime | None = field(default=None, compare=False)
+    submissions: bool = field(default=True, compare=False)
+    wanted: bool = field(default=True, compare=False)
 
 
 @dataclass(slots=True)
@@ -237,8 +242,20 @@ class CoordinatorStore(ParkedTasks, Protocol):
 class ShardStore(Protocol):
     """The rows of the processes and of the shards. Raises DatabaseUnavailable when cut off."""
 
-    def heartbeat(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Members:
-        """Say that the process is there for so long and leads these shards; see who else is."""
+    def heartbeat(
+        self,
+        process: UUID,
+        lease_seconds: float,
+        led: Sequence[int] = (),
+        *,
+        there_seconds: float | None = None,
+        every: float | None = None,
+    ) -> Members:
+        """Say that the process is there for so long and leads these shards; see who else is.
+
+        `there_seconds`: for how long it is there, where not for a lease. `every`: so many seconds
+        until it asks again.
+        """
         ...
 
     def deregister(self, process: UUID) -> None:

@@ -59,8 +59,8 @@ class Exchange:
 class WorkerStore(Sessions, Protocol):
     """The worker's side. Every method raises DatabaseUnavailable when it is cut off."""
 
-    def renew(self, worker: UUID, lease_seconds: float) -> None:
-        """Register the worker, or renew its lease."""
+    def renew(self, worker: UUID, lease_seconds: float) -> datetime:
+        """Register the worker, or renew its lease. Returns when that was asked for."""
         ...
 
     def retire(self, worker: UUID) -> None:

@@ -24,8 +24,6 @@ from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Backoff, Health, OutageLog, Outages
 
 LEASE = "lease"
-PING_SECONDS = 2.0
-"""So long may a process without a role not know that the database is away."""
 
 
 class Leading(Protocol):
@@ -178,7 +176,7 @@ class Service:
     def _look_at_database(self, _: frozenset[str]) -> float:
         if self._ping is not None:
             self._ping()
-        return PING_SECONDS
+        return self._settings.database.ping_seconds
 
     def stop(self) -> None:
         """Stop in time: finish or hand back what runs, resign, leave. Again it does nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -193,29 +193,32 @@ class PostgresCoordinatorStore:
     def due(self, limit: int, *, orphans: bool) -> Due:
         """What the clock asks for; with `orphans`, steps of unknown workers are lost too."""
         mine = (self._shard, self._shards)
-        timers = self._all("select * from flowledger.due_timers(%s, %s, %s)", (limit, *mine))
-        lost = self._all(
-            "select * from flowledger.steps_of_dead_workers(%s, %s, %s, %s)",
-            (limit, orphans, *mine),
-        )
-        asked = self._clock.asking()
-        row = self._one("select * from flowledger.next_timer(%s, %s)", mine)
-        now, next_at = cast("tuple[datetime, datetime | None]", row)
-        self._clock.observe(now, asked)
-        return Due(
-            cast("list[tuple[UUID, str, str]]", timers),
-            cast("list[tuple[UUID, str, UUID]]", lost),
-            next_at,
-            now,
-        )
+        with (
+            translate_errors(),
+            self._pool.connection() as connection,
+            connection.transaction() if orphans else nullcontext(),
+        ):
+
+            def all_of(query: Any, parameters: Sequence[Any]) -> list[Any]:
+                return connection.execute(query, parameters, binary=True).fetchall()
+
+            asked = self._clock.asking()
+            ((now, next_at, silent_at, has_timers, has_lost, *others),) = all_of(AGENDA, mine)
+            self._clock.observe(now, asked)
+            timers = all_of(TIMERS, (limit, *mine)) if has_timers else []
+            lost = all_of(LOST, (limit, orphans, *mine)) if has_lost or orphans else []
+        return Due(timers, lost, next_at, now, silent_at, *others)
 
     def unqueued(self, limit: int) -> Sequence[tuple[UUID, str]]:
         """Steps that should be queued and may not be; tidies up on the way."""
-        self._one(TIDY, (self._shard,))
-        rows = self._all(
-            "select * from flowledger.missing_queue_rows(%s, %s, %s)",
-            (limit, self._shard, self._shards),
-        )
+        with (
+            translate_errors(),
+            self._pool.connection() as connection,
+            connection.transaction(),
+        ):
+            connection.execute(TIDY, (self._shard,), binary=True)
+            mine = (limit, self._shard, self._shards)
+            rows = connection.execute(MISSING, mine, binary=True).fetchall()
         return cast("list[tuple[UUID, str]]", rows)
 
     def queued_of(
@@ -364,6 +367,10 @@ class PostgresCoordinatorStore:
             return connection.execute(query, parameters, binary=True).fetchall()
 
 
+AGENDA = "select * from flowledger.shard_agenda(%s, %s)"
+TIMERS = "select * from flowledger.due_timers(%s, %s, %s)"
+LOST = "select * from flowledger.steps_of_dead_workers(%s, %s, %s, %s)"
+MISSING = "select * from flowledger.missing_queue_rows(%s, %s, %s)"
 TIDY = (
     "select flowledger.delete_dead_workers(), flowledger.forget_rates(),"
     " flowledger.relist_queue_lanes(%s)"

@@ -4,7 +4,7 @@ Protocol. The thread listens first and notifies all wakeups after that, so that 
 committed before it listened is looked for once more. A wakeup remembers that it was notified: a
 wait that starts later ends at once. If the connection is lost, the thread connects again, with
 growing pauses, and notifies all wakeups again. A session may also be open and mute, which nothing
-tells: where nothing came for SILENT_SECONDS the thread asks it something, and takes one that does
+tells: where nothing came for `silent_seconds` the thread asks it something, and takes one that does
 not answer within ANSWER_SECONDS for lost. While it does not listen, nobody waits longer than
 UNHEARD_SECONDS. A lost notification costs at most one poll interval, because no loop waits without
 a limit.
@@ -46,8 +46,6 @@ CHANNELS = (
 PREFIX = "flowledger."
 UNHEARD_SECONDS = 1.0
 """So long does a loop wait at most while nobody would tell it of a notification."""
-SILENT_SECONDS = 10.0
-"""After so long without a word the session is asked whether it is there."""
 ANSWER_SECONDS = 5.0
 """So long may its answer take."""
 
@@ -100,6 +98,7 @@ class Notifications:
         reconnect_initial_seconds: float,
         reconnect_cap_seconds: float,
         tcp_keepalive_seconds: float | None = None,
+        silent_seconds: float = 30.0,
         revive: Callable[[], object] = lambda: None,
     ) -> None:
         """`revive` is called before it connects again: it may bring the server back."""
@@ -108,6 +107,7 @@ class Notifications:
         self._revive = revive
         self._connect_timeout = connect_timeout_seconds
         self._silence = tcp_keepalive_seconds
+        self._silent_seconds = silent_seconds
         self._backoff = Backoff(reconnect_initial_seconds, reconnect_cap_seconds)
         self._subscribers: dict[str, list[ProcessWakeup]] = {channel: [] for channel in CHANNELS}
         self.own: set[int] = set()
@@ -190,7 +190,7 @@ class Notifications:
             self._told_to_stop = tells  # before it looks whether it was stopped already
             asked = False
             while not self._stopping.is_set():
-                if readable.select(ANSWER_SECONDS if asked else SILENT_SECONDS):
+                if readable.select(ANSWER_SECONDS if asked else self._silent_seconds):
                     self._forward(connection.pgconn)
                     asked = asked and not _answered(connection.pgconn)
                 elif asked:

@@ -21,11 +21,13 @@ from flowledger.engine.store.connection.arrays import TextArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import FACTS_LEFT, translate_errors
 from flowledger.engine.store.connection.hurried import Sessions
+from flowledger.engine.store.connection.session import Session
 from flowledger.engine.store.engine_action_log import EngineLog
 
 HEARTBEAT = "select flowledger.heartbeat_coordinator(%s, %s, %s, %s)"
 RENEW = "select flowledger.renew_shard_leases(%s, %s, %s)"
 LIVE = "select flowledger.live_coordinators()"
+SILENCE = "select flowledger.next_worker_silence()"
 LEASES = "select * from flowledger.shard_leases()"
 SET_SHARDS = "select flowledger.set_shard_count(%s, %b)"
 
@@ -55,25 +57,47 @@ class PostgresShardStore:
         self._pool = pool
         self._clock = clock
 
-    def heartbeat(self, process: UUID, lease_seconds: float, led: Sequence[int] = ()) -> Members:
-        """Say that the process is there for so long and leads these shards; see who else is."""
-        asked = self._clock.asking()
-        host = socket.gethostname()
-        with translate_errors(), self._pool.connection() as connection, connection.transaction():
+    def heartbeat(
+        self,
+        process: UUID,
+        lease_seconds: float,
+        led: Sequence[int] = (),
+        *,
+        there_seconds: float | None = None,
+        every: float | None = None,
+    ) -> Members:
+        """Say that the process is there for so long and leads these shards; see who else is.
 
+        `there_seconds`: for how long it is there, where not for a lease. `every`: so many seconds
+        until it asks again, for other roles of the process, which are asked about before.
+        """
+        there = there_seconds or lease_seconds
+        row = (process, socket.gethostname(), os.getpid(), there)
+
+        def ask(connection: Session) -> Members:
             def all_of(query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
                 return connection.execute(query, parameters, binary=True).fetchall()
 
-            ((now,),) = all_of(HEARTBEAT, (process, host, os.getpid(), lease_seconds))
+            asked = self._clock.asking()
+            ((now,),) = all_of(HEARTBEAT, row)
             self._clock.observe(cast("datetime", now), asked)
             if led:
                 all_of(RENEW, (process, [*led], lease_seconds))
+            ((silent_at,),) = all_of(SILENCE)
             live, leases = all_of(LIVE), all_of(LEASES)
-        shards = max((row[-1] for row in leases), default=0)
-        return Members([row[0] for row in live], [ShardLease(*row[:3]) for row in leases], shards)
+            return Members(
+                [process for (process,) in live],
+                [ShardLease(*row[:3]) for row in leases],
+                max((row[-1] for row in leases), default=0),
+                cast("datetime | None", silent_at),
+            )
+
+        found, _ = self._pool.pulse.beat(_role(process), ask, every or lease_seconds, rides=False)
+        return found
 
     def deregister(self, process: UUID) -> None:
         """The process takes no share any more."""
+        self._pool.pulse.leave(_role(process))
         self._all("select flowledger.deregister_coordinator(%s)", (process,))
 
     def shards(self) -> Sequence[ShardRow]:
@@ -135,6 +159,10 @@ class PostgresShardStore:
     def _all(self, query: Any, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with translate_errors(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
+
+
+def _role(process: UUID) -> str:
+    return f"coordinator {process}"
 
 
 class _AlreadyMore(Exception):

@@ -22,10 +22,15 @@ from flowledger.engine.store.connection.arrays import UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Connection, Pool
+from flowledger.engine.store.connection.session import Session
 from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent, moment
 from flowledger.engine.store.uuid_generator import Identifiers
 
 COMPLETIONS = (StepCompleted, StepCompletedManually)
+ASKS_IN_LEASE = 4
+"""So often, about, does a worker renew its lease before it runs out."""
+
+HEARTBEAT = "select flowledger.heartbeat_worker(%s, %s, %s, %s, %b, %s::int, %b)"
 REPORT = "select flowledger.report_outcomes(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 MOST_CLAIMS = 32_767
 """In one exchange: the ids of their starts are numbered in two bytes."""
@@ -76,20 +81,26 @@ class PostgresWorkerStore:
         """How many the pool has made."""
         return self._pool.made
 
-    def renew(self, worker: UUID, lease_seconds: float) -> None:
-        """Register the worker, or renew its lease."""
-        asked = self._clock.asking()
-        row = self._all(
-            "select flowledger.heartbeat_worker(%s, %s, %s, %s, %b, %s::int, %b)",
-            (
-                *(worker, socket.gethostname(), os.getpid(), lease_seconds),
-                *(self._templates, self._concurrency, self._excluded),
-            ),
-        )[0]
-        self._clock.observe(cast("datetime", row[0]), asked)
+    def renew(self, worker: UUID, lease_seconds: float) -> datetime:
+        """Register the worker, or renew its lease. Returns when that was asked for."""
+        row = (
+            *(worker, socket.gethostname(), os.getpid(), lease_seconds),
+            *(self._templates, self._concurrency, self._excluded),
+        )
+
+        def ask(connection: Session) -> datetime:
+            at, asked = self._clock.now(), self._clock.asking()
+            ((now,),) = connection.execute(HEARTBEAT, row, binary=True).fetchall()
+            self._clock.observe(cast("datetime", now), asked)
+            return at
+
+        every = lease_seconds / ASKS_IN_LEASE
+        at, _ = self._pool.pulse.beat(_role(worker), ask, every, fresh=False)
+        return at
 
     def retire(self, worker: UUID) -> None:
         """Forget the worker; what it still holds counts as lost."""
+        self._pool.pulse.leave(_role(worker))
         self._all("select flowledger.deregister_worker(%s)", (worker,))
 
     def exchange(
@@ -202,6 +213,10 @@ class PostgresWorkerStore:
     def _all(self, query: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         with translate_errors(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
+
+
+def _role(worker: UUID) -> str:
+    return f"worker {worker}"
 
 
 def claim_status(version: int, attempt: int, cancelling: bool, at: int | None) -> ClaimStatus:  # noqa: FBT001 - the columns of a row, in their order

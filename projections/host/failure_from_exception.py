@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 
 import psycopg
 
-from flowledger.engine.config.sections import ProjectionSettings
+from flowledger.engine.config.projection_section import ProjectionSettings
 from flowledger.engine.display_text import on_one_line
 from flowledger.engine.domain.failures.step_error_from_exception import words_of
 from flowledger.engine.domain.failures.tracebacks import bounded_traceback, clear_traceback

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
-from flowledger.engine.config.sections import ProjectionSettings
+from flowledger.engine.config.projection_section import ProjectionSettings
 from flowledger.engine.domain.failures.tracebacks import clear_traceback
 from flowledger.engine.ports.clock_and_wakeup import Clock, CrashPoints
 from flowledger.engine.ports.fork_guard import EndsForks
@@ -33,6 +35,14 @@ SHARE_OF_LEASE = 6
 
 GROWTH = 8
 """So many times as large as the one before a batch may be, where that took a moment only."""
+
+
+class Advance(NamedTuple):
+    """What became of a batch of a generation, which was being built before it, or not."""
+
+    led: GenerationRunner
+    built: bool
+    outcome: Future[bool]
 
 
 class GenerationRunner:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import UUID
 
+from flowledger.engine.domain.shard_assignment import Members, ShardLease
 from flowledger.projections.host.failure_from_exception import Failure
 
 
@@ -29,7 +31,8 @@ class Generation:
 class LeaseRow:
     """A generation that is not retired, and who leads it; `seconds_left` is negative if nobody.
 
-    `code` is the fingerprint of what it was built with; None where nobody knows.
+    `code` is the fingerprint of what it was built with; None where nobody knows. `asked`: somebody
+    asked for something of it.
     """
 
     place: Generation
@@ -38,6 +41,7 @@ class LeaseRow:
     leader: UUID | None
     seconds_left: float
     code: str | None
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,31 @@ class GenerationLease:
     def building(self) -> bool:
         """Whether another generation still serves."""
         return self.state == "building"
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """Which hosts are there that run the same, and every generation that is not retired.
+
+    `held` are those whose leases the host had and has renewed, and `head` is
+    the end of the log. All of it was so `age` seconds ago.
+    """
+
+    live: Sequence[UUID]
+    rows: Sequence[LeaseRow]
+    held: Mapping[Generation, GenerationLease]
+    head: int
+    age: float = 0.0
+
+    def members(self, rows: Sequence[LeaseRow]) -> Members:
+        """The hosts, and who leads these rows, which are numbered."""
+        leases = [ShardLease(n, row.leader, row.seconds_left) for n, row in enumerate(rows)]
+        return Members(self.live, leases)
+
+    def aged(self, seconds: float) -> Attendance:
+        """What it says after so many seconds."""
+        rows = [replace(row, seconds_left=row.seconds_left - seconds) for row in self.rows]
+        return replace(self, rows=rows, age=seconds)
 
 
 class Aside(NamedTuple):

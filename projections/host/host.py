@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 from uuid import UUID
 
-from flowledger.engine.config.sections import ProjectionSettings
-from flowledger.engine.domain.shard_assignment import Members, ShardLease, assign_shards
+from flowledger.engine.config.projection_section import ProjectionSettings
+from flowledger.engine.domain.shard_assignment import assign_shards
 from flowledger.engine.errors import (
     DatabaseBusy,
     LeadershipLost,
@@ -31,9 +30,15 @@ from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health
 from flowledger.projections.code_fingerprint import fingerprint
 from flowledger.projections.host.failure_from_exception import Failure
-from flowledger.projections.host.generation_runner import GenerationRunner
-from flowledger.projections.host.generation_types import Generation, GenerationLease, LeaseRow
+from flowledger.projections.host.generation_runner import Advance, GenerationRunner
+from flowledger.projections.host.generation_types import (
+    Attendance,
+    Generation,
+    GenerationLease,
+    LeaseRow,
+)
 from flowledger.projections.host.host_store import READ_ONLY, HostStore
+from flowledger.projections.host.log_looks import LogLooks
 from flowledger.projections.host.log_reader import LogReader
 from flowledger.projections.host.parallel_calls import attempted, run_parallel
 from flowledger.projections.projection import Projection
@@ -41,22 +46,14 @@ from flowledger.projections.projection import Projection
 PARTS_OF_LEASE = 3
 """So often a lease is renewed, and the others are looked at, before it runs out."""
 
-TIDY_SECONDS = 30.0
-"""So often is looked for what operators asked for although nobody told of it."""
+SLEEPING = 2
+"""By so much more seldom where nothing happens, as then nothing keeps a host from its time."""
 
 CATCH_UP = 10
 """What is built waits for others while it is ahead of them by at most so many `cached_events`."""
 
 REFUSED = (ProjectionRefused, StatementRefused)
 """What the database says no to of one projection, be it of its rows here, stops no other."""
-
-
-class Advance(NamedTuple):
-    """What became of a batch of a generation, which was being built before it, or not."""
-
-    led: GenerationRunner
-    built: bool
-    outcome: Future[bool]
 
 
 class Host:
@@ -89,13 +86,14 @@ class Host:
         self._faults = faults
         self._led: dict[Generation, GenerationRunner] = {}
         self._waiting: dict[Generation, datetime | None] = {}  # when it was last begun anew
-        self._wanted: frozenset[Generation] = frozenset()
         self._told: set[tuple[str, str]] = set()
         self._refused: dict[str, str] = {}
         self._refused_since: datetime | None = None
         self._told_code: set[Generation] = set()
         self._watch = PutBackWatch(clock)
-        self._look_at = self._read_at = self._tidy_at = clock.now()
+        self._look_at = self._tidy_at = clock.now()
+        self._looks = LogLooks(settings, clock.now())
+        self._fresh = True  # whether what it knew may be wrong
         self._asked = False  # whether an operator may have asked for something
         self._installed = False
         self._attends = False
@@ -123,7 +121,9 @@ class Host:
         self._waiting |= {place: led.retry_at for place, led in self._led.items()}
         self._led.clear()
         self._events.forget()
-        self._look_at = self._read_at = self._tidy_at = self._clock.now()
+        self._look_at = self._tidy_at = self._clock.now()
+        self._looks.anew(self._look_at)
+        self._fresh = True
 
     def _linger(self) -> None:
         """Let events collect for a moment: more of them in a batch cost hardly more."""
@@ -137,17 +137,18 @@ class Host:
             self.install()
         if self._asked or now >= self._look_at:
             self._look(now)
-        if woken or now >= self._read_at:
+        if self._looks.is_due(now, woken=woken):
+            before = self._events.head
             self._events.look()
-            self._read_at = now + timedelta(seconds=self._settings.poll_seconds)
+            self._looks.looked(now, moved=self._events.head != before)
         if self._advance_all(self._events.head):
-            self._read_at = now
-            return 0.0
+            self._looks.at = now
+            return self._looks.rests(now, 0.0)
         retries = (led.retry_at for led in self._led.values() if led.retry_at)
-        until = min([self._look_at, self._read_at, *retries])
+        until = min([self._look_at, self._looks.at, *retries])
         # The clock may have been put back since these moments were reckoned.
-        seconds = (until - self._clock.now()).total_seconds()
-        return max(0.0, min(self._settings.poll_seconds, seconds))
+        now = self._clock.now()
+        return self._looks.rests(now, (until - now).total_seconds())
 
     def _advance_all(self, head: int) -> bool:
         """One batch of each projection, some at the same time; whether any has more."""
@@ -222,6 +223,7 @@ class Host:
             return
         self._log.emit(Signal.PROJECTION_LOST, projection=str(led.place))
         self._look_at = self._clock.now()
+        self._fresh = True
 
     def _retire_others(self, place: Generation) -> None:
         """What served before this generation is done with."""
@@ -275,25 +277,42 @@ class Host:
 
     def _look(self, now: datetime) -> None:
         """Renew the leases held, acquire free ones, and release what others lack."""
-        asked = self._asked or now >= self._tidy_at
-        live, leases = self._store.attend(self._identity, self._runs)
+        tidies = now >= self._tidy_at
+        patience = self._settings.lease_seconds / PARTS_OF_LEASE
+        every = patience * (SLEEPING if self._looks.sleeps(now) else 1)
+        fresh = self._asked or self._fresh or tidies
+        found = self._store.attend(self._identity, self._runs, every, fresh=fresh)
         self._attends = True
-        rows = [row for row in leases if self._knows(row)]
-        lease = self._settings.lease_seconds
-        share = assign_shards(self._identity, Members(live, _leases(rows)), lease / PARTS_OF_LEASE)
+        rows = [row for row in found.rows if self._knows(row)]
+        asked = {row.place for row in rows if self._asked or (tidies and row.asked)}
+        share = assign_shards(self._identity, found.members(rows), patience)
         wanted = {rows[number].place for number in share.lead}
         mine = {row.place for row in rows if row.leader == self._identity}
         for place in list(self._led.keys() | (mine - wanted)):
             if place not in wanted:
                 self._give_up(place)
-        self._take(sorted(wanted, key=str), asked=asked)
+        kept = {place for place in wanted if self._keeps(place, found, asked=place in asked)}
+        self._take(sorted(wanted - kept, key=str), asked=asked)
         for row in rows:
             if row.place not in self._led and self._code_differs(row):
                 self._tell_code(row.place)
-        self._asked = False
-        self._look_at = now + timedelta(seconds=lease / PARTS_OF_LEASE)
-        if asked:
-            self._tidy_at = now + timedelta(seconds=TIDY_SECONDS)
+        self._looks.told(now, moved=found.head > self._events.head)
+        self._asked = self._fresh = False
+        self._look_at = now + timedelta(seconds=every - found.age)
+        if tidies:
+            self._tidy_at = now + timedelta(seconds=self._settings.idle_poll_seconds)
+
+    def _keeps(self, place: Generation, found: Attendance, *, asked: bool) -> bool:
+        """Whether the lease of what is led here was renewed.
+
+        What else an answer that is not of now says of it is passed over: it may be done with.
+        """
+        led, lead = self._led.get(place), found.held.get(place)
+        if led is None or lead is None or led.lead.epoch != lead.epoch:
+            return False
+        if not found.age:
+            led.renewed(replace(lead, position=led.lead.position), asked=asked)
+        return True
 
     def _knows(self, row: LeaseRow) -> bool:
         projection = self._projections.get(row.place.name)
@@ -313,7 +332,7 @@ class Host:
                 version=self._projections[place.name].version,
             )
 
-    def _take(self, places: Sequence[Generation], *, asked: bool) -> None:
+    def _take(self, places: Sequence[Generation], *, asked: Collection[Generation]) -> None:
         """Become or stay the leader of these; who is refused one of them still gets the others."""
         try:
             found = self._store.lead(places, self._identity, self._codes)
@@ -329,7 +348,7 @@ class Host:
             if lead is None:
                 self._led.pop(place, None)
             elif led is not None and led.lead.epoch == lead.epoch:
-                led.renewed(replace(lead, position=led.lead.position), asked=asked)
+                led.renewed(replace(lead, position=led.lead.position), asked=place in asked)
             else:
                 self._took(place, lead)
 
@@ -347,16 +366,12 @@ class Host:
             events=self._events,
             clock=self._clock,
             settings=self._settings,
-            serving=self._position_of,
+            serving=self._store.serving,
             moved=self._moved,
             faults=self._faults,
         )
         if lead.failures:  # and nobody has resumed it
             self._led[place].retry_at = self._waiting.pop(place, None)
-
-    def _position_of(self, name: str) -> int | None:
-        """Where the serving generation of a projection is; None: there is none."""
-        return self._store.serving(name)
 
     def _give_up(self, place: Generation) -> None:
         led = self._led.pop(place, None)
@@ -379,7 +394,3 @@ class Host:
     def close(self) -> None:
         """Commit nothing any more."""
         self._store.close()
-
-
-def _leases(rows: Sequence[LeaseRow]) -> list[ShardLease]:
-    return [ShardLease(number, row.leader, row.seconds_left) for number, row in enumerate(rows)]

@@ -14,6 +14,7 @@ import socket
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -37,9 +38,12 @@ from flowledger.engine.store.connection.pool import (
     is_in_use,
     unavailable,
 )
+from flowledger.engine.store.connection.session import Session
+from flowledger.projections.host.batch_statements import BEGIN, LEAVE, MOVE
 from flowledger.projections.host.failure_from_exception import Failure
 from flowledger.projections.host.generation_types import (
     Aside,
+    Attendance,
     Generation,
     GenerationLease,
     LeaseRow,
@@ -47,34 +51,9 @@ from flowledger.projections.host.generation_types import (
 )
 from flowledger.projections.restricted_cursor import Cursor, HostConnection
 
-BEGIN: LiteralString = """
-    begin;
-    set local synchronous_commit = {durable};
-    set local lock_timeout = {lock};
-    lock table flowledger.projection in row share mode;
-    set local statement_timeout = {statement};
-    set local enable_seqscan = {scans};
-    set local search_path = {schema}, pg_temp;
-    set local role {role}
-"""
-"""The lock holds up no other batch: by it `terminate_stale_batches` tells batches from people."""
-LEAVE: LiteralString = """
-    set constraints all immediate;
-    select set_config(
-        'flowledger.projected_as',
-        coalesce(nullif(current_setting('flowledger.projected_as', true), ''), current_user::text),
-        true
-    );
-    set local role none;
-    set local search_path = pg_catalog, pg_temp
-"""
-MOVE: LiteralString = """
-    select flowledger.advance_generation_position({name}, {generation}, {{epoch}}, {{old}},
-        {{new}});
-    commit
-"""
-"""The names are those of a generation, the numbers in the inner braces those of a batch."""
 HEARTBEAT = "select * from flowledger.heartbeat_projection_host(%s, %s, %s, %s, %s)"
+RENEW = "select * from flowledger.renew_generation_leases(%s, %s)"
+HEAD = "select max(notification_id) from flowledger.event"
 LEASES = "select * from flowledger.generation_leases()"
 LEAD = """
     select p.name, p.generation, l.*
@@ -115,23 +94,38 @@ class HostStore:
         self._connections: list[HostConnection] = []
         self._idle: list[HostConnection] = []
 
-    def attend(self, host: UUID, runs: str) -> tuple[Sequence[UUID], Sequence[LeaseRow]]:
-        """Say that the host is there for a lease.
+    def attend(self, host: UUID, runs: str, every: float, *, fresh: bool) -> Attendance:
+        """Say that the host is there for a lease, and renew the leases that it has.
 
-        Returns which hosts are that run the same, and every generation that is not retired.
+        `every`: so many seconds until it asks again. Not `fresh`: what another role of the process
+        was told will do. Where the row of a generation refuses that, no lease is renewed.
         """
         lease = self._settings.lease_seconds
         row = (host, socket.gethostname(), os.getpid(), lease, runs)
-        with translate_errors(), self._pool.connection() as connection, connection.transaction():
+
+        def ask(connection: Session, *, renews: bool = True) -> Attendance:
             live = connection.execute(HEARTBEAT, row, binary=True).fetchall()
+            own = (host, lease)
+            held = connection.execute(RENEW, own, binary=True).fetchall() if renews else ()
             leases = connection.execute(LEASES, binary=True).fetchall()
-        rows = [
-            LeaseRow(Generation(name, generation), *others) for name, generation, *others in leases
-        ]
-        return [host for (host,) in live], rows
+            ((head,),) = connection.execute(HEAD, binary=True).fetchall()
+            return Attendance(
+                [host for (host,) in live],
+                [LeaseRow(Generation(*row[:2]), *row[2:]) for row in leases],
+                {Generation(*row[:2]): GenerationLease(*row[2:]) for row in held},
+                head or 0,
+            )
+
+        beat = partial(self._pool.pulse.beat, _role(host), every=every, fresh=fresh)
+        try:
+            found, age = beat(ask)
+        except StatementRefused:
+            found, age = beat(partial(ask, renews=False))
+        return found.aged(age) if age else found
 
     def deregister(self, host: UUID) -> None:
         """The host is not there any more."""
+        self._pool.pulse.leave(_role(host))
         self._all("select flowledger.deregister_projection_host(%s)", (host,))
 
     def create(
@@ -390,6 +384,10 @@ def refused(name: str, error: psycopg.Error | StatementRefused) -> ProjectionRef
     """What the server said of a projection's tables or views."""
     said = sentence(error) if isinstance(error, psycopg.Error) else str(error)
     return ProjectionRefused(f"projection {name!r}: {said}")
+
+
+def _role(host: UUID) -> str:
+    return f"projector {host}"
 
 
 def _key(place: Generation) -> tuple[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from flowledger.engine.config.sections import ProjectionSettings
+from flowledger.engine.config.projection_section import ProjectionSettings
 from flowledger.engine.events.base import Recorded
 from flowledger.projections.dispatch import Dispatcher
 from flowledger.projections.host.failure_from_exception import (

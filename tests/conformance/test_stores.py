@@ -271,12 +271,12 @@ def test_timers_ring_when_they_are_due(store: Stores) -> None:
 def test_the_end_of_a_workers_lease_is_a_time_to_look(store: Stores) -> None:
     store.board.renew(store.worker, LEASE)
 
-    next_at = store.ledger.due(10, orphans=False).next_at
+    silent_at = store.ledger.due(10, orphans=False).silent_at
 
-    assert next_at is not None
-    assert timedelta() < next_at - store.now() <= timedelta(seconds=LEASE + 0.001)
+    assert silent_at is not None
+    assert timedelta() < silent_at - store.now() <= timedelta(seconds=LEASE + 0.001)
     store.move(2 * LEASE)
-    assert store.ledger.due(10, orphans=False).next_at is None
+    assert store.ledger.due(10, orphans=False).silent_at is None
 
 
 def test_a_step_has_one_timer(store: Stores) -> None:

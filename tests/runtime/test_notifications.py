@@ -139,7 +139,7 @@ def test_a_session_that_is_open_and_mute_is_taken_for_lost(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(notifications, "SILENT_SECONDS", 0.2)
+    wakeups._silent_seconds = 0.2
     monkeypatch.setattr(notifications, "ANSWER_SECONDS", 0.2)
     wakeup = wakeups.subscribe("queue")
     wakeups.start()
@@ -160,9 +160,9 @@ def test_a_session_that_is_open_and_mute_is_taken_for_lost(
 
 
 def test_a_session_that_answers_is_asked_now_and_then_and_kept(
-    harness: EngineHarness, wakeups: Notifications, monkeypatch: pytest.MonkeyPatch
+    harness: EngineHarness, wakeups: Notifications
 ) -> None:
-    monkeypatch.setattr(notifications, "SILENT_SECONDS", 0.05)
+    wakeups._silent_seconds = 0.05
     session = LISTENERS.replace("count(*)", "pid, query_start")
     wakeup = wakeups.subscribe("queue")
     wakeups.start()
@@ -215,7 +215,7 @@ def test_a_listener_sleeps_until_something_is_said_and_stops_at_once(
     wakeup.wait(PATIENCE)
     wakeups.stop(PATIENCE)
 
-    assert set(slept) == {notifications.SILENT_SECONDS}
+    assert set(slept) == {wakeups._silent_seconds}
     harness.until(lambda: harness.value(LISTENERS) == 0)
 
 

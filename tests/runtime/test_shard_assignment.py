@@ -156,8 +156,8 @@ def test_facts_of_others_are_passed_over_and_cost_no_commit_each(shop: Shop) -> 
     ("lease", "seconds"),
     [
         pytest.param(ShardLease(0, OTHER, 5.0), 1.0, id="another leads for long"),
-        pytest.param(ShardLease(0, OTHER, 0.25), 0.252, id="a lease runs out soon"),
-        pytest.param(ShardLease(0, OTHER, -0.25), 0.752, id="one has run out and is not taken yet"),
+        pytest.param(ShardLease(0, OTHER, 0.25), 0.28, id="a lease runs out soon"),
+        pytest.param(ShardLease(0, OTHER, -0.25), 0.78, id="one has run out and is not taken yet"),
         pytest.param(ShardLease(0, None, -9.0), 1.0, id="one has been free for long"),
         pytest.param(ShardLease(0, ME, 0.25), 1.0, id="its own it renews elsewhere"),
     ],
@@ -165,7 +165,7 @@ def test_facts_of_others_are_passed_over_and_cost_no_commit_each(shop: Shop) -> 
 def test_the_next_look_is_when_something_may_have_changed(
     lease: ShardLease, seconds: float
 ) -> None:
-    assert next_look(ME, [lease], 1.0) == pytest.approx(seconds)
+    assert next_look(ME, [lease], 1.0, 1.0) == pytest.approx(seconds)
 
 
 def test_one_that_is_told_of_shards_asks_whether_it_still_leads(shop: Shop) -> None:

@@ -185,8 +185,9 @@ class MemoryCoordinatorStore:
                 for row in islice((row for row in timers if row["due_at"] <= now), limit)
             ],
             self._lost(limit, orphans=orphans),
-            min([*(row["due_at"] for row in timers[:1]), *database.lease_ends()], default=None),
+            next((row["due_at"] for row in timers), None),
             now,
+            min(database.lease_ends(), default=None),
         )
 
     def _lost(self, limit: int, *, orphans: bool) -> list[tuple[UUID, str, UUID]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -30,11 +31,13 @@ class MemoryWorkerStore:
         self._clock = clock
         self._new_id = new_id
 
-    def renew(self, worker: UUID, lease_seconds: float) -> None:
-        """Register the worker, or renew its lease."""
+    def renew(self, worker: UUID, lease_seconds: float) -> datetime:
+        """Register the worker, or renew its lease. Returns when that was asked for."""
+        asked_at = self._clock.now()
         until = self._database.until(lease_seconds)
         self._database.workers.setdefault(worker, Registered(until)).lease_until = until
         self._clock.observe(self._database.clock())
+        return asked_at
 
     def retire(self, worker: UUID) -> None:
         """Forget the worker; what it still holds counts as lost."""

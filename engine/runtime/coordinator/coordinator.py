@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import RLock
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from flowledger.engine.errors import (
 from flowledger.engine.events.base import Recorded, Unreadable
 from flowledger.engine.ports.clock_and_wakeup import (
     NO_CRASH_POINTS,
+    WAKEFUL_SECONDS,
     Clock,
     CrashPoints,
     PutBackWatch,
@@ -40,6 +41,9 @@ from flowledger.engine.telemetry.log_messages import Signal
 NO_LIMITS = LimitSettings()
 VALUES = ("22", "23", "54")
 """What the server's codes begin with where a value is wrong, and not the statement or the right."""
+
+ABOUT = timedelta(seconds=1)
+"""By less than that the clocks of processes and of the database differ."""
 
 CLOCK = frozenset({"clock"})
 CONFLICTS_IN_A_ROW = 3  # after which the position is looked at
@@ -81,11 +85,13 @@ class Coordinator:
         self._apart = 0  # batches of one task that are still to be tried
         self._conflicts = 0  # since the last commit that was stored
         self._position = 0  # stored
+        self._stored_at = clock.now() - timedelta(days=1)
         patience = settings.lease_seconds / PARTS_OF_LEASE
         self._patience = min(settings.poll_seconds, patience)
         renews = max(settings.poll_seconds, patience) if self._assignment.renewed else patience
         self._renews_after = timedelta(seconds=renews)
         self._renew_at = clock.now()
+        self._silent_at: datetime | None = None  # it waits until then for no other reason
         self._turn = RLock()  # of its own steps, and of what a worker in this process joins in
         self._log = logger("coordinator", shard=self._assignment.shard)
 
@@ -116,6 +122,8 @@ class Coordinator:
             leadership = self._lead()
             if leadership is None:
                 return self._settings.poll_seconds
+            if self._was_renewed(woken_by):
+                return self._pause()
             return self._past_outage(self._work(leadership, woken_by))
         except LeadershipLost:
             self._lost()
@@ -261,6 +269,13 @@ class Coordinator:
             leadership.epoch, self._position, self._decider.read, self._clock.now()
         )
         self._admissions.store(commit)
+        lately = (
+            timedelta()
+            <= self._clock.now() - self._stored_at
+            < timedelta(seconds=WAKEFUL_SECONDS / 2)
+        )
+        if commit.events and not lately:  # who follows the log may be asleep
+            commit.answers = True
         if self._conflicts:  # a row that lingers in the queue may have been it
             commit.dropped.extend(row["step_id"] for row in commit.queued)
         self._crash_points.reached("decided")
@@ -328,6 +343,8 @@ class Coordinator:
 
     def _stored(self, batch: CommitBatch, commit: Commit) -> None:
         self._position = commit.new
+        if commit.events:
+            self._stored_at = self._clock.now()
         self._conflicts = 0
         self._quarantine.clear_suspicions()
         self._admissions.stored(commit)
@@ -350,7 +367,26 @@ class Coordinator:
         )
         log_ended_tasks(self._log, batch)
 
+    def workers_are_there_until(self, moment: datetime | None) -> bool:
+        """The first of the leases of workers runs out then. For any thread.
+
+        Returns whether that is sooner than it knew. What is about to run out by what it knew it
+        looks at first: another answer may be of after that, and not speak of it any more.
+        """
+        known = self._decider.silent_at
+        if known is None or known > self._clock.now() + ABOUT:
+            self._decider.silent_at = moment
+        return moment is not None and (known is None or moment < known)
+
+    def _was_renewed(self, woken_by: frozenset[str]) -> bool:
+        """Whether it woke up only for the end of a worker's lease, which was renewed meanwhile."""
+        waited, self._silent_at = self._silent_at, None
+        now = self._clock.now()
+        at = waited is not None and waited <= now < self._decider.next_at
+        return at and not woken_by and self._pending is None
+
     def _pause(self) -> float:
-        next_at = min(self._decider.next_at, self._renew_at)
+        silent_at, next_at = self._decider.silent_at, min(self._decider.next_at, self._renew_at)
+        self._silent_at = silent_at if next_at == silent_at else None
         seconds = (next_at - self._clock.now()).total_seconds()
         return max(0.0, min(seconds, self._settings.poll_seconds))

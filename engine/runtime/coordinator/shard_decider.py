@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from flowledger.engine.config.admission_rules_from_settings import admission_rules
@@ -40,6 +40,7 @@ from flowledger.engine.runtime.coordinator.task_beginnings import MOST_BEGUN, Ta
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 
+LATEST = datetime.max.replace(tzinfo=UTC)
 SOON_SECONDS = 1.0
 """Between two looks at what other shards do with limits and circuits, which nobody tells."""
 
@@ -84,6 +85,9 @@ class Decider:
         self._rules = replace(self._at_rest, defers_waiting=True)
         self._held_by_nobody: set[tuple[UUID, str, int]] = set()  # by the last reconciliation
         self._ask_clock_at = self._reconcile_at = clock.now()
+        self.silent_at: datetime | None = (
+            None  # when a worker's lease runs out, where it is not renewed
+        )
         self._log = logger("coordinator")
 
     @property
@@ -91,7 +95,7 @@ class Decider:
         """When there is something to do although nothing happens."""
         if self.starts.can_go_on(now := self._clock.now()):
             return now
-        return self.admissions.next_at(self._ask_clock_at)
+        return min(self.admissions.next_at(self._ask_clock_at), self.silent_at or LATEST)
 
     def forget(self) -> None:
         """What is in memory is not what is stored."""
@@ -214,13 +218,15 @@ class Decider:
     def ask_clock(self, batch: CommitBatch, woken_by: frozenset[str]) -> bool:
         """See what time asks for, where it is time to look."""
         now = self._clock.now()
-        if now < self._ask_clock_at and not woken_by & {"clock", "submission"}:
+        asks_at = min(self._ask_clock_at, self.silent_at or LATEST)
+        if now < asks_at and not woken_by & {"clock", "submission"}:
             return False
-        more = self._take_submissions(batch, now)
-        if not self._is_full(batch):
-            self._try_again(batch, now)
         reconcile = now >= self._reconcile_at
         due = self._ledger.due(self._most(self._settings.timer_batch_size), orphans=reconcile)
+        self.silent_at = due.silent_at
+        more = due.submissions and self._take_submissions(batch, now)
+        if due.wanted and not self._is_full(batch):
+            self._try_again(batch, now)
         now = max(self._clock.now(), due.now)  # what is due there is not to be too early here
         if not self._is_full(batch):
             self._ring_timers(batch, due, now)

@@ -24,15 +24,16 @@ to lead its shard, and is kept.
 What can go wrong
 -----------------
 
-- A leader dies: its lease expires. Standbys have read when that will be and look at that moment, so
-  that nobody asks earlier. The process whose share it is takes over, and after `lease_seconds / 3`
-  any process.
+- A leader dies: its lease expires. Standbys have read when that will be and look right after that
+  moment, so that nobody asks earlier. The process whose share it is takes over, and after
+  `lease_seconds / 3` any process.
 - A loop waits long for the database, or has much to do: the leases are renewed from here.
 - A leader is suspended for a while and wakes up: the epoch refuses its commit, and it is a standby.
 - A process shuts down: it deletes its own row first, then resigns its shards, each with a
   notification.
 - Two processes see different rows: at worst both ask for one lease, which only one gets, or two
-  shards change hands where one would do. The next look is at most `lease_seconds / 3` away.
+  shards change hands where one would do. The next look is at most `lease_seconds` away, and half of
+  that where one of them leads.
 - The row of a shard is gone: nobody can lead it until a repair makes it again; the others go on.
 - The number of shards is changed: every leader loses its epoch, and the coordinators are made anew.
   One that still uses the old number gets no lease.
@@ -42,6 +43,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from uuid import UUID
 
 from flowledger.engine.config.sections import CoordinatorSettings
@@ -56,8 +58,16 @@ from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
 from flowledger.engine.telemetry.outages import Health, OutageLog, Outages
 
-MOMENT = 0.002
-"""Seconds after which a lease that was to run out has run out by all clocks."""
+MOMENT = 0.03
+"""Seconds after which a lease that was to run out has run out by all clocks, and one that was to be
+renewed just then has been.
+"""
+
+LOOKS_IN_LEASE = 2
+"""So often does a process that leads renew its leases, and look, before they run out."""
+
+STANDBY_LEASES = 2
+"""For so many leases is a process there that leads nothing and says so once in a lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,7 @@ class Shards:
         self._led: dict[int, ShardLoop] = {}
         self._count = 0
         self._missing: frozenset[int] = frozenset()
-        self._attends = False
+        self._attends = self._leads = False
         self._log = logger("coordinator")
 
     @property
@@ -121,8 +131,15 @@ class Shards:
         Raises DatabaseUnavailable; the loops of the shards go on as they were told before.
         """
         lease_seconds = self._settings.lease_seconds
+        began = monotonic()
         led = [shard for shard, one in self._led.items() if one.coordinator.leads]
-        attendance = self._roster.heartbeat(self._identity, lease_seconds, led)
+        attendance = self._roster.heartbeat(
+            self._identity,
+            lease_seconds,
+            led,
+            there_seconds=lease_seconds * (1 if self._leads else STANDBY_LEASES),
+            every=lease_seconds / LOOKS_IN_LEASE,
+        )
         self._attends = True
         self._count_is(attendance.shards or self._count)  # where all rows are gone, as it was
         self._tell_missing(
@@ -134,7 +151,13 @@ class Shards:
             self._tell(shard, wanted=shard in share.lead)
         if share.resign:
             self._log.emit(Signal.COORDINATOR_REBALANCED, shards=sorted(share.resign))
-        return next_look(self._identity, attendance.leases, patience)
+        self._leads = bool(share.lead)
+        for one in self._led.values():
+            if one.coordinator.workers_are_there_until(attendance.silent_at):
+                one.wakeup.notify("silence")
+        every = lease_seconds / LOOKS_IN_LEASE if share.lead else lease_seconds
+        wait = next_look(self._identity, attendance.leases, every, patience)
+        return max(0.0, wait - (monotonic() - began))
 
     def join(self, part: WorkerPart) -> Exchange | None:
         """Have the coordinator that leads the shard of all the facts take them; None: none does."""
@@ -198,11 +221,16 @@ class Shards:
         return ShardLoop(coordinator, seat, wakeup, loop)
 
 
-def next_look(process: UUID, leases: Sequence[ShardLease], patience_seconds: float) -> float:
-    """Seconds until something may have changed: a lease of another runs out, or is overdue."""
+def next_look(
+    process: UUID, leases: Sequence[ShardLease], every: float, patience_seconds: float
+) -> float:
+    """Seconds until something may have changed: a lease of another runs out, or is overdue.
+
+    At most as many as one looks `every`.
+    """
     moments = [
         lease.seconds_left + (patience_seconds if lease.free else 0.0)
         for lease in leases
         if lease.leader != process
     ]
-    return min([patience_seconds, *(moment + MOMENT for moment in moments if moment > 0)])
+    return min([every, *(moment + MOMENT for moment in moments if moment > 0)])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from math import inf
 from uuid import UUID
 
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.ports.clock_and_wakeup import CrashPoints
+from flowledger.engine.ports.clock_and_wakeup import WAKEFUL_SECONDS, CrashPoints
 from flowledger.engine.ports.coordinator import Join, WorkerPart
 from flowledger.engine.ports.worker import Exchange, WorkerStore
 from flowledger.engine.runtime.worker.handler_table import HandlerTable
@@ -28,6 +29,7 @@ class Exchanges:
         notify: Callable[[str], None],
         crash_points: CrashPoints,
         failed: Callable[[], None],
+        elapsed: Callable[[], float],
     ) -> None:
         self._worker = worker
         self._store = store
@@ -36,6 +38,8 @@ class Exchanges:
         self._notify = notify
         self._crash_points = crash_points
         self._failed = failed
+        self._elapsed = elapsed
+        self._stored_at = -inf
         # A start need not wake the coordinator, unless it must time the step out.
         self._quiet = not handlers.has_timeouts
 
@@ -47,6 +51,7 @@ class Exchanges:
             if exchange is not None:
                 self._crash_points.reached("exchanged")
         if exchange is not None:
+            self._stored_at = self._elapsed()
             self._notify("stored")
             if any(map(self._handlers.may_time_out, exchange.claims)):
                 self._notify("fact")
@@ -54,14 +59,16 @@ class Exchanges:
 
     def send(self, facts: Sequence[StepEvent], limit: int) -> Exchange:
         """Report the facts, for whoever decides on them. Raises as `WorkerStore.exchange`."""
-        quiet = self._quiet and not facts
+        lately = self._elapsed() - self._stored_at < WAKEFUL_SECONDS / 2
+        quiet = self._quiet and not facts and lately
         templates = self._handlers.templates
         with self._told():
             self._crash_points.reached("exchanging")
             exchange = self._store.exchange(self._worker, facts, templates, limit, quiet=quiet)
             self._crash_points.reached("exchanged")
-        if not quiet:
-            self._notify("fact")
+        if facts or exchange.claims:
+            self._stored_at = self._elapsed()
+            self._notify("stored" if quiet else "fact")
         return exchange
 
     @contextmanager

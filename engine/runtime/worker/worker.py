@@ -85,19 +85,19 @@ class Worker:
         self._outcomes: deque[Execution] = deque()
         self._outbox = Outbox(self.identity, store, self._facts)
         self._exchanges = Exchanges(
-            *(self.identity, store, handlers, join), notify, crash_points, self._exchange_failed
+            *(self.identity, store, handlers, join, notify, crash_points),
+            *(self._exchange_failed, elapsed),
         )
         self._lease: WorkerLease | None = None
         self._elapsed, self._lost = elapsed, False  # lost: the lease, and it was told
         self._watch = PutBackWatch(clock)
         self._check_at = self._isolate_at = clock.now()
         self._may_claim = self._looks_for_alone = True  # there may be steps that are to run alone
-        self._paused = self._doubts_claims = self._stopping = False
+        self._paused = self._doubts_claims = self._stopping = self._isolated = False
         self._soon = min(SOON_SECONDS, settings.poll_seconds)
         self._unconfirmed = UnconfirmedExchanges(
             elapsed, lasts_seconds=limbo_seconds, poll_seconds=self._soon
         )
-        self._isolated: bool = False
         self._log = logger("worker")
 
     @property
@@ -113,12 +113,12 @@ class Worker:
     def renew(self) -> float:
         """Renew the lease. Returns the seconds until the next renewal. For a thread of its own."""
         settings = self._settings
-        asked, asked_at = self._elapsed(), self._clock.now()
+        asked, before = self._elapsed(), self._clock.now()
         first = self._lease is None
-        if self._lease is not None and not self._lease.is_trusted(asked_at) and not self._lost:
+        if self._lease is not None and not self._lease.is_trusted(before) and not self._lost:
             self._lost = True
             self._log.emit(Signal.WORKER_LEASE_LOST)
-        self._store.renew(self.identity, settings.lease_seconds)
+        asked_at = self._store.renew(self.identity, settings.lease_seconds)
         # The answer may have moved the clock: back, the lease counts from then by the new time;
         # forward, it may be over, and is renewed at once.
         now = self._clock.now()

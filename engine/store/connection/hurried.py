@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from flowledger.engine.store.connection.pool import Pool
+from flowledger.engine.store.connection.pulse import Pulse
 from flowledger.engine.store.connection.session import Session
 
 
@@ -23,6 +24,11 @@ class Sessions(Protocol):
     @property
     def made(self) -> int:
         """How many were made so far."""
+        ...
+
+    @property
+    def pulse(self) -> Pulse:
+        """What the roles that share these sessions renew together."""
         ...
 
     def open(self, wait: bool = False, timeout: float = 0.0) -> None:  # noqa: FBT001, FBT002
@@ -49,6 +55,11 @@ class HurriedPool:
     def made(self) -> int:
         """As the pool's."""
         return self._pool.made
+
+    @property
+    def pulse(self) -> Pulse:
+        """As the pool's."""
+        return self._pool.pulse
 
     def open(self, wait: bool = False, timeout: float = 0.0) -> None:  # noqa: FBT001, FBT002
         """It is open."""

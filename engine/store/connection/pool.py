@@ -36,6 +36,7 @@ from flowledger.engine.ports.patience import patience
 from flowledger.engine.store.connection.far_times import read_far_times
 from flowledger.engine.store.connection.open_connection import dial, with_keepalives
 from flowledger.engine.store.connection.pool_wait_health import PATIENCE_SECONDS, Waits
+from flowledger.engine.store.connection.pulse import Pulse
 from flowledger.engine.store.connection.redacted_address import shown_address, unknown_parameter
 from flowledger.engine.store.connection.session import SILENCES, Session
 from flowledger.engine.telemetry.log import logger
@@ -72,6 +73,7 @@ class Pool:
         self._lent = 0
         self._closed = False
         self._opener = Opener()
+        self.pulse = Pulse(self.connection)
         self._made = 0
         self._told = False
         self._log = logger("pool")
