@@ -25,7 +25,7 @@ TASKS = 700
 HURRIED = {"concurrency": 8, "lease_seconds": 1.0, "lease_margin_seconds": 0.2}
 TIME_OF = "('x' || encode(substr({0}.state, 18, 8), 'hex'))::bit(64)::bigint"
 ID_OF = "substr({0}.state, 2, 16)"
-CAUSE_OF = "case get_byte({0}.state, 0) when 2 then substr({0}.state, 26, 16) end"
+CAUSE_OF = "case when get_byte({0}.state, 0) in (2, 4, 6) then substr({0}.state, 26, 16) end"
 EVENTS = f"""
     with event as materialized (
         select
@@ -129,7 +129,7 @@ def test_nothing_happened_before_what_it_follows_or_what_led_to_it(
     ) == (3 * TASKS)
     assert (
         harness.value(
-            "select count(distinct convert_from(substr(state, 26), 'UTF8')::json ->> 'worker')"
+            "select count(distinct flowledger.payload_json(state, encoding) ->> 'worker')"
             " from flowledger.event where topic = 'step.started'"
         )
         == 2

@@ -71,9 +71,7 @@ def event(kind: type[E], version: int = 1, /, **data: Any) -> E:
         occurred_at=NOON,
         correlation_id="c",
         task_id=TASK,
-        namespace="shop",
-        template="order",
-        **data,
+        **{"namespace": "shop", "template": "order", **data},
     )
 
 

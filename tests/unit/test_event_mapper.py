@@ -16,16 +16,16 @@ from eventsourcing.utils import Environment
 
 from flowledger.engine.errors import LogCorrupt, UnstorableEvent
 from flowledger.engine.events import registry as upcasts
-from flowledger.engine.events.step import StepCompleted
+from flowledger.engine.events.base import Event
+from flowledger.engine.events.step import StepCompleted, StepEnqueued, StepStarted
 from flowledger.engine.events.task import TaskStarted
 from flowledger.engine.store.log.event_mapper import (
     EventMapper,
     StoredLogEvent,
-    length_of,
     moment,
-    read,
 )
 from flowledger.engine.store.log.eventsourcing_recorders import event_arrays
+from flowledger.engine.store.log.payload_header import begins_with_header, read_header
 from support.builders import NOON, TASK, event
 
 PLACE = f"the event at version 2 of stream {TASK}"
@@ -38,11 +38,9 @@ def cipher() -> AESCipher:
 
 def fields_of(state: bytes) -> dict[str, Any]:
     """All fields of a payload as JSON has them."""
-    head: dict[str, Any] = {}
-    if begins := length_of(state):
-        read(state, head)
-    found: dict[str, Any] = json.loads(json.dumps(head, default=str)) | json.loads(state[begins:])
-    return found
+    head, end = read_header(state) if begins_with_header(state) else ({}, 0)
+    found: dict[str, Any] = json.loads(json.dumps(head, default=str))
+    return found | json.loads(state[end:] or b"{}")
 
 
 def stored(topic: str = "task.started", **changed: Any) -> StoredLogEvent:
@@ -55,7 +53,8 @@ def row(state: bytes, topic: str = "task.started") -> StoredLogEvent:
     return StoredLogEvent(TASK, 2, topic, state, TASK)
 
 
-HEAD = MAPPER.to_stored_event(event(TaskStarted, 2)).state[:25]
+NAMED = MAPPER.payload(event(TaskStarted, 2).model_copy(update={"correlation_id": str(TASK)}))
+HEAD = b"\1" + NAMED[1:25]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +79,15 @@ HEAD = MAPPER.to_stored_event(event(TaskStarted, 2)).state[:25]
         pytest.param(row(HEAD), "cannot be read", id="a head without a text"),
         pytest.param(row(HEAD + stored().state), "say the same field", id="a field said twice"),
         pytest.param(row(HEAD[:17] + b"\x7f" * 8 + b"{}"), "microseconds from 1970", id="no time"),
-        pytest.param(row(b"\3" + HEAD[1:] + b"{}"), "cannot be read", id="a head of another kind"),
+        pytest.param(row(b"\7" + HEAD[1:] + b"{}"), "cannot be read", id="a head of another kind"),
+        pytest.param(row(NAMED[:-1]), "its head has 35 bytes of 36", id="half a name"),
+        pytest.param(row(NAMED[:25]), "its head has 1 names", id="no names"),
+        pytest.param(row(NAMED[:25] + b"\4shop"), "its head has 1 names", id="one name"),
+        pytest.param(row(NAMED[:25] + b"\7a/b/c/d"), "its head has 4 names", id="four names"),
+        pytest.param(row(NAMED[:25] + b"\5a/b/c\0"), "bytes of 33", id="half an attempt"),
+        pytest.param(row(NAMED[:25] + b"\3a/\xff"), "cannot be read", id="a name of bytes"),
+        pytest.param(row(NAMED + stored().state), "say the same field", id="a name said twice"),
+        pytest.param(row(b"\5" + NAMED[1:30]), "its head has 30 bytes of 41", id="half a worker"),
     ],
 )
 def test_what_is_no_event_is_refused_by_its_place(broken: StoredEvent, why: str) -> None:
@@ -168,6 +175,60 @@ def test_what_the_reader_knows_is_not_written() -> None:
 
     assert fields_of(stored.state).keys() == {"event_id", "occurred_at", "namespace", "template"}
     assert MAPPER.to_domain_event(stored) == told
+
+
+@pytest.mark.parametrize(
+    ("told", "size"),
+    [
+        pytest.param(event(TaskStarted, 2), 25 + 11, id="a task"),
+        pytest.param(event(StepEnqueued, 1, step="pay"), 25 + 15 + 2, id="a step"),
+        pytest.param(
+            event(StepEnqueued, 1, step="pay", causation_id=TASK), 41 + 15 + 2, id="with a cause"
+        ),
+        pytest.param(
+            event(StepStarted, 2, step="pay", worker=TASK), 25 + 16 + 15 + 2, id="with a worker"
+        ),
+    ],
+)
+def test_names_are_in_the_head_and_nothing_else_is_written(told: Event, size: int) -> None:
+    told = told.model_copy(update={"correlation_id": str(TASK)})
+
+    stored = MAPPER.to_stored_event(told)
+
+    assert len(stored.state) == size
+    assert MAPPER.to_domain_event(stored) == told
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"step": "a/b"},
+        {"step": "x" * 255},
+        {"step": "a\0b"},
+        {"attempt": 2**15},
+        {"attempt": 2**31 - 1},
+    ],
+    ids=["a slash", "long", "nul", "tried often", "tried very often"],
+)
+def test_names_that_do_not_fit_in_the_head_are_in_the_text(changed: dict[str, Any]) -> None:
+    told = event(StepEnqueued, 1, step="pay").model_copy(update=changed)
+
+    stored = MAPPER.to_stored_event(told)
+
+    assert b'"namespace":"shop"' in stored.state
+    assert MAPPER.to_domain_event(stored) == told
+
+
+def test_an_event_whose_names_are_in_its_text_is_read_as_ever() -> None:
+    told = event(StepEnqueued, 1, step="pay")
+    head, end = read_header(MAPPER.payload(told))
+    del head["event_id"], head["occurred_at"]
+    state = HEAD + json.dumps({**head, "correlation_id": "c"}).encode()
+
+    read = MAPPER.event(told.originator_id, 1, "step.enqueued", state, TASK)
+
+    assert end == 25 + 15 + 2
+    assert read.model_copy(update={"event_id": told.event_id}) == told
 
 
 @pytest.mark.parametrize("mapper", [MAPPER, EventMapper(ZlibCompressor())])

@@ -1,27 +1,19 @@
 """Maps events to stored bytes and back: the `eventsourcing` mapper for pydantic events.
 
-A payload is a binary header and the event's other fields as JSON. Left out are what is a column of
-the log, nulls, and two fields that nearly always have the same value: a schema version of 1, and a
-correlation id that is the task's id. With three events a step, every byte here is a tenth of a
-percent of all that is written.
-
-The header holds what every event has and no two share. As JSON the event's id, its time and the id
-of its cause were half of the log's bytes; in the header they take 25 or 41: one byte that says
-which, the id (16), the microseconds since 1970, UTC, as a signed number (8, big-endian), and the id
-of the cause (16) if there is one. A payload without a header is JSON as a whole, and begins with a
-brace. `flowledger.payload_json` reads both in SQL, and `flowledger.step_started_payload` writes
-one.
+A payload is a header in binary (`payload_header`) and the event's other fields as JSON. Left out
+are what is a column of the log, nulls, and two fields that nearly always have the same value: a
+schema version of 1, and a correlation id that is the task's id. With three events a step, every
+byte here is a tenth of a percent of all that is written.
 
 The library's compressor and cipher may be applied to it; the column `encoding` of the log says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from struct import Struct
 from typing import Any, cast
 from uuid import UUID
 
@@ -29,7 +21,7 @@ import orjson
 from eventsourcing.persistence import Cipher, Compressor, Mapper, StoredEvent, Transcoder
 from pydantic import BaseModel, ValidationError
 
-from flowledger.engine.domain.deterministic_ids import EPOCH, uuid_of
+from flowledger.engine.domain.deterministic_ids import EPOCH
 from flowledger.engine.domain.json_values import MOST_STORED, is_nested_too_deeply
 from flowledger.engine.domain.storable_text_check import storable
 from flowledger.engine.errors import LogCorrupt, UnstorableEvent
@@ -44,12 +36,14 @@ from flowledger.engine.store.connection.arrays import (
     UuidArray,
 )
 from flowledger.engine.store.connection.far_times import FIRST, LAST
-
-MICROSECOND = timedelta(microseconds=1)
-FIELDS = frozenset({"event_id", "occurred_at", "causation_id"})
-UNCAUSED, CAUSED = 1, 2
-_UNCAUSED, _CAUSED = Struct(">B16sq"), Struct(">B16sq16s")
-LENGTHS = {UNCAUSED: _UNCAUSED.size, CAUSED: _CAUSED.size}
+from flowledger.engine.store.log.payload_header import (
+    FIELDS,
+    NAMED,
+    begins_with_header,
+    header_of,
+    names_of,
+    read_header,
+)
 
 FIRST_TIME = datetime(1, 1, 2, tzinfo=UTC)
 LAST_TIME = datetime(9999, 12, 31, tzinfo=UTC)
@@ -70,11 +64,6 @@ READERS = {
 }
 
 
-def microseconds(when: datetime) -> int:
-    """Microseconds since 1970, UTC."""
-    return (when - EPOCH) // MICROSECOND
-
-
 def moment(microseconds: int | None) -> datetime | None:
     """The time that is so many microseconds after 1970, UTC, or the nearest that there is."""
     if microseconds is None:
@@ -83,38 +72,6 @@ def moment(microseconds: int | None) -> datetime | None:
         return EPOCH + timedelta(microseconds=microseconds)
     except OverflowError:
         return FIRST if microseconds < 0 else LAST
-
-
-def head_of(values: Mapping[str, Any]) -> bytes:
-    """The head of an event with these fields."""
-    event_id: UUID = values["event_id"]
-    cause: UUID | None = values["causation_id"]
-    time = microseconds(values["occurred_at"])
-    if cause is None:
-        return _UNCAUSED.pack(UNCAUSED, event_id.bytes, time)
-    return _CAUSED.pack(CAUSED, event_id.bytes, time, cause.bytes)
-
-
-def length_of(state: bytes) -> int:
-    """How many bytes the head has; 0 where there is none. Raises ValueError where it is cut off."""
-    length = LENGTHS.get(state[0], 0) if state else 0
-    if len(state) < length:
-        raise ValueError(f"its head has {len(state)} bytes of {length}")
-    return length
-
-
-def read(state: bytes, fields: dict[str, Any]) -> None:
-    """Add the fields of the head. Raises ValueError where its time is none that there is."""
-    if state[0] == CAUSED:
-        _, event_id, time, cause = _CAUSED.unpack_from(state)
-        fields["causation_id"] = uuid_of(int.from_bytes(cause))
-    else:
-        _, event_id, time = _UNCAUSED.unpack_from(state)
-    fields["event_id"] = uuid_of(int.from_bytes(event_id))
-    try:
-        fields["occurred_at"] = EPOCH + timedelta(0, 0, time)
-    except OverflowError as error:
-        raise ValueError(f"its time is {time} microseconds from 1970") from error
 
 
 @dataclass(frozen=True)
@@ -144,10 +101,17 @@ def _model_fields(value: object) -> dict[str, Any]:
 
 
 @cache
-def payload_of(kind: type[Event]) -> tuple[str, ...]:
+def payload_of(kind: type[Event], *, named: bool) -> tuple[str, ...]:
     """The fields that are in every payload as JSON, where they have a value."""
-    elsewhere = COLUMNS | KNOWN | FIELDS
+    elsewhere = COLUMNS | KNOWN | FIELDS | NAMED if named else COLUMNS | KNOWN | FIELDS
     return tuple(name for name in kind.model_fields if name not in elsewhere)
+
+
+def _json(event: Event, fields: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(fields, default=_model_fields, option=orjson.OPT_UTC_Z)
+    except TypeError as error:
+        raise UnstorableEvent(f"an event {event.topic!r} cannot be stored: {error}") from error
 
 
 class EventMapper(Mapper[UUID]):
@@ -184,18 +148,19 @@ class EventMapper(Mapper[UUID]):
     def payload(self, event: Event) -> bytes:
         """What is stored of the event beside the columns. Raises UnstorableEvent."""
         values = event.__dict__
+        names = names_of(values)
         fields = {
-            name: value for name in payload_of(type(event)) if (value := values[name]) is not None
+            name: value
+            for name in payload_of(type(event), named=names is not None)
+            if (value := values[name]) is not None
         }
         if values["schema_version"] != 1:
             fields["schema_version"] = values["schema_version"]
         if values["correlation_id"] != id_text(values.get("task_id")):
             fields["correlation_id"] = values["correlation_id"]
-        try:
-            text = orjson.dumps(fields, default=_model_fields, option=orjson.OPT_UTC_Z)
-        except TypeError as error:
-            raise UnstorableEvent(f"an event {event.topic!r} cannot be stored: {error}") from error
-        state = head_of(values) + text
+        state = header_of(values, names)
+        if fields or names is None:
+            state += _json(event, fields)
         return state if self._encoding == PLAIN else self._hide(state)
 
     def to_domain_event(self, stored_event: StoredEvent) -> Event:
@@ -269,17 +234,15 @@ class EventMapper(Mapper[UUID]):
                 state = self._reveal(state)
             except Exception as error:  # compressors and ciphers raise what they please
                 raise ValueError(str(error)) from error
-        begins = length_of(state)
-        loaded = orjson.loads(state[begins:])
-        if not isinstance(loaded, dict):
-            raise TypeError(f"expected an object, got {type(loaded).__name__}")
-        fields = cast("dict[str, Any]", loaded)
-        if is_nested_too_deeply(state, fields, MOST_STORED):
-            raise ValueError(f"it is nested deeper than {MOST_STORED} levels")
-        if begins:
-            if "event_id" in fields or "occurred_at" in fields or "causation_id" in fields:
-                raise ValueError("its head and its text say the same field")
-            read(state, fields)
+        if not begins_with_header(state):
+            return _object(state, state)
+        head, end = read_header(state)
+        if end == len(state) and "template" in head:
+            return head
+        fields = _object(state[end:], state)
+        if not head.keys().isdisjoint(fields) or "causation_id" in fields:
+            raise ValueError("its head and its text say the same field")
+        fields.update(head)
         return fields
 
     def _hide(self, state: bytes) -> bytes:
@@ -291,6 +254,17 @@ class EventMapper(Mapper[UUID]):
         if self.cipher:
             state = self.cipher.decrypt(state)
         return self.compressor.decompress(state) if self.compressor else state
+
+
+def _object(text: bytes, state: bytes) -> dict[str, Any]:
+    """The JSON object that the text of a payload is. Raises ValueError or TypeError."""
+    loaded = orjson.loads(text)
+    if not isinstance(loaded, dict):
+        raise TypeError(f"expected an object, got {type(loaded).__name__}")
+    fields = cast("dict[str, Any]", loaded)
+    if is_nested_too_deeply(state, fields, MOST_STORED):
+        raise ValueError(f"it is nested deeper than {MOST_STORED} levels")
+    return fields
 
 
 def _of_some_clock(event: Event) -> Event:

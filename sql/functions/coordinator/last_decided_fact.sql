@@ -16,7 +16,8 @@ as $$
         select
             e.originator_id, e.originator_version, e.notification_id,
             case
-                when e.encoding = 0 and substr(e.state, 1, 1) = '\x02' then substr(e.state, 26, 16)
+                when e.encoding = 0 and substr(e.state, 1, 1) in ('\x02', '\x04', '\x06')
+                    then substr(e.state, 26, 16)
             end as cause
         from flowledger.event as e
         where e.notification_id > p_after
@@ -28,7 +29,7 @@ as $$
         select
             e.originator_id, e.originator_version, e.notification_id,
             case
-                when e.encoding = 0 and substr(e.state, 1, 1) in ('\x01', '\x02')
+                when e.encoding = 0 and substr(e.state, 1, 1) between '\x01' and '\x06'
                     then substr(e.state, 2, 16)
             end as id
         from flowledger.event as e

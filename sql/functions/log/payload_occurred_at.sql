@@ -8,7 +8,7 @@ language sql
 immutable
 as $$
     select case
-        when p_encoding = 0 and length(p_state) > 24 and get_byte(p_state, 0) in (1, 2)
+        when p_encoding = 0 and length(p_state) > 24 and get_byte(p_state, 0) between 1 and 6
             then ('x' || encode(substr(p_state, 18, 8), 'hex'))::bit(64)::bigint
     end;
 $$;

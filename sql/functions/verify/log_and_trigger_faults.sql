@@ -81,7 +81,8 @@ as $$
         from flowledger.event as e
         where e.encoding not in (0, 1)
             -- a payload in plain begins with its head, or is a JSON object
-            or e.encoding = 0 and substr(e.state, 1, 1) not in ('\x01', '\x02', '\x7b')
+            or e.encoding = 0 and substr(e.state, 1, 1) <> '\x7b'
+            and substr(e.state, 1, 1) not between '\x01' and '\x06'
             or e.encoding = 1 and flowledger.payload_json(e.state, 0::smallint) is not null
         order by e.notification_id
         limit p_limit

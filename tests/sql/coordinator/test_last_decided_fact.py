@@ -5,6 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from flowledger.engine.domain.shard_assignment import shard_of
+from flowledger.engine.events.step import StepEnqueued, StepStarted
+from flowledger.engine.store.log.event_mapper import EventMapper
+from support.builders import event
 from support.sql_calls import Connection, Row, append, call, new_id
 
 DECISIONS = ["step.enqueued", "step.retry_scheduled"]
@@ -62,6 +65,19 @@ def test_a_fact_that_a_decision_follows_in_its_stream_is_decided(connection: Con
     )
 
     assert decided(connection) == positions[0]
+
+
+def test_what_has_its_names_in_the_head_tells_its_cause_too(connection: Connection) -> None:
+    task, fact = new_id(), event(StepStarted, 2, step="a", worker=new_id())
+    decision = event(StepEnqueued, 1, step="b", causation_id=fact.event_id)
+    mapper = EventMapper()
+    position, _ = append(
+        connection,
+        Row(new_id(), 1, "step.completed", state=mapper.payload(fact), task=task),
+        Row(new_id(), 1, "step.enqueued", state=mapper.payload(decision), task=task),
+    )
+
+    assert decided(connection) == position
 
 
 def test_a_shard_knows_of_its_own_tasks_alone(connection: Connection) -> None:

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowledger.engine.store.log.event_mapper import head_of
+from flowledger.engine.events.step import StepLeaseExpired
+from flowledger.engine.store.log.event_mapper import COLUMNS, EventMapper
+from flowledger.engine.store.log.payload_header import header_of
+from support.builders import NOON, event
 from support.sql_calls import Connection
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
@@ -63,7 +66,7 @@ def test_a_head_is_read_as_the_fields_that_it_stands_for(
 ) -> None:
     fields = {"event_id": event_id, "occurred_at": moment, "causation_id": cause}
 
-    found = payload(connection, head_of(fields) + orjson.dumps({"value": value}))
+    found = payload(connection, header_of(fields) + orjson.dumps({"value": value}))
 
     assert found == {
         "event_id": str(event_id),
@@ -74,10 +77,34 @@ def test_a_head_is_read_as_the_fields_that_it_stands_for(
     assert datetime.fromisoformat(found["occurred_at"]) == moment
 
 
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    cause=st.none() | st.uuids(),
+    worker=st.none() | st.uuids(),
+    names=st.lists(st.text(st.characters(codec="utf-8"), max_size=30), min_size=3, max_size=3),
+    attempt=st.integers(0, 2**31 - 1),
+)
+def test_names_in_the_head_are_read_as_the_mapper_reads_them(
+    connection: Connection, cause: UUID | None, worker: UUID | None, names: list[str], attempt: int
+) -> None:
+    namespace, template, step = names
+    told = event(StepLeaseExpired, 2, step="a", worker=worker, causation_id=cause).model_copy(
+        update={"namespace": namespace, "template": template, "step": step, "attempt": attempt}
+    )
+
+    found = payload(connection, EventMapper().payload(told))
+
+    said = told.model_dump(mode="json", exclude={*COLUMNS, "schema_version"}, exclude_none=True)
+    assert found == {**shown(said), "occurred_at": f"{NOON:%Y-%m-%dT%H:%M:%S.%fZ}"}
+
+
 @pytest.mark.parametrize(
     "state",
     [
-        b"no json", b"\xff", b"", b'{"a":', b"\1", b"\1" * 26, b"\2" * 30 + b"{}", b"\3{}",
+        b"no json", b"\xff", b"", b'{"a":', b"\1", b"\1" * 26, b"\2" * 30 + b"{}", b"\7{}",
+        b"\3{}", b"\3" + bytes(24), b"\3" + bytes(24) + b"\1a{}",
+        b"\3" + bytes(24) + b"\7a/b/c/d{}", b"\3" + bytes(24) + b"\5a/b/c\0",
+        b"\3" + bytes(24) + b"\3a/\xff{}", b"\5" + bytes(30),
         b"[" * 20_000 + b"]" * 20_000, rb'{"a":"\u0000","b":1e400000}', rb'["\u0000","\ud800"]',
         rb'["\u0000"', rb'["\u0000",' + b"[" * 20_000 + b"]" * 20_001,
     ],

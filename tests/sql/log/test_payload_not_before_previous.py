@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from flowledger.engine.events.task import TaskStarted
-from flowledger.engine.store.log.event_mapper import EventMapper, microseconds
+from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.log.payload_header import microseconds
 from support.builders import NOON, event
 from support.sql_calls import Connection, Row, append, call, new_id
 

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.events.task import TaskStarted
-from flowledger.engine.store.log.event_mapper import EventMapper, microseconds
+from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.log.payload_header import microseconds
 from support.builders import event
 from support.sql_calls import Connection, call
 
@@ -18,11 +19,12 @@ from support.sql_calls import Connection, call
 @given(
     when=st.datetimes(datetime(1900, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - the zone is given beside
     caused=st.booleans(),
+    named=st.booleans(),
 )
 def test_it_is_the_time_of_the_head(
-    connection: Connection, when: datetime, *, caused: bool
+    connection: Connection, when: datetime, *, caused: bool, named: bool
 ) -> None:
-    happened = event(TaskStarted, 2)
+    happened = event(TaskStarted, 2, template="order" if named else "or/der")
     cause = happened.event_id if caused else None
     state = EventMapper().payload(
         happened.model_copy(update={"occurred_at": when, "causation_id": cause})

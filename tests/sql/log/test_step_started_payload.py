@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.events.step import StepStarted
-from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent, microseconds
+from flowledger.engine.store.log.event_mapper import EventMapper, StoredLogEvent
+from flowledger.engine.store.log.payload_header import microseconds
 from support.builders import NOON
 from support.sql_calls import Connection, call, new_id
 
@@ -18,6 +19,11 @@ words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(step=words, correlation=st.one_of(st.just(str(TASK)), words), attempt=st.integers(1, 99))
+@example(step="a/b", correlation=str(TASK), attempt=1)
+@example(step="a", correlation="c", attempt=2**15 - 1)
+@example(step="a", correlation="c", attempt=2**15)
+@example(step="ä" * 116, correlation=str(TASK), attempt=1)
+@example(step="ä" * 117, correlation=str(TASK), attempt=1)
 def test_the_mapper_reads_the_event_that_it_would_have_written(
     connection: Connection, step: str, correlation: str, attempt: int
 ) -> None:

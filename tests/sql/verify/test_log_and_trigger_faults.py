@@ -121,7 +121,14 @@ def test_events_that_are_yet_to_be_recorded_are_named_by_the_range(
 
 @pytest.mark.parametrize(
     ("state", "encoding", "said"),
-    [(b"{}", 0, 1), (b"\x78\x9c\x03", 1, 0), (b"{}", 0, 7), (b"\x01" + bytes(24) + b"{}", 0, 1)],
+    [
+        (b"{}", 0, 1),
+        (b"\x78\x9c\x03", 1, 0),
+        (b"{}", 0, 7),
+        (b"\x01" + bytes(24) + b"{}", 0, 1),
+        (b"\x06" + bytes(56) + b"\x05a/b/c\0\1", 0, 1),
+        (b"\x07" + bytes(24) + b"{}", 1, 0),
+    ],
 )
 def test_a_payload_that_is_in_another_encoding_than_it_says_is_named(
     connection: Connection, state: bytes, encoding: int, said: int

@@ -10,7 +10,8 @@ import pytest
 
 from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.events.task import TaskStarted
-from flowledger.engine.store.log.event_mapper import EventMapper, microseconds
+from flowledger.engine.store.log.event_mapper import EventMapper
+from flowledger.engine.store.log.payload_header import microseconds
 from support.builders import event
 from support.sql_calls import (
     Connection,
