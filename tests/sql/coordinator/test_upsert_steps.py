@@ -102,3 +102,21 @@ def test_the_counters_are_what_a_count_finds(
         call(connection, "recount_states")
 
         assert counted == state_counts(connection)
+
+
+def page_of(places: list[tuple[str, str]]) -> dict[str, str]:
+    """The page of each row, by its name."""
+    return {name: place.partition(",")[0] for name, place in places}
+
+
+def test_rows_that_change_stay_on_their_page(connection: Connection) -> None:
+    task = new_id()
+    names = [f"s{number}" for number in range(300)]
+    call(connection, "upsert_steps", rows_of([step_row(task, name) for name in names]))
+    before = page_of(table(connection, "step", "step", "ctid"))
+
+    changed = [step_row(task, name, state="complete", version=3) for name in names]
+    call(connection, "upsert_steps", rows_of(changed))
+
+    after = page_of(table(connection, "step", "step", "ctid"))
+    assert len([name for name in names if before[name] != after[name]]) < 30

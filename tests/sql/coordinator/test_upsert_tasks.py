@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from psycopg.types.json import Jsonb
 
 from support.builders import NOON
@@ -118,3 +120,20 @@ def test_what_is_rolled_back_is_not_counted(connection: Connection) -> None:
         call(connection, "upsert_tasks", rows_of([task_row(new_id(), TEMPLATE)]))
 
     assert state_counts(connection) == {}
+
+
+def page_of(places: list[tuple[UUID, str]]) -> dict[UUID, str]:
+    """The page of each row, by its task."""
+    return {task: place.partition(",")[0] for task, place in places}
+
+
+def test_rows_that_change_stay_on_their_page(connection: Connection) -> None:
+    tasks = [new_id() for _ in range(200)]
+    call(connection, "upsert_tasks", rows_of([task_row(task, TEMPLATE) for task in tasks]))
+    before = page_of(table(connection, "task", "task_id", "ctid"))
+
+    changed = [task_row(task, TEMPLATE, state="complete", ended_at=NOON) for task in tasks]
+    call(connection, "upsert_tasks", rows_of(changed))
+
+    after = page_of(table(connection, "task", "task_id", "ctid"))
+    assert len([task for task in tasks if before[task] != after[task]]) < 20
