@@ -137,12 +137,13 @@ def test_what_the_database_does_not_take_of_one_task_is_left_and_the_others_are_
     standing: TamperedDatabase,
 ) -> None:
     one, two = standing.names["one"], standing.names["two"]
-    old, new = (
-        text.encode().hex() for text in ('"namespace":', '"correlation_id":"\\u0000","namespace":')
-    )
+    said = '"correlation_id":"\\u0000"'
+    begin, only = (text.encode().hex() for text in (f'{{{said},"', f"{{{said}}}"))
+    place = r"position('\x7b22'::bytea in state)"
     standing.plant(
-        "update flowledger.event set state = decode("  # noqa: S608
-        f"replace(encode(state, 'hex'), '{old}', '{new}'), 'hex') where task_id = '{{one}}'"
+        "update flowledger.event set state = case"  # noqa: S608
+        rf" when {place} > 0 then overlay(state placing '\x{begin}' from {place} for 2)"
+        rf" else state || '\x{only}' end where task_id = '{{one}}'"
     )
     standing.plant(PLANTED["a held step that is lost"][0])
 

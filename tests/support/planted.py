@@ -24,7 +24,7 @@ def row_of(step_id: str, task: str, step: str) -> str:
 
 EVENTS = {
     "an attempt that was changed": (
-        changed("runs", 2, '"attempt":1', '"attempt":2'),
+        changed("runs", 2, "runs\0\1", "runs\0\2"),
         ["attempt is 2 in the event, and 1 by the rest of the log"],
     ),
     "a time of a decision that was changed": (
@@ -33,7 +33,7 @@ EVENTS = {
         ["event_id is "],
     ),
     "a name that was changed": (
-        changed("first", 3, '"step":"first"', '"step":"queued"'),
+        changed("first", 3, "\x10shop/order/first", "\x11shop/order/queued"),
         ["stream is {first} in the log, and {queued} by what it says of itself"],
     ),
     "a payload that cannot be read": (
@@ -41,7 +41,7 @@ EVENTS = {
         ["version 3 of step 'first': payload is not (the event at version 3 of"],
     ),
     "a completion that became a failure": (
-        changed("first", 3, ',"result":1', "", topic="step.released"),
+        changed("first", 3, '{"result":1}', "", topic="step.released"),
         ["step 'first': state is complete in the row, and waiting_for_retry by the log"],
     ),
     "an event that is missing": (
