@@ -225,4 +225,6 @@ def _row(kind: type[Any], row: Mapping[str, Any]) -> Any:
     """A stored row as the port gives it; rows of steps call the stream's version `version`."""
     version = row["stream_version"] if "stream_version" in row else row["version"]
     fields = {name: row.get(COLUMNS.get(name, name)) for name in kind.__slots__}
+    if "correlation_id" in fields and fields["correlation_id"] is None:
+        fields["correlation_id"] = str(row["task_id"])
     return kind(**{**fields, "state": str(row["state"]), "stream_version": version})

@@ -174,7 +174,7 @@ def task_row(task: UUID, template: UUID, /, **changed: Any) -> dict[str, Any]:
         "stream_version": 2,
         "paused": False,
         "priority": 0,
-        "correlation": str(task),
+        "correlation": None,
         "created_at": NOON,
         "ended_at": None,
     }

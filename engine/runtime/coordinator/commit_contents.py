@@ -199,6 +199,10 @@ def _id(run: TaskRun, number: int) -> UUID:
     return step_id(run.task_id, run.plan.steps[number].name)
 
 
+def _correlation(run: TaskRun) -> str | None:
+    return None if run.correlation_id == run.task_text else run.correlation_id
+
+
 def queue_row(run: TaskRun, number: int, step_id: UUID) -> Row:
     """A row of the queue, but for its turn."""
     step = run.steps[number]
@@ -211,7 +215,7 @@ def queue_row(run: TaskRun, number: int, step_id: UUID) -> Row:
         "attempt": step.attempt + 1,
         "resets": step.resets,
         "step": run.plan.steps[number].name,
-        "correlation": None if run.correlation_id == run.task_text else run.correlation_id,
+        "correlation": _correlation(run),
     }
 
 
@@ -266,7 +270,7 @@ def task_row(run: TaskRun) -> Row:
         "stream_version": run.task.version,
         "paused": run.task.paused,
         "priority": run.priority,
-        "correlation": run.correlation_id,
+        "correlation": _correlation(run),
         "created_at": run.created_at,
         "ended_at": run.ended_at,
     }

@@ -62,7 +62,7 @@ declare
         case
             when v_is_id then
                 '(t.correlation_id = $7 and t.correlation_id <> t.task_id::text'
-                ' or t.correlation_id = $7 and t.task_id = $7::uuid)'
+                ' or t.task_id = $7::uuid and coalesce(t.correlation_id, t.task_id::text) = $7)'
             when not v_is_id then 't.correlation_id = $7 and t.correlation_id <> t.task_id::text'
         end,
         case when p_created_from is not null then 't.created_at >= $8' end,
@@ -74,8 +74,8 @@ begin
     return query execute '
         with known as (
             select
-                t.task_id, t.namespace, t.template, t.version, t.state, t.paused, t.correlation_id,
-                t.created_at, t.ended_at
+                t.task_id, t.namespace, t.template, t.version, t.state, t.paused,
+                coalesce(t.correlation_id, t.task_id::text) as correlation_id, t.created_at, t.ended_at
             from flowledger.task as t
             where ' || v_where || v_newest || '
         ),

@@ -12,8 +12,8 @@ stable
 as $$
     select
         t.task_id, t.template_id, t.namespace, t.template, t.version, t.state,
-        t.stream_version, t.paused, t.priority, t.correlation_id, t.created_at, t.ended_at,
-        t.fairness_key
+        t.stream_version, t.paused, t.priority, coalesce(t.correlation_id, t.task_id::text),
+        t.created_at, t.ended_at, t.fairness_key
     from flowledger.task as t
     where t.task_id = p_task;
 $$;

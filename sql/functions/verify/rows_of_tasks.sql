@@ -7,7 +7,11 @@ returns table (owner uuid, relation text, stored text)
 language sql
 stable
 as $$
-    select t.task_id, 'task', to_json(t)::text
+    select t.task_id, 'task', (
+        to_jsonb(t) || jsonb_build_object(
+            'correlation_id', coalesce(t.correlation_id, t.task_id::text)
+        )
+    )::text
     from flowledger.task as t
     where t.task_id = any (p_tasks)
     union all

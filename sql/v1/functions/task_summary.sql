@@ -25,7 +25,7 @@ begin
                 'version', t.version,
                 'paused', t.paused,
                 'priority', t.priority,
-                'correlation_id', t.correlation_id,
+                'correlation_id', coalesce(t.correlation_id, t.task_id::text),
                 'created_at', t.created_at,
                 'ended_at', t.ended_at
             )

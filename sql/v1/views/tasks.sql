@@ -5,7 +5,8 @@
 create or replace view flowledger_v1.tasks as
 select
     t.task_id, t.namespace, t.template, t.version, t.template_id, t.state, t.paused, t.priority,
-    t.correlation_id, flowledger.readable_time(t.created_at) as created_at,
+    coalesce(t.correlation_id, t.task_id::text) as correlation_id,
+    flowledger.readable_time(t.created_at) as created_at,
     flowledger.readable_time(t.ended_at) as ended_at, t.stream_version
 from flowledger.task as t
 union all

@@ -92,8 +92,12 @@ def test_what_is_not_paused_is_asked_for_too(connection: Connection) -> None:
     assert ids(connection, paused=False) == [rows[1]["task_id"]]
 
 
-def test_a_task_that_nobody_named_belongs_to_itself(connection: Connection) -> None:
+@pytest.mark.parametrize("written", [False, True], ids=["as now", "as in old rows"])
+def test_a_task_that_nobody_named_belongs_to_itself(
+    connection: Connection, *, written: bool
+) -> None:
     mine, other = task_at(1), task_at(2)
+    mine["correlation"] = str(mine["task_id"]) if written else None
     follower = task_at(3, correlation=str(mine["task_id"]))
     store(connection, mine, other, follower)
 
