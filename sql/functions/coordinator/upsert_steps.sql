@@ -42,15 +42,28 @@ begin
         where g.place is null
     )
 
-    select array_agg(
-        (
-            select count(*) filter (where g.state = v.state) - count(*) filter (where g.was = v.state)
-            from given as g
-        )
-        order by v.n
-    )
+    select array[
+        count(*) filter (where g.state = 'pending')
+        - count(*) filter (where g.was = 'pending'),
+        count(*) filter (where g.state = 'enqueued')
+        - count(*) filter (where g.was = 'enqueued'),
+        count(*) filter (where g.state = 'in_progress')
+        - count(*) filter (where g.was = 'in_progress'),
+        count(*) filter (where g.state = 'waiting_for_retry')
+        - count(*) filter (where g.was = 'waiting_for_retry'),
+        count(*) filter (where g.state = 'complete')
+        - count(*) filter (where g.was = 'complete'),
+        count(*) filter (where g.state = 'error')
+        - count(*) filter (where g.was = 'error'),
+        count(*) filter (where g.state = 'cancelled')
+        - count(*) filter (where g.was = 'cancelled'),
+        count(*) filter (where g.state = 'resolved_manually')
+        - count(*) filter (where g.was = 'resolved_manually'),
+        count(*) filter (where g.state = 'skipped')
+        - count(*) filter (where g.was = 'skipped')
+    ]
     into v_change
-    from unnest(flowledger.ordered_step_states()) with ordinality as v (state, n);
+    from given as g;
 
     perform flowledger.add_shard_step_counts(p_shard, v_change);
 end

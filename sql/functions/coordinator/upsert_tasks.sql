@@ -51,37 +51,33 @@ begin
             g.paused, g.priority, g.correlation, g.created_at, g.ended_at, g.fairness_key
         from given as g
         where g.place is null
-    ),
-
-    counted as (
-        select array_agg(
-            (
-                select count(*) filter (where g.state = v.state) - count(*) filter (where g.was = v.state)
-                from given as g
-            )
-            order by v.n
-        ) as states
-        from unnest(flowledger.ordered_task_states()) with ordinality as v (state, n)
     )
 
     select
-        (select bool_or(g.ended_at is not null) from given as g),
-        c.states
-        || coalesce((select sum(g.pauses - g.paused_before) from given as g), 0)::bigint
-        || coalesce(
-            (
-                select sum(n.tasks * d.steps)
-                from (
-                    select g.template_id, count(*) as tasks
-                    from given as g
-                    where g.place is null
-                    group by g.template_id
-                ) as n
-                join flowledger.template as d on d.template_id = n.template_id
-            ), 0
-        )::bigint
+        bool_or(g.ended_at is not null),
+        array[
+            count(*) filter (where g.state = 'pending')
+            - count(*) filter (where g.was = 'pending'),
+            count(*) filter (where g.state = 'in_progress')
+            - count(*) filter (where g.was = 'in_progress'),
+            count(*) filter (where g.state = 'waiting')
+            - count(*) filter (where g.was = 'waiting'),
+            count(*) filter (where g.state = 'blocked')
+            - count(*) filter (where g.was = 'blocked'),
+            count(*) filter (where g.state = 'complete')
+            - count(*) filter (where g.was = 'complete'),
+            count(*) filter (where g.state = 'error')
+            - count(*) filter (where g.was = 'error'),
+            count(*) filter (where g.state = 'cancelled')
+            - count(*) filter (where g.was = 'cancelled'),
+            count(*) filter (where g.state = 'resolved_manually')
+            - count(*) filter (where g.was = 'resolved_manually'),
+            sum(g.pauses - g.paused_before),
+            sum(case when g.place is null then coalesce(d.steps, 0) else 0 end)
+        ]
     into v_ended, v_change
-    from counted as c;
+    from given as g
+    left join flowledger.template as d on d.template_id = g.template_id;
 
     perform flowledger.add_shard_task_counts(p_shard, v_change);
 
