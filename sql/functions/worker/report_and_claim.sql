@@ -58,30 +58,32 @@ begin
         resets, v_claimed
     from flowledger.claim_steps(p_worker, p_templates, p_limit) as c;
 
-    -- A statement of its own: that of the claim does not see what was queued since it began.
-    select
-        array_agg(c.time order by c.n),
-        array_agg(flowledger.step_started_payload(
-            flowledger.numbered_id(p_id, c.n::integer), c.time, c.task_id, c.correlation_id, t.namespace, t.name, c.step, c.attempt,
-            p_worker
-        ) order by c.n)
-    into times, v_states
-    from (
+    if v_claimed > 0 then
+        -- A statement of its own: that of the claim does not see what was queued since it began.
         select
-            q.*,
-            greatest(v_now, (
-                select flowledger.payload_occurred_at(e.state, e.encoding)
-                from flowledger.event as e
-                where e.originator_id = q.step_id and e.originator_version = q.version - 1
-            )) as time
-        from unnest(
-            step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids
-        ) with ordinality as q (
-            step_id, task_id, template_id, version, attempt, step, correlation_id, n
-        )
-        offset 0
-    ) as c
-    left join flowledger.template as t on t.template_id = c.template_id;
+            array_agg(c.time order by c.n),
+            array_agg(flowledger.step_started_payload(
+                flowledger.numbered_id(p_id, c.n::integer), c.time, c.task_id, c.correlation_id, t.namespace, t.name, c.step, c.attempt,
+                p_worker
+            ) order by c.n)
+        into times, v_states
+        from (
+            select
+                q.*,
+                greatest(v_now, (
+                    select flowledger.payload_occurred_at(e.state, e.encoding)
+                    from flowledger.event as e
+                    where e.originator_id = q.step_id and e.originator_version = q.version - 1
+                )) as time
+            from unnest(
+                step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids
+            ) with ordinality as q (
+                step_id, task_id, template_id, version, attempt, step, correlation_id, n
+            )
+            offset 0
+        ) as c
+        left join flowledger.template as t on t.template_id = c.template_id;
+    end if;
 
     if p_streams && step_ids then
         select
