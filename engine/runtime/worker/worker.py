@@ -93,7 +93,8 @@ class Worker:
         self._watch = PutBackWatch(clock)
         self._check_at = self._isolate_at = clock.now()
         self._may_claim = self._looks_for_alone = True  # there may be steps that are to run alone
-        self._paused = self._doubts_claims = self._stopping = self._isolated = False
+        self._paused = self._doubts_claims = self._stopping = False
+        self._isolated: bool = False
         self._soon = min(SOON_SECONDS, settings.poll_seconds)
         self._unconfirmed = UnconfirmedExchanges(
             elapsed, lasts_seconds=limbo_seconds, poll_seconds=self._soon
