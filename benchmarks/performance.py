@@ -23,7 +23,7 @@ from pathlib import Path
 
 BENCHMARKS = Path(__file__).parent
 DOCS = BENCHMARKS.parent / "docs"
-MINUTES = 15
+MINUTES = 30
 """Longer than this no benchmark should take: it is ended then, and its former figures stay."""
 
 LEFT_OUT = " is left out: "
@@ -36,7 +36,7 @@ def options() -> argparse.ArgumentParser:
     )
     parser.add_argument("--runs", type=int, default=5, help="of each contestant")
     parser.add_argument("--steps", type=int, default=12_000, help="of a run of flowledger")
-    parser.add_argument("--peer-steps", type=int, default=1_500, help="of a run of a peer")
+    parser.add_argument("--peer-steps", type=int, default=2_000, help="of a run of a peer")
     parser.add_argument("--latency-tasks", type=int, default=150, help="chains of a run")
     parser.add_argument("--idle-seconds", type=float, default=15.0)
     parser.add_argument("--burst-tasks", type=int, default=4_000)

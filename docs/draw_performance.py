@@ -170,7 +170,16 @@ def machine(lines: Lines) -> str:
         f"- begun between {every[0]['at']} and {last['at']}; load average at each begin "
         + spread([line["load_average"] for line in every], 2),
     ]
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, *busy(every)]) + "\n"
+
+
+def busy(lines: Sequence[Line]) -> list[str]:
+    """What is to be said where the machine had more to do than it has cores, as one began."""
+    if max(line["load_average"] for line in lines) <= max(line["cores"] for line in lines):
+        return []
+    return [
+        "- **something else ran meanwhile**: these figures tell the order of magnitude, no more"
+    ]
 
 
 def left_out(lines: Lines) -> str:

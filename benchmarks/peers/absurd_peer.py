@@ -26,7 +26,7 @@ QUEUE, TASK = "bench", "task"
 THREADS = 4
 """Of each process. Tasks of one step have one thread: claims wait for each other's."""
 BATCH = 10
-"""Tasks that are claimed together."""
+"""Most tasks that are claimed together; fewer where each thread would not have so many."""
 CHUNK = 250
 """Tasks that are spawned in one transaction."""
 
@@ -119,10 +119,11 @@ def waiting(url: str) -> Iterator[None]:
 
 
 def run(
-    server_url: str, load: BackgroundLoad, threads: int | None = None, batch: int = BATCH
+    server_url: str, load: BackgroundLoad, threads: int | None = None, batch: int | None = None
 ) -> harness.Figures:
     """Run the load as tasks, on a database of their own."""
     threads = threads or (1 if load.dag.steps == 1 else THREADS)
+    batch = batch or min(BATCH, max(1, load.tasks // (load.workers * threads)))
     with harness.database(server_url, "flowledger_bench_absurd") as url:
         install(url)
         arguments = (url, load, threads, batch)

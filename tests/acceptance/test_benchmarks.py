@@ -34,6 +34,26 @@ importlib.metadata.version = version
 """
 
 
+CONTESTANT = """
+import sys
+
+import harness
+import shapes
+
+
+def process(child, ends):
+    child.stand_by()
+    child.end(ends)
+    child.halt.wait()
+    child.report(())
+
+
+if __name__ == "__main__":
+    crew = harness.Crew(process, 1, (int(sys.argv[1]),), stall_seconds=0.1)
+    harness.measure_elsewhere(crew, shapes.BackgroundLoad("single", 2, 1))
+"""
+
+
 @pytest.fixture
 def without_peers(tmp_path: Path) -> dict[str, str]:
     """The environment of a process for which no peer is installed."""
@@ -99,6 +119,25 @@ def test_every_step_that_is_counted_was_started(
     ours, raw = lines(done)
     assert (ours["engine"], ours["processes"]) == ("flowledger", "1 with all roles")
     assert (ours["steps"], ours["starts_per_step"], raw["starts_per_step"]) == (200, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        pytest.param(1, "Stalled: 1 of 2 tasks have ended, and no more do", id="none ends"),
+        pytest.param(2, "Uncounted: 0 steps were started, and there are 2", id="none starts"),
+    ],
+)
+def test_a_contestant_that_does_not_run_its_steps_is_refused(
+    tmp_path: Path, ends: int, told: str
+) -> None:
+    script = tmp_path / "contestant.py"
+    script.write_text(CONTESTANT)
+
+    done = run({**os.environ, "PYTHONPATH": str(BENCHMARKS)}, str(script), str(ends))
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == f"harness.{told}"
 
 
 def run(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

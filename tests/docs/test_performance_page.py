@@ -86,6 +86,14 @@ def test_a_shape_that_an_engine_has_not_is_a_dash() -> None:
     assert row == f"| PgQueuer | {figures} | \N{EN DASH} | \N{EN DASH} | \N{EN DASH} |"
 
 
+def test_figures_of_a_busy_machine_are_not_to_be_believed() -> None:
+    calm, loaded = ({"cores": 2, "load_average": load} for load in (2.0, 2.01))
+
+    assert SCRIPT["busy"]([calm]) == []
+    (told,) = SCRIPT["busy"]([calm, loaded])
+    assert "something else ran meanwhile" in told
+
+
 def test_the_commands_of_the_page_are_those_that_measure_it() -> None:
     commands = MEASURES["commands"](MEASURES["options"]().parse_args([]))
 
