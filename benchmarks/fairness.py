@@ -118,7 +118,7 @@ def main() -> None:
             turns: run(url, shape, args.tasks, args.workers, turns) for turns in (BY_AGE, IN_TURN)
         }
         told = {"shape": shape.name, "tasks": args.tasks, "workers": args.workers, **figures}
-        print(json.dumps({**told, **harness.surroundings(url, [])}))
+        print(json.dumps({**told, **harness.surroundings(url, {})}))
 
 
 if __name__ == "__main__":
