@@ -3,7 +3,9 @@
 --
 -- Lock order: shard row, queue rows, readiness rows, the shard's counts, limits, log. Raises FL002
 -- where the caller no longer leads, 23505 where a stream moved and FL006 where another shard was
--- first to a limit; then nothing is stored. A null argument: nothing of the kind.
+-- first to a limit; then nothing is stored. A null argument: nothing of the kind. p_quiet: no worker is
+-- woken by what is queued.
+-- drop: function flowledger.commit_decisions(integer, bigint, bigint, bigint, double precision, uuid[], bigint[], text[], bytea[], uuid[], bigint[], uuid[], uuid[], json, json, json, uuid[], json, bigint[], boolean, json)
 
 create or replace function flowledger.commit_decisions(
     p_shard integer, p_epoch bigint, p_old bigint, p_new bigint, p_lease double precision,
@@ -11,7 +13,8 @@ create or replace function flowledger.commit_decisions(
     p_encodings bigint[],
     p_dropped uuid[], p_signalled uuid[], p_queued json, p_steps json, p_task_rows json,
     p_untimed uuid[],
-    p_timers json, p_submissions bigint[], p_answers boolean, p_limits json default null
+    p_timers json, p_submissions bigint[], p_answers boolean, p_limits json default null,
+    p_quiet boolean default false
 )
 returns void
 language plpgsql
@@ -30,7 +33,7 @@ begin
         perform flowledger.signal_cancel(p_signalled);
     end if;
     if p_queued is not null then
-        perform flowledger.enqueue_steps(p_queued, p_shard);
+        perform flowledger.enqueue_steps(p_queued, p_shard, p_quiet);
     end if;
     if p_steps is not null then
         perform flowledger.upsert_steps(p_steps, p_shard);

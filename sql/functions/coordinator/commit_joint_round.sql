@@ -6,7 +6,10 @@
 -- that nobody has decided on stands before them. Otherwise FL009 is raised, and nothing is stored.
 -- The rows of the steps that ended are among p_dropped: the key of the log is their fence, and the
 -- shard's row that of the decisions. What else is raised, and the order of locks: commit_decisions.
--- Claims come last, and wait for nobody. The columns but for the position: report_and_claim.
+-- Claims come last, and wait for nobody. Others are told only of what may be theirs: workers where not
+-- all is claimed that is queued, projectors where there are any, and coordinators where a step of their
+-- shards starts. One that registers meanwhile looks at the log every second for a while.
+-- The columns but for the position: report_and_claim.
 
 create or replace function flowledger.commit_joint_round(
     p_shard integer, p_shards integer, p_epoch bigint, p_old bigint, p_new bigint,
@@ -36,7 +39,7 @@ begin
         p_shard, p_epoch, p_old, p_new, p_lease,
         p_streams, p_versions, p_topics, p_states, p_tasks, p_encodings,
         p_dropped, p_signalled, p_queued, p_steps, p_task_rows, p_untimed, p_timers, null,
-        p_answers, p_limits
+        p_answers, p_limits, true
     );
 
     commit_joint_round.position := (
@@ -58,8 +61,6 @@ begin
     set position = commit_joint_round.position
     where s.shard = p_shard;
 
-    perform pg_notify('flowledger.fact', '');
-
     if p_limit > 0 then
         select
             c.refused, c.step_ids, c.task_ids, c.template_ids, c.stream_versions, c.attempts,
@@ -70,6 +71,22 @@ begin
         from flowledger.report_and_claim(
             p_worker, p_templates, p_limit, p_id, '{}', '{}', '{}', '{}', '{}', '{}', 'start'
         ) as c;
+    end if;
+
+    if p_queued is not null and (
+        refused <> '{}' or exists (
+            select from json_to_recordset(p_queued) as q (step_id uuid)
+            where q.step_id <> all (coalesce(commit_joint_round.step_ids, '{}'))
+        )
+    ) then
+        perform pg_notify('flowledger.queue', '');
+    end if;
+
+    if exists (select from flowledger.projection_host) or exists (
+        select from unnest(commit_joint_round.task_ids) as c (task_id)
+        where p_shards > 1 and flowledger.shard_of(c.task_id, p_shards) <> p_shard
+    ) then
+        perform pg_notify('flowledger.fact', '');
     end if;
 end
 $$;

@@ -1,11 +1,14 @@
--- Queue steps from a JSON array of rows and wake the workers. Raises 23505 where a step is queued
+-- Queue steps from a JSON array of rows and wake the workers, but for where p_quiet. Raises 23505 where a step is queued
 -- already: who queues a step anew drops its row first. Locks: queue rows.
 --
 -- They are put in the last lane of the shard, whose row the caller has locked. Once some 2000 steps
 -- were queued since its first one, there is a new lane for the next ones.
 -- drop: function flowledger.enqueue_steps(json)
+-- drop: function flowledger.enqueue_steps(json, integer)
 
-create or replace function flowledger.enqueue_steps(p_rows json, p_shard integer default 0)
+create or replace function flowledger.enqueue_steps(
+    p_rows json, p_shard integer default 0, p_quiet boolean default false
+)
 returns void
 language plpgsql
 volatile
@@ -38,6 +41,8 @@ begin
         perform flowledger.open_queue_lane(p_shard, v_last + 1);
     end if;
 
-    perform pg_notify('flowledger.queue', '');
+    if not p_quiet then
+        perform pg_notify('flowledger.queue', '');
+    end if;
 end
 $$;

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from flowledger.engine.domain.deterministic_ids import step_id
+from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.engine.store.connection.arrays import UuidArray
 from support.sql_calls import (
     Connection,
@@ -26,6 +27,7 @@ from support.sql_calls import (
     wait_until_blocked,
 )
 
+CHANNELS = ("queue", "fact", "ended", "cancel", "room")
 TEMPLATE = new_id()
 
 
@@ -34,7 +36,8 @@ class World:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.task, self.worker = new_id(), new_id()
+        self.task = next(task for task in iter(new_id, None) if shard_of(task, 2) == 0)
+        self.worker = new_id()
         definition = (TEMPLATE, "shop", "order", "1", "hash", "{}", "template.registered", b"{}", 0)
         call(connection, "register_template", *definition)
         a = step_id(self.task, "a")
@@ -47,16 +50,26 @@ class World:
         self.fact = Row(a, 3, "step.completed", b"{}", self.task)
         self.decision = Row(step_id(self.task, "b"), 1, "step.enqueued", b"{}", self.task)
 
-    def asked(self, *, known: int = 0, limit: int = 5, epoch: int = 0) -> tuple[Any, ...]:
+    def asked(
+        self, *, known: int = 0, limit: int = 5, epoch: int = 0, shards: int = 1
+    ) -> tuple[Any, ...]:
         """The arguments of the round."""
         return (
-            *(0, 1, epoch or self.epoch, self.old, self.position, 60.0, known, 1),
+            *(0, shards, epoch or self.epoch, self.old, self.position, 60.0, known, 1),
             *columns([self.fact, self.decision]),
             *(UuidArray([self.fact.stream]), None),
             rows_of([queue_row(self.task, TEMPLATE, "b")]),
             *(None, None, None, None, False, None),
             *(self.worker, UuidArray([TEMPLATE]), limit, new_id()),
         )
+
+    def told(self, **asked: Any) -> set[str]:
+        """The channels on which the round tells others of it."""
+        for channel in CHANNELS:
+            self.connection.execute(f'listen "flowledger.{channel}"'.encode())
+        self.commit(**asked)
+        heard = self.connection.notifies(timeout=0)
+        return {one.channel.removeprefix("flowledger.") for one in heard}
 
     def commit(self, **asked: Any) -> tuple[Any, ...]:
         """The round. Returns the position and the claimed steps."""
@@ -145,3 +158,28 @@ def test_another_leader_or_a_step_that_was_taken_away_refuse_all_of_it(
 
     assert caught.value.sqlstate == sqlstate
     assert world.everything() == stands
+
+
+def test_nobody_is_told_of_what_starts_here_at_once(world: World) -> None:
+    assert world.told() == set()
+
+
+def test_workers_are_told_of_what_is_left_in_the_queue(world: World) -> None:
+    assert world.told(limit=0) == {"queue"}
+
+
+def test_projectors_are_told_where_there_are_any(connection: Connection, world: World) -> None:
+    call(connection, "heartbeat_projection_host", new_id(), "host", 1, 60.0)
+
+    assert world.told() == {"fact"}
+
+
+@pytest.mark.parametrize("shard", [0, 1])
+def test_coordinators_are_told_of_starts_in_their_shards(
+    connection: Connection, world: World, shard: int
+) -> None:
+    other = next(task for task in iter(new_id, None) if shard_of(task, 2) == shard)
+    append(connection, Row(step_id(other, "a"), 1, "step.enqueued", b"{}", other))
+    queue(connection, queue_row(other, TEMPLATE, "a"))
+
+    assert world.told(shards=2) == ({"fact"} if shard else set())
