@@ -45,6 +45,9 @@ VALUES = ("22", "23", "54")
 ABOUT = timedelta(seconds=1)
 """By less than that the clocks of processes and of the database differ."""
 
+LOOKS_BETWEEN = 4
+"""After so many does it look whether the row of its shard is as it left it: its commits say so."""
+
 CLOCK = frozenset({"clock"})
 CONFLICTS_IN_A_ROW = 3  # after which the position is looked at
 MOST_DOUBLINGS = 10  # of the batch's size, while commits are refused
@@ -88,7 +91,8 @@ class Coordinator:
         self._stored_at = clock.now() - timedelta(days=1)
         patience = settings.lease_seconds / PARTS_OF_LEASE
         self._patience = min(settings.poll_seconds, patience)
-        renews = max(settings.poll_seconds, patience) if self._assignment.renewed else patience
+        seldom = LOOKS_BETWEEN * max(settings.poll_seconds, patience)
+        renews = seldom if self._assignment.renewed else patience
         self._renews_after = timedelta(seconds=renews)
         self._renew_at = clock.now()
         self._silent_at: datetime | None = None  # it waits until then for no other reason
