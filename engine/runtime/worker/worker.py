@@ -49,6 +49,8 @@ def nobody() -> None:
 class Worker:
     """A loop cut into steps: `step` does one and says how long to wait for the next."""
 
+    _isolated: bool = False
+
     def __init__(  # noqa: PLR0913 - what a loop needs, each a port
         self,
         *,
@@ -94,7 +96,6 @@ class Worker:
         self._check_at = self._isolate_at = clock.now()
         self._may_claim = self._looks_for_alone = True  # there may be steps that are to run alone
         self._paused = self._doubts_claims = self._stopping = False
-        self._isolated: bool = False
         self._soon = min(SOON_SECONDS, settings.poll_seconds)
         self._unconfirmed = UnconfirmedExchanges(
             elapsed, lasts_seconds=limbo_seconds, poll_seconds=self._soon
