@@ -10,7 +10,7 @@ import pytest
 
 from flowledger.engine import Engine, InvalidSubmission, TaskHandle
 from flowledger.engine.domain.argument_checks import MOST_BYTES, MOST_REASON_BYTES
-from flowledger.engine.domain.limits.demand import LONGEST_VALUE
+from flowledger.engine.domain.context_value import LONGEST_VALUE
 from flowledger.engine.errors import InvalidRequest
 from flowledger.handlers import Workflow
 from flowledger.projections.builtin import BUILTIN
@@ -37,6 +37,7 @@ BOUNDS = {
     "slot_count.limit_key": LIMIT_KEY,
     "template.name": NAME,
     "task.correlation_id": MOST_BYTES,
+    "task.fairness_key": LONGEST_VALUE,
     "task.state": 32,  # one of a few words
     "operator_action.actor": MOST_BYTES,
     "annotation.kind": MOST_BYTES,

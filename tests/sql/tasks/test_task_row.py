@@ -17,7 +17,7 @@ def test_a_known_task_is_found_as_it_was_stored(connection: Connection) -> None:
     call(connection, "upsert_tasks", rows_of(rows))
 
     assert call(connection, "task_row", task) == [
-        (task, template, "shop", "order", "1", "in_progress", 2, True, 0, "c", NOON, NOON)
+        (task, template, "shop", "order", "1", "in_progress", 2, True, 0, "c", NOON, NOON, None)
     ]
 
 
