@@ -112,6 +112,21 @@ def test_explain_says_with_whom_a_task_takes_turns(harness: EngineHarness) -> No
     assert told.details.items() >= {"before": 5, "fairness_key": "beta", "keys": 1}.items()
 
 
+@pytest.mark.parametrize(
+    "tampered",
+    ["fairness_key = '\"half'", "fairness_key = null", "created_at = '-infinity'", "priority = 7"],
+)
+def test_a_row_that_says_something_else_holds_up_nobody(
+    harness: EngineHarness, tampered: str
+) -> None:
+    tasks = submitted(harness, shared)
+    harness.rows(f"update flowledger.task set {tampered} where task_id = %s", tasks[40].id)
+    harness.open(shared, roles=["worker"], worker={"concurrency": 1})
+
+    for task in tasks:
+        task.result(PATIENCE)
+
+
 def test_what_a_task_began_before_is_in_its_history(harness: EngineHarness) -> None:
     tasks = submitted(harness, shared)
     harness.open(shared, roles=["worker"], worker={"concurrency": 1})

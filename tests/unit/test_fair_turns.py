@@ -92,7 +92,15 @@ def test_keys_that_would_start_anew_are_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "shown"), [('"acme"', "acme"), ("null", "null"), ("17", "17"), ('"a\\"b"', 'a"b')]
+    ("key", "shown"),
+    [
+        ('"acme"', "acme"),
+        ("null", "null"),
+        ("17", "17"),
+        ('"a\\"b"', 'a"b'),
+        ('"what somebody wrote into the row', '"what somebody wrote into the row'),
+        ("", ""),
+    ],
 )
 def test_a_key_is_shown_as_it_is_written(key: str, shown: str) -> None:
     assert shown_key(key) == shown

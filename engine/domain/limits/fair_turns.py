@@ -9,6 +9,7 @@ so that it neither waits for those who were busy meanwhile nor saves up turns.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from heapq import heapify, heappop, heappush
 from types import MappingProxyType
 from typing import TypeVar
@@ -42,9 +43,11 @@ def weights_of(plan: Plan, configured: Mapping[str, int]) -> Weight:
 
 
 def shown_key(key: str) -> str:
-    """A key as people write it: text without its quotes, anything else as JSON."""
-    value: object = orjson.loads(key) if key.startswith('"') else key
-    return value if isinstance(value, str) else key
+    """A key as people write it: text without its quotes, anything else as it is stored."""
+    if key.startswith('"'):
+        with suppress(orjson.JSONDecodeError):  # a row may have been changed by hand
+            return str(orjson.loads(key))
+    return key
 
 
 class FairTurns:
