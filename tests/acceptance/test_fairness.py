@@ -113,18 +113,26 @@ def test_explain_says_with_whom_a_task_takes_turns(harness: EngineHarness) -> No
 
 
 @pytest.mark.parametrize(
-    "tampered",
-    ["fairness_key = '\"half'", "fairness_key = null", "created_at = '-infinity'", "priority = 7"],
+    ("tamper", "field"),
+    [
+        ("update flowledger.task set fairness_key = '\"half' where task_id = %s", "fairness_key"),
+        ("update flowledger.task set fairness_key = null where task_id = %s", "fairness_key"),
+        ("update flowledger.task set created_at = '-infinity' where task_id = %s", "created_at"),
+        ("update flowledger.task set priority = 7 where task_id = %s", "priority"),
+    ],
 )
-def test_a_row_that_says_something_else_holds_up_nobody(
-    harness: EngineHarness, tampered: str
+def test_a_row_that_says_something_else_holds_up_nobody_and_is_named(
+    harness: EngineHarness, tamper: str, field: str
 ) -> None:
     tasks = submitted(harness, shared)
-    harness.rows(f"update flowledger.task set {tampered} where task_id = %s", tasks[40].id)
+    harness.rows(tamper, tasks[40].id)
     harness.open(shared, roles=["worker"], worker={"concurrency": 1})
 
     for task in tasks:
         task.result(PATIENCE)
+
+    found = list(tasks[40].verify())
+    assert [(one.subject, one.field) for one in found] == [("task", field)]
 
 
 def test_what_a_task_began_before_is_in_its_history(harness: EngineHarness) -> None:

@@ -22,6 +22,7 @@ from flowledger.engine.domain.limits.fair_turns import (
 from flowledger.engine.domain.limits.wait_queue import Share, Waiter, WaitKey, WaitQueues
 from flowledger.engine.domain.machine.task_run import TaskRun, Wait
 from flowledger.engine.errors import InvalidTemplate
+from flowledger.engine.store.limit_json import share_of_json
 from flowledger.handlers import Workflow
 from support.builders import NOON, Story, created, step, template
 
@@ -211,3 +212,22 @@ def test_whoever_waits_is_taken_once_and_who_left_never(
 
     left = [one for one in waiters if one not in leaving] + again
     assert sorted(drained(queues)) == sorted(one.sort_key for one in left)
+
+
+@pytest.mark.parametrize(
+    ("stored", "share"),
+    [
+        ([0, "a", 1], Share(0, "a", 1)),
+        (None, None),
+        ({}, None),
+        ([], None),
+        ([0, "a"], None),
+        ([0, "a", 0], None),
+        ([0, 1, 1], None),
+        (["0", "a", 1], None),
+        ([0, "a", 1.5], None),
+        ("0a1", None),
+    ],
+)
+def test_a_stored_share_that_is_none_takes_no_turns(stored: object, share: Share | None) -> None:
+    assert share_of_json(stored) == share
