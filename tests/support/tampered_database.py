@@ -21,7 +21,9 @@ from support.planted import PLANTED
 
 halfway = Workflow("shop", "order", version="1", identity="strict")
 _numbers = iter(range(1_000))
-LATER = Retry(max_attempts=5, backoff="fixed", base_seconds=3600.0, jitter="none")
+LATER = Retry(
+    max_attempts=5, backoff="fixed", base_seconds=3600.0, cap_seconds=3600.0, jitter="none"
+)
 AWAY = StepError(error_class="OSError", message="away", category="network", retryable=True)
 
 
