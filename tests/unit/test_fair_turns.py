@@ -92,6 +92,16 @@ def test_keys_that_would_start_anew_are_forgotten() -> None:
     assert len(turns._next) <= MOST_REMEMBERED + 1
 
 
+def test_many_keys_in_a_round_are_not_gone_through_at_each_turn() -> None:
+    turns, gone_through = FairTurns(), 0
+    for number in range(5 * MOST_REMEMBERED):
+        before = turns._next
+        turns.took(str(number), 1)
+        gone_through += turns._next is not before
+
+    assert gone_through <= 3
+
+
 @pytest.mark.parametrize(
     ("key", "shown"),
     [

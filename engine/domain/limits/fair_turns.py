@@ -24,7 +24,8 @@ Weight = Callable[[str], int]
 """What the configuration gives a key; 1 is what any key has."""
 
 MOST_REMEMBERED = 1_000
-"""Keys beyond which those are forgotten that would start anew anyway."""
+"""Keys beyond which those are forgotten that would start anew anyway; of more that would not, when
+there are twice as many."""
 
 
 def weights_of(plan: Plan, configured: Mapping[str, int]) -> Weight:
@@ -53,11 +54,12 @@ def shown_key(key: str) -> str:
 class FairTurns:
     """When the next turn of each key is, in turns of weight 1."""
 
-    __slots__ = ("_next", "_now")
+    __slots__ = ("_most", "_next", "_now")
 
     def __init__(self) -> None:
         self._next: dict[str, float] = {}
         self._now = 0.0
+        self._most = MOST_REMEMBERED
 
     def start(self, key: str) -> float:
         """Where the key's next turn stands; the smallest is taken first."""
@@ -67,8 +69,9 @@ class FairTurns:
         """The key has had the turn, of so much weight."""
         self._now = self.start(key)
         self._next[key] = self._now + 1 / weight
-        if len(self._next) > MOST_REMEMBERED:
+        if len(self._next) > self._most:
             self._next = {one: start for one, start in self._next.items() if start > self._now}
+            self._most = max(MOST_REMEMBERED, 2 * len(self._next))
 
     def in_turn(self, found: Mapping[str, Sequence[T]], weight: Weight) -> Iterator[tuple[str, T]]:
         """What is there of each key, in the order of turns; of equal ones the first found is first.
