@@ -71,6 +71,7 @@ lint: $(READY) ## Check style and the import rules
 .PHONY: types
 types: $(READY) view ## Check types
 	$(BIN)/mypy
+	MYPYPATH=build/view:benchmarks:docs/examples $(BIN)/mypy benchmarks/*.py docs/*.py docs/examples/*.py
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 .PHONY: bench

@@ -357,7 +357,7 @@ def surroundings(url: str, versions: Mapping[str, str | None]) -> dict[str, Any]
             "select name, setting from pg_settings"
             " where name in ('server_version', 'fsync', 'synchronous_commit')"
         ).fetchall()
-    settings = dict(rows)
+    settings: dict[str, str] = dict(rows)
     own = {"python": platform.python_version(), "postgres": settings["server_version"]}
     return {
         "versions": own | dict(versions),

@@ -34,6 +34,7 @@ from contestants import OURS, Contestants
 from ours import workflow
 
 from flowledger.engine import Engine
+from flowledger.engine.client.engine import Role
 from flowledger.engine.store.connection.session import Session
 from flowledger.engine.store.schema.migrate import migrate
 
@@ -46,7 +47,7 @@ QUICK = ("all",)
 NOT_IN_POSTGRES = ("restate",)
 COMMITS = "select xact_commit from pg_stat_database where datname = %s"
 Line = dict[str, Any]
-ROLES: dict[str, list[list[str]]] = {
+ROLES: dict[str, list[list[Role]]] = {
     "coordinator": [["coordinator"]],
     "worker": [["worker"]],
     "projector": [["projector"]],
@@ -55,7 +56,7 @@ ROLES: dict[str, list[list[str]]] = {
 }
 
 
-def _process(child: harness.Child, url: str, roles: list[list[str]]) -> None:
+def _process(child: harness.Child, url: str, roles: list[list[Role]]) -> None:
     """Run the roles and do nothing until told to stop."""
     os.environ["FLOWLEDGER_DATABASE__URL"] = url
     asked = _counted()

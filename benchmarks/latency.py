@@ -31,16 +31,20 @@ from ours import workflow
 from shapes import BackgroundLoad
 
 from flowledger.engine import Engine
+from flowledger.engine.client.engine import Role
 from flowledger.engine.store.schema.migrate import migrate
 
 SHAPE = "linear"
 TASKS, QUICK_TASKS, WARM_UP = 200, 5, 5
 TIMEOUT_SECONDS = 30.0
-PROCESSES = {"one": [["coordinator", "worker"]], "apart": [["coordinator"], ["worker"]]}
+PROCESSES: dict[str, list[list[Role]]] = {
+    "one": [["coordinator", "worker"]],
+    "apart": [["coordinator"], ["worker"]],
+}
 Line = dict[str, Any]
 
 
-def _process(child: harness.Child, url: str, tasks: int, roles: list[list[str]]) -> None:
+def _process(child: harness.Child, url: str, tasks: int, roles: list[list[Role]]) -> None:
     """The first process submits, and waits for each result before it submits again."""
     os.environ["FLOWLEDGER_DATABASE__URL"] = url
     flow = workflow(shapes.named(SHAPE))
@@ -56,7 +60,7 @@ def _process(child: harness.Child, url: str, tasks: int, roles: list[list[str]])
     child.report({"latencies": latencies, "peak_rss_mb": harness.peak_rss_mb()})
 
 
-def ours(server_url: str, tasks: int, roles: list[list[str]]) -> harness.Figures:
+def ours(server_url: str, tasks: int, roles: list[list[Role]]) -> harness.Figures:
     """One task at a time, in that many processes."""
     with harness.database(server_url, "flowledger_bench_latency") as url:
         with psycopg.connect(url, autocommit=True) as connection:

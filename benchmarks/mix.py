@@ -66,7 +66,7 @@ MIX = (
     ),
 )
 FINISHED, IN_ERROR = 0.8, 0.05
-NEXT = (("enqueued", 70), ("in_progress", 25), ("waiting_for_retry", 5))
+NEXT = {"enqueued": 70, "in_progress": 25, "waiting_for_retry": 5}
 WORKERS = 4
 CHUNK = 20_000
 """Tasks whose rows are in memory at once."""
@@ -238,9 +238,8 @@ class Mix:
         ready = [
             n for n, parents in life.shape.parents.items() if n not in done and done >= {*parents}
         ]
-        states, weights = zip(*NEXT, strict=True)
         for place, name in enumerate(ready):
-            (state,) = self._random.choices(states, weights)
+            (state,) = self._random.choices(list(NEXT), list(NEXT.values()))
             # With something in the queue the task does not wait as a whole.
             self._begin(life, name, state if place else "enqueued")
         self._task_row(life, "in_progress", 2, None)

@@ -33,13 +33,13 @@ from shapes import BackgroundLoad
 from flowledger.engine import Engine, Settings
 from flowledger.engine.cli.commands.start_roles import tune_gc
 from flowledger.engine.store.connection.pool import open_pool
-from flowledger.engine.store.log import event_mapper as frame
 from flowledger.engine.store.log.event_mapper import EventMapper
 from flowledger.engine.store.log.eventsourcing_recorders import (
     LAST,
     LedgerDatastore,
     LedgerRecorder,
 )
+from flowledger.engine.store.log.payload_header import begins_with_header, read_header
 from flowledger.engine.store.schema.migrate import migrate
 from flowledger.projections.builtin import BUILTIN
 from flowledger.projections.dispatch import Dispatcher
@@ -162,6 +162,12 @@ def enter(connection: psycopg.Connection, schema: str) -> None:
     )
 
 
+def _decode(payload: bytes) -> None:
+    fields = payload[read_header(payload)[1] :] if begins_with_header(payload) else payload
+    if fields:
+        orjson.loads(fields)
+
+
 def bare(url: str, size: int, statements: Sequence[Sequence[Sequence[Statement]]]) -> float:
     """Seconds of a loop that reads, decodes and executes these statements, and nothing else."""
     schemas = [f"bare_{uuid4().hex[:8]}" for _ in BUILTIN]
@@ -175,7 +181,7 @@ def bare(url: str, size: int, statements: Sequence[Sequence[Sequence[Statement]]
         for of_batch in statements:
             rows = connection.execute(READ, (after, size), binary=True).fetchall()
             for row in rows:
-                orjson.loads(row[4][frame.length_of(row[4]) :])
+                _decode(row[4])
             after = rows[-1][0]
             for schema, some in zip(schemas, of_batch, strict=True):
                 enter(connection, schema)

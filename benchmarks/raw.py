@@ -93,7 +93,7 @@ class Payloads:
 
 def _payloads(template: str, step: str) -> dict[str, bytes]:
     task_id, worker = _new_id(), _new_id()
-    head = {
+    head: dict[str, Any] = {
         "originator_id": task_id,
         "originator_version": 1,
         "correlation_id": str(task_id),
@@ -155,7 +155,7 @@ def _life(
     yield from (enqueue, start, complete)
 
 
-def _batches(items: list, size: int) -> Iterator[list]:
+def _batches(items: list[Any], size: int) -> Iterator[list[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 

@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.text import Text
 
 from flowledger.engine.cli.command_setup import program_settings, stored_tasks
-from flowledger.engine.cli.commands.replay import replayed, told_lines
+from flowledger.engine.cli.commands.replay import told_lines
 from flowledger.engine.cli.commands.run_workflow import Wanted, run_to_end
 from flowledger.engine.cli.output import say, tell, tell_document
 from flowledger.engine.cli.program import interrupted
 from flowledger.engine.cli.task_progress import view_for
 from flowledger.engine.cli.timeline import timeline
+from flowledger.engine.client.replay import replayed
 from flowledger.engine.config import Settings
 from flowledger.engine.domain.machine.transitions import TaskState
 from flowledger.engine.domain.templates.compiled_template import compile_plan
