@@ -19,7 +19,7 @@ from flowledger.engine.config import Settings, load_settings
 from flowledger.engine.domain.failures.classification import Classifier, classify
 from flowledger.engine.domain.handler_protocol import WorkflowLike
 from flowledger.engine.ports.clock_and_wakeup import NO_CRASH_POINTS, CrashPoints, Wakeup
-from flowledger.engine.ports.coordinator import Join, alone
+from flowledger.engine.ports.coordinator import ALONE, Coordinators
 from flowledger.engine.ports.verification import Check, Finding
 from flowledger.engine.runtime.coordinator.joint_rounds import JointCoordinator
 from flowledger.engine.runtime.coordinator.shards import Shards
@@ -220,11 +220,10 @@ class Parts:
         )
         endings = Waiters(self.wakeups.subscribe("ended"), poll, self.wakeups.start)
         shards = self._shards() if "coordinator" in roles else None
-        join = alone if shards is None else shards[0].join
         self.service = Service(
             self.settings,
             shards,
-            self._worker(catalogue, join) if "worker" in roles else None,
+            self._worker(catalogue, shards[0] if shards else ALONE) if "worker" in roles else None,
             ProcessWakeup,
             {
                 "wakeups": self.wakeups.outages,
@@ -354,7 +353,7 @@ class Parts:
         backoff = Backoff(database.reconnect_initial_seconds, database.reconnect_cap_seconds)
         return Loop(name, step, wakeup, backoff, telling)
 
-    def _worker(self, catalogue: HandlerTable, join: Join) -> tuple[Worker, ProcessWakeup]:
+    def _worker(self, catalogue: HandlerTable, near: Coordinators) -> tuple[Worker, ProcessWakeup]:
         wakeup = self.wakeups.subscribe("queue", "cancel")
         transactions = PostgresTransactions(
             self.url, self.pool, self.mapper, self.settings, self.faults
@@ -375,7 +374,7 @@ class Parts:
             settings=self.settings.worker,
             crash_points=self.faults,
             limbo_seconds=self.settings.database.statement_timeout_seconds,
-            join=join,
+            coordinators=near,
         )
         return worker, wakeup
 

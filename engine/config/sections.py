@@ -200,6 +200,11 @@ class WorkerSettings(Section):
         default=64, description="Most handlers running at once in each process."
     )
     claim_size: Count = Field(default=128, description="Most steps claimed in one commit.")
+    locality_seconds: Seconds = Field(
+        default=1.0,
+        description="Where its process leads shards, it prefers their steps, which it need not hand"
+        " to another process: those of others count as so many seconds younger.",
+    )
     poll_seconds: Seconds = Field(
         default=30.0,
         description="Seconds after which it looks at the queue although nobody woke it; one at most"

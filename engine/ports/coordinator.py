@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -14,9 +14,10 @@ from flowledger.engine.domain.limits.concurrency_slots import OlderWaiter
 from flowledger.engine.domain.shard_assignment import Members
 from flowledger.engine.domain.templates.template import Template
 from flowledger.engine.events.base import Event, Recorded, StepEvent, TaskEvent, Unreadable
+from flowledger.engine.events.step import StepStarted
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.parked_tasks import ParkedTasks
-from flowledger.engine.ports.worker import Claim, Exchange
+from flowledger.engine.ports.worker import NOWHERE, Claim, Exchange, Nearby
 
 Row = dict[str, Any]
 
@@ -54,6 +55,7 @@ class Commit:
 
     `dropped` and `signalled` are steps whose queue rows go, or whose holders shall stop; `answers`
     says that somebody may wait for one of the events. `limits` is None where none were touched.
+    `starts` are of steps that are queued in the same commit, with the worker in their rows.
     """
 
     epoch: int
@@ -70,20 +72,25 @@ class Commit:
     submissions: list[int] = field(default_factory=list[int])
     answers: bool = False
     limits: LimitChanges | None = None
+    starts: list[StepStarted] = field(default_factory=list[StepStarted])
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerPart:
-    """What a worker of the same process brings to a joint round: facts, and what it would claim.
+    """What a worker of the same process brings to a joint round: facts, and what it would run.
 
     Each fact ends an attempt of a step of its own. At most `limit` steps of `templates` are
-    claimed.
+    started, `alone` only those that are to run so. `looks`: there may be some in the queue, of
+    which those `near` come first.
     """
 
     worker: UUID
     facts: Sequence[StepEvent]
     templates: Sequence[UUID]
     limit: int
+    looks: bool = True
+    alone: bool = False
+    near: Nearby = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +106,58 @@ class Start:
 class JointAnswer:
     """What a joint round has led to: the shard's position, and what the worker may run.
 
-    `starts` are those of this shard; they are the first facts behind the position.
+    `starts` are those of this shard; they are the first facts behind the position. `front` is the
+    smallest sort key that is left in the queue of the worker's templates, infinity where nothing
+    is, and None where nobody looked.
     """
 
     position: int
     exchange: Exchange
     starts: Sequence[Start]
+    front: float | None
 
 
-Join = Callable[[WorkerPart], Exchange | None]
-"""Have a coordinator of this process take the part; None where that is not possible right now."""
+class Coordinators(Protocol):
+    """The coordinators of a worker's own process."""
+
+    @property
+    def leading(self) -> Sequence[int]:
+        """The shards that they lead right now."""
+        ...
+
+    def of_shards(self, facts: Sequence[StepEvent]) -> Sequence[Sequence[StepEvent]]:
+        """The facts that they can take, those of each shard together."""
+        ...
+
+    def join(self, part: WorkerPart) -> Exchange | None:
+        """Have one of them take the part, whose facts are of its shard.
+
+        None where that is not possible right now.
+        """
+        ...
+
+    def went_apart(self, tasks: Iterable[UUID]) -> None:
+        """Steps of these were reported or claimed without them."""
+        ...
 
 
-def alone(_: WorkerPart) -> None:
-    """No coordinator is in this process."""
+class NoCoordinators:
+    """There are none."""
+
+    leading: Sequence[int] = ()
+
+    def of_shards(self, facts: Sequence[StepEvent]) -> Sequence[Sequence[StepEvent]]:
+        """Nobody takes any."""
+        return ()
+
+    def join(self, part: WorkerPart) -> None:
+        """Nobody takes it."""
+
+    def went_apart(self, tasks: Iterable[UUID]) -> None:
+        """Nobody is told."""
+
+
+ALONE = NoCoordinators()
 
 
 class WaitsForTurn(NamedTuple):
@@ -233,8 +278,10 @@ class CoordinatorStore(ParkedTasks, Protocol):
     def commit_jointly(self, commit: Commit, part: WorkerPart, known: int) -> JointAnswer:
         """As `commit`, with the worker's facts before the decisions, and its claims after them.
 
-        The position moves past the facts, whatever `commit.new` says. Raises StreamMoved, too,
-        where others of the shard's facts stand before these than so many that are `known`.
+        Claims are made where the part looks for them, up to its limit. The position moves past the
+        facts and the commit's starts, whatever `commit.new` says. Raises StreamMoved, too, where
+        others of the shard's facts stand before these than so many that are `known`, and where the
+        worker may start nothing.
         """
         ...
 

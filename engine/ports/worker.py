@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -48,6 +48,19 @@ class ClaimStatus:
     at: datetime | None = field(default=None, compare=False)
 
 
+class Nearby(NamedTuple):
+    """The shards that the worker's process leads: a step of another counts as younger by so much.
+
+    No shards: none is nearer than another.
+    """
+
+    shards: Sequence[int] = ()
+    locality_seconds: float = 0.0
+
+
+NOWHERE = Nearby()
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """The result of one exchange: claimed steps, and facts that were refused."""
@@ -67,7 +80,7 @@ class WorkerStore(Sessions, Protocol):
         """Forget the worker; what it still holds counts as lost."""
         ...
 
-    def exchange(
+    def exchange(  # noqa: PLR0913 - what one call brings and asks for
         self,
         worker: UUID,
         facts: Sequence[StepEvent],
@@ -75,6 +88,7 @@ class WorkerStore(Sessions, Protocol):
         limit: int,
         *,
         quiet: bool,
+        near: Nearby = NOWHERE,
     ) -> Exchange:
         """Append facts and release their steps; claim up to `limit` steps and append their starts.
 

@@ -19,10 +19,10 @@ COMMIT = (
 )
 COMMIT_JOINTLY = (
     "select r.*, flowledger.clock() from flowledger.commit_joint_round("
-    "%s::int, %s::int, %s::bigint, %s::bigint, %s::bigint, %s::float8, %s::int, %s::int,"
+    "%s::int, %s::int, %s::bigint, %s::bigint, %s::bigint, %s::float8, %s::int, %s::int, %s::int,"
     " %s, %s, %s, %s, %s, %s,"
     " %s::uuid[], %s::uuid[], %s::json, %s::json, %s::json, %s::uuid[], %s::json,"
-    " %s::boolean, %s::json, %s, %b, %s::int, %s) as r"
+    " %s::boolean, %s::json, %s, %b, %s::int, %s, %s::boolean, %s::int[], %s::float8) as r"
 )
 
 

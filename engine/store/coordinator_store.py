@@ -333,14 +333,15 @@ class PostgresCoordinatorStore:
             COMMIT_JOINTLY,
             (
                 *(self._shard, self._shards, commit.epoch, commit.old, commit.new, self._lease),
-                *(known, len(part.facts)),
-                *self._mapper.columns([*part.facts, *commit.events]),
+                *(known, len(part.facts), len(commit.starts)),
+                *self._mapper.columns([*part.facts, *commit.events, *commit.starts]),
                 *rows_of(commit),
                 *others_of(commit),
                 *(part.worker, UuidArray(part.templates), min(part.limit, MOST_CLAIMS), first),
+                *(part.looks, [*part.near.shards] or None, part.near.locality_seconds),
             ),
         )
-        position, *claimed, now = cast("tuple[Any, ...]", row)
+        position, front, *claimed, now = cast("tuple[Any, ...]", row)
         with suppress(DatabaseUnfit):  # who renews the lease says so; what was decided is stored
             self._clock.observe(cast("datetime", now), asked_at)
         exchange = exchanged(claimed)
@@ -351,7 +352,7 @@ class PostgresCoordinatorStore:
             for claim in exchange.claims
             if shard_of(claim.task_id, self._shards) == self._shard
         ]
-        return JointAnswer(position, exchange, mine)
+        return JointAnswer(position, exchange, mine, front)
 
     def _facts(self, after: int, limit: int) -> list[tuple[Any, ...]]:
         if self._shards == 1:

@@ -17,7 +17,7 @@ from flowledger.engine.errors import DatabaseUnfit, LogCorrupt
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCheckpointed, StepCompleted, StepCompletedManually
 from flowledger.engine.events.task import TaskCreated
-from flowledger.engine.ports.worker import Claim, ClaimStatus, Exchange
+from flowledger.engine.ports.worker import NOWHERE, Claim, ClaimStatus, Exchange, Nearby
 from flowledger.engine.store.connection.arrays import UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
@@ -37,7 +37,8 @@ MOST_CLAIMS = 32_767
 
 EXCHANGE = (
     "select e.*, flowledger.clock()"
-    " from flowledger.report_and_claim(%s, %b, %s::int, %s, %b, %b, %b, %b, %b, %b, %s) as e"
+    " from flowledger.report_and_claim(%s, %b, %s::int, %s, %b, %b, %b, %b, %b, %b, %s,"
+    " %s::int[], %s::float8) as e"
 )
 LATEST = (
     "select originator_id, originator_version, topic, state, task_id"
@@ -103,7 +104,7 @@ class PostgresWorkerStore:
         self._pool.pulse.leave(_role(worker))
         self._all("select flowledger.deregister_worker(%s)", (worker,))
 
-    def exchange(
+    def exchange(  # noqa: PLR0913 - what one call brings and asks for
         self,
         worker: UUID,
         facts: Sequence[StepEvent],
@@ -111,6 +112,7 @@ class PostgresWorkerStore:
         limit: int,
         *,
         quiet: bool,
+        near: Nearby = NOWHERE,
     ) -> Exchange:
         """Append facts and release their steps; claim up to `limit` steps and append their starts.
 
@@ -131,7 +133,8 @@ class PostgresWorkerStore:
             cursor = connection.cursor(binary=True)
             asked = (worker, UuidArray(templates), min(limit, MOST_CLAIMS), self._identifiers.new())
             asked_at = self._clock.asking()
-            cursor.execute(EXCHANGE, (*asked, *columns, kind))
+            nearby = ([*near.shards] or None, near.locality_seconds)
+            cursor.execute(EXCHANGE, (*asked, *columns, kind, *nearby))
             ((*answer, now),) = cursor.fetchall()
         with suppress(DatabaseUnfit):  # who renews the lease says so; what was exchanged is stored
             self._clock.observe(cast("datetime", now), asked_at)

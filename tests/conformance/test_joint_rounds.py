@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 import pytest
 from conformance.stores import LEASE, Stores, claimed, completed, kinds
@@ -10,16 +11,24 @@ from conformance.stores import LEASE, Stores, claimed, completed, kinds
 from flowledger.engine.domain.deterministic_ids import step_id
 from flowledger.engine.errors import LeadershipLost, StreamMoved
 from flowledger.engine.events.base import StepEvent
-from flowledger.engine.events.step import StepCompleted, StepEnqueued
+from flowledger.engine.events.step import StepCompleted, StepEnqueued, StepStarted
 from flowledger.engine.ports.coordinator import Commit, JointAnswer, WorkerPart
-from flowledger.engine.ports.worker import Claim
+from flowledger.engine.ports.worker import NOWHERE, Claim, Nearby
 
 
-def joined(
-    store: Stores, facts: Sequence[StepEvent], *, limit: int = 5, known: int = 0, **commit: object
+def joined(  # noqa: PLR0913 - what a round may differ in
+    store: Stores,
+    facts: Sequence[StepEvent],
+    *,
+    limit: int = 5,
+    known: int = 0,
+    looks: bool = True,
+    near: Nearby = NOWHERE,
+    **commit: object,
 ) -> JointAnswer:
     """A joint round from the store's position on."""
-    part = WorkerPart(store.worker, facts, [store.template.template_id], limit)
+    templates = [store.template.template_id]
+    part = WorkerPart(store.worker, facts, templates, limit, looks=looks, near=near)
     made = Commit(epoch=store.epoch, old=store.position, new=store.position)
     for name, value in commit.items():
         setattr(made, name, value)
@@ -165,3 +174,77 @@ def test_without_a_place_nothing_is_claimed(store: Stores) -> None:
     assert [one.step_id for one in store.exchange(limit=5).claims] == [
         step_id(claim.task_id, "left")
     ]
+
+
+def begun(store: Stores, claim: Claim) -> dict[str, object]:
+    """What is decided where `left` follows and starts with the round."""
+    row = store.queue_row(claim.task_id, "left")
+    decided = follower(store, claim)
+    started = store.event(StepStarted, claim.task_id, 2, "left", worker=store.worker)
+    return {**decided, "queued": [{**row, "worker": store.worker}], "starts": [started]}
+
+
+def test_what_starts_with_the_round_is_the_workers_and_decided_on(store: Stores) -> None:
+    claim = running(store)
+
+    answer = joined(store, [completed(store, claim)], limit=0, **begun(store, claim))
+
+    assert kinds(store, claim.task_id)[3:] == ["StepCompleted", "StepEnqueued", "StepStarted"]
+    assert (answer.exchange.claims, answer.starts) == ([], [])
+    assert store.ledger.facts(answer.position, 10) == []
+    assert position(store) == answer.position
+    (held,) = store.board.claims_of(store.worker)
+    assert (held.step, held.version, held.attempt) == ("left", 2, 1)
+
+
+def test_it_ends_as_any_other(store: Stores) -> None:
+    claim = running(store)
+    answer = joined(store, [completed(store, claim)], limit=0, **begun(store, claim))
+    store.position = answer.position
+
+    done = store.event(StepCompleted, claim.task_id, 3, "left", result=1)
+
+    assert store.exchange(done).refused == frozenset()
+    assert store.board.claims_of(store.worker) == []
+
+
+def test_a_worker_that_is_not_known_starts_nothing(store: Stores) -> None:
+    claim = running(store)
+    decided = begun(store, claim)
+    store.board.retire(store.worker)
+
+    with pytest.raises(StreamMoved):
+        joined(store, [completed(store, claim)], limit=0, **decided)
+
+    assert kinds(store, claim.task_id) == ["TaskCreated", "StepEnqueued", "StepStarted"]
+
+
+def test_a_fact_in_between_refuses_what_starts_without_any_of_its_own(store: Stores) -> None:
+    claim = running(store)
+    store.submitted()
+
+    with pytest.raises(StreamMoved):
+        joined(store, [], limit=0, **begun(store, claim))
+
+
+def test_who_looks_learns_what_is_left_at_the_front(store: Stores) -> None:
+    claim = running(store)
+    store.queued(2, sort_key=-5.0)
+    caught_up(store)
+
+    answer = joined(store, [completed(store, claim)], limit=1, **follower(store, claim))
+
+    assert answer.front == -5.0
+    store.position = answer.position
+    caught_up(store)
+    assert joined(store, [], limit=5).front == inf
+    caught_up(store)
+    assert joined(store, [], looks=False).front is None
+
+
+def test_who_does_not_look_claims_nothing(store: Stores) -> None:
+    claim = running(store)
+
+    answer = joined(store, [completed(store, claim)], looks=False, **follower(store, claim))
+
+    assert answer.exchange.claims == []

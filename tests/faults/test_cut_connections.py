@@ -164,10 +164,9 @@ class ForgetfulBoard(PostgresWorkerStore):
         facts: Sequence[StepEvent],
         templates: Any,
         limit: int,
-        *,
-        quiet: bool,
+        **how: Any,
     ) -> Exchange:
-        exchange = partial(super().exchange, worker, facts, templates, limit, quiet=quiet)
+        exchange = partial(super().exchange, worker, facts, templates, limit, **how)
         if self.answers.victim == "late" and self.arrive is None:
             self.arrive = exchange
             raise DatabaseUnavailable("cut off, and still on its way")

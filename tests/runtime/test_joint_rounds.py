@@ -89,7 +89,7 @@ def test_what_the_next_leader_folds_is_what_was_decided(
     assert stage.topics(claim.task_id).count("enqueued") == 3
 
 
-def test_a_coordinator_that_is_at_work_is_not_waited_for(
+def test_a_coordinator_that_is_at_work_is_waited_for_a_moment_only(
     stage: ManualCoordinator, claim: Claim
 ) -> None:
     answers: list[object] = []
@@ -237,3 +237,56 @@ def test_what_was_caught_up_with_gives_back_its_slots_though_no_round_comes_of_i
 
         (queued,) = harness.rows("select step_id from flowledger.queue where worker_id is null")
         assert harness.rows("select step_id from flowledger.slot") == [queued]
+
+
+def test_a_step_that_follows_starts_with_the_round_and_is_no_fact_to_anybody(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    first = stage.coordinator.join(stage.worker.part(completed(stage, claim)))
+    assert first is not None
+    (second,) = first.claims  # by the queue: what else was in it was not known
+
+    answer = stage.coordinator.join(stage.worker.part(completed(stage, second), looks=False))
+
+    assert answer is not None
+    assert [one.step for one in answer.claims] == ["s2"]
+    assert stage.ledger.stored[-1].starts[0].originator_id == answer.claims[0].step_id
+    ((position,),) = stage.harness.rows("select position from flowledger.shard")
+    assert stage.ledger.facts(position, 10) == []
+    assert not stage.differences(claim.task_id)
+    assert stage.worker.board.claims_of(stage.worker.identity) == answer.claims
+
+
+def test_what_is_queued_and_older_goes_before_what_follows(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    """However sure the coordinator was that nothing is in the queue."""
+    first = stage.coordinator.join(stage.worker.part(completed(stage, claim)))
+    assert first is not None
+    (second,) = first.claims
+    older = stage.client.submit(chain, {}, priority=9)
+    stage.settle()
+
+    answer = stage.coordinator.join(stage.worker.part(completed(stage, second)))
+
+    assert answer is not None
+    assert [(one.task_id, one.step) for one in answer.claims] == [(older.id, "s0")]
+    assert not stage.ledger.stored[-1].starts
+
+
+def test_where_the_worker_went_apart_its_starts_are_read(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    other = stage.client.submit(chain, {})
+    stage.settle()
+    first = stage.coordinator.join(stage.worker.part(completed(stage, claim), limit=0))
+    assert first is not None
+    claims = stage.worker.exchange(limit=2).claims
+    stage.coordinator.went_apart()
+
+    facts = [completed(stage, one) for one in claims]
+    answer = stage.coordinator.join(stage.worker.part(*facts, limit=2))
+
+    assert answer is not None
+    assert {one.step for one in answer.claims} == {"s1", "s2"}
+    assert not stage.differences(other.id)

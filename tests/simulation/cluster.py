@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from itertools import count
@@ -28,7 +28,7 @@ from flowledger.engine.domain.shard_assignment import shard_of
 from flowledger.engine.errors import DatabaseUnavailable, LeadershipLost
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.registry import FACTS
-from flowledger.engine.ports.coordinator import Join, WorkerPart, alone
+from flowledger.engine.ports.coordinator import Coordinators, NoCoordinators, WorkerPart
 from flowledger.engine.ports.worker import Exchange
 from flowledger.engine.runtime.coordinator.joint_rounds import JointCoordinator
 from flowledger.engine.runtime.worker.handler_table import HandlerTable
@@ -114,11 +114,7 @@ class Cluster:
         process = Process(self.world, f"whole {next(self._numbers)}")
         coordinators = [self._coordinator(process, n) for n in range(len(self.database.shards))]
 
-        def join(part: WorkerPart) -> Exchange | None:
-            shards = {shard_of(fact.task_id, len(coordinators)) for fact in part.facts}
-            return joined(coordinators[shards.pop()], part) if len(shards) == 1 else None
-
-        hand_back = self._worker(process, join).hand_back
+        hand_back = self._worker(process, SteppedCoordinators(coordinators)).hand_back
 
         def leave() -> None:
             hand_back()
@@ -157,10 +153,10 @@ class Cluster:
     def start_worker(self) -> Process:
         """A new worker process."""
         process = Process(self.world, f"worker {next(self._numbers)}")
-        process.leave = self._worker(process, alone).hand_back
+        process.leave = self._worker(process, NoCoordinators()).hand_back
         return self._joined(process, self.start_worker)
 
-    def _worker(self, process: Process, join: Join) -> Worker:
+    def _worker(self, process: Process, coordinators: Coordinators) -> Worker:
         world = self.world
         clock = self._clock_of(process)
         board = process.wired(HonestWorkerStore(self.database, clock, world.new_id))
@@ -177,7 +173,7 @@ class Cluster:
             crash_points=process,
             limbo_seconds=LIMBO_SECONDS,
             elapsed=lambda: world.elapsed,
-            join=join,
+            coordinators=coordinators,
         )
         SteppedLoop(process, lambda _: worker.renew())
         wakeup.loop = SteppedLoop(process, worker.step, "queue", "cancel", "outcome")
@@ -226,13 +222,44 @@ class Cluster:
         self.executions[job.claim.step_id, job.claim.version] += 1
 
 
-def joined(coordinator: JointCoordinator, part: WorkerPart) -> Exchange | None:
-    """A worker's thread decides on its part, while the coordinator's own waits for its turn."""
-    loop = coordinator._pipeline.loop
-    if loop.busy:
-        return None
-    with loop.waiting():
-        return coordinator.join(part)
+class SteppedCoordinators:
+    """The coordinators of a process, one for each shard."""
+
+    def __init__(self, coordinators: Sequence[JointCoordinator]) -> None:
+        self._of_shard = coordinators
+
+    @property
+    def leading(self) -> Sequence[int]:
+        """Every shard that one of them leads."""
+        return [n for n, coordinator in enumerate(self._of_shard) if coordinator.leads]
+
+    def of_shards(self, facts: Sequence[StepEvent]) -> Sequence[Sequence[StepEvent]]:
+        """The facts of each shard."""
+        found = defaultdict[int, list[StepEvent]](list)
+        for fact in facts:
+            found[self._shard(fact.task_id)].append(fact)
+        return [*found.values()]
+
+    def join(self, part: WorkerPart) -> Exchange | None:
+        """A worker's thread decides on its part, while the coordinator's own waits for its turn."""
+        shard = self._shard(part.facts[0].task_id)
+        coordinator = self._of_shard[shard]
+        loop = coordinator._pipeline.loop
+        if loop.busy:
+            return None
+        with loop.waiting():
+            exchange = coordinator.join(part)
+        tasks = (claim.task_id for claim in (exchange.claims if exchange is not None else ()))
+        self.went_apart(task for task in tasks if self._shard(task) != shard)
+        return exchange
+
+    def went_apart(self, tasks: Iterable[UUID]) -> None:
+        """As the shards of a real process."""
+        for shard in {self._shard(task) for task in tasks}:
+            self._of_shard[shard].went_apart()
+
+    def _shard(self, task: UUID) -> int:
+        return shard_of(task, len(self._of_shard))
 
 
 class HonestWorkerStore(MemoryWorkerStore):

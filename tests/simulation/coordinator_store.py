@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from simulation.agenda import Violation
 from simulation.database import Database, Queued
 from simulation.local_clock import LocalClock
+from simulation.overtaking import Overtaking
 from simulation.worker_store import MemoryWorkerStore
 
 from flowledger.engine.domain.limits.admission import LimitState
@@ -54,6 +55,7 @@ class MemoryCoordinatorStore:
         self._database = database
         self._clock = clock
         self._lease = lease_seconds
+        self._overtaking = Overtaking(database, shard)
 
     def lead(self, leader: UUID, lease_seconds: float) -> Leadership | None:
         """Become or stay the leader; None while another is."""
@@ -297,19 +299,30 @@ class MemoryCoordinatorStore:
         """Store all of it or nothing. Raises LeadershipLost, or StreamMoved."""
         database = self._database
         database.check_shard(self._shard, commit.epoch, commit.old)
-        if len(self.facts(commit.new, known + 1)) != known:
+        own = len(part.facts) + len(commit.starts)
+        if own and len(self.facts(commit.new, known + 1)) != known:
             raise StreamMoved(f"facts of shard {self._shard} came in between")
-        whole = replace(commit, events=[*part.facts, *commit.events])
+        if commit.starts and not database.may_start(part.worker):
+            raise StreamMoved(f"worker {part.worker} may start nothing")
+        self._overtaking.check(commit, part)
+        whole = replace(commit, events=[*part.facts, *commit.events, *commit.starts])
         database.commit_decisions(self._shard, whole, self._lease)
-        last = self.facts(commit.new, known + len(part.facts))[-1].position
+        last = self.facts(commit.new, known + own)[-1].position if own else commit.new
         database.advance_shard_position(self._shard, last, self._lease)
-        exchange = self._board.exchange(part.worker, (), part.templates, part.limit, quiet=True)
+        limit = part.limit if part.looks else 0
+        exchange = self._board.exchange(
+            part.worker, (), part.templates, limit, quiet=True, near=part.near
+        )
         starts = [
             Start(database.log.stream(claim.step_id)[-1].event_id, part.worker, claim)
             for claim in exchange.claims
             if self._is_mine(claim.task_id)
         ]
-        return JointAnswer(last, exchange, starts)
+        front = None
+        if part.looks:
+            front = database.front_of_queue(part.templates, part.near)
+            self._overtaking.looked(part)
+        return JointAnswer(last, exchange, starts, front)
 
 
 def begin_order(row: Mapping[str, Any], ageing_seconds: float) -> float:

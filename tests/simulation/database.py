@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepStarted
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.coordinator import Commit
+from flowledger.engine.ports.worker import Nearby
 
 K = TypeVar("K", UUID, int)
 GIVEN = (
@@ -181,7 +183,8 @@ class Database:
         for row in rows:
             given = {name: row[name] for name in GIVEN}
             exclusive = row.get("exclusive", False)
-            queued = Queued(**given, exclusive=exclusive, queued=self.number())
+            worker = row.get("worker")
+            queued = Queued(**given, exclusive=exclusive, queued=self.number(), worker_id=worker)
             self.queue[queued.step_id] = queued
         if rows:
             self.notify("queue")
@@ -215,7 +218,9 @@ class Database:
 
     # The worker's side
 
-    def claim_steps(self, worker: UUID, templates: Collection[UUID], limit: int) -> list[Queued]:
+    def claim_steps(
+        self, worker: UUID, templates: Collection[UUID], limit: int, near: Nearby
+    ) -> list[Queued]:
         """Give a worker at most so many queued steps; an isolated one a step that is alone."""
         isolated = worker in self.workers and self.workers[worker].condition == "isolated"
         free = (
@@ -224,10 +229,33 @@ class Database:
             if row.worker_id is None and row.template_id in templates and row.exclusive == isolated
         )
         limit = min(limit, 1) if isolated else limit
-        claimed = sorted(free, key=lambda row: (row.sort_key, row.queued))[:limit]
+        claimed = sorted(free, key=lambda row: (self.turn(row, near), row.queued))[:limit]
         for row in claimed:
             row.worker_id = worker
         return claimed
+
+    def turn(self, row: Queued, near: Nearby) -> float:
+        """Its sort key, as it counts for a worker to which these shards are near."""
+        here = not near.shards or any(self.is_in(shard, row.task_id) for shard in near.shards)
+        return row.sort_key + (0.0 if here else near.locality_seconds)
+
+    def may_start(self, worker: UUID) -> bool:
+        """Whether the worker may start what no claim gave it."""
+        known = self.workers.get(worker)
+        unexpired = known is not None and known.lease_until > self.clock()
+        return known is not None and unexpired and known.condition != "isolated"
+
+    def front_of_queue(self, templates: Collection[UUID], near: Nearby) -> float:
+        """The smallest sort key that any worker may claim of these, or infinity."""
+        return min((self.turn(row, near) for row in self.free_rows(templates)), default=inf)
+
+    def free_rows(self, templates: Collection[UUID]) -> list[Queued]:
+        """The rows that any worker of these templates may claim."""
+        return [
+            row
+            for row in self.queue.values()
+            if row.worker_id is None and row.template_id in templates and not row.exclusive
+        ]
 
     def report_outcomes(
         self, worker: UUID, facts: Sequence[StepEvent], released: Collection[UUID], *, quiet: bool

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import count
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -21,11 +23,14 @@ from flowledger.engine.domain.machine.task_run import TaskRun
 from flowledger.engine.errors import DatabaseUnavailable
 from flowledger.engine.events.base import Event, StepEvent
 from flowledger.engine.events.step import StepStarted
-from flowledger.engine.ports.coordinator import Commit, JointAnswer, Leadership, WorkerPart
+from flowledger.engine.ports.coordinator import Commit, JointAnswer, Leadership, Row, WorkerPart
+from flowledger.engine.ports.worker import Claim
 from flowledger.engine.runtime.coordinator import coordinator
 from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch, in_order
 from flowledger.engine.runtime.coordinator.coordinator import Coordinator
 from flowledger.engine.runtime.coordinator.joint_rounds import JointCoordinator
+from flowledger.engine.runtime.coordinator.shard_decider import Decider
+from flowledger.engine.runtime.coordinator.step_starts import start_of, started
 from flowledger.engine.runtime.worker.worker import Worker
 
 SEEDS = 1_000
@@ -239,6 +244,35 @@ def joint_claims_without_a_row(patch: pytest.MonkeyPatch) -> None:
     lost_queue_row(patch)
 
 
+def joint_start_overtakes(patch: pytest.MonkeyPatch) -> None:
+    """What follows starts at once, whatever is in the queue."""
+    patch.setattr(JointCoordinator, "_front", property(lambda _: inf, lambda *_: None))
+
+
+def joint_start_is_dead_before_it_runs(patch: pytest.MonkeyPatch) -> None:
+    """The row of a step that starts in a joint round names nobody."""
+    queue_row = CommitBatch._queue_row
+
+    def nameless(self: CommitBatch, *args: Any) -> Row:
+        row = queue_row(self, *args)
+        return {name: value for name, value in row.items() if name != "worker"}
+
+    patch.setattr(CommitBatch, "_queue_row", nameless)
+
+
+def joint_start_is_not_folded(patch: pytest.MonkeyPatch) -> None:
+    """The position moves past a start that the coordinator itself does not know of."""
+
+    def unknown(
+        _: Decider, batch: CommitBatch, run: TaskRun, number: int, worker: UUID, now: datetime
+    ) -> Claim:
+        start = start_of(run, number, worker, now)
+        batch.started(run, started(run, start))
+        return start.claim
+
+    patch.setattr(Decider, "start_here", unknown)
+
+
 def who_waits_to_begin_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """Once what is in memory is given up, nobody looks for tasks that wait to begin."""
     forget = TaskStarts.forget
@@ -281,6 +315,9 @@ PLANTS = (
     joint_starts_are_passed_over,
     refused_round_is_kept,
     joint_claims_without_a_row,
+    joint_start_overtakes,
+    joint_start_is_dead_before_it_runs,
+    joint_start_is_not_folded,
     who_waits_to_begin_is_forgotten,
     joint_catch_up_keeps_its_slots,
 )

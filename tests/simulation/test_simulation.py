@@ -6,13 +6,17 @@ A seed leads to the same run, instruction by instruction: `simulate(seed)` tells
 from __future__ import annotations
 
 import os
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from simulation.simulate import Simulation, broken, simulate
+
+from flowledger.engine.runtime.coordinator.run_cache import RunCache
 
 RUNS = 150
 LONG_RUNS = int(os.environ.get("SIMULATION_RUNS", "20000"))
@@ -30,6 +34,28 @@ CHUNK = 100
 @example(seed=10886).via("everything stood still while an exchange was on its way")
 def test_whatever_goes_wrong_every_task_ends_as_its_template_allows(seed: int) -> None:
     simulate(seed)
+
+
+@pytest.mark.parametrize("first", range(0, 200, 100))
+def test_the_steps_that_are_counted_are_those_that_are_queued(
+    first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only runs that may have changed are asked again."""
+    kept, counted = RunCache.queued, 0
+
+    def both(self: RunCache) -> Counter[UUID]:
+        nonlocal counted
+        found, all_of_it = kept(self), Counter[UUID]()
+        for run in self._runs.values():
+            all_of_it[run.plan.template_id] += run.queued
+        assert +found == +all_of_it
+        counted += bool(+found)
+        return found
+
+    monkeypatch.setattr(RunCache, "queued", both)
+    for seed in range(first, first + 100):
+        simulate(seed)
+    assert counted
 
 
 @pytest.mark.long

@@ -20,7 +20,7 @@ from flowledger.engine.events.step import (
     StepStarted,
 )
 from flowledger.engine.events.task import TaskCreated
-from flowledger.engine.ports.worker import Claim, ClaimStatus, Exchange
+from flowledger.engine.ports.worker import NOWHERE, Claim, ClaimStatus, Exchange, Nearby
 
 
 class MemoryWorkerStore:
@@ -47,7 +47,7 @@ class MemoryWorkerStore:
         else:
             self._database.workers.pop(worker, None)
 
-    def exchange(
+    def exchange(  # noqa: PLR0913 - what one call brings and asks for
         self,
         worker: UUID,
         facts: Sequence[StepEvent],
@@ -55,6 +55,7 @@ class MemoryWorkerStore:
         limit: int,
         *,
         quiet: bool,
+        near: Nearby = NOWHERE,
     ) -> Exchange:
         """Append facts and release their steps; claim up to `limit` steps and append their starts.
 
@@ -65,7 +66,8 @@ class MemoryWorkerStore:
         database = self._database
         if limit:
             self._clock.observe(database.clock())
-        claims = [self._claimed(row) for row in database.claim_steps(worker, templates, limit)]
+        rows = database.claim_steps(worker, templates, limit, near)
+        claims = [self._claimed(row) for row in rows]
         claims = [claim for claim in claims if not self._is_outrun(claim, facts)]
         anew = {claim.step_id for claim in claims}
         facts = [fact for fact in facts if fact.originator_id not in anew]

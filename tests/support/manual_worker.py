@@ -42,6 +42,6 @@ class ManualWorker:
     ) -> Any:
         return self.board.exchange(self.identity, facts, self._templates, limit, quiet=quiet)
 
-    def part(self, *facts: StepEvent, limit: int = 1) -> WorkerPart:
+    def part(self, *facts: StepEvent, limit: int = 1, looks: bool = True) -> WorkerPart:
         """What it brings to a joint round."""
-        return WorkerPart(self.identity, facts, self._templates, limit)
+        return WorkerPart(self.identity, facts, self._templates, limit, looks)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from math import inf
+from operator import itemgetter
 from uuid import UUID
 
 from flowledger.engine.domain.deterministic_ids import step_id
@@ -30,6 +31,7 @@ from flowledger.engine.events.step import (
     StepLeaseExpired,
     StepResolvedManually,
     StepSkipped,
+    StepStarted,
     StepTimedOut,
 )
 from flowledger.engine.ports.coordinator import Commit, Row
@@ -70,6 +72,7 @@ class CommitBatch:
         self._dropped: set[UUID] = set()
         self._signalled: list[UUID] = []
         self._queued: defaultdict[TaskRun, dict[int, UUID]] = defaultdict(dict)
+        self._starts: dict[UUID, StepStarted] = {}
         self._untimed: set[UUID] = set()
         self._answers = False
         self.unparked: list[UUID] = []
@@ -124,6 +127,24 @@ class CommitBatch:
         self._queued[run][number] = step
         self._dropped.add(step)
 
+    def startable(self, now: datetime) -> list[tuple[float, TaskRun, int]]:
+        """Steps that this batch queues and that may run beside others: sort key, run and number.
+
+        In the order in which they would be claimed.
+        """
+        found = [
+            (queue_sort_key(run, now, self._ageing), run, number)
+            for run, number in in_order(self._queued)
+            if run.steps[number].state is StepState.ENQUEUED
+            and run.steps[number].lost < self._max_lost_leases
+        ]
+        return sorted(found, key=itemgetter(0))
+
+    def started(self, run: TaskRun, start: StepStarted) -> None:
+        """A step that this batch queues starts at once: its row is the worker's from the first."""
+        self._starts[start.originator_id] = start
+        self.folded(run, start)
+
     def clear_timer(self, task_id: UUID, step: str) -> None:
         """The timer of the step, or of the task, fired; its row goes, unless there is a new one."""
         self._untimed.add(step_id(task_id, step) if step else task_id)
@@ -146,9 +167,11 @@ class CommitBatch:
             dropped=sorted(self._dropped),
             signalled=sorted(self._signalled),
             queued=[
-                self._queue_row(run, number, now)
+                self._queue_row(run, number, step, now)
                 for run, number in in_order(self._queued)
-                if run.steps[number].state is StepState.ENQUEUED  # it may be so no more
+                for step in (self._queued[run][number],)
+                if step in self._starts
+                or run.steps[number].state is StepState.ENQUEUED  # it may be so no more
             ],
             steps=[step_row(run, number) for run, number in touched],
             tasks=[task_row(run) for run in tasks],
@@ -156,10 +179,14 @@ class CommitBatch:
             timers=timers,
             submissions=self.submissions,
             answers=self._answers,
+            starts=[*self._starts.values()],
         )
 
-    def _queue_row(self, run: TaskRun, number: int, now: datetime) -> Row:
-        row = queue_row(run, number, self._queued[run][number])
+    def _queue_row(self, run: TaskRun, number: int, step: UUID, now: datetime) -> Row:
+        row = queue_row(run, number, step)
+        if (start := self._starts.get(step)) is not None:
+            row["worker"], row["attempt"] = start.worker, start.attempt
+            row["version"] = start.originator_version - 1
         row["sort_key"] = queue_sort_key(run, now, self._ageing)
         # One more loss would condemn the step: it must be its own, and nobody's beside it.
         row["exclusive"] = run.steps[number].lost >= self._max_lost_leases

@@ -23,6 +23,40 @@ def nothing(_: TaskRun) -> None:
     """Nobody is told."""
 
 
+class QueuedSteps:
+    """How many steps of runs are queued, by template; only runs that may have changed are asked.
+
+    A run may change until the next but one count after it was handed out: whoever has it may count
+    on the way.
+    """
+
+    def __init__(self) -> None:
+        self._of_run: dict[TaskRun, int] = {}
+        self._of_template = Counter[UUID]()
+        self._changed: set[TaskRun] = set()
+        self._changed_before: set[TaskRun] = set()
+
+    def may_change(self, run: TaskRun) -> None:
+        """Somebody has it in hand."""
+        self._changed.add(run)
+
+    def forget(self, run: TaskRun) -> None:
+        """It is not in memory any more."""
+        self._of_template[run.plan.template_id] -= self._of_run.pop(run, 0)
+        self._changed.discard(run)
+        self._changed_before.discard(run)
+
+    def count(self) -> Counter[UUID]:
+        """The steps that are queued now."""
+        for run in self._changed | self._changed_before:
+            before = self._of_run.pop(run, 0)
+            if run.queued:
+                self._of_run[run] = run.queued
+            self._of_template[run.plan.template_id] += run.queued - before
+        self._changed_before, self._changed = self._changed, set()
+        return Counter(self._of_template)
+
+
 class RunCache:
     """Runs by task, at most `limit` of them; the longest untouched goes first.
 
@@ -45,6 +79,7 @@ class RunCache:
         self._folded = folded
         self._runs: OrderedDict[UUID, TaskRun] = OrderedDict()
         self._put_off = deque[UUID]()
+        self._counts = QueuedSteps()
         self._plans: dict[UUID, Plan] = {}
 
     def __len__(self) -> int:
@@ -57,16 +92,12 @@ class RunCache:
 
     def queued(self) -> Counter[UUID]:
         """How many steps are queued, by template."""
-        found = Counter[UUID]()
-        for run in self._runs.values():
-            if run.queued:
-                found[run.plan.template_id] += run.queued
-        return found
+        return self._counts.count()
 
     def create(self, created: TaskCreated) -> TaskRun:
         """The run of a task that has just been created."""
         run = TaskRun(created, self.plan(created.template_id))
-        self._runs[run.task_id] = run
+        self._keep(run)
         return run
 
     def fold(self, event: TaskEvent, position: int) -> TaskRun:
@@ -90,20 +121,27 @@ class RunCache:
         if run is None:
             run = self._load(task_id, position)
             self._folded(run)
-            self._runs[task_id] = run
+            self._keep(run)
         else:
             self._runs.move_to_end(task_id)
+            self._counts.may_change(run)
         return run
+
+    def _keep(self, run: TaskRun) -> None:
+        self._runs[run.task_id] = run
+        self._counts.may_change(run)
 
     def forget(self, tasks: Iterable[UUID]) -> None:
         """Drop runs: they ended, or what is in memory is not what is stored."""
         for task in tasks:
-            self._runs.pop(task, None)
+            if (run := self._runs.pop(task, None)) is not None:
+                self._counts.forget(run)
 
     def forget_all(self) -> None:
         """Drop every run; plans stay, they never change."""
         self._runs.clear()
         self._put_off.clear()
+        self._counts = QueuedSteps()
 
     def put_off(self, run: TaskRun) -> None:
         """It has not begun, and will not be needed soon."""
@@ -118,7 +156,7 @@ class RunCache:
             with suppress(*UNDECIDABLE):
                 run = self._folded_run(task, events)
                 self._folded(run)
-                self._runs[task] = run
+                self._keep(run)
 
     def shrink(self) -> None:
         """Keep to the limit. To be called between batches."""
@@ -126,9 +164,9 @@ class RunCache:
             self._put_off.popleft()
         while len(self._put_off) > MOST_PUT_OFF:
             if self._waits(task := self._put_off.pop()):
-                del self._runs[task]
+                self.forget([task])
         while len(self._runs) > self._limit:
-            self._runs.popitem(last=False)
+            self.forget([next(iter(self._runs))])
 
     def _waits(self, task_id: UUID) -> bool:
         run = self._runs.get(task_id)

@@ -32,10 +32,12 @@ from flowledger.engine.events.step import StepStarted
 from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.ports.clock_and_wakeup import Clock
 from flowledger.engine.ports.coordinator import CoordinatorStore, Due, Start
+from flowledger.engine.ports.worker import Claim
 from flowledger.engine.runtime.coordinator.admission import ShardAdmission
 from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE, Quarantine
 from flowledger.engine.runtime.coordinator.run_cache import RunCache
+from flowledger.engine.runtime.coordinator.step_starts import start_of, started
 from flowledger.engine.runtime.coordinator.task_beginnings import MOST_BEGUN, TaskBeginnings
 from flowledger.engine.telemetry.log import logger
 from flowledger.engine.telemetry.log_messages import Signal
@@ -161,12 +163,10 @@ class Decider:
         return all(self._follows(fact, versions.get(fact.originator_id)) for fact in facts)
 
     def _follows(self, fact: StepEvent, started: int | None) -> bool:
-        version = started
         with self._run_of(fact.task_id) as run:
             if run is None:
                 return False
-            if version is None:
-                version = run.steps[run.plan.numbers[fact.step]].version
+            version = run.steps[run.plan.numbers[fact.step]].version if started is None else started
         return version == fact.originator_version - 1
 
     def take_own(
@@ -180,6 +180,16 @@ class Decider:
                     self._take(batch, started(run, start), now, decides=True)
         for fact in facts:
             self._take(batch, fact, now, decides=True)
+
+    def start_here(
+        self, batch: CommitBatch, run: TaskRun, number: int, worker: UUID, now: datetime
+    ) -> Claim:
+        """Have a worker of this process run a step that the batch queues."""
+        start = start_of(run, number, worker, now)
+        event = started(run, start)
+        self._fold(batch, event, now, decides=False)
+        batch.started(run, event)
+        return start.claim
 
     def let_go(self, batch: CommitBatch, *, look: bool) -> None:
         """Queue the steps that waited and can go now."""
@@ -360,21 +370,3 @@ class Decider:
         if found:
             self._log.emit(Signal.COORDINATOR_RECONCILED, steps=found)
         self._reconcile_at = now + timedelta(seconds=self._settings.reconcile_seconds)
-
-
-def started(run: TaskRun, start: Start) -> StepStarted:
-    """The event."""
-    template, claim = run.plan.template, start.claim
-    return StepStarted.of(
-        originator_id=claim.step_id,
-        originator_version=claim.version,
-        event_id=start.event_id,
-        occurred_at=claim.at,
-        correlation_id=claim.correlation_id,
-        task_id=claim.task_id,
-        namespace=template.namespace,
-        template=template.name,
-        step=claim.step,
-        attempt=claim.attempt,
-        worker=start.worker,
-    )

@@ -41,13 +41,14 @@ What can go wrong
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
 
 from flowledger.engine.config.sections import CoordinatorSettings
 from flowledger.engine.domain.shard_assignment import ShardLease, assign_shards, shard_of
+from flowledger.engine.events.base import StepEvent
 from flowledger.engine.ports.clock_and_wakeup import Wakeup
 from flowledger.engine.ports.coordinator import ShardStore, WorkerPart
 from flowledger.engine.ports.worker import Exchange
@@ -159,12 +160,37 @@ class Shards:
         wait = next_look(self._identity, attendance.leases, every, patience)
         return max(0.0, wait - (monotonic() - began))
 
+    @property
+    def leading(self) -> Sequence[int]:
+        """The shards that are led here right now. For any thread."""
+        return [shard for shard, led in list(self._led.items()) if led.coordinator.leads]
+
+    def of_shards(self, facts: Sequence[StepEvent]) -> Sequence[Sequence[StepEvent]]:
+        """The facts of shards that are led here, those of each together."""
+        found: dict[int, list[StepEvent]] = {}
+        for fact in facts:
+            found.setdefault(self._shard_of(fact.task_id), []).append(fact)
+        leading = self.leading
+        return [of_shard for shard, of_shard in found.items() if shard in leading]
+
     def join(self, part: WorkerPart) -> Exchange | None:
-        """Have the coordinator that leads the shard of all the facts take them; None: none does."""
-        count = self._count or 1  # before the first look nothing is led
-        shards = {shard_of(fact.task_id, count) for fact in part.facts}
-        led = self._led.get(shards.pop()) if len(shards) == 1 else None
-        return led.coordinator.join(part) if led is not None else None
+        """Have the coordinator that leads the shard of the facts take them; None: none does."""
+        shard = self._shard_of(part.facts[0].task_id)
+        led = self._led.get(shard)
+        exchange = led.coordinator.join(part) if led is not None else None
+        if exchange is not None and self._count > 1:
+            tasks = (claim.task_id for claim in exchange.claims)
+            self.went_apart(task for task in tasks if self._shard_of(task) != shard)
+        return exchange
+
+    def went_apart(self, tasks: Iterable[UUID]) -> None:
+        """Steps of these were reported or claimed without a coordinator of this process."""
+        for shard in {self._shard_of(task) for task in tasks}:
+            if (led := self._led.get(shard)) is not None:
+                led.coordinator.went_apart()
+
+    def _shard_of(self, task: UUID) -> int:
+        return shard_of(task, self._count or 1)  # before the first look nothing is led
 
     def resign(self) -> None:
         """Give up every shard, so that others can lead at once."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from uuid import UUID
 
 from flowledger.engine.config.sections import WorkerSettings
-from flowledger.engine.domain.shard_assignment import WorkerLease
 from flowledger.engine.errors import StatementRefused, UnstorableEvent
 from flowledger.engine.events.base import StepEvent
 from flowledger.engine.events.step import StepCompleted, StepReleased
@@ -20,7 +20,7 @@ from flowledger.engine.ports.clock_and_wakeup import (
     PutBackWatch,
     Wakeup,
 )
-from flowledger.engine.ports.coordinator import Join, alone
+from flowledger.engine.ports.coordinator import ALONE, Coordinators
 from flowledger.engine.ports.worker import Claim, Exchange, WorkerStore
 from flowledger.engine.runtime.worker.exchanges import Exchanges
 from flowledger.engine.runtime.worker.handler_heartbeats import watched
@@ -29,6 +29,7 @@ from flowledger.engine.runtime.worker.inputs import StepInputs
 from flowledger.engine.runtime.worker.log_step_completions import CompletedSteps
 from flowledger.engine.runtime.worker.outbox import Outbox, UnconfirmedExchanges
 from flowledger.engine.runtime.worker.outcomes import EventFactory, ExecutorFactory, Outcomes
+from flowledger.engine.runtime.worker.renewed_lease import RenewedLease
 from flowledger.engine.runtime.worker.step_attempt_state import Execution
 from flowledger.engine.runtime.worker.stuck_health import stuck_health
 from flowledger.engine.telemetry.log import logger
@@ -64,7 +65,7 @@ class Worker:
         settings: WorkerSettings,
         crash_points: CrashPoints = NO_CRASH_POINTS,
         limbo_seconds: float = 60.0,
-        join: Join = alone,
+        coordinators: Coordinators = ALONE,
         elapsed: Callable[[], float] = monotonic,
     ) -> None:
         self.identity = new_id()
@@ -87,11 +88,11 @@ class Worker:
         self._outcomes: deque[Execution] = deque()
         self._outbox = Outbox(self.identity, store, self._facts)
         self._exchanges = Exchanges(
-            *(self.identity, store, handlers, join, notify, crash_points),
-            *(self._exchange_failed, elapsed),
+            *(self.identity, store, handlers, coordinators, notify, crash_points),
+            *(self._exchange_failed, elapsed, settings.locality_seconds),
         )
-        self._lease: WorkerLease | None = None
-        self._elapsed, self._lost = elapsed, False  # lost: the lease, and it was told
+        regained = partial(wakeup.notify, "queue")  # what was queued meanwhile it did not claim
+        self._lease = RenewedLease(self.identity, store, clock, settings, elapsed, regained)
         self._watch = PutBackWatch(clock)
         self._check_at = self._isolate_at = clock.now()
         self._may_claim = self._looks_for_alone = True  # there may be steps that are to run alone
@@ -114,27 +115,7 @@ class Worker:
 
     def renew(self) -> float:
         """Renew the lease. Returns the seconds until the next renewal. For a thread of its own."""
-        settings = self._settings
-        asked, before = self._elapsed(), self._clock.now()
-        first = self._lease is None
-        if self._lease is not None and not self._lease.is_trusted(before) and not self._lost:
-            self._lost = True
-            self._log.emit(Signal.WORKER_LEASE_LOST)
-        asked_at = self._store.renew(self.identity, settings.lease_seconds)
-        # The answer may have moved the clock: back, the lease counts from then by the new time;
-        # forward, it may be over, and is renewed at once.
-        now = self._clock.now()
-        self._lease = WorkerLease(
-            asked_at=min(asked_at, now - timedelta(seconds=self._elapsed() - asked)),
-            ttl=timedelta(seconds=settings.lease_seconds),
-            margin=timedelta(seconds=settings.lease_margin_seconds),
-        )
-        if first:
-            self._log.emit(Signal.WORKER_REGISTERED, worker=str(self.identity))
-        if self._lost and self._lease.is_trusted(now):
-            self._lost = False
-            self._wakeup.notify("queue")  # what was queued meanwhile it did not claim
-        return self._lease.renew_in(now).total_seconds()
+        return self._lease.renew()
 
     def step(self, woken_by: frozenset[str] = frozenset()) -> float:
         """Report what ended, claim what is free, start what was claimed.
@@ -149,7 +130,7 @@ class Worker:
             self._check_at = self._clock.now()
         wait = self._work()
         self._paused = wait > 0
-        if not self._trusts_lease():
+        if not self._lease.is_trusted:
             self.on_lease_ended()
         return wait
 
@@ -162,9 +143,8 @@ class Worker:
         limit = self._claimable()
         if not self._outbox.waiting and not limit:
             return self._pause()
-        claims = self._exchange(limit)
-        self._start(claims)
-        more = limit and len(claims) == limit and self._claimable()
+        self._exchange(limit)
+        more = limit and self._claimable()
         return 0.0 if self._outcomes or self._outbox.waiting or more else self._pause()
 
     def _pause(self) -> float:
@@ -276,9 +256,6 @@ class Worker:
         if stuck and not self.busy:
             self.on_stuck()
 
-    def _trusts_lease(self) -> bool:
-        return self._lease is not None and self._lease.is_trusted(self._clock.now())
-
     def _claimable(self) -> int:
         if not self._is_fit():
             return 0
@@ -288,7 +265,7 @@ class Worker:
         return self._places() if self._may_claim else 0
 
     def _is_fit(self) -> bool:
-        return self._trusts_lease() and self.handlers_health.ok and not self._stopping
+        return self._lease.is_trusted and self.handlers_health.ok and not self._stopping
 
     def _places(self) -> int:
         at_work = len(self._running) + len(self._abandoned) + self._outbox.stuck
@@ -306,30 +283,46 @@ class Worker:
         self._looks_for_alone = isolated  # until there are no such steps any more
         self._isolate_at = now + timedelta(seconds=self._soon)
 
-    def _exchange(self, limit: int) -> list[Claim]:
+    def _exchange(self, limit: int) -> None:
+        for facts in self._exchanges.of_shards(self._outbox.waiting):
+            limit = self._exchange_jointly(facts, limit)
         facts = self._outbox.waiting
-        exchange = None
-        if facts:  # what a joint round queues it claims, too
-            places = limit or (self._places() if self._is_fit() else 0)
-            exchange = self._exchanges.joint(facts, places)
-            limit = limit if exchange is None else places
+        if not facts and not limit:
+            return
         try:
-            exchange = exchange or self._exchanges.send(facts, limit)
+            exchange = self._exchanges.send(facts, limit)
         except (StatementRefused, UnstorableEvent):
-            return self._exchange_apart(limit)
+            self._exchange_apart(limit)
+        else:
+            self._settle(facts, exchange, limit)
+
+    def _exchange_jointly(self, facts: Sequence[StepEvent], limit: int) -> int:
+        """Where a coordinator here takes them, it also has what follows from them start here.
+
+        Returns how many steps are to be claimed yet.
+        """
+        places = limit or (self._places() if self._is_fit() else 0)
+        looks, alone = limit > 0, self._isolated
+        exchange = self._exchanges.joint(facts, places, looks=looks, alone=alone)
+        if exchange is None:
+            return limit
+        self._settle(facts, exchange, places)
+        return self._places() if limit and self._may_claim else 0
+
+    def _settle(self, facts: Sequence[StepEvent], exchange: Exchange, limit: int) -> None:
         if limit:
             self._may_claim = len(exchange.claims) + len(exchange.refused) >= limit
         self._handle_answer(facts, exchange)
-        return list(exchange.claims)
+        self._start(exchange.claims)
 
-    def _exchange_apart(self, limit: int) -> list[Claim]:
+    def _exchange_apart(self, limit: int) -> None:
         """Each fact alone, then claims. If it raises, the queue says what was claimed."""
         refusal = self._outbox.one_by_one(self._exchanges.send, self._handle_answer)
-        claims = list(self._exchanges.send([], limit).claims)
+        claims = self._exchanges.send([], limit).claims
         if refusal is not None:
             self._doubts_claims = True
             raise refusal
-        return claims
+        self._start(claims)
 
     def _exchange_failed(self) -> None:
         """It may have been stored all the same."""

@@ -8,10 +8,12 @@
 -- are called by what it says. p_id: the event ids of starts are numbered from it.
 --
 -- A start happens now, by the server, and never before the step was queued, which is the last event
--- of its stream. times: microseconds since 1970, UTC. Lock order: queue rows, log.
+-- of its stream. times: microseconds since 1970, UTC. p_near, p_locality: claim_steps. Lock order:
+-- queue rows, log.
 -- drop: function flowledger.report_and_claim(uuid, uuid[], integer, uuid[], uuid[], bigint[], text[], bytea[], uuid[], bigint[], text)
 -- drop: function flowledger.report_and_claim(uuid, uuid[], integer, uuid[], text, uuid[], bigint[], text[], bytea[], uuid[], bigint[], text)
 -- drop: function flowledger.report_and_claim(uuid, uuid[], integer, uuid[], bigint, uuid[], bigint[], text[], bytea[], uuid[], bigint[], text)
+-- drop: function flowledger.report_and_claim(uuid, uuid[], integer, uuid, uuid[], bigint[], text[], bytea[], uuid[], bigint[], text)
 
 create or replace function flowledger.report_and_claim(
     p_worker uuid,
@@ -25,6 +27,8 @@ create or replace function flowledger.report_and_claim(
     p_tasks uuid[],
     p_encodings bigint[],
     p_kind text,
+    p_near integer[] default null,
+    p_locality double precision default 0,
     out refused uuid[],
     out step_ids uuid[],
     out task_ids uuid[],
@@ -56,7 +60,7 @@ begin
     into
         step_ids, task_ids, template_ids, stream_versions, attempts, steps, correlation_ids,
         resets, v_claimed
-    from flowledger.claim_steps(p_worker, p_templates, p_limit) as c;
+    from flowledger.claim_steps(p_worker, p_templates, p_limit, p_near, p_locality) as c;
 
     if v_claimed > 0 then
         -- A statement of its own: that of the claim does not see what was queued since it began.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 import psycopg
@@ -50,17 +52,30 @@ class World:
         self.fact = Row(a, 3, "step.completed", b"{}", self.task)
         self.decision = Row(step_id(self.task, "b"), 1, "step.enqueued", b"{}", self.task)
 
-    def asked(
-        self, *, known: int = 0, limit: int = 5, epoch: int = 0, shards: int = 1
+    def asked(  # noqa: PLR0913 - what a round may differ in
+        self,
+        *,
+        known: int = 0,
+        limit: int = 5,
+        epoch: int = 0,
+        shards: int = 1,
+        begins: bool = False,
+        looks: bool = True,
+        near: Sequence[int] | None = None,
+        facts: int = 1,
     ) -> tuple[Any, ...]:
-        """The arguments of the round."""
+        """The arguments of the round; where `b` begins with it, by its start in it."""
+        starts = [Row(self.decision.stream, 2, "step.started", b"{}", self.task)] if begins else []
+        row = queue_row(self.task, TEMPLATE, "b")
+        queued = {**row, "worker": self.worker} if begins else row
         return (
-            *(0, shards, epoch or self.epoch, self.old, self.position, 60.0, known, 1),
-            *columns([self.fact, self.decision]),
-            *(UuidArray([self.fact.stream]), None),
-            rows_of([queue_row(self.task, TEMPLATE, "b")]),
+            *(0, shards, epoch or self.epoch, self.old, self.position, 60.0),
+            *(known, facts, len(starts)),
+            *columns([*([self.fact] if facts else []), self.decision, *starts]),
+            *(UuidArray([self.fact.stream]) if facts else None, None),
+            rows_of([queued]),
             *(None, None, None, None, False, None),
-            *(self.worker, UuidArray([TEMPLATE]), limit, new_id()),
+            *(self.worker, UuidArray([TEMPLATE]), limit, new_id(), looks, near, 1.0),
         )
 
     def told(self, **asked: Any) -> set[str]:
@@ -73,9 +88,13 @@ class World:
 
     def commit(self, **asked: Any) -> tuple[Any, ...]:
         """The round. Returns the position and the claimed steps."""
-        (answer,) = call(self.connection, "commit_joint_round", *self.asked(**asked))
-        position, _, steps, *_ = answer
+        position, _, _, steps, *_ = self.answer(**asked)
         return position, steps
+
+    def answer(self, **asked: Any) -> tuple[Any, ...]:
+        """The round. Returns all of its answer."""
+        (answer,) = call(self.connection, "commit_joint_round", *self.asked(**asked))
+        return tuple(answer)
 
     def everything(self) -> list[Any]:
         rows = table(self.connection, "queue", "step_id", "stream_version", "worker_id")
@@ -183,3 +202,90 @@ def test_coordinators_are_told_of_starts_in_their_shards(
     queue(connection, queue_row(other, TEMPLATE, "a"))
 
     assert world.told(shards=2) == ({"fact"} if shard else set())
+
+
+def test_a_step_that_begins_with_the_round_is_the_workers_from_the_first(
+    connection: Connection, world: World
+) -> None:
+    b = step_id(world.task, "b")
+
+    position, claimed = world.commit(begins=True)
+
+    assert claimed is None
+    assert log(connection)[-3:] == [(world.fact.stream, 3), (b, 1), (b, 2)]
+    assert table(connection, "queue", "step_id", "worker_id") == [(b, world.worker)]
+    assert table(connection, "shard", "position") == [position] == call(connection, "last_position")
+
+
+def test_a_round_without_facts_moves_past_its_starts(connection: Connection, world: World) -> None:
+    position, _ = world.commit(begins=True, facts=0)
+
+    assert table(connection, "shard", "position") == [position] == call(connection, "last_position")
+
+
+def test_a_round_with_neither_facts_nor_starts_leaves_the_position_where_it_is_told(
+    connection: Connection, world: World
+) -> None:
+    append(connection, Row(new_id(), 1, "task.created", b"{}", new_id()))  # to be decided on later
+
+    position, (claimed,) = world.commit(facts=0)
+
+    assert position == world.position
+    assert table(connection, "shard", "position") == [world.position]
+    assert claimed == step_id(world.task, "b")
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_fact_in_between_refuses_a_round_that_begins_something(
+    connection: Connection, world: World, before: int
+) -> None:
+    for _ in range(before):
+        append(connection, Row(new_id(), 1, "task.created", b"{}", new_id()))
+    stands = world.everything()
+
+    if not before:
+        world.commit(begins=True, facts=0)
+        return
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        world.commit(begins=True, facts=0)
+    assert caught.value.sqlstate == "FL009"
+    assert world.everything() == stands
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "delete from flowledger.worker",
+        "update flowledger.worker set lease_until = flowledger.clock() - interval '1 s'",
+        "update flowledger.worker set condition = 'isolated'",
+    ],
+    ids=["unknown", "lease over", "isolated"],
+)
+def test_a_worker_that_may_start_nothing_begins_nothing(
+    connection: Connection, world: World, change: str
+) -> None:
+    connection.execute(change.encode())
+    stands = world.everything()
+
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        world.commit(begins=True)
+
+    assert caught.value.sqlstate == "FL009"
+    assert world.everything() == stands
+
+
+def test_who_does_not_look_is_told_nothing_of_the_queue(world: World) -> None:
+    _, front, _, claimed, *_ = world.answer(looks=False)
+
+    assert (front, claimed) == (None, None)
+
+
+@pytest.mark.parametrize(("limit", "front"), [(0, 0.0), (1, inf)])
+def test_who_looks_is_told_what_is_left_at_the_front(
+    world: World, limit: int, front: float
+) -> None:
+    assert world.answer(limit=limit)[1] == front
+
+
+def test_nobody_is_told_of_what_begins_with_the_round(world: World) -> None:
+    assert world.told(begins=True) == set()

@@ -7,6 +7,7 @@ import pytest
 
 from support.sql_calls import (
     Connection,
+    call,
     claim,
     drop,
     heard,
@@ -107,3 +108,21 @@ def test_after_two_thousand_steps_there_is_a_new_lane(connection: Connection) ->
     assert lanes.count(3_001) == 1_500
     assert table(connection, "queue_lane", "shard", "lane") == [(0, 3_001)]
     assert len(claim(connection, new_id(), [TEMPLATE], 10_000)) == 4_500
+
+
+def test_another_shard_has_a_lane_of_its_own_from_its_second_batch_on(
+    connection: Connection,
+) -> None:
+    for _ in range(2):
+        call(connection, "enqueue_steps", rows_of([queue_row(new_id(), TEMPLATE)]), 1)
+
+    assert table(connection, "queue", "lane") == [0, 2]
+    assert table(connection, "queue_lane", "shard", "lane") == [(1, 2)]
+
+
+def test_a_row_that_names_a_worker_is_its_own_from_the_first(connection: Connection) -> None:
+    worker = new_id()
+    queue(connection, {**queue_row(new_id(), TEMPLATE), "worker": worker})
+
+    assert table(connection, "queue", "worker_id") == [worker]
+    assert claim(connection, new_id(), [TEMPLATE], 10) == []

@@ -91,6 +91,7 @@ PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
     ("runtime", "request_answers", ([WORKER],), FEW),
     ("worker", "heartbeat_worker", (WORKER, "here", 1, 60.0), FEW),
     ("worker", "claim_steps", (WORKER, [KNOWN], 16), TWICE),
+    ("worker", "front_of_queue", ([KNOWN],), TWICE),
     ("worker", "elect_isolated_worker", (WORKER, [KNOWN]), FEW),
     ("worker", "check_claims_and_record_heartbeats", (WORKER, [WORKER], [None]), FEW),
     ("worker, after an outage", "claimed_steps", (WORKER,), ONCE),

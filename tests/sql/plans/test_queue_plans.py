@@ -30,7 +30,7 @@ def crowded(connection: Connection, mode: str) -> Connection:
 
 def claim_plan(connection: Connection, worker: UUID) -> str:
     # A limit of 0 claims nothing while the plan is made often enough to become generic.
-    asked = (worker, [TEMPLATE, FOREIGN], 0)
+    asked = (worker, [TEMPLATE, FOREIGN], 0, None, 0.0)
     return plan_of(connection, "claim_steps", *asked, times=8, **VARIABLES)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
+
 from support.sql_calls import (
     Connection,
     Others,
@@ -172,3 +174,29 @@ def test_a_worker_whose_lease_has_run_out_claims_nothing_until_it_is_renewed(
     renew(connection, worker, 30.0)
 
     assert claimed(connection, 1, worker) == tasks
+
+
+@pytest.mark.parametrize(
+    ("near", "locality", "order"),
+    [
+        (None, 5.0, "abc"),
+        ([0, 1], 5.0, "abc"),
+        ([0], 5.0, "acb"),
+        ([1], 5.0, "bac"),
+        ([1], 0.5, "abc"),
+    ],
+)
+def test_steps_of_shards_that_are_near_go_before_a_little_older_ones(
+    connection: Connection, near: list[int] | None, locality: float, order: str
+) -> None:
+    connection.execute("insert into flowledger.queue_lane (shard, lane) values (1, 9)")
+    tasks = dict(zip("abc", queued(connection, 1.0, 2.0, 3.0), strict=True))
+    connection.execute("update flowledger.queue set lane = 9 where task_id = %s", (tasks["b"],))
+    worker = new_id()
+    renew(connection, worker, 60)
+
+    claims = [
+        call(connection, "claim_steps", worker, [MINE], 1, near, locality)[0][1] for _ in order
+    ]
+
+    assert claims == [tasks[name] for name in order]
