@@ -14,8 +14,7 @@ decided on. Its row is deleted when that is stored.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from flowledger.engine.errors import IllegalTransition, LogCorrupt, UnknownTemplate
@@ -33,6 +32,27 @@ UNDECIDABLE = (
     ValueError,
 )
 """What a task can be the cause of. What the database says concerns everybody, and is not here."""
+
+
+class Guard:
+    """Around what is done about one task; a class, as every fact passes through one or more."""
+
+    __slots__ = ("_accepted", "_quarantine", "_task_id")
+
+    def __init__(self, quarantine: Quarantine, task_id: UUID) -> None:
+        self._quarantine = quarantine
+        self._task_id = task_id
+
+    def __enter__(self) -> bool:
+        """Whether the task may be handled."""
+        self._accepted = self._task_id not in self._quarantine
+        return self._accepted
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not (self._accepted and isinstance(error, UNDECIDABLE)):
+            return False
+        self._quarantine.failed(self._task_id, error, loading=False)
+        return True
 
 
 class Quarantine:
@@ -90,16 +110,9 @@ class Quarantine:
         """The task is tried again; whether it was parked."""
         return self._parked.pop(task_id, self) is not self
 
-    @contextmanager
-    def of(self, task_id: UUID, *, loading: bool = False) -> Generator[bool]:
-        """Whether the task may be handled; what is undecidable within the block is the task's."""
-        if task_id in self._parked:
-            yield False
-            return
-        try:
-            yield True
-        except UNDECIDABLE as error:
-            self.failed(task_id, error, loading=loading)
+    def of(self, task_id: UUID) -> Guard:
+        """Around what is done about one task: what is undecidable in the block is the task's."""
+        return Guard(self, task_id)
 
     def failed(self, task_id: UUID, error: Exception, *, loading: bool) -> None:
         """The task could not be decided on; or not even be folded from the log, while `loading`.

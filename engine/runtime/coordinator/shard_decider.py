@@ -6,8 +6,7 @@ All work on one task is done within a guard: an error there quarantines that tas
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -35,6 +34,7 @@ from flowledger.engine.ports.coordinator import CoordinatorStore, Due, Start
 from flowledger.engine.ports.worker import Claim
 from flowledger.engine.runtime.coordinator.admission import ShardAdmission
 from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
+from flowledger.engine.runtime.coordinator.guarded_run import GuardedRun
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE, Quarantine
 from flowledger.engine.runtime.coordinator.run_cache import RunCache
 from flowledger.engine.runtime.coordinator.step_starts import start_of, started
@@ -163,10 +163,11 @@ class Decider:
         return all(self._follows(fact, versions.get(fact.originator_id)) for fact in facts)
 
     def _follows(self, fact: StepEvent, started: int | None) -> bool:
+        version = -1
         with self._run_of(fact.task_id) as run:
-            if run is None:
-                return False
-            version = run.steps[run.plan.numbers[fact.step]].version if started is None else started
+            if run is not None:
+                known = run.steps[run.plan.numbers[fact.step]].version
+                version = known if started is None else started
         return version == fact.originator_version - 1
 
     def take_own(
@@ -296,21 +297,8 @@ class Decider:
         if decides and (events := decide(run, event.event_id, now, self._rules)):
             batch.decided(run, events)
 
-    @contextmanager
-    def _run_of(self, task_id: UUID) -> Generator[TaskRun | None]:
-        """The run; None where the task is parked, or just failed. To be used with `with` only.
-
-        A loop over a generator would not hand it what its body raises.
-        """
-        found: TaskRun | None = None
-        with self.quarantine.of(task_id, loading=True) as accepted:
-            if accepted:
-                found = self.runs.at(task_id, self.read)
-        if found is None:
-            yield None
-            return
-        with self.quarantine.of(task_id):
-            yield found
+    def _run_of(self, task_id: UUID) -> GuardedRun:
+        return GuardedRun(self.quarantine, self.runs, self.read, task_id)
 
     def _take_submissions(self, batch: CommitBatch, now: datetime) -> bool:
         found = self._ledger.submissions(self._most(self._settings.submission_batch_size))
