@@ -225,7 +225,7 @@ def jointly_at(
 
 def refused_round_is_kept(patch: pytest.MonkeyPatch) -> None:
     """After a joint round was refused, what it had decided stays in memory."""
-    patch.setattr(JointCoordinator, "_begin_anew", lambda _: None)
+    patch.setattr(JointCoordinator, "_undo", lambda _: None)
 
 
 def joint_claims_without_a_row(patch: pytest.MonkeyPatch) -> None:

@@ -211,9 +211,12 @@ class JointCoordinator(Coordinator):
         left = replace(part, limit=part.limit - len(begun), looks=looks)
         try:
             answer = self._store.commit_jointly(commit, left, known)
-        except (StreamMoved, StatementRefused, UnstorableEvent, *UNDECIDABLE):
+        except StreamMoved:
+            self._undo()
+            return None
+        except (StatementRefused, UnstorableEvent, *UNDECIDABLE):
             self._begin_anew()
-            self._skipped, self._to_skip = 0, min(2 * self._to_skip + 1, MOST_SKIPPED)
+            self._skip_more()
             return None
         finally:
             self._tell(commit, queue=False)
@@ -228,3 +231,12 @@ class JointCoordinator(Coordinator):
         if min(decider.next_at, self._renew_at) < self._asleep_until - MOMENT:
             self._notify("fact")
         return Exchange([*begun, *answer.exchange.claims], answer.exchange.refused)
+
+    def _undo(self) -> None:
+        """The round is refused because others were first: what it touched is folded again."""
+        self._starts, self._front = None, -inf
+        self._decider.forget_batch(self._position)
+        self._skip_more()
+
+    def _skip_more(self) -> None:
+        self._skipped, self._to_skip = 0, min(2 * self._to_skip + 1, MOST_SKIPPED)

@@ -80,6 +80,7 @@ class RunCache:
         self._runs: OrderedDict[UUID, TaskRun] = OrderedDict()
         self._put_off = deque[UUID]()
         self._counts = QueuedSteps()
+        self._handed_out: set[TaskRun] = set()
         self._plans: dict[UUID, Plan] = {}
 
     def __len__(self) -> int:
@@ -89,6 +90,14 @@ class RunCache:
     def crowded(self) -> bool:
         """Whether there are so many that `shrink` should have its turn."""
         return len(self._runs) > self._limit or len(self._put_off) > 2 * MOST_PUT_OFF
+
+    def begin_batch(self) -> None:
+        """What is handed out from now on may be half changed where the batch comes to nothing."""
+        self._handed_out.clear()
+
+    def forget_batch(self) -> None:
+        """Drop what was handed out since the batch began; the others are as they are stored."""
+        self.forget([run.task_id for run in self._handed_out])
 
     def queued(self) -> Counter[UUID]:
         """How many steps are queued, by template."""
@@ -106,10 +115,14 @@ class RunCache:
             run = self.at(event.task_id, position)
             run.apply(event)
             return run
-        if event.submission is None and not self.careful:
+        if self.begins_with(event):
             return self.create(event)
         # There are decisions about it in the log, where it is met only now.
         return self.at(event.task_id, position)
+
+    def begins_with(self, event: TaskEvent) -> bool:
+        """Whether nothing of the event's task can be in the log before it."""
+        return isinstance(event, TaskCreated) and event.submission is None and not self.careful
 
     def cached(self, task_id: UUID) -> TaskRun | None:
         """The run, where it is in memory."""
@@ -124,11 +137,15 @@ class RunCache:
             self._keep(run)
         else:
             self._runs.move_to_end(task_id)
-            self._counts.may_change(run)
+            self._hand_out(run)
         return run
 
     def _keep(self, run: TaskRun) -> None:
         self._runs[run.task_id] = run
+        self._hand_out(run)
+
+    def _hand_out(self, run: TaskRun) -> None:
+        self._handed_out.add(run)
         self._counts.may_change(run)
 
     def forget(self, tasks: Iterable[UUID]) -> None:
@@ -141,6 +158,7 @@ class RunCache:
         """Drop every run; plans stay, they never change."""
         self._runs.clear()
         self._put_off.clear()
+        self._handed_out.clear()
         self._counts = QueuedSteps()
 
     def put_off(self, run: TaskRun) -> None:

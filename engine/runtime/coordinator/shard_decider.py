@@ -6,7 +6,7 @@ All work on one task is done within a guard: an error there quarantines that tas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -105,6 +105,13 @@ class Decider:
         self.starts.forget()
         self.admissions.forget()
 
+    def forget_batch(self, position: int) -> None:
+        """Nothing of the batch was stored, and all that was before it is: begin at the position."""
+        self.runs.forget_batch()
+        self.starts.forget()
+        self.admissions.forget()
+        self.again(position)
+
     def ask_at(self, moment: datetime) -> None:
         """Ask the clock no later than that."""
         self._ask_clock_at = min(self._ask_clock_at, moment)
@@ -137,11 +144,13 @@ class Decider:
     def begin_batch(self) -> None:
         """What comes now is of a new batch."""
         self.starts.begin_batch()
+        self.runs.begin_batch()
 
     def take(self, batch: CommitBatch, facts: Sequence[Recorded | Unreadable]) -> None:
         """Fold facts, in order, and decide what follows."""
         now = self._clock.now()
         asked: dict[UUID, UUID] = {}
+        self.runs.prefetch(self._to_be_folded(facts), self.read)
         for fact in facts:
             if isinstance(fact, Unreadable):
                 self.quarantine.park(fact.task_id, fact.reason)
@@ -157,8 +166,17 @@ class Decider:
                 if run is not None:
                     batch.decided(run, decide(run, cause, now, self._rules))
 
+    def _to_be_folded(self, facts: Sequence[Recorded | Unreadable]) -> Iterator[UUID]:
+        """The tasks that are in the log, and must be in memory for these facts."""
+        for fact in facts:
+            if isinstance(fact, Recorded) and isinstance(event := fact.event, TaskEvent):
+                known = event.task_id in self.quarantine or self.runs.begins_with(event)
+                if not known:
+                    yield event.task_id
+
     def follow(self, facts: Sequence[StepEvent], starts: Sequence[Start]) -> bool:
         """Whether each of the facts is the next of its stream, where these starts are met."""
+        self.runs.prefetch((fact.task_id for fact in facts), self.read)
         versions = {start.claim.step_id: start.claim.version for start in starts}
         return all(self._follows(fact, versions.get(fact.originator_id)) for fact in facts)
 
