@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import pytest
@@ -29,6 +29,12 @@ class Histories(CoordinatorStore):
     def task_events(self, task_id: UUID, until: int) -> Sequence[TaskEvent]:
         self.asked.append((task_id, until))
         return self.events.get(task_id, ())
+
+    def events_of_tasks(
+        self, tasks: Sequence[UUID], until: int
+    ) -> Mapping[UUID, Sequence[TaskEvent]]:
+        self.asked.append((*tasks, until))
+        return {task: self.events.get(task, ()) for task in tasks}
 
     def template(self, template_id: UUID) -> Template:
         self.asked.append(template_id)
@@ -147,3 +153,29 @@ def test_the_creation_of_a_task_that_was_left_as_a_submission_is_not_folded_twic
 
     assert runs.fold(left, 7) is run
     assert runs.fold(creation(1), 7) is not run
+
+
+def test_what_is_fetched_ahead_is_asked_for_once(ledger: Histories, runs: RunCache) -> None:
+    story = Story(diamond()).through("start")
+    ledger.events[TASK] = story.log
+
+    runs.prefetch([TASK, TASK], 7)
+    runs.prefetch([TASK], 7)
+
+    assert runs.at(TASK, 7).steps == story.run.steps
+    assert ledger.asked == [(TASK, 7), PLAN.template_id]
+
+
+def test_only_what_a_batch_handed_out_is_forgotten_with_it(
+    ledger: Histories, runs: RunCache
+) -> None:
+    stored, touched = (runs.create(creation(n)).task_id for n in range(2))
+    runs.begin_batch()
+    runs.at(touched, 7)
+    new = runs.create(creation(2)).task_id
+
+    runs.forget_batch()
+
+    assert runs.cached(stored) is not None
+    assert runs.cached(touched) is None
+    assert runs.cached(new) is None

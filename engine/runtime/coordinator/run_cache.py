@@ -167,7 +167,7 @@ class RunCache:
 
     def prefetch(self, tasks: Iterable[UUID], position: int) -> None:
         """Have these in memory, read at once. What cannot be folded is left to `at`."""
-        missing = [task for task in tasks if task not in self._runs]
+        missing = [task for task in dict.fromkeys(tasks) if task not in self._runs]
         if not missing:
             return
         for task, events in self._store.events_of_tasks(missing, position).items():
