@@ -87,6 +87,9 @@ class JointCoordinator(Coordinator):
         For any thread. None where that is not possible right now: nothing of the part is stored
         then. Raises DatabaseUnavailable, after which it may be stored.
         """
+        if self._skipped < self._to_skip:
+            self._skipped += 1
+            return None
         if not self._turn.acquire(timeout=TURN_SECONDS):
             return None
         try:
@@ -136,9 +139,6 @@ class JointCoordinator(Coordinator):
             return None
         if self._watch.was_put_back():
             self.forget()
-        if self._skipped < self._to_skip:
-            self._skipped += 1
-            return None
         return self._leadership
 
     def _round(self, leadership: Leadership, part: WorkerPart) -> Exchange | None:
@@ -221,7 +221,7 @@ class JointCoordinator(Coordinator):
         finally:
             self._tell(commit, queue=False)
         self._crash_points.reached("committed")
-        self._to_skip = 0
+        self._to_skip //= 2
         commit.new = decider.read = answer.position
         self._starts = None if answer.exchange.refused else answer.starts
         self._stored(batch, commit)
