@@ -55,7 +55,8 @@ class Commit:
 
     `dropped` and `signalled` are steps whose queue rows go, or whose holders shall stop; `answers`
     says that somebody may wait for one of the events. `limits` is None where none were touched.
-    `starts` are of steps that are queued in the same commit, with the worker in their rows.
+    `starts` are of steps that are queued in the same commit, with the worker in their rows. Tasks
+    that were created behind `created_from` and before `new` are still to be decided on.
     """
 
     epoch: int
@@ -73,6 +74,7 @@ class Commit:
     answers: bool = False
     limits: LimitChanges | None = None
     starts: list[StepStarted] = field(default_factory=list[StepStarted])
+    created_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +110,15 @@ class JointAnswer:
 
     `starts` are those of this shard; they are the first facts behind the position. `front` is the
     smallest sort key that is left in the queue of the worker's templates, infinity where nothing
-    is, and None where nobody looked.
+    is, and None where nobody looked. `created_from`: behind it, and before the position, tasks were
+    created meanwhile, and are not decided on.
     """
 
     position: int
     exchange: Exchange
     starts: Sequence[Start]
     front: float | None
+    created_from: int | None
 
 
 class Coordinators(Protocol):
@@ -193,6 +197,14 @@ class CoordinatorStore(ParkedTasks, Protocol):
 
     def facts(self, after: int, limit: int) -> Sequence[Recorded | Unreadable]:
         """Facts behind a position, in order."""
+        ...
+
+    def created_from(self) -> int | None:
+        """Behind this position tasks were created that are not decided on; None: all are."""
+        ...
+
+    def creations(self, after: int, until: int, limit: int) -> Sequence[Recorded | Unreadable]:
+        """Of the facts between two positions those that created tasks, in order."""
         ...
 
     def safe_position(self, after: int) -> int:
@@ -280,8 +292,8 @@ class CoordinatorStore(ParkedTasks, Protocol):
 
         Claims are made where the part looks for them, up to its limit. The position moves past the
         facts and the commit's starts, whatever `commit.new` says. Raises StreamMoved, too, where
-        others of the shard's facts stand before these than so many that are `known`, and where the
-        worker may start nothing.
+        others of the shard's facts stand before these than so many that are `known`, but for those
+        that created tasks, and where the worker may start nothing.
         """
         ...
 

@@ -36,9 +36,15 @@ from flowledger.engine.store.connection.arrays import TextArray, UuidArray
 from flowledger.engine.store.connection.clock import DatabaseClock
 from flowledger.engine.store.connection.errors import translate_errors
 from flowledger.engine.store.connection.pool import Pool
-from flowledger.engine.store.coordinator_commit_sql import (
+from flowledger.engine.store.coordinator_sql import (
+    AGENDA,
     COMMIT,
     COMMIT_JOINTLY,
+    LIMITS,
+    LOST,
+    MISSING,
+    TIDY,
+    TIMERS,
     others_of,
     rows_of,
 )
@@ -55,6 +61,7 @@ from flowledger.engine.store.worker_store import MOST_CLAIMS, exchanged
 
 FACTS = "select * from flowledger.facts_of_shard(%s, %s, %s, %s, %b)"
 TOPICS = TextArray(FACT_TOPICS)
+CREATIONS = TextArray([TaskCreated.topic])
 DECISIONS = TextArray(DECISION_TOPICS)
 DECIDED_OF_TASK = [TaskCreated.topic, *DECISION_TOPICS]
 DECIDED = "select flowledger.last_decided_fact(%s, %s, %s, %b)"
@@ -103,6 +110,16 @@ class PostgresCoordinatorStore:
     def facts(self, after: int, limit: int) -> Sequence[Recorded | Unreadable]:
         """Facts behind a position, in order. One that cannot be read keeps its place among them."""
         return [self._read(*row) for row in self._facts(after, limit)]
+
+    def created_from(self) -> int | None:
+        """Behind this position tasks were created that are not decided on; None: all are."""
+        row = self._one("select flowledger.creations_left_behind(%s)", (self._shard,))
+        return cast("tuple[int | None]", row)[0]
+
+    def creations(self, after: int, until: int, limit: int) -> Sequence[Recorded | Unreadable]:
+        """Of the facts between two positions those that created tasks, in order."""
+        rows = self._facts(after, limit, CREATIONS)
+        return [self._read(*row) for row in rows if row[0] <= until]
 
     def _read(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order
         self,
@@ -323,6 +340,7 @@ class PostgresCoordinatorStore:
                 *rows_of(commit),
                 commit.submissions or None,
                 *others_of(commit),
+                commit.created_from,
             ),
         )
 
@@ -341,7 +359,7 @@ class PostgresCoordinatorStore:
                 *(part.looks, [*part.near.shards] or None, part.near.locality_seconds),
             ),
         )
-        position, front, *claimed, now = cast("tuple[Any, ...]", row)
+        position, created_from, front, *claimed, now = cast("tuple[Any, ...]", row)
         with suppress(DatabaseUnfit):  # who renews the lease says so; what was decided is stored
             self._clock.observe(cast("datetime", now), asked_at)
         exchange = exchanged(claimed)
@@ -352,12 +370,12 @@ class PostgresCoordinatorStore:
             for claim in exchange.claims
             if shard_of(claim.task_id, self._shards) == self._shard
         ]
-        return JointAnswer(position, exchange, mine, front)
+        return JointAnswer(position, exchange, mine, front, created_from)
 
-    def _facts(self, after: int, limit: int) -> list[tuple[Any, ...]]:
+    def _facts(self, after: int, limit: int, topics: TextArray = TOPICS) -> list[tuple[Any, ...]]:
         if self._shards == 1:
-            return self._all(LOG_OF_TOPICS, (after, LAST, TOPICS, limit))
-        return self._all(FACTS, (self._shard, self._shards, after, limit, TOPICS))
+            return self._all(LOG_OF_TOPICS, (after, LAST, topics, limit))
+        return self._all(FACTS, (self._shard, self._shards, after, limit, topics))
 
     def _one(self, query: Any, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
         with translate_errors(), self._pool.connection() as connection:
@@ -366,17 +384,6 @@ class PostgresCoordinatorStore:
     def _all(self, query: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         with translate_errors(), self._pool.connection() as connection:
             return connection.execute(query, parameters, binary=True).fetchall()
-
-
-AGENDA = "select * from flowledger.shard_agenda(%s, %s)"
-TIMERS = "select * from flowledger.due_timers(%s, %s, %s)"
-LOST = "select * from flowledger.steps_of_dead_workers(%s, %s, %s, %s)"
-MISSING = "select * from flowledger.missing_queue_rows(%s, %s, %s)"
-TIDY = (
-    "select flowledger.delete_dead_workers(), flowledger.forget_rates(),"
-    " flowledger.relist_queue_lanes(%s)"
-)
-LIMITS = "select flowledger.load_limit_state(%s, %s)::text"
 
 
 def registered(stored: Sequence[StoredEvent], template_id: UUID, mapper: EventMapper) -> Template:

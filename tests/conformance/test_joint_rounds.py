@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
+from uuid import UUID
 
 import pytest
 from conformance.stores import LEASE, Stores, claimed, completed, kinds
@@ -65,6 +66,12 @@ def follower(store: Stores, claim: Claim) -> dict[str, object]:
     }
 
 
+def told_by_another(store: Stores, task: UUID) -> None:
+    """A fact of another worker."""
+    fact = store.event(StepStarted, task, 2, worker=store.leader)
+    store.board.exchange(store.leader, [fact], [], 0, quiet=False)
+
+
 def test_facts_decisions_and_starts_are_stored_at_once(store: Stores) -> None:
     claim = running(store)
 
@@ -121,8 +128,8 @@ def test_known_starts_may_stand_before_the_facts(store: Stores) -> None:
 def test_where_another_fact_stands_before_them_nothing_is_stored(store: Stores, known: int) -> None:
     claim = running(store)
     stands = store.position
-    for _ in range(known + 1):
-        store.submitted()
+    for other in store.queued(known + 1):
+        told_by_another(store, other)
 
     with pytest.raises(StreamMoved):
         joined(store, [completed(store, claim)], known=known, **follower(store, claim))
@@ -221,7 +228,8 @@ def test_a_worker_that_is_not_known_starts_nothing(store: Stores) -> None:
 
 def test_a_fact_in_between_refuses_what_starts_without_any_of_its_own(store: Stores) -> None:
     claim = running(store)
-    store.submitted()
+    (other,) = store.queued(1)
+    told_by_another(store, other)
 
     with pytest.raises(StreamMoved):
         joined(store, [], limit=0, **begun(store, claim))
@@ -248,3 +256,31 @@ def test_who_does_not_look_claims_nothing(store: Stores) -> None:
     answer = joined(store, [completed(store, claim)], looks=False, **follower(store, claim))
 
     assert answer.exchange.claims == []
+
+
+def test_tasks_that_were_created_meanwhile_are_left_behind_for_whoever_leads(store: Stores) -> None:
+    claim = running(store)
+    first, second = store.submitted(), store.submitted()
+    before = store.position
+
+    answer = joined(store, [completed(store, claim)], limit=0, **begun(store, claim))
+
+    assert answer.created_from is not None
+    assert before <= answer.created_from < answer.position == position(store)
+    assert store.ledger.created_from() == answer.created_from
+    assert store.ledger.facts(answer.position, 10) == []
+    left = store.ledger.creations(answer.created_from, answer.position, 10)
+    assert [one.event.originator_id for one in left] == [first, second]
+    assert len(store.ledger.creations(answer.created_from, answer.position, 1)) == 1
+    assert store.ledger.creations(answer.created_from, left[0].position, 10) == left[:1]
+
+
+def test_the_next_commit_says_what_is_left_of_them(store: Stores) -> None:
+    claim = running(store)
+    store.submitted()
+    answer = joined(store, [completed(store, claim)], limit=0, **begun(store, claim))
+    store.position = answer.position
+
+    store.commit(to=answer.position)
+
+    assert store.ledger.created_from() is None

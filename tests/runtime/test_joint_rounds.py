@@ -12,10 +12,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from flowledger.engine.config.sections import CoordinatorSettings
-from flowledger.engine.errors import DatabaseUnavailable
-from flowledger.engine.events.step import StepAttemptFailed, StepCompleted
+from flowledger.engine.domain.machine.task_run import TaskRun
+from flowledger.engine.errors import DatabaseUnavailable, StreamMoved
+from flowledger.engine.events.base import TaskEvent
+from flowledger.engine.events.step import StepAttemptFailed, StepCompleted, StepStarted
 from flowledger.engine.ports.worker import Claim
 from flowledger.engine.runtime.coordinator.joint_rounds import MOST_SKIPPED
+from flowledger.engine.runtime.coordinator.run_cache import RunCache
 from flowledger.engine.runtime.coordinator.shards import Shards
 from flowledger.engine.store.shard_membership_store import PostgresShardStore
 from flowledger.handlers import Workflow
@@ -24,8 +27,7 @@ from support.engines import PATIENCE, EngineHarness
 from support.manual_coordinator import ManualCoordinator
 
 STEPS = 8
-A_WHILE = 0.2
-"""Seconds in which somebody who need not wait is through."""
+A_WHILE = 0.2  # seconds, in which somebody who need not wait is through
 
 chain = Workflow("joint", "chain", version="1")
 for number in range(STEPS):
@@ -127,13 +129,9 @@ def test_who_resigns_waits_for_the_round_that_is_under_way(
 def test_before_anybody_has_looked_for_shards_nobody_takes_anything(
     stage: ManualCoordinator, claim: Claim
 ) -> None:
-    shards = Shards(
-        roster=PostgresShardStore(stage.worker.pool, stage.clock),
-        identity=uuid4(),
-        settings=CoordinatorSettings(),
-        new=Mock(),
-        new_loop=Mock(),
-    )
+    store, settings = PostgresShardStore(stage.worker.pool, stage.clock), CoordinatorSettings()
+    new: Any = Mock()
+    shards = Shards(roster=store, identity=uuid4(), settings=settings, new=new, new_loop=new)
 
     assert shards.join(stage.worker.part(completed(stage, claim))) is None
 
@@ -149,8 +147,9 @@ def test_who_does_not_lead_takes_nothing(stage: ManualCoordinator, claim: Claim)
 def test_a_fact_that_came_in_between_refuses_the_round_and_both_are_decided_on(
     stage: ManualCoordinator, claim: Claim
 ) -> None:
-    other: list[UUID] = []
-    stage.ledger.before = lambda _: other.append(stage.client.submit(chain, {}).id)
+    other = stage.client.submit(chain, {}).id
+    stage.settle()
+    stage.ledger.before = lambda _: stage.worker.exchange(limit=1)
 
     refused = stage.coordinator.join(stage.worker.part(completed(stage, claim)))
 
@@ -160,16 +159,18 @@ def test_a_fact_that_came_in_between_refuses_the_round_and_both_are_decided_on(
     assert not stage.worker.exchange([completed(stage, claim)]).refused
     stage.settle()
     assert stage.topics(claim.task_id)[-2:] == ["completed", "enqueued"]
-    assert stage.topics(other[0]) == ["enqueued"]
+    assert stage.topics(other) == ["enqueued", "started"]
 
 
 def test_after_each_refusal_in_a_row_more_exchanges_go_their_own_way(
     stage: ManualCoordinator, claim: Claim
 ) -> None:
     tried: list[object] = []
+    stage.client.submit_many(chain, [{}] * 8)
+    stage.settle()
 
     def refuse(_: Any) -> None:
-        tried.append(stage.client.submit(chain, {}))
+        tried.append(stage.worker.exchange(limit=1))
 
     stage.ledger.before = refuse
     rounds = 0
@@ -290,3 +291,109 @@ def test_where_the_worker_went_apart_its_starts_are_read(
     assert answer is not None
     assert {one.step for one in answer.claims} == {"s1", "s2"}
     assert not stage.differences(other.id)
+
+
+def test_tasks_that_are_created_meanwhile_refuse_nothing_and_are_next(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    tasks: list[UUID] = []
+    stage.ledger.before = lambda _: tasks.append(stage.client.submit(chain, {}).id)
+
+    answer = stage.coordinator.join(stage.worker.part(completed(stage, claim)))
+
+    assert answer is not None
+    stage.ledger.before = lambda _: None
+    assert stage.topics(tasks[0]) == []
+    stage.settle()
+    assert stage.topics(tasks[0]) == ["enqueued"]
+    assert stage.harness.rows("select created_from from flowledger.shard") == [(None,)]
+    assert not stage.differences(tasks[0])
+
+
+def test_the_next_round_takes_them_along(stage: ManualCoordinator, claim: Claim) -> None:
+    tasks: list[UUID] = []
+    stage.ledger.before = lambda _: tasks.append(stage.client.submit(chain, {}).id)
+    for _ in range(3):
+        answer = stage.coordinator.join(stage.worker.part(completed(stage, claim)))
+        assert answer is not None
+        claim = answer.claims[0]
+
+    assert [len(stage.topics(task)) for task in tasks] == [1, 1, 0]
+
+
+def test_who_leads_next_meets_them(stage: ManualCoordinator, claim: Claim) -> None:
+    stage.client.submit(chain, {})
+    tasks: list[UUID] = []
+    stage.ledger.before = lambda _: tasks.append(stage.client.submit(chain, {}).id)
+    assert stage.coordinator.join(stage.worker.part(completed(stage, claim))) is not None
+    listed = "select count(*) from flowledger_v1.tasks where task_id = %s"
+    assert stage.harness.rows(listed, tasks[0]) == [(1,)]
+    waiting = "select count(*) from flowledger.submitted_tasks_without_row() where task_id = %s"
+    assert stage.harness.rows(waiting, tasks[0]) == [(1,)]
+
+    stage.coordinator.resign()
+    stage.coordinator = stage.another()
+    stage.settle()
+
+    assert stage.topics(tasks[0]) == ["enqueued"]
+    assert list(stage.client.verify()) == []
+
+
+def test_where_the_round_after_is_refused_they_are_read_again(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    tasks: list[UUID] = []
+    stage.ledger.before = lambda _: tasks.append(stage.client.submit(chain, {}).id)
+    answer = stage.coordinator.join(stage.worker.part(completed(stage, claim)))
+    assert answer is not None
+
+    def refuse(_: Any) -> None:
+        raise StreamMoved("somebody was first")
+
+    stage.ledger.before = refuse
+    fact = completed(stage, answer.claims[0])
+    assert stage.coordinator.join(stage.worker.part(fact)) is None
+    stage.ledger.before = lambda _: None
+    stage.settle()
+
+    assert stage.topics(tasks[0]) == ["enqueued"]
+
+
+def test_what_failed_while_the_log_was_caught_up_with_is_read_again(
+    stage: ManualCoordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = stage.client.submit(chain, {}).id
+    stage.settle()
+    (claimed,) = stage.worker.exchange(limit=1).claims  # its start is not read yet
+    fold, failed = RunCache.fold, list[object]()
+
+    def once(self: RunCache, event: TaskEvent, position: int) -> TaskRun:
+        if isinstance(event, StepStarted) and not failed:
+            failed.append(event)
+            raise LookupError("what was in memory was wrong")
+        return fold(self, event, position)
+
+    monkeypatch.setattr(RunCache, "fold", once)
+    fact = completed(stage, claimed)
+    assert stage.coordinator.join(stage.worker.part(fact)) is None
+    assert not stage.worker.exchange([fact]).refused
+    stage.settle()
+
+    assert failed
+    assert stage.topics(task)[-2:] == ["completed", "enqueued"]
+    assert not stage.coordinator.parked
+    assert not stage.differences(task)
+
+
+def test_a_row_that_speaks_of_tasks_left_behind_where_there_are_none_is_set_right(
+    stage: ManualCoordinator, claim: Claim
+) -> None:
+    stage.harness.rows("update flowledger.shard set created_from = -7")
+    stage.coordinator.resign()
+    stage.coordinator = stage.another()
+
+    stage.settle()
+
+    assert stage.harness.rows("select created_from from flowledger.shard") == [(None,)]
+    assert not stage.coordinator.parked
+    assert not stage.differences(claim.task_id)

@@ -38,6 +38,9 @@ from flowledger.engine.ports.coordinator import (
     WorkerPart,
 )
 
+MOST_LEFT = 500
+"""So many tasks may be created while a round is on its way."""
+
 
 class MemoryCoordinatorStore:
     """The ledger of one shard. `lease_seconds` is renewed with every commit."""
@@ -75,6 +78,15 @@ class MemoryCoordinatorStore:
     def facts(self, after: int, limit: int) -> Sequence[Recorded]:
         """Facts behind a position, in order."""
         return self._database.log.after(after, limit, FACTS, self._concerns)
+
+    def created_from(self) -> int | None:
+        """Behind this position tasks were created that are not decided on; None: all are."""
+        return self._database.shards[self._shard].created_from
+
+    def creations(self, after: int, until: int, limit: int) -> Sequence[Recorded]:
+        """Of the facts between two positions those that created tasks, in order."""
+        found = self._database.log.after(after, limit, TaskCreated, self._concerns)
+        return [one for one in found if one.position <= until]
 
     def safe_position(self, after: int) -> int:
         """How far one may go on from a position without passing over a fact."""
@@ -298,17 +310,23 @@ class MemoryCoordinatorStore:
     def commit_jointly(self, commit: Commit, part: WorkerPart, known: int) -> JointAnswer:
         """Store all of it or nothing. Raises LeadershipLost, or StreamMoved."""
         database = self._database
+        database.meanwhile()
         database.check_shard(self._shard, commit.epoch, commit.old)
         own = len(part.facts) + len(commit.starts)
-        if own and len(self.facts(commit.new, known + 1)) != known:
+        before = self.facts(commit.new, known + MOST_LEFT)
+        created = [one.position for one in before if isinstance(one.event, TaskCreated)]
+        if own and len(before) - len(created) != known:
             raise StreamMoved(f"facts of shard {self._shard} came in between")
         if commit.starts and not database.may_start(part.worker):
             raise StreamMoved(f"worker {part.worker} may start nothing")
         self._overtaking.check(commit, part)
         whole = replace(commit, events=[*part.facts, *commit.events, *commit.starts])
         database.commit_decisions(self._shard, whole, self._lease)
-        last = self.facts(commit.new, known + own)[-1].position if own else commit.new
-        database.advance_shard_position(self._shard, last, self._lease)
+        last, left = commit.new, None
+        if own:
+            last = self.facts(commit.new, known + own + len(created))[-1].position
+            left = created[0] - 1 if created else None
+        database.advance_shard_position(self._shard, last, self._lease, left)
         limit = part.limit if part.looks else 0
         exchange = self._board.exchange(
             part.worker, (), part.templates, limit, quiet=True, near=part.near
@@ -322,7 +340,7 @@ class MemoryCoordinatorStore:
         if part.looks:
             front = database.front_of_queue(part.templates, part.near)
             self._overtaking.looked(part)
-        return JointAnswer(last, exchange, starts, front)
+        return JointAnswer(last, exchange, starts, front, left)
 
 
 def begin_order(row: Mapping[str, Any], ageing_seconds: float) -> float:

@@ -38,6 +38,10 @@ def ignore(_: str) -> None:
     """Nobody listens."""
 
 
+def nothing() -> None:
+    """Nobody does anything."""
+
+
 @dataclass(slots=True)
 class Queued:
     """A row of the queue.
@@ -75,6 +79,7 @@ class Shard:
     """Who decides, from which position on."""
 
     position: int = 0
+    created_from: int | None = None
     epoch: int = 0
     leader: UUID | None = None
     lease_until: datetime | None = None
@@ -82,10 +87,14 @@ class Shard:
 
 @dataclass(slots=True)
 class Database:
-    """All tables. `clock` is the time by which everything is decided, `notify` tells listeners."""
+    """All tables. `clock` is the time by which everything is decided, `notify` tells listeners.
+
+    `meanwhile` is called when a joint round arrives: what happens then it did not know of.
+    """
 
     clock: Callable[[], datetime]
     notify: Callable[[str], None] = ignore
+    meanwhile: Callable[[], None] = nothing
     log: Log = field(init=False)
     templates: dict[UUID, Template] = field(default_factory=dict[UUID, Template])
     tasks: dict[UUID, dict[str, Any]] = field(default_factory=dict[UUID, dict[str, Any]])
@@ -136,9 +145,12 @@ class Database:
         if (shard.epoch, shard.position) != (epoch, position):
             raise LeadershipLost(f"shard {number} is not at {position} with epoch {epoch}")
 
-    def advance_shard_position(self, number: int, position: int, lease_seconds: float) -> None:
+    def advance_shard_position(
+        self, number: int, position: int, lease_seconds: float, created_from: int | None
+    ) -> None:
         """The swap."""
         shard = self.shards[number]
+        shard.created_from = created_from
         shard.position, shard.lease_until = position, self.until(lease_seconds)
 
     def commit_decisions(self, number: int, commit: Commit, lease_seconds: float) -> None:
@@ -148,7 +160,7 @@ class Database:
         if commit.limits is not None:
             self.limits.check(commit.limits)
         self.log.check(commit.events)
-        self.advance_shard_position(number, commit.new, lease_seconds)
+        self.advance_shard_position(number, commit.new, lease_seconds, commit.created_from)
         self.delete(self.submissions, commit.submissions)
         self.delete(self.queue, commit.dropped)
         self.signal_cancel(commit.signalled)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from random import Random
 from typing import Any
 from uuid import UUID
 
+from simulation.agenda import PEACE
 from simulation.cluster import Cluster
 from simulation.process import Process
 from simulation.workflows import Flow
@@ -19,6 +21,9 @@ from flowledger.engine.events.task import TaskCreated
 from flowledger.engine.events.template import TemplatePaused, TemplateResumed
 
 TASKS = (1, 4)
+MOST_MEANWHILE, MEANWHILE = 8, 0.3
+"""So many tasks, with such a chance each time that a joint round arrives."""
+
 REQUESTS = (0, 0, 3, 8)
 DISTURBANCES = ("kill", "leave", "jump", "lose", "pause", "outage", "outage")
 TIMES_DISTURBED = (0, 0, 2, 6)
@@ -38,6 +43,7 @@ class Operators:
         self._world = cluster.world
         self._client = Process(self._world, "client", immortal=True)
         self._tasks = self._client.wired(cluster.tasks)
+        self._meanwhile = Random(f"{self._world.seed} meanwhile")  # noqa: S311 - to be reproduced
         self._to_do = 0
         self._resets = RESETS
         self.submitted: list[UUID] = []
@@ -76,6 +82,14 @@ class Operators:
         random = self._world.random
         created = self._created(random.choice(self._cluster.flows))
         self._submit(created, "their own" if random.random() < 0.3 else None)
+
+    def submit_meanwhile(self) -> None:
+        """Another task is stored at this very moment, now and then, until there are enough."""
+        if self._world.troubles is PEACE or len(self.submitted) >= MOST_MEANWHILE:
+            return
+        if self._meanwhile.random() < MEANWHILE:
+            created = self._created(self._meanwhile.choice(self._cluster.flows))
+            self.submitted += self._cluster.tasks.submit([created], None, only_new=False)
 
     def _submit(self, created: TaskCreated, connection: str | None) -> None:
         """Until it is certain that the task is stored; some attempts are stored unheard of."""

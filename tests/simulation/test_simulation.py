@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
+from simulation.coordinator_store import MemoryCoordinatorStore
 from simulation.simulate import Simulation, broken, simulate
 
 from flowledger.engine.runtime.coordinator.run_cache import RunCache
@@ -34,6 +35,27 @@ CHUNK = 100
 @example(seed=10886).via("everything stood still while an exchange was on its way")
 def test_whatever_goes_wrong_every_task_ends_as_its_template_allows(seed: int) -> None:
     simulate(seed)
+
+
+@settings(
+    max_examples=RUNS,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_so_it_is_where_every_process_has_all_roles(seed: int) -> None:
+    simulate(seed, together=True)
+
+
+@pytest.mark.parametrize("told", [-5, 0, 1])
+def test_creations_that_are_read_again_are_known_to_be_decided_on(
+    told: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has written into the shard's row, or a commit arrived late."""
+    monkeypatch.setattr(MemoryCoordinatorStore, "created_from", lambda _: told)
+
+    for seed in range(40):
+        simulate(seed, together=True)
 
 
 @pytest.mark.parametrize("first", range(0, 200, 100))

@@ -179,3 +179,15 @@ def test_only_what_a_batch_handed_out_is_forgotten_with_it(
     assert runs.cached(stored) is not None
     assert runs.cached(touched) is None
     assert runs.cached(new) is None
+
+
+def test_of_a_task_that_is_created_anew_only_the_new_run_counts(
+    ledger: Histories, runs: RunCache
+) -> None:
+    ledger.events[TASK] = Story(diamond()).through("start").log[:3]
+    queued = runs.at(TASK, 7).queued
+
+    assert sum(runs.queued().values()) == queued == 1
+    runs.create(created(PLAN))
+
+    assert sum(runs.queued().values()) == 0

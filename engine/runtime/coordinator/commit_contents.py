@@ -8,7 +8,7 @@ batch touches each of them often and comparing ids would cost more than deciding
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from math import inf
 from operator import itemgetter
@@ -200,6 +200,18 @@ class CommitBatch:
             (run.task_id for run in tasks if run.timed),
         )
         return sorted(ids.difference(row["step_id"] for row in timers)) if ids else []
+
+
+def channels_of(commit: Commit, *, queue: bool) -> Iterator[str]:
+    """Whom a commit concerns in this process; workers only where they are to look at the queue."""
+    if commit.queued and queue:
+        yield "queue"
+    if commit.answers or any(row["ended_at"] for row in commit.tasks):
+        yield "ended"
+    if commit.signalled:
+        yield "cancel"
+    if commit.limits is not None and commit.limits.makes_room:
+        yield "room"
 
 
 def in_order(numbers: Mapping[TaskRun, Collection[int]]) -> list[tuple[TaskRun, int]]:

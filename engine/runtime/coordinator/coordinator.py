@@ -24,8 +24,9 @@ from flowledger.engine.ports.clock_and_wakeup import (
     PutBackWatch,
 )
 from flowledger.engine.ports.coordinator import Commit, CoordinatorStore, Leadership
-from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch
+from flowledger.engine.runtime.coordinator.commit_contents import CommitBatch, channels_of
 from flowledger.engine.runtime.coordinator.commit_pipeline import CommitPipeline, PendingCommit
+from flowledger.engine.runtime.coordinator.creations_left_behind import CreationsLeftBehind
 from flowledger.engine.runtime.coordinator.log_task_endings import log_ended_tasks
 from flowledger.engine.runtime.coordinator.quarantine import UNDECIDABLE
 from flowledger.engine.runtime.coordinator.shard_decider import Decider
@@ -42,8 +43,7 @@ NO_LIMITS = LimitSettings()
 VALUES = ("22", "23", "54")
 """What the server's codes begin with where a value is wrong, and not the statement or the right."""
 
-ABOUT = timedelta(seconds=1)
-"""By less than that the clocks of processes and of the database differ."""
+ABOUT = timedelta(seconds=1)  # by less the clocks of processes and of the database differ
 
 LOOKS_BETWEEN = 4
 """After so many does it look whether the row of its shard is as it left it: its commits say so."""
@@ -88,6 +88,7 @@ class Coordinator:
         self._apart = 0  # batches of one task that are still to be tried
         self._conflicts = 0  # since the last commit that was stored
         self._position = 0  # stored
+        self._left = CreationsLeftBehind(store)
         self._stored_at = clock.now() - timedelta(days=1)
         patience = settings.lease_seconds / PARTS_OF_LEASE
         self._patience = min(settings.poll_seconds, patience)
@@ -188,6 +189,7 @@ class Coordinator:
         self._log.emit(Signal.COORDINATOR_ELECTED, epoch=leadership.epoch)
         self._leadership = leadership
         self._position = leadership.position
+        self._left.elected()
         self._decider.elected(leadership.position)
 
     def _work(self, leadership: Leadership, woken_by: frozenset[str]) -> float:
@@ -210,13 +212,13 @@ class Coordinator:
         if not self._await_commit() or not self._is_sound(leadership):
             return 0.0
         self._quarantine.certain = True
-        decider.read = facts[-1].position if facts else self._store.safe_position(decider.read)
+        decider.read_up_to(facts[-1].position if facts else self._store.safe_position(decider.read))
         asked = not (decider.apart and facts) and decider.ask_clock(batch, woken_by)
         decider.let_go(batch, look=asked or "room" in woken_by)
         if not self._is_sound(leadership):
             return 0.0
         # Others' facts were passed over: to store that for each of them would cost a commit each.
-        changed = batch or facts or self._admissions.control.unsaved
+        changed = batch or facts or self._admissions.control.unsaved or self._left.is_outdated
         if not changed and not (asked and decider.read > self._position):
             return 0.0 if decider.apart else self._pause()
         hurry = len(facts) >= settings.pipeline_events
@@ -226,7 +228,12 @@ class Coordinator:
         return self._pause() if stored and len(facts) < limit and not decider.apart else 0.0
 
     def _read(self, limit: int) -> Sequence[Recorded | Unreadable]:
-        return self._store.facts(self._decider.read, limit)
+        """What is next: tasks that were left behind when they were created, and facts."""
+        if self._left.behind is not None:  # they may be decided on: by a commit that came late
+            self._runs.careful = True
+        left = self._left.read(self._decider.read, limit)
+        more = self._left.behind is not None
+        return left if more else [*left, *self._store.facts(self._decider.read, limit)]
 
     def _is_sound(self, leadership: Leadership) -> bool:
         """Whether nothing of the batch at hand failed. Else nothing of it counts; all begins anew.
@@ -265,6 +272,7 @@ class Coordinator:
 
     def _begin_anew(self) -> None:
         """Read all again from what is stored."""
+        self._left.again()
         self._decider.forget()
         self._decider.again(self._position)
 
@@ -272,6 +280,7 @@ class Coordinator:
         commit = batch.commit(
             leadership.epoch, self._position, self._decider.read, self._clock.now()
         )
+        commit.created_from = self._left.behind
         self._admissions.store(commit)
         lately = (
             timedelta()
@@ -293,14 +302,8 @@ class Coordinator:
             self._tell(commit)
 
     def _tell(self, commit: Commit, *, queue: bool = True) -> None:
-        if commit.queued and queue:
-            self._notify("queue")
-        if commit.answers or any(row["ended_at"] for row in commit.tasks):
-            self._notify("ended")
-        if commit.signalled:
-            self._notify("cancel")
-        if commit.limits is not None and commit.limits.makes_room:
-            self._notify("room")
+        for channel in channels_of(commit, queue=queue):
+            self._notify(channel)
 
     def _await_commit(self) -> bool:
         """Wait for the commit that is under way. False: it was refused, and all is read again."""
@@ -347,6 +350,7 @@ class Coordinator:
 
     def _stored(self, batch: CommitBatch, commit: Commit) -> None:
         self._position = commit.new
+        self._left.stored(commit.created_from)
         if commit.events:
             self._stored_at = self._clock.now()
         self._conflicts = 0

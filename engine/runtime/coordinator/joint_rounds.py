@@ -150,6 +150,8 @@ class JointCoordinator(Coordinator):
         self._decider.begin_batch()
         batch = CommitBatch(self._settings.priority_ageing_seconds, self._settings.max_lost_leases)
         starts, self._starts = self._starts, None
+        if self._left.behind is not None:
+            starts = None
         if starts is None and not self._catch_up(batch):
             return None
         if not self._decider.follow(part.facts, starts or ()):
@@ -167,25 +169,27 @@ class JointCoordinator(Coordinator):
         claims = list[Claim]()
         now = self._clock.now()
         for sort_key, run, number in () if part.alone else batch.startable(now):
-            if sort_key >= self._front or len(claims) >= part.limit:
+            if not sort_key < self._front or len(claims) >= part.limit:
                 break
             if run.plan.template_id in part.templates:
-                claims.append(self._decider.start_here(batch, run, number, part.worker, now))
+                with self._quarantine.of(run.task_id):
+                    claims.append(self._decider.start_here(batch, run, number, part.worker, now))
         return claims
 
     def _catch_up(self, batch: CommitBatch) -> bool:
         """Take what is in the log; False where that is too much for a worker to wait for."""
         decider, limit = self._decider, self._settings.batch_size
         facts = self._read(limit)
-        if len(facts) == limit:
+        if len(facts) >= limit:
+            self._left.again()
             return False
         decider.take(batch, facts)
-        decider.read = facts[-1].position if facts else decider.read
+        decider.read_up_to(facts[-1].position if facts else decider.read)
         return True
 
     def _store_ordinarily(self, leadership: Leadership, batch: CommitBatch) -> None:
         """What was read is decided on, and the worker's facts are not the next of their steps."""
-        if not batch or not self._is_sound(leadership):
+        if not self._is_sound(leadership) or not batch:
             return
         self._decider.let_go(batch, look=False)
         if self._is_sound(leadership):
@@ -207,7 +211,7 @@ class JointCoordinator(Coordinator):
         commit.dropped = sorted({*commit.dropped, *(fact.originator_id for fact in part.facts)})
         self._admissions.store(commit)
         self._crash_points.reached("decided")
-        looks = part.looks or self._front < inf
+        looks = part.looks or self._front != inf
         left = replace(part, limit=part.limit - len(begun), looks=looks)
         try:
             answer = self._store.commit_jointly(commit, left, known)
@@ -223,18 +227,21 @@ class JointCoordinator(Coordinator):
         self._crash_points.reached("committed")
         self._to_skip //= 2
         commit.new = decider.read = answer.position
+        commit.created_from = self._left.behind = answer.created_from
         self._starts = None if answer.exchange.refused else answer.starts
         self._stored(batch, commit)
         self._front = self._front if answer.front is None else answer.front
         if len(commit.queued) > len(begun) and len(answer.exchange.claims) >= left.limit:
             self._notify("queue")
-        if min(decider.next_at, self._renew_at) < self._asleep_until - MOMENT:
+        next_at = min(decider.next_at, self._renew_at)
+        if self._left.behind is not None or next_at < self._asleep_until - MOMENT:
             self._notify("fact")
         return Exchange([*begun, *answer.exchange.claims], answer.exchange.refused)
 
     def _undo(self) -> None:
         """The round is refused because others were first: what it touched is folded again."""
         self._starts, self._front = None, -inf
+        self._left.again()
         self._decider.forget_batch(self._position)
         self._skip_more()
 

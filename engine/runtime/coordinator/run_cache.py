@@ -141,6 +141,7 @@ class RunCache:
         return run
 
     def _keep(self, run: TaskRun) -> None:
+        self.forget([run.task_id])
         self._runs[run.task_id] = run
         self._hand_out(run)
 

@@ -141,6 +141,10 @@ class Decider:
         self.read = position
         self._ask_clock_at = self._clock.now()
 
+    def read_up_to(self, position: int) -> None:
+        """Facts up to there are folded; those that were left behind are before that."""
+        self.read = max(self.read, position)
+
     def begin_batch(self) -> None:
         """What comes now is of a new batch."""
         self.starts.begin_batch()
@@ -168,11 +172,14 @@ class Decider:
 
     def _to_be_folded(self, facts: Sequence[Recorded | Unreadable]) -> Iterator[UUID]:
         """The tasks that are in the log, and must be in memory for these facts."""
+        created = set[UUID]()
         for fact in facts:
-            if isinstance(fact, Recorded) and isinstance(event := fact.event, TaskEvent):
-                known = event.task_id in self.quarantine or self.runs.begins_with(event)
-                if not known:
-                    yield event.task_id
+            if isinstance(fact, Unreadable) or not isinstance(event := fact.event, TaskEvent):
+                continue
+            if self.runs.begins_with(event):
+                created.add(event.task_id)
+            elif event.task_id not in created and event.task_id not in self.quarantine:
+                yield event.task_id
 
     def follow(self, facts: Sequence[StepEvent], starts: Sequence[Start]) -> bool:
         """Whether each of the facts is the next of its stream, where these starts are met."""

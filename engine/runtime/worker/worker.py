@@ -306,12 +306,15 @@ class Worker:
         exchange = self._exchanges.joint(facts, places, looks=looks, alone=alone)
         if exchange is None:
             return limit
-        self._settle(facts, exchange, places)
+        self._settle(facts, exchange, places, looked=looks)
         return self._places() if limit and self._may_claim else 0
 
-    def _settle(self, facts: Sequence[StepEvent], exchange: Exchange, limit: int) -> None:
+    def _settle(
+        self, facts: Sequence[StepEvent], exchange: Exchange, limit: int, *, looked: bool = True
+    ) -> None:
         if limit:
-            self._may_claim = len(exchange.claims) + len(exchange.refused) >= limit
+            full = len(exchange.claims) + len(exchange.refused) >= limit
+            self._may_claim = full or (self._may_claim and not looked)
         self._handle_answer(facts, exchange)
         self._start(exchange.claims)
 

@@ -46,7 +46,8 @@ begin
         ('coordinator', 'task', 'update', '{state,stream_version,paused,ended_at}'),
         ('coordinator', 'step', 'insert', null),
         ('coordinator', 'step', 'update', '{state,attempt,stream_version,due_at}'),
-        ('coordinator', 'shard', 'update', '{position,epoch,leader,lease_until,lease_seconds}'),
+        ('coordinator', 'shard', 'update', '{position,created_from,epoch,leader,'
+            'lease_until,lease_seconds}'),
         ('coordinator', 'worker', 'update', '{lease_until}'),
         ('coordinator', 'clock_put_back', 'insert', null),
         ('coordinator', 'clock_put_back', 'update', '{noticed_at,reached}'),

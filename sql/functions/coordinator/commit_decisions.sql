@@ -4,8 +4,9 @@
 -- Lock order: shard row, queue rows, readiness rows, the shard's counts, limits, log. Raises FL002
 -- where the caller no longer leads, 23505 where a stream moved and FL006 where another shard was
 -- first to a limit; then nothing is stored. A null argument: nothing of the kind. p_quiet: no worker is
--- woken by what is queued.
+-- woken by what is queued. p_created_from: advance_shard_position.
 -- drop: function flowledger.commit_decisions(integer, bigint, bigint, bigint, double precision, uuid[], bigint[], text[], bytea[], uuid[], bigint[], uuid[], uuid[], json, json, json, uuid[], json, bigint[], boolean, json)
+-- drop: function flowledger.commit_decisions(integer, bigint, bigint, bigint, double precision, uuid[], bigint[], text[], bytea[], uuid[], bigint[], uuid[], uuid[], json, json, json, uuid[], json, bigint[], boolean, json, boolean)
 
 create or replace function flowledger.commit_decisions(
     p_shard integer, p_epoch bigint, p_old bigint, p_new bigint, p_lease double precision,
@@ -14,14 +15,14 @@ create or replace function flowledger.commit_decisions(
     p_dropped uuid[], p_signalled uuid[], p_queued json, p_steps json, p_task_rows json,
     p_untimed uuid[],
     p_timers json, p_submissions bigint[], p_answers boolean, p_limits json default null,
-    p_quiet boolean default false
+    p_quiet boolean default false, p_created_from bigint default -1
 )
 returns void
 language plpgsql
 volatile
 as $$
 begin
-    perform flowledger.advance_shard_position(p_shard, p_epoch, p_old, p_new, p_lease);
+    perform flowledger.advance_shard_position(p_shard, p_epoch, p_old, p_new, p_lease, p_created_from);
 
     if p_submissions is not null then
         delete from flowledger.submission where submission = any (p_submissions);

@@ -4,7 +4,8 @@
 -- The first p_facts events are the worker's facts, the last p_begun are starts of steps that this very
 -- round queues (with the worker in their rows), and what is between are decisions. These facts and
 -- starts are decided on already: the shard's position moves past them, which is right only where
--- none of its facts that nobody has decided on stands before them, but for p_known. Otherwise FL009 is
+-- none of its facts that nobody has decided on stands before them, but for p_known, and but for tasks
+-- that were created meanwhile, which the shard's row remembers (created_from). Otherwise FL009 is
 -- raised, and so it is where the worker may not start anything; then nothing is stored.
 -- The rows of the steps that ended are among p_dropped: the key of the log is their fence, and the
 -- shard's row that of the decisions. What else is raised, and the order of locks: commit_decisions.
@@ -13,7 +14,7 @@
 -- left in the queue, infinity where nothing is. Others are told only of what may be theirs: workers
 -- where not all is claimed that is queued, projectors where there are any, and coordinators where a
 -- step of their shards starts. One that registers meanwhile looks at the log every second for a while.
--- The columns but for the first two: report_and_claim.
+-- The columns but for the first three: report_and_claim.
 -- drop: function flowledger.commit_joint_round(integer, integer, bigint, bigint, bigint, double precision, integer, integer, uuid[], bigint[], text[], bytea[], uuid[], bigint[], uuid[], uuid[], json, json, json, uuid[], json, boolean, json, uuid, uuid[], integer, uuid)
 
 create or replace function flowledger.commit_joint_round(
@@ -26,6 +27,7 @@ create or replace function flowledger.commit_joint_round(
     p_worker uuid, p_templates uuid[], p_limit integer, p_id uuid, p_looks boolean,
     p_near integer[], p_locality double precision,
     out "position" bigint,
+    out created_from bigint,
     out front double precision,
     out refused uuid[],
     out step_ids uuid[],
@@ -43,6 +45,8 @@ volatile
 as $$
 declare
     v_last constant integer := case when p_begun > 0 then cardinality(p_streams) else p_facts end;
+    v_own constant integer := p_known + p_facts + p_begun;
+    v_others bigint;
 begin
     if p_begun > 0 and not exists (
         select from flowledger.worker as w
@@ -56,7 +60,7 @@ begin
         p_shard, p_epoch, p_old, p_new, p_lease,
         p_streams, p_versions, p_topics, p_states, p_tasks, p_encodings,
         p_dropped, p_signalled, p_queued, p_steps, p_task_rows, p_untimed, p_timers, null,
-        p_answers, p_limits, true
+        p_answers, p_limits, true, null
     );
 
     commit_joint_round.position := p_new;
@@ -67,18 +71,21 @@ begin
             where e.originator_id = p_streams[v_last] and e.originator_version = p_versions[v_last]
         );
 
-        if p_known + p_facts + p_begun <> (
-            select count(*)
-            from flowledger.facts_of_shard(
-                p_shard, p_shards, p_new, p_known + p_facts + p_begun + 1, flowledger.fact_topics()
-            ) as f
-            where f.notification_id <= commit_joint_round.position
-        ) then
+        select
+            count(*) filter (where f.topic <> 'task.created'),
+            min(f.notification_id) filter (where f.topic = 'task.created') - 1
+        into v_others, created_from
+        from flowledger.facts_of_shard(
+            p_shard, p_shards, p_new, v_own + 500, flowledger.fact_topics()
+        ) as f
+        where f.notification_id <= commit_joint_round.position;
+
+        if v_others <> v_own then
             raise exception 'facts of shard % came in between', p_shard using errcode = 'FL009';
         end if;
 
         update flowledger.shard as s
-        set position = commit_joint_round.position
+        set position = commit_joint_round.position, created_from = commit_joint_round.created_from
         where s.shard = p_shard;
     end if;
 

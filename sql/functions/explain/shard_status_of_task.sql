@@ -11,7 +11,7 @@ language sql
 stable
 as $$
     select
-        n.shard, s.position,
+        n.shard, case when s.shard is not null then flowledger.shard_position_of_task(p_task) end,
         case when l.led then s.leader end,
         c.host, c.pid,
         case

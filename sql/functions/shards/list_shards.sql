@@ -13,7 +13,7 @@ as $$
         s.shard, s.leader, c.host, c.pid, s.epoch, s.position,
         (
             select count(*)
-            from flowledger.facts_of_shard(s.shard, s.shards, s.position, null, p_topics)
+            from flowledger.facts_of_shard(s.shard, s.shards, flowledger.undecided_from(s.shard), null, p_topics)
         ),
         extract(epoch from s.lease_until - flowledger.clock())::float8
     from flowledger.counted_shards() as s

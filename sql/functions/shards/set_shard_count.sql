@@ -46,7 +46,7 @@ begin
         select s.shard into v_behind
         from flowledger.counted_shards() as s
         where exists (
-            select from flowledger.facts_of_shard(s.shard, s.shards, s.position, 1, p_topics)
+            select from flowledger.facts_of_shard(s.shard, s.shards, flowledger.undecided_from(s.shard), 1, p_topics)
         )
         order by s.shard
         limit 1;
@@ -70,7 +70,7 @@ begin
     select i, v_end, v_epoch, flowledger.clock(), p_shards
     from generate_series(0, p_shards - 1) as i
     on conflict (shard) do update
-    set position = v_end, epoch = v_epoch, leader = null, lease_until = excluded.lease_until,
+    set position = v_end, created_from = null, epoch = v_epoch, leader = null, lease_until = excluded.lease_until,
         lease_seconds = 0, shards = p_shards;
 
     perform pg_notify('flowledger.shard', '');

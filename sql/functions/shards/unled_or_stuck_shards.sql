@@ -30,7 +30,7 @@ as $$
         from flowledger.counted_shards() as s
         cross join lateral (
             select count(*) as behind, min(e.recorded_at) as waiting_since
-            from flowledger.facts_of_shard(s.shard, s.shards, s.position, 1000, p_topics) as e
+            from flowledger.facts_of_shard(s.shard, s.shards, flowledger.undecided_from(s.shard), 1000, p_topics) as e
         ) as f
     )
 

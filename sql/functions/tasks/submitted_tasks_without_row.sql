@@ -23,13 +23,13 @@ as $$
             union all
             select e.originator_id, e.state, e.encoding
             from flowledger.event as e
-            where e.notification_id > (select coalesce(min(s.position), 0) from flowledger.counted_shards() as s)
+            where e.notification_id > (select coalesce(min(flowledger.undecided_from(s.shard)), 0) from flowledger.counted_shards() as s)
                 and e.topic = 'task.created'
             union all
             select e.originator_id, e.state, e.encoding
             from flowledger.parked_task as k
             join flowledger.event as e on e.originator_id = k.task_id and e.originator_version = 1
-            where e.notification_id <= (select coalesce(min(s.position), 0) from flowledger.counted_shards() as s)
+            where e.notification_id <= (select coalesce(min(flowledger.undecided_from(s.shard)), 0) from flowledger.counted_shards() as s)
                 and e.topic = 'task.created'
         ) as u
         where not exists (select from flowledger.task as t where t.task_id = u.task_id)

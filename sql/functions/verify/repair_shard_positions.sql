@@ -22,6 +22,11 @@ begin
     with moved as (
         update flowledger.shard as s
         set position = m.position,
+            -- what was left behind may have been forgotten while the position was too small
+            created_from = case
+                when m.position > m.found then least(s.created_from, m.found)
+                when s.created_from < m.position then s.created_from
+            end,
             -- one that restore_missing_shards made is led by nobody, and may be led now
             lease_until = case
                 when exists (

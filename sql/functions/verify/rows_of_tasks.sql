@@ -55,7 +55,12 @@ as $$
     from flowledger.parked_task as k
     where k.task_id = any (p_tasks)
     union all
-    select o.task_id, 'shard', to_json(d)::text
+    select
+        o.task_id, 'shard',
+        (
+            to_jsonb(d)
+            || jsonb_build_object('position', flowledger.shard_position_of_task(o.task_id))
+        )::text
     from unnest(p_tasks) as o (task_id)
     join flowledger.counted_shards() as d on d.shard = flowledger.shard_of(o.task_id, d.shards);
 $$;

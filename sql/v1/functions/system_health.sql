@@ -94,7 +94,7 @@ begin
             ) as led,
             sum((
                 select count(*)
-                from flowledger.facts_of_shard(s.shard, s.shards, s.position, 1000,
+                from flowledger.facts_of_shard(s.shard, s.shards, flowledger.undecided_from(s.shard), 1000,
                     flowledger.fact_topics())
             ))::bigint as behind
         from flowledger.counted_shards() as s
@@ -114,7 +114,9 @@ begin
             from (
                 select
                 from flowledger.event as e
-                where e.notification_id > (select min(p.position) from flowledger.counted_shards() as p)
+                where e.notification_id > (
+                    select min(flowledger.undecided_from(p.shard)) from flowledger.counted_shards() as p
+                )
                     and e.topic = 'task.created'
                     and not exists (
                         select from flowledger.task as n where n.task_id = e.originator_id

@@ -8,7 +8,7 @@ select
         from (
             select
             from flowledger.event as e
-            where e.notification_id > s."position"
+            where e.notification_id > least(s."position", s.created_from)
                 and e.topic = any (flowledger.fact_topics())
                 and (e.task_id is null or flowledger.shard_of(e.task_id, s.shards) = s.shard)
             limit 1000

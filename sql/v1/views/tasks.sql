@@ -31,7 +31,7 @@ from (
     union all
     select e.originator_id, e.state, e.encoding
     from flowledger.event as e
-    where e.notification_id > (select min(s.position) from flowledger.shard as s)
+    where e.notification_id > (select min(least(s.position, s.created_from)) from flowledger.shard as s)
         and e.topic = 'task.created'
         and not exists (select from flowledger.task as t where t.task_id = e.originator_id)
 ) as w

@@ -54,3 +54,14 @@ def test_who_led_a_row_that_is_of_no_shard_leads_no_more(
         call(connection, "advance_shard_position", 0, epoch, 0, 7, 60.0)
 
     assert refused.value.sqlstate == "FL002"
+
+
+@pytest.mark.parametrize(("told", "stands"), [((), 3), ((-1,), 3), ((None,), None), ((5,), 5)])
+def test_what_was_left_behind_stays_unless_the_leader_knows_better(
+    connection: Connection, epoch: int, told: tuple[int | None, ...], stands: int | None
+) -> None:
+    connection.execute("update flowledger.shard set created_from = 3")
+
+    call(connection, "advance_shard_position", 0, epoch, 0, 7, 60.0, *told)
+
+    assert table(connection, "shard", "position", "created_from") == [(7, stands)]

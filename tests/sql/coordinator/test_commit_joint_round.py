@@ -88,7 +88,7 @@ class World:
 
     def commit(self, **asked: Any) -> tuple[Any, ...]:
         """The round. Returns the position and the claimed steps."""
-        position, _, _, steps, *_ = self.answer(**asked)
+        position, _, _, _, steps, *_ = self.answer(**asked)
         return position, steps
 
     def answer(self, **asked: Any) -> tuple[Any, ...]:
@@ -99,6 +99,17 @@ class World:
     def everything(self) -> list[Any]:
         rows = table(self.connection, "queue", "step_id", "stream_version", "worker_id")
         return [log(self.connection), rows, table(self.connection, "shard", "position", "epoch")]
+
+
+def reported() -> Row:
+    """What another worker tells of another task."""
+    return Row(new_id(), 1, "step.completed", b"{}", new_id())
+
+
+def created() -> Row:
+    """A task that is submitted."""
+    task = new_id()
+    return Row(task, 1, "task.created", b"{}", task)
 
 
 @pytest.fixture
@@ -138,7 +149,7 @@ def test_as_many_facts_stand_before_them_as_are_known(
     connection: Connection, world: World, before: int, known: int, refused: bool
 ) -> None:
     for _ in range(before):
-        append(connection, Row(new_id(), 1, "task.created", b"{}", new_id()))
+        append(connection, reported())
     stands = world.everything()
 
     if not refused:
@@ -155,7 +166,7 @@ def test_a_fact_that_is_in_the_log_by_then_stands_before_them(
 ) -> None:
     """Whoever holds the log first is before them, however late the round looks."""
     with others.begin() as beside:
-        append(beside, Row(new_id(), 1, "task.created", b"{}", new_id()))
+        append(beside, reported())
         late = others.later("commit_joint_round", *world.asked())
         wait_until_blocked(connection)
 
@@ -226,7 +237,7 @@ def test_a_round_without_facts_moves_past_its_starts(connection: Connection, wor
 def test_a_round_with_neither_facts_nor_starts_leaves_the_position_where_it_is_told(
     connection: Connection, world: World
 ) -> None:
-    append(connection, Row(new_id(), 1, "task.created", b"{}", new_id()))  # to be decided on later
+    append(connection, reported())  # to be decided on later
 
     position, (claimed,) = world.commit(facts=0)
 
@@ -240,7 +251,7 @@ def test_a_fact_in_between_refuses_a_round_that_begins_something(
     connection: Connection, world: World, before: int
 ) -> None:
     for _ in range(before):
-        append(connection, Row(new_id(), 1, "task.created", b"{}", new_id()))
+        append(connection, reported())
     stands = world.everything()
 
     if not before:
@@ -275,7 +286,7 @@ def test_a_worker_that_may_start_nothing_begins_nothing(
 
 
 def test_who_does_not_look_is_told_nothing_of_the_queue(world: World) -> None:
-    _, front, _, claimed, *_ = world.answer(looks=False)
+    _, _, front, _, claimed, *_ = world.answer(looks=False)
 
     assert (front, claimed) == (None, None)
 
@@ -284,8 +295,55 @@ def test_who_does_not_look_is_told_nothing_of_the_queue(world: World) -> None:
 def test_who_looks_is_told_what_is_left_at_the_front(
     world: World, limit: int, front: float
 ) -> None:
-    assert world.answer(limit=limit)[1] == front
+    assert world.answer(limit=limit)[2] == front
 
 
 def test_nobody_is_told_of_what_begins_with_the_round(world: World) -> None:
     assert world.told(begins=True) == set()
+
+
+@pytest.mark.parametrize("begins", [False, True])
+@pytest.mark.parametrize("tasks", [1, 3])
+def test_tasks_that_were_created_meanwhile_are_left_behind(
+    connection: Connection, world: World, tasks: int, begins: bool
+) -> None:
+    for _ in range(tasks):
+        append(connection, created())
+
+    position, created_from, *_ = world.answer(begins=begins)
+
+    assert created_from == world.position
+    assert table(connection, "shard", "position", "created_from") == [(position, world.position)]
+    assert call(connection, "creations_left_behind", 0) == [world.position]
+
+
+def test_those_of_another_shard_are_not(connection: Connection, world: World) -> None:
+    row = next(row for row in iter(created, None) if shard_of(row.stream, 2) == 1)
+    append(connection, row)
+
+    assert world.answer(shards=2)[1] is None
+    assert table(connection, "shard", "created_from") == [None]
+
+
+def test_more_than_can_be_looked_at_refuse_the_round(connection: Connection, world: World) -> None:
+    append(connection, *(created() for _ in range(501)))
+    stands = world.everything()
+
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        world.commit()
+
+    assert caught.value.sqlstate == "FL009"
+    assert world.everything() == stands
+
+
+def test_the_next_commit_says_what_is_left(connection: Connection, world: World) -> None:
+    append(connection, created())
+    position, *_ = world.answer()
+
+    for left in (world.position, None):
+        nothing = (None,) * 14
+        asked = (0, world.epoch, position, position, 60.0, *nothing, False, None, False, left)
+        call(connection, "commit_decisions", *asked)
+
+        assert table(connection, "shard", "created_from") == [left]
+        assert call(connection, "creations_left_behind", 0) == [left]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowledger.engine.domain.shard_assignment import shard_of
-from support.sql_calls import Connection, call, new_id
+from support.sql_calls import Connection, Row, append, call, new_id
 
 
 def test_the_position_is_the_stored_one(connection: Connection) -> None:
@@ -28,3 +28,17 @@ def test_without_a_shard_nothing_was_decided(connection: Connection) -> None:
     connection.execute("delete from flowledger.shard")
 
     assert call(connection, "shard_position_of_task", new_id()) == [0]
+
+
+def test_of_a_task_that_was_left_behind_it_is_where_that_was(connection: Connection) -> None:
+    tasks = [new_id() for _ in range(2)]
+    first, second = append(
+        connection, *(Row(task, 1, "task.created", b"{}", task) for task in tasks)
+    )
+    connection.execute(
+        "update flowledger.shard set position = %s, created_from = %s", (second + 5, first)
+    )
+
+    found = [call(connection, "shard_position_of_task", task) for task in tasks]
+
+    assert found == [[second + 5], [first]]

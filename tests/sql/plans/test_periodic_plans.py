@@ -63,6 +63,7 @@ PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
     ("coordinator", "acquire_shard_lease", (0, WORKER, 60.0, 1), FEW),
     ("coordinator", "position_before_next_fact", (0, 1, 0, TOPICS), FEW),
     ("coordinator", "facts_of_shard", (0, 1, 0, 500, TOPICS), FEW),
+    ("coordinator", "creations_left_behind", (0,), FEW),
     ("coordinator", "due_timers", (500, 0, 1), FEW),
     ("coordinator", "shard_agenda", (0, 1), FEW),
     ("coordinator", "next_worker_silence", (), FEW),
@@ -111,7 +112,7 @@ PERIODIC: list[tuple[str, str, tuple[Any, ...], int]] = [
     ("projector", "record_failed_event", ("x", 1, 1, 1, "no", None), FEW),
 ]
 STORES = (
-    "engine/store/coordinator_commit_sql",
+    "engine/store/coordinator_sql",
     "engine/store/coordinator_store",
     "engine/store/shard_membership_store",
     "engine/store/task_store",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.builders import NOON
 from support.sql_calls import Connection, Row, append, call, new_id, rows_of, table, task_row
 
@@ -44,3 +46,26 @@ def test_one_that_has_moved_on_stays(connection: Connection) -> None:
     assert call(connection, "repair_shard_positions", [0], [7], [1]) == [0]
     assert table(connection, "shard", "position") == [0]
     assert table(connection, "parked_task", "task_id") == []
+
+
+@pytest.mark.parametrize(
+    ("created_from", "found", "position", "stands"),
+    [
+        (None, 5, 9, 5),  # it may have been forgotten meanwhile
+        (3, 5, 9, 3),
+        (None, 9, 5, None),
+        (3, 9, 5, 3),
+        (7, 9, 5, None),  # they are behind the position now
+    ],
+)
+def test_tasks_that_were_left_behind_are_met_all_the_same(
+    connection: Connection, created_from: int | None, found: int, position: int, stands: int | None
+) -> None:
+    append(connection, *(Row(task := new_id(), 1, task=task) for _ in range(10)))
+    connection.execute(
+        "update flowledger.shard set position = %s, created_from = %s", (found, created_from)
+    )
+
+    assert call(connection, "repair_shard_positions", [0], [found], [position]) == [1]
+
+    assert table(connection, "shard", "position", "created_from") == [(position, stands)]

@@ -1,4 +1,4 @@
-"""The statements of a coordinator's commit, and the arguments that both of them take."""
+"""The statements of a coordinator, and the arguments that both of its commits take."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMMIT = (
     "%s::int, %s::bigint, %s::bigint, %s::bigint, %s::float8,"
     " %s, %s, %s, %s, %s, %s,"
     " %s::uuid[], %s::uuid[], %s::json, %s::json, %s::json, %s::uuid[], %s::json, %s::bigint[],"
-    " %s::boolean, %s::json)"
+    " %s::boolean, %s::json, false, %s::bigint)"
 )
 COMMIT_JOINTLY = (
     "select r.*, flowledger.clock() from flowledger.commit_joint_round("
@@ -24,6 +24,17 @@ COMMIT_JOINTLY = (
     " %s::uuid[], %s::uuid[], %s::json, %s::json, %s::json, %s::uuid[], %s::json,"
     " %s::boolean, %s::json, %s, %b, %s::int, %s, %s::boolean, %s::int[], %s::float8) as r"
 )
+
+
+AGENDA = "select * from flowledger.shard_agenda(%s, %s)"
+TIMERS = "select * from flowledger.due_timers(%s, %s, %s)"
+LOST = "select * from flowledger.steps_of_dead_workers(%s, %s, %s, %s)"
+MISSING = "select * from flowledger.missing_queue_rows(%s, %s, %s)"
+TIDY = (
+    "select flowledger.delete_dead_workers(), flowledger.forget_rates(),"
+    " flowledger.relist_queue_lanes(%s)"
+)
+LIMITS = "select flowledger.load_limit_state(%s, %s)::text"
 
 
 def rows_of(commit: Commit) -> tuple[Any, ...]:
