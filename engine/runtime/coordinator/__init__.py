@@ -5,7 +5,8 @@ Who owns what
 
 One coordinator leads a shard. The shard's row says which, with an epoch and a lease. Only the
 leader appends decisions. It owns the shard's position: every fact up to the position has been
-folded and answered, and the answers are in the log. Anybody may append facts at any time.
+folded and answered, and the answers are in the log; but for tasks that a joint round has left
+behind, of which the shard's row knows. Anybody may append facts at any time.
 
 One step
 --------

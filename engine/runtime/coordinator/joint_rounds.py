@@ -22,9 +22,11 @@ What can go wrong
 - The coordinator is in the middle of a step: the worker waits for it, but not long. It is behind,
   or does not lead: the worker's exchange goes its ordinary way.
 - The round is refused, because others' facts came in between, the step was taken away, another
-  leads or the worker may start nothing: nothing of it is stored, what is in memory is dropped, and
-  the exchange goes its ordinary way. After each refusal in a row twice as many exchanges do so at
-  once.
+  leads or the worker may start nothing: nothing of it is stored, what it touched in memory is
+  dropped, and the exchange goes its ordinary way. After each refusal in a row twice as many
+  exchanges do so at once.
+- Tasks are created while the round is on its way: that is no reason to refuse it. The position
+  moves past them, and the shard's row says that they are next (`creations_left_behind.py`).
 - The answer is lost: the worker doubts its claims and reports again, as after any exchange; what is
   stored already counts as accepted. The coordinator drops what is in memory and asks who leads.
 - The process dies: what it runs are rows of the queue in a dead worker's name, and lost as any

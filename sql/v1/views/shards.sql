@@ -34,7 +34,7 @@ comment on column flowledger_v1.shards.leader is 'The coordinator that leads it 
 comment on column flowledger_v1.shards.host is 'Where that runs.';
 comment on column flowledger_v1.shards.pid is 'Its process there.';
 comment on column flowledger_v1.shards.epoch is 'How often the leader has changed.';
-comment on column flowledger_v1.shards.position is 'The shard''s facts up to there are decided on.';
+comment on column flowledger_v1.shards.position is 'The shard''s facts up to there are decided on, but for some tasks that were just created, which count as behind.';
 comment on column flowledger_v1.shards.behind is 'How many facts are not; counted up to 1000.';
 comment on column flowledger_v1.shards.lease_until is 'When another may lead it.';
 comment on column flowledger_v1.shards.led is 'Whether that time is still to come.';
